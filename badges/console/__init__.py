@@ -1,0 +1,1 @@
+"""The room that faces people: commands, HTTP, the local stack, the demo."""

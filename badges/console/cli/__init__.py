@@ -1,0 +1,1 @@
+"""Arguments only: each command parses, calls its room and prints."""

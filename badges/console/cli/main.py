@@ -1,0 +1,27 @@
+"""The console command `badges`: every command by name, and one way to end in an error."""
+
+import sys
+
+import typer
+
+from badges.console.problems import Problem
+
+app = typer.Typer(
+    name="badges",
+    help="Achievement badges for peer mentors, computed from the change log of Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; a Problem becomes one line on stderr and its exit code."""
+    try:
+        app()
+    except Problem as problem:
+        print(f"badges: {problem}", file=sys.stderr)
+        sys.exit(problem.code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The room that writes: awards and stats, dead letters, alerts."""

@@ -1,0 +1,120 @@
+"""The contract of a sink: one turn of a worker, written whole or not at all."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from badges.tables.decisions import Cause, Decision
+from badges.tables.types import Award, Stats
+
+
+class RulePosition(Struct, frozen=True):
+    """A version taken up by the turn: in effect before the record at the turn's start."""
+
+    kind: str  # 'definition' or 'organization'
+    id: str
+    version: int
+
+
+class Departure(Struct, frozen=True):
+    """A mentor's delete: what earlier positions wrote for that id goes too."""
+
+    peer_mentor_id: str
+    cause: Cause
+
+
+class Turn(Struct, frozen=True):
+    """One transaction of a worker on one partition.
+
+    The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
+    order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
+    without records.
+    """
+
+    log_id: str
+    partition: int
+    number: int
+    start: int
+    end: int
+    rule_positions: Sequence[RulePosition] = ()
+    departures: Sequence[Departure] = ()
+    decisions: Sequence[Decision] = ()
+    stats: Sequence[Stats] = ()
+
+
+class Rejected(Struct, frozen=True):
+    """A decision that the store refused for a reason of its own, already in the dead letters."""
+
+    decision: Decision
+    reason: str
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a turn's decisions.
+
+    `written` counts rows that really changed, `overtaken` those whose row a person had changed
+    first, `gone` those whose mentor or definition was deleted meanwhile.
+    """
+
+    written: int = 0
+    overtaken: int = 0
+    gone: int = 0
+    rejected: Sequence[Rejected] = ()
+
+
+class Position(Struct, frozen=True):
+    """Where a partition of a log stands: the next offset to decide, and the turns so far."""
+
+    next_offset: int
+    turn: int
+
+
+class Fenced(Exception):
+    """The position moved without this writer, or its generation is closed: nothing was written."""
+
+
+class Unavailable(Exception):
+    """The store does not answer, or could not serialize the turn: nothing was written, try again."""
+
+
+class Sink(Protocol):
+    """Where awards, their events and stats are written."""
+
+    async def position(self, log_id: str, partition: int) -> Position | None:
+        """The partition's position, or None when the generation is not live. Raises Unavailable."""
+        ...
+
+    async def write(self, turn: Turn) -> Outcome:
+        """Write the turn in one transaction. Raises Fenced or Unavailable; nothing is written then.
+
+        A decision that the store refuses by itself goes to the dead letters before the turn is
+        committed, and the rest of the turn is written.
+        """
+        ...
+
+    async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
+        """The rows of badge_awards of these mentors, to compare a caught-up fold with."""
+        ...
+
+
+class DeadLetter(Struct, frozen=True):
+    """Input that could not be used: where it was, why, and the original bytes, key and value."""
+
+    log_id: str
+    partition: int
+    offset: int
+    reason: str
+    at: datetime
+    key: bytes | None = None
+    value: bytes | None = None
+    badge_definition_id: str | None = None
+
+
+class DeadLetters(Protocol):
+    """Where unusable input is kept, keyed by its position, so that sending it twice is harmless."""
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Return when the letters are durable. Raises Unavailable."""
+        ...

@@ -1,0 +1,1 @@
+"""The room that reads: the log, its generations and the worker that folds it."""

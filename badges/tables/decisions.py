@@ -1,0 +1,55 @@
+"""What an evaluation returns: data that says what to write, and why. It does no I/O."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from badges.tables.types import Award
+
+Kind: TypeAlias = Literal["granted", "promoted", "revoked", "restored"]
+Source: TypeAlias = Literal["stream", "replay"]
+
+AWARD_NAMESPACE = UUID("6f2a3c1e-5d0b-5c54-9a53-2f8f6d1f1b7a")
+
+
+class Cause(Struct, frozen=True):
+    """Where in the log a decision was made.
+
+    A row is its record's offset. New versions of definitions or time zones take effect before the
+    record at `offset`, in the worker's turn `turn`; for a row, `turn` is None, because the bounds of
+    a batch must not show in its outcome. `xid` is the row's transaction (source.txId), if known.
+    """
+
+    log_id: str
+    partition: int
+    offset: int
+    turn: int | None = None
+    xid: int | None = None
+
+    @property
+    def source(self) -> Source:
+        """What badge_award_events records: a row, or versions and the log's start."""
+        return "stream" if self.turn is None else "replay"
+
+    def award_id(self, peer_mentor_id: str, badge_definition_id: str) -> str:
+        """The id of the award granted here: the same whenever the same log is folded again."""
+        place = f"{self.log_id}/{self.partition}/{self.offset}/{self.turn or ''}"
+        return str(uuid5(AWARD_NAMESPACE, f"{peer_mentor_id}/{badge_definition_id}/{place}"))
+
+
+class Decision(Struct, frozen=True):
+    """One change to one award.
+
+    `believed` is the row as the fold holds it before (None when granted); the sink updates only a
+    row that still is that. `after` is the row as it shall be. `evidence` accompanies grants.
+    `definition_version` is the version that decided, which a promotion does not write to the row.
+    """
+
+    kind: Kind
+    cause: Cause
+    believed: Award | None
+    after: Award
+    definition_version: int
+    evidence: Mapping[str, Any] | None = None

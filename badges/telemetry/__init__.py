@@ -1,0 +1,1 @@
+"""Metric names and logging: a leaf that every room but tables may import."""

@@ -1,0 +1,40 @@
+"""Structured logs: one JSON line an event, or plain columns on a terminal."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, level: str = "INFO", plain: bool | None = None) -> None:
+    """Send structlog and the standard library's loggers to stderr in one format.
+
+    `plain` chooses columns (True) or JSON lines (False); None asks whether stderr is a terminal.
+    """
+    as_columns = sys.stderr.isatty() if plain is None else plain
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if as_columns else structlog.processors.JSONRenderer()
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
