@@ -5,7 +5,7 @@ WRONG_USE = 2
 
 
 class Problem(Exception):
-    """Says what is wrong, where, and what to do; the command line prints it and exits with `code`."""
+    """What is wrong, where, and what to do; the command line prints it and exits with `code`."""
 
     def __init__(self, message: str, *, code: int = WRONG_USE) -> None:
         super().__init__(message)

@@ -76,7 +76,7 @@ class Fenced(Exception):
 
 
 class Unavailable(Exception):
-    """The store does not answer, or could not serialize the turn: nothing was written, try again."""
+    """The store does not answer or could not serialize: nothing was written, try again."""
 
 
 class Sink(Protocol):

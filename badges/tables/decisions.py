@@ -17,8 +17,8 @@ AWARD_NAMESPACE = UUID("6f2a3c1e-5d0b-5c54-9a53-2f8f6d1f1b7a")
 class Cause(Struct, frozen=True):
     """Where in the log a decision was made.
 
-    A row is its record's offset. New versions of definitions or time zones take effect before the
-    record at `offset`, in the worker's turn `turn`; for a row, `turn` is None, because the bounds of
+    A row is its record's offset. New versions of definitions or time zones take effect before
+    the record at `offset`, in the worker's turn `turn`; for a row, `turn` is None, because the bounds of
     a batch must not show in its outcome. `xid` is the row's transaction (source.txId), if known.
     """
 

@@ -1,4 +1,4 @@
-"""The vocabulary: the rows of a mentor's log, and what is saved about definitions and organizations.
+"""The vocabulary: rows of a mentor's log, and what is saved about definitions and organizations.
 
 Field names are the column names of the source and result tables. Ids are UUIDs in canonical text
 form (lower case, hyphens), as the log carries them.
@@ -54,7 +54,7 @@ class Pause(Struct, gc=False):
 class Award(Struct):
     """A row of badge_awards: as found, as people wrote it, or as the fold believes it to be.
 
-    It is revoked exactly when `revoked_by` is set: 'rule', or who did it. The instant is the sink's.
+    It is revoked exactly when `revoked_by` is set: to "rule", or to who did it.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Award(Struct):
 
 
 class DefinitionVersion(Struct, frozen=True):
-    """A row of badge_definition_versions: one saved state of a whole definition, or its deletion."""
+    """A row of badge_definition_versions: a whole definition as saved once, or its deletion."""
 
     id: str
     version: int
