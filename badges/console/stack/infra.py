@@ -1,0 +1,139 @@
+"""PostgreSQL, Kafka and Connect together: started at once, each waited for, stopped by id."""
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psutil
+
+from badges.console.problems import Problem
+from badges.console.stack import connect, kafka, postgres, processes
+from badges.console.stack.layout import HOST, PORTS, Layout
+
+PARTS = ("postgres", "kafka", "connect")
+PATIENCE = 90.0
+"""Seconds that a part may take until it answers, on a slow and busy machine."""
+
+
+@dataclass(frozen=True)
+class Infra:
+    """The three servers of one stack. `passwords` is what secrets.ensure returned."""
+
+    layout: Layout
+    passwords: dict[str, str]
+    prefix: str = "badges"
+
+    def start(
+        self,
+        parts: Sequence[str] = PARTS,
+        *,
+        with_database: Callable[[], None] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Start the parts that do not run and return when all answer.
+
+        `with_database` is run as soon as Postgres answers, while the others still start; `tell`
+        is given a line for each part that is ready. Raises Problem of the first that fails.
+        """
+        starts = {"postgres": self._postgres, "kafka": self._kafka, "connect": self._connect}
+        self.require_ports(parts)
+        began = time.monotonic()
+
+        def start(name: str) -> None:
+            fresh = starts[name]()
+            if fresh:
+                tell(f"{name:<9} ready after {time.monotonic() - began:4.1f} s")
+            if name == "postgres" and with_database is not None:
+                with_database()
+
+        with ThreadPoolExecutor(len(PARTS)) as pool:
+            waiting: list[Future[None]] = [pool.submit(start, name) for name in parts]
+            problems = [error for one in waiting if (error := one.exception()) is not None]
+        if problems:
+            raise problems[0]
+
+    def require_ports(self, parts: Sequence[str]) -> None:
+        """Raise Problem when a port that is needed belongs to somebody else."""
+        for name in PORTS:
+            owner = "kafka" if name == "controller" else name
+            if owner in parts and self.process(owner) is None:
+                processes.require_free_port(name, self.layout.port(name))
+
+    def stop(self, parts: Sequence[str] = PARTS) -> None:
+        """Stop the parts that run: Connect first, for Postgres waits for its readers."""
+        for name in ("connect", "kafka", "postgres"):
+            process = self.process(name) if name in parts else None
+            if process is not None:
+                stop_part(name, process)
+
+    def process(self, name: str) -> psutil.Process | None:
+        """Return a part's process when it runs."""
+        return processes.find(self.layout, name)
+
+    def owner_url(self) -> str:
+        """Return the database URL of the owner."""
+        return self.role_url(postgres.OWNER, "BADGES_OWNER_PASSWORD")
+
+    def role_url(self, role: str, password_name: str) -> str:
+        """Return the database URL of a role, with the password kept under that name."""
+        return self.layout.database_url(role, self.passwords[password_name])
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether a part answers now."""
+        if name == "postgres":
+            return postgres.is_ready(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
+        return kafka.is_ready(self.layout) if name == "kafka" else connect.is_ready(self.layout)
+
+    def _postgres(self) -> bool:
+        if self.process("postgres") is None:
+            postgres.prepare(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
+        return self._ensure("postgres", lambda: postgres.command(self.layout))
+
+    def _kafka(self) -> bool:
+        if self.process("kafka") is None:
+            kafka.prepare(self.layout)
+        return self._ensure("kafka", lambda: kafka.command(self.layout))
+
+    def _connect(self) -> bool:
+        if self.process("connect") is None:
+            connect.prepare(self.layout, self.prefix)
+            self._wait_for_broker()
+        return self._ensure(
+            "connect", lambda: connect.command(self.layout, self._connect_database())
+        )
+
+    def _wait_for_broker(self) -> None:
+        """Wait until the broker's process is there; Connect itself waits until it answers."""
+        deadline = time.monotonic() + PATIENCE
+        while self.process("kafka") is None:
+            if time.monotonic() > deadline:
+                raise Problem("Connect cannot start: Kafka does not run")
+            time.sleep(0.05)
+
+    def _connect_database(self) -> dict[str, str]:
+        url = urlsplit(self.role_url("badges_connect", "BADGES_CONNECT_PASSWORD"))
+        return {
+            "BADGES_CONNECT_DATABASE_HOSTNAME": HOST,
+            "BADGES_CONNECT_DATABASE_PORT": str(url.port),
+            "BADGES_CONNECT_DATABASE_NAME": url.path.removeprefix("/"),
+            "BADGES_CONNECT_DATABASE_USER": str(url.username),
+            "BADGES_CONNECT_DATABASE_PASSWORD": str(url.password),
+        }
+
+    def _ensure(self, name: str, command: Callable[[], processes.Command]) -> bool:
+        process = self.process(name)
+        fresh = process is None
+        if process is None:
+            process = processes.spawn(self.layout, command())
+        processes.wait_until_ready(
+            self.layout, name, process, lambda: self.is_ready(name), PATIENCE
+        )
+        return fresh
+
+
+def stop_part(name: str, process: psutil.Process) -> None:
+    """Stop one server in the way it likes best; Postgres ends its sessions at SIGINT."""
+    processes.stop(process, sign=signal.SIGINT if name == "postgres" else signal.SIGTERM)

@@ -1,0 +1,109 @@
+"""Where a local stack lives: its run directory, its ports, and the names of its files."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from badges.console.problems import Problem
+
+HOST = "127.0.0.1"
+DEFAULT_PORT_BASE = 21000
+"""Below the ranges from which Linux (32768) and macOS (49152) hand out ports by themselves."""
+
+PORTS = ("postgres", "kafka", "controller", "connect", "api")
+"""A part's port is the base plus its place here."""
+
+
+class LayoutSettings(BaseSettings):
+    """BADGES_PORT_BASE and BADGES_RUN_DIR, from the environment or a .env file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BADGES_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
+    )
+
+    port_base: int | None = Field(None, ge=1024, le=65535 - len(PORTS))
+    run_dir: Path = Path(".run")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One stack's places. `run_dir` is absolute and holds everything: data, logs, ids, secrets."""
+
+    run_dir: Path
+    port_base: int
+
+    def port(self, part: str) -> int:
+        """Return the TCP port of a part named in PORTS."""
+        return self.port_base + PORTS.index(part)
+
+    def pid_file(self, name: str) -> Path:
+        """Return the file that holds a process's id."""
+        return self.run_dir / f"{name}.pid"
+
+    def log_file(self, name: str) -> Path:
+        """Return the file that a process's output goes to."""
+        return self.run_dir / "logs" / f"{name}.log"
+
+    @property
+    def note(self) -> Path:
+        """Return the file that remembers the port base between two starts."""
+        return self.run_dir / "stack.json"
+
+    @property
+    def lock(self) -> Path:
+        """Return the file that one launcher at a time holds locked."""
+        return self.run_dir / "lock"
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Return Kafka's address, HOST:PORT."""
+        return f"{HOST}:{self.port('kafka')}"
+
+    @property
+    def connect_url(self) -> str:
+        """Return Kafka Connect's REST address."""
+        return f"http://{HOST}:{self.port('connect')}"
+
+    @property
+    def api_url(self) -> str:
+        """Return the address of `badges api`."""
+        return f"http://{HOST}:{self.port('api')}"
+
+    def database_url(self, user: str, password: str) -> str:
+        """Return the local database's URL for one role; the password must be safe in a URL."""
+        return f"postgresql://{user}:{password}@{HOST}:{self.port('postgres')}/badges"
+
+    def make(self) -> None:
+        """Create the run directory and note the port base in it."""
+        (self.run_dir / "logs").mkdir(parents=True, exist_ok=True)
+        self.note.write_text(json.dumps({"port_base": self.port_base}) + "\n", encoding="utf-8")
+
+
+def noted_port_base(run_dir: Path) -> int | None:
+    """Return the port base a stack in this directory was last started with, or None."""
+    try:
+        return int(json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))["port_base"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f"{run_dir / 'stack.json'} is damaged: delete it and run make up") from None
+
+
+def load() -> Layout:
+    """Return the layout that the settings ask for.
+
+    Without BADGES_PORT_BASE a stack keeps the ports it was last started with.
+    Raises Problem with the variable's name when a setting is wrong.
+    """
+    try:
+        settings = LayoutSettings()
+    except ValidationError as error:
+        wrong = error.errors(include_input=False)[0]
+        raise Problem(f"BADGES_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from None
+    run_dir = Path(os.path.abspath(settings.run_dir))  # noqa: PTH100 (a link stays as it is)
+    base = settings.port_base or noted_port_base(run_dir) or DEFAULT_PORT_BASE
+    return Layout(run_dir=run_dir, port_base=base)

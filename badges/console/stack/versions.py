@@ -1,0 +1,22 @@
+"""The versions of the stack's parts, for the local processes and for docker-compose.yml alike."""
+
+POSTGRES = "18"
+KAFKA = "4.3.0"
+DEBEZIUM = "3.6.3.Final"
+
+JARS = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA}",
+    f"org.apache.kafka:connect-runtime:{KAFKA}",
+    f"org.apache.kafka:connect-json:{KAFKA}",
+    f"io.debezium:debezium-connector-postgres:{DEBEZIUM}",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
+    "jakarta.ws.rs:jakarta.ws.rs-api:3.1.0",
+    "jakarta.servlet:jakarta.servlet-api:6.0.0",
+    "jakarta.annotation:jakarta.annotation-api:2.1.1",
+    "jakarta.inject:jakarta.inject-api:2.0.1",
+)
+"""What jars.lock is resolved from.
+
+Kafka's version is the one that Debezium brings. jgo takes the version nearest to the root, where
+Connect's Jersey and Jetty disagree about the four jakarta interfaces: those are named here.
+"""

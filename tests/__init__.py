@@ -1,0 +1,1 @@
+"""The tests: unit (no stack), contract, integration and acceptance."""

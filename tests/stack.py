@@ -1,0 +1,170 @@
+"""The real stack for tests: started once for a run, on free ports, in a folder of its own.
+
+A guard process ends it when the test run dies in any way, kill -9 included.
+"""
+
+import asyncio
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from badges.console.stack import postgres, processes, secrets
+from badges.console.stack.infra import PARTS, Infra
+from badges.console.stack.layout import HOST, PORTS, Layout
+
+LOWEST, HIGHEST = 22000, 32000
+"""Ports to choose from: below those that Linux and macOS give to clients."""
+
+
+class Stack:
+    """Postgres, Kafka and Connect of this test run. Parts are named postgres, kafka, connect."""
+
+    def __init__(self, infra: Infra) -> None:
+        self.infra = infra
+        self._numbers = count(1)
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Kafka's address, HOST:PORT."""
+        return self.infra.layout.kafka_bootstrap
+
+    @property
+    def connect_url(self) -> str:
+        """The address of Connect's REST interface."""
+        return self.infra.layout.connect_url
+
+    @property
+    def database_url(self) -> str:
+        """The owner's URL of the database that Connect's own variables name."""
+        return self.infra.owner_url()
+
+    def role_url(self, role: str, url: str | None = None) -> str:
+        """Return a role's URL (badges_worker, badges_api, badges_connect) of a database."""
+        database = (url or self.database_url).rpartition("/")[2]
+        name = f"{role.upper()}_PASSWORD"
+        return self.infra.role_url(role, name).rpartition("/")[0] + f"/{database}"
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        """Return the BADGES_* variables of a command run by the database's owner."""
+        return {
+            **self.infra.passwords,
+            "BADGES_DATABASE_URL": url or self.database_url,
+            "BADGES_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "BADGES_CONNECT_URL": self.connect_url,
+        }
+
+    def start(self, *parts: str) -> None:
+        """Start the parts (all without names) that do not run; return when they answer."""
+        self.infra.start(parts or PARTS)
+
+    def stop(self, *parts: str) -> None:
+        """Stop the parts in good order (all without names)."""
+        self.infra.stop(parts or PARTS)
+
+    def kill(self, part: str) -> None:
+        """End a part with SIGKILL and return when it is gone."""
+        process = self.process(part)
+        process.kill()
+        wait_for(lambda: not processes.is_running(process), 10)
+
+    def pause(self, part: str) -> None:
+        """Stop a part in its tracks (SIGSTOP) until `resume`."""
+        self.process(part).send_signal(signal.SIGSTOP)
+
+    def resume(self, part: str) -> None:
+        """Let a paused part go on (SIGCONT)."""
+        self.process(part).send_signal(signal.SIGCONT)
+
+    def restart(self, part: str) -> None:
+        """Stop a part in good order and start it again; return when it answers."""
+        self.stop(part)
+        self.start(part)
+
+    def process(self, part: str) -> psutil.Process:
+        """Return the process of a part that runs."""
+        process = self.infra.process(part)
+        assert process is not None, f"{part} does not run"
+        return process
+
+    def create_database(self) -> str:
+        """Make an empty database and return its owner's URL."""
+        name = f"test_{next(self._numbers)}"
+        asyncio.run(self._execute(f"CREATE DATABASE {name}"))
+        return self.database_url.rpartition("/")[0] + f"/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database made by `create_database`, connections to it included."""
+        asyncio.run(self._execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)"))
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str = "the condition") -> None:
+    """Wait until the condition holds; fail when it does not within that many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds:g} s"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running_postgres() -> Iterator[Stack]:
+    """Start Postgres alone in a new folder; everything ends, and the folder goes, at the exit.
+
+    The other parts can be started later with `Stack.start()`.
+    """
+    run_dir = Path(tempfile.mkdtemp(prefix="badges-test-"))
+    run_dir.chmod(0o755)
+    layout = Layout(run_dir, free_port_base())
+    layout.make()
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "tests.guard", str(run_dir)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    infra = Infra(layout, secrets.ensure(run_dir))
+    try:
+        infra.start(["postgres"])
+        yield Stack(infra)
+    finally:
+        infra.stop()
+        postgres.remove(layout)
+        assert guard.stdin is not None
+        guard.stdin.close()
+        guard.wait()
+        shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def free_port_base() -> int:
+    """Return a port base whose ports are all free now."""
+    while True:
+        base = random.randrange(LOWEST, HIGHEST, 10)
+        if all(_is_free(base + place) for place in range(len(PORTS))):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
