@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from badges.console.cli.env import env
+from badges.console.cli.migrate import migrate
 from badges.console.problems import Problem
 
 app = typer.Typer(
@@ -12,6 +14,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.command()(env)
+app.command()(migrate)
+
+
+@app.callback()
+def _commands() -> None:
+    # A lone command would not need its name otherwise.
+    pass
 
 
 def main() -> None:

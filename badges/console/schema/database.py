@@ -1,0 +1,54 @@
+"""One connection to Postgres, and errors of the database as one clear line."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from badges.console.problems import Problem
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+CONNECT_TIMEOUT_S = 10
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Connection]:
+    """A connection that is closed at the end. Raises Problem when Postgres does not answer."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except (
+        OSError,
+        TimeoutError,
+        ValueError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise Problem(
+            f"Postgres at {where(url)} does not let us in: {first_line(error)}. "
+            "Check BADGES_DATABASE_URL and that the server runs."
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def where(url: str) -> str:
+    """Host, port and database of the URL, without its password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+
+
+def first_line(error: BaseException) -> str:
+    """What the error says in one line, or its kind when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def advice(error: BaseException) -> str:
+    """The error in one line, with its hint."""
+    hint = getattr(error, "hint", None)
+    return f"{first_line(error)}. {hint}" if hint else first_line(error)
