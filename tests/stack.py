@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from badges.console.stack import postgres, processes, secrets
+from badges.console.stack import addresses, postgres, processes, secrets
 from badges.console.stack.infra import PARTS, Infra
 from badges.console.stack.layout import HOST, PORTS, Layout
 
@@ -48,13 +48,13 @@ class Stack:
     @property
     def database_url(self) -> str:
         """The owner's URL of the database that Connect's own variables name."""
-        return self.infra.owner_url()
+        return addresses.owner_url(self.infra.layout, self.infra.passwords)
 
     def role_url(self, role: str, url: str | None = None) -> str:
         """Return a role's URL (badges_worker, badges_api, badges_connect) of a database."""
         database = (url or self.database_url).rpartition("/")[2]
-        name = f"{role.upper()}_PASSWORD"
-        return self.infra.role_url(role, name).rpartition("/")[0] + f"/{database}"
+        mine = addresses.role_url(self.infra.layout, self.infra.passwords, role)
+        return mine.rpartition("/")[0] + f"/{database}"
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         """Return the BADGES_* variables of a command run by the database's owner."""

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import psutil
 
 from badges.console.problems import Problem
-from badges.console.stack import connect, kafka, postgres, processes
-from badges.console.stack.layout import HOST, PORTS, Layout
+from badges.console.stack import addresses, connect, kafka, postgres, processes
+from badges.console.stack.layout import PORTS, Layout
 
 PARTS = ("postgres", "kafka", "connect")
 PATIENCE = 90.0
@@ -73,14 +72,6 @@ class Infra:
         """Return a part's process when it runs."""
         return processes.find(self.layout, name)
 
-    def owner_url(self) -> str:
-        """Return the database URL of the owner."""
-        return self.role_url(postgres.OWNER, "BADGES_OWNER_PASSWORD")
-
-    def role_url(self, role: str, password_name: str) -> str:
-        """Return the database URL of a role, with the password kept under that name."""
-        return self.layout.database_url(role, self.passwords[password_name])
-
     def is_ready(self, name: str) -> bool:
         """Say whether a part answers now."""
         if name == "postgres":
@@ -101,9 +92,8 @@ class Infra:
         if self.process("connect") is None:
             connect.prepare(self.layout, self.prefix)
             self._wait_for_broker()
-        return self._ensure(
-            "connect", lambda: connect.command(self.layout, self._connect_database())
-        )
+        database = addresses.for_connect(self.layout, self.passwords)
+        return self._ensure("connect", lambda: connect.command(self.layout, database))
 
     def _wait_for_broker(self) -> None:
         """Wait until the broker's process is there; Connect itself waits until it answers."""
@@ -112,16 +102,6 @@ class Infra:
             if time.monotonic() > deadline:
                 raise Problem("Connect cannot start: Kafka does not run")
             time.sleep(0.05)
-
-    def _connect_database(self) -> dict[str, str]:
-        url = urlsplit(self.role_url("badges_connect", "BADGES_CONNECT_PASSWORD"))
-        return {
-            "BADGES_CONNECT_DATABASE_HOSTNAME": HOST,
-            "BADGES_CONNECT_DATABASE_PORT": str(url.port),
-            "BADGES_CONNECT_DATABASE_NAME": url.path.removeprefix("/"),
-            "BADGES_CONNECT_DATABASE_USER": str(url.username),
-            "BADGES_CONNECT_DATABASE_PASSWORD": str(url.password),
-        }
 
     def _ensure(self, name: str, command: Callable[[], processes.Command]) -> bool:
         process = self.process(name)

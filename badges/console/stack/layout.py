@@ -73,10 +73,6 @@ class Layout:
         """Return the address of `badges api`."""
         return f"http://{HOST}:{self.port('api')}"
 
-    def database_url(self, user: str, password: str) -> str:
-        """Return the local database's URL for one role; the password must be safe in a URL."""
-        return f"postgresql://{user}:{password}@{HOST}:{self.port('postgres')}/badges"
-
     def make(self) -> None:
         """Create the run directory and note the port base in it."""
         (self.run_dir / "logs").mkdir(parents=True, exist_ok=True)

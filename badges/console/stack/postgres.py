@@ -14,10 +14,8 @@ import asyncpg
 
 from badges.console.problems import Problem
 from badges.console.stack import processes
+from badges.console.stack.addresses import DATABASE, OWNER
 from badges.console.stack.layout import HOST, Layout
-
-OWNER = "postgres"
-DATABASE = "badges"
 
 SETTINGS = {
     "wal_level": "logical",

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from badges.console.stack import processes, services
+from badges.console.stack.addresses import SERVICES
 from badges.console.stack.infra import Infra
 
 FIRST_WAIT = 0.1
@@ -37,11 +38,11 @@ def supervise(infra: Infra) -> None:
     ending = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: ending.set())
-    restarts = {name: Restart() for name in services.SUPERVISED}
+    restarts = {name: Restart() for name in SERVICES}
     while not ending.wait(0.1):
         for name, restart in restarts.items():
             _look_after(infra, name, restart)
-    for name in reversed(services.SUPERVISED):
+    for name in reversed(SERVICES):
         process = infra.process(name)
         if process is not None:
             processes.stop(process, patience=10)
