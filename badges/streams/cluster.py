@@ -1,0 +1,137 @@
+"""What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from msgspec import Struct
+
+from badges.streams.kafka import KafkaAccess
+from badges.streams.metadata import MetadataRequest
+
+REQUEST_TIMEOUT_MS = 5000
+UNKNOWN_TOPIC = 3
+NO_ERROR = 0
+
+
+class Topic(Struct, frozen=True):
+    """A topic as it is now. `id` is Kafka's own spelling of its topic id, 22 characters."""
+
+    name: str
+    id: str
+    partitions: int
+
+
+class Cluster:
+    """One client for questions and for making topics; reuse it, and close it (`async with`).
+
+    Every method raises KafkaError or OSError when Kafka does not answer.
+    """
+
+    def __init__(self, access: KafkaAccess) -> None:
+        options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
+        self._admin = AIOKafkaAdminClient(**options)
+        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+            **options, enable_auto_commit=False
+        )
+        self._started = False
+
+    async def start(self) -> None:
+        """Connect, unless that was done before."""
+        if not self._started:
+            await self._admin.start()
+            await self._consumer.start()
+            self._started = True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def topics(self, names: Sequence[str] | None = None) -> dict[str, Topic]:
+        """The topics that exist, of those named or of all."""
+        await self.start()
+        answer = await self._admin._send_request(MetadataRequest(names))
+        found: dict[str, Topic] = {}
+        for topic in answer.to_object()["topics"]:
+            if topic["error_code"] == NO_ERROR:
+                text = base64.urlsafe_b64encode(topic["topic_id"]).decode().rstrip("=")
+                found[topic["topic"]] = Topic(topic["topic"], text, len(topic["partitions"]))
+            elif topic["error_code"] != UNKNOWN_TOPIC:
+                raise for_code(topic["error_code"])(topic["topic"])
+        return found
+
+    async def settings(self, topic: str) -> dict[str, str]:
+        """The topic's settings in force, inherited ones included."""
+        await self.start()
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        (answer,) = await self._admin.describe_configs([resource])
+        code, message, _, _, entries = answer.resources[0][:5]
+        if code != NO_ERROR:
+            raise for_code(code)(message)
+        return {entry[0]: entry[1] for entry in entries}
+
+    async def create(
+        self, topic: str, partitions: int, replication_factor: int, settings: Mapping[str, str]
+    ) -> None:
+        """Create a topic. Raises KafkaError with Kafka's reason when it cannot."""
+        await self.start()
+        new = NewTopic(topic, partitions, replication_factor, topic_configs=dict(settings))
+        answer = await self._admin.create_topics([new])
+        for name, code, message in answer.topic_errors:
+            if code != NO_ERROR:
+                raise for_code(code)(f"{name}: {message}")
+
+    async def delete(self, topics: Sequence[str]) -> None:
+        """Delete those of the topics that exist."""
+        existing = sorted(await self.topics(topics))
+        if existing:
+            answer = await self._admin.delete_topics(existing)
+            for name, code in answer.topic_error_codes:
+                if code not in (NO_ERROR, UNKNOWN_TOPIC):
+                    raise for_code(code)(name)
+
+    async def starts(self, topic: Topic) -> list[int]:
+        """Each partition's first offset that is still there, 0 unless somebody cut the log."""
+        await self.start()
+        return _in_order(await self._consumer.beginning_offsets(_places(topic)))
+
+    async def ends(self, topic: Topic) -> list[int]:
+        """Each partition's end: the offset that the next record will get."""
+        await self.start()
+        return _in_order(await self._consumer.end_offsets(_places(topic)))
+
+    async def committed_topics(self, group: str) -> set[str]:
+        """The topics of which the consumer group has committed an offset."""
+        await self.start()
+        try:
+            committed = await self._admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            return set()
+        return {place.topic for place in committed}
+
+
+def _places(topic: Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
+
+
+def _in_order(offsets: Mapping[TopicPartition, int]) -> list[int]:
+    return [offsets[place] for place in sorted(offsets)]
+
+
+__all__ = ["Cluster", "KafkaError", "Topic"]

@@ -1,0 +1,185 @@
+"""Kafka Connect's REST interface, as far as one connector of ours needs it."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Self
+
+import httpx
+from msgspec import Struct
+
+TIMEOUT_S = 5.0
+PATIENCE_S = 60.0
+"""How long a request waits for Connect to end a rebalance of its own."""
+
+PAUSE_S = 0.25
+CONFLICT = 409
+NOT_FOUND = 404
+
+
+class ConnectAway(Exception):
+    """Kafka Connect does not answer, or is still starting."""
+
+
+class ConnectRefused(Exception):
+    """Kafka Connect answered that it will not do that, and why."""
+
+
+class Status(Struct, frozen=True):
+    """What Connect says of a connector. States: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED..."""
+
+    state: str
+    tasks: tuple[str, ...]
+    trace: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the connector or its task has given up."""
+        return "FAILED" in (self.state, *self.tasks)
+
+    @property
+    def cause(self) -> str:
+        """The deepest cause in the trace, one line."""
+        causes = [
+            line.removeprefix("Caused by: ")
+            for line in (self.trace or "").splitlines()
+            if line.startswith("Caused by: ")
+        ]
+        return causes[-1] if causes else (self.trace or "no reason given").splitlines()[0]
+
+
+class Connect:
+    """A client of one Connect cluster; reuse it, and close it (`async with`).
+
+    Every method raises ConnectAway or ConnectRefused.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._client = httpx.AsyncClient(
+            base_url=self.url, timeout=TIMEOUT_S, headers={"Accept": "application/json"}
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def connectors(self) -> set[str]:
+        """The names of all connectors."""
+        return set(await self._ask("GET", "/connectors"))
+
+    async def status(self, name: str) -> Status | None:
+        """The connector's state and its tasks', or None when there is no such connector."""
+        answer = await self._find(f"/connectors/{name}/status")
+        if answer is None:
+            return None
+        parts = [answer["connector"], *answer["tasks"]]
+        traces = [part["trace"] for part in parts if part.get("trace")]
+        return Status(
+            state=answer["connector"]["state"],
+            tasks=tuple(task["state"] for task in answer["tasks"]),
+            trace=traces[0] if traces else None,
+        )
+
+    async def offsets(self, name: str) -> list[dict[str, Any]] | None:
+        """The stored source offsets, one dictionary a source partition; None: no connector."""
+        answer = await self._find(f"/connectors/{name}/offsets")
+        return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
+
+    async def config(self, name: str) -> dict[str, str] | None:
+        """The connector's configuration as stored, or None when there is no such connector."""
+        answer = await self._find(f"/connectors/{name}/config")
+        return None if answer is None else dict(answer)
+
+    async def validate(self, config: Mapping[str, str]) -> list[str]:
+        """What Connect and the connector find wrong with a configuration, one line a setting."""
+        kind = config["connector.class"].rpartition(".")[2]
+        path = f"/connector-plugins/{kind}/config/validate"
+        answer = await self._ask("PUT", path, json=dict(config), timeout=PATIENCE_S)
+        return [
+            f"{value['value']['name']}: {error}"
+            for value in answer["configs"]
+            for error in value["value"]["errors"]
+        ]
+
+    async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector without starting it."""
+        body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+
+    async def configure(self, name: str, config: Mapping[str, str]) -> None:
+        """Give the connector another configuration; its task begins anew where it was."""
+        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
+
+    async def resume(self, name: str) -> None:
+        """Start a stopped or paused connector."""
+        await self._ask("PUT", f"/connectors/{name}/resume")
+
+    async def stop(self, name: str) -> None:
+        """Stop the connector and wait until its task is gone."""
+        await self._ask("PUT", f"/connectors/{name}/stop")
+        async with asyncio.timeout(PATIENCE_S):
+            while (status := await self.status(name)) is not None:
+                if status.state == "STOPPED" and not status.tasks:
+                    return
+                await asyncio.sleep(PAUSE_S)
+
+    async def restart_failed(self, name: str) -> None:
+        """Start again what of the connector has FAILED."""
+        query = {"includeTasks": "true", "onlyFailed": "true"}
+        await self._ask("POST", f"/connectors/{name}/restart", params=query)
+
+    async def delete_offsets(self, name: str) -> None:
+        """Forget where a stopped connector was."""
+        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
+
+    async def delete(self, name: str) -> None:
+        """Remove the connector; Connect keeps its offsets."""
+        await self._ask("DELETE", f"/connectors/{name}")
+
+    async def _find(self, path: str) -> Any:
+        response = await self._send("GET", path)
+        return None if response.status_code == NOT_FOUND else _content(response)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        return _content(await self._send(method, path, **options))
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                response = await self._client.request(method, path, **options)
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+                raise ConnectAway(f"Kafka Connect at {self.url}: {reason}") from error
+            late = asyncio.get_running_loop().time() > deadline
+            if response.status_code != CONFLICT or method == "GET" or late:
+                return self._answered(response)
+            await asyncio.sleep(PAUSE_S)
+
+    def _answered(self, response: httpx.Response) -> httpx.Response:
+        # While it starts, Connect answers every path with a page that says 404.
+        speaks_json = "json" in response.headers.get("content-type", "")
+        starting = response.status_code == NOT_FOUND and not speaks_json
+        if starting or response.status_code >= 500 or response.status_code == CONFLICT:
+            message = _message(response) if speaks_json else "it is starting"
+            raise ConnectAway(f"Kafka Connect at {self.url}: {message}")
+        return response
+
+
+def _content(response: httpx.Response) -> Any:
+    if response.is_error:
+        raise ConnectRefused(_message(response))
+    return response.json() if response.content else None
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{response.status_code} {response.text[:200]}"

@@ -1,0 +1,319 @@
+"""Whether the log is still the whole story: one small question for each way in which it breaks.
+
+Facts are gathered first (`gather`), from the database, then from Kafka and Connect; the questions
+are pure. What only delays (a connector that is gone or has failed, Connect away) is no break.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from badges.streams import generations
+from badges.streams.cluster import Cluster, KafkaError, Topic
+from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.errors import LogBroken
+from badges.streams.generations import Executor, Generation
+
+CONFIRMATIONS = 3
+"""A break is believed when this many looks in a row have found it."""
+
+TIMEOUT_S = 5.0
+LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""What keeps the log whole: nothing is compacted, nothing expires."""
+
+RESNAPSHOT = "Run `badges resnapshot` to begin a new generation of the log."
+
+
+class CannotTell(Exception):
+    """Something that has to be asked does not answer, or a break was seen only once so far."""
+
+
+class Break(LogBroken):
+    """A break of continuity. A `lasting` one cannot mend: the generation is lost."""
+
+    def __init__(self, kind: str, message: str, *, lasting: bool = True) -> None:
+        super().__init__(kind, f"{message}. {RESNAPSHOT}" if lasting else message)
+        self.lasting = lasting
+
+
+class Slot(Struct, frozen=True):
+    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
+
+    wal_status: str | None
+    confirmed: int | None
+
+
+class Facts(Struct, frozen=True):
+    """What was read at one look, the database before the rest. `offsets` None: Connect is away."""
+
+    state: str
+    reason: str | None
+    identity: tuple[str, int]
+    slot: Slot | None
+    positions: Mapping[int, int]
+    topic: Topic | None
+    settings: Mapping[str, str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    offsets: Sequence[Mapping[str, Any]] | None
+
+
+def noted(generation: Generation, facts: Facts) -> Break | None:
+    """Has somebody found it broken before?"""
+    if facts.state == "broken":
+        return Break("log_broken", facts.reason or "the log was found broken", lasting=False)
+    return None
+
+
+def other_database(generation: Generation, facts: Facts) -> Break | None:
+    """Is this still the database whose changes are in the log?"""
+    if facts.identity == (generation.system_identifier, generation.timeline):
+        return None
+    return Break(
+        "other_database",
+        f"the database is another one, or was restored or promoted: system identifier and timeline "
+        f"are {facts.identity[0]}/{facts.identity[1]}, generation {generation.number} was filled "
+        f"from {generation.system_identifier}/{generation.timeline}",
+    )
+
+
+def slot_missing(generation: Generation, facts: Facts) -> Break | None:
+    """Does the replication slot exist, with all the WAL it needs?"""
+    if facts.slot is None:
+        return Break("slot_missing", f"the replication slot {generation.slot} is gone")
+    if facts.slot.wal_status == "lost":
+        return Break(
+            "slot_lost",
+            f"the replication slot {generation.slot} lost WAL that was not read yet "
+            "(max_slot_wal_keep_size)",
+        )
+    return None
+
+
+def slot_ahead(generation: Generation, facts: Facts) -> Break | None:
+    """Was the slot moved past what the connector has sent to Kafka?"""
+    if not facts.offsets or facts.slot is None or facts.slot.confirmed is None:
+        return None
+    sent = sent_lsn(facts.offsets[0])
+    if sent is None or facts.slot.confirmed <= sent:
+        return None
+    return Break(
+        "slot_ahead",
+        f"the replication slot {generation.slot} was moved or made again by hand: it is confirmed "
+        f"up to {facts.slot.confirmed}, the connector has sent up to {sent}",
+    )
+
+
+def topic_replaced(generation: Generation, facts: Facts) -> Break | None:
+    """Is the topic still the one that was filled?"""
+    if facts.topic is None:
+        return Break("topic_missing", f"the topic {generation.topic} is gone")
+    if facts.topic.id != generation.log_id:
+        return Break(
+            "topic_replaced",
+            f"the topic {generation.topic} was deleted and made again: its id is "
+            f"{facts.topic.id}, generation {generation.number} is {generation.log_id}",
+        )
+    return None
+
+
+def partitions_changed(generation: Generation, facts: Facts) -> Break | None:
+    """Do mentors still have the partition that they had?"""
+    if facts.topic is None or facts.topic.partitions == generation.partitions:
+        return None
+    return Break(
+        "partitions_changed",
+        f"the topic {generation.topic} has {facts.topic.partitions} partitions instead of "
+        f"{generation.partitions}, so mentors' rows are divided between old and new ones",
+    )
+
+
+def settings_wrong(generation: Generation, facts: Facts) -> Break | None:
+    """Is the topic kept for ever?"""
+    wrong = wrong_settings(facts.settings)
+    if not wrong:
+        return None
+    return Break(
+        "topic_settings",
+        f"the topic {generation.topic} does not keep everything: {', '.join(wrong)}. "
+        "Set it back before anything is deleted",
+        lasting=False,
+    )
+
+
+def log_cut(generation: Generation, facts: Facts) -> Break | None:
+    """Is the log's beginning still there, and everything up to the positions?"""
+    for partition, start in enumerate(facts.starts):
+        if start > 0:
+            return Break(
+                "log_cut", f"partition {partition} of {generation.topic} begins at offset {start}"
+            )
+    for partition, position in sorted(facts.positions.items()):
+        if partition < len(facts.ends) and facts.ends[partition] < position:
+            return Break(
+                "log_short",
+                f"partition {partition} of {generation.topic} ends at offset "
+                f"{facts.ends[partition]}, below the position {position} that is already decided",
+            )
+    return None
+
+
+def offsets_lost(generation: Generation, facts: Facts) -> Break | None:
+    """Does Connect know where it was, and is it past its only snapshot?"""
+    if facts.offsets is None:
+        return None
+    if not facts.offsets:
+        return Break(
+            "offsets_lost", f"the stored offsets of connector {generation.connector} are gone"
+        )
+    if len(facts.offsets) > 1 or any("snapshot" in offset for offset in facts.offsets):
+        return Break(
+            "snapshot_again",
+            f"a second snapshot was begun by connector {generation.connector} into "
+            f"{generation.topic}",
+        )
+    return None
+
+
+QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
+    noted,
+    other_database,
+    topic_replaced,
+    partitions_changed,
+    settings_wrong,
+    log_cut,
+    slot_missing,
+    offsets_lost,
+    slot_ahead,
+)
+
+
+def judge(generation: Generation, facts: Facts) -> Break | None:
+    """The first break that the facts show, in the order of QUESTIONS."""
+    return next((found for ask in QUESTIONS if (found := ask(generation, facts))), None)
+
+
+def late_snapshot_row(generation: Generation, partition: int, offset: int) -> Break | None:
+    """What a row of a snapshot ('r') means that was read at this offset."""
+    if offset < generation.starts[partition]:
+        return None
+    return Break(
+        "snapshot_row",
+        f"partition {partition} of {generation.topic} has a snapshot's row at offset {offset}, at or "
+        f"after its start {generation.starts[partition]}: a second snapshot was begun",
+    )
+
+
+def sent_lsn(offset: Mapping[str, Any]) -> int | None:
+    """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
+    known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
+    return max(known, default=None)
+
+
+def wrong_settings(settings: Mapping[str, str]) -> list[str]:
+    """Which of a log topic's settings are not as they must be: 'name is x, must be y'."""
+    return [
+        f"{name} is {settings.get(name)}, must be {must}"
+        for name, must in LOG_SETTINGS.items()
+        if settings.get(name) != must
+    ]
+
+
+async def read_slot(connection: Executor, slot: str) -> Slot | None:
+    """The replication slot of that name."""
+    row = await connection.fetchrow(
+        """
+        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
+        FROM pg_replication_slots WHERE slot_name = $1
+        """,
+        slot,
+    )
+    return None if row is None else Slot(**row)
+
+
+async def gather(
+    generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+) -> Facts:
+    """Read all facts. Raises CannotTell when Postgres or Kafka do not answer within TIMEOUT_S."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            database = await _ask_database(generation, connection)
+            kafka, offsets = await asyncio.gather(
+                _ask_kafka(generation, cluster), _ask_connect(generation, connect)
+            )
+    except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # TimeoutError is an OSError.
+        raise CannotTell(f"{type(error).__name__}: {error}") from error
+    return Facts(**database, **kafka, offsets=offsets)
+
+
+class Continuity:
+    """Looks at one generation, with clients that are kept.
+
+    A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
+    just starting cannot condemn a log; until then CannotTell is raised, which stops writing too. A
+    lasting break is noted in badge_logs.
+    """
+
+    def __init__(
+        self, generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+    ) -> None:
+        self._generation = generation
+        self._connection = connection
+        self._cluster = cluster
+        self._connect = connect
+        self._suspicion: tuple[str, int] = ("", 0)
+
+    async def look(self) -> Break | None:
+        """What is broken, or None. Raises CannotTell."""
+        facts = await gather(self._generation, self._connection, self._cluster, self._connect)
+        found = judge(self._generation, facts)
+        if found is None:
+            self._suspicion = ("", 0)
+            return None
+        kind, seen = self._suspicion
+        self._suspicion = (found.kind, seen + 1 if kind == found.kind else 1)
+        if self._suspicion[1] < CONFIRMATIONS and found.kind != "log_broken":
+            raise CannotTell(f"looking again: {found}")
+        if found.lasting:
+            await generations.note_broken(self._connection, self._generation.log_id, str(found))
+        return found
+
+
+async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:
+    row = await generations.find(connection, generation.log_id)
+    positions = await connection.fetch(
+        "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1",
+        generation.log_id,
+    )
+    return {
+        "state": row.state if row else "missing",
+        "reason": row.reason if row else None,
+        "identity": await generations.identity(connection),
+        "slot": await read_slot(connection, generation.slot),
+        "positions": {position["partition"]: position["next_offset"] for position in positions},
+    }
+
+
+async def _ask_kafka(generation: Generation, cluster: Cluster) -> dict[str, Any]:
+    topic = (await cluster.topics([generation.topic])).get(generation.topic)
+    if topic is None:
+        return {"topic": None, "settings": LOG_SETTINGS, "starts": (), "ends": ()}
+    settings, starts, ends = (
+        await cluster.settings(topic.name),
+        await cluster.starts(topic),
+        await cluster.ends(topic),
+    )
+    return {"topic": topic, "settings": settings, "starts": starts, "ends": ends}
+
+
+async def _ask_connect(
+    generation: Generation, connect: Connect
+) -> Sequence[Mapping[str, Any]] | None:
+    try:
+        return await connect.offsets(generation.connector)
+    except (ConnectAway, ConnectRefused):
+        return None

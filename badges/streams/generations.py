@@ -1,0 +1,211 @@
+"""The generations of the log: what badge_logs says of each, and how one becomes the next."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import asyncpg
+from msgspec import Struct
+
+State: TypeAlias = Literal["filling", "live", "closed", "broken"]
+
+Executor: TypeAlias = (
+    "asyncpg.Pool[Any] | asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
+)
+
+_COLUMNS = """
+    log_id, generation, topic, slot, connector, partitions, system_identifier, timeline, state,
+    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason, live_at
+"""
+
+
+class Names(Struct, frozen=True):
+    """What the parts of a generation are called."""
+
+    topic: str
+    heartbeat_topic: str
+    slot: str
+    connector: str
+
+
+class Generation(Struct, frozen=True):
+    """A row of badge_logs.
+
+    `log_id` is Kafka's topic id. `starts` has one offset a partition, from which on every record is
+    an event; it is empty until the generation is live. `start_lsn`, a WAL position in bytes, is
+    where the slot began while the generation is filling, and what the starts lie behind afterwards.
+    """
+
+    log_id: str
+    number: int
+    topic: str
+    slot: str
+    connector: str
+    partitions: int
+    system_identifier: str
+    timeline: int
+    state: State
+    start_lsn: int | None = None
+    starts: tuple[int, ...] = ()
+    reason: str | None = None
+    live_at: datetime | None = None
+
+
+def names(prefix: str, number: int) -> Names:
+    """How the parts of generation `number` are called: never twice for anything else."""
+    return Names(
+        topic=f"{prefix}.mentor-log.{number}",
+        heartbeat_topic=f"{prefix}.heartbeat.{number}",
+        slot=f"{prefix}_mentor_log_{number}",
+        connector=f"{prefix}-mentor-log-{number}",
+    )
+
+
+async def live(connection: Executor) -> Generation | None:
+    """The generation that workers decide from, if there is one."""
+    return await _one(connection, "WHERE state = 'live' ORDER BY generation DESC LIMIT 1")
+
+
+async def filling(connection: Executor) -> Generation | None:
+    """The generation whose first snapshot is under way, if there is one."""
+    return await _one(connection, "WHERE state = 'filling' ORDER BY generation DESC LIMIT 1")
+
+
+async def newest(connection: Executor) -> Generation | None:
+    """The last generation that was begun, whatever became of it: it tells why none is live."""
+    return await _one(connection, "ORDER BY generation DESC LIMIT 1")
+
+
+async def find(connection: Executor, log_id: str) -> Generation | None:
+    """The generation with this log id."""
+    return await _one(connection, "WHERE log_id = $1", log_id)
+
+
+async def numbers(connection: Executor) -> set[int]:
+    """The numbers of all generations there ever were."""
+    return {
+        row["generation"] for row in await connection.fetch("SELECT generation FROM badge_logs")
+    }
+
+
+async def identity(connection: Executor) -> tuple[str, int]:
+    """The database's system identifier and timeline: both change when it is restored or moved.
+
+    The timeline is read from the name of the WAL file being written, because pg_control lags until
+    the next checkpoint.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT system_identifier::text,
+               ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline
+        FROM pg_control_system()
+        """
+    )
+    assert row is not None
+    return row["system_identifier"], row["timeline"]
+
+
+async def begin(connection: Executor, generation: Generation) -> None:
+    """Write the row of a generation that is about to be filled."""
+    await connection.execute(
+        """
+        INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
+                                system_identifier, timeline, state)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'filling')
+        """,
+        generation.log_id,
+        generation.number,
+        generation.topic,
+        generation.slot,
+        generation.connector,
+        generation.partitions,
+        generation.system_identifier,
+        generation.timeline,
+    )
+
+
+async def note_slot_start(connection: Executor, log_id: str, lsn: int) -> None:
+    """Note where a filling generation's slot began, in bytes of WAL, unless it is noted already."""
+    await connection.execute(
+        """
+        UPDATE badge_logs SET start_lsn = '0/0'::pg_lsn + $2::bigint
+        WHERE log_id = $1 AND state = 'filling' AND start_lsn IS NULL
+        """,
+        log_id,
+        lsn,
+    )
+
+
+async def close_older(connection: asyncpg.Connection[Any], number: int) -> int:
+    """Close what workers write from until now, and say up to where they wrote (WAL, in bytes).
+
+    A worker's transaction begins with its position's row; once the rows are gone, none can commit.
+    The WAL position is read after that commit, so whatever they wrote lies before it.
+    """
+    async with connection.transaction():
+        await connection.execute(
+            """
+            DELETE FROM badge_log_positions WHERE log_id IN
+                (SELECT log_id FROM badge_logs WHERE generation < $1)
+            """,
+            number,
+        )
+        await connection.execute(
+            """
+            UPDATE badge_logs SET state = 'closed', closed_at = now()
+            WHERE generation < $1 AND live_at IS NOT NULL AND state IN ('live', 'broken')
+            """,
+            number,
+        )
+    return await insert_lsn(connection)
+
+
+async def insert_lsn(connection: Executor) -> int:
+    """The end of all WAL that was written by anyone so far, in bytes, flushed or not."""
+    return int(await connection.fetchval("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
+
+
+async def go_live(
+    connection: asyncpg.Connection[Any], log_id: str, start_lsn: int, starts: Sequence[int]
+) -> None:
+    """Let workers decide from this generation, each partition from its start, turn 0."""
+    async with connection.transaction():
+        await connection.execute(
+            """
+            INSERT INTO badge_log_positions (log_id, partition, next_offset, turn)
+            SELECT $1, place - 1, start, 0 FROM unnest($2::bigint[]) WITH ORDINALITY p(start, place)
+            """,
+            log_id,
+            list(starts),
+        )
+        await connection.execute(
+            """
+            UPDATE badge_logs SET state = 'live', starts = $2, live_at = now(),
+                                  start_lsn = '0/0'::pg_lsn + $3::bigint
+            WHERE log_id = $1 AND state = 'filling'
+            """,
+            log_id,
+            list(starts),
+            start_lsn,
+        )
+
+
+async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
+    """Note for good that the generation cannot be used; the first reason stays."""
+    await connection.execute(
+        """
+        UPDATE badge_logs SET state = 'broken', reason = $2
+        WHERE log_id = $1 AND state IN ('filling', 'live')
+        """,
+        log_id,
+        reason,
+    )
+
+
+async def _one(connection: Executor, condition: str, *values: object) -> Generation | None:
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values)
+    if row is None:
+        return None
+    fields = dict(row)
+    number = fields.pop("generation")
+    return Generation(**{**fields, "number": number, "starts": tuple(fields["starts"])})
