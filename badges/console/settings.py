@@ -1,11 +1,14 @@
 """Settings: BADGES_* environment variables or a .env file, handed inward as plain values."""
 
 from functools import cache
+from ipaddress import ip_network
+from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.console.problems import Problem
+from badges.streams.kafka import KafkaAccess
 
 
 class Settings(BaseSettings):
@@ -31,7 +34,26 @@ class Settings(BaseSettings):
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=1, le=65535)
+    open_networks: list[IPvAnyNetwork] = Field(
+        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+    )
+    session_timeout: float = Field(30, ge=6, le=1800)
+    instance_directory: Path | None = None
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    def kafka_access(self) -> KafkaAccess:
+        """How to connect to Kafka."""
+        password = self.kafka_sasl_password
+        return KafkaAccess(
+            bootstrap=self.kafka_bootstrap,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            sasl_username=self.kafka_sasl_username,
+            sasl_password=password.get_secret_value() if password else None,
+            ssl_cafile=self.kafka_ssl_cafile,
+        )
 
 
 @cache

@@ -1,0 +1,1 @@
+"""The HTTP API: what other programs and people ask for."""

@@ -1,0 +1,19 @@
+"""`badges worker`: the process that decides."""
+
+from typing import Annotated
+
+import typer
+
+from badges.console import settings
+
+
+def worker(
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on this loopback port.")
+    ] = None,
+) -> None:
+    """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""
+    # Faust takes a second to import, which no other command should wait for.
+    from badges.console.processes import run_worker  # noqa: PLC0415
+
+    run_worker(settings.load(), metrics_port)

@@ -1,0 +1,102 @@
+"""The worker's process, put together from the settings: what is connected to what, and its end."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, suppress
+
+import prometheus_client
+import structlog
+
+from badges.console.settings import Settings
+from badges.sinks.alerts import PostgresAlerts
+from badges.sinks.base import Unavailable
+from badges.sinks.dead_letters import KafkaDeadLetters
+from badges.sinks.failures import translated
+from badges.sinks.pool import Pool, create_pool
+from badges.sinks.postgres import PostgresSink
+from badges.streams import generations
+from badges.streams.backoff import delays
+from badges.streams.cluster import Cluster
+from badges.streams.connect import Connect
+from badges.streams.continuity import Continuity
+from badges.streams.gate import Gate
+from badges.streams.generations import Generation
+from badges.streams.log import LogReader
+from badges.streams.recovery import Recovery
+from badges.streams.rule_versions import RuleVersions
+from badges.streams.worker import Worker, WorkerOptions
+from badges.telemetry import logs
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(settings: Settings, metrics_port: int | None) -> None:
+    """Run a worker until SIGTERM or SIGINT; what it cannot go on after is raised."""
+    logs.configure(level=settings.log_level)
+    if metrics_port is not None:
+        prometheus_client.start_http_server(metrics_port, addr="127.0.0.1")
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_told(settings))
+
+
+async def _until_told(settings: Settings) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(
+            settings.database_url.get_secret_value(), min_size=0, max_size=settings.partitions + 4
+        )
+        stack.push_async_callback(_close, pool)
+        generation = await _live(pool)
+        worker = await _assemble(settings, generation, pool, stack)
+        await worker.run()
+
+
+async def _close(pool: Pool) -> None:
+    """Close in good order within a second, or at once."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await pool.close()
+    pool.terminate()
+
+
+async def _live(pool: Pool) -> Generation:
+    """The live generation, waited for: `badges provision` may still be filling it."""
+    for delay in delays():
+        try:
+            with translated():
+                generation = await generations.live(pool)
+            if generation is not None:
+                return generation
+            log.info("no generation of the log is live yet, waiting for `badges provision`")
+        except Unavailable as error:
+            log.warning("waiting for Postgres", error=str(error))
+        await asyncio.sleep(delay)
+    raise AssertionError("delays never end")
+
+
+async def _assemble(
+    settings: Settings, generation: Generation, pool: Pool, stack: AsyncExitStack
+) -> Worker:
+    kafka = settings.kafka_access()
+    cluster = await stack.enter_async_context(Cluster(kafka))
+    connect = await stack.enter_async_context(Connect(settings.connect_url))
+    dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
+    stack.push_async_callback(dead_letters.close)
+    sink = PostgresSink(pool, dead_letters)
+    versions = RuleVersions(pool)
+    reader = LogReader(kafka, generation.topic)
+    return Worker(
+        WorkerOptions(
+            settings.prefix, kafka, settings.session_timeout, settings.instance_directory
+        ),
+        generation,
+        sink=sink,
+        dead_letters=dead_letters,
+        versions=versions,
+        reader=reader,
+        recovery=Recovery(generation, pool=pool, sink=sink, versions=versions, reader=reader),
+        gate=Gate(Continuity(generation, pool, cluster, connect).look, PostgresAlerts(pool)),
+    )

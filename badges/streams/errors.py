@@ -1,0 +1,9 @@
+"""What can be wrong with a log."""
+
+
+class LogBroken(Exception):
+    """The log contradicts itself: `kind` is the alert's, the text says what was read where."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

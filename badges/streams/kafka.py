@@ -1,0 +1,35 @@
+"""How every Kafka client of the project connects."""
+
+import ssl
+from typing import Any
+
+from msgspec import Struct
+
+
+class KafkaAccess(Struct, frozen=True):
+    """Where Kafka is and who we are there; names are Kafka's own (security.protocol and so on)."""
+
+    bootstrap: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = None
+    ssl_cafile: str | None = None
+
+    def client_options(self) -> dict[str, Any]:
+        """The keyword arguments that every aiokafka client takes."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = self.sasl_password
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = self.ssl_context()
+        return options
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Trust the given authority, or the system's when none is given."""
+        return ssl.create_default_context(cafile=self.ssl_cafile)

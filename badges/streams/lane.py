@@ -1,0 +1,166 @@
+"""One partition's life in a worker: catch up, then turn after turn, until it is fenced off.
+
+The lane does the waiting that a Partition must not know: for batches and new versions, for Postgres
+when it is away, for the log's continuity. A turn is folded once and written as often as it takes; a
+lane that is fenced throws its state away and begins again from the position in Postgres.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from badges.sinks.base import DeadLetter, DeadLetters, Fenced, Sink, Turn, Unavailable
+from badges.streams.backoff import delays
+from badges.streams.errors import LogBroken
+from badges.streams.gate import Gate
+from badges.streams.log import LogReader
+from badges.streams.partition import Message, Partition
+from badges.streams.recovery import Recovery
+from badges.streams.rule_versions import RuleVersions
+from badges.telemetry import metrics
+
+FOLD_SLICE = 1000
+"""Records folded between two turns of the event loop."""
+IDLE_SECONDS = 1.0
+"""How long a lane waits for work before it looks whether it missed any."""
+
+log = structlog.get_logger(__name__)
+
+
+class Batch:
+    """What one fetch gave for a partition, and how to say that all of it is committed."""
+
+    def __init__(self, messages: Sequence[Message], done: Callable[[], object]) -> None:
+        self.messages = messages
+        self.done = done
+
+
+class Lane:
+    """Drives one partition: `offer` gives it batches, `wake` says that there are new versions."""
+
+    def __init__(
+        self,
+        partition: int,
+        *,
+        recovery: Recovery,
+        reader: LogReader,
+        versions: RuleVersions,
+        sink: Sink,
+        dead_letters: DeadLetters,
+        gate: Gate,
+        end: Callable[[], int | None],
+    ) -> None:
+        self.partition = partition
+        self._end = end
+        self._recovery = recovery
+        self._reader = reader
+        self._versions = versions
+        self._sink = sink
+        self._dead_letters = dead_letters
+        self._gate = gate
+        self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._log = log.bind(partition=partition)
+
+    def offer(self, batch: Batch) -> None:
+        """Take a batch."""
+        self._batches.put_nowait(batch)
+
+    def wake(self) -> None:
+        """Look for new versions now."""
+        self._batches.put_nowait(None)
+
+    async def run(self) -> None:
+        """Follow the log; begin again whenever somebody else has moved the position."""
+        while True:
+            try:
+                await self._follow(await self._recovery.restore(self.partition))
+            except Fenced as fenced:
+                metrics.FENCED.inc()
+                self._log.warning("state thrown away", reason=str(fenced))
+            except LogBroken as broken:
+                await self._gate.broken(broken)
+
+    async def _follow(self, state: Partition) -> None:
+        self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
+        await self._decide(state, ())
+        while True:
+            batch = await self._next_batch()
+            if batch is None:
+                await self._decide_missed(state)
+                continue
+            try:
+                await self._decide_up_to(state, batch.messages[0].offset)
+                await self._decide(state, batch.messages)
+            finally:
+                # Fenced as well: the partition must be fetched again, and the position counts.
+                batch.done()
+
+    async def _next_batch(self) -> Batch | None:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self._batches.get(), IDLE_SECONDS)
+        return None
+
+    async def _decide_missed(self, state: Partition) -> None:
+        """Take up new versions, and records that were fetched but never handed over.
+
+        Faust drops and acknowledges what is in flight when the group rebalances. If nothing follows
+        in the partition, nobody would bring it again.
+        """
+        await self._decide(state, ())
+        if self._batches.empty():
+            await self._decide_up_to(state, self._end() or 0)
+
+    async def _decide_up_to(self, state: Partition, offset: int) -> None:
+        async for chunk in self._reader.read(self.partition, state.next_offset, offset):
+            await self._decide(state, chunk)
+
+    async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
+        """Fold the messages and write what they decide; in turns, where a rule is unknown."""
+        while True:
+            await self._take_up(state)
+            stopped = await self._fold(state, messages)
+            if not state.turn_is_empty:
+                await self._write(state.letters, state.close_turn())
+            if not stopped:
+                return
+            await self._until_available(self._versions.refresh)
+
+    async def _take_up(self, state: Partition) -> None:
+        newer = self._versions.newer_than(state.taken)
+        if newer or state.turn == 0:
+            state.take_up(newer)
+            await asyncio.sleep(0)
+
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> bool:
+        for first in range(0, len(messages), FOLD_SLICE):
+            stopped_at = state.fold(messages[first : first + FOLD_SLICE])
+            if stopped_at is not None:
+                self._log.info("a rule that is not known yet", row=stopped_at.id)
+                return True
+            await asyncio.sleep(0)
+        return False
+
+    async def _write(self, letters: Sequence[DeadLetter], turn: Turn) -> None:
+        if letters:
+            await self._until_available(lambda: self._dead_letters.send(letters))
+        with metrics.TURN_SECONDS.time():
+            await self._until_available(lambda: self._sink.write(turn))
+        metrics.TURNS.inc()
+        metrics.RECORDS.inc(turn.end - turn.start)
+        metrics.DEAD_LETTERS.inc(len(letters))
+        metrics.NEXT_OFFSET.labels(self.partition).set(turn.end)
+
+    async def _until_available(self, attempt: Callable[[], Awaitable[Any]]) -> None:
+        for delay in delays():
+            await self._gate.passed()
+            try:
+                await attempt()
+            except Unavailable as error:
+                self._gate.doubt()
+                self._log.warning("not available, trying again", error=str(error))
+                await asyncio.sleep(delay)
+            else:
+                return

@@ -1,0 +1,260 @@
+"""One partition's state: every mentor's ledger and the rules in effect, up to an offset.
+
+Pure: it is given records and versions, and gives back what to write. The same code runs live, in
+recovery and in tests, so a crash or another batch boundary cannot change an outcome.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from badges.sinks.base import DeadLetter, Departure, RulePosition, Turn
+from badges.streams.errors import LogBroken
+from badges.streams.records import (
+    TABLES,
+    AwardRecord,
+    MentorRecord,
+    Record,
+    decode,
+    mentor_of,
+    stream_order,
+)
+from badges.tables.decisions import Cause, Decision
+from badges.tables.evaluation import decide
+from badges.tables.ledger import Ledger
+from badges.tables.rules import RuleBook
+from badges.tables.types import DefinitionVersion, OrganizationVersion
+
+Version: TypeAlias = DefinitionVersion | OrganizationVersion
+Taken: TypeAlias = dict[tuple[str, str], int]
+"""The version in effect of each (kind, id)."""
+
+
+class Message(Protocol):
+    """A raw record of the log, as aiokafka gives it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Partition:
+    """The state of one partition of a generation of the log.
+
+    `start` is the generation's start in this partition: records below it are only folded, and all
+    of them are decided together by the first turn; from there every record is an event.
+    """
+
+    def __init__(self, log_id: str, number: int, start: int) -> None:
+        self.log_id = log_id
+        self.number = number
+        self.start = start
+        self.next_offset = 0
+        self.turn = 0
+        self.book = RuleBook()
+        self.taken: Taken = {}
+        self.ledgers: dict[str, Ledger] = {}
+        self._turn_start = 0
+        self._mark = (0, 0)
+        self._snapshot_lsn: int | None = None
+        self._draft = _Draft()
+
+    @property
+    def letters(self) -> Sequence[DeadLetter]:
+        """What could not be decoded since the last turn."""
+        return self._draft.letters
+
+    def take_up(self, versions: Iterable[Version]) -> None:
+        """Put versions into effect before the next record, and decide every mentor by them."""
+        versions = list(versions)
+        self.book.take_up(versions)
+        for position in newest(versions):
+            self.taken[position.kind, position.id] = position.version
+            self._draft.rule_positions.append(position)
+        cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
+        for mentor, ledger in self.ledgers.items():
+            self._draft.decisions += decide(ledger, self.book, cause)
+            if self.turn == 0:
+                self._draft.touched[mentor] = ledger
+
+    def unknown_organizations(self) -> set[str]:
+        """Organizations of mentors of whom no version was taken up yet."""
+        mentors = (ledger.mentor for ledger in self.ledgers.values())
+        return {
+            mentor.organization_id
+            for mentor in mentors
+            if mentor and not self.book.knows_organization(mentor.organization_id)
+        }
+
+    def fold(self, messages: Iterable[Message]) -> Record | None:
+        """Fold records in the order of their offsets; those below `next_offset` are passed over.
+
+        Returns None when all are folded, or the record before which it stopped, because it names an
+        organization or definition of which no version was taken up. Raises LogBroken.
+        """
+        for message in messages:
+            if message.offset < self.next_offset:
+                continue
+            try:
+                record = decode(message.value or b"")
+            except msgspec.DecodeError as error:
+                self._set_aside(message, error)
+            else:
+                if message.offset < self.start:
+                    self._fold_before_start(record, message.offset)
+                elif self._names_unknown_rule(record):
+                    return record
+                else:
+                    self._fold_event(record, message)
+            self.next_offset = message.offset + 1
+        return None
+
+    @property
+    def turn_is_empty(self) -> bool:
+        """Whether there is nothing to write, not even a position; never so for the first turn."""
+        moved = self.next_offset > self._turn_start
+        return self.turn > 0 and not moved and not self._draft.rule_positions
+
+    def close_turn(self) -> Turn:
+        """What the open turn writes; the next one begins here."""
+        draft, self._draft = self._draft, _Draft()
+        turn = Turn(
+            log_id=self.log_id,
+            partition=self.number,
+            number=self.turn,
+            start=self._turn_start,
+            end=self.next_offset,
+            rule_positions=draft.rule_positions,
+            departures=draft.departures,
+            decisions=draft.decisions,
+            stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
+        )
+        self.turn += 1
+        self._turn_start = self.next_offset
+        return turn
+
+    def resume(self, offset: int, turn: int) -> None:
+        """Go on at a position: what led there is written, and offsets in between hold nothing."""
+        self._draft = _Draft()
+        self.next_offset = self._turn_start = offset
+        self.turn = turn
+
+    def _fold_before_start(self, record: Record, offset: int) -> None:
+        if record.op == "r":
+            self._check_snapshot(record, offset)
+        self._put_or_drop(record)
+
+    def _check_snapshot(self, record: Record, offset: int) -> None:
+        if self._snapshot_lsn is None:
+            self._snapshot_lsn = record.lsn
+        elif record.lsn != self._snapshot_lsn:
+            raise LogBroken(
+                "snapshot_begun_twice",
+                f"offset {offset} of partition {self.number} belongs to a second snapshot "
+                f"(lsn {record.lsn} after {self._snapshot_lsn})",
+            )
+
+    def _fold_event(self, record: Record, message: Message) -> None:
+        if record.op == "r":
+            raise LogBroken(
+                "snapshot_after_start",
+                f"offset {message.offset} of partition {self.number} is a snapshot row after the "
+                f"log's start at {self.start}",
+            )
+        if self._was_sent_before(record) or _is_own_output(record):
+            return
+        ledger = self._put_or_drop(record)
+        if ledger is None:
+            return
+        cause = Cause(self.log_id, self.number, message.offset, xid=record.xid)
+        if type(record) is MentorRecord and record.op == "d":
+            self._draft.depart(record.id, cause)
+        elif type(record) is not AwardRecord:
+            self._draft.touched[ledger.mentor_id] = ledger
+        self._draft.decisions += decide(ledger, self.book, cause)
+
+    def _put_or_drop(self, record: Record) -> Ledger | None:
+        """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
+        mentor = mentor_of(record)
+        ledger = self.ledgers.get(mentor)
+        table = TABLES[type(record)]
+        if record.op == "d":
+            if ledger is None or not table.drop(ledger, record.id):
+                return None
+            if ledger.empty:
+                del self.ledgers[mentor]
+            return ledger
+        if ledger is None:
+            ledger = self.ledgers[mentor] = Ledger(mentor)
+        return ledger if table.put(ledger, record) else None
+
+    def _was_sent_before(self, record: Record) -> bool:
+        """Whether a connector that began again sends a row once more.
+
+        Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
+        is there already, and a row that changes nothing is no event.
+        """
+        place = stream_order(record.sequence)
+        if place is None:
+            return False
+        if place < self._mark:
+            return True
+        self._mark = place
+        return False
+
+    def _names_unknown_rule(self, record: Record) -> bool:
+        if record.op == "d":
+            return False
+        if type(record) is MentorRecord:
+            return not self.book.knows_organization(record.organization_id)
+        if type(record) is AwardRecord and not _is_own_output(record):
+            return not self.book.knows_definition(record.badge_definition_id)
+        return False
+
+    def _set_aside(self, message: Message, error: msgspec.DecodeError) -> None:
+        self._draft.letters.append(
+            DeadLetter(
+                log_id=self.log_id,
+                partition=self.number,
+                offset=message.offset,
+                reason=str(error),
+                at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
+                key=message.key,
+                value=message.value,
+            )
+        )
+
+
+class _Draft:
+    """What the open turn will write."""
+
+    def __init__(self) -> None:
+        self.rule_positions: list[RulePosition] = []
+        self.departures: list[Departure] = []
+        self.decisions: list[Decision] = []
+        self.touched: dict[str, Ledger] = {}
+        self.letters: list[DeadLetter] = []
+
+    def depart(self, mentor: str, cause: Cause) -> None:
+        """Note a mentor's delete: nothing decided before it for that id is worth writing."""
+        self.departures.append(Departure(mentor, cause))
+        self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
+        self.touched.pop(mentor, None)
+
+
+def newest(versions: Iterable[Version]) -> list[RulePosition]:
+    """The highest version of each id: the one that takes effect."""
+    highest: dict[tuple[str, str], int] = {}
+    for version in versions:
+        kind = "definition" if isinstance(version, DefinitionVersion) else "organization"
+        key = (kind, version.id)
+        highest[key] = max(version.version, highest.get(key, 0))
+    return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
+
+
+def _is_own_output(record: Record) -> bool:
+    """Whether the row is what the worker itself wrote: an output, not an event."""
+    return type(record) is AwardRecord and record.op != "d" and record.changed_by == "rule"

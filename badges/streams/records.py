@@ -1,0 +1,151 @@
+"""A record of the mentor log, decoded: one Struct a table, one table of tables.
+
+A value is Debezium's change, flattened by ExtractNewRecordState in Kafka Connect: the row's columns
+beside the fields that `add.fields` names, prefixed with two underscores. Of a delete only the ids
+are real, the other columns are fillers.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Struct, field
+
+from badges.tables.ledger import Ledger
+from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+
+Op: TypeAlias = Literal["r", "c", "u", "d"]
+UNAVAILABLE = "__debezium_unavailable_value"
+"""What stands for a long text that an update left alone: pgoutput does not send it again."""
+
+
+class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True):
+    """A change of peer_mentors."""
+
+    op: Op = field(name="__op")
+    xid: int | None = field(name="__source_txId", default=None)
+    lsn: int | None = field(name="__source_lsn", default=None)
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
+    """A change of activities."""
+
+    op: Op = field(name="__op")
+    xid: int | None = field(name="__source_txId", default=None)
+    lsn: int | None = field(name="__source_lsn", default=None)
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+class TrainingRecord(
+    TrainingCompletion, tag_field="__table", tag="training_completions", kw_only=True, gc=False
+):
+    """A change of training_completions."""
+
+    op: Op = field(name="__op")
+    xid: int | None = field(name="__source_txId", default=None)
+    lsn: int | None = field(name="__source_lsn", default=None)
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
+    """A change of mentor_pauses."""
+
+    op: Op = field(name="__op")
+    xid: int | None = field(name="__source_txId", default=None)
+    lsn: int | None = field(name="__source_lsn", default=None)
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return instant
+
+
+class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True):
+    """A change of badge_awards. Instants stay text until they are needed: a delete fills them."""
+
+    id: str
+    peer_mentor_id: str
+    badge_definition_id: str
+    earned_at: str
+    definition_version: int | None = None
+    tier: str | None = None
+    tier_earned_at: str | None = None
+    awarded_by: str = "rule"
+    revoked_by: str | None = None
+    changed_by: str = "rule"
+    op: Op = field(name="__op")
+    xid: int | None = field(name="__source_txId", default=None)
+    lsn: int | None = field(name="__source_lsn", default=None)
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+    def __post_init__(self) -> None:
+        """Find a wrong instant while decoding, where it becomes a dead letter."""
+        if self.op != "d":
+            self.award()
+
+    def award(self) -> Award:
+        """The row. Raises ValueError when an instant is not ISO 8601."""
+        return Award(
+            id=self.id,
+            peer_mentor_id=self.peer_mentor_id,
+            badge_definition_id=self.badge_definition_id,
+            earned_at=_instant(self.earned_at),
+            definition_version=self.definition_version,
+            tier=self.tier,
+            tier_earned_at=_instant(self.tier_earned_at) if self.tier_earned_at else None,
+            awarded_by=self.awarded_by,
+            revoked_by=self.revoked_by,
+            changed_by=self.changed_by,
+        )
+
+
+Record: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord | AwardRecord
+
+
+class Table(NamedTuple):
+    """What a ledger does with a table's rows: take one, or drop the one with an id."""
+
+    put: Callable[[Ledger, Any], bool]
+    drop: Callable[[Ledger, Any], bool]
+
+
+def _drop_mentor(ledger: Ledger, _id: str) -> bool:
+    return ledger.drop_mentor()
+
+
+def _put_award(ledger: Ledger, record: AwardRecord) -> bool:
+    return ledger.put_award(record.award())
+
+
+TABLES: dict[type, Table] = {
+    MentorRecord: Table(Ledger.put_mentor, _drop_mentor),
+    ActivityRecord: Table(Ledger.put_activity, Ledger.drop_activity),
+    TrainingRecord: Table(Ledger.put_training, Ledger.drop_training),
+    PauseRecord: Table(Ledger.put_pause, Ledger.drop_pause),
+    AwardRecord: Table(_put_award, Ledger.drop_award),
+}
+
+decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
+"""Decode one value. Raises msgspec.DecodeError (msgspec.ValidationError where a field is wrong)."""
+
+
+def mentor_of(record: Record) -> str:
+    """The id of the mentor whose log the record belongs to."""
+    return record.id if type(record) is MentorRecord else record.peer_mentor_id  # type: ignore[union-attr]
+
+
+def stream_order(sequence: str | None) -> tuple[int, int] | None:
+    """Debezium's place of a streamed row, (last commit's lsn, own lsn), or None without a commit.
+
+    `source.sequence` is a JSON list of two numbers as text; its first is null until the first
+    transaction after a snapshot has ended. `source.lsn` alone is not in order between transactions.
+    """
+    if sequence is None:
+        return None
+    commit, own = msgspec.json.decode(sequence, type=tuple[int | None, int], strict=False)
+    return None if commit is None else (commit, own)

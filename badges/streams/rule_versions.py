@@ -1,0 +1,133 @@
+"""Versions of definitions and time zones, as Postgres has them: read, kept, and waited for."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import date
+
+import asyncpg
+import structlog
+
+from badges.sinks.base import RulePosition, Unavailable
+from badges.sinks.failures import translated
+from badges.sinks.pool import Connection, Pool
+from badges.streams.partition import Taken, Version
+from badges.tables.types import Day, DefinitionVersion, OrganizationVersion
+
+CHANNEL = "badges_rules"
+POLL_SECONDS = 1.0
+EPOCH = date(1970, 1, 1)
+
+log = structlog.get_logger(__name__)
+
+_DEFINITIONS = """
+select v.id::text, v.version, v.saved_at, v.deleted, v.organization_id::text, v.key,
+       v.criteria::text, v.counts_from, v.revocable, v.status
+from badge_definition_versions v
+left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
+where v.version > coalesce(known.version, 0)
+order by v.id, v.version
+"""
+_ORGANIZATIONS = """
+select v.id::text, v.version, v.saved_at, v.timezone
+from organization_versions v
+left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
+where v.version > coalesce(known.version, 0)
+order by v.id, v.version
+"""
+
+
+class RuleVersions:
+    """All versions ever saved. Within an id they become visible in order: saves lock the row."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._versions: dict[tuple[str, str], list[Version]] = {}
+        self._changed = asyncio.Condition()
+        self.stamp = 0
+
+    async def refresh(self) -> None:
+        """Read what is new. Raises Unavailable."""
+        with translated():
+            definitions = await self._pool.fetch(_DEFINITIONS, *self._known("definition"))
+            organizations = await self._pool.fetch(_ORGANIZATIONS, *self._known("organization"))
+        for row in organizations:
+            self._keep("organization", OrganizationVersion(**row))
+        for row in definitions:
+            self._keep("definition", _definition(row))
+        if definitions or organizations:
+            self.stamp += 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def follow(self) -> None:
+        """Refresh on every NOTIFY, and each second in case one was lost; never returns."""
+        while True:
+            try:
+                with translated():
+                    async with self._pool.acquire() as connection:
+                        await self._listen(connection)
+            except Unavailable as error:
+                log.warning("rule versions cannot be read, asking again", error=str(error))
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _listen(self, connection: Connection) -> None:
+        notified = asyncio.Event()
+
+        def wake(*_: object) -> None:
+            notified.set()
+
+        await connection.add_listener(CHANNEL, wake)
+        try:
+            while True:
+                notified.clear()
+                await self.refresh()
+                try:
+                    await asyncio.wait_for(notified.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            if not connection.is_closed():
+                await connection.remove_listener(CHANNEL, wake)
+
+    async def wait_newer(self, stamp: int) -> None:
+        """Return once something was read since `stamp`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.stamp != stamp)
+
+    def newer_than(self, taken: Taken) -> list[Version]:
+        """Every version above the one taken up of its id, ids in order, versions ascending."""
+        return [
+            version
+            for key, versions in self._versions.items()
+            if versions[-1].version > taken.get(key, 0)
+            for version in versions
+            if version.version > taken.get(key, 0)
+        ]
+
+    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
+        """The versions that recorded positions put into effect, those in between included."""
+        return [
+            version
+            for position in positions
+            for version in self._versions[position.kind, position.id]
+            if taken.get((position.kind, position.id), 0) < version.version <= position.version
+        ]
+
+    def _known(self, kind: str) -> tuple[list[str], list[int]]:
+        known = [(k[1], v[-1].version) for k, v in self._versions.items() if k[0] == kind]
+        return [id_ for id_, _ in known], [version for _, version in known]
+
+    def _keep(self, kind: str, version: Version) -> None:
+        versions = self._versions.setdefault((kind, version.id), [])
+        if not versions or version.version > versions[-1].version:
+            versions.append(version)
+
+
+def _definition(row: asyncpg.Record) -> DefinitionVersion:
+    fields = dict(row)
+    fields["counts_from"] = _day(fields["counts_from"])
+    return DefinitionVersion(**fields)
+
+
+def _day(value: date | None) -> Day | None:
+    return None if value is None else (value - EPOCH).days

@@ -1,0 +1,194 @@
+"""The worker: committed rows in, awards out.
+
+A batch travels in one direction: the transport (batching) hands over a fetch, the partition's lane
+folds it into the mentors' ledgers (partition, records), what it decides is written with the
+position in one transaction (sinks), and only then is the batch acknowledged. Offsets committed to
+Kafka are for measuring lag; a lane starts from the position in Postgres.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faust
+import structlog
+from faust.serializers.codecs import Codec
+from faust.types import TP
+from msgspec import Struct
+
+from badges.sinks.base import DeadLetters, Sink
+from badges.streams.gate import Gate
+from badges.streams.generations import Generation
+from badges.streams.instance import Instance
+from badges.streams.kafka import KafkaAccess
+from badges.streams.lane import Batch, Lane
+from badges.streams.log import LogReader
+from badges.streams.recovery import Recovery
+from badges.streams.rule_versions import RuleVersions
+
+log = structlog.get_logger(__name__)
+
+LONGEST_POLL_SECONDS = 86400
+"""How long a fold may take before the group takes the partitions away: practically never."""
+
+
+STOP_SECONDS = 3
+"""How long leaving the group may take; after it the process ends without."""
+
+
+class WorkerOptions(Struct, frozen=True):
+    """What a worker needs to be told."""
+
+    prefix: str
+    kafka: KafkaAccess
+    session_timeout: float
+    instance_directory: Path | None = None
+
+    @property
+    def group(self) -> str:
+        """The consumer group of all workers."""
+        return f"{self.prefix}-worker"
+
+
+class Fetch(Codec):
+    """The codec of a batch: it is a list of records already."""
+
+    def _loads(self, s: Any) -> Any:
+        return s
+
+    def _dumps(self, s: Any) -> Any:
+        return s
+
+
+class Worker:
+    """One process's share of the partitions of one generation of the log."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        generation: Generation,
+        *,
+        sink: Sink,
+        dead_letters: DeadLetters,
+        versions: RuleVersions,
+        reader: LogReader,
+        recovery: Recovery,
+        gate: Gate,
+    ) -> None:
+        self._generation = generation
+        self._versions = versions
+        self._gate = gate
+        self._instance = Instance(
+            options.group, options.kafka.bootstrap, options.instance_directory
+        )
+        self._app = _faust_app(options, self._instance.name)
+        self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+        self._new_lane: Callable[..., Lane] = partial(
+            Lane,
+            recovery=recovery,
+            reader=reader,
+            versions=versions,
+            sink=sink,
+            dead_letters=dead_letters,
+            gate=gate,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what crashed the consumer or a lane."""
+        self._app.on_partitions_assigned.connect(self._assigned, weak=False)
+        self._app.agent(self._topic(), concurrency=1)(self._hand_over)
+        background = [
+            asyncio.create_task(service())
+            for service in (self._gate.watch, self._versions.follow, self._wake_lanes)
+        ]
+        try:
+            await self._app.start()
+            log.info("working", instance=self._instance.name, topic=self._generation.topic)
+            await self._app.wait_until_stopped()
+            raise self._app.crash_reason or RuntimeError("the consumer stopped by itself")
+        finally:
+            for task in [*background, *(task for _, task in self._lanes.values())]:
+                task.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._app.stop()
+
+    def _topic(self) -> Any:
+        return self._app.topic(
+            self._generation.topic, key_serializer="raw", value_serializer=Fetch(), internal=False
+        )
+
+    async def _hand_over(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            lane, _ = self._lanes[event.message.partition]
+            lane.offer(Batch(event.value, event.ack))
+
+    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        """Keep the lanes that stay, end those that went, begin those that came.
+
+        A lane that stays goes on as it is: if another worker had the partition meanwhile, the
+        position has moved, and the fence tells.
+        """
+        numbers = {tp.partition for tp in assigned}
+        for gone in self._lanes.keys() - numbers:
+            self._lanes.pop(gone)[1].cancel()
+        for number in numbers - self._lanes.keys():
+            lane = self._new_lane(number, end=partial(self._end, number))
+            self._lanes[number] = (lane, asyncio.create_task(self._drive(lane)))
+        log.info("partitions assigned", partitions=sorted(numbers))
+
+    async def _drive(self, lane: Lane) -> None:
+        try:
+            await lane.run()
+        except Exception as error:
+            log.exception("a lane failed", partition=lane.partition)
+            await self._app.crash(error)
+
+    def _end(self, partition: int) -> int | None:
+        end: int | None = self._app.consumer.highwater(TP(self._generation.topic, partition))
+        return end
+
+    async def _wake_lanes(self) -> None:
+        stamp = self._versions.stamp
+        while True:
+            await self._versions.wait_newer(stamp)
+            stamp = self._versions.stamp
+            for lane, _ in self._lanes.values():
+                lane.wake()
+
+
+def _faust_app(options: WorkerOptions, instance: str) -> Any:
+    return faust.App(
+        options.group,
+        broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(options.kafka),
+        broker_session_timeout=options.session_timeout,
+        broker_heartbeat_interval=options.session_timeout / 5,
+        broker_max_poll_interval=LONGEST_POLL_SECONDS,
+        broker_max_poll_records=20_000,
+        broker_commit_interval=1.0,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=1024,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )
+
+
+def _credentials(access: KafkaAccess) -> Any:
+    encrypted = access.security_protocol.endswith("SSL")
+    context = access.ssl_context() if encrypted else None
+    if access.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=access.sasl_username,
+            password=access.sasl_password,
+            mechanism=access.sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if encrypted else None

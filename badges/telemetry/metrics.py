@@ -1,0 +1,22 @@
+"""Every metric that the processes export, by name."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS = Counter("badges_records_folded", "Records of the mentor log that were folded.")
+TURNS = Counter("badges_turns_written", "Transactions of the worker.")
+TURN_SECONDS = Histogram(
+    "badges_turn_write_seconds",
+    "From the first attempt to write a turn to its commit.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+)
+AWARDS = Counter("badges_award_changes", "Rows of badge_awards changed, by kind.", ["kind"])
+DROPPED = Counter(
+    "badges_decisions_dropped",
+    "Decisions not written: overtaken by a person, or about what was deleted meanwhile.",
+    ["reason"],
+)
+DEAD_LETTERS = Counter("badges_dead_letters", "Input set aside in the dead-letter topic.")
+FENCED = Counter("badges_turns_fenced", "Turns refused because the position had moved.")
+RETRIES = Counter("badges_retries", "Attempts that failed because something was away.")
+NEXT_OFFSET = Gauge("badges_next_offset", "The next offset to decide.", ["partition"])
+MENTORS = Gauge("badges_mentors", "Ledgers held in memory.", ["partition"])
