@@ -12,7 +12,8 @@ def main() -> None:
     sys.stdin.read()
     run_dir = Path(sys.argv[1])
     if run_dir.exists():
-        base = layout.noted_port_base(run_dir) or layout.DEFAULT_PORT_BASE
+        before = layout.noted(run_dir)
+        base = before.port_base if before else layout.DEFAULT_PORT_BASE
         launch.clean(layout.Layout(run_dir, base), lambda _: None)
     shutil.rmtree(run_dir, ignore_errors=True)
 

@@ -2,10 +2,11 @@
 
 import argparse
 import errno
+import os
 import sys
 
 from badges.console.problems import WRONG_USE, Problem
-from badges.console.stack import jars, launch, layout, secrets, services, supervisor
+from badges.console.stack import docker, jars, launch, layout, secrets, services, supervisor
 from badges.console.stack.infra import Infra
 
 
@@ -36,13 +37,30 @@ def _run(action: str, *, only_infra: bool) -> None:
         jars.class_path()
     elif action == "lock":
         _tell(f"{jars.LOCK.name}: {jars.write_lock()} jars")
-    elif action == "up":
-        launch.up(layout.load(), _tell, only_infra=only_infra)
     elif action == "supervise":
         place = layout.load()
         supervisor.supervise(Infra(place, secrets.load(place.run_dir), services.prefix()))
+    elif action == "up":
+        _up(layout.load(), only_infra=only_infra)
     else:
-        {"down": launch.down, "clean": launch.clean}[action](layout.load(), _tell)
+        _end(layout.load(), with_data=action == "clean")
+
+
+def _up(place: layout.Layout, *, only_infra: bool) -> None:
+    kind = os.environ.get("STACK", "local")
+    if kind == "docker":
+        docker.up(place, _tell)
+    elif kind == "local":
+        launch.up(place, _tell, only_infra=only_infra)
+    else:
+        raise Problem(f"STACK={kind}: it must be local or docker")
+
+
+def _end(place: layout.Layout, *, with_data: bool) -> None:
+    before = layout.noted(place.run_dir)
+    if before is not None and before.stack == "docker":
+        docker.down(place, _tell, with_data=with_data)
+    (launch.clean if with_data else launch.down)(place, _tell)
 
 
 def _tell(line: str) -> None:

@@ -19,8 +19,6 @@ SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "broker.session.timeout.ms": "6000",
     "group.initial.rebalance.delay.ms": "0",
@@ -47,6 +45,8 @@ def prepare(layout: Layout) -> None:
             f"CONTROLLER://{HOST}:{layout.port('controller')}"
         ),
         "advertised.listeners": f"PLAINTEXT://{HOST}:{layout.port('kafka')}",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": str(home / "data"),
     }
     java.write_properties(home / "server.properties", values)

@@ -108,13 +108,13 @@ def _parent(process: psutil.Process) -> int:
 
 
 def _refuse_other_ports(layout: Layout) -> None:
-    noted = layouts.noted_port_base(layout.run_dir)
-    if noted in {None, layout.port_base}:
+    before = layouts.noted(layout.run_dir)
+    if before is None or before.port_base == layout.port_base:
         return
     if processes.find_all(layout):
         raise Problem(
-            f"a stack with BADGES_PORT_BASE={noted} runs in {layout.run_dir}: stop it with "
-            "make down, or give the second one a folder of its own with BADGES_RUN_DIR"
+            f"a stack with BADGES_PORT_BASE={before.port_base} runs in {layout.run_dir}: "
+            "stop it with make down, or give the second one a folder of its own with BADGES_RUN_DIR"
         )
 
 

@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
 """Below the ranges from which Linux (32768) and macOS (49152) hand out ports by themselves."""
 
-PORTS = ("postgres", "kafka", "controller", "connect", "api")
+PORTS = ("postgres", "kafka", "controller", "connect", "api", "prometheus")
 """A part's port is the base plus its place here."""
 
 
@@ -73,16 +73,26 @@ class Layout:
         """Return the address of `badges api`."""
         return f"http://{HOST}:{self.port('api')}"
 
-    def make(self) -> None:
-        """Create the run directory and note the port base in it."""
+    def make(self, kind: str = "local") -> None:
+        """Create the run directory and note the port base in it, and if it is local or docker."""
         (self.run_dir / "logs").mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps({"port_base": self.port_base}) + "\n", encoding="utf-8")
+        note = {"stack": kind, "port_base": self.port_base}
+        self.note.write_text(json.dumps(note) + "\n", encoding="utf-8")
 
 
-def noted_port_base(run_dir: Path) -> int | None:
-    """Return the port base a stack in this directory was last started with, or None."""
+@dataclass(frozen=True)
+class Note:
+    """How a stack was last started: "local" or "docker", and on which ports."""
+
+    stack: str
+    port_base: int
+
+
+def noted(run_dir: Path) -> Note | None:
+    """Return how the stack in this directory was last started, or None if it never was."""
     try:
-        return int(json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))["port_base"])
+        note = json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))
+        return Note(stack=str(note["stack"]), port_base=int(note["port_base"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -101,5 +111,6 @@ def load() -> Layout:
         wrong = error.errors(include_input=False)[0]
         raise Problem(f"BADGES_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from None
     run_dir = Path(os.path.abspath(settings.run_dir))  # noqa: PTH100 (a link stays as it is)
-    base = settings.port_base or noted_port_base(run_dir) or DEFAULT_PORT_BASE
+    before = noted(run_dir)
+    base = settings.port_base or (before.port_base if before else DEFAULT_PORT_BASE)
     return Layout(run_dir=run_dir, port_base=base)

@@ -1,0 +1,1 @@
+"""Tests of the whole product, through its public names alone."""
