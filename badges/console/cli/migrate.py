@@ -1,34 +1,73 @@
-"""`badges migrate`: bring the database up to date."""
+"""`badges migrate`: bring the database up to date, or say what differs."""
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from badges.console import settings
+from badges.console.problems import FOUND_A_PROBLEM
 from badges.console.schema import apply
+from badges.console.schema.check import check
 from badges.console.schema.database import connect
+from badges.console.schema.differences import Difference
 
 
 def migrate(
+    only_check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Change nothing; list what differs and the statement that mends it."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Create and update the tables, functions, roles and publication in Postgres."""
-    report = asyncio.run(_migrate(settings.load()))
-    if as_json:
-        typer.echo(json.dumps(asdict(report), default=str))
-        return
+    chosen = settings.load()
+    if only_check:
+        differences = asyncio.run(_check(chosen))
+        if as_json:
+            typer.echo(json.dumps([asdict(each) for each in differences], indent=2))
+        else:
+            _print_differences(differences, "Nothing differs.")
+    else:
+        report = asyncio.run(_migrate(chosen))
+        differences = report.left
+        if as_json:
+            typer.echo(json.dumps(asdict(report), default=str, indent=2))
+        else:
+            _print_report(report)
+    if differences:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def _print_report(report: apply.Report) -> None:
     for duplicate in report.removed:
-        typer.echo(
-            f"Removed award {duplicate.id}: mentor {duplicate.peer_mentor_id} holds badge "
-            f"{duplicate.badge_definition_id} since earlier ({duplicate.kept_id})."
-        )
+        typer.echo(f"Removed {duplicate.sentence()}")
     for name in report.applied:
         typer.echo(f"Applied {name}.")
-    if not report.applied:
+    for difference in report.mended:
+        typer.echo(f"Mended: {difference.where} {difference.found}.")
+    for role in report.passwords:
+        typer.echo(f"Set the password of {role}.")
+    if not (report.applied or report.mended or report.removed):
         typer.echo("Nothing to do: the database is up to date.")
+    _print_differences(report.left, "")
+
+
+def _print_differences(differences: Sequence[Difference], otherwise: str) -> None:
+    for difference in differences:
+        typer.echo(difference.lines())
+    if otherwise and not differences:
+        typer.echo(otherwise)
+
+
+async def _check(chosen: settings.Settings) -> Sequence[Difference]:
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        return await check(connection, prefix=chosen.prefix)
 
 
 async def _migrate(chosen: settings.Settings) -> apply.Report:

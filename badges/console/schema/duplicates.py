@@ -17,6 +17,13 @@ class Duplicate:
     earned_at: datetime
     kept_id: str
 
+    def sentence(self) -> str:
+        """Which award it is, and why it goes."""
+        return (
+            f"award {self.id}: mentor {self.peer_mentor_id} holds badge "
+            f"{self.badge_definition_id} by the earlier award {self.kept_id}."
+        )
+
 
 _FIND = """
 SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, kept_id::text

@@ -4,8 +4,8 @@
 --   badges_api      reads one organization, awards by hand
 --   badges_connect  reads the published columns (REPLICATION)
 --
--- Roles belong to the whole cluster: another database's migration may create them at the same moment.
--- They cannot log in until `badges migrate` (or you) gives them a password.
+-- Roles belong to the whole cluster: another database's migration may create them at the same
+-- moment. They cannot log in until `badges migrate` (or you) gives them a password.
 
 DO $$
 DECLARE

@@ -16,7 +16,8 @@ SELECT badges_private.close_to_public('badges_private.time_zones'::regclass);
 CREATE OR REPLACE FUNCTION badges_private.check_timezone() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM badges_private.time_zones WHERE name = NEW.timezone) THEN
+    IF NEW.timezone IS NULL
+        OR EXISTS (SELECT FROM badges_private.time_zones WHERE name = NEW.timezone) THEN
         RETURN NEW;
     END IF;
     INSERT INTO badges_private.time_zones
@@ -56,7 +57,8 @@ CREATE OR REPLACE FUNCTION badges_private.record_definition_version(
         id, version, saved_by, deleted, organization_id, key, name, description, icon, criteria,
         counts_from, revocable, status)
     VALUES (d.id, number, badges_private.person(), is_deleted, d.organization_id, d.key, d.name,
-            d.description, d.icon, d.criteria, d.counts_from, d.revocable, d.status)
+            d.description, d.icon, coalesce(d.criteria, 'null'), d.counts_from,
+            coalesce(d.revocable, false), coalesce(d.status, 'draft'))
 $$;
 
 -- Before the row is written: its version is the next one, or, if nothing changed, what it was.
@@ -110,11 +112,12 @@ CREATE OR REPLACE TRIGGER badges_save_definition
 CREATE OR REPLACE FUNCTION badges_private.save_timezone() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND OLD.id = NEW.id AND OLD.timezone = NEW.timezone THEN
+    IF TG_OP = 'UPDATE' AND OLD.id = NEW.id AND OLD.timezone IS NOT DISTINCT FROM NEW.timezone THEN
         RETURN NULL;
     END IF;
     INSERT INTO public.organization_versions (id, version, saved_by, timezone)
-    SELECT NEW.id, coalesce(max(version), 0) + 1, badges_private.person(), NEW.timezone
+    SELECT NEW.id, coalesce(max(version), 0) + 1, badges_private.person(),
+           coalesce(NEW.timezone, 'Europe/Oslo')
     FROM public.organization_versions WHERE id = NEW.id;
     RETURN NULL;
 END
@@ -129,7 +132,8 @@ INSERT INTO public.badge_definition_versions (
     id, version, saved_by, organization_id, key, name, description, icon, criteria,
     counts_from, revocable, status)
 SELECT id, 1, badges_private.person(), organization_id, key, name, description, icon,
-       criteria, counts_from, revocable, status
+       coalesce(criteria, 'null'), counts_from, coalesce(revocable, false),
+       coalesce(status, 'draft')
 FROM public.badge_definitions d
 WHERE NOT EXISTS (SELECT FROM public.badge_definition_versions v WHERE v.id = d.id);
 
@@ -137,7 +141,7 @@ UPDATE public.badge_definitions d SET version = version
 WHERE version IS DISTINCT FROM badges_private.highest_definition_version(d.id);
 
 INSERT INTO public.organization_versions (id, version, saved_by, timezone)
-SELECT id, 1, badges_private.person(), timezone
+SELECT id, 1, badges_private.person(), coalesce(timezone, 'Europe/Oslo')
 FROM public.organizations o
 WHERE NOT EXISTS (SELECT FROM public.organization_versions v WHERE v.id = o.id);
 

@@ -223,14 +223,15 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     by_whom text := badges_private.awarder(award_badge.awarded_by);
-    organization public.organizations;
+    organization uuid;
+    zone text;
     definition public.badge_definitions;
     award public.badge_awards;
     granted uuid;
 BEGIN
     PERFORM badges_private.lock_for_awards(
         ARRAY[award_badge.peer_mentor_id], ARRAY[award_badge.badge_definition_id]);
-    SELECT o.* INTO organization
+    SELECT o.id, coalesce(o.timezone, 'Europe/Oslo') INTO organization, zone
     FROM public.peer_mentors m JOIN public.organizations o ON o.id = m.organization_id
     WHERE m.id = award_badge.peer_mentor_id
         AND (badges_private.acting_role() <> 'badges_api'
@@ -241,13 +242,13 @@ BEGIN
     END IF;
     SELECT d.* INTO definition FROM public.badge_definitions d
     WHERE d.id = award_badge.badge_definition_id
-        AND (d.organization_id IS NULL OR d.organization_id = organization.id);
+        AND (d.organization_id IS NULL OR d.organization_id = organization);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'badge definition % does not exist for the organization of peer mentor %',
             award_badge.badge_definition_id, award_badge.peer_mentor_id
             USING ERRCODE = 'foreign_key_violation';
     END IF;
-    IF definition.status = 'draft' THEN
+    IF coalesce(definition.status, 'draft') = 'draft' THEN
         RAISE EXCEPTION 'badge definition % is a draft', definition.id
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Activate the definition before you award it.';
@@ -256,7 +257,7 @@ BEGIN
         SELECT g INTO granted FROM badges_private.grant_awards(
             ARRAY[gen_random_uuid()], ARRAY[award_badge.peer_mentor_id], ARRAY[definition.id],
             ARRAY[coalesce(award_badge.earned_at, badges_private.first_instant(
-                (now() AT TIME ZONE organization.timezone)::date, organization.timezone))],
+                (now() AT TIME ZONE zone)::date, zone))],
             ARRAY[coalesce(award_badge.definition_version, definition.version)],
             ARRAY[award_badge.tier], ARRAY[award_badge.tier_earned_at],
             ARRAY[award_badge.evidence], by_whom) AS g;
@@ -285,7 +286,8 @@ END
 $$;
 
 SELECT badges_private.close_to_public(
-    'public.award_badge(uuid, uuid, timestamptz, jsonb, text, int, text, timestamptz)'::regprocedure);
+    'public.award_badge(uuid, uuid, timestamptz, jsonb, text, int, text, timestamptz)'::regprocedure
+);
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA badges_private FROM PUBLIC;
 

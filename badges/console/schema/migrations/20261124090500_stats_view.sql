@@ -2,7 +2,8 @@
 -- day; the period that today falls in never breaks it before it ends.
 CREATE OR REPLACE VIEW public.peer_mentor_stats_current WITH (security_invoker = true) AS
 WITH clock AS MATERIALIZED (
-    SELECT id, (now() AT TIME ZONE timezone)::date AS today FROM public.organizations
+    SELECT id, (now() AT TIME ZONE coalesce(timezone, 'Europe/Oslo'))::date AS today
+    FROM public.organizations
 )
 SELECT s.peer_mentor_id, clock.today, s.activity_count, s.minutes_total, s.active_days,
        s.counts_by_type, s.training_count, s.first_activity_on, s.last_activity_on,

@@ -1,7 +1,7 @@
 -- What Debezium reads: identities, the publication, and TRUNCATE as deletes.
 --
--- A publication or replica identity that is there already is left alone; `badges migrate` refuses to
--- begin when it does not fit.
+-- A publication or replica identity that is there already is left alone; `badges migrate` refuses
+-- to begin when it does not fit.
 
 DO $$
 DECLARE

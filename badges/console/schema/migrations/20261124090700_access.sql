@@ -1,7 +1,4 @@
--- Who may do what: as little as each process needs.
---
--- Policies are for our own roles alone. Without them a table of the application that has row-level
--- security would look empty to the snapshot, and every mentor gone.
+-- Who may do what: as little as each process needs. Which rows: see the policies.
 
 GRANT SELECT ON
     public.organizations, public.peer_mentors, public.activities, public.training_completions,
@@ -76,58 +73,5 @@ BEGIN
             public.award_badge(uuid, uuid, timestamptz, jsonb, text, int, text, timestamptz)
             TO service_role;
     END IF;
-END
-$$;
-
--- The worker sees and writes all rows that its rights reach; so does the connector.
-DO $$
-DECLARE
-    closed text;
-BEGIN
-    FOREACH closed IN ARRAY ARRAY[
-        'organizations', 'peer_mentors', 'activities', 'training_completions', 'mentor_pauses',
-        'badge_definitions', 'badge_awards', 'badge_award_events', 'peer_mentor_stats',
-        'badge_definition_versions', 'organization_versions', 'badge_logs', 'badge_log_positions',
-        'badge_rule_positions', 'badge_alerts'] LOOP
-        EXECUTE format('DROP POLICY IF EXISTS badges_worker_all ON public.%I', closed);
-        EXECUTE format('CREATE POLICY badges_worker_all ON public.%I FOR ALL TO badges_worker '
-                       'USING (true) WITH CHECK (true)', closed);
-    END LOOP;
-    FOREACH closed IN ARRAY ARRAY[
-        'peer_mentors', 'activities', 'training_completions', 'mentor_pauses', 'badge_awards',
-        'badge_heartbeats'] LOOP
-        EXECUTE format('DROP POLICY IF EXISTS badges_connect_all ON public.%I', closed);
-        EXECUTE format('CREATE POLICY badges_connect_all ON public.%I FOR ALL TO badges_connect '
-                       'USING (true) WITH CHECK (true)', closed);
-    END LOOP;
-END
-$$;
-
--- The api sees the organization of its claims, and what belongs to nobody.
-DO $$
-DECLARE
-    claimed constant text := '(SELECT badges_private.claimed_organization())';
-    mine constant text := format(
-        'EXISTS (SELECT FROM public.peer_mentors m WHERE m.id = peer_mentor_id '
-        'AND m.organization_id = %s)', claimed);
-    closed record;
-BEGIN
-    FOR closed IN SELECT * FROM (VALUES
-        ('organizations', format('id = %s', claimed)),
-        ('peer_mentors', format('organization_id = %s', claimed)),
-        ('activities', mine), ('training_completions', mine), ('mentor_pauses', mine),
-        ('badge_definitions', format('organization_id IS NULL OR organization_id = %s', claimed)),
-        ('badge_awards', mine), ('badge_award_events', mine), ('peer_mentor_stats', mine),
-        ('badge_definition_versions',
-         format('organization_id IS NULL OR organization_id = %s', claimed)),
-        ('organization_versions', format('id = %s', claimed)),
-        ('badge_logs', 'true'), ('badge_log_positions', 'true'), ('badge_rule_positions', 'true'),
-        ('badge_alerts', 'true')
-    ) AS api (relation, condition) LOOP
-        EXECUTE format('DROP POLICY IF EXISTS badges_api_organization ON public.%I',
-                       closed.relation);
-        EXECUTE format('CREATE POLICY badges_api_organization ON public.%I FOR SELECT '
-                       'TO badges_api USING (%s)', closed.relation, closed.condition);
-    END LOOP;
 END
 $$;

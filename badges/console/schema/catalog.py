@@ -1,0 +1,99 @@
+"""What Postgres's catalog says of the tables: relations, columns and keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from badges.console.schema.database import Connection
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """A column that is there; `filled` when an insert may leave it out."""
+
+    name: str
+    type: str
+    not_null: bool
+    filled: bool
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table of schema public, or whatever has its name; `ours` when we may alter it."""
+
+    name: str
+    kind: str
+    owner: str
+    ours: bool
+    columns: dict[str, FoundColumn]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A primary ('p') or foreign ('f') key; `target` and `on_delete` are a foreign key's."""
+
+    table: str
+    name: str
+    kind: str
+    target: str
+    on_delete: str
+    columns: tuple[str, ...]
+
+
+_RELATIONS = """
+SELECT relname::text AS name, relkind::text AS kind, pg_get_userbyid(relowner)::text AS owner,
+       pg_has_role(relowner, 'USAGE') AS ours
+FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1) AND relkind <> 'i'
+"""
+
+_COLUMNS = """
+SELECT c.relname::text AS table_name, a.attname::text AS name,
+       format_type(a.atttypid, NULL) AS type, a.attnotnull AS not_null,
+       a.atthasdef OR a.attidentity <> '' OR NOT a.attnotnull AS filled
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1)
+    AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+_KEYS = """
+SELECT own.relname::text AS table_name, c.conname::text AS name, c.contype::text AS kind,
+       coalesce(other.relname::text, '') AS target, c.confdeltype::text AS on_delete,
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number) AS columns
+FROM pg_constraint c
+JOIN pg_class own ON own.oid = c.conrelid
+LEFT JOIN pg_class other ON other.oid = c.confrelid
+WHERE c.contype IN ('p', 'f') AND c.connamespace = 'public'::regnamespace
+ORDER BY own.relname, c.conname
+"""
+
+
+async def relations(connection: Connection, names: Sequence[str]) -> dict[str, Relation]:
+    """Those of the named tables that exist, by name, with their columns."""
+    columns: dict[str, dict[str, FoundColumn]] = {}
+    for row in await connection.fetch(_COLUMNS, names):
+        columns.setdefault(row["table_name"], {})[row["name"]] = FoundColumn(
+            row["name"], row["type"], row["not_null"], row["filled"]
+        )
+    return {
+        row["name"]: Relation(
+            row["name"], row["kind"], row["owner"], row["ours"], columns.get(row["name"], {})
+        )
+        for row in await connection.fetch(_RELATIONS, names)
+    }
+
+
+async def keys(connection: Connection) -> list[Key]:
+    """Every primary and foreign key of schema public."""
+    return [
+        Key(
+            row["table_name"],
+            row["name"],
+            row["kind"],
+            row["target"],
+            row["on_delete"],
+            tuple(row["columns"]),
+        )
+        for row in await connection.fetch(_KEYS)
+    ]

@@ -1,0 +1,22 @@
+"""All that differs between a database and what this project needs of it."""
+
+from badges.console.schema import (
+    compare_log,
+    compare_objects,
+    compare_rights,
+    compare_rows,
+    compare_tables,
+)
+from badges.console.schema.database import Connection
+from badges.console.schema.differences import Difference, of
+
+
+async def check(connection: Connection, *, prefix: str) -> list[Difference]:
+    """Every difference, those that stop `migrate` first. Reads only."""
+    differences = await compare_tables.compare(connection)
+    if not of("stop", differences):
+        differences += await compare_rows.compare(connection)
+    differences += await compare_log.compare(connection, prefix)
+    differences += await compare_objects.compare(connection)
+    differences += await compare_rights.compare(connection)
+    return sorted(differences, key=lambda each: each.consequence != "stop")

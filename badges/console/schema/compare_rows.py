@@ -1,0 +1,95 @@
+"""Rows that are there already and that no constraint of ours would accept."""
+
+from badges.console.schema import catalog, duplicates
+from badges.console.schema.database import Connection
+from badges.console.schema.differences import Difference
+
+_SAME_KEY = """
+SELECT coalesce(organization_id::text, 'every organization') AS organization, key,
+       count(*)::int AS number
+FROM public.badge_definitions GROUP BY organization_id, key HAVING count(*) > 1
+ORDER BY 1, 2 LIMIT 20
+"""
+
+_STATUS = """
+SELECT DISTINCT status FROM public.badge_definitions
+WHERE status NOT IN ('draft', 'active', 'retired') ORDER BY 1 LIMIT 20
+"""
+
+_ZONES = """
+SELECT id::text, timezone FROM public.organizations
+WHERE timezone NOT IN (SELECT name FROM pg_timezone_names) ORDER BY id LIMIT 20
+"""
+
+
+async def compare(connection: Connection) -> list[Difference]:
+    """Keys used twice, unknown statuses and zones (which stop), awards held twice.
+
+    The tables that exist must have their shape.
+    """
+    found = await catalog.relations(
+        connection, ["organizations", "badge_definitions", "badge_awards"]
+    )
+    differences: list[Difference] = []
+    if "badge_definitions" in found:
+        differences += await _definitions(connection)
+    if "organizations" in found:
+        differences += await _organizations(connection)
+    if "badge_awards" in found:
+        differences += await _awards(connection)
+    return differences
+
+
+async def _definitions(connection: Connection) -> list[Difference]:
+    same = [
+        Difference(
+            "public.badge_definitions",
+            f"{row['number']} definitions of {row['organization']} have the key {row['key']!r}",
+            "one definition a key and organization",
+            "UPDATE public.badge_definitions SET key = key || '-' || left(id::text, 8) "
+            "WHERE id = '...';",
+            consequence="stop",
+        )
+        for row in await connection.fetch(_SAME_KEY)
+    ]
+    unknown = [
+        Difference(
+            "public.badge_definitions.status",
+            f"has the value {row['status']!r}",
+            "draft, active or retired",
+            await connection.fetchval(
+                "SELECT format('UPDATE public.badge_definitions SET status = ''draft'' "
+                "WHERE status = %L;', $1::text)",
+                row["status"],
+            ),
+            consequence="stop",
+        )
+        for row in await connection.fetch(_STATUS)
+    ]
+    return same + unknown
+
+
+async def _organizations(connection: Connection) -> list[Difference]:
+    return [
+        Difference(
+            "public.organizations.timezone",
+            f"{row['timezone']!r} of organization {row['id']} is no known time zone",
+            "an IANA name, spelled exactly",
+            f"UPDATE public.organizations SET timezone = 'Europe/Oslo' WHERE id = '{row['id']}';",
+            consequence="stop",
+        )
+        for row in await connection.fetch(_ZONES)
+    ]
+
+
+async def _awards(connection: Connection) -> list[Difference]:
+    return [
+        Difference(
+            f"public.badge_awards {award.id}",
+            f"mentor {award.peer_mentor_id} holds badge {award.badge_definition_id} "
+            f"already, by award {award.kept_id}",
+            "one award a mentor and definition",
+            f"DELETE FROM public.badge_awards WHERE id = '{award.id}';",
+        )
+        for award in await duplicates.find(connection)
+    ]

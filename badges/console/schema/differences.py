@@ -1,0 +1,30 @@
+"""What differs between a database and what this project needs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Consequence: TypeAlias = Literal["mend", "stop", "report"]
+"""`migrate` mends it; stops before it changes anything, because it belongs to somebody else; or
+only reports it, because the database serves as it is."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it must be, and the SQL statement that mends it."""
+
+    where: str
+    found: str
+    needed: str
+    statement: str
+    consequence: Consequence = "mend"
+
+    def lines(self) -> str:
+        """The difference in a sentence, and its statement indented below."""
+        statement = self.statement.replace("\n", "\n    ")
+        return f"{self.where} {self.found} (needed: {self.needed}). Mend it with:\n    {statement}"
+
+
+def of(consequence: Consequence, differences: Iterable[Difference]) -> list[Difference]:
+    """The differences that have this consequence."""
+    return [each for each in differences if each.consequence == consequence]

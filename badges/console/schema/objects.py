@@ -1,0 +1,64 @@
+"""What the migrations create, read from their own statements, so that nothing is declared twice."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from badges.console.schema import migrations
+from badges.console.schema.statements import bare
+
+_HEADS = {
+    "schema": re.compile(r"CREATE SCHEMA IF NOT EXISTS (?P<name>\w+)"),
+    "table": re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?P<name>\w+\.\w+) \("),
+    "view": re.compile(r"CREATE OR REPLACE VIEW (?P<name>\w+\.\w+)"),
+    "function": re.compile(r"CREATE OR REPLACE FUNCTION (?P<name>\w+\.\w+)\("),
+    "trigger": re.compile(
+        r"CREATE OR REPLACE TRIGGER (?P<name>\w+)\s+.*? ON (?P<table>\w+\.\w+)", re.DOTALL
+    ),
+    "index": re.compile(
+        r"CREATE (?:UNIQUE )?INDEX IF NOT EXISTS (?P<name>\w+)\s+ON (?P<table>\w+\.\w+)"
+    ),
+    "policy": re.compile(r"CREATE POLICY (?P<name>\w+) ON (?P<table>\w+\.\w+)"),
+    "grant": re.compile(r"GRANT .* TO (?P<name>[\w, ]+)$", re.DOTALL),
+    "closing": re.compile(
+        r"SELECT badges_private\.close_to_public\(\s*'(?P<name>[^']+)'::(?P<table>\w+)\s*\)"
+    ),
+}
+
+_NESTED_TABLE = re.compile(r"CREATE TABLE \w+\.\w+ \(.*?\n {8}\);", re.DOTALL)
+_BODY = re.compile(r"AS \$\$(.*)\$\$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something a migration creates: its kind, name, table (where it has one) and statement."""
+
+    kind: str
+    name: str
+    table: str
+    statement: str
+
+    @property
+    def body(self) -> str:
+        """A function's source, as Postgres keeps it."""
+        match = _BODY.search(self.statement)
+        return match[1] if match else ""
+
+
+def wanted() -> Iterator[Wanted]:
+    """Everything that has a head above, in the order of the files."""
+    for migration in migrations.load():
+        for statement in migration.statements:
+            text = bare(statement)
+            yield from _read(text)
+            if text.startswith("DO "):
+                for nested in _NESTED_TABLE.finditer(text):
+                    yield from _read(re.sub(r"\n {8}", "\n", nested[0].removesuffix(";")))
+
+
+def _read(text: str) -> Iterator[Wanted]:
+    for kind, head in _HEADS.items():
+        match = head.match(text)
+        if match:
+            groups = match.groupdict()
+            yield Wanted(kind, groups["name"], groups.get("table") or "", f"{text};")
