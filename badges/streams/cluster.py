@@ -1,5 +1,6 @@
 """What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -14,6 +15,8 @@ from badges.streams.kafka import KafkaAccess
 from badges.streams.metadata import MetadataRequest
 
 REQUEST_TIMEOUT_MS = 5000
+WAIT_S = 30.0
+PAUSE_S = 0.1
 UNKNOWN_TOPIC = 3
 NO_ERROR = 0
 
@@ -96,6 +99,15 @@ class Cluster:
         for name, code, message in answer.topic_errors:
             if code != NO_ERROR:
                 raise for_code(code)(f"{name}: {message}")
+
+    async def wait_for(self, topic: str, partitions: int) -> Topic:
+        """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                found = (await self.topics([topic])).get(topic)
+                if found is not None and found.partitions == partitions:
+                    return found
+                await asyncio.sleep(PAUSE_S)
 
     async def delete(self, topics: Sequence[str]) -> None:
         """Delete those of the topics that exist."""

@@ -1,7 +1,7 @@
 """Kafka Connect's REST interface, as far as one connector of ours needs it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import httpx
@@ -117,17 +117,14 @@ class Connect:
         await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
 
     async def resume(self, name: str) -> None:
-        """Start a stopped or paused connector."""
+        """Start a stopped or paused connector, and wait until it is no longer so."""
         await self._ask("PUT", f"/connectors/{name}/resume")
+        await self._until(name, lambda status: status.state not in ("STOPPED", "PAUSED"))
 
     async def stop(self, name: str) -> None:
         """Stop the connector and wait until its task is gone."""
         await self._ask("PUT", f"/connectors/{name}/stop")
-        async with asyncio.timeout(PATIENCE_S):
-            while (status := await self.status(name)) is not None:
-                if status.state == "STOPPED" and not status.tasks:
-                    return
-                await asyncio.sleep(PAUSE_S)
+        await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
     async def restart_failed(self, name: str) -> None:
         """Start again what of the connector has FAILED."""
@@ -141,6 +138,17 @@ class Connect:
     async def delete(self, name: str) -> None:
         """Remove the connector; Connect keeps its offsets."""
         await self._ask("DELETE", f"/connectors/{name}")
+
+    async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    status = await self.status(name)
+                    if status is None or is_so(status):
+                        return
+                    await asyncio.sleep(PAUSE_S)
+        except TimeoutError as error:
+            raise ConnectAway(f"Kafka Connect at {self.url}: {name} does not obey") from error
 
     async def _find(self, path: str) -> Any:
         response = await self._send("GET", path)

@@ -1,34 +1,23 @@
 """Whether the log is still the whole story: one small question for each way in which it breaks.
 
-Facts are gathered first (`gather`), from the database, then from Kafka and Connect; the questions
-are pure. What only delays (a connector that is gone or has failed, Connect away) is no break.
+The questions are pure and answered from facts that are read first. What only delays (a connector
+that is gone or has failed, Connect away) is no break.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import asyncpg
-from msgspec import Struct
-
 from badges.streams import generations
-from badges.streams.cluster import Cluster, KafkaError, Topic
-from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.cluster import Cluster
+from badges.streams.connect import Connect
 from badges.streams.errors import LogBroken
+from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
 from badges.streams.generations import Executor, Generation
 
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
-TIMEOUT_S = 5.0
-LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-"""What keeps the log whole: nothing is compacted, nothing expires."""
-
 RESNAPSHOT = "Run `badges resnapshot` to begin a new generation of the log."
-
-
-class CannotTell(Exception):
-    """Something that has to be asked does not answer, or a break was seen only once so far."""
 
 
 class Break(LogBroken):
@@ -39,29 +28,7 @@ class Break(LogBroken):
         self.lasting = lasting
 
 
-class Slot(Struct, frozen=True):
-    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
-
-    wal_status: str | None
-    confirmed: int | None
-
-
-class Facts(Struct, frozen=True):
-    """What was read at one look, the database before the rest. `offsets` None: Connect is away."""
-
-    state: str
-    reason: str | None
-    identity: tuple[str, int]
-    slot: Slot | None
-    positions: Mapping[int, int]
-    topic: Topic | None
-    settings: Mapping[str, str]
-    starts: Sequence[int]
-    ends: Sequence[int]
-    offsets: Sequence[Mapping[str, Any]] | None
-
-
-def noted(generation: Generation, facts: Facts) -> Break | None:
+def noted(_: Generation, facts: Facts) -> Break | None:
     """Has somebody found it broken before?"""
     if facts.state == "broken":
         return Break("log_broken", facts.reason or "the log was found broken", lasting=False)
@@ -202,8 +169,8 @@ def late_snapshot_row(generation: Generation, partition: int, offset: int) -> Br
         return None
     return Break(
         "snapshot_row",
-        f"partition {partition} of {generation.topic} has a snapshot's row at offset {offset}, at or "
-        f"after its start {generation.starts[partition]}: a second snapshot was begun",
+        f"partition {partition} of {generation.topic} has a snapshot's row at offset {offset}, "
+        f"not before its start {generation.starts[partition]}: a second snapshot was begun",
     )
 
 
@@ -220,34 +187,6 @@ def wrong_settings(settings: Mapping[str, str]) -> list[str]:
         for name, must in LOG_SETTINGS.items()
         if settings.get(name) != must
     ]
-
-
-async def read_slot(connection: Executor, slot: str) -> Slot | None:
-    """The replication slot of that name."""
-    row = await connection.fetchrow(
-        """
-        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
-        FROM pg_replication_slots WHERE slot_name = $1
-        """,
-        slot,
-    )
-    return None if row is None else Slot(**row)
-
-
-async def gather(
-    generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
-) -> Facts:
-    """Read all facts. Raises CannotTell when Postgres or Kafka do not answer within TIMEOUT_S."""
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            database = await _ask_database(generation, connection)
-            kafka, offsets = await asyncio.gather(
-                _ask_kafka(generation, cluster), _ask_connect(generation, connect)
-            )
-    except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # TimeoutError is an OSError.
-        raise CannotTell(f"{type(error).__name__}: {error}") from error
-    return Facts(**database, **kafka, offsets=offsets)
 
 
 class Continuity:
@@ -281,39 +220,3 @@ class Continuity:
         if found.lasting:
             await generations.note_broken(self._connection, self._generation.log_id, str(found))
         return found
-
-
-async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:
-    row = await generations.find(connection, generation.log_id)
-    positions = await connection.fetch(
-        "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1",
-        generation.log_id,
-    )
-    return {
-        "state": row.state if row else "missing",
-        "reason": row.reason if row else None,
-        "identity": await generations.identity(connection),
-        "slot": await read_slot(connection, generation.slot),
-        "positions": {position["partition"]: position["next_offset"] for position in positions},
-    }
-
-
-async def _ask_kafka(generation: Generation, cluster: Cluster) -> dict[str, Any]:
-    topic = (await cluster.topics([generation.topic])).get(generation.topic)
-    if topic is None:
-        return {"topic": None, "settings": LOG_SETTINGS, "starts": (), "ends": ()}
-    settings, starts, ends = (
-        await cluster.settings(topic.name),
-        await cluster.starts(topic),
-        await cluster.ends(topic),
-    )
-    return {"topic": topic, "settings": settings, "starts": starts, "ends": ends}
-
-
-async def _ask_connect(
-    generation: Generation, connect: Connect
-) -> Sequence[Mapping[str, Any]] | None:
-    try:
-        return await connect.offsets(generation.connector)
-    except (ConnectAway, ConnectRefused):
-        return None

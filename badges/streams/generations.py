@@ -9,6 +9,8 @@ from msgspec import Struct
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
 Executor: TypeAlias = (
     "asyncpg.Pool[Any] | asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 )
@@ -136,7 +138,7 @@ async def note_slot_start(connection: Executor, log_id: str, lsn: int) -> None:
     )
 
 
-async def close_older(connection: asyncpg.Connection[Any], number: int) -> int:
+async def close_older(connection: Connection, number: int) -> int:
     """Close what workers write from until now, and say up to where they wrote (WAL, in bytes).
 
     A worker's transaction begins with its position's row; once the rows are gone, none can commit.
@@ -166,7 +168,7 @@ async def insert_lsn(connection: Executor) -> int:
 
 
 async def go_live(
-    connection: asyncpg.Connection[Any], log_id: str, start_lsn: int, starts: Sequence[int]
+    connection: Connection, log_id: str, start_lsn: int, starts: Sequence[int]
 ) -> None:
     """Let workers decide from this generation, each partition from its start, turn 0."""
     async with connection.transaction():

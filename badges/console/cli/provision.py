@@ -1,0 +1,156 @@
+"""`badges provision`: topics, connector, first snapshot, and one live generation of the log."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.status import Status
+
+from badges.console import settings
+from badges.console.problems import Problem
+from badges.console.schema.database import connect, first_line
+from badges.console.stack import provisioning
+from badges.console.stack.filling import Site
+from badges.streams.cluster import Cluster
+from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.generations import Generation
+
+AWAY = (OSError, KafkaError, ConnectAway, ConnectRefused, asyncpg.PostgresError)
+
+
+def provision(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
+    asyncio.run(_provision(settings.load(), dry_run=dry_run, as_json=as_json))
+
+
+async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool) -> None:
+    progress = Progress()
+    say = progress.say if not as_json else progress.say_aside
+    async with _site(chosen, say, progress.show) as site:
+        if dry_run:
+            _print_plan(await provisioning.plan(site), as_json=as_json)
+            return
+        try:
+            live = await provisioning.provision(site)
+        finally:
+            progress.stop()
+        notes = await provisioning.notes(site, live)
+    _print_result(live, notes, as_json=as_json)
+
+
+@asynccontextmanager
+async def _site(
+    chosen: settings.Settings, say: Callable[[str], None], progress: Callable[[str], None]
+) -> AsyncIterator[Site]:
+    """All clients that provisioning needs. Whoever does not answer becomes a Problem."""
+    url = chosen.database_url.get_secret_value()
+    try:
+        async with (
+            connect(url) as connection,
+            Cluster(chosen.kafka_access()) as cluster,
+            Connect(chosen.connect_url) as rest,
+        ):
+            yield Site(
+                connection=connection,
+                access=chosen.kafka_access(),
+                cluster=cluster,
+                connect=rest,
+                prefix=chosen.prefix,
+                partitions=chosen.partitions,
+                replication_factor=chosen.replication_factor,
+                sslmode=parse_qs(urlsplit(url).query).get("sslmode", ["prefer"])[0],
+                say=say,
+                progress=progress,
+            )
+    except AWAY as error:
+        raise Problem(_where_it_failed(error, chosen)) from error
+
+
+def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
+    again = "Run `badges provision` again when that is mended; it goes on where it was."
+    if isinstance(error, (ConnectAway, ConnectRefused)):
+        return f"{error} (BADGES_CONNECT_URL). {again}"
+    if isinstance(error, (KafkaError, TimeoutError)):
+        reason = f"{type(error).__name__} {first_line(error)}"
+        return f"Kafka at {chosen.kafka_bootstrap}: {reason} (BADGES_KAFKA_BOOTSTRAP). {again}"
+    return f"{first_line(error)}. {again}"
+
+
+def _print_plan(steps: list[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"would": steps}))
+        return
+    for step in steps:
+        typer.echo(f"Would {step}.")
+    if not steps:
+        typer.echo("Nothing to do: the log is live and whole.")
+
+
+def _print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
+    if as_json:
+        result = {
+            "generation": live.number,
+            "log_id": live.log_id,
+            "topic": live.topic,
+            "slot": live.slot,
+            "connector": live.connector,
+            "starts": list(live.starts),
+            "notes": notes,
+        }
+        typer.echo(json.dumps(result))
+        return
+    for note in notes:
+        typer.echo(f"Note: {note}.")
+    typer.echo(f"The log is live and whole: generation {live.number}, topic {live.topic}.")
+
+
+class Progress:
+    """What happens, on stderr: one line that changes on a terminal, else a line when it differs."""
+
+    PLAIN_EVERY_S = 2.0
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        self._shown = ""
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, on stdout."""
+        self.stop()
+        typer.echo(text)
+
+    def say_aside(self, text: str) -> None:
+        """Print a line that stays, on stderr."""
+        self.stop()
+        typer.echo(text, err=True)
+
+    def show(self, text: str) -> None:
+        """Show where things stand."""
+        if self._console.is_terminal:
+            self._status = self._status or self._console.status(text)
+            self._status.start()
+            self._status.update(text)
+            return
+        now = asyncio.get_running_loop().time()
+        if text != self._shown and now >= self._next:
+            self._shown, self._next = text, now + self.PLAIN_EVERY_S
+            typer.echo(text, err=True)
+
+    def stop(self) -> None:
+        """Take the changing line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -1,0 +1,249 @@
+"""Filling a generation of the log: from its first snapshot to the moment it goes live."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from badges.console.schema.database import Connection
+from badges.console.stack import connector, topics
+from badges.streams import generations
+from badges.streams.cluster import Cluster, KafkaError
+from badges.streams.connect import Connect, ConnectAway, Status
+from badges.streams.facts import read_slot
+from badges.streams.generations import Generation
+from badges.streams.kafka import KafkaAccess
+from badges.streams.log import LogReader
+
+PAUSE_S = 0.2
+DROP_PATIENCE_S = 60.0
+
+_SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
+
+
+class Spoiled(Exception):
+    """The snapshot broke off or cannot be trusted: the generation is thrown away whole."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything a generation stands on, and where to tell people what happens.
+
+    `say` takes what is worth keeping, `progress` a line that the next one may replace.
+    """
+
+    connection: Connection
+    access: KafkaAccess
+    cluster: Cluster
+    connect: Connect
+    prefix: str
+    partitions: int
+    replication_factor: int
+    sslmode: str = "prefer"
+    say: Callable[[str], None] = field(default=print)
+    progress: Callable[[str], None] = field(default=print)
+
+    def configuration(self, number: int) -> dict[str, str]:
+        """The connector's configuration for one generation."""
+        return connector.configuration(self.prefix, number, sslmode=self.sslmode)
+
+
+async def next_number(site: Site) -> int:
+    """A number that no generation ever had: in badge_logs, as a slot, in Kafka or in Connect."""
+    slots = await site.connection.fetch("SELECT slot_name FROM pg_replication_slots")
+    traces = {row["slot_name"] for row in slots}
+    traces |= set(await site.cluster.topics())
+    traces |= await site.cluster.committed_topics(f"{site.prefix}-worker")
+    traces |= await site.connect.connectors()
+    used = await generations.numbers(site.connection)
+    last = max(used, default=0)
+    for trace in traces:
+        number = re.search(r"\d+$", trace)
+        if number and trace in _names_of(site.prefix, int(number[0])):
+            last = max(last, int(number[0]))
+    return last + 1
+
+
+async def begin(site: Site) -> Generation:
+    """Create the topics, the row and the connector of the next generation, and start it."""
+    number = await next_number(site)
+    names = generations.names(site.prefix, number)
+    wanted = topics.mentor_log(names.topic, site.partitions, site.replication_factor)
+    topic = await topics.ensure(site.cluster, wanted, site.replication_factor)
+    beats = topics.heartbeats(names.heartbeat_topic)
+    await topics.ensure(site.cluster, beats, site.replication_factor)
+    system_identifier, timeline = await generations.identity(site.connection)
+    generation = Generation(
+        log_id=topic.id,
+        number=number,
+        topic=names.topic,
+        slot=names.slot,
+        connector=names.connector,
+        partitions=topic.partitions,
+        system_identifier=system_identifier,
+        timeline=timeline,
+        state="filling",
+    )
+    await generations.begin(site.connection, generation)
+    await site.connection.execute(
+        "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
+    )
+    await site.connect.create_stopped(names.connector, site.configuration(number))
+    if await site.connect.offsets(names.connector):
+        await site.connect.delete_offsets(names.connector)
+    await site.connect.resume(names.connector)
+    site.say(f"Generation {number} of the log begins: topic {names.topic}, slot {names.slot}.")
+    return generation
+
+
+async def snapshot_ended(site: Site, generation: Generation) -> None:
+    """Wait until the first snapshot is in the topic whole. Raises Spoiled.
+
+    Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
+    Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second
+    time, on a slot that exists by then, carries another position in its rows.
+    """
+    while True:
+        try:
+            await _note_slot(site, generation)
+            _check(await site.connect.status(generation.connector), generation)
+            offsets = await site.connect.offsets(generation.connector)
+            if offsets is not None and is_complete(offsets):
+                return
+            site.progress(await _advance(site, generation))
+        except (ConnectAway, KafkaError) as error:
+            site.progress(f"Waiting: {error}")
+        await asyncio.sleep(PAUSE_S)
+
+
+def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether stored source offsets say that the snapshot is over and all its rows are in Kafka."""
+    return len(offsets) == 1 and "snapshot" not in offsets[0] and "lsn_proc" in offsets[0]
+
+
+async def start(site: Site, generation: Generation) -> Generation:
+    """Close the older generation if there is one, set each partition's start, and go live.
+
+    Raises Spoiled, before anything is closed, when the topic holds more than one snapshot.
+    """
+    (topic,) = (await site.cluster.topics([generation.topic])).values()
+    read_to = await site.cluster.ends(topic)
+    await _check_rows(site, generation, [0] * generation.partitions, read_to)
+    written = await generations.close_older(site.connection, generation.number)
+    await _slot_passes(site, generation, written)
+    starts = await site.cluster.ends(topic)
+    await _check_rows(site, generation, read_to, starts)
+    await generations.go_live(site.connection, generation.log_id, written, starts)
+    live = await generations.find(site.connection, generation.log_id)
+    assert live is not None
+    return live
+
+
+async def discard(site: Site, generation: Generation, reason: str) -> None:
+    """Throw a generation away: connector, offsets, slot and topics. Its row stays, as broken.
+
+    The row is changed last, so that a discard that was interrupted is done again.
+    """
+    name = generation.connector
+    if await site.connect.status(name) is not None:
+        await site.connect.stop(name)
+        await site.connect.delete_offsets(name)
+        await site.connect.delete(name)
+    await _drop_slot(site.connection, generation.slot)
+    beats = generations.names(site.prefix, generation.number).heartbeat_topic
+    await site.cluster.delete([generation.topic, beats])
+    await generations.note_broken(site.connection, generation.log_id, reason)
+    site.say(f"Generation {generation.number} was thrown away: {reason}.")
+
+
+async def _note_slot(site: Site, generation: Generation) -> None:
+    slot = await read_slot(site.connection, generation.slot)
+    if slot is not None and slot.confirmed is not None:
+        await generations.note_slot_start(site.connection, generation.log_id, slot.confirmed)
+
+
+def _check(status: Status | None, generation: Generation) -> None:
+    if status is None:
+        raise Spoiled(f"the connector {generation.connector} is gone")
+    if status.failed:
+        raise Spoiled(f"the connector {generation.connector} failed: {status.cause}")
+    if status.state in ("STOPPED", "PAUSED"):
+        raise Spoiled(f"the connector {generation.connector} was {status.state.lower()}")
+
+
+async def _advance(site: Site, generation: Generation) -> str:
+    found = await site.cluster.topics([generation.topic])
+    rows = sum(await site.cluster.ends(found[generation.topic])) if found else 0
+    if rows:
+        return f"Snapshot: {rows:,} rows in {generation.topic}"
+    oldest = await site.connection.fetchval(
+        """
+        SELECT pid FROM pg_stat_activity
+        WHERE backend_xid IS NOT NULL AND xact_start < now() - interval '5 s' ORDER BY xact_start
+        """
+    )
+    hint = f" (process {oldest} holds a transaction open, the slot waits for it)" if oldest else ""
+    return f"Snapshot: waiting for the first rows{hint}"
+
+
+async def _check_rows(
+    site: Site, generation: Generation, since: Sequence[int], until: Sequence[int]
+) -> None:
+    noted = await generations.find(site.connection, generation.log_id)
+    began = noted.start_lsn if noted else None
+    reader = LogReader(site.access, generation.topic)
+    for partition, (first, end) in enumerate(zip(since, until, strict=True)):
+        async for records in reader.read(partition, first, end):
+            for record in records:
+                lsn = snapshot_lsn(record.value)
+                if lsn is not None and lsn != began:
+                    raise Spoiled(
+                        f"a row of a snapshot at WAL position {lsn} is in {generation.topic}, but "
+                        f"the slot began at {began}: the snapshot was interrupted and begun again"
+                    )
+
+
+def snapshot_lsn(value: bytes | None) -> int | None:
+    """The WAL position in a snapshot's row as it is in the log, or None for any other record."""
+    found = _SNAPSHOT_ROW.search(value) if value else None
+    return int(found[1]) if found else None
+
+
+async def _slot_passes(site: Site, generation: Generation, lsn: int) -> None:
+    while True:
+        slot = await read_slot(site.connection, generation.slot)
+        if slot is not None and slot.confirmed is not None and slot.confirmed > lsn:
+            return
+        try:
+            _check(await site.connect.status(generation.connector), generation)
+            site.progress("Snapshot: over, waiting for the log to pass the start")
+        except ConnectAway as error:
+            site.progress(f"Waiting: {error}")
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _drop_slot(connection: Connection, slot: str) -> None:
+    """The server notices only after a while that the connector let go of the slot."""
+    deadline = time.monotonic() + DROP_PATIENCE_S
+    while True:
+        try:
+            await connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                "WHERE slot_name = $1",
+                slot,
+            )
+        except asyncpg.ObjectInUseError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(PAUSE_S)
+        else:
+            return
+
+
+def _names_of(prefix: str, number: int) -> set[str]:
+    names = generations.names(prefix, number)
+    return {names.topic, names.heartbeat_topic, names.slot, names.connector}

@@ -1,0 +1,201 @@
+"""What `badges provision` does: see that exactly one generation of the log is live and whole."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.stack import topics
+from badges.console.stack.filling import Site, Spoiled, begin, discard, snapshot_ended, start
+from badges.streams import generations
+from badges.streams.connect import Status
+from badges.streams.continuity import CONFIRMATIONS, Continuity
+from badges.streams.facts import CannotTell
+from badges.streams.generations import Generation
+
+ATTEMPTS = 3
+"""So many snapshots may break off in one run before a person has to look."""
+
+LOCK = "hashtextextended('badges provision', 0)"
+PAUSE_S = 0.5
+
+
+async def provision(site: Site) -> Generation:
+    """Return the live generation, filled now if there was none. Raises Problem.
+
+    Running it again, or twice at once, changes nothing that is right already.
+    """
+    await check_site(site)
+    async with _alone(site):
+        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        found = await generations.live(site.connection)
+        if found is None:
+            await _refuse_broken(site)
+            return await fill(site)
+        await maintain(site, found)
+        return found
+
+
+async def fill(site: Site) -> Generation:
+    """Fill a new generation and make it live, in place of the one before it if there is one.
+
+    A generation that is being filled already is gone on with, unless its snapshot broke off.
+    Raises Problem after ATTEMPTS snapshots that broke off.
+    """
+    reason = ""
+    for _ in range(ATTEMPTS):
+        generation = await generations.filling(site.connection) or await begin(site)
+        try:
+            await snapshot_ended(site, generation)
+            live = await start(site, generation)
+        except Spoiled as spoiled:
+            reason = str(spoiled)
+            await discard(site, generation, reason)
+            continue
+        site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
+        return live
+    raise Problem(
+        f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}. "
+        "See Kafka Connect's log, then run `badges provision` again",
+        code=FOUND_A_PROBLEM,
+    )
+
+
+async def maintain(site: Site, generation: Generation) -> None:
+    """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
+    name = generation.connector
+    await _check_continuity(site, generation)
+    if await site.connect.status(name) is None:
+        await _create_again(site, generation)
+    wanted = {**site.configuration(generation.number), "name": name}
+    if await site.connect.config(name) != wanted:
+        await site.connect.configure(name, wanted)
+        site.say(f"Connector {name}: its configuration was brought up to date.")
+    status = await site.connect.status(name)
+    if status is not None and status.state in ("STOPPED", "PAUSED"):
+        await site.connect.resume(name)
+        site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
+    if status is not None and status.failed:
+        await site.connect.restart_failed(name)
+        site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
+    beats = generations.names(site.prefix, generation.number).heartbeat_topic
+    await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
+
+
+async def plan(site: Site) -> list[str]:
+    """Say what `provision` would do, without doing it. Raises Problem like it."""
+    await check_site(site)
+    live = await generations.live(site.connection)
+    if live is None:
+        await _refuse_broken(site)
+        half = await generations.filling(site.connection)
+        if half is not None:
+            return [f"go on with generation {half.number}, whose first snapshot is under way"]
+        return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
+    await _check_continuity(site, live)
+    status = await site.connect.status(live.connector)
+    wanted = {**site.configuration(live.number), "name": live.connector}
+    steps = _repairs(live, status)
+    if status is not None and await site.connect.config(live.connector) != wanted:
+        steps.append(f"bring the configuration of connector {live.connector} up to date")
+    return steps
+
+
+async def notes(site: Site, generation: Generation) -> list[str]:
+    """What about the topics differs from the settings, and is not changed by itself."""
+    names = generations.names(site.prefix, generation.number)
+    wanted = [
+        topics.mentor_log(names.topic, site.partitions, site.replication_factor),
+        topics.heartbeats(names.heartbeat_topic),
+        topics.dead_letters(site.prefix),
+    ]
+    return [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
+
+
+async def check_site(site: Site) -> None:
+    """Raise Problem when the database or Connect are not ready for a generation at all."""
+    publication = f"{site.prefix}_mentor_log"
+    try:
+        row = await site.connection.fetchrow(
+            """
+            SELECT current_setting('wal_level') AS wal_level,
+                   EXISTS (SELECT FROM pg_publication WHERE pubname = $1) AS published,
+                   to_regclass('badge_logs') IS NOT NULL AS migrated
+            """,
+            publication,
+        )
+    except asyncpg.PostgresError as error:
+        raise Problem(f"Postgres refuses to say how it is set up: {error}") from error
+    assert row is not None
+    if not row["migrated"] or not row["published"]:
+        raise Problem("the database is not prepared: run `badges migrate` first")
+    if row["wal_level"] != "logical":
+        raise Problem(
+            f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
+        )
+    wrong = await site.connect.validate({**site.configuration(0), "name": f"{site.prefix}-check"})
+    if wrong:
+        raise Problem(f"Kafka Connect cannot use the connector: {'; '.join(wrong)}")
+
+
+def _repairs(live: Generation, status: Status | None) -> list[str]:
+    if status is None:
+        return [f"create the missing connector {live.connector} again"]
+    if status.state in ("STOPPED", "PAUSED"):
+        return [f"resume connector {live.connector}"]
+    return [f"restart the failed connector {live.connector}"] if status.failed else []
+
+
+async def _check_continuity(site: Site, generation: Generation) -> None:
+    continuity = Continuity(generation, site.connection, site.cluster, site.connect)
+    doubt = ""
+    for _ in range(CONFIRMATIONS):
+        try:
+            found = await continuity.look()
+        except CannotTell as error:
+            doubt = str(error)
+            await asyncio.sleep(PAUSE_S)
+            continue
+        if found is not None:
+            raise Problem(f"the log is broken: {found}", code=FOUND_A_PROBLEM)
+        return
+    raise Problem(f"whether the log is whole cannot be told: {doubt}")
+
+
+async def _create_again(site: Site, generation: Generation) -> None:
+    name = generation.connector
+    await site.connect.create_stopped(name, site.configuration(generation.number))
+    # With its offsets back in sight, a connector that has lost them must not begin from nothing.
+    await _check_continuity(site, generation)
+    site.say(f"Connector {name}: it was missing, and was created again.")
+
+
+async def _refuse_broken(site: Site) -> None:
+    last = await site.connection.fetchrow(
+        """
+        SELECT generation, state, reason FROM badge_logs
+        WHERE live_at IS NOT NULL ORDER BY generation DESC LIMIT 1
+        """
+    )
+    if last is not None and last["state"] == "broken":
+        raise Problem(
+            f"generation {last['generation']} of the log is broken: {last['reason']}",
+            code=FOUND_A_PROBLEM,
+        )
+
+
+@asynccontextmanager
+async def _alone(site: Site) -> AsyncIterator[None]:
+    told = False
+    while not await site.connection.fetchval(f"SELECT pg_try_advisory_lock({LOCK})"):
+        if not told:
+            site.say("Another `badges provision` is at work; waiting for it to end.")
+            told = True
+        await asyncio.sleep(PAUSE_S)
+    try:
+        yield
+    finally:
+        if not site.connection.is_closed():
+            await site.connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
