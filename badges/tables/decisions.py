@@ -18,8 +18,9 @@ class Cause(Struct, frozen=True):
     """Where in the log a decision was made.
 
     A row is its record's offset. New versions of definitions or time zones take effect before
-    the record at `offset`, in the worker's turn `turn`; for a row, `turn` is None, because the bounds of
-    a batch must not show in its outcome. `xid` is the row's transaction (source.txId), if known.
+    the record at `offset`, in the worker's turn `turn`; for a row, `turn` is None, because the
+    bounds of a batch must not show in its outcome. `xid` is the row's transaction (source.txId), if
+    known.
     """
 
     log_id: str

@@ -1,0 +1,108 @@
+"""JSON documents read strictly: what a lenient reader would swallow is a problem with its path."""
+
+import json
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from msgspec import Struct
+
+
+class Problem(Struct, frozen=True):
+    """One thing wrong with a document: where ($.of[1].at_least), what was expected, what to try."""
+
+    path: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.path}: {self.message}{hint}"
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys were written twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+class _Constant(str):
+    """NaN, Infinity or -Infinity: words that JSON does not have."""
+
+    __slots__ = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    result = _Object(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        result.repeated = tuple(key for key in result if keys.count(key) > 1)
+    return result
+
+
+def read(text: str | bytes) -> tuple[Any, list[Problem]]:
+    """Decode a JSON document and say what is wrong with it as JSON.
+
+    The document is None when it is no JSON at all. Never raises.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode()
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
+        problems: list[Problem] = []
+        _inspect(document, "$", problems)
+    except UnicodeDecodeError as error:
+        return None, [Problem("$", f"expected UTF-8 text, found other bytes at {error.start}")]
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        return None, [Problem("$", f"expected a JSON document, but {place}: {error.msg}")]
+    except RecursionError:
+        return None, [Problem("$", "expected a JSON document, found one nested too deep")]
+    except ValueError:
+        return None, [Problem("$", "expected a JSON document, found a number too long to read")]
+    return document, problems
+
+
+def _inspect(value: object, path: str, problems: list[Problem]) -> None:
+    if isinstance(value, _Constant):
+        problems.append(Problem(path, f"expected a JSON value, found {value!s}"))
+    elif isinstance(value, str):
+        _inspect_text(value, path, problems)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _inspect(item, f"{path}[{index}]", problems)
+    elif isinstance(value, _Object):
+        for key, item in value.items():
+            place = member(path, key)
+            _inspect_text(key, place, problems)
+            if key in value.repeated:
+                problems.append(Problem(place, "expected each key once, found it again"))
+            _inspect(item, place, problems)
+
+
+def _inspect_text(text: str, path: str, problems: list[Problem]) -> None:
+    if "\0" in text:
+        problems.append(Problem(path, "expected text without \\u0000, which Postgres cannot keep"))
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        problems.append(Problem(path, "expected text, found half of a surrogate pair"))
+
+
+def member(path: str, key: str) -> str:
+    """The path of an object's member: $.key, or $["another key"] where it is no plain word."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        return f"{path}.{key}"
+    return f"{path}[{json.dumps(key)}]"
+
+
+def shown(value: object) -> str:
+    """A JSON value as a message shows it, short."""
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(name: object, known: list[str]) -> str | None:
+    """A hint that names the known name closest to this one, if one is close."""
+    if not isinstance(name, str):
+        return None
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {shown(close[0])}?" if close else None

@@ -1,0 +1,118 @@
+"""Deciding: what holds is compared with what is held, and the difference is decisions."""
+
+from datetime import datetime
+
+import msgspec.structs
+
+from badges.tables.decisions import Cause, Decision, Kind
+from badges.tables.evidence import evidence
+from badges.tables.ledger import Ledger
+from badges.tables.periods import first_instant
+from badges.tables.plans import Plan, Rule
+from badges.tables.rules import RuleBook
+from badges.tables.types import Award
+
+
+def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
+    """What the rules in effect change about one mentor's awards after an event.
+
+    Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
+    is decided while the mentor is inactive or has no row.
+    """
+    _forget(ledger, book)
+    mentor = ledger.mentor
+    if mentor is None or not mentor.active:
+        return []
+    plan = book.plan(mentor.organization_id)
+    decisions: list[Decision] = []
+    for rule in plan.rules:
+        decisions += _Case(ledger, plan, rule, cause).decide()
+    return decisions
+
+
+def _forget(ledger: Ledger, book: RuleBook) -> None:
+    """Awards that went with a deletion of their definition, whose own deletes may be to come."""
+    gone = [
+        definition_id
+        for definition_id, award in ledger.held.items()
+        if award.definition_version is not None
+        and award.definition_version < book.deleted_before(definition_id)
+    ]
+    for definition_id in gone:
+        del ledger.held[definition_id]
+
+
+class _Case:
+    """One rule and one mentor, in the light of one event."""
+
+    def __init__(self, ledger: Ledger, plan: Plan, rule: Rule, cause: Cause) -> None:
+        self.ledger = ledger
+        self.plan = plan
+        self.rule = rule
+        self.cause = cause
+
+    def decide(self) -> list[Decision]:
+        award = self.ledger.held.get(self.rule.definition_id)
+        if award is None:
+            return [self._grant()] if self.rule.condition.holds(self.ledger) else []
+        if award.revoked_by == "rule":
+            if not self.rule.condition.holds(self.ledger):
+                return []
+            restored = self._change("restored", award, revoked_by=None)
+            return [restored, *self._promote(restored.after)]
+        if award.revoked_by is not None:
+            return []
+        if (
+            self.rule.revocable
+            and award.awarded_by == "rule"
+            and not self.rule.condition.holds(self.ledger)
+        ):
+            return [self._change("revoked", award, revoked_by="rule")]
+        return self._promote(award)
+
+    def _grant(self) -> Decision:
+        rule, mentor_id = self.rule, self.ledger.mentor_id
+        tier = self._top()
+        award = Award(
+            id=self.cause.award_id(mentor_id, rule.definition_id),
+            peer_mentor_id=mentor_id,
+            badge_definition_id=rule.definition_id,
+            earned_at=self._instant(rule.condition.day(self.ledger)),
+            definition_version=rule.version,
+            tier=None if tier is None else rule.tiers[tier][0],
+            tier_earned_at=None if tier is None else self._tier_instant(tier),
+        )
+        self.ledger.held[rule.definition_id] = award
+        proof = evidence(self.ledger, rule, self.cause)
+        return Decision("granted", self.cause, None, award, rule.version, proof)
+
+    def _promote(self, award: Award) -> list[Decision]:
+        names = [name for name, _ in self.rule.tiers]
+        if not names or (award.tier is not None and award.tier not in names):
+            return []
+        held = -1 if award.tier is None else names.index(award.tier)
+        top = self._top()
+        if top is None or top <= held:
+            return []
+        instant = self._tier_instant(top)
+        return [self._change("promoted", award, tier=names[top], tier_earned_at=instant)]
+
+    def _top(self) -> int | None:
+        """The number of the highest tier that is reached."""
+        top = None
+        for number, (_, reached) in enumerate(self.rule.tiers):
+            if not reached.holds(self.ledger):
+                break
+            top = number
+        return top
+
+    def _tier_instant(self, tier: int) -> datetime:
+        return self._instant(self.rule.tiers[tier][1].day(self.ledger))
+
+    def _instant(self, day: int) -> datetime:
+        return first_instant(day, self.plan.zone)
+
+    def _change(self, kind: Kind, award: Award, **changes: object) -> Decision:
+        after = msgspec.structs.replace(award, changed_by="rule", **changes)
+        self.ledger.held[self.rule.definition_id] = after
+        return Decision(kind, self.cause, award, after, self.rule.version)

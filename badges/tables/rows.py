@@ -1,0 +1,141 @@
+"""Activity rows packed into integers, and all of a mentor's in date order.
+
+A mentor can have 50,000 rows and a worker millions: packed, a row is one integer of 36 bytes that
+every structure shares. The day is on top, so packed rows sort by date.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
+
+from badges.tables.types import Day
+
+Row: TypeAlias = int
+Change: TypeAlias = int
+"""A row that came is itself, one that went is its complement (`~row`, which is negative)."""
+
+_MINUTES_AT: Final = 26
+_DAY_AT: Final = 57
+_BIAS: Final = 1 << 32
+TYPE_MASK: Final = (1 << _MINUTES_AT) - 1
+MINUTES_MASK: Final = (1 << (_DAY_AT - _MINUTES_AT)) - 1
+BEFORE_ALL: Final[Row] = 0
+AFTER_ALL: Final[Row] = 1 << 96
+
+_numbers: dict[str, int] = {}
+_names: list[str] = []
+
+
+def type_number(name: str) -> int:
+    """The number that stands for an activity type in this process."""
+    number = _numbers.get(name)
+    if number is None:
+        number = _numbers[name] = len(_names)
+        _names.append(name)
+    return number
+
+
+def type_name(number: int) -> str:
+    """The activity type that a number stands for."""
+    return _names[number]
+
+
+def pack(activity_type: str, day: Day, minutes: int | None) -> Row:
+    """One integer for what an activity is worth; minutes that are unknown or negative are 0."""
+    number = _numbers.get(activity_type)
+    if number is None:
+        number = type_number(activity_type)
+    if not minutes or minutes < 0:
+        return (day + _BIAS) << _DAY_AT | number
+    return (day + _BIAS) << _DAY_AT | minutes << _MINUTES_AT | number
+
+
+def begins(day: Day) -> Row:
+    """The lowest row of a day: rows of the days from a to b lie in [begins(a), begins(b + 1))."""
+    return (day + _BIAS) << _DAY_AT
+
+
+def day_in(row: Row) -> Day:
+    """The date of a row."""
+    return (row >> _DAY_AT) - _BIAS
+
+
+def minutes_in(row: Row) -> int:
+    """The minutes of a row."""
+    return row >> _MINUTES_AT & MINUTES_MASK
+
+
+class Timeline:
+    """A sorted multiset of rows: O(log n) to add, to remove and to find, whatever its length.
+
+    Rows lie in chunks of at most `_FULL`, because inserting into one list of 50,000 would move
+    half of it each time.
+    """
+
+    __slots__ = ("_chunks", "_lowest")
+
+    _FULL: Final = 1024
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        ordered = sorted(rows)
+        half = self._FULL // 2
+        self._chunks = [ordered[i : i + half] for i in range(0, len(ordered), half)] or [[]]
+        self._lowest = [chunk[0] for chunk in self._chunks if chunk]
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Take in rows that came and went, in their order."""
+        for change in changes:
+            if change >= 0:
+                self._add(change)
+            else:
+                self._remove(~change)
+
+    def _add(self, row: Row) -> None:
+        if not self._lowest:
+            self._lowest.append(row)
+        index = max(bisect_right(self._lowest, row) - 1, 0)
+        chunk = self._chunks[index]
+        insort(chunk, row)
+        self._lowest[index] = chunk[0]
+        if len(chunk) > self._FULL:
+            middle = len(chunk) // 2
+            self._chunks[index : index + 1] = [chunk[:middle], chunk[middle:]]
+            self._lowest.insert(index + 1, chunk[middle])
+
+    def _remove(self, row: Row) -> None:
+        index = bisect_right(self._lowest, row) - 1
+        chunk = self._chunks[index]
+        del chunk[bisect_left(chunk, row)]
+        if chunk:
+            self._lowest[index] = chunk[0]
+        else:
+            del self._lowest[index]
+            if len(self._chunks) > 1:
+                del self._chunks[index]
+
+    def between(self, low: Row = BEFORE_ALL, high: Row = AFTER_ALL) -> Iterator[Row]:
+        """The rows in [low, high), by date."""
+        index = max(bisect_left(self._lowest, low) - 1, 0)
+        chunks = self._chunks
+        start = bisect_left(chunks[index], low)
+        while index < len(chunks):
+            chunk = chunks[index]
+            if not chunk or chunk[-1] < high:
+                yield from chunk[start:]
+            else:
+                yield from chunk[start : bisect_left(chunk, high)]
+                return
+            start = 0
+            index += 1
+
+    def backwards(self, low: Row = BEFORE_ALL, high: Row = AFTER_ALL) -> Iterator[Row]:
+        """The rows in [low, high), from the last to the first."""
+        index = bisect_left(self._lowest, high) - 1
+        while index >= 0:
+            chunk = self._chunks[index]
+            for position in range(bisect_left(chunk, high) - 1, -1, -1):
+                row = chunk[position]
+                if row < low:
+                    return
+                yield row
+            index -= 1

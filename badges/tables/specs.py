@@ -1,0 +1,99 @@
+"""What a measure measures: the part of a rule that is the same for every mentor."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from badges.tables.criteria import Calendar, Fixed, Metric, Rolling, Streak, Threshold, Tier
+from badges.tables.measures import Calendar as CalendarMeasure
+from badges.tables.measures import Choice, History, Measure, Total
+from badges.tables.measures import Streak as StreakMeasure
+from badges.tables.periods import PeriodName, day_number
+from badges.tables.rows import begins, type_number
+from badges.tables.types import Day
+from badges.tables.windows import Rolling as RollingMeasure
+
+Kind: TypeAlias = Literal["total", "calendar", "rolling", "streak"]
+
+
+class Key(Struct, frozen=True):
+    """Everything that tells one measure from another; equal keys share one spec."""
+
+    kind: Kind
+    metric: Metric
+    types: frozenset[str] | None
+    since: Day | None
+    until: Day | None = None
+    days: int = 0
+    period: PeriodName = "day"
+    per_period: int = 1
+    grace: int = 0
+
+
+class MeasureSpec:
+    """A key, and the choice of rows made from it. Compared by identity: see `Specs`."""
+
+    __slots__ = ("choice", "key")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        types = None if key.types is None else frozenset(map(type_number, key.types))
+        self.choice = Choice(types)
+        if key.since is not None:
+            self.choice.low = begins(key.since)
+        if key.until is not None:
+            self.choice.high = begins(key.until + 1)
+
+    def build(self, history: History) -> Measure:
+        """A measure without rows."""
+        key = self.key
+        if key.kind == "total":
+            return Total(history, self.choice, key.metric)
+        if key.kind == "calendar":
+            return CalendarMeasure(history, self.choice, key.metric, key.period)
+        if key.kind == "rolling":
+            return RollingMeasure(history, self.choice, key.metric, key.days)
+        return StreakMeasure(
+            history, self.choice, key.metric, key.period, key.per_period, key.grace
+        )
+
+
+def key_of(node: Threshold | Tier | Streak, since: Day | None) -> Key:
+    """The measure that a threshold, a tier or a streak is about, of rows from a date on."""
+    types = None if node.activity_types is None else frozenset(node.activity_types)
+    if isinstance(node, Streak):
+        # One row is one active day and one type: where one suffices, the metrics agree.
+        metric = node.metric if node.per_period > 1 or node.metric == "minutes" else "count"
+        return Key(
+            "streak",
+            metric,
+            types,
+            since,
+            period=node.period,
+            per_period=node.per_period,
+            grace=node.grace,
+        )
+    window = node.window
+    if isinstance(window, Rolling):
+        return Key("rolling", node.metric, types, since, days=window.rolling_days)
+    if isinstance(window, Calendar):
+        return Key("calendar", node.metric, types, since, period=window.calendar)
+    if isinstance(window, Fixed):
+        first = day_number(window.from_)
+        since = first if since is None else max(first, since)
+        return Key("total", node.metric, types, since, until=day_number(window.to))
+    return Key("total", node.metric, types, since)
+
+
+class Specs:
+    """The one spec of every key."""
+
+    def __init__(self) -> None:
+        self._specs: dict[Key, MeasureSpec] = {}
+
+    def of(self, key: Key) -> MeasureSpec:
+        """The spec of a key, always the same object."""
+        spec = self._specs.get(key)
+        if spec is None:
+            spec = self._specs[key] = MeasureSpec(key)
+        return spec
