@@ -4,8 +4,12 @@ import sys
 
 import typer
 
+from badges.console.cli.api import api
+from badges.console.cli.dedupe import dedupe
 from badges.console.cli.env import env
 from badges.console.cli.migrate import migrate
+from badges.console.cli.provision import provision
+from badges.console.cli.worker import worker
 from badges.console.problems import Problem
 
 app = typer.Typer(
@@ -15,8 +19,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(api)
+app.command()(dedupe)
 app.command()(env)
 app.command()(migrate)
+app.command()(provision)
+app.command()(worker)
 
 
 @app.callback()
