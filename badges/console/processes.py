@@ -21,9 +21,9 @@ from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
-from badges.streams.log import LogReader
+from badges.streams.log import KafkaLog
 from badges.streams.recovery import Recovery
-from badges.streams.rule_versions import RuleVersions
+from badges.streams.rule_versions import PostgresVersions
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
 
@@ -86,8 +86,8 @@ async def _assemble(
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
-    versions = RuleVersions(pool)
-    reader = LogReader(kafka, generation.topic)
+    versions = PostgresVersions(pool)
+    source = KafkaLog(kafka, generation.topic)
     return Worker(
         WorkerOptions(
             settings.prefix, kafka, settings.session_timeout, settings.instance_directory
@@ -96,7 +96,7 @@ async def _assemble(
         sink=sink,
         dead_letters=dead_letters,
         versions=versions,
-        reader=reader,
-        recovery=Recovery(generation, pool=pool, sink=sink, versions=versions, reader=reader),
+        source=source,
+        recovery=Recovery(generation, sink, versions, source),
         gate=Gate(Continuity(generation, pool, cluster, connect).look, PostgresAlerts(pool)),
     )

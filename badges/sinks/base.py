@@ -1,6 +1,6 @@
 """The contract of a sink: one turn of a worker, written whole or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,14 @@ class RulePosition(Struct, frozen=True):
     version: int
 
 
+class RecordedPosition(Struct, frozen=True):
+    """Where a version took effect: before the record at `offset`, in turn `turn`."""
+
+    turn: int
+    offset: int
+    taken_up: RulePosition
+
+
 class Departure(Struct, frozen=True):
     """A mentor's delete: what earlier positions wrote for that id goes too."""
 
@@ -30,7 +38,8 @@ class Turn(Struct, frozen=True):
 
     The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
     order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
-    without records.
+    without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
+    what is missing while one of them is in progress is not gone, but not visible yet.
     """
 
     log_id: str
@@ -42,6 +51,7 @@ class Turn(Struct, frozen=True):
     departures: Sequence[Departure] = ()
     decisions: Sequence[Decision] = ()
     stats: Sequence[Stats] = ()
+    xids: Collection[int] = ()
 
 
 class Rejected(Struct, frozen=True):
@@ -84,6 +94,12 @@ class Sink(Protocol):
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         """The partition's position, or None when the generation is not live. Raises Unavailable."""
+        ...
+
+    async def rule_positions(
+        self, log_id: str, partition: int, before_turn: int
+    ) -> list[RecordedPosition]:
+        """What turns below `before_turn` took up, in their order. Raises Unavailable."""
         ...
 
     async def write(self, turn: Turn) -> Outcome:

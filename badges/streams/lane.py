@@ -16,10 +16,10 @@ from badges.sinks.base import DeadLetter, DeadLetters, Fenced, Sink, Turn, Unava
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
-from badges.streams.log import LogReader
-from badges.streams.partition import Message, Partition
+from badges.streams.log import Log, Message
+from badges.streams.partition import Partition
 from badges.streams.recovery import Recovery
-from badges.streams.rule_versions import RuleVersions
+from badges.streams.rule_versions import Versions
 from badges.telemetry import metrics
 
 FOLD_SLICE = 1000
@@ -46,8 +46,8 @@ class Lane:
         partition: int,
         *,
         recovery: Recovery,
-        reader: LogReader,
-        versions: RuleVersions,
+        source: Log,
+        versions: Versions,
         sink: Sink,
         dead_letters: DeadLetters,
         gate: Gate,
@@ -56,7 +56,7 @@ class Lane:
         self.partition = partition
         self._end = end
         self._recovery = recovery
-        self._reader = reader
+        self._source = source
         self._versions = versions
         self._sink = sink
         self._dead_letters = dead_letters
@@ -114,7 +114,7 @@ class Lane:
             await self._decide_up_to(state, self._end() or 0)
 
     async def _decide_up_to(self, state: Partition, offset: int) -> None:
-        async for chunk in self._reader.read(self.partition, state.next_offset, offset):
+        async for chunk in self._source.read(self.partition, state.next_offset, offset):
             await self._decide(state, chunk)
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:

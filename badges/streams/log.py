@@ -1,10 +1,13 @@
 """The log as a range reader: the records of a partition between two offsets, without a group."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from msgspec import Struct
 
+from badges.sinks.base import Unavailable
 from badges.streams.errors import LogBroken
 from badges.streams.kafka import KafkaAccess
 
@@ -12,49 +15,78 @@ CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
 
 
-class LogReader:
-    """Reads ranges of one generation's topic. Kafka being away is waited for, by asking again."""
+class Message(Protocol):
+    """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+class Log(Protocol):
+    """One generation of the log."""
+
+    def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+        """Yield the records of offsets [start, end) in order, in chunks.
+
+        Offsets that hold no record (a transaction's marks) are passed over. Raises LogBroken when
+        the log does not have all of the range, and Unavailable.
+        """
+        ...
+
+
+class KafkaLog:
+    """A generation's topic."""
 
     def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._access = access
         self._topic = topic
 
-    async def read(
-        self, partition: int, start: int, end: int
-    ) -> AsyncIterator[Sequence[ConsumerRecord[Any, Any]]]:
-        """Yield the records of offsets [start, end) in order, in chunks of at most CHUNK_RECORDS.
-
-        Offsets that hold no record (a transaction's marks) are passed over. Raises LogBroken when
-        the log ends before `end`, aiokafka's OffsetOutOfRangeError when it begins after `start`.
-        """
+    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+        """See `Log.read`."""
         if start >= end:
             return
-        place = TopicPartition(self._topic, partition)
-        async with self._consumer(place) as consumer:
+        try:
+            async for chunk in self._read(TopicPartition(self._topic, partition), start, end):
+                yield chunk
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"Kafka cannot be read: {error!r}") from error
+
+    async def _read(
+        self, place: TopicPartition, start: int, end: int
+    ) -> AsyncIterator[Sequence[Message]]:
+        async with _Assigned(self._access, place) as consumer:
+            await self._check(consumer, place, start, end)
             consumer.seek(place, start)
             while await consumer.position(place) < end:
                 fetched = await consumer.getmany(
                     place, timeout_ms=PATIENCE_MS, max_records=CHUNK_RECORDS
                 )
-                records = [r for r in fetched.get(place, ()) if r.offset < end]
+                records = [record for record in fetched.get(place, ()) if record.offset < end]
                 if records:
                     yield records
-                elif (await consumer.end_offsets([place]))[place] < end:
-                    raise LogBroken(
-                        "log_shorter_than_position",
-                        f"partition {partition} of {self._topic} ends before offset {end}, up to "
-                        "which it was decided",
-                    )
 
-    def _consumer(self, place: TopicPartition) -> "_Assigned":
-        return _Assigned(self._access, place)
+    async def _check(self, consumer: Any, place: TopicPartition, start: int, end: int) -> None:
+        first = (await consumer.beginning_offsets([place]))[place]
+        last = (await consumer.end_offsets([place]))[place]
+        if start < first or end > last:
+            raise LogBroken(
+                "log_short",
+                f"partition {place.partition} of {self._topic} has offsets {first} to {last}, but "
+                f"{start} to {end} are needed: what is missing was already decided",
+            )
 
 
 class _Assigned:
     """A consumer without a group, assigned to one partition for the length of a `with`."""
 
     def __init__(self, access: KafkaAccess, place: TopicPartition) -> None:
-        self._consumer = AIOKafkaConsumer(
+        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
             **access.client_options(),
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -62,10 +94,46 @@ class _Assigned:
         )
         self._place = place
 
-    async def __aenter__(self) -> AIOKafkaConsumer[Any, Any]:
-        await self._consumer.start()
+    async def __aenter__(self) -> "AIOKafkaConsumer[Any, Any]":
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
         self._consumer.assign([self._place])
         return self._consumer
 
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
+
+
+class Record(Struct, frozen=True):
+    """A record that MemoryLog holds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class MemoryLog:
+    """A log in lists, for tests, benchmarks and dry runs."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.records: list[list[Record]] = [[] for _ in range(partitions)]
+
+    def append(
+        self, partition: int, key: bytes | None, value: bytes | None, timestamp: int = 0
+    ) -> Record:
+        """Add a record at the partition's end."""
+        records = self.records[partition]
+        records.append(Record(len(records), timestamp, key, value))
+        return records[-1]
+
+    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+        """See `Log.read`."""
+        records = self.records[partition]
+        if end > len(records):
+            raise LogBroken("log_short", f"partition {partition} ends at offset {len(records)}")
+        for first in range(start, end, CHUNK_RECORDS):
+            yield records[first : min(end, first + CHUNK_RECORDS)]

@@ -6,12 +6,13 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from badges.sinks.base import DeadLetter, Departure, RulePosition, Turn
 from badges.streams.errors import LogBroken
+from badges.streams.log import Message
 from badges.streams.records import (
     TABLES,
     AwardRecord,
@@ -30,15 +31,6 @@ from badges.tables.types import DefinitionVersion, OrganizationVersion
 Version: TypeAlias = DefinitionVersion | OrganizationVersion
 Taken: TypeAlias = dict[tuple[str, str], int]
 """The version in effect of each (kind, id)."""
-
-
-class Message(Protocol):
-    """A raw record of the log, as aiokafka gives it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Partition:
@@ -71,7 +63,7 @@ class Partition:
         """Put versions into effect before the next record, and decide every mentor by them."""
         versions = list(versions)
         self.book.take_up(versions)
-        for position in newest(versions):
+        for position in _newest(versions):
             self.taken[position.kind, position.id] = position.version
             self._draft.rule_positions.append(position)
         cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
@@ -130,6 +122,7 @@ class Partition:
             rule_positions=draft.rule_positions,
             departures=draft.departures,
             decisions=draft.decisions,
+            xids=draft.xids,
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
         )
         self.turn += 1
@@ -169,6 +162,8 @@ class Partition:
         ledger = self._put_or_drop(record)
         if ledger is None:
             return
+        if record.xid is not None:
+            self._draft.xids.add(record.xid)
         cause = Cause(self.log_id, self.number, message.offset, xid=record.xid)
         if type(record) is MentorRecord and record.op == "d":
             self._draft.depart(record.id, cause)
@@ -237,6 +232,7 @@ class _Draft:
         self.decisions: list[Decision] = []
         self.touched: dict[str, Ledger] = {}
         self.letters: list[DeadLetter] = []
+        self.xids: set[int] = set()
 
     def depart(self, mentor: str, cause: Cause) -> None:
         """Note a mentor's delete: nothing decided before it for that id is worth writing."""
@@ -245,12 +241,17 @@ class _Draft:
         self.touched.pop(mentor, None)
 
 
-def newest(versions: Iterable[Version]) -> list[RulePosition]:
+def key_of(version: Version) -> tuple[str, str]:
+    """The (kind, id) that a version is of."""
+    is_definition = isinstance(version, DefinitionVersion)
+    return ("definition" if is_definition else "organization"), version.id
+
+
+def _newest(versions: Iterable[Version]) -> list[RulePosition]:
     """The highest version of each id: the one that takes effect."""
     highest: dict[tuple[str, str], int] = {}
     for version in versions:
-        kind = "definition" if isinstance(version, DefinitionVersion) else "organization"
-        key = (kind, version.id)
+        key = key_of(version)
         highest[key] = max(version.version, highest.get(key, 0))
     return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
 

@@ -1,4 +1,4 @@
-"""Versions of definitions and time zones, as Postgres has them: read, kept, and waited for."""
+"""Versions of definitions and time zones: kept as they were saved, and read from Postgres."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import structlog
 from badges.sinks.base import RulePosition, Unavailable
 from badges.sinks.failures import translated
 from badges.sinks.pool import Connection, Pool
-from badges.streams.partition import Taken, Version
+from badges.streams.partition import Taken, Version, key_of
 from badges.tables.types import Day, DefinitionVersion, OrganizationVersion
 
 CHANNEL = "badges_rules"
@@ -36,14 +36,54 @@ order by v.id, v.version
 """
 
 
-class RuleVersions:
-    """All versions ever saved. Within an id they become visible in order: saves lock the row."""
+class Versions:
+    """Every version ever saved, by id, ascending."""
+
+    def __init__(self) -> None:
+        self._versions: dict[tuple[str, str], list[Version]] = {}
+
+    async def refresh(self) -> None:
+        """Read what is new, where there is somewhere to read from. Raises Unavailable."""
+
+    def keep(self, version: Version) -> None:
+        """Add a version, unless it is known. Within an id they must come in order."""
+        versions = self._versions.setdefault(key_of(version), [])
+        if not versions or version.version > versions[-1].version:
+            versions.append(version)
+
+    def newer_than(self, taken: Taken) -> list[Version]:
+        """Every version above the one in effect of its id, versions of an id ascending."""
+        return [
+            version
+            for key, versions in self._versions.items()
+            if versions[-1].version > taken.get(key, 0)
+            for version in versions
+            if version.version > taken.get(key, 0)
+        ]
+
+    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
+        """The versions that recorded positions put into effect, those in between included."""
+        return [
+            version
+            for position in positions
+            for version in self._versions[position.kind, position.id]
+            if taken.get((position.kind, position.id), 0) < version.version <= position.version
+        ]
+
+    def newest(self, kind: str) -> dict[str, int]:
+        """The highest version of each id of a kind."""
+        return {key[1]: last[-1].version for key, last in self._versions.items() if key[0] == kind}
+
+
+class PostgresVersions(Versions):
+    """The versions in Postgres. Saves lock the row, so an id's become visible in order."""
 
     def __init__(self, pool: Pool) -> None:
+        super().__init__()
         self._pool = pool
-        self._versions: dict[tuple[str, str], list[Version]] = {}
         self._changed = asyncio.Condition()
         self.stamp = 0
+        """Grows whenever something new was read."""
 
     async def refresh(self) -> None:
         """Read what is new. Raises Unavailable."""
@@ -51,13 +91,19 @@ class RuleVersions:
             definitions = await self._pool.fetch(_DEFINITIONS, *self._known("definition"))
             organizations = await self._pool.fetch(_ORGANIZATIONS, *self._known("organization"))
         for row in organizations:
-            self._keep("organization", OrganizationVersion(**row))
+            self.keep(OrganizationVersion(**row))
         for row in definitions:
-            self._keep("definition", _definition(row))
+            self.keep(_definition(row))
         if definitions or organizations:
             self.stamp += 1
             async with self._changed:
                 self._changed.notify_all()
+
+    async def wait_newer(self, stamp: int) -> int:
+        """Return the stamp once something was read since `stamp`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.stamp != stamp)
+        return self.stamp
 
     async def follow(self) -> None:
         """Refresh on every NOTIFY, and each second in case one was lost; never returns."""
@@ -89,38 +135,9 @@ class RuleVersions:
             if not connection.is_closed():
                 await connection.remove_listener(CHANNEL, wake)
 
-    async def wait_newer(self, stamp: int) -> None:
-        """Return once something was read since `stamp`."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.stamp != stamp)
-
-    def newer_than(self, taken: Taken) -> list[Version]:
-        """Every version above the one taken up of its id, ids in order, versions ascending."""
-        return [
-            version
-            for key, versions in self._versions.items()
-            if versions[-1].version > taken.get(key, 0)
-            for version in versions
-            if version.version > taken.get(key, 0)
-        ]
-
-    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
-        """The versions that recorded positions put into effect, those in between included."""
-        return [
-            version
-            for position in positions
-            for version in self._versions[position.kind, position.id]
-            if taken.get((position.kind, position.id), 0) < version.version <= position.version
-        ]
-
     def _known(self, kind: str) -> tuple[list[str], list[int]]:
-        known = [(k[1], v[-1].version) for k, v in self._versions.items() if k[0] == kind]
-        return [id_ for id_, _ in known], [version for _, version in known]
-
-    def _keep(self, kind: str, version: Version) -> None:
-        versions = self._versions.setdefault((kind, version.id), [])
-        if not versions or version.version > versions[-1].version:
-            versions.append(version)
+        newest = self.newest(kind)
+        return list(newest), list(newest.values())
 
 
 def _definition(row: asyncpg.Record) -> DefinitionVersion:

@@ -25,9 +25,9 @@ from badges.streams.generations import Generation
 from badges.streams.instance import Instance
 from badges.streams.kafka import KafkaAccess
 from badges.streams.lane import Batch, Lane
-from badges.streams.log import LogReader
+from badges.streams.log import Log
 from badges.streams.recovery import Recovery
-from badges.streams.rule_versions import RuleVersions
+from badges.streams.rule_versions import PostgresVersions
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +73,8 @@ class Worker:
         *,
         sink: Sink,
         dead_letters: DeadLetters,
-        versions: RuleVersions,
-        reader: LogReader,
+        versions: PostgresVersions,
+        source: Log,
         recovery: Recovery,
         gate: Gate,
     ) -> None:
@@ -89,7 +89,7 @@ class Worker:
         self._new_lane: Callable[..., Lane] = partial(
             Lane,
             recovery=recovery,
-            reader=reader,
+            source=source,
             versions=versions,
             sink=sink,
             dead_letters=dead_letters,
@@ -154,8 +154,7 @@ class Worker:
     async def _wake_lanes(self) -> None:
         stamp = self._versions.stamp
         while True:
-            await self._versions.wait_newer(stamp)
-            stamp = self._versions.stamp
+            stamp = await self._versions.wait_newer(stamp)
             for lane, _ in self._lanes.values():
                 lane.wake()
 

@@ -17,7 +17,7 @@ from badges.streams.connect import Connect, ConnectAway, Status
 from badges.streams.facts import read_slot
 from badges.streams.generations import Generation
 from badges.streams.kafka import KafkaAccess
-from badges.streams.log import LogReader
+from badges.streams.log import KafkaLog
 
 PAUSE_S = 0.2
 DROP_PATIENCE_S = 60.0
@@ -195,9 +195,9 @@ async def _check_rows(
 ) -> None:
     noted = await generations.find(site.connection, generation.log_id)
     began = noted.start_lsn if noted else None
-    reader = LogReader(site.access, generation.topic)
+    source = KafkaLog(site.access, generation.topic)
     for partition, (first, end) in enumerate(zip(since, until, strict=True)):
-        async for records in reader.read(partition, first, end):
+        async for records in source.read(partition, first, end):
             for record in records:
                 lsn = snapshot_lsn(record.value)
                 if lsn is not None and lsn != began:
