@@ -1,0 +1,106 @@
+"""Alerts: each is a row of badge_alerts first, so that people, webhooks and metrics find it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from badges.sinks.base import Unavailable
+from badges.sinks.failures import Refused, translated
+from badges.sinks.pool import Pool
+from badges.sinks.queries import QUERIES
+
+log = structlog.get_logger(__name__)
+
+
+class Alerts(Protocol):
+    """Where alerts go. One is open at most of each kind and subject; neither call ever raises."""
+
+    async def raise_alert(
+        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+    ) -> None:
+        """Open an alert; does nothing while one of that kind and subject is open."""
+        ...
+
+    async def resolve(self, kind: str, *, subject: str = "") -> None:
+        """Close the open alert of that kind and subject, if there is one."""
+        ...
+
+
+class PostgresAlerts:
+    """Alerts in badge_alerts. What cannot be written now is logged, and tried at the next call."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._unwritten: dict[tuple[str, str], Mapping[str, object] | None] = {}
+
+    async def raise_alert(
+        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+    ) -> None:
+        """Open an alert; does nothing while one of that kind and subject is open."""
+        self._unwritten[kind, subject] = detail
+        await self._write()
+
+    async def resolve(self, kind: str, *, subject: str = "") -> None:
+        """Close the open alert of that kind and subject, if there is one."""
+        self._unwritten[kind, subject] = None
+        await self._write()
+
+    async def _write(self) -> None:
+        for (kind, subject), detail in list(self._unwritten.items()):
+            try:
+                with translated():
+                    await self._write_one(kind, subject, detail)
+            except Unavailable as error:
+                log.error("alert not written yet", kind=kind, detail=detail, error=str(error))
+                return
+            except Refused as error:
+                log.error("alert refused", kind=kind, detail=detail, error=str(error))
+            if self._unwritten.get((kind, subject)) is detail:
+                del self._unwritten[kind, subject]
+
+    async def _write_one(
+        self, kind: str, subject: str, detail: Mapping[str, object] | None
+    ) -> None:
+        if detail is None:
+            await self._pool.execute(QUERIES["resolve_alert"], kind, subject)
+            return
+        whole = {**detail, "subject": subject} if subject else dict(detail)
+        if await self._pool.fetchval(QUERIES["raise_alert"], kind, whole):
+            log.error("alert", kind=kind, **{"detail": whole})
+
+
+class MemoryAlert(Struct):
+    """An alert that MemoryAlerts holds; it is open while `resolved_at` is None."""
+
+    kind: str
+    subject: str
+    detail: Mapping[str, object]
+    at: datetime
+    resolved_at: datetime | None = None
+
+
+class MemoryAlerts:
+    """Alerts in a list, for tests."""
+
+    def __init__(self) -> None:
+        self.alerts: list[MemoryAlert] = []
+
+    async def raise_alert(
+        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+    ) -> None:
+        """Open an alert; does nothing while one of that kind and subject is open."""
+        if self._open(kind, subject) is None:
+            self.alerts.append(MemoryAlert(kind, subject, detail, datetime.now(UTC)))
+
+    async def resolve(self, kind: str, *, subject: str = "") -> None:
+        """Close the open alert of that kind and subject, if there is one."""
+        alert = self._open(kind, subject)
+        if alert is not None:
+            alert.resolved_at = datetime.now(UTC)
+
+    def _open(self, kind: str, subject: str) -> MemoryAlert | None:
+        same = (a for a in self.alerts if (a.kind, a.subject) == (kind, subject))
+        return next((alert for alert in same if alert.resolved_at is None), None)

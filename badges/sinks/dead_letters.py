@@ -1,0 +1,112 @@
+"""Dead letters: unusable input, kept with its reason under a key that names its position."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from badges.sinks.base import DeadLetter, Unavailable
+
+log = structlog.get_logger(__name__)
+
+LARGEST_VALUE = 400_000
+"""Bytes of an original value that are kept; a message is then well below Kafka's usual 1 MiB."""
+
+
+def key_of(letter: DeadLetter) -> str:
+    """Return `log/partition/offset`; for a refused decision also `/definition/mentor`.
+
+    New versions decide for every mentor at one offset, so the position alone would not do there.
+    """
+    place = f"{letter.log_id}/{letter.partition}/{letter.offset}"
+    if letter.badge_definition_id is None:
+        return place
+    return f"{place}/{letter.badge_definition_id}/{(letter.key or b'').decode(errors='replace')}"
+
+
+def encode(letter: DeadLetter) -> bytes:
+    """Return the letter as JSON, key and value in base64; an overlong value is cut, and said so."""
+    size = len(letter.value or b"")
+    if letter.value is not None and size > LARGEST_VALUE:
+        letter = msgspec.structs.replace(
+            letter,
+            value=letter.value[:LARGEST_VALUE],
+            reason=f"{letter.reason} [the first {LARGEST_VALUE} of {size} bytes are kept]",
+        )
+    return msgspec.json.encode(letter)
+
+
+def decode(value: bytes) -> DeadLetter:
+    """Read a letter back from its JSON. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(value, type=DeadLetter)
+
+
+class KafkaDeadLetters:
+    """The dead-letter topic; `badges.sinks.base.DeadLetters`.
+
+    `client` holds aiokafka's arguments for the connection (bootstrap_servers and so on), `patience`
+    the seconds that one call may take. The producer starts with the first letter.
+    """
+
+    def __init__(self, topic: str, client: Mapping[str, Any], *, patience: float = 5.0) -> None:
+        self._topic = topic
+        self._client = client
+        self._patience = patience
+        self._producer: AIOKafkaProducer | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Return when every letter is on all replicas. Raises Unavailable."""
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._send(letters)
+            except (KafkaError, OSError, TimeoutError) as error:
+                # An idempotent producer may not recover by itself; the next call makes a new one.
+                await self._discard()
+                reason = str(error) or type(error).__name__
+                raise Unavailable(f"cannot write to topic {self._topic}: {reason}") from error
+
+    async def close(self) -> None:
+        """Stop the producer; letters that were sent are durable already."""
+        async with self._one_at_a_time:
+            await self._discard()
+
+    async def _send(self, letters: Sequence[DeadLetter]) -> None:
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                acks="all", enable_idempotence=True, request_timeout_ms=10_000, **self._client
+            )
+            await self._producer.start()
+        acknowledged = [
+            await self._producer.send(
+                self._topic, key=key_of(letter).encode(), value=encode(letter)
+            )
+            for letter in letters
+        ]
+        await asyncio.gather(*acknowledged)
+
+    async def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await producer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("producer not stopped cleanly", topic=self._topic, error=str(error))
+
+
+class MemoryDeadLetters:
+    """Letters in a dict by their key, the newest of each, as compaction leaves them."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, DeadLetter] = {}
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep the letters."""
+        self.letters.update((key_of(letter), letter) for letter in letters)

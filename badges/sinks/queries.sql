@@ -1,0 +1,169 @@
+-- The statements of this room. A block begins with its name; queries.py hands them out.
+
+-- name: position
+SELECT p.next_offset, p.turn
+FROM badge_log_positions p
+JOIN badge_logs l USING (log_id)
+WHERE p.log_id = $1 AND p.partition = $2 AND l.state = 'live';
+
+-- name: rule_positions
+SELECT turn, "offset", kind, id::text AS id, version
+FROM badge_rule_positions
+WHERE log_id = $1 AND partition = $2 AND turn < $3
+ORDER BY turn, kind, id;
+
+-- name: turn_id
+SELECT turn_id FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
+
+-- name: awards
+SELECT id, peer_mentor_id, badge_definition_id, earned_at, definition_version, tier,
+       tier_earned_at, awarded_by, revoked_by, changed_by
+FROM badge_awards
+WHERE peer_mentor_id = ANY ($1)
+ORDER BY peer_mentor_id, badge_definition_id;
+
+-- name: move_position
+UPDATE badge_log_positions
+SET next_offset = $5, turn = turn + 1, turn_id = $7
+WHERE log_id = $2 AND partition = $3 AND next_offset = $4 AND turn = $6
+    AND EXISTS (SELECT FROM badge_logs WHERE log_id = $2 AND state = 'live')
+
+-- The mentors and definitions of a turn are locked in the statement that moves its position. The
+-- snapshot is older than the locks: a transaction that it shows as over was over before we looked.
+-- name: open_turn
+WITH moved AS (
+    -- include: move_position
+    RETURNING turn_id
+), taken_up AS (
+    INSERT INTO badge_rule_positions (kind, id, version, log_id, partition, turn, "offset")
+    SELECT r.kind, r.id, r.version, $2, $3, $6, $4
+    FROM moved, jsonb_to_recordset($1) AS r (kind text, id uuid, version int)
+    ON CONFLICT DO NOTHING
+), locked AS MATERIALIZED (
+    SELECT * FROM badges_private.lock_for_awards($8, $9)
+)
+SELECT
+    EXISTS (SELECT FROM moved) AS moved,
+    pg_current_xact_id()::text AS xid,
+    pg_current_snapshot()::text AS snapshot,
+    ARRAY (SELECT id FROM locked WHERE kind = 'mentor') AS mentors,
+    ARRAY (SELECT id FROM locked WHERE kind = 'definition' ORDER BY id) AS definitions,
+    ARRAY (SELECT deleted_version FROM locked WHERE kind = 'definition' ORDER BY id) AS deletions;
+
+-- name: unfinished
+SELECT EXISTS (
+    SELECT FROM unnest($1::text[]) AS x
+    WHERE NOT pg_visible_in_snapshot(x::xid8, pg_current_snapshot()));
+
+-- name: depart
+SELECT badges_private.depart_mentors($1);
+
+-- At most one decision an award. Returns the awards that really changed.
+-- name: decide
+WITH asked AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1) AS d (
+        place int, kind text, id uuid, peer_mentor_id uuid, badge_definition_id uuid,
+        earned_at timestamptz, definition_version int, tier text, tier_earned_at timestamptz,
+        revoked_by text, evidence jsonb, believed_tier text, believed_revoked_by text,
+        believed_changed_by text, decided_by_version int, source text)
+), granted AS MATERIALIZED (
+    SELECT g AS id
+    FROM (
+        SELECT array_agg(id) AS ids, array_agg(peer_mentor_id) AS mentors,
+            array_agg(badge_definition_id) AS definitions, array_agg(earned_at) AS earned,
+            array_agg(definition_version) AS versions, array_agg(tier) AS tiers,
+            array_agg(tier_earned_at) AS tiers_earned, array_agg(evidence) AS evidence
+        FROM asked WHERE kind = 'granted'
+    ) AS a,
+    badges_private.grant_awards(
+        a.ids, a.mentors, a.definitions, a.earned, a.versions, a.tiers, a.tiers_earned, a.evidence,
+        'rule') AS g
+), updated AS (
+    UPDATE badge_awards a
+    SET tier = d.tier, tier_earned_at = d.tier_earned_at, revoked_by = d.revoked_by,
+        revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
+    FROM asked d
+    WHERE d.kind <> 'granted' AND a.id = d.id
+        AND a.tier IS NOT DISTINCT FROM d.believed_tier
+        AND a.revoked_by IS NOT DISTINCT FROM d.believed_revoked_by
+        AND a.changed_by IS NOT DISTINCT FROM d.believed_changed_by
+    RETURNING a.id
+), changed AS MATERIALIZED (
+    SELECT id FROM granted UNION ALL SELECT id FROM updated
+), noted AS (
+    INSERT INTO badge_award_events (
+        badge_award_id, peer_mentor_id, badge_definition_id, kind, tier, definition_version, source)
+    SELECT d.id, d.peer_mentor_id, d.badge_definition_id, d.kind, d.tier, d.decided_by_version,
+        d.source
+    FROM asked d JOIN changed USING (id)
+    ORDER BY d.place
+)
+SELECT id FROM changed;
+
+-- name: upsert_stats
+INSERT INTO peer_mentor_stats (
+    peer_mentor_id, activity_count, minutes_total, active_days, counts_by_type, training_count,
+    first_activity_on, last_activity_on,
+    day_streak_longest, day_streak_length, day_streak_last_on,
+    week_streak_longest, week_streak_length, week_streak_last_on,
+    month_streak_longest, month_streak_length, month_streak_last_on)
+SELECT
+    s.peer_mentor_id, s.activity_count, s.minutes_total, s.active_days, s.counts_by_type,
+    s.training_count, epoch + s.first_activity_on, epoch + s.last_activity_on,
+    s.day_streak_longest, s.day_streak_length, epoch + s.day_streak_last_on,
+    s.week_streak_longest, s.week_streak_length, epoch + s.week_streak_last_on,
+    s.month_streak_longest, s.month_streak_length, epoch + s.month_streak_last_on
+FROM CAST('1970-01-01' AS date) AS epoch, present, jsonb_to_recordset($1) AS s (
+    peer_mentor_id uuid, activity_count int, minutes_total bigint, active_days int,
+    counts_by_type jsonb, training_count int, first_activity_on int, last_activity_on int,
+    day_streak_longest int, day_streak_length int, day_streak_last_on int,
+    week_streak_longest int, week_streak_length int, week_streak_last_on int,
+    month_streak_longest int, month_streak_length int, month_streak_last_on int)
+WHERE s.peer_mentor_id = present.id
+ON CONFLICT (peer_mentor_id) DO UPDATE SET
+    activity_count = excluded.activity_count, minutes_total = excluded.minutes_total,
+    active_days = excluded.active_days, counts_by_type = excluded.counts_by_type,
+    training_count = excluded.training_count, first_activity_on = excluded.first_activity_on,
+    last_activity_on = excluded.last_activity_on,
+    day_streak_longest = excluded.day_streak_longest,
+    day_streak_length = excluded.day_streak_length,
+    day_streak_last_on = excluded.day_streak_last_on,
+    week_streak_longest = excluded.week_streak_longest,
+    week_streak_length = excluded.week_streak_length,
+    week_streak_last_on = excluded.week_streak_last_on,
+    month_streak_longest = excluded.month_streak_longest,
+    month_streak_length = excluded.month_streak_length,
+    month_streak_last_on = excluded.month_streak_last_on,
+    updated_at = now()
+
+-- name: write_stats
+WITH present AS (
+    SELECT unnest($2::uuid[]) AS id
+)
+-- include: upsert_stats
+;
+
+-- The common turn, whole, in one statement: stats of mentors who are all there. False, and nothing
+-- written, when the position is not what it should be or a mentor is missing.
+-- name: write_stats_turn
+WITH mentors AS MATERIALIZED (
+    SELECT id FROM badges_private.lock_for_awards($8, '{}')
+), moved AS (
+    -- include: move_position
+    AND (SELECT count(*) FROM mentors) = cardinality($8)
+    RETURNING turn_id
+), present AS (
+    SELECT mentors.id FROM mentors, moved
+), written AS (
+    -- include: upsert_stats
+)
+SELECT EXISTS (SELECT FROM moved);
+
+-- name: raise_alert
+INSERT INTO badge_alerts (kind, detail) VALUES ($1, $2)
+ON CONFLICT (kind, (coalesce(detail ->> 'subject', ''))) WHERE resolved_at IS NULL DO NOTHING
+RETURNING id;
+
+-- name: resolve_alert
+UPDATE badge_alerts SET resolved_at = now()
+WHERE kind = $1 AND coalesce(detail ->> 'subject', '') = $2 AND resolved_at IS NULL;

@@ -1,0 +1,62 @@
+"""What a store does with a turn, whichever it is: which decisions count, in which order."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from badges.sinks.base import DeadLetter, Rejected, Turn
+from badges.tables.decisions import Decision
+
+
+def outdated(turn: Turn) -> list[Decision]:
+    """Return decisions made before their mentor's delete in the same turn: about somebody gone."""
+    left = {d.peer_mentor_id: d.cause.offset for d in turn.departures}
+    return [
+        decision
+        for decision in turn.decisions
+        if decision.after.peer_mentor_id in left
+        and _place(decision) < (left[decision.after.peer_mentor_id], True)
+    ]
+
+
+def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
+    """Split decisions into parts with at most one of an award: all firsts, all seconds, ..."""
+    parts: list[list[Decision]] = []
+    seen: dict[str, int] = {}
+    for decision in decisions:
+        wave = seen.get(decision.after.id, 0)
+        seen[decision.after.id] = wave + 1
+        if wave == len(parts):
+            parts.append([])
+        parts[wave].append(decision)
+    return parts
+
+
+def transactions(turn: Turn) -> set[int]:
+    """Return the transactions (source.txId) whose rows the turn is known to come from."""
+    causes = [decision.cause for decision in turn.decisions]
+    causes += [departure.cause for departure in turn.departures]
+    return {*turn.xids, *(cause.xid for cause in causes if cause.xid is not None)}
+
+
+def letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
+    """Make dead letters of refused decisions: the mentor's id as key, the decision as value."""
+    return [
+        DeadLetter(
+            log_id=item.decision.cause.log_id,
+            partition=item.decision.cause.partition,
+            offset=item.decision.cause.offset,
+            reason=item.reason,
+            at=datetime.now(UTC),
+            key=item.decision.after.peer_mentor_id.encode(),
+            value=msgspec.json.encode(item.decision),
+            badge_definition_id=item.decision.after.badge_definition_id,
+        )
+        for item in rejected
+    ]
+
+
+def _place(decision: Decision) -> tuple[int, bool]:
+    """Where in the log it was made; versions take effect before the record at their offset."""
+    return decision.cause.offset, decision.cause.turn is None

@@ -1,0 +1,78 @@
+"""The stores that the contract suites run against."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from badges.console.schema.apply import migrate
+from badges.sinks.pool import Pool, create_pool
+from tests.contract.worlds import MemoryWorld, PostgresWorld, World
+from tests.stack import Stack
+
+ROLES = ("badges_worker", "badges_api", "badges_connect")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Coroutine tests and fixtures run on asyncio, in one loop for the whole run."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def contract_url(postgres: Stack) -> Iterator[str]:
+    """A migrated database of the contract suites; the URL is its owner's."""
+    url = postgres.create_database()
+    asyncio.run(_migrate(url, postgres))
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+async def owner(contract_url: str) -> AsyncIterator[Pool]:
+    """Connections of the database's owner, who acts as people do."""
+    async with await create_pool(contract_url, application_name="owner") as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+async def worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
+    """Connections of the worker's role."""
+    async with await create_pool(postgres.role_url("badges_worker", contract_url)) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+async def organization(owner: Pool) -> str:
+    """An organization that mentors may belong to."""
+    organization = str(uuid4())
+    await owner.execute(
+        "INSERT INTO organizations (id, slug) VALUES ($1, $1::uuid::text)", organization
+    )
+    return organization
+
+
+@pytest.fixture
+def postgres_world(owner: Pool, worker: Pool, organization: str) -> PostgresWorld:
+    """Postgres, with a sink of the test's own."""
+    return PostgresWorld(owner, worker, organization)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def world(request: pytest.FixtureRequest) -> World:
+    """Each store in turn."""
+    if request.param == "memory":
+        return MemoryWorld()
+    found: PostgresWorld = request.getfixturevalue("postgres_world")
+    return found
+
+
+async def _migrate(url: str, stack: Stack) -> None:
+    connection = await asyncpg.connect(url)
+    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
+    try:
+        await migrate(connection, prefix="badges", role_passwords=passwords)
+    finally:
+        await connection.close()

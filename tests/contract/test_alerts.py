@@ -1,0 +1,117 @@
+"""What every store of alerts must do."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from badges.sinks.alerts import Alerts, MemoryAlerts, PostgresAlerts
+from badges.sinks.pool import Pool, create_pool
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+Seen = Callable[[str], Awaitable[list[tuple[object, bool]]]]
+"""The details of a kind's alerts, oldest first, and whether each is open."""
+
+
+@pytest.fixture
+async def memory() -> tuple[Alerts, Seen]:
+    alerts = MemoryAlerts()
+
+    async def seen(kind: str) -> list[tuple[object, bool]]:
+        return [(a.detail, a.resolved_at is None) for a in alerts.alerts if a.kind == kind]
+
+    return alerts, seen
+
+
+@pytest.fixture
+async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[Alerts, Seen]:
+    async def seen(kind: str) -> list[tuple[object, bool]]:
+        rows = await owner.fetch(
+            "SELECT detail - 'subject' AS detail, resolved_at IS NULL AS open FROM badge_alerts "
+            "WHERE kind = $1 ORDER BY id",
+            kind,
+        )
+        return [(row["detail"], row["open"]) for row in rows]
+
+    return PostgresAlerts(worker), seen
+
+
+@pytest.fixture(params=["memory", "postgres_alerts"])
+def store(request: pytest.FixtureRequest) -> tuple[Alerts, Seen]:
+    found: tuple[Alerts, Seen] = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def kind() -> str:
+    return f"kind_{uuid4().hex}"
+
+
+async def test_an_alert_is_raised_once_while_it_is_open(
+    store: tuple[Alerts, Seen], kind: str
+) -> None:
+    alerts, seen = store
+    await alerts.raise_alert(kind, {"message": "first"})
+    await alerts.raise_alert(kind, {"message": "second"})
+    assert await seen(kind) == [({"message": "first"}, True)]
+
+
+async def test_a_resolved_alert_may_be_raised_again(store: tuple[Alerts, Seen], kind: str) -> None:
+    alerts, seen = store
+    await alerts.raise_alert(kind, {"n": 1})
+    await alerts.resolve(kind)
+    await alerts.resolve(kind)
+    assert await seen(kind) == [({"n": 1}, False)]
+    await alerts.raise_alert(kind, {"n": 2})
+    assert await seen(kind) == [({"n": 1}, False), ({"n": 2}, True)]
+
+
+async def test_subjects_have_alerts_of_their_own(store: tuple[Alerts, Seen], kind: str) -> None:
+    alerts, seen = store
+    await alerts.raise_alert(kind, {"n": 1}, subject="a")
+    await alerts.raise_alert(kind, {"n": 2}, subject="b")
+    await alerts.raise_alert(kind, {"n": 3})
+    await alerts.resolve(kind, subject="a")
+    assert await seen(kind) == [({"n": 1}, False), ({"n": 2}, True), ({"n": 3}, True)]
+
+
+async def test_resolving_what_was_never_raised_does_nothing(
+    store: tuple[Alerts, Seen], kind: str
+) -> None:
+    alerts, seen = store
+    await alerts.resolve(kind)
+    assert await seen(kind) == []
+
+
+@pytest.fixture
+async def own_pool(postgres: Stack, contract_url: str) -> AsyncIterator[Pool]:
+    """A pool of the test's own, to be put out of action."""
+    async with await create_pool(
+        postgres.role_url("badges_worker", contract_url), application_name="own_pool", max_size=1
+    ) as pool:
+        yield pool
+
+
+async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
+    owner: Pool, own_pool: Pool, kind: str
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        await alerts.raise_alert(kind, {"n": 1})
+    assert await owner.fetchval("SELECT count(*) FROM badge_alerts WHERE kind = $1", kind) == 0
+    await alerts.resolve("something else")
+    row = await owner.fetchrow("SELECT * FROM badge_alerts WHERE kind = $1", kind)
+    assert isinstance(row, asyncpg.Record)
+    assert row["detail"] == {"n": 1}
+
+
+async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: str) -> None:
+    alerts = PostgresAlerts(own_pool)
+    await own_pool.close()
+    await alerts.raise_alert(kind, {"n": 1})
+    await alerts.resolve(kind)
+    assert own_pool.is_closing()

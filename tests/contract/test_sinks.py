@@ -1,0 +1,355 @@
+"""What every sink must do: one suite for all of them."""
+
+import msgspec
+import pytest
+
+from badges.sinks.base import Departure, Fenced, Position, RecordedPosition, RulePosition
+from tests.contract.builders import grant, promote, restore, revoke, stats_of
+from tests.contract.worlds import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_turn_moves_the_position(world: World) -> None:
+    log = await world.live_log(next_offset=40, number=3)
+    assert await world.sink.position(log.log_id, 0) == Position(40, 3)
+    outcome = await world.sink.write(log.turn(records=5))
+    assert (outcome.written, outcome.overtaken, outcome.gone) == (0, 0, 0)
+    assert await world.sink.position(log.log_id, 0) == Position(45, 4)
+
+
+async def test_a_turn_without_records_counts_as_a_turn(world: World) -> None:
+    log = await world.live_log(next_offset=40)
+    await world.sink.write(log.turn(records=0))
+    assert await world.sink.position(log.log_id, 0) == Position(40, 1)
+
+
+async def test_a_log_that_is_not_live_has_no_position(world: World) -> None:
+    log = await world.live_log()
+    await world.close_log(log.log_id)
+    assert await world.sink.position(log.log_id, 0) is None
+    assert await world.sink.position(log.log_id, 1) is None
+
+
+async def test_a_closed_log_fences_off(world: World) -> None:
+    log = await world.live_log()
+    mentor = await world.mentor()
+    await world.close_log(log.log_id)
+    with pytest.raises(Fenced):
+        await world.sink.write(log.turn(stats=[stats_of(mentor)]))
+    assert await world.stats(mentor) is None
+
+
+@pytest.mark.parametrize(("offset", "number"), [(1, 0), (0, 1), (10, 1)])
+async def test_a_position_that_moved_fences_off(world: World, offset: int, number: int) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    elsewhere = await world.live_log(offset, number)
+    log.log_id = elsewhere.log_id
+    turn = log.turn(
+        grant(log.cause(), mentor, definition),
+        stats=[stats_of(mentor)],
+        rule_positions=[RulePosition("definition", definition, 1)],
+    )
+    with pytest.raises(Fenced):
+        await world.sink.write(turn)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == []
+    assert await world.stats(mentor) is None
+    assert await world.sink.rule_positions(log.log_id, 0, number + 1) == []
+    assert await world.sink.position(log.log_id, 0) == Position(offset, number)
+
+
+async def test_the_same_turn_twice_is_fenced_off(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = log.turn(grant(log.cause(), mentor, definition))
+    assert (await world.sink.write(turn)).written == 1
+    with pytest.raises(Fenced):
+        await world.sink.write(turn)
+    assert len(await world.events(mentor)) == 1
+
+
+async def test_a_grant_writes_a_row_and_an_event(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    decision = grant(log.cause(3), mentor, definition, tier="bronze")
+    outcome = await world.sink.write(log.turn(decision))
+    assert outcome.written == 1
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [decision.after]
+    assert await world.evidence(decision.after.id) == decision.evidence
+    (event,) = await world.events(mentor)
+    assert event.badge_award_id == decision.after.id
+    assert (event.kind, event.tier, event.source) == ("granted", "bronze", "stream")
+    assert event.definition_version == 1
+
+
+async def test_versions_are_recorded_and_their_events_say_replay(world: World) -> None:
+    log = await world.live_log(next_offset=7, number=2)
+    mentor, definition = await world.mentor(), await world.definition()
+    decision = grant(log.cause(by_version=True), mentor, definition)
+    taken_up = RulePosition("definition", definition, 1)
+    await world.sink.write(log.turn(decision, records=0, rule_positions=[taken_up]))
+    recorded = [RecordedPosition(2, 7, taken_up)]
+    assert await world.sink.rule_positions(log.log_id, 0, before_turn=3) == recorded
+    assert await world.sink.rule_positions(log.log_id, 0, before_turn=2) == []
+    assert await world.sink.rule_positions(log.log_id, 1, before_turn=3) == []
+    assert [event.source for event in await world.events(mentor)] == ["replay"]
+
+
+async def test_a_second_grant_is_overtaken(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    first = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(first))
+    outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
+    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [first.after]
+    assert len(await world.events(mentor)) == 1
+
+
+async def test_a_grant_is_overtaken_by_a_person(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    by_hand = await world.award_by_hand(mentor, definition)
+    outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
+    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [by_hand]
+    assert await world.events(mentor) == []
+
+
+async def test_an_award_by_hand_may_be_promoted(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    by_hand = await world.award_by_hand(mentor, definition)
+    decision = promote(log.cause(), by_hand, "silver", version=4)
+    assert (await world.sink.write(log.turn(decision))).written == 1
+    (row,) = await world.sink.awards(log.log_id, 0, [mentor])
+    assert row == decision.after
+    assert (row.awarded_by, row.definition_version) == (by_hand.awarded_by, 1)
+    (event,) = await world.events(mentor)
+    assert (event.kind, event.tier, event.definition_version) == ("promoted", "silver", 4)
+
+
+async def test_promoted_revoked_and_restored(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition, tier="bronze")
+    await world.sink.write(log.turn(granted))
+    promoted = promote(log.cause(), granted.after, "silver")
+    await world.sink.write(log.turn(promoted))
+    revoked = revoke(log.cause(), promoted.after)
+    await world.sink.write(log.turn(revoked))
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [revoked.after]
+    restored = restore(log.cause(), revoked.after)
+    await world.sink.write(log.turn(restored))
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [restored.after]
+    kinds = [event.kind for event in await world.events(mentor)]
+    assert kinds == ["granted", "promoted", "revoked", "restored"]
+
+
+async def test_several_decisions_on_one_award_in_one_turn(world: World) -> None:
+    log = await world.live_log()
+    mentor, other = await world.mentor(), await world.mentor()
+    definition = await world.definition()
+    granted = grant(log.cause(0), mentor, definition, tier="bronze")
+    promoted = promote(log.cause(1), granted.after, "silver")
+    revoked = revoke(log.cause(2), promoted.after)
+    restored = restore(log.cause(3), revoked.after)
+    beside = grant(log.cause(2), other, definition)
+    outcome = await world.sink.write(log.turn(granted, promoted, beside, revoked, restored))
+    assert (outcome.written, outcome.overtaken) == (5, 0)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [restored.after]
+    told = [(event.kind, event.tier) for event in await world.events(mentor)]
+    assert told == [
+        ("granted", "bronze"),
+        ("promoted", "silver"),
+        ("revoked", "silver"),
+        ("restored", "silver"),
+    ]
+    assert [event.kind for event in await world.events(other)] == ["granted"]
+
+
+async def test_what_follows_an_overtaken_grant_is_overtaken(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    by_hand = await world.award_by_hand(mentor, definition)
+    granted = grant(log.cause(0), mentor, definition, tier="bronze")
+    promoted = promote(log.cause(1), granted.after, "silver")
+    outcome = await world.sink.write(log.turn(granted, promoted))
+    assert (outcome.written, outcome.overtaken) == (0, 2)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [by_hand]
+
+
+async def test_a_revocation_by_hand_overtakes(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition, tier="bronze")
+    await world.sink.write(log.turn(granted))
+    await world.revoke_by_hand(granted.after.id)
+    promoted = promote(log.cause(0), granted.after, "silver")
+    outcome = await world.sink.write(log.turn(promoted, revoke(log.cause(1), promoted.after)))
+    assert (outcome.written, outcome.overtaken) == (0, 2)
+    (row,) = await world.sink.awards(log.log_id, 0, [mentor])
+    assert row.tier == "bronze"
+    assert row.revoked_by not in (None, "rule")
+    assert [event.kind for event in await world.events(mentor)] == ["granted"]
+
+
+async def test_a_deletion_by_hand_overtakes(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+    await world.delete_award(granted.after.id)
+    outcome = await world.sink.write(log.turn(revoke(log.cause(), granted.after)))
+    assert (outcome.written, outcome.overtaken) == (0, 1)
+    again = grant(log.cause(), mentor, definition)
+    assert (await world.sink.write(log.turn(again))).written == 1
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [again.after]
+
+
+async def test_decisions_about_who_is_gone_are_dropped(world: World) -> None:
+    log = await world.live_log()
+    mentor, gone = await world.mentor(), await world.mentor()
+    definition, withdrawn = await world.definition(), await world.definition()
+    await world.delete_mentor(gone)
+    await world.delete_definition(withdrawn)
+    kept = grant(log.cause(), mentor, definition)
+    outcome = await world.sink.write(
+        log.turn(
+            grant(log.cause(), gone, definition),
+            kept,
+            grant(log.cause(), mentor, withdrawn),
+            stats=[stats_of(gone), stats_of(mentor)],
+        )
+    )
+    assert (outcome.written, outcome.overtaken, outcome.gone) == (1, 0, 2)
+    assert await world.sink.awards(log.log_id, 0, [mentor, gone]) == [kept.after]
+    assert await world.stats(gone) is None
+    assert await world.stats(mentor) == stats_of(mentor)
+
+
+async def test_stats_alone_of_who_is_gone_are_dropped(world: World) -> None:
+    log = await world.live_log()
+    mentor, gone = await world.mentor(), await world.mentor()
+    await world.delete_mentor(gone)
+    await world.sink.write(log.turn(stats=[stats_of(gone), stats_of(mentor, 4)]))
+    assert await world.stats(gone) is None
+    assert await world.stats(mentor) == stats_of(mentor, 4)
+    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
+
+
+async def test_a_definition_inserted_again_forgets_its_former_self(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.delete_definition(definition)
+    await world.definition(definition)
+    outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition, version=1)))
+    assert (outcome.written, outcome.gone) == (0, 1)
+    new = grant(log.cause(), mentor, definition, version=3)
+    assert (await world.sink.write(log.turn(new))).written == 1
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [new.after]
+
+
+async def test_a_mentor_inserted_again_starts_from_nothing(world: World) -> None:
+    log = await world.live_log()
+    mentor = await world.mentor()
+    first, second, by_hand = [await world.definition() for _ in range(3)]
+    await world.delete_mentor(mentor)
+    await world.mentor(mentor)
+    given = await world.award_by_hand(mentor, by_hand)
+    # The worker is behind: it decides about the mentor's first life, and writes to the second.
+    await world.sink.write(
+        log.turn(grant(log.cause(), mentor, first), stats=[stats_of(mentor, 50)])
+    )
+    too_early = grant(log.cause(0), mentor, second)
+    leaving = Departure(mentor, log.cause(1))
+    outcome = await world.sink.write(log.turn(too_early, departures=[leaving]))
+    assert (outcome.written, outcome.gone) == (0, 1)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [given]
+    assert await world.events(mentor) == []
+    assert await world.stats(mentor) is None
+
+
+async def test_a_departure_comes_before_what_is_decided_after_it(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
+    before = grant(log.cause(2, by_version=True), mentor, definition)
+    after = grant(log.cause(3), mentor, definition)
+    outcome = await world.sink.write(
+        log.turn(
+            before,
+            after,
+            departures=[Departure(mentor, log.cause(2))],
+            stats=[stats_of(mentor, 2)],
+        )
+    )
+    assert (outcome.written, outcome.gone) == (1, 1)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [after.after]
+    assert [event.badge_award_id for event in await world.events(mentor)] == [after.after.id]
+    assert await world.stats(mentor) == stats_of(mentor, 2)
+
+
+async def test_stats_replace_what_was_there(world: World) -> None:
+    log = await world.live_log()
+    mentor, other = await world.mentor(), await world.mentor()
+    await world.sink.write(log.turn(stats=[stats_of(mentor, 1), stats_of(other, 7)]))
+    zero = msgspec.structs.replace(
+        stats_of(mentor, 0), counts_by_type={}, first_activity_on=None, last_activity_on=None
+    )
+    await world.sink.write(log.turn(stats=[zero]))
+    assert await world.stats(mentor) == zero
+    assert await world.stats(other) == stats_of(other, 7)
+
+
+async def test_a_refused_decision_goes_to_the_dead_letters(world: World) -> None:
+    log = await world.live_log()
+    mentors = [await world.mentor() for _ in range(5)]
+    definition = await world.definition()
+    decisions = [grant(log.cause(place), m, definition) for place, m in enumerate(mentors)]
+    bad = grant(log.cause(2), mentors[2], definition, tier="silver\x00")
+    decisions[2] = bad
+    outcome = await world.sink.write(log.turn(*decisions, stats=[stats_of(m) for m in mentors]))
+    assert (outcome.written, outcome.overtaken) == (4, 0)
+    (rejected,) = outcome.rejected
+    assert rejected.decision == bad
+    assert rejected.reason
+    (letter,) = world.letters.letters.values()
+    assert (letter.log_id, letter.partition, letter.offset) == (log.log_id, 0, 2)
+    assert letter.badge_definition_id == definition
+    assert letter.key == mentors[2].encode()
+    held = await world.sink.awards(log.log_id, 0, mentors)
+    assert {award.peer_mentor_id for award in held} == set(mentors) - {mentors[2]}
+    assert await world.stats(mentors[2]) == stats_of(mentors[2])
+    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
+
+
+async def test_what_follows_a_refused_decision_is_overtaken(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    bad = grant(log.cause(0), mentor, definition, tier="silver\x00")
+    outcome = await world.sink.write(log.turn(bad, revoke(log.cause(1), bad.after)))
+    assert (outcome.written, len(outcome.rejected)) == (0, 2)
+
+
+async def test_refused_stats_do_not_stop_the_turn(world: World) -> None:
+    log = await world.live_log()
+    mentor, other = await world.mentor(), await world.mentor()
+    bad = stats_of(mentor, 1, kind="visit\x00")
+    await world.sink.write(log.turn(stats=[stats_of(other), bad]))
+    assert await world.stats(mentor) is None
+    assert await world.stats(other) == stats_of(other)
+    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
+
+
+async def test_awards_are_those_of_the_mentors_asked_for(world: World) -> None:
+    log = await world.live_log()
+    mentor, other = await world.mentor(), await world.mentor()
+    definitions = [await world.definition(), await world.definition()]
+    mine = [grant(log.cause(), mentor, definition) for definition in definitions]
+    theirs = grant(log.cause(), other, definitions[0])
+    await world.sink.write(log.turn(*mine, theirs))
+    held = await world.sink.awards(log.log_id, 0, [mentor])
+    assert held == sorted((d.after for d in mine), key=lambda award: award.badge_definition_id)
+    assert await world.sink.awards(log.log_id, 0, []) == []
