@@ -74,10 +74,14 @@ class Connect:
         return set(await self._ask("GET", "/connectors"))
 
     async def status(self, name: str) -> Status | None:
-        """The connector's state and its tasks', or None when there is no such connector."""
+        """The connector's state and its tasks', or None when there is no such connector.
+
+        A Connect that has just started does not know the states yet, only the connectors.
+        """
         answer = await self._find(f"/connectors/{name}/status")
         if answer is None:
-            return None
+            known = await self.config(name) is not None
+            return Status(state="UNASSIGNED", tasks=()) if known else None
         parts = [answer["connector"], *answer["tasks"]]
         traces = [part["trace"] for part in parts if part.get("trace")]
         return Status(
@@ -171,11 +175,10 @@ class Connect:
             await asyncio.sleep(PAUSE_S)
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
-        # While it starts, Connect answers every path with a page that says 404.
-        speaks_json = "json" in response.headers.get("content-type", "")
-        starting = response.status_code == NOT_FOUND and not speaks_json
+        # While it starts, Connect answers every path with a 404 that is not its own.
+        starting = response.status_code == NOT_FOUND and "error_code" not in response.text
         if starting or response.status_code >= 500 or response.status_code == CONFLICT:
-            message = _message(response) if speaks_json else "it is starting"
+            message = "it is starting" if starting else _message(response)
             raise ConnectAway(f"Kafka Connect at {self.url}: {message}")
         return response
 

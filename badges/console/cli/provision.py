@@ -18,11 +18,20 @@ from badges.console.problems import Problem
 from badges.console.schema.database import connect, first_line
 from badges.console.stack import provisioning
 from badges.console.stack.filling import Site
+from badges.sinks.base import Unavailable
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
 from badges.streams.generations import Generation
 
-AWAY = (OSError, KafkaError, ConnectAway, ConnectRefused, asyncpg.PostgresError)
+AWAY = (
+    OSError,
+    KafkaError,
+    Unavailable,
+    ConnectAway,
+    ConnectRefused,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 
 
 def provision(
@@ -82,7 +91,7 @@ def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
     again = "Run `badges provision` again when that is mended; it goes on where it was."
     if isinstance(error, (ConnectAway, ConnectRefused)):
         return f"{error} (BADGES_CONNECT_URL). {again}"
-    if isinstance(error, (KafkaError, TimeoutError)):
+    if isinstance(error, (KafkaError, Unavailable, TimeoutError)):
         reason = f"{type(error).__name__} {first_line(error)}"
         return f"Kafka at {chosen.kafka_bootstrap}: {reason} (BADGES_KAFKA_BOOTSTRAP). {again}"
     return f"{first_line(error)}. {again}"
