@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
@@ -14,12 +14,14 @@ import psutil
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.stack import layout as layouts
 from badges.console.stack import postgres, processes, secrets, services
-from badges.console.stack.infra import PATIENCE, Infra, stop_part
+from badges.console.stack.addresses import SERVICES
+from badges.console.stack.infra import PARTS, PATIENCE, Infra, stop_part
 from badges.console.stack.layout import Layout
 
 ROOM = 500_000_000
 """Bytes that must be free on the disk before anything is started."""
 
+EVERYTHING = (*PARTS, "supervisor", *SERVICES)
 STOP_ORDER = ("supervisor", "api", "worker", "provision", "migrate", "connect", "kafka", "postgres")
 
 
@@ -33,8 +35,8 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
     with _alone(layout):
         _require_room(layout)
         infra = Infra(layout, secrets.ensure(layout.run_dir), services.prefix())
-        if not only_infra and _all_ready(infra):
-            tell(f"already up: {layout.api_url} (make down stops it)")
+        if _all_ready(infra, PARTS if only_infra else EVERYTHING):
+            tell("already up; make down stops it")
             return
         began = time.monotonic()
         if only_infra:
@@ -51,17 +53,18 @@ def down(layout: Layout, tell: Callable[[str], None]) -> None:
     """Stop every process of this stack, found by its mark, and nothing else."""
     _stop_launcher(layout, tell)
     deadline = time.monotonic() + 120
-    stopped = 0
+    stopped: list[psutil.Process] = []
     while found := processes.find_all(layout):
         if time.monotonic() > deadline:
             left = ", ".join(f"{name} ({pid})" for pid, (name, _) in found.items())
             raise Problem(f"these processes do not end: {left}", code=FOUND_A_PROBLEM)
         for name, process in _in_order(found):
             stop_part(name, process)
-            stopped += 1
+            stopped.append(process)
+    psutil.wait_procs(stopped, timeout=2)
     for file in layout.run_dir.glob("*.pid"):
         file.unlink()
-    tell(f"stopped {stopped} processes" if stopped else "nothing was running")
+    tell(f"stopped {len(stopped)} processes" if stopped else "nothing was running")
 
 
 def clean(layout: Layout, tell: Callable[[str], None]) -> None:
@@ -72,9 +75,12 @@ def clean(layout: Layout, tell: Callable[[str], None]) -> None:
     tell(f"removed {layout.run_dir}")
 
 
-def _all_ready(infra: Infra) -> bool:
-    names = ("postgres", "kafka", "connect", "supervisor", "worker", "api")
-    return all(infra.process(name) for name in names) and services.is_ready(infra.layout)
+def _all_ready(infra: Infra, names: Sequence[str]) -> bool:
+    if not all(infra.process(name) for name in names):
+        return False
+    return all(infra.is_ready(name) for name in PARTS) and (
+        "api" not in names or services.is_ready(infra.layout)
+    )
 
 
 def _start_services(infra: Infra) -> None:

@@ -1,0 +1,214 @@
+"""make up and make down for the servers: again, in the middle, side by side, after a kill."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.stack import launch, processes, secrets
+from badges.console.stack.infra import PARTS, Infra
+from badges.console.stack.layout import Layout
+from tests.conftest import BY_DESIGN
+from tests.stack import Stack, free_port_base, wait_for
+
+
+@dataclass
+class Launcher:
+    """The launcher's command line, working in a folder and on ports of its own."""
+
+    layout: Layout
+    more: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, action: str, *options: str, **more: str) -> subprocess.Popen[str]:
+        place = {
+            "BADGES_RUN_DIR": str(self.layout.run_dir),
+            "BADGES_PORT_BASE": str(self.layout.port_base),
+            "STACK": "local",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "badges.console.stack", action, *options],
+            env={**os.environ, **place, **more},
+            cwd=self.layout.run_dir.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, action: str, *options: str, **more: str) -> tuple[int, str, str]:
+        process = self.begin(action, *options, **more)
+        output, errors = process.communicate(timeout=120)
+        return process.returncode, output, errors
+
+    def running(self) -> set[str]:
+        return {name for name, _ in processes.find_all(self.layout).values()}
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    made = Launcher(Layout(tmp_path / "stack", free_port_base()))
+    yield made
+    made.run("clean")
+
+
+def test_up_again_down_again_and_the_second_start(launcher: Launcher) -> None:
+    first = launcher.run("up", "--infra")
+    ids = {name: int(launcher.layout.pid_file(name).read_text()) for name in PARTS}
+    again = launcher.run("up", "--infra")
+    same = {name: int(launcher.layout.pid_file(name).read_text()) for name in PARTS}
+    ended = launcher.run("down")
+    left = [pid for pid in ids.values() if psutil.pid_exists(pid)]
+    nothing = launcher.run("down")
+    began = time.monotonic()
+    second = launcher.run("up", "--infra")
+    took = time.monotonic() - began
+
+    assert (first[0], first[2]) == (0, "")
+    assert again[:2] == (0, "already up; make down stops it\n")
+    assert same == ids
+    assert (ended[0], left) == (0, [])
+    assert nothing == (0, "nothing was running\n", "")
+    assert second[0] == 0
+    assert took < 25
+
+
+def test_a_part_that_died_is_mended_by_another_up(launcher: Launcher) -> None:
+    launcher.run("up", "--infra")
+    before = {name: processes.find(launcher.layout, name) for name in PARTS}
+    connect = before["connect"]
+    assert connect is not None
+    connect.kill()
+    wait_for(lambda: not processes.is_running(connect), 10)
+
+    code, output, _ = launcher.run("up", "--infra")
+
+    after = {name: processes.find(launcher.layout, name) for name in PARTS}
+    assert code == 0
+    assert re.findall(r"^(\w+) +ready", output, re.MULTILINE) == ["connect"]
+    assert after["postgres"] == before["postgres"]
+    assert after["connect"] not in {None, connect}
+
+
+def test_a_killed_launcher_leaves_nothing_that_down_does_not_end(launcher: Launcher) -> None:
+    up = launcher.begin("up", "--infra")
+    wait_for(lambda: "kafka" in launcher.running(), 60, "the broker's start")
+    up.kill()
+    up.communicate()
+
+    code, output, _ = launcher.run("down")
+
+    assert code == 0
+    assert output.startswith("stopped ")
+    assert launcher.running() == set()
+
+
+def test_processes_are_found_without_their_id_files(launcher: Launcher) -> None:
+    launcher.layout.make()
+    process = processes.spawn(launcher.layout, processes.Command("worker", ["sleep", "60"]))
+    launcher.layout.pid_file("worker").unlink()
+
+    launcher.run("down")
+
+    assert not processes.is_running(process)
+
+
+def test_down_ends_an_up_that_is_still_at_work(launcher: Launcher) -> None:
+    up = launcher.begin("up", "--infra")
+    wait_for(lambda: "postgres" in launcher.running(), 60, "the database's start")
+
+    code, output, _ = launcher.run("down")
+
+    assert code == 0
+    assert f"process {up.pid}" in output
+    up.communicate(timeout=10)
+    assert launcher.running() == set()
+
+
+def test_down_leaves_a_process_alone_that_got_an_old_id(launcher: Launcher) -> None:
+    launcher.layout.make()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        launcher.layout.pid_file("worker").write_text(f"{stranger.pid}\n")
+
+        launcher.run("down")
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_port_in_use_is_one_line_and_nothing_is_started(
+    launcher: Launcher, postgres: Stack
+) -> None:
+    layout = Layout(launcher.layout.run_dir, postgres.infra.layout.port_base)
+
+    code, _, errors = Launcher(layout).run("up", "--infra")
+
+    assert code == 2
+    assert re.fullmatch(
+        r"badges: port \d+ \(for postgres\) is in use.*BADGES_PORT_BASE.*\n", errors
+    )
+    assert launcher.running() == set()
+
+
+def test_a_second_stack_in_one_folder_is_refused(postgres: Stack) -> None:
+    layout = Layout(postgres.infra.layout.run_dir, free_port_base())
+
+    code, _, errors = Launcher(layout).run("up", "--infra")
+
+    assert code == 2
+    assert "with BADGES_RUN_DIR" in errors
+    assert errors.count("\n") == 1
+    assert postgres.infra.is_ready("postgres")
+
+
+def test_a_missing_download_is_one_line(launcher: Launcher, tmp_path: Path) -> None:
+    code, _, errors = launcher.run(
+        "install",
+        BADGES_JARS_DIR=str(tmp_path / "jars"),
+        BADGES_MAVEN_REPOSITORY="http://127.0.0.1:1",
+    )
+
+    assert code == 2
+    assert re.fullmatch(r"badges: cannot download \S+: .*needs the network.*\n", errors)
+
+
+def test_a_full_disk_is_one_line(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "ROOM", 10**18)
+
+    with pytest.raises(Problem, match=r"the disk of .* is full: \d+ MB are free"):
+        launch.up(launcher.layout, print, only_infra=True)
+
+
+def test_a_part_that_ends_while_starting_shows_its_own_words(launcher: Launcher) -> None:
+    launcher.layout.make()
+    line = ["sh", "-c", "echo No space left on device; exit 1"]
+    process = processes.spawn(launcher.layout, processes.Command("kafka", line))
+
+    with pytest.raises(Problem, match=r"kafka\.log says\n  No space left on device"):
+        processes.wait_until_ready(launcher.layout, "kafka", process, lambda: False, 10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason=f"{BY_DESIGN}only root gives its rights away")
+def test_root_needs_no_folder_that_is_open_to_others(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    launcher = Launcher(Layout(closed / "stack", free_port_base()))
+
+    launcher.layout.make()
+    infra = Infra(launcher.layout, secrets.ensure(launcher.layout.run_dir))
+    infra.start(["postgres"])
+    server = infra.process("postgres")
+    owner = server.username() if server else ""
+    mode = closed.stat().st_mode & 0o777
+    code, _, errors = launcher.run("clean")
+
+    assert (code, errors) == (0, "")
+    assert owner == "nobody"
+    assert mode == 0o700
+    assert launcher.running() == set()
