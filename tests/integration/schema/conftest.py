@@ -1,0 +1,98 @@
+"""Databases for the schema's tests: empty ones and migrated ones, on every supported Postgres."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+
+import asyncpg
+import pytest
+
+from badges.console.schema import apply
+from badges.console.schema.database import Connection
+from tests.integration.schema import postgres as installed
+from tests.integration.schema.postgres import Server, execute
+from tests.stack import Stack
+
+OLDEST = 15
+PREFIX = "badges"
+_NUMBERS = count(1)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def oldest_postgres() -> Iterator[Server]:
+    """The oldest Postgres that is supported, if its programs are on this machine."""
+    folder = installed.programs(OLDEST)
+    if folder is None:
+        message = f"PostgreSQL {OLDEST} is not installed, so the schema is not tested on it"
+        if os.environ.get("BADGES_CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with installed.running(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Postgres 18 of the local stack, then the oldest that is supported."""
+    if request.param == "oldest":
+        oldest: Server = request.getfixturevalue("oldest_postgres")
+        return oldest
+    newest: Stack = request.getfixturevalue("postgres")
+    return newest
+
+
+@pytest.fixture
+def empty_url(server: Server) -> Iterator[str]:
+    """The owner's URL of an empty database."""
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[str]:
+    """The URL of a migrated database to copy from; nobody may stay connected to it."""
+    url = server.create_database()
+    asyncio.run(_migrate(url))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def url(server: Server, template: str) -> Iterator[str]:
+    """The owner's URL of a migrated database without rows."""
+    start, _, model = template.rpartition("/")
+    name = f"migrated_{next(_NUMBERS)}"
+    asyncio.run(execute(f"{start}/postgres", f'CREATE DATABASE "{name}" TEMPLATE "{model}"'))
+    yield f"{start}/{name}"
+    server.drop_database(f"{start}/{name}")
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[Connection]:
+    """The owner's connection to a migrated database without rows."""
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def empty_db(empty_url: str) -> AsyncIterator[Connection]:
+    """The owner's connection to an empty database."""
+    connection = await asyncpg.connect(empty_url)
+    yield connection
+    await connection.close()
+
+
+async def _migrate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await apply.migrate(connection, prefix=PREFIX, role_passwords={})
+    finally:
+        await connection.close()

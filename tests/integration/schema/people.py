@@ -1,0 +1,58 @@
+"""A small organization in a database, to write awards about."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from badges.console.schema.database import Connection
+
+
+@dataclass(frozen=True)
+class People:
+    """An organization with one mentor and one active definition, and one definition for all."""
+
+    organization: UUID
+    mentor: UUID
+    definition: UUID
+    everywhere: UUID
+
+
+async def settle(db: Connection, slug: str = "oslo", timezone: str = "Europe/Oslo") -> People:
+    """Insert such an organization."""
+    organization = await db.fetchval(
+        "INSERT INTO organizations (slug, name, timezone) VALUES ($1, $1, $2) RETURNING id",
+        slug,
+        timezone,
+    )
+    mentor = await db.fetchval(
+        "INSERT INTO peer_mentors (organization_id, display_name) VALUES ($1, 'Kari') RETURNING id",
+        organization,
+    )
+    return People(
+        organization,
+        mentor,
+        await define(db, organization, "first-visit"),
+        await define(db, None, f"global-{slug}"),
+    )
+
+
+async def define(
+    db: Connection, organization: UUID | None, key: str, status: str = "active"
+) -> UUID:
+    """Insert a definition and return its id."""
+    definition: UUID = await db.fetchval(
+        "INSERT INTO badge_definitions (organization_id, key, name, criteria, status) "
+        """VALUES ($1, $2, $2, '{"version": 1, "type": "threshold", "at_least": 1}', $3) """
+        "RETURNING id",
+        organization,
+        key,
+        status,
+    )
+    return definition
+
+
+async def somebody_waits(db: Connection) -> None:
+    """Return when a session waits for a lock; fail when none does within 10 s."""
+    async with asyncio.timeout(10):
+        while not await db.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -1,0 +1,312 @@
+"""award_badge, and who is recorded as having written an award."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import pytest
+
+from badges.console.schema.database import Connection
+from tests.integration.schema.people import People, define, settle, somebody_waits
+
+pytestmark = pytest.mark.anyio
+
+EARNED = datetime(2026, 3, 1, tzinfo=UTC)
+AWARD = "SELECT * FROM award_badge($1, $2, $3, '{}')"
+
+
+async def award(db: Connection, people: People) -> asyncpg.Record:
+    row = await db.fetchrow(AWARD, people.mentor, people.definition, EARNED)
+    assert row is not None
+    return row
+
+
+async def stored(db: Connection) -> asyncpg.Record:
+    row = await db.fetchrow("SELECT * FROM badge_awards")
+    assert row is not None
+    return row
+
+
+async def events(db: Connection) -> list[tuple[str, str, str | None]]:
+    rows = await db.fetch("SELECT kind, source, actor FROM badge_award_events ORDER BY id")
+    return [(row["kind"], row["source"], row["actor"]) for row in rows]
+
+
+async def act_as(db: Connection, sub: str) -> None:
+    await db.execute("SELECT set_config('request.jwt.claims', $1, false)", f'{{"sub": "{sub}"}}')
+
+
+async def test_an_award_by_hand_is_a_row_and_an_event(db: Connection) -> None:
+    people = await settle(db)
+    row = await award(db, people)
+    assert row == await stored(db)
+    assert row["earned_at"] == EARNED
+    assert (row["awarded_by"], row["changed_by"], row["definition_version"]) == (
+        "postgres",
+        "postgres",
+        1,
+    )
+    assert await events(db) == [("granted", "admin", "postgres")]
+    assert await db.fetchval(
+        "SELECT e.xid::text = a.xmin::text FROM badge_award_events e, badge_awards a"
+    )
+
+
+async def test_the_second_call_returns_what_is_there(db: Connection) -> None:
+    people = await settle(db)
+    first = await award(db, people)
+    second = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, now(), '{}', 'somebody')",
+        people.mentor,
+        people.definition,
+    )
+    assert second == first
+    assert len(await events(db)) == 1
+
+
+async def test_many_callers_at_once_get_one_row(db: Connection, url: str) -> None:
+    people = await settle(db)
+    async with asyncpg.create_pool(url, min_size=8, max_size=8) as pool:
+        rows = await asyncio.gather(
+            *(pool.fetchrow(AWARD, people.mentor, people.definition, EARNED) for _ in range(40))
+        )
+    assert {row["id"] for row in rows} == {(await stored(db))["id"]}
+    assert await events(db) == [("granted", "admin", "postgres")]
+
+
+async def test_a_call_that_waits_for_another_gets_its_row(db: Connection, url: str) -> None:
+    people = await settle(db)
+    other = await asyncpg.connect(url)
+    try:
+        open_ = db.transaction()
+        await open_.start()
+        mine = await award(db, people)
+        waiting = asyncio.ensure_future(award(other, people))
+        await somebody_waits(db)
+        await open_.commit()
+        assert (await waiting)["id"] == mine["id"]
+    finally:
+        await other.close()
+
+
+async def test_a_call_that_waits_for_one_that_gives_up_grants(db: Connection, url: str) -> None:
+    people = await settle(db)
+    other = await asyncpg.connect(url)
+    try:
+        open_ = db.transaction()
+        await open_.start()
+        await award(db, people)
+        waiting = asyncio.ensure_future(award(other, people))
+        await somebody_waits(db)
+        await open_.rollback()
+        assert (await waiting)["id"] == (await stored(db))["id"]
+    finally:
+        await other.close()
+    assert len(await events(db)) == 1
+
+
+@pytest.mark.parametrize("zone", ["Europe/Oslo", "America/Havana", "Pacific/Auckland"])
+async def test_without_a_date_it_is_earned_today_where_the_organization_is(
+    db: Connection, zone: str
+) -> None:
+    people = await settle(db, timezone=zone)
+    row = await db.fetchrow(
+        "SELECT (award_badge($1, $2, NULL, NULL)).*, now() AS moment",
+        people.mentor,
+        people.definition,
+    )
+    assert row is not None
+    today = row["moment"].astimezone(ZoneInfo(zone)).date()
+    midnight = datetime(today.year, today.month, today.day, tzinfo=ZoneInfo(zone))
+    assert row["earned_at"] == midnight.astimezone(UTC)
+    assert row["evidence"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "instant"),
+    [
+        ("2026-11-01", "America/Havana", "2026-11-01 04:00+00"),
+        ("2026-03-08", "America/Havana", "2026-03-08 05:00+00"),
+        ("2026-03-29", "Europe/Oslo", "2026-03-28 23:00+00"),
+        ("2026-07-01", "Asia/Kolkata", "2026-06-30 18:30+00"),
+    ],
+)
+async def test_a_day_begins_once_where_midnight_comes_twice_or_never(
+    db: Connection, day: str, zone: str, instant: str
+) -> None:
+    assert await db.fetchval(
+        "SELECT badges_private.first_instant($1::text::date, $2) = $3::text::timestamptz",
+        day,
+        zone,
+        instant,
+    )
+
+
+async def test_the_jwt_sub_awards_and_takes_away(db: Connection) -> None:
+    people = await settle(db)
+    await act_as(db, "kari")
+    row = await award(db, people)
+    assert (row["awarded_by"], row["changed_by"]) == ("kari", "kari")
+    await act_as(db, "ola")
+    await db.execute("SET badges.reason = 'by mistake'")
+    await db.execute("UPDATE badge_awards SET revoked_at = now()")
+    row = await stored(db)
+    assert (row["awarded_by"], row["revoked_by"], row["changed_by"]) == ("kari", "ola", "ola")
+    assert await events(db) == [("granted", "admin", "kari"), ("revoked", "admin", "ola")]
+    assert await db.fetchval("SELECT reason FROM badge_award_events WHERE kind = 'revoked'") == (
+        "by mistake"
+    )
+
+
+@pytest.mark.parametrize("name", ["rule", "audit"])
+async def test_no_person_is_taken_for_the_rule(db: Connection, name: str) -> None:
+    people = await settle(db)
+    await act_as(db, name)
+    row = await award(db, people)
+    assert (row["awarded_by"], row["changed_by"]) == (f'"{name}"', f'"{name}"')
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await db.fetchrow(
+            "SELECT award_badge($1, $2, now(), '{}', 'rule')", people.mentor, people.everywhere
+        )
+
+
+async def test_a_claim_that_is_no_json_names_nobody(db: Connection) -> None:
+    people = await settle(db)
+    await db.execute("SET request.jwt.claims = 'nonsense'")
+    assert (await award(db, people))["awarded_by"] == "postgres"
+
+
+async def test_an_award_call_restores_what_was_taken_as_given_by_hand(db: Connection) -> None:
+    people = await settle(db)
+    first = await award(db, people)
+    await db.execute("UPDATE badge_awards SET revoked_at = now()")
+    await act_as(db, "kari")
+    again = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, now(), '{}')", people.mentor, people.definition
+    )
+    assert again is not None
+    assert (again["id"], again["earned_at"]) == (first["id"], EARNED)
+    assert (again["revoked_at"], again["revoked_by"]) == (None, None)
+    assert (again["awarded_by"], again["changed_by"]) == ("kari", "kari")
+    assert [kind for kind, _, _ in await events(db)] == ["granted", "revoked", "restored"]
+
+
+async def test_a_person_awards_what_is_there_to_award(db: Connection) -> None:
+    people = await settle(db)
+    elsewhere = await settle(db, "bergen")
+    draft = await define(db, people.organization, "draft", "draft")
+    retired = await define(db, people.organization, "retired", "retired")
+    for mentor, definition, expected in (
+        (uuid4(), people.definition, asyncpg.ForeignKeyViolationError),
+        (people.mentor, uuid4(), asyncpg.ForeignKeyViolationError),
+        (people.mentor, elsewhere.definition, asyncpg.ForeignKeyViolationError),
+        (people.mentor, draft, asyncpg.InvalidParameterValueError),
+    ):
+        with pytest.raises(expected):
+            await db.fetchrow(AWARD, mentor, definition, EARNED)
+    await db.execute("UPDATE peer_mentors SET active = false")
+    for definition in (retired, people.everywhere):
+        assert await db.fetchval(AWARD, people.mentor, definition, EARNED)
+
+
+async def test_a_tier_needs_its_date(db: Connection) -> None:
+    people = await settle(db)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await db.fetchrow(
+            "SELECT award_badge($1, $2, now(), '{}', tier => 'gold')",
+            people.mentor,
+            people.definition,
+        )
+    row = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 7, 'gold', $3)",
+        people.mentor,
+        people.definition,
+        EARNED,
+    )
+    assert row is not None
+    assert (row["tier"], row["tier_earned_at"], row["definition_version"]) == ("gold", EARNED, 7)
+
+
+@pytest.mark.parametrize(
+    ("statement", "by"),
+    [
+        ("UPDATE badge_awards SET revoked_at = now()", "postgres"),
+        ("UPDATE badge_awards SET revoked_by = 'kari'", "kari"),
+        ("UPDATE badge_awards SET revoked_at = now(), revoked_by = 'kari'", "kari"),
+    ],
+)
+@pytest.mark.parametrize("clear", ["revoked_at = NULL", "revoked_by = NULL"])
+async def test_revocation_has_a_time_and_a_name_or_neither(
+    db: Connection, statement: str, by: str, clear: str
+) -> None:
+    await award(db, await settle(db))
+    await db.execute(statement)
+    row = await stored(db)
+    assert row["revoked_at"] is not None
+    assert row["revoked_by"] == by
+    await db.execute(f"UPDATE badge_awards SET {clear}")
+    row = await stored(db)
+    assert (row["revoked_at"], row["revoked_by"]) == (None, None)
+    assert [kind for kind, _, _ in await events(db)] == ["granted", "revoked", "restored"]
+
+
+async def test_an_update_of_nothing_changes_nobody(db: Connection) -> None:
+    await award(db, await settle(db))
+    await act_as(db, "kari")
+    await db.execute("UPDATE badge_awards SET tier = tier")
+    assert (await stored(db))["changed_by"] == "postgres"
+
+
+async def test_a_row_inserted_by_hand_has_its_events_too(db: Connection) -> None:
+    people = await settle(db)
+    await db.execute(
+        "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at, revoked_at, "
+        "changed_by) VALUES ($1, $2, now(), now(), 'rule')",
+        people.mentor,
+        people.definition,
+    )
+    row = await stored(db)
+    assert (row["changed_by"], row["revoked_by"], row["definition_version"]) == (
+        "postgres",
+        "postgres",
+        1,
+    )
+    assert [kind for kind, _, _ in await events(db)] == ["granted", "revoked"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM {}", "UPDATE {} SET kind = 'revoked'", "TRUNCATE {}"],
+)
+async def test_events_are_append_only(db: Connection, statement: str) -> None:
+    await award(db, await settle(db))
+    with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+        await db.execute(statement.format("badge_award_events"))
+
+
+async def test_events_stay_without_their_award_and_go_with_their_mentor(db: Connection) -> None:
+    await award(db, await settle(db))
+    await db.execute("DELETE FROM badge_awards")
+    assert len(await events(db)) == 1
+    new = await db.fetchval("UPDATE peer_mentors SET id = gen_random_uuid() RETURNING id")
+    assert await db.fetchval("SELECT peer_mentor_id FROM badge_award_events") == new
+    await db.execute("DELETE FROM peer_mentors")
+    assert await events(db) == []
+
+
+async def test_the_audit_signs_its_repairs(db: Connection) -> None:
+    await award(db, await settle(db))
+    await db.execute("SET badges.writer = 'audit'")
+    await db.execute("UPDATE badge_awards SET revoked_at = now()")
+    row = await stored(db)
+    assert (row["changed_by"], row["revoked_by"]) == ("audit", "rule")
+    assert (await events(db))[-1] == ("revoked", "replay", "audit")
+
+
+async def test_an_award_ends_with_its_definition(db: Connection) -> None:
+    people = await settle(db)
+    await award(db, people)
+    await db.execute("DELETE FROM badge_definitions WHERE id = $1", people.definition)
+    assert await db.fetchval("SELECT count(*) FROM badge_awards") == 0
