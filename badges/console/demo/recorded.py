@@ -1,0 +1,137 @@
+"""What Postgres has recorded, read in one snapshot: results, positions, and versions of rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+
+from badges.console.problems import Problem
+from badges.streams import generations
+from badges.streams.generations import Executor, Generation
+from badges.tables.types import Award, Day, DefinitionVersion, OrganizationVersion, Stats
+
+Version: TypeAlias = DefinitionVersion | OrganizationVersion
+EPOCH = date(1970, 1, 1)
+
+_AWARDS = """
+SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, definition_version,
+       tier, tier_earned_at, awarded_by, revoked_by, changed_by
+FROM badge_awards
+"""
+_EVENTS = """
+SELECT badge_award_id::text, kind, tier FROM badge_award_events ORDER BY id
+"""
+_STATS = f"""
+SELECT {
+    ", ".join(
+        name if name != "peer_mentor_id" else "peer_mentor_id::text"
+        for name in Stats.__struct_fields__
+    )
+}
+FROM peer_mentor_stats
+"""
+_DEFINITIONS = """
+SELECT id::text, version, saved_at, deleted, organization_id::text, key, criteria::text,
+       counts_from, revocable, status
+FROM badge_definition_versions ORDER BY id, version
+"""
+_ORGANIZATIONS = """
+SELECT id::text, version, saved_at, timezone FROM organization_versions ORDER BY id, version
+"""
+_RULE_POSITIONS = """
+SELECT partition, turn, "offset", kind, id::text, version FROM badge_rule_positions
+WHERE log_id = $1 ORDER BY partition, turn, kind, id
+"""
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A version that took effect in a partition before the record at `offset`, in turn `turn`."""
+
+    partition: int
+    turn: int
+    offset: int
+    kind: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class AwardEvent:
+    """What badge_award_events says happened to an award."""
+
+    badge_award_id: str
+    kind: str
+    tier: str | None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One snapshot of what the worker wrote, and of what it went by."""
+
+    log: Generation
+    next_offsets: Mapping[int, int]
+    taken_up: Sequence[TakenUp]
+    versions: Mapping[tuple[str, str], Sequence[Version]]
+    awards: Sequence[Award]
+    events: Sequence[AwardEvent]
+    stats: Sequence[Stats]
+
+    def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
+        """Partitions that are not decided up to these ends, or lack a version saved by now."""
+        newest = {key: versions[-1].version for key, versions in self.versions.items()}
+        seen = {(taken.partition, taken.kind, taken.id, taken.version) for taken in self.taken_up}
+        return [
+            partition
+            for partition, end in ends.items()
+            if self.next_offsets.get(partition, -1) < end
+            or any((partition, *key, version) not in seen for key, version in newest.items())
+        ]
+
+
+async def read(connection: "asyncpg.Connection[Any]") -> Recorded:
+    """Read everything as of one instant. Raises Problem when no log is live."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        log = await generations.live(connection)
+        if log is None:
+            raise Problem(
+                "no log is live here: run `badges provision` (make up does) and try again"
+            )
+        positions = await connection.fetch(
+            "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1", log.log_id
+        )
+        taken_up = await connection.fetch(_RULE_POSITIONS, log.log_id)
+        return Recorded(
+            log=log,
+            next_offsets={row["partition"]: row["next_offset"] for row in positions},
+            taken_up=[TakenUp(**row) for row in taken_up],
+            versions=await _versions(connection),
+            awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
+            events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
+            stats=[_stats(row) for row in await connection.fetch(_STATS)],
+        )
+
+
+async def _versions(connection: Executor) -> dict[tuple[str, str], list[Version]]:
+    versions: dict[tuple[str, str], list[Version]] = {}
+    for row in await connection.fetch(_DEFINITIONS):
+        fields = {**row, "counts_from": _day(row["counts_from"])}
+        versions.setdefault(("definition", row["id"]), []).append(DefinitionVersion(**fields))
+    for row in await connection.fetch(_ORGANIZATIONS):
+        versions.setdefault(("organization", row["id"]), []).append(OrganizationVersion(**row))
+    return versions
+
+
+def _stats(row: Mapping[str, Any]) -> Stats:
+    fields: dict[str, Any] = {
+        name: _day(value) if isinstance(value, date) else value for name, value in row.items()
+    }
+    fields["counts_by_type"] = msgspec.json.decode(row["counts_by_type"], type=dict[str, int])
+    return Stats(**fields)
+
+
+def _day(value: date | None) -> Day | None:
+    return None if value is None else (value - EPOCH).days

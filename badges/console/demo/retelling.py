@@ -1,0 +1,114 @@
+"""A partition's story told again: records and versions in order, through the reference."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from msgspec.structs import replace
+
+from badges.console.demo.log_reading import Raw, events, is_output
+from badges.console.demo.recorded import TakenUp, Version
+from badges.console.demo.reference import Reference
+from badges.streams.records import AwardRecord, MentorRecord, Record
+from badges.tables.decisions import Cause
+from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+
+KINDS = (Mentor, Activity, TrainingCompletion, Pause)
+
+
+def retell(
+    log_id: str,
+    partition: int,
+    start: int,
+    records: Sequence[Raw],
+    taken_up: Iterable[TakenUp],
+    versions: Mapping[tuple[str, str], Sequence[Version]],
+) -> dict[str, Reference]:
+    """What the reference makes of one partition: by mentor, as after its last record."""
+    story = _Story(log_id, partition, start)
+    turns = iter(
+        [
+            (turn, offset, list(taken))
+            for (turn, offset), taken in groupby(taken_up, lambda taken: (taken.turn, taken.offset))
+        ]
+    )
+    coming = next(turns, None)
+    for offset, record in events(records, start):
+        while coming and coming[1] <= offset:
+            story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
+            coming = next(turns, None)
+        story.tell(offset, record)
+    while coming:
+        story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
+        coming = next(turns, None)
+    return story.mentors
+
+
+def _new(
+    taken_up: Sequence[TakenUp],
+    before: Mapping[tuple[str, str], int],
+    versions: Mapping[tuple[str, str], Sequence[Version]],
+) -> Iterator[Version]:
+    """The versions that take effect here: of each id those above what was in effect before."""
+    for taken in taken_up:
+        key = (taken.kind, taken.id)
+        for version in versions[key]:
+            if before.get(key, 0) < version.version <= taken.version:
+                yield version
+
+
+class _Story:
+    """The mentors of one partition, as far as it is told."""
+
+    def __init__(self, log_id: str, partition: int, start: int) -> None:
+        self.mentors: dict[str, Reference] = {}
+        self.taken: dict[tuple[str, str], int] = {}
+        self._versions: list[Version] = []
+        self._log_id = log_id
+        self._partition = partition
+        self._start = start
+
+    def take_up(self, turn: int, offset: int, versions: Iterable[Version]) -> None:
+        """Versions take effect together, for every mentor there is, and for those to come."""
+        new = list(versions)
+        self._versions += new
+        for version in new:
+            kind = "definition" if hasattr(version, "criteria") else "organization"
+            self.taken[kind, version.id] = version.version
+        for reference in self.mentors.values():
+            told = len(reference.events)
+            reference.take_up(new)
+            self._name_awards(reference, told, Cause(self._log_id, self._partition, offset, turn))
+
+    def tell(self, offset: int, record: Record) -> None:
+        """One record; before the start it is only taken note of."""
+        if offset >= self._start and is_output(record):
+            return
+        mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
+        reference = self.mentors.get(mentor)
+        if reference is None:
+            if record.op == "d":
+                return
+            reference = self.mentors[mentor] = Reference(mentor)
+            reference.take_up(self._versions)
+        told = len(reference.events)
+        if record.op == "d":
+            kind = Award if isinstance(record, AwardRecord) else _kind(record)
+            (reference.lost if offset < self._start else reference.delete)(kind, record.id)
+        else:
+            row = record.award() if isinstance(record, AwardRecord) else record
+            (reference.found if offset < self._start else reference.put)(row)
+        self._name_awards(reference, told, Cause(self._log_id, self._partition, offset))
+
+    @staticmethod
+    def _name_awards(reference: Reference, told: int, cause: Cause) -> None:
+        """Give what was granted just now the id that its row has, by which a delete names it."""
+        for happened in reference.events[told:]:
+            if happened.kind == "granted":
+                definition = happened.badge_definition_id
+                award = reference.awards[definition]
+                named = cause.award_id(reference.mentor_id, definition)
+                reference.awards[definition] = replace(award, id=named)
+
+
+def _kind(record: Record) -> type:
+    return next(kind for kind in KINDS if isinstance(record, kind))
