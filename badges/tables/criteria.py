@@ -53,7 +53,11 @@ AtLeast: TypeAlias = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Parts: TypeAlias = Annotated[list["Node"], Field(min_length=1)]
 Names: TypeAlias = Annotated[list[Name], Field(min_length=1)]
 IsoDate: TypeAlias = Annotated[
-    date, BeforeValidator(_iso_date, json_schema_input_type=Annotated[str, Field(format="date")])
+    date,
+    BeforeValidator(
+        _iso_date,
+        json_schema_input_type=Annotated[str, Field(json_schema_extra={"format": "date"})],
+    ),
 ]
 
 

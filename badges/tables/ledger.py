@@ -6,7 +6,7 @@ from typing import Final
 
 from badges.tables.measures import Choice, Measure
 from badges.tables.periods import PeriodName
-from badges.tables.rows import TYPE_MASK, Change, Row, Timeline, day_in, pack
+from badges.tables.rows import TYPE_MASK, Change, Row, Timeline, day_in, pack, type_name
 from badges.tables.specs import MeasureSpec
 from badges.tables.streaks import Pauses
 from badges.tables.tally import Tally
@@ -87,6 +87,16 @@ class Ledger:
         self._journal.append(packed)
         self._rows[row.id] = packed
         return True
+
+    def activity_type(self, activity_id: str) -> str | None:
+        """The type of an activity that is there."""
+        row = self._rows.get(activity_id)
+        return None if row is None else type_name(row & TYPE_MASK)
+
+    def course(self, training_id: str) -> str | None:
+        """The course of a training completion that is there."""
+        training = self.trainings.get(training_id)
+        return None if training is None else training[0]
 
     def drop_activity(self, activity_id: str) -> bool:
         """An activity went, or moved to another mentor."""

@@ -58,7 +58,11 @@ class Rolling:
         return False
 
     def _windows(self, group: int) -> Iterator[tuple[int, Day]]:
-        """What the windows of a group amount to that end with a row, and their last days."""
+        """What windows of a group amount to, up to each row, and the row's day.
+
+        Rows before the group's first day count as far as a window of the group reaches back: the
+        bound must hold for windows that no row ends yet.
+        """
         days = self._days
         window = Amount(self._metric)
         rows = list(
@@ -71,8 +75,7 @@ class Rolling:
                 window.apply(~rows[oldest])
                 oldest += 1
             window.apply(row)
-            if day >= group * days:
-                yield window.value, day
+            yield window.value, day
 
     def day(self, level: int) -> Day:
         """The last day of the first window to reach the level."""
