@@ -163,17 +163,6 @@ def judge(generation: Generation, facts: Facts) -> Break | None:
     return next((found for ask in QUESTIONS if (found := ask(generation, facts))), None)
 
 
-def late_snapshot_row(generation: Generation, partition: int, offset: int) -> Break | None:
-    """What a row of a snapshot ('r') means that was read at this offset."""
-    if offset < generation.starts[partition]:
-        return None
-    return Break(
-        "snapshot_row",
-        f"partition {partition} of {generation.topic} has a snapshot's row at offset {offset}, "
-        f"not before its start {generation.starts[partition]}: a second snapshot was begun",
-    )
-
-
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
     known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]

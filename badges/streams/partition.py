@@ -145,7 +145,7 @@ class Partition:
             self._snapshot_lsn = record.lsn
         elif record.lsn != self._snapshot_lsn:
             raise LogBroken(
-                "snapshot_begun_twice",
+                "snapshot_row",
                 f"offset {offset} of partition {self.number} belongs to a second snapshot "
                 f"(lsn {record.lsn} after {self._snapshot_lsn})",
             )
@@ -153,7 +153,7 @@ class Partition:
     def _fold_event(self, record: Record, message: Message) -> None:
         if record.op == "r":
             raise LogBroken(
-                "snapshot_after_start",
+                "snapshot_row",
                 f"offset {message.offset} of partition {self.number} is a snapshot row after the "
                 f"log's start at {self.start}",
             )

@@ -118,14 +118,26 @@ def _drop_mentor(ledger: Ledger, _id: str) -> bool:
     return ledger.drop_mentor()
 
 
+def _put_activity(ledger: Ledger, record: ActivityRecord) -> bool:
+    if record.activity_type == UNAVAILABLE:
+        record.activity_type = ledger.activity_type(record.id) or UNAVAILABLE
+    return ledger.put_activity(record)
+
+
+def _put_training(ledger: Ledger, record: TrainingRecord) -> bool:
+    if record.course_code == UNAVAILABLE:
+        record.course_code = ledger.course(record.id) or UNAVAILABLE
+    return ledger.put_training(record)
+
+
 def _put_award(ledger: Ledger, record: AwardRecord) -> bool:
     return ledger.put_award(record.award())
 
 
 TABLES: dict[type, Table] = {
     MentorRecord: Table(Ledger.put_mentor, _drop_mentor),
-    ActivityRecord: Table(Ledger.put_activity, Ledger.drop_activity),
-    TrainingRecord: Table(Ledger.put_training, Ledger.drop_training),
+    ActivityRecord: Table(_put_activity, Ledger.drop_activity),
+    TrainingRecord: Table(_put_training, Ledger.drop_training),
     PauseRecord: Table(Ledger.put_pause, Ledger.drop_pause),
     AwardRecord: Table(_put_award, Ledger.drop_award),
 }

@@ -1,6 +1,7 @@
 """Rules of the house that a linter cannot hold."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,8 +78,6 @@ def test_a_file_has_one_screenful_of_idea(path: Path) -> None:
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:
-    import tomllib
-
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
     assert set(listed) == found

@@ -1,0 +1,250 @@
+"""A partition's state, folded from records as Kafka Connect writes them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from badges.sinks.base import Turn
+from badges.streams.errors import LogBroken
+from badges.streams.log import MemoryLog, Record
+from badges.streams.partition import Partition
+from badges.tables.types import Activity, Award, Mentor
+from tests.builders import (
+    MENTOR,
+    ORGANIZATION,
+    OTHER_ORGANIZATION,
+    Version,
+    activity,
+    definition,
+    mentor,
+    organization,
+)
+from tests.records import Writer, moved
+
+TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer(MemoryLog())
+
+
+def begun(*versions: Version, start: int = 0) -> Partition:
+    state = Partition("log", 0, start)
+    state.take_up(versions or (organization(), TWO))
+    return state
+
+
+def folded(state: Partition, *records: Record) -> Turn:
+    assert state.fold(records) is None
+    return state.close_turn()
+
+
+def kinds(turn: Turn) -> list[tuple[str, str]]:
+    return [(d.kind, d.after.badge_definition_id) for d in turn.decisions]
+
+
+def test_the_row_that_reaches_the_threshold_is_the_cause(writer: Writer) -> None:
+    records = [writer.put(mentor()), writer.put(activity("a", "2026-03-01"))]
+    last = writer.put(activity("b", "2026-02-01"))
+    turn = folded(begun(), *records, last)
+    (granted,) = turn.decisions
+    assert (granted.cause.offset, granted.cause.turn) == (last.offset, None)
+    assert granted.after.earned_at == datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert (turn.start, turn.end, turn.number) == (0, 3, 0)
+    assert [stats.activity_count for stats in turn.stats] == [2]
+
+
+def test_rows_before_the_start_are_decided_once_by_the_first_turn(writer: Writer) -> None:
+    records = [writer.snapshot(row) for row in (activity("a", 1), activity("b", 2), mentor())]
+    state = Partition("log", 0, start=3)
+    assert state.fold(records) is None
+    state.take_up([organization(), TWO])
+    turn = state.close_turn()
+    assert kinds(turn) == [("granted", "two")]
+    assert turn.decisions[0].cause.turn == 0
+    assert turn.decisions[0].cause.source == "replay"
+    assert [stats.activity_count for stats in turn.stats] == [2]
+
+
+def test_awards_that_were_there_are_held_as_found(writer: Writer) -> None:
+    there = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    rows = (mentor(), activity("a", 1), activity("b", 2), there)
+    state = Partition("log", 0, start=4)
+    state.fold([writer.snapshot(row) for row in rows])
+    state.take_up([organization(), TWO])
+    assert state.close_turn().decisions == []
+    assert state.ledgers[MENTOR].held["two"].id == "x"
+
+
+def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
+    records = [writer.put(mentor()), writer.put(activity("a", 1))]
+    deleted = writer.delete(activity("a", 1))
+    again = [writer.again(records[1]), writer.again(deleted)]
+    state = begun()
+    folded(state, *records, deleted, *again)
+    assert state.ledgers[MENTOR].stats().activity_count == 0
+    assert state.next_offset == 5
+
+
+def test_rows_of_one_place_are_all_folded(writer: Writer) -> None:
+    person, first = writer.put(mentor()), writer.put(activity("a", 1))
+    twin = writer.log.append(0, first.key, (first.value or b"").replace(b'"id": "a"', b'"id": "b"'))
+    state = begun()
+    folded(state, person, first, twin)
+    assert state.ledgers[MENTOR].stats().activity_count == 2
+
+
+def test_what_the_worker_wrote_itself_is_passed_over(writer: Writer) -> None:
+    own = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    state = begun()
+    folded(state, writer.put(mentor()), writer.put(own))
+    assert state.ledgers[MENTOR].held == {}
+
+
+def test_an_award_row_that_somebody_deletes_comes_back_under_another_id(writer: Writer) -> None:
+    state = begun()
+    rows = (mentor(), activity("a", 1), activity("b", 2))
+    (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
+    turn = folded(state, writer.delete(granted.after))
+    assert kinds(turn) == [("granted", "two")]
+    assert turn.decisions[0].after.id != granted.after.id
+
+
+def test_a_person_revokes_and_no_row_brings_it_back(writer: Writer) -> None:
+    state = begun()
+    rows = (mentor(), activity("a", 1), activity("b", 2))
+    (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
+    revoked = Award("x", MENTOR, "two", granted.after.earned_at, 1)
+    revoked.revoked_by = revoked.changed_by = "anna"
+    turn = folded(state, writer.put(revoked, "u"), writer.put(activity("c", 3)))
+    assert turn.decisions == []
+
+
+def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) -> None:
+    state = begun()
+    known = writer.put(mentor())
+    stranger = Mentor("n", OTHER_ORGANIZATION, active=True)
+    unknown = writer.put(stranger)
+    stopped_at = state.fold([known, unknown])
+    assert stopped_at is not None
+    assert stopped_at.id == "n"
+    assert state.close_turn().end == unknown.offset
+    state.take_up([organization(OTHER_ORGANIZATION)])
+    turn = folded(state, unknown)
+    assert (turn.start, turn.end) == (1, 2)
+    assert [position.id for position in turn.rule_positions] == [OTHER_ORGANIZATION]
+
+
+def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: Writer) -> None:
+    award = Award("x", MENTOR, "new", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
+    state = begun()
+    stopped_at = state.fold([writer.put(mentor()), writer.put(award)])
+    assert stopped_at is not None
+    assert state.next_offset == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b'{"__table": "activities", "__op": "c", "id": 5}', b'{"__table": "other"}', b"[]"],
+)
+def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
+    writer: Writer, text: bytes
+) -> None:
+    state = begun()
+    records = [writer.put(mentor()), writer.raw(text), writer.put(activity("a", 1))]
+    assert state.fold(records) is None
+    (letter,) = state.letters
+    assert (letter.offset, letter.key, letter.value) == (1, b"m", text)
+    assert letter.reason
+    assert state.close_turn().stats[0].activity_count == 1
+
+
+def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
+    award = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
+    text = (writer.put(award).value or b"").replace(b"2020-01-01T", b"infinity")
+    state = begun()
+    assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
+    assert [letter.offset for letter in state.letters] == [2]
+
+
+def test_a_deleted_mentor_departs_with_what_was_decided_before(writer: Writer) -> None:
+    state = begun()
+    rows = (mentor(), activity("a", 1), activity("b", 2))
+    records = [writer.put(row) for row in rows]
+    turn = folded(state, *records, writer.delete(mentor()))
+    assert turn.decisions == []
+    assert turn.stats == []
+    assert [departure.peer_mentor_id for departure in turn.departures] == [MENTOR]
+
+
+def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
+    state = begun()
+    before = [writer.put(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
+    gone = [writer.delete(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
+    again = [writer.put(row) for row in (mentor(), activity("c", 9), activity("d", 8))]
+    turn = folded(state, *before, *gone, *again)
+    assert len(turn.departures) == 1
+    (granted,) = turn.decisions
+    assert granted.cause.offset == again[-1].offset
+    assert turn.stats[0].activity_count == 2
+
+
+def test_a_delete_never_creates_a_ledger_and_nothing_left_is_forgotten(writer: Writer) -> None:
+    state = begun()
+    folded(state, writer.delete(activity("a", 1)))
+    assert state.ledgers == {}
+    folded(state, writer.put(mentor()), writer.delete(mentor()))
+    assert state.ledgers == {}
+
+
+def test_rows_without_their_mentor_wait(writer: Writer) -> None:
+    state = begun()
+    early = folded(state, writer.put(activity("a", 1)), writer.put(activity("b", 2)))
+    assert early.decisions == []
+    assert early.stats == []
+    turn = folded(state, writer.put(mentor()))
+    assert kinds(turn) == [("granted", "two")]
+
+
+def test_an_activity_that_moves_is_an_event_for_both(writer: Writer) -> None:
+    state = begun()
+    other = Mentor("n", ORGANIZATION, active=True)
+    row = activity("a", 1)
+    folded(state, writer.put(mentor()), writer.put(other), writer.put(row))
+    turn = folded(state, writer.delete(row), writer.put(moved(row, "n")))
+    counts = {stats.peer_mentor_id: stats.activity_count for stats in turn.stats}
+    assert counts == {MENTOR: 0, "n": 1}
+
+
+def test_a_snapshot_row_after_the_start_breaks_the_log(writer: Writer) -> None:
+    with pytest.raises(LogBroken) as broken:
+        begun().fold([writer.snapshot(mentor())])
+    assert broken.value.kind == "snapshot_row"
+
+
+def test_two_snapshots_break_the_log(writer: Writer) -> None:
+    state = Partition("log", 0, start=5)
+    with pytest.raises(LogBroken) as broken:
+        state.fold([writer.snapshot(mentor(), 10), writer.snapshot(activity("a", 1), 20)])
+    assert broken.value.kind == "snapshot_row"
+
+
+def test_an_empty_turn_is_recognized(writer: Writer) -> None:
+    state = Partition("log", 0, 0)
+    assert not state.turn_is_empty
+    folded(state, writer.put(Activity("a", MENTOR, "visit", 1)))
+    assert state.turn_is_empty
+    state.take_up([organization()])
+    assert not state.turn_is_empty
+
+
+def test_a_type_that_postgres_did_not_send_again_stays(writer: Writer) -> None:
+    state = begun()
+    long_type = "t" * 3000
+    row = activity("a", 1, long_type)
+    folded(state, writer.put(mentor()), writer.put(row))
+    untouched = activity("a", 2, "__debezium_unavailable_value")
+    turn = folded(state, writer.put(untouched, "u"))
+    assert turn.stats[0].counts_by_type == {long_type: 1}
+    assert turn.stats[0].first_activity_on == 2
