@@ -15,12 +15,14 @@ from badges.sinks.failures import translated
 from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
 from badges.streams import generations
+from badges.streams.agreement import Agreement, Wal
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
+from badges.streams.lane import Tools
 from badges.streams.log import KafkaLog
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
@@ -46,7 +48,7 @@ async def _until_told(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with AsyncExitStack() as stack:
         pool = await create_pool(
-            settings.database_url.get_secret_value(), min_size=0, max_size=settings.partitions + 4
+            settings.database_url.get_secret_value(), max_size=settings.partitions + 4
         )
         stack.push_async_callback(_close, pool)
         generation = await _live(pool)
@@ -86,17 +88,19 @@ async def _assemble(
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
+    alerts = PostgresAlerts(pool)
     versions = PostgresVersions(pool)
     source = KafkaLog(kafka, generation.topic)
-    return Worker(
-        WorkerOptions(
-            settings.prefix, kafka, settings.session_timeout, settings.instance_directory
-        ),
-        generation,
+    tools = Tools(
         sink=sink,
         dead_letters=dead_letters,
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
-        gate=Gate(Continuity(generation, pool, cluster, connect).look, PostgresAlerts(pool)),
+        gate=Gate(Continuity(generation, pool, cluster, connect).look, alerts),
+        agreement=Agreement(sink, alerts, Wal(pool, generation.slot)),
     )
+    options = WorkerOptions(
+        settings.prefix, kafka, settings.session_timeout, settings.instance_directory
+    )
+    return Worker(options, generation, tools, versions)

@@ -8,11 +8,13 @@ lane that is fenced throws its state away and begins again from the position in 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from badges.sinks.base import DeadLetter, DeadLetters, Fenced, Sink, Turn, Unavailable
+from badges.streams.agreement import Agreement, Watch
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
@@ -38,29 +40,27 @@ class Batch:
         self.done = done
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What the lanes of a process share."""
+
+    sink: Sink
+    dead_letters: DeadLetters
+    versions: Versions
+    source: Log
+    recovery: Recovery
+    gate: Gate
+    agreement: Agreement
+
+
 class Lane:
     """Drives one partition: `offer` gives it batches, `wake` says that there are new versions."""
 
-    def __init__(
-        self,
-        partition: int,
-        *,
-        recovery: Recovery,
-        source: Log,
-        versions: Versions,
-        sink: Sink,
-        dead_letters: DeadLetters,
-        gate: Gate,
-        end: Callable[[], int | None],
-    ) -> None:
+    def __init__(self, partition: int, tools: Tools, end: Callable[[], int | None]) -> None:
+        """`end` gives the partition's end as far as the consumer has heard of it."""
         self.partition = partition
+        self._tools = tools
         self._end = end
-        self._recovery = recovery
-        self._source = source
-        self._versions = versions
-        self._sink = sink
-        self._dead_letters = dead_letters
-        self._gate = gate
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._log = log.bind(partition=partition)
 
@@ -76,20 +76,22 @@ class Lane:
         """Follow the log; begin again whenever somebody else has moved the position."""
         while True:
             try:
-                await self._follow(await self._recovery.restore(self.partition))
+                await self._follow(await self._tools.recovery.restore(self.partition))
             except Fenced as fenced:
                 metrics.FENCED.inc()
                 self._log.warning("state thrown away", reason=str(fenced))
             except LogBroken as broken:
-                await self._gate.broken(broken)
+                await self._tools.gate.broken(broken)
 
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
+        watch = Watch(self._tools.agreement, state)
         await self._decide(state, ())
         while True:
             batch = await self._next_batch()
             if batch is None:
                 await self._decide_missed(state)
+                await watch.look()
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
@@ -114,7 +116,7 @@ class Lane:
             await self._decide_up_to(state, self._end() or 0)
 
     async def _decide_up_to(self, state: Partition, offset: int) -> None:
-        async for chunk in self._source.read(self.partition, state.next_offset, offset):
+        async for chunk in self._tools.source.read(self.partition, state.next_offset, offset):
             await self._decide(state, chunk)
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
@@ -126,10 +128,10 @@ class Lane:
                 await self._write(state.letters, state.close_turn())
             if not stopped:
                 return
-            await self._until_available(self._versions.refresh)
+            await self._until_available(self._tools.versions.refresh)
 
     async def _take_up(self, state: Partition) -> None:
-        newer = self._versions.newer_than(state.taken)
+        newer = self._tools.versions.newer_than(state.taken)
         if newer or state.turn == 0:
             state.take_up(newer)
             await asyncio.sleep(0)
@@ -145,9 +147,9 @@ class Lane:
 
     async def _write(self, letters: Sequence[DeadLetter], turn: Turn) -> None:
         if letters:
-            await self._until_available(lambda: self._dead_letters.send(letters))
+            await self._until_available(lambda: self._tools.dead_letters.send(letters))
         with metrics.TURN_SECONDS.time():
-            await self._until_available(lambda: self._sink.write(turn))
+            await self._until_available(lambda: self._tools.sink.write(turn))
         metrics.TURNS.inc()
         metrics.RECORDS.inc(turn.end - turn.start)
         metrics.DEAD_LETTERS.inc(len(letters))
@@ -155,11 +157,11 @@ class Lane:
 
     async def _until_available(self, attempt: Callable[[], Awaitable[Any]]) -> None:
         for delay in delays():
-            await self._gate.passed()
+            await self._tools.gate.passed()
             try:
                 await attempt()
             except Unavailable as error:
-                self._gate.doubt()
+                self._tools.gate.doubt()
                 self._log.warning("not available, trying again", error=str(error))
                 await asyncio.sleep(delay)
             else:

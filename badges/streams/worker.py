@@ -7,7 +7,6 @@ Kafka are for measuring lag; a lane starts from the position in Postgres.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,14 +18,10 @@ from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
-from badges.sinks.base import DeadLetters, Sink
-from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.instance import Instance
 from badges.streams.kafka import KafkaAccess
-from badges.streams.lane import Batch, Lane
-from badges.streams.log import Log
-from badges.streams.recovery import Recovery
+from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.rule_versions import PostgresVersions
 
 log = structlog.get_logger(__name__)
@@ -70,31 +65,17 @@ class Worker:
         self,
         options: WorkerOptions,
         generation: Generation,
-        *,
-        sink: Sink,
-        dead_letters: DeadLetters,
+        tools: Tools,
         versions: PostgresVersions,
-        source: Log,
-        recovery: Recovery,
-        gate: Gate,
     ) -> None:
         self._generation = generation
+        self._tools = tools
         self._versions = versions
-        self._gate = gate
         self._instance = Instance(
             options.group, options.kafka.bootstrap, options.instance_directory
         )
         self._app = _faust_app(options, self._instance.name)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
-        self._new_lane: Callable[..., Lane] = partial(
-            Lane,
-            recovery=recovery,
-            source=source,
-            versions=versions,
-            sink=sink,
-            dead_letters=dead_letters,
-            gate=gate,
-        )
 
     async def run(self) -> None:
         """Work until cancelled. Raises what crashed the consumer or a lane."""
@@ -102,7 +83,7 @@ class Worker:
         self._app.agent(self._topic(), concurrency=1)(self._hand_over)
         background = [
             asyncio.create_task(service())
-            for service in (self._gate.watch, self._versions.follow, self._wake_lanes)
+            for service in (self._tools.gate.watch, self._versions.follow, self._wake_lanes)
         ]
         try:
             await self._app.start()
@@ -136,7 +117,7 @@ class Worker:
         for gone in self._lanes.keys() - numbers:
             self._lanes.pop(gone)[1].cancel()
         for number in numbers - self._lanes.keys():
-            lane = self._new_lane(number, end=partial(self._end, number))
+            lane = Lane(number, self._tools, partial(self._end, number))
             self._lanes[number] = (lane, asyncio.create_task(self._drive(lane)))
         log.info("partitions assigned", partitions=sorted(numbers))
 
