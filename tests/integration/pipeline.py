@@ -1,0 +1,319 @@
+"""A whole pipeline for tests: a database, a live generation of the log, and workers to be abused.
+
+A test writes rows of the contract's tables, waits until everything is decided (`settle`), and looks
+at the result tables.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import date
+from itertools import count
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+from aiokafka.partitioner import murmur2
+
+from badges.console.stack import provisioning
+from badges.streams.generations import Generation
+from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.log_site import OwnSite, own_site
+from tests.stack import Stack
+
+Answer = TypeVar("Answer")
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+PARTITIONS = 4
+PATIENCE = 30.0
+"""Seconds that anything may take, on a busy machine, before a test fails."""
+
+
+class Pipeline:
+    """One live generation of the log over a database of its own, and the workers that read it."""
+
+    def __init__(self, stack: Stack, site: OwnSite, url: str, pool: Pool, log: Generation) -> None:
+        self.stack = stack
+        self.site = site
+        self.pool = pool
+        self.log = log
+        self._url = url
+        self._workers: list[Worker] = []
+        self._keys = count(1)
+        self._marks = count(1)
+        self._markers: list[UUID] = []
+
+    def worker(self, **settings: str) -> Worker:
+        """A new worker of this log, not started yet; `settings` are further BADGES_* variables."""
+        environment = {
+            "BADGES_DATABASE_URL": self.stack.role_url("badges_worker", self._url),
+            "BADGES_KAFKA_BOOTSTRAP": self.stack.kafka_bootstrap,
+            "BADGES_CONNECT_URL": self.stack.connect_url,
+            "BADGES_PREFIX": self.site.prefix,
+            "BADGES_PARTITIONS": str(self.site.partitions),
+            "BADGES_SESSION_TIMEOUT": str(SESSION_SECONDS),
+            "BADGES_INSTANCE_DIRECTORY": str(self.stack.infra.layout.run_dir / "instances"),
+            **settings,
+        }
+        self._workers.append(Worker(self.stack, environment))
+        return self._workers[-1]
+
+    def end_workers(self) -> None:
+        """End all workers; what they still had to do is left undone."""
+        for worker in self._workers:
+            worker.end()
+
+    async def organization(self, timezone: str = "Europe/Oslo") -> UUID:
+        """Insert an organization."""
+        new = uuid4()
+        await self.pool.execute(
+            "INSERT INTO organizations (id, slug, name, timezone) VALUES ($1, $2, $2, $3)",
+            new,
+            str(new),
+            timezone,
+        )
+        return new
+
+    async def mentor(self, organization: UUID, *, active: bool = True) -> UUID:
+        """Insert a mentor."""
+        new = uuid4()
+        await self.pool.execute(
+            "INSERT INTO peer_mentors (id, organization_id, display_name, active) "
+            "VALUES ($1, $2, 'Nobody', $3)",
+            new,
+            organization,
+            active,
+        )
+        return new
+
+    async def badge(
+        self,
+        organization: UUID | None,
+        criteria: dict[str, Any] | str,
+        *,
+        key: str | None = None,
+        status: str = "active",
+        revocable: bool = False,
+        counts_from: date | None = None,
+    ) -> UUID:
+        """Insert a definition; the version of its criteria is filled in, text is taken as it is."""
+        new = uuid4()
+        await self.pool.execute(
+            """
+            INSERT INTO badge_definitions
+                (id, organization_id, key, name, description, criteria, status, revocable,
+                 counts_from)
+            VALUES ($1, $2, $3, $3, 'A badge of a test', $4, $5, $6, $7)
+            """,
+            new,
+            organization,
+            key or f"badge-{next(self._keys)}",
+            criteria_text(criteria),
+            status,
+            revocable,
+            counts_from,
+        )
+        return new
+
+    async def activity(
+        self, mentor: UUID, on: str, kind: str = "visit", minutes: int | None = 30
+    ) -> UUID:
+        """Insert an activity."""
+        new = uuid4()
+        await self.pool.execute(
+            "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date, "
+            "duration_minutes) VALUES ($1, $2, $3, $4, $5)",
+            new,
+            mentor,
+            kind,
+            date.fromisoformat(on),
+            minutes,
+        )
+        return new
+
+    async def award(self, mentor: UUID, badge: UUID) -> asyncpg.Record | None:
+        """The row of badge_awards, or None."""
+        return await self.pool.fetchrow(
+            "SELECT * FROM badge_awards WHERE peer_mentor_id = $1 AND badge_definition_id = $2",
+            mentor,
+            badge,
+        )
+
+    async def events(self, mentor: UUID, badge: UUID) -> list[str]:
+        """The kinds of the award's events, in their order."""
+        rows = await self.pool.fetch(
+            "SELECT kind FROM badge_award_events "
+            "WHERE peer_mentor_id = $1 AND badge_definition_id = $2 ORDER BY id",
+            mentor,
+            badge,
+        )
+        return [row["kind"] for row in rows]
+
+    async def stats(self, mentor: UUID) -> asyncpg.Record | None:
+        """The row of peer_mentor_stats, or None."""
+        return await self.pool.fetchrow(
+            "SELECT * FROM peer_mentor_stats WHERE peer_mentor_id = $1", mentor
+        )
+
+    async def settle(self, seconds: float = PATIENCE) -> None:
+        """Return when all that was committed before is decided, versions of rules included.
+
+        A marker mentor in each partition is changed: once their stats show it, whatever came before
+        in the partition has been decided.
+        """
+        number = next(self._marks)
+        self._markers = self._markers or await self._one_mentor_a_partition()
+        await self._mark(number)
+        await self.until(lambda: self._decided(number), seconds, "that everything is decided")
+
+    async def _one_mentor_a_partition(self) -> list[UUID]:
+        organization = await self.organization()
+        found: dict[int, UUID] = {}
+        while len(found) < self.log.partitions:
+            new = uuid4()
+            found.setdefault(partition_of(new, self.log.partitions), new)
+        self._home = organization
+        return list(found.values())
+
+    async def _mark(self, number: int) -> None:
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "INSERT INTO peer_mentors (id, organization_id, display_name) "
+                "SELECT unnest($1::uuid[]), $2, 'A marker' ON CONFLICT DO NOTHING",
+                self._markers,
+                self._home,
+            )
+            await connection.execute(
+                """
+                INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date,
+                                        duration_minutes)
+                SELECT id, id, 'mark', '2020-01-01', $2 FROM unnest($1::uuid[]) AS id
+                ON CONFLICT (id) DO UPDATE SET duration_minutes = excluded.duration_minutes
+                """,
+                self._markers,
+                number,
+            )
+
+    async def _decided(self, number: int) -> bool:
+        return bool(
+            await self.pool.fetchval(
+                """
+                SELECT (SELECT count(*) FROM peer_mentor_stats
+                        WHERE peer_mentor_id = ANY ($1) AND minutes_total = $2) = cardinality($1)
+                    AND NOT EXISTS (
+                        SELECT FROM (
+                            SELECT 'definition' AS kind, id, max(version) AS version
+                            FROM badge_definition_versions GROUP BY id
+                            UNION ALL
+                            SELECT 'organization', id, max(version)
+                            FROM organization_versions GROUP BY id) AS newest,
+                            generate_series(0, $4 - 1) AS place
+                        WHERE NOT EXISTS (
+                            SELECT FROM badge_rule_positions p
+                            WHERE p.kind = newest.kind AND p.id = newest.id
+                                AND p.version = newest.version AND p.log_id = $3
+                                AND p.partition = place))
+                """,
+                self._markers,
+                number,
+                self.log.log_id,
+                self.log.partitions,
+            )
+        )
+
+    async def until(
+        self, condition: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, what: str = ""
+    ) -> None:
+        """Wait until the condition holds, a database that is away included; fail after a while."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await _holds(condition):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds:g} s in vain for {what or condition}") from None
+
+
+async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
+    try:
+        return bool(await condition())
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return False
+
+
+def criteria_text(criteria: dict[str, Any] | str) -> str:
+    """Criteria as JSON, with their version."""
+    if isinstance(criteria, str):
+        return criteria
+    return msgspec.json.encode({"version": 1, **criteria}).decode()
+
+
+def count_of(at_least: int, *types: str, **more: Any) -> dict[str, Any]:
+    """Criteria that so many activities meet, of the types if any are named."""
+    named = {"activity_types": list(types)} if types else {}
+    return {"type": "threshold", "metric": "count", "at_least": at_least, **named, **more}
+
+
+def partition_of(mentor: UUID, partitions: int) -> int:
+    """The partition that Kafka's own partitioner gives a mentor's records."""
+    return int((murmur2(str(mentor).encode()) & 0x7FFFFFFF) % partitions)
+
+
+class Rig:
+    """Runs a test's coroutines in one event loop, which the pipeline's connections belong to."""
+
+    def __init__(self, runner: asyncio.Runner, pipeline: Pipeline) -> None:
+        self._runner = runner
+        self.pipeline = pipeline
+
+    def run(self, test: Callable[[Pipeline], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Run a test to its end."""
+        return self._runner.run(test(self.pipeline))
+
+
+@contextmanager
+def pipeline(
+    stack: Stack,
+    before: Callable[[Pool], Awaitable[Any]] | None = None,
+    partitions: int = PARTITIONS,
+) -> Iterator[Rig]:
+    """A pipeline in a database of its own; at the end nothing of it is left.
+
+    `before` is given the database when it is migrated and nothing else has begun.
+    """
+    url = stack.create_database()
+    with asyncio.Runner() as runner:
+        resources = AsyncExitStack()
+        try:
+            pipe = runner.run(_open(resources, stack, url, before, partitions))
+            try:
+                yield Rig(runner, pipe)
+            finally:
+                pipe.end_workers()
+        finally:
+            runner.run(resources.aclose())
+    stack.drop_database(url)
+
+
+async def _open(
+    resources: AsyncExitStack,
+    stack: Stack,
+    url: str,
+    before: Callable[[Pool], Awaitable[Any]] | None,
+    partitions: int,
+) -> Pipeline:
+    site = await resources.enter_async_context(own_site(stack, url, partitions=partitions))
+    pool = await resources.enter_async_context(connections(url))
+    if before:
+        await before(pool)
+    return Pipeline(stack, site, url, pool, await provisioning.provision(site))
+
+
+@asynccontextmanager
+async def connections(url: str) -> AsyncIterator[Pool]:
+    """Connections of the application: the database's owner."""
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=12)
+    try:
+        yield pool
+    finally:
+        pool.terminate()

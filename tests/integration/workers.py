@@ -1,0 +1,100 @@
+"""Worker processes of a test: real ones, to be killed, paused and asked to end."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from badges.console.stack import processes
+from tests.stack import Stack, wait_for
+
+SESSION_SECONDS = 6
+"""The shortest session that Kafka grants: how long a dead worker keeps its partitions."""
+
+_numbers = count(1)
+
+
+class Worker:
+    """One `badges worker`, which keeps its log file over restarts."""
+
+    def __init__(self, stack: Stack, environment: Mapping[str, str]) -> None:
+        self.name = f"test-worker-{next(_numbers)}"
+        self._stack = stack
+        self._environment = environment
+        self._process: psutil.Process | None = None
+
+    @property
+    def process(self) -> psutil.Process:
+        """Its process, alive or dead. Fails when it was never started."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is alive, paused or not."""
+        return self._process is not None and processes.is_running(self._process)
+
+    def start(self) -> None:
+        """Start the process; what it needs may be away."""
+        assert not self.runs
+        line = [sys.executable, "-m", "badges.console.cli.main", "worker"]
+        command = processes.Command(self.name, line, environment=self._environment)
+        self._process = processes.spawn(self._stack.infra.layout, command)
+
+    def kill(self) -> None:
+        """End it with SIGKILL and return when it is gone."""
+        self.process.kill()
+        wait_for(lambda: not self.runs, 10, f"the end of {self.name}")
+
+    def pause(self) -> None:
+        """Stop it in its tracks (SIGSTOP) until `resume`."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: self.process.status() == psutil.STATUS_STOPPED, 5, "the pause")
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def ask_to_end(self, seconds: float) -> int | None:
+        """Send SIGTERM; the exit code. Fails when it takes longer than `seconds`."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """End it whatever state it is in; nothing happens if it does not run."""
+        if self.runs:
+            self.kill()
+
+    @property
+    def log_file(self) -> Path:
+        """Where its output goes."""
+        return self._stack.infra.layout.log_file(self.name)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """What it has logged so far, as events; text that is none comes as {"text": ...}."""
+        if not self.log_file.exists():
+            return
+        for line in self.log_file.read_text(encoding="utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            yield event if isinstance(event, dict) else {"text": line}
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The events of one name that it has logged so far."""
+        return [line for line in self.lines() if line.get("event") == event]
+
+    def peak_memory(self) -> int:
+        """The most memory that the process has had so far, in bytes (Linux), else what it has."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        if status.exists():
+            for line in status.read_text(encoding="ascii").splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return int(self.process.memory_info().rss)
