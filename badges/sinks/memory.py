@@ -183,10 +183,16 @@ class MemorySink:
             row = self.awards_by_id.get(after.id)
             if row is None or believed is None or not _same(row, believed):
                 return False
+            if _held_state(row) == _held_state(after):
+                return False
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
             row.revoked_by, row.changed_by = after.revoked_by, "rule"
         self.events.append(_event(decision))
         return True
+
+
+def _held_state(award: Award) -> tuple[object, ...]:
+    return award.tier, award.tier_earned_at, award.revoked_by
 
 
 def _same(row: Award, believed: Award) -> bool:

@@ -30,19 +30,18 @@ async def create_pool(
     url: str,
     *,
     application_name: str = "badges worker",
-    min_size: int = 1,
     max_size: int = 8,
     connect_timeout: float = 5.0,
     command_timeout: float = 30.0,
 ) -> Pool:
-    """Open a pool on `url`; timeouts in seconds. Raises what asyncpg and the network raise.
+    """Make a pool on `url`; timeouts in seconds. It connects when it must, so it may be made early.
 
     A connection goes back without the usual RESET ALL, so nothing may be set on one for longer
     than a transaction.
     """
     return await asyncpg.create_pool(
         url,
-        min_size=min_size,
+        min_size=0,
         max_size=max_size,
         timeout=connect_timeout,
         command_timeout=command_timeout,

@@ -87,6 +87,8 @@ WITH asked AS MATERIALIZED (
         AND a.tier IS NOT DISTINCT FROM d.believed_tier
         AND a.revoked_by IS NOT DISTINCT FROM d.believed_revoked_by
         AND a.changed_by IS NOT DISTINCT FROM d.believed_changed_by
+        AND (a.tier, a.tier_earned_at, a.revoked_by)
+            IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)
     RETURNING a.id
 ), changed AS MATERIALIZED (
     SELECT id FROM granted UNION ALL SELECT id FROM updated

@@ -3,7 +3,14 @@
 import msgspec
 import pytest
 
-from badges.sinks.base import Departure, Fenced, Position, RecordedPosition, RulePosition
+from badges.sinks.base import (
+    Departure,
+    Fenced,
+    Position,
+    RecordedPosition,
+    RulePosition,
+    Unavailable,
+)
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
 from tests.contract.worlds import World
 
@@ -323,6 +330,23 @@ async def test_a_refused_decision_goes_to_the_dead_letters(world: World) -> None
     assert {award.peer_mentor_id for award in held} == set(mentors) - {mentors[2]}
     assert await world.stats(mentors[2]) == stats_of(mentors[2])
     assert await world.sink.position(log.log_id, 0) == Position(10, 1)
+
+
+async def test_without_dead_letters_nothing_is_written(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    good = grant(log.cause(0), mentor, definition)
+    bad = grant(log.cause(1), await world.mentor(), definition, tier="silver\x00")
+    turn = log.turn(good, bad, stats=[stats_of(mentor)])
+    world.letters.away = True
+    with pytest.raises(Unavailable):
+        await world.sink.write(turn)
+    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == []
+    assert await world.stats(mentor) is None
+    world.letters.away = False
+    assert (await world.sink.write(turn)).written == 1
+    assert len(world.letters.letters) == 1
 
 
 async def test_what_follows_a_refused_decision_is_overtaken(world: World) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 
-from badges.sinks.base import Sink
+from badges.sinks.base import DeadLetter, Sink, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import Event, MemorySink
 from badges.sinks.pool import Pool
@@ -20,15 +20,28 @@ EPOCH = 719_163
 """The ordinal of 1970-01-01."""
 
 
+class Letters(MemoryDeadLetters):
+    """Dead letters that can be out of reach."""
+
+    away = False
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        if self.away:
+            raise Unavailable("the dead letters are away")
+        await super().send(letters)
+
+
 class World(Protocol):
     """What a test of a sink may do besides writing turns."""
 
-    letters: MemoryDeadLetters
+    letters: Letters
 
     @property
     def sink(self) -> Sink: ...
 
-    async def live_log(self, next_offset: int = 0, number: int = 0) -> Log: ...
+    async def live_log(
+        self, next_offset: int = 0, number: int = 0, *, log_id: str | None = None
+    ) -> Log: ...
 
     async def close_log(self, log_id: str) -> None: ...
 
@@ -42,7 +55,9 @@ class World(Protocol):
         """Delete it; the deletion is version 2, and one inserted again is version 3."""
         ...
 
-    async def award_by_hand(self, mentor: str, definition: str) -> Award: ...
+    async def award_by_hand(
+        self, mentor: str, definition: str, award_id: str | None = None
+    ) -> Award: ...
 
     async def revoke_by_hand(self, award_id: str) -> None: ...
 
@@ -61,15 +76,17 @@ class MemoryWorld:
     """The world of MemorySink."""
 
     def __init__(self) -> None:
-        self.letters = MemoryDeadLetters()
+        self.letters = Letters()
         self.memory = MemorySink(self.letters)
 
     @property
     def sink(self) -> Sink:
         return self.memory
 
-    async def live_log(self, next_offset: int = 0, number: int = 0) -> Log:
-        log = Log(str(uuid4()), next_offset, number)
+    async def live_log(
+        self, next_offset: int = 0, number: int = 0, *, log_id: str | None = None
+    ) -> Log:
+        log = Log(log_id or str(uuid4()), next_offset, number)
         self.memory.set_position(log.log_id, 0, next_offset, number)
         return log
 
@@ -92,9 +109,11 @@ class MemoryWorld:
     async def delete_definition(self, definition: str) -> None:
         self.memory.delete_definition(definition, version=2)
 
-    async def award_by_hand(self, mentor: str, definition: str) -> Award:
+    async def award_by_hand(
+        self, mentor: str, definition: str, award_id: str | None = None
+    ) -> Award:
         award = Award(
-            id=str(uuid4()),
+            id=award_id or str(uuid4()),
             peer_mentor_id=mentor,
             badge_definition_id=definition,
             earned_at=EARNED,
@@ -128,7 +147,7 @@ class PostgresWorld:
     def __init__(self, owner: Pool, worker: Pool, organization: str) -> None:
         self.owner = owner
         self.worker = worker
-        self.letters = MemoryDeadLetters()
+        self.letters = Letters()
         self.postgres = PostgresSink(worker, self.letters, patience=2)
         self._organization = organization
 
@@ -136,8 +155,10 @@ class PostgresWorld:
     def sink(self) -> Sink:
         return self.postgres
 
-    async def live_log(self, next_offset: int = 0, number: int = 0) -> Log:
-        log = Log(str(uuid4()), next_offset, number)
+    async def live_log(
+        self, next_offset: int = 0, number: int = 0, *, log_id: str | None = None
+    ) -> Log:
+        log = Log(log_id or str(uuid4()), next_offset, number)
         await self.owner.execute(
             """
             INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
@@ -186,9 +207,19 @@ class PostgresWorld:
     async def delete_definition(self, definition: str) -> None:
         await self.owner.execute("DELETE FROM badge_definitions WHERE id = $1", definition)
 
-    async def award_by_hand(self, mentor: str, definition: str) -> Award:
-        await self.owner.fetchrow(
-            "SELECT award_badge($1, $2, $3, '{}')", mentor, definition, EARNED
+    async def award_by_hand(
+        self, mentor: str, definition: str, award_id: str | None = None
+    ) -> Award:
+        await self.owner.execute(
+            """
+            INSERT INTO badge_awards
+                (id, peer_mentor_id, badge_definition_id, earned_at, awarded_by)
+            VALUES ($1, $2, $3, $4, session_user)
+            """,
+            award_id or str(uuid4()),
+            mentor,
+            definition,
+            EARNED,
         )
         awards = await self.sink.awards("", 0, [mentor])
         return next(award for award in awards if award.badge_definition_id == definition)

@@ -1,0 +1,68 @@
+"""A proxy before Postgres that can lose an answer: the server did it, the client never knows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+
+
+class Proxy:
+    """Passes everything on, until `lose_answer_to` names a request."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._marker: bytes | None = None
+        self.lost = 0
+
+    def lose_answer_to(self, marker: bytes) -> None:
+        """Close the connection instead of answering the next request that contains these bytes."""
+        self._marker = marker
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        from_server, to_server = await asyncio.open_connection(HOST, self._port)
+        losing = asyncio.Event()
+        carriers = [
+            asyncio.create_task(self._requests(reader, to_server, losing)),
+            asyncio.create_task(self._answers(from_server, writer, losing)),
+        ]
+        await asyncio.wait(carriers, return_when=asyncio.FIRST_COMPLETED)
+        for carrier in carriers:
+            carrier.cancel()
+        for stream in (writer, to_server):
+            stream.close()
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, losing: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            if self._marker is not None and self._marker in data:
+                self._marker = None
+                losing.set()
+            to_server.write(data)
+
+    async def _answers(
+        self, from_server: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event
+    ) -> None:
+        while data := await from_server.read(65536):
+            if losing.is_set():
+                self.lost += 1
+                return
+            writer.write(data)
+
+
+@asynccontextmanager
+async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """Put a proxy before the server of a URL; gives the proxy and the URL that leads through it."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    proxy = Proxy(parts.port)
+    server = await asyncio.start_server(proxy.serve, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    login = parts.netloc.rpartition("@")[0]
+    try:
+        yield proxy, parts._replace(netloc=f"{login}@{HOST}:{port}").geturl()
+    finally:
+        server.close()

@@ -1,0 +1,377 @@
+"""What only the sink for Postgres can be asked: lost connections, rivals, locks, visibility."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+import pytest
+
+from badges.sinks.base import Fenced, Outcome, Position, Turn, Unavailable
+from badges.sinks.dead_letters import MemoryDeadLetters
+from badges.sinks.pool import SERVER_SETTINGS, Pool, create_pool
+from badges.sinks.postgres import PostgresSink
+from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of
+from tests.contract.proxy import Proxy, proxied
+from tests.contract.worlds import PostgresWorld
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+Build = Callable[[Log, str, str], Turn]
+
+
+def with_grant(log: Log, mentor: str, definition: str) -> Turn:
+    return log.turn(grant(log.cause(), mentor, definition), stats=[stats_of(mentor)])
+
+
+def with_stats_alone(log: Log, mentor: str, _: str) -> Turn:
+    return log.turn(stats=[stats_of(mentor)])
+
+
+KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
+
+
+@pytest.fixture
+def world(postgres_world: PostgresWorld) -> PostgresWorld:
+    return postgres_world
+
+
+@pytest.fixture
+async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy, PostgresSink]]:
+    """A sink behind a proxy that can lose answers."""
+    async with proxied(postgres.role_url("badges_worker", contract_url)) as (proxy, url):
+        pool = await create_pool(url, max_size=1)
+        yield proxy, PostgresSink(pool, MemoryDeadLetters())
+        pool.terminate()
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Wait for a condition and return what it gave; fail after ten seconds."""
+    async with asyncio.timeout(10):
+        while not (found := await condition()):  # noqa: ASYNC110 (the condition is in the server)
+            await asyncio.sleep(0.01)
+    assert found, what
+    return found
+
+
+async def waiting_backend(owner: Pool) -> Any:
+    """The id of a worker's backend that waits for a lock."""
+    return await owner.fetchval(
+        "SELECT pid FROM pg_stat_activity WHERE usename = 'badges_worker' "
+        "AND datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+
+async def assert_written_once(world: PostgresWorld, turn: Turn) -> None:
+    (stats,) = turn.stats
+    assert await world.stats(stats.peer_mentor_id) == stats
+    assert len(await world.events(stats.peer_mentor_id)) == len(turn.decisions)
+    held = await world.sink.awards(turn.log_id, 0, [stats.peer_mentor_id])
+    assert held == [decision.after for decision in turn.decisions]
+    position = await world.sink.position(turn.log_id, 0)
+    assert position == Position(turn.end, turn.number + 1)
+
+
+@KINDS
+async def test_a_backend_killed_in_mid_turn(world: PostgresWorld, build: Build) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = build(log, mentor, definition)
+    async with world.owner.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
+        writing = asyncio.create_task(world.sink.write(turn))
+        pid = await until(lambda: waiting_backend(world.owner), "the worker waits")
+        await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises(Unavailable):
+            await writing
+    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+    await world.sink.write(turn)
+    await assert_written_once(world, turn)
+
+
+async def test_a_backend_killed_in_its_commit(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = with_grant(log, mentor, definition)
+    await world.owner.execute(
+        """
+        CREATE FUNCTION test_wait() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON badge_award_events
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION test_wait()
+        """
+    )
+    try:
+        async with world.owner.acquire() as other, other.transaction():
+            await other.execute("SELECT pg_advisory_xact_lock(77)")
+            writing = asyncio.create_task(world.sink.write(turn))
+            pid = await until(lambda: waiting_backend(world.owner), "the worker commits")
+            query = "SELECT query FROM pg_stat_activity WHERE pid = $1"
+            assert await world.owner.fetchval(query, pid) == "COMMIT;"
+            await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
+            with pytest.raises(Unavailable):
+                await writing
+    finally:
+        await world.owner.execute("DROP FUNCTION test_wait CASCADE")
+    await world.sink.write(turn)
+    await assert_written_once(world, turn)
+
+
+@pytest.mark.parametrize(("build", "request_"), [(with_grant, "COMMIT;"), (with_stats_alone, None)])
+async def test_a_commit_whose_answer_is_lost_is_known_again(
+    world: PostgresWorld,
+    lossy: tuple[Proxy, PostgresSink],
+    build: Build,
+    request_: str | None,
+) -> None:
+    proxy, sink = lossy
+    mentor, definition = await world.mentor(), await world.definition()
+    warm = await world.live_log()
+    await sink.write(build(warm, await world.mentor(), definition))
+    log = await world.live_log()
+    turn = build(log, mentor, definition)
+    proxy.lose_answer_to((request_ or log.log_id).encode())
+    with pytest.raises(Unavailable):
+        await sink.write(turn)
+    assert proxy.lost == 1
+    await assert_written_once(world, turn)
+    assert await sink.write(turn) == Outcome()
+    await assert_written_once(world, turn)
+    await sink.write(log.turn(stats=[stats_of(mentor, 9)]))
+    assert await world.stats(mentor) == stats_of(mentor, 9)
+
+
+async def test_a_lost_answer_does_not_make_a_rivals_turn_ours(
+    world: PostgresWorld, lossy: tuple[Proxy, PostgresSink]
+) -> None:
+    proxy, sink = lossy
+    mentor, definition = await world.mentor(), await world.definition()
+    log = await world.live_log()
+    turn = with_grant(log, mentor, definition)
+    proxy.lose_answer_to(b"BEGIN;")
+    with pytest.raises(Unavailable):
+        await sink.write(turn)
+    await world.sink.write(turn)
+    with pytest.raises(Fenced):
+        await sink.write(turn)
+    await assert_written_once(world, turn)
+
+
+async def test_another_turn_after_a_lost_answer_is_fenced_off(
+    world: PostgresWorld, lossy: tuple[Proxy, PostgresSink]
+) -> None:
+    proxy, sink = lossy
+    mentor, definition = await world.mentor(), await world.definition()
+    log = await world.live_log()
+    turn = with_grant(log, mentor, definition)
+    proxy.lose_answer_to(b"COMMIT;")
+    with pytest.raises(Unavailable):
+        await sink.write(turn)
+    with pytest.raises(Fenced):
+        await sink.write(with_stats_alone(Log(log.log_id), mentor, definition))
+
+
+@KINDS
+async def test_of_two_writers_of_one_turn_exactly_one_wins(
+    world: PostgresWorld, build: Build
+) -> None:
+    rival = PostgresSink(world.worker, MemoryDeadLetters())
+    log = await world.live_log()
+    for _ in range(10):
+        mentor, definition = await world.mentor(), await world.definition()
+        turn = build(log, mentor, definition)
+        results = await asyncio.gather(
+            world.sink.write(turn), rival.write(turn), return_exceptions=True
+        )
+        assert sorted(type(result).__name__ for result in results) == ["Fenced", "Outcome"]
+        await assert_written_once(world, turn)
+
+
+@KINDS
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+async def test_who_is_not_visible_yet_is_not_gone(
+    world: PostgresWorld, build: Build, end: str
+) -> None:
+    log = await world.live_log()
+    mentor, definition = str(uuid4()), await world.definition()
+    async with world.owner.acquire() as other:
+        await other.execute("BEGIN")
+        xid = int(await other.fetchval("SELECT pg_current_xact_id()::text"))
+        await other.execute(
+            "INSERT INTO peer_mentors (id, organization_id) SELECT $1, id FROM organizations",
+            mentor,
+        )
+        turn = build(log, mentor, definition)
+        turn = msgspec.structs.replace(turn, xids=[xid % 2**32])
+        writing = asyncio.create_task(world.sink.write(turn))
+        looked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_visible_in_snapshot%'"
+        await until(lambda: world.owner.fetchval(looked), "the sink waits")
+        assert not writing.done()
+        await other.execute(end)
+    outcome = await writing
+    if end == "COMMIT":
+        await assert_written_once(world, turn)
+    else:
+        assert outcome.gone == len(turn.decisions)
+        assert await world.sink.position(log.log_id, 0) == Position(turn.end, 1)
+
+
+async def test_an_award_by_hand_that_is_not_visible_yet_is_not_overtaken(
+    world: PostgresWorld,
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    async with world.owner.acquire() as other:
+        await other.execute("BEGIN")
+        await other.execute("SELECT award_badge($1, $2, now(), '{}')", mentor, definition)
+        xid = int(await other.fetchval("SELECT pg_current_xact_id()::text"))
+        award_id = await other.fetchval(
+            "SELECT id::text FROM badge_awards WHERE peer_mentor_id = $1", mentor
+        )
+        believed = grant(log.cause(), mentor, definition).after
+        believed.id, believed.changed_by = award_id, "postgres"
+        turn = log.turn(promote(log.cause(xid=xid), believed, "silver"))
+        writing = asyncio.create_task(world.sink.write(turn))
+        looked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_visible_in_snapshot%'"
+        await until(lambda: world.owner.fetchval(looked), "the sink waits")
+        await other.execute("COMMIT")
+    assert (await writing).written == 1
+
+
+async def test_a_transaction_that_never_ends_is_unavailable(world: PostgresWorld) -> None:
+    impatient = PostgresSink(world.worker, MemoryDeadLetters(), patience=0.05)
+    log = await world.live_log()
+    definition = await world.definition()
+    async with world.owner.acquire() as other, other.transaction():
+        xid = int(await other.fetchval("SELECT pg_current_xact_id()::text"))
+        turn = log.turn(grant(log.cause(xid=xid), str(uuid4()), definition))
+        with pytest.raises(Unavailable, match=str(xid)):
+            await impatient.write(turn)
+    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+    assert (await impatient.write(turn)).gone == 1
+
+
+@KINDS
+async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
+    world: PostgresWorld, build: Build
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = build(log, mentor, definition)
+    async with world.owner.acquire() as other, other.transaction():
+        await other.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
+        with pytest.raises(Unavailable, match="lock timeout"):
+            await world.sink.write(turn)
+    assert (await world.sink.write(turn)).gone == len(turn.decisions)
+    assert await world.stats(mentor) is None
+
+
+async def test_what_a_row_says_besides(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+
+    async def award() -> asyncpg.Record:
+        query = "SELECT * FROM badge_awards WHERE id = $1"
+        (row,) = await world.owner.fetch(query, granted.after.id)
+        return row
+
+    row = await award()
+    assert (row["changed_by"], row["awarded_by"]) == ("rule", "rule")
+    assert row["awarded_at"] is not None
+    revoked = revoke(log.cause(), granted.after)
+    await world.sink.write(log.turn(revoked))
+    row = await award()
+    assert row["revoked_at"] >= row["awarded_at"]
+    await world.sink.write(log.turn(restore(log.cause(), revoked.after)))
+    row = await award()
+    assert (row["revoked_at"], row["changed_by"]) == (None, "rule")
+    events = await world.owner.fetch(
+        "SELECT xid::text::bigint AS xid, actor, reason FROM badge_award_events "
+        "WHERE badge_award_id = $1 ORDER BY id",
+        granted.after.id,
+    )
+    assert len({event["xid"] for event in events}) == 3
+    assert sorted(events, key=lambda event: event["xid"]) == events
+    assert {(event["actor"], event["reason"]) for event in events} == {(None, None)}
+
+
+async def test_what_a_deferred_check_refuses_is_found_too(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentors = [await world.mentor() for _ in range(4)]
+    definition = await world.definition()
+    await world.owner.execute(
+        """
+        CREATE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF NEW.tier = 'bad' THEN RAISE 'no such tier'; END IF; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON badge_awards
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION test_refuse()
+        """
+    )
+    tiers = ["good", "bad", "good", "good"]
+    decisions = [
+        grant(log.cause(), mentor, definition, tier=tier)
+        for mentor, tier in zip(mentors, tiers, strict=True)
+    ]
+    try:
+        outcome = await world.sink.write(log.turn(*decisions))
+    finally:
+        await world.owner.execute("DROP FUNCTION test_refuse CASCADE")
+    assert outcome.written == 3
+    (rejected,) = outcome.rejected
+    assert rejected.decision == decisions[1]
+    assert "no such tier" in rejected.reason
+
+
+async def test_a_missing_right_loses_nothing(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = with_grant(log, mentor, definition)
+    await world.owner.execute("REVOKE INSERT ON badge_award_events FROM badges_worker")
+    try:
+        with pytest.raises(Unavailable, match="permission denied"):
+            await world.sink.write(turn)
+    finally:
+        await world.owner.execute("GRANT INSERT ON badge_award_events TO badges_worker")
+    assert world.letters.letters == {}
+    await world.sink.write(turn)
+    await assert_written_once(world, turn)
+
+
+async def test_too_many_connections_are_unavailable(
+    world: PostgresWorld, postgres: Stack, contract_url: str
+) -> None:
+    log = await world.live_log()
+    url = postgres.role_url("badges_worker", contract_url)
+    async with await create_pool(url) as pool:
+        sink = PostgresSink(pool, MemoryDeadLetters())
+        await world.owner.execute("ALTER ROLE badges_worker CONNECTION LIMIT 0")
+        try:
+            for call in (sink.position(log.log_id, 0), sink.awards(log.log_id, 0, [])):
+                with pytest.raises(Unavailable, match="too many connections"):
+                    await call
+            with pytest.raises(Unavailable, match="too many connections"):
+                await sink.write(log.turn())
+        finally:
+            await world.owner.execute("ALTER ROLE badges_worker CONNECTION LIMIT -1")
+        assert await sink.position(log.log_id, 0) == Position(0, 0)
+
+
+async def test_nobody_listening_is_unavailable(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    async with await create_pool("postgresql://badges_worker@127.0.0.1:1/badges") as pool:
+        with pytest.raises(Unavailable):
+            await PostgresSink(pool, MemoryDeadLetters()).write(log.turn())
+    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+
+
+async def test_a_workers_connection_waits_shortly_and_says_its_name(worker: Pool) -> None:
+    for name, value in SERVER_SETTINGS.items():
+        if not name.startswith("tcp_"):
+            assert str(await worker.fetchval("SELECT current_setting($1)", name)) == value
+    assert await worker.fetchval("SHOW application_name") == "badges worker"
+    assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
