@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from badges.console.stack.layout import Layout
 from tests import programs
-from tests.stack import Stack, running_postgres
+from tests.launcher import Launcher
+from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 BY_DESIGN = "by design: "
 """How the reason of a skip begins that is right in CI too."""
@@ -54,6 +56,15 @@ def database_url(postgres: Stack) -> Iterator[str]:
     url = postgres.create_database()
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    """The launcher in a folder of its own; what it started is ended after the test."""
+    made = Launcher(Layout(tmp_path / "stack", free_port_base()))
+    with guarded(made.layout.run_dir):
+        yield made
+        made.run("clean")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from badges.console.stack import addresses, postgres, processes, secrets
 from badges.console.stack.infra import PARTS, Infra
 from badges.console.stack.layout import HOST, PORTS, Layout
 
+ROOT = Path(__file__).parents[1]
 LOWEST, HIGHEST = 22000, 32000
 """Ports to choose from: below those that Linux and macOS give to clients."""
 
@@ -134,22 +135,32 @@ def running_postgres() -> Iterator[Stack]:
     run_dir.chmod(0o755)
     layout = Layout(run_dir, free_port_base())
     layout.make()
+    infra = Infra(layout, secrets.ensure(run_dir))
+    with guarded(run_dir):
+        try:
+            infra.start(["postgres"])
+            yield Stack(infra)
+        finally:
+            infra.stop()
+            postgres.remove(layout)
+            shutil.rmtree(run_dir, ignore_errors=True)
+
+
+@contextmanager
+def guarded(run_dir: Path) -> Iterator[None]:
+    """Have a process by that ends the stack in `run_dir` should this one die, even by SIGKILL."""
     guard = subprocess.Popen(
         [sys.executable, "-m", "tests.guard", str(run_dir)],
         stdin=subprocess.PIPE,
+        cwd=ROOT,
         start_new_session=True,
     )
-    infra = Infra(layout, secrets.ensure(run_dir))
+    assert guard.stdin is not None
     try:
-        infra.start(["postgres"])
-        yield Stack(infra)
+        yield
     finally:
-        infra.stop()
-        postgres.remove(layout)
-        assert guard.stdin is not None
         guard.stdin.close()
         guard.wait()
-        shutil.rmtree(run_dir, ignore_errors=True)
 
 
 def free_port_base() -> int:

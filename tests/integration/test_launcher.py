@@ -3,10 +3,7 @@
 import os
 import re
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -17,45 +14,8 @@ from badges.console.stack import launch, processes, secrets
 from badges.console.stack.infra import PARTS, Infra
 from badges.console.stack.layout import Layout
 from tests.conftest import BY_DESIGN
+from tests.launcher import Launcher
 from tests.stack import Stack, free_port_base, wait_for
-
-
-@dataclass
-class Launcher:
-    """The launcher's command line, working in a folder and on ports of its own."""
-
-    layout: Layout
-    more: dict[str, str] = field(default_factory=dict)
-
-    def begin(self, action: str, *options: str, **more: str) -> subprocess.Popen[str]:
-        place = {
-            "BADGES_RUN_DIR": str(self.layout.run_dir),
-            "BADGES_PORT_BASE": str(self.layout.port_base),
-            "STACK": "local",
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "badges.console.stack", action, *options],
-            env={**os.environ, **place, **more},
-            cwd=self.layout.run_dir.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, action: str, *options: str, **more: str) -> tuple[int, str, str]:
-        process = self.begin(action, *options, **more)
-        output, errors = process.communicate(timeout=120)
-        return process.returncode, output, errors
-
-    def running(self) -> set[str]:
-        return {name for name, _ in processes.find_all(self.layout).values()}
-
-
-@pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[Launcher]:
-    made = Launcher(Layout(tmp_path / "stack", free_port_base()))
-    yield made
-    made.run("clean")
 
 
 def test_up_again_down_again_and_the_second_start(launcher: Launcher) -> None:

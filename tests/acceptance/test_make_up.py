@@ -1,0 +1,90 @@
+"""The whole stack, worker and API included: up, mended, and gone."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import httpx
+import psutil
+
+from tests.launcher import Launcher
+from tests.stack import wait_for
+
+NAMES = ("postgres", "kafka", "connect", "worker", "api")
+
+
+def _id(launcher: Launcher, name: str) -> int:
+    return int(launcher.layout.pid_file(name).read_text())
+
+
+def _is_ready(launcher: Launcher) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{launcher.layout.api_url}/readyz").status_code == 200
+    return False
+
+
+def _has_another_id(launcher: Launcher, name: str, before: int) -> bool:
+    return _id(launcher, name) != before and psutil.pid_exists(_id(launcher, name))
+
+
+def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
+    code, output, errors = launcher.run("up")
+    assert code == 0, output + errors
+    assert _is_ready(launcher)
+    assert all(psutil.pid_exists(_id(launcher, name)) for name in NAMES)
+
+    worker, api = _id(launcher, "worker"), _id(launcher, "api")
+    psutil.Process(worker).kill()
+    psutil.Process(api).kill()
+    wait_for(lambda: _has_another_id(launcher, "worker", worker), 10, "the worker's restart")
+    wait_for(lambda: _has_another_id(launcher, "api", api), 10, "the API's restart")
+    wait_for(lambda: _is_ready(launcher), 30, "the API's readiness")
+
+    psutil.Process(_id(launcher, "supervisor")).kill()
+    worker, api = _id(launcher, "worker"), _id(launcher, "api")
+    psutil.Process(worker).kill()
+    code, _, errors = launcher.run("up")
+    assert (code, errors) == (0, "")
+    assert _has_another_id(launcher, "worker", worker)
+    assert _id(launcher, "api") == api
+
+    ids = [_id(launcher, name) for name in (*NAMES, "supervisor")]
+    assert launcher.run("down")[0] == 0
+    assert launcher.running() == set()
+    assert not [number for number in ids if psutil.pid_exists(number)]
+
+
+def test_env_tells_a_shell_where_the_stack_is(launcher: Launcher) -> None:
+    place = {"BADGES_RUN_DIR": str(launcher.layout.run_dir), "STACK": "local"}
+    badges = [sys.executable, "-m", "badges.console.cli.main", "env"]
+
+    never = subprocess.run(
+        badges, env={**os.environ, **place}, capture_output=True, text=True, check=False
+    )
+    launcher.layout.make()
+    launcher.run("up", "--infra")
+    printed = subprocess.run(
+        [*badges, "--json"], env={**os.environ, **place}, capture_output=True, check=True
+    )
+    in_shell = subprocess.run(
+        ["sh", "-c", f'eval "$({" ".join(badges)})" && env'],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (never.returncode, never.stderr.count("\n")) == (2, 1)
+    assert "make up" in never.stderr
+    told = json.loads(printed.stdout)
+    assert set(told) == {
+        "BADGES_DATABASE_URL",
+        "BADGES_KAFKA_BOOTSTRAP",
+        "BADGES_CONNECT_URL",
+        "BADGES_API_URL",
+        "BADGES_JWT_SECRET",
+    }
+    assert set(told.items()) <= {tuple(line.split("=", 1)) for line in in_shell.stdout.splitlines()}
+    assert httpx.get(told["BADGES_CONNECT_URL"]).status_code == 200

@@ -1,0 +1,42 @@
+"""make up and make down as tests call them: the launcher's command line in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from badges.console.stack import processes
+from badges.console.stack.layout import Layout
+
+
+@dataclass
+class Launcher:
+    """The launcher's command line, working in a folder and on ports of its own."""
+
+    layout: Layout
+
+    def begin(self, action: str, *options: str, **more: str) -> subprocess.Popen[str]:
+        """Start an action (up, down, clean, install); `more` joins its environment."""
+        place = {
+            "BADGES_RUN_DIR": str(self.layout.run_dir),
+            "BADGES_PORT_BASE": str(self.layout.port_base),
+            "STACK": "local",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "badges.console.stack", action, *options],
+            env={**os.environ, **place, **more},
+            cwd=self.layout.run_dir.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, action: str, *options: str, **more: str) -> tuple[int, str, str]:
+        """Run an action to its end; return its exit code, output and errors."""
+        process = self.begin(action, *options, **more)
+        output, errors = process.communicate(timeout=240)
+        return process.returncode, output, errors
+
+    def running(self) -> set[str]:
+        """Return the names of the stack's processes that run."""
+        return {name for name, _ in processes.find_all(self.layout).values()}
