@@ -67,13 +67,14 @@ async def maintain(site: Site, generation: Generation) -> None:
     """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
     name = generation.connector
     await _check_continuity(site, generation)
-    if await site.connect.status(name) is None:
+    status = await site.connect.status(name)
+    if status is None:
         await _create_again(site, generation)
+        await site.connect.resume(name)
     wanted = {**site.configuration(generation.number), "name": name}
     if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
-    status = await site.connect.status(name)
     if status is not None and status.state in ("STOPPED", "PAUSED"):
         await site.connect.resume(name)
         site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")

@@ -1,0 +1,328 @@
+"""Filling a generation of the log on the real stack, and what happens when that is disturbed."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
+import pytest
+from typer.testing import CliRunner
+
+from badges.console import settings
+from badges.console.cli.main import app
+from badges.console.problems import Problem
+from badges.console.stack import filling, provisioning
+from badges.console.stack.filling import Site
+from badges.streams import generations
+from badges.streams.facts import read_slot
+from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
+from tests.stack import Stack
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+async def _positions(site: Site, log_id: str) -> list[tuple[int, int, int]]:
+    rows = await site.connection.fetch(
+        "SELECT partition, next_offset, turn FROM badge_log_positions WHERE log_id = $1 ORDER BY 1",
+        log_id,
+    )
+    return [(row["partition"], row["next_offset"], row["turn"]) for row in rows]
+
+
+def test_an_empty_database_gets_generation_1_and_running_again_changes_nothing(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            first = await provisioning.provision(site)
+            config = await site.connect.config(first.connector)
+            again = await provisioning.provision(site)
+
+            assert first.number == 1
+            assert first.state == "live"
+            assert first.starts == (0, 0, 0)
+            assert await _positions(site, first.log_id) == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
+            assert again == first
+            assert await site.connect.config(first.connector) == config
+            assert await provisioning.plan(site) == []
+            assert await provisioning.notes(site, first) == []
+
+    run(test())
+
+
+def test_rows_that_are_there_come_as_a_snapshot_and_later_ones_after_the_start(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            mentor = await add_mentor(site.connection, activities=40)
+            live = await provisioning.provision(site)
+            assert sum(live.starts) == 41
+            await add_activities(site.connection, mentor, 2)
+            await written(site, live, 43)
+            found = await records(site, live)
+
+            assert {key for key, _ in found} == {str(mentor)}
+            ops = [json.loads(value)["__op"] for _, value in found]
+            assert ops == ["r"] * 41 + ["c"] * 2
+            assert not any(b"Secret" in value for _, value in found)
+
+    run(test())
+
+
+def test_every_kind_of_change_arrives_under_the_key_of_its_mentor(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            here, there = [await add_mentor(site.connection) for _ in range(2)]
+            live = await provisioning.provision(site)
+            await site.connection.execute(
+                "INSERT INTO activities VALUES (gen_random_uuid(), $1, 'visit', '2026-01-01')", here
+            )
+            await site.connection.execute("UPDATE activities SET activity_type = 'phone'")
+            await site.connection.execute("UPDATE activities SET peer_mentor_id = $1", there)
+            await site.connection.execute("TRUNCATE activities")
+            await site.connection.execute("DELETE FROM peer_mentors WHERE id = $1", here)
+            await written(site, live, 8)
+            found = [(key, json.loads(value)) for key, value in await records(site, live)]
+
+            seen = {
+                str(mentor): [
+                    (row["__table"], row["__op"]) for key, row in found if key == str(mentor)
+                ]
+                for mentor in (here, there)
+            }
+            assert seen[str(here)] == [
+                ("peer_mentors", "r"),
+                ("activities", "c"),
+                ("activities", "u"),
+                ("activities", "d"),
+                ("peer_mentors", "d"),
+            ]
+            assert seen[str(there)] == [
+                ("peer_mentors", "r"),
+                ("activities", "c"),
+                ("activities", "d"),
+            ]
+
+    run(test())
+
+
+@pytest.mark.parametrize("how", ["connect killed", "connector deleted", "connector stopped"])
+def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_number(
+    stack: Stack, database_url: str, how: str
+) -> None:
+    async def disturb(site: OwnSite) -> None:
+        generation = await _filling_with_rows(site)
+        if how == "connect killed":
+            await asyncio.to_thread(stack.kill, "connect")
+            await asyncio.to_thread(stack.start, "connect")
+        elif how == "connector deleted":
+            await site.connect.delete(generation.connector)
+        else:
+            await site.connect.stop(generation.connector)
+
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=60_000)
+            other = await asyncpg.connect(database_url)
+            live, _ = await asyncio.gather(
+                provisioning.provision(site), disturb(_with_connection(site, other))
+            )
+            await other.close()
+            found = await records(site, live)
+
+            assert live.number == 2
+            assert sum(live.starts) == len(found) == 60_001
+            first = await site.connection.fetchrow(
+                "SELECT state, reason, live_at FROM badge_logs WHERE generation = 1"
+            )
+            assert first is not None
+            assert (first["state"], first["live_at"]) == ("broken", None)
+            assert first["reason"]
+            gone = generations.names(site.prefix, 1)
+            assert await read_slot(site.connection, gone.slot) is None
+            assert await site.connect.status(gone.connector) is None
+            assert await site.cluster.topics([gone.topic, gone.heartbeat_topic]) == {}
+
+    run(test())
+
+
+async def _filling_with_rows(site: Site) -> generations.Generation:
+    """The generation being filled, once some of its rows are in the topic."""
+    async with asyncio.timeout(60):
+        while True:
+            generation = await generations.filling(site.connection)
+            if generation is not None:
+                topics = await site.cluster.topics([generation.topic])
+                if topics and sum(await site.cluster.ends(topics[generation.topic])) > 0:
+                    return generation
+            await asyncio.sleep(0.02)
+
+
+def _with_connection(site: OwnSite, connection: Any) -> OwnSite:
+    return OwnSite(**{**vars(site), "connection": connection})
+
+
+def test_a_provision_that_was_killed_is_gone_on_with(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=100)
+            begun = await filling.begin(site)
+            await filling.snapshot_ended(site, begun)
+
+            live = await provisioning.provision(site)
+
+            assert live.log_id == begun.log_id
+            assert sum(live.starts) == 101
+
+    run(test())
+
+
+def test_two_at_once_fill_one_generation(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            other = await asyncpg.connect(database_url)
+            one, two = await asyncio.gather(
+                provisioning.provision(site), provisioning.provision(_with_connection(site, other))
+            )
+            await other.close()
+
+            assert one == two
+            assert await site.connection.fetchval("SELECT count(*) FROM badge_logs") == 1
+
+    run(test())
+
+
+def test_a_new_generation_closes_the_old_one_before_it_starts(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=10)
+            old = await provisioning.provision(site)
+            new = await provisioning.fill(site)
+
+            assert (old.number, new.number) == (1, 2)
+            closed = await generations.find(site.connection, old.log_id)
+            assert closed is not None
+            assert closed.state == "closed"
+            assert await _positions(site, old.log_id) == []
+            assert len(await _positions(site, new.log_id)) == 3
+            assert await generations.live(site.connection) == new
+            assert Counter(key for key, _ in await records(site, new)).total() == 11
+
+    run(test())
+
+
+def test_a_missing_connector_comes_back_where_it_was(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            await site.connect.delete(live.connector)
+            mentor = await add_mentor(site.connection)
+            assert await provisioning.plan(site) == [
+                f"create the missing connector {live.connector} again"
+            ]
+
+            assert await provisioning.provision(site) == live
+
+            await written(site, live, 1)
+            ((key, value),) = await records(site, live)
+            assert (key, json.loads(value)["__op"]) == (str(mentor), "c")
+
+    run(test())
+
+
+def test_a_stopped_connector_and_a_changed_configuration_are_put_right(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            wanted = await site.connect.config(live.connector)
+            assert wanted is not None
+            await site.connect.configure(live.connector, {**wanted, "poll.interval.ms": "77"})
+            await site.connect.stop(live.connector)
+
+            await provisioning.provision(site)
+
+            assert await site.connect.config(live.connector) == wanted
+            await add_mentor(site.connection)
+            await written(site, live, 1)
+
+    run(test())
+
+
+def test_a_connector_whose_offsets_are_gone_is_not_started_again(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            await site.connect.stop(live.connector)
+            await site.connect.delete_offsets(live.connector)
+            await site.connect.delete(live.connector)
+
+            with pytest.raises(Problem, match="offsets") as caught:
+                await provisioning.provision(site)
+            assert caught.value.code == 1
+            with pytest.raises(Problem, match="generation 1 of the log is broken"):
+                await provisioning.provision(site)
+
+            status = await site.connect.status(live.connector)
+            assert status is not None
+            assert status.state == "STOPPED"
+
+    run(test())
+
+
+def test_a_database_without_migrations_is_told_what_to_do(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await site.connection.execute(f"DROP PUBLICATION {site.prefix}_mentor_log")
+
+            with pytest.raises(Problem, match="run `badges migrate` first"):
+                await provisioning.provision(site)
+
+    run(test())
+
+
+def test_the_command_prints_a_plan_then_its_result(
+    stack: Stack, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def badges(*arguments: str) -> Any:
+        settings.load.cache_clear()
+        result = CliRunner().invoke(app, ["provision", *arguments, "--json"])
+        assert result.exception is None, result.exception
+        return json.loads(result.stdout)
+
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            environment = {**stack.environment(database_url), "BADGES_PREFIX": site.prefix}
+            for name, value in {**environment, "BADGES_PARTITIONS": "3"}.items():
+                monkeypatch.setenv(name, value)
+            monkeypatch.setattr(Site, "configuration", lambda _, number: site.configuration(number))
+
+            plan = await asyncio.to_thread(badges, "--dry-run")
+            assert plan == {
+                "would": [
+                    "begin a new generation of the log: topics, slot, connector and first snapshot"
+                ]
+            }
+            assert await generations.newest(site.connection) is None
+            result = await asyncio.to_thread(badges)
+
+            live = await generations.live(site.connection)
+            assert live is not None
+            assert result["log_id"] == live.log_id
+            assert result["starts"] == [0, 0, 0]
+            assert result["notes"] == []
+
+    run(test())
+    settings.load.cache_clear()

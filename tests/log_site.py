@@ -1,0 +1,125 @@
+"""A place to provision logs in: a database, a prefix and a connector of one test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from badges.console.schema import apply
+from badges.console.schema.database import Connection
+from badges.console.stack import filling
+from badges.console.stack.filling import Site
+from badges.streams import generations
+from badges.streams.cluster import Cluster
+from badges.streams.connect import Connect
+from badges.streams.kafka import KafkaAccess
+from badges.streams.log import KafkaLog
+from tests.stack import Stack
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class OwnSite(Site):
+    """A site whose connector reads a database of the test's own, not the one in Connect's mind."""
+
+    database: str = ""
+
+    def configuration(self, number: int) -> dict[str, str]:
+        return {**super().configuration(number), "database.dbname": self.database}
+
+
+@asynccontextmanager
+async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncIterator[OwnSite]:
+    """A site on a migrated database; at the end its connectors, slots and topics are gone."""
+    access = KafkaAccess(stack.kafka_bootstrap)
+    connection = await asyncpg.connect(url)
+    async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
+        site = OwnSite(
+            connection=connection,
+            access=access,
+            cluster=cluster,
+            connect=rest,
+            prefix=f"t{next(_numbers)}",
+            partitions=partitions,
+            replication_factor=1,
+            database=url.rpartition("/")[2],
+        )
+        roles = {
+            role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
+            for role in ("badges_worker", "badges_api", "badges_connect")
+        }
+        await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+        try:
+            yield site
+        finally:
+            await _clear(replace(site, connection=await _alive(site.connection, url)))
+
+
+async def _alive(connection: Connection, url: str) -> Connection:
+    return await asyncpg.connect(url) if connection.is_closed() else connection
+
+
+async def _clear(site: OwnSite) -> None:
+    for row in await site.connection.fetch("SELECT log_id FROM badge_logs"):
+        generation = await generations.find(site.connection, row["log_id"])
+        assert generation is not None
+        await filling.discard(site, generation, "the test is over")
+    await site.cluster.delete([f"{site.prefix}.dead-letters"])
+    await site.connection.close()
+
+
+async def add_mentor(connection: Connection, *, activities: int = 0) -> UUID:
+    """Insert a mentor of a new organization, and activities of theirs, in one transaction."""
+    organization, mentor = uuid4(), uuid4()
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO organizations (id, slug, name) VALUES ($1, $2, 'Red Cross Test')",
+            organization,
+            str(organization),
+        )
+        await connection.execute(
+            "INSERT INTO peer_mentors (id, organization_id, display_name) "
+            "VALUES ($1, $2, 'Astrid Secret')",
+            mentor,
+            organization,
+        )
+        await add_activities(connection, mentor, activities)
+    return mentor
+
+
+async def add_activities(connection: Connection, mentor: UUID, number: int) -> None:
+    """Insert activities of a mentor, all at once."""
+    await connection.execute(
+        """
+        INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date)
+        SELECT gen_random_uuid(), $1, 'visit', date '2026-01-01' + n % 300
+        FROM generate_series(1, $2) n
+        """,
+        mentor,
+        number,
+    )
+
+
+async def records(site: Site, generation: generations.Generation) -> list[tuple[str, bytes]]:
+    """All records of the log, key and value, partition by partition."""
+    reader = KafkaLog(site.access, generation.topic)
+    (topic,) = (await site.cluster.topics([generation.topic])).values()
+    return [
+        ((record.key or b"").decode(), record.value or b"")
+        for partition, end in enumerate(await site.cluster.ends(topic))
+        async for chunk in reader.read(partition, 0, end)
+        for record in chunk
+    ]
+
+
+async def written(site: Site, generation: generations.Generation, rows: int) -> None:
+    """Return when the log holds that many records at least; fails after 30 s."""
+    (topic,) = (await site.cluster.topics([generation.topic])).values()
+    async with asyncio.timeout(30):
+        while sum(await site.cluster.ends(topic)) < rows:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
