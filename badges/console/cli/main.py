@@ -6,6 +6,7 @@ import typer
 
 from badges.console.cli.api import api
 from badges.console.cli.dedupe import dedupe
+from badges.console.cli.demo import demo
 from badges.console.cli.env import env
 from badges.console.cli.migrate import migrate
 from badges.console.cli.provision import provision
@@ -21,6 +22,7 @@ app = typer.Typer(
 
 app.command()(api)
 app.command()(dedupe)
+app.command()(demo)
 app.command()(env)
 app.command()(migrate)
 app.command()(provision)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 FILE = "catalogue.json"
 GIT_FILE = "git_catalogue.json"
@@ -30,6 +31,10 @@ class Badge(Struct, frozen=True, forbid_unknown_fields=True):
     organization: str | None = None
     revocable: bool = False
     status: Literal["draft", "active"] = "active"
+
+    def for_organization(self, slug: str) -> "Badge":
+        """The same badge as one organization's own."""
+        return replace(self, organization=slug)
 
 
 class Catalogue(Struct, frozen=True):

@@ -91,4 +91,5 @@ def _by_hand(badge: Badge, person: Person) -> Moment:
 
 def _switched_on(badge: Badge) -> Moment:
     save = Statement(ACTIVATE, (definition_id(badge.organization, badge.key),))
-    return Moment("new badge", None, f"“{badge.name}” is switched on for everybody", [[save]])
+    text = f"“{badge.name}” is switched on for everybody"
+    return Moment("new badge", None, text, [[save]], subject=badge.name)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
@@ -57,7 +57,7 @@ class Moment:
     """Something that happens while one watches.
 
     `after` is the time in seconds since the story began. Several transactions are saved at the same
-    time, each in a connection of its own.
+    time, each in a connection of its own. `subject` is the badge that a new badge is about.
     """
 
     kind: Kind
@@ -65,6 +65,7 @@ class Moment:
     text: str
     transactions: Sequence[Transaction]
     after: float = 0.0
+    subject: str = ""
 
 
 @dataclass
@@ -96,6 +97,15 @@ class World:
     badges: Sequence[Badge]
     history: History
     script: Sequence[tuple[float, Moment]]
+
+    def people(self) -> Iterator[Person]:
+        """Everybody, those who join in the script included."""
+        yield from self.history.mentors
+        yield from (moment.person for _, moment in self.script if moment.person)
+
+    def with_badges(self, badges: Sequence[Badge]) -> "World":
+        """The same with other badges."""
+        return replace(self, badges=badges)
 
 
 class Ids:

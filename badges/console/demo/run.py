@@ -1,0 +1,181 @@
+"""One run of the demo, from the first look at the stack to the proof."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from badges.console.demo import catalogue, compose, git_history, loading, playing, recorded
+from badges.console.demo.catching_up import caught_up
+from badges.console.demo.feed import Feed, Unlock
+from badges.console.demo.tally import Tally
+from badges.console.demo.target import Target
+from badges.console.demo.telling import Directory, Show
+from badges.console.demo.verification import Difference, Verified, verify
+from badges.console.demo.world import Ids, Moment, World
+from badges.console.problems import Problem
+from badges.console.schema.database import connect, first_line, where
+
+CONNECTIONS = 6
+"""Connections to play with: enough for three moments at once that need two each."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen. `git` is the path of a repository; `limit` is in seconds, a wait."""
+
+    seed: str
+    seconds: float
+    git: Path | None = None
+    limit: float = 60
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over: what was loaded, played and proven."""
+
+    run: int
+    mentors: int
+    loaded: int
+    awards_before: int
+    tally: Tally
+    verified: Verified
+    directory: Directory
+
+
+async def run(target: Target, options: Options, show: Show) -> Finished:
+    """Load a world, play its script and verify the outcome.
+
+    Raises Problem when something does not answer, or the worker does not keep up.
+    """
+    commits = await asyncio.to_thread(git_history.read, options.git) if options.git else None
+    with _reachable(target):
+        async with connect(target.database_url) as connection:
+            await recorded.read(connection)
+            number, world = await _load(connection, options, commits, show)
+            await caught_up(connection, target.kafka, options.limit)
+            before = await connection.fetchval("SELECT count(*) FROM badge_awards")
+            tally, directory = Tally(), Directory(world)
+            show.note(f"{before} badges are held already; now watch")
+            await _play(connection, target, options, world, tally, directory, show)
+            show.note("reading the whole log again, by brute force")
+            verified = await verify(
+                connection,
+                target.kafka,
+                limit=options.limit,
+                tell=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
+            )
+    return Finished(
+        number,
+        len(world.history.mentors),
+        len(world.history),
+        before,
+        tally,
+        verified,
+        directory,
+    )
+
+
+async def _load(
+    connection: "asyncpg.Connection[Any]",
+    options: Options,
+    commits: Sequence[git_history.Commit] | None,
+    show: Show,
+) -> tuple[int, World]:
+    name = f"seed {options.seed}"
+    if options.git is not None:
+        name = options.git.resolve().name
+    number, ids = await loading.free_run(connection, name)
+    world = _compose(options, commits, name, ids)
+    world = world.with_badges(await loading.placed(connection, world.badges, world.organizations))
+    again = f"run {number} of {name}: earlier people stay, these are new; " if number > 1 else ""
+    show.note(f"{again}loading {len(world.history.mentors)} mentors, {len(world.history)} rows")
+    await loading.save_rules(connection, world.organizations, world.badges)
+    await loading.copy_history(connection, world.history)
+    return number, world
+
+
+def _compose(
+    options: Options, commits: Sequence[git_history.Commit] | None, name: str, ids: Ids
+) -> World:
+    if commits is not None:
+        return git_history.compose(commits, name, ids, options.seconds)
+    return compose.compose(catalogue.load(), ids, options.seed, options.seconds, datetime.now(UTC))
+
+
+async def _play(
+    connection: "asyncpg.Connection[Any]",
+    target: Target,
+    options: Options,
+    world: World,
+    tally: Tally,
+    directory: Directory,
+    show: Show,
+) -> None:
+    def moment(happened: Moment, committed: float) -> None:
+        tally.save(happened, committed)
+        show.moment(happened, directory.place(happened.person) if happened.person else "")
+        show.figures(tally)
+
+    def unlock(seen: Unlock) -> None:
+        line = directory.describe(seen, tally.unlock(seen), datetime.now())
+        if line is not None:
+            show.unlock(line)
+        show.figures(tally)
+
+    async with (
+        asyncpg.create_pool(
+            target.database_url, min_size=CONNECTIONS, max_size=CONNECTIONS
+        ) as pool,
+        _following(target, unlock),
+    ):
+        await playing.play(pool, world.script, moment)
+        await caught_up(connection, target.kafka, options.limit)
+
+
+@asynccontextmanager
+async def _following(target: Target, take: Callable[[Unlock], None]) -> AsyncIterator[None]:
+    """The feed runs for as long as the block does, and looks once more at its end."""
+    async with connect(target.database_url) as connection:
+        feed = await Feed.open(connection)
+        task = asyncio.create_task(feed.follow(take))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await feed.look(take)
+
+
+@contextmanager
+def _reachable(target: Target) -> Iterator[None]:
+    """Turn what a stack that is away or unfinished makes us raise into one clear line."""
+    try:
+        yield
+    except asyncpg.UndefinedTableError as error:
+        raise Problem(f"{first_line(error)}: run `badges migrate` first (make up does)") from error
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        raise Problem(
+            f"Postgres at {where(target.database_url)} went away: {first_line(error)}"
+        ) from error
+    except KafkaError as error:
+        raise Problem(
+            f"Kafka at {target.kafka.bootstrap} does not answer: {first_line(error)}. "
+            "Check BADGES_KAFKA_BOOTSTRAP and that it runs (make up)."
+        ) from error
+
+
+def named(difference: Difference, directory: Directory) -> str:
+    """A difference in one line, with the names that are known."""
+    badge = f", badge {directory.badge(difference.badge)}" if difference.badge else ""
+    return (
+        f"mentor {directory.person(difference.peer_mentor_id)}{badge}: {difference.what} "
+        f"should be {difference.expected}, is {difference.found}"
+    )

@@ -1,0 +1,93 @@
+"""What a run of the demo comes to: as text for people, and as JSON."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from badges.console.demo.run import Finished, named
+
+MOST_SHOWN = 20
+
+
+def as_text(finished: Finished) -> RenderableType:
+    """The summary, and what differs if anything does."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="grey58")
+    table.add_column()
+    for name, text in _lines(finished):
+        table.add_row(name, text)
+    return Padding(Group(table, *_verdict(finished)), (1, 1))
+
+
+def _lines(finished: Finished) -> list[tuple[str, str]]:
+    tally = finished.tally
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.moments.items()))
+    lines = [
+        ("run", f"{finished.run}: {finished.mentors} mentors with {finished.loaded} rows loaded"),
+        ("played", f"{tally.saves} saves ({kinds})" if tally.saves else "nothing"),
+        ("awards", f"{finished.verified.awards}, {_unlocks(finished)} while you watched"),
+    ]
+    if latency := tally.latency:
+        lines.append(
+            (
+                "commit to award",
+                f"p50 {latency.p50:.0f} ms, p95 {latency.p95:.0f} ms, p99 {latency.p99:.0f} ms "
+                f"({latency.count} unlocks)",
+            )
+        )
+    if reach := tally.reach:
+        lines.append(
+            ("new badge", f"{reach.badge} reached {reach.mentors} mentors in {reach.last:.0f} ms")
+        )
+    return lines
+
+
+def _unlocks(finished: Finished) -> str:
+    counts = finished.tally.unlocks
+    return ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts)) or "none"
+
+
+def _verdict(finished: Finished) -> list[Text]:
+    verified = finished.verified
+    if not verified.differences:
+        return [
+            Text(
+                f"verified: {verified.records} records of the log read again by brute force; "
+                f"{verified.awards} awards of {verified.mentors} mentors, their events and "
+                "statistics are exactly what the rules say",
+                style="bold sea_green2",
+            )
+        ]
+    count = len(verified.differences)
+    shown = [
+        Text(named(difference, finished.directory))
+        for difference in verified.differences[:MOST_SHOWN]
+    ]
+    more = [Text(f"and {count - MOST_SHOWN} more")] if count > MOST_SHOWN else []
+    return [Text(f"not verified: {count} differences", style="bold red3"), *shown, *more]
+
+
+def as_json(finished: Finished) -> str:
+    """The summary as a JSON object; latencies in milliseconds."""
+    tally, verified = finished.tally, finished.verified
+    document: dict[str, Any] = {
+        "run": finished.run,
+        "mentors_loaded": finished.mentors,
+        "rows_loaded": finished.loaded,
+        "saves": tally.saves,
+        "moments": dict(tally.moments),
+        "unlocks": dict(tally.unlocks),
+        "latency_ms": asdict(tally.latency) if tally.latency else None,
+        "new_badge": asdict(tally.reach) if tally.reach else None,
+        "verified": not verified.differences,
+        "records": verified.records,
+        "mentors": verified.mentors,
+        "awards": verified.awards,
+        "differences": [asdict(difference) for difference in verified.differences],
+    }
+    return json.dumps(document, indent=2)
