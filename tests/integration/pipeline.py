@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 from aiokafka.partitioner import murmur2
 
+from badges.console.demo.verification import verify
 from badges.console.stack import provisioning
 from badges.streams.generations import Generation
 from tests.integration.workers import SESSION_SECONDS, Worker
@@ -150,6 +151,10 @@ class Pipeline:
         )
         return [row["kind"] for row in rows]
 
+    async def last_event(self) -> int:
+        """The highest id of badge_award_events, 0 without any."""
+        return int(await self.pool.fetchval("SELECT coalesce(max(id), 0) FROM badge_award_events"))
+
     async def stats(self, mentor: UUID) -> asyncpg.Record | None:
         """The row of peer_mentor_stats, or None."""
         return await self.pool.fetchrow(
@@ -221,6 +226,19 @@ class Pipeline:
                 self.log.partitions,
             )
         )
+
+    async def verify(self, seconds: float = 60) -> None:
+        """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
+        async with self.pool.acquire() as connection:
+            outcome = await verify(connection, self.site.access, limit=seconds)  # type: ignore[arg-type]
+        assert outcome.differences == [], "\n".join(map(str, outcome.differences[:20]))
+
+    async def retire_everything(self) -> None:
+        """Freeze all badges there are, so that they cost nothing to the tests that follow."""
+        await self.pool.execute(
+            "UPDATE badge_definitions SET status = 'retired' WHERE status <> 'retired'"
+        )
+        await self.settle()
 
     async def until(
         self, condition: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, what: str = ""

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from tests.integration.pipeline import Rig, Pipeline, Pool, count_of, pipeline
+from tests.integration.pipeline import Pipeline, Pool, Rig, count_of, pipeline
 from tests.stack import Stack
 
 FOUND_ORGANIZATION, FOUND_MENTOR, LONELY_MENTOR = (uuid4() for _ in range(3))

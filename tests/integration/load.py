@@ -1,0 +1,103 @@
+"""A load that goes on while a test breaks something, and is complete at the end anyway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from tests.integration.operations import Operations, Transaction
+from tests.integration.pipeline import Pipeline
+
+PACE_SECONDS = 0.004
+"""Between two transactions: a machine that does everything at once has to keep up."""
+RETRY_SECONDS = 0.05
+
+
+class Load:
+    """Plays the operations of a seed, each transaction until it is committed."""
+
+    def __init__(self, pipeline: Pipeline, operations: Operations) -> None:
+        self.operations = operations
+        self.committed = 0
+        self._pipeline = pipeline
+        self._moved = asyncio.Condition()
+        self._stopping = False
+
+    async def begin(self) -> None:
+        """Make everything that is there before the first transaction."""
+        for statement in self.operations.setup():
+            await self._commit([statement])
+
+    async def play(self, transactions: Iterable[Transaction]) -> None:
+        """Commit one transaction after the other until `stop` is called."""
+        for transaction in transactions:
+            if self._stopping:
+                return
+            await self._commit(transaction)
+            async with self._moved:
+                self.committed += 1
+                self._moved.notify_all()
+            await asyncio.sleep(PACE_SECONDS)
+
+    async def more(self, transactions: int) -> None:
+        """Return when that many more transactions are committed."""
+        goal = self.committed + transactions
+        async with self._moved, asyncio.timeout(60):
+            await self._moved.wait_for(lambda: self.committed >= goal)
+
+    def stop(self) -> None:
+        """Let `play` return after the transaction that it is at."""
+        self._stopping = True
+
+    async def finish(self) -> None:
+        """Deal what the counted mentors still miss."""
+        for transaction in self.operations.rest():
+            await self._commit(transaction)
+
+    async def check(self) -> None:
+        """Fail unless every counted mentor has the badge for all their rows, and nobody more."""
+        rows = await self._pipeline.pool.fetch(
+            "SELECT badge_definition_id, peer_mentor_id FROM badge_awards "
+            "WHERE badge_definition_id = ANY ($1) AND peer_mentor_id = ANY ($2)",
+            [self.operations.reached, self.operations.one_short],
+            self.operations.counted,
+        )
+        assert sorted(row["peer_mentor_id"] for row in rows) == sorted(self.operations.counted)
+        assert {row["badge_definition_id"] for row in rows} == {self.operations.reached}
+
+    async def _commit(self, transaction: Transaction) -> None:
+        """Try until it is committed: lost connections and deadlocks are none of the load's."""
+        while True:
+            try:
+                async with self._pipeline.pool.acquire() as connection, connection.transaction():
+                    for sql, values in transaction:
+                        await connection.execute(sql, *values)
+            except (
+                asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError,
+                asyncpg.OperatorInterventionError,
+                asyncpg.InsufficientResourcesError,
+                asyncpg.TransactionRollbackError,
+                OSError,
+            ):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+
+@asynccontextmanager
+async def load(pipeline: Pipeline, seed: int) -> AsyncIterator[Load]:
+    """A load that goes on in the block; after it everything is decided and compared."""
+    going = Load(pipeline, Operations(seed))
+    await going.begin()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(going.play(going.operations.transactions()))
+        try:
+            yield going
+        finally:
+            going.stop()
+    await going.finish()
+    await pipeline.verify()
+    await going.check()
+    await pipeline.retire_everything()

@@ -1,0 +1,50 @@
+"""Workers that are killed, paused, joined and left by others: nothing is lost or counted twice."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.load import load
+from tests.integration.pipeline import Pipeline, Rig, pipeline
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def rig(stack: Stack) -> Iterator[Rig]:
+    """One pipeline for the tests of this file; each starts and ends workers of its own."""
+    with pipeline(stack) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_stays(rig: Rig) -> Iterator[None]:
+    yield
+    rig.pipeline.end_workers()
+
+
+async def next_event(p: Pipeline) -> None:
+    """Return when one more award was granted, promoted, revoked or restored."""
+    before = await p.last_event()
+
+    async def came() -> bool:
+        return await p.last_event() > before
+
+    await p.until(came, what="the next award")
+
+
+def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        worker.start()
+        async with load(p, 1) as going:
+            for _ in range(3):
+                await going.more(150)
+                await asyncio.to_thread(worker.kill)
+                began = time.monotonic()
+                worker.start()
+                await next_event(p)
+                print(f"kill -9 and restart: {time.monotonic() - began:.1f} s to the next award")
+
+    rig.run(test)
