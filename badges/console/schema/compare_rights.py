@@ -27,15 +27,20 @@ _HAS = {
     "SCHEMA": "SELECT has_schema_privilege($1, to_regnamespace($2), $3)",
 }
 _HAS_COLUMN = """
-SELECT bool_and(has_column_privilege($1, to_regclass($2), column_name, $3))
-FROM unnest($4::text[]) AS column_name
+SELECT bool_and(a.attnum IS NOT NULL
+                AND has_column_privilege($1::name, a.attrelid, a.attnum, $3))
+FROM unnest($4::text[]) AS wanted (name)
+LEFT JOIN pg_attribute a ON a.attrelid = to_regclass($2) AND a.attname = wanted.name
 """
 
 _OPEN = """
 SELECT 'TABLE' AS kind, c.oid::regclass::text AS name,
        coalesce(r.rolname::text, 'PUBLIC') AS grantee
 FROM pg_class c, aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
-WHERE c.oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
+WHERE (c.oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
+       OR c.relkind = 'S' AND EXISTS (
+           SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.refobjid = ANY (
+               SELECT to_regclass(name) FROM unnest($1::text[]) AS name)))
     AND (a.grantee = 0 OR r.rolname IN ('anon', 'authenticated'))
 UNION
 SELECT 'FUNCTION', p.oid::regprocedure::text, coalesce(r.rolname::text, 'PUBLIC')

@@ -25,6 +25,7 @@ SELECT EXISTS (
         AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = 'slug')
 """
 
+_TABLE = "r"
 _CASCADE = "c"
 
 
@@ -38,9 +39,10 @@ async def compare(connection: Connection) -> list[Difference]:
         for difference in _table(relation, wanted[name])
     ]
     keys = await catalog.keys(connection)
-    differences += _primary_keys(sorted(found), keys)
-    differences += _references(found, keys)
-    differences += _other_references(found, keys)
+    plain = {name for name, relation in found.items() if relation.kind == _TABLE}
+    differences += _primary_keys(sorted(plain), keys)
+    differences += _references(plain, keys)
+    differences += _other_references(keys)
     if "organizations" in found and not await connection.fetchval(_UNIQUE_SLUG):
         differences.append(_missing_key("organizations", "UNIQUE (slug)"))
     return differences
@@ -48,7 +50,7 @@ async def compare(connection: Connection) -> list[Difference]:
 
 def _table(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:
     where = f"public.{relation.name}"
-    if relation.kind != "r":
+    if relation.kind != _TABLE:
         yield Difference(
             where,
             "something else has this name",
@@ -144,7 +146,7 @@ def _primary_keys(names: Sequence[str], keys: Sequence[Key]) -> Iterator[Differe
             )
 
 
-def _references(found: dict[str, Relation], keys: Sequence[Key]) -> Iterator[Difference]:
+def _references(found: set[str], keys: Sequence[Key]) -> Iterator[Difference]:
     for wanted in REFERENCES:
         if wanted.table not in found:
             continue
@@ -168,12 +170,11 @@ def _references(found: dict[str, Relation], keys: Sequence[Key]) -> Iterator[Dif
                 yield _without_cascade(key, "stop")
 
 
-def _other_references(found: dict[str, Relation], keys: Sequence[Key]) -> Iterator[Difference]:
+def _other_references(keys: Sequence[Key]) -> Iterator[Difference]:
     ours = {(wanted.table, wanted.target) for wanted in REFERENCES}
     for key in keys:
         if (
             key.target == "peer_mentors"
-            and "peer_mentors" in found
             and key.on_delete != _CASCADE
             and (key.table, key.target) not in ours
         ):

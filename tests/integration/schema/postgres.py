@@ -83,9 +83,9 @@ def running(folder: Path) -> Iterator[Installed]:
     """Start a server of these programs on a free port; it ends, and its data goes, at the exit."""
     home = Path(tempfile.mkdtemp(prefix="badges-postgres-"))
     # Postgres refuses to run as root.
-    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
-    os.chown(home, user, -1)
-    rights = {"user": user} if os.geteuid() == 0 else {}
+    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    if user is not None:
+        os.chown(home, user, -1)
     port = free_port_base()
     data = home / "data"
     subprocess.run(
@@ -93,7 +93,7 @@ def running(folder: Path) -> Iterator[Installed]:
         check=True,
         capture_output=True,
         cwd=home,
-        **rights,  # type: ignore[call-overload]
+        user=user,
     )
     options = ["wal_level=logical", "fsync=off", f"listen_addresses={HOST}", "timezone=UTC"]
     with (home / "log").open("wb") as log:
@@ -105,7 +105,7 @@ def running(folder: Path) -> Iterator[Installed]:
             stdout=log,
             stderr=log,
             cwd=home,
-            **rights,
+            user=user,
         )  # fmt: skip
     try:
         wait_for(lambda: _answers(port), 30, "an answer of Postgres")

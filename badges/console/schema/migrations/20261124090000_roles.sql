@@ -45,19 +45,27 @@ REVOKE ALL ON SCHEMA badges_private FROM PUBLIC;
 GRANT USAGE ON SCHEMA public, badges_private TO badges_worker, badges_api, badges_connect;
 
 -- Everybody's rights on one table or function end here: PUBLIC's, and those that Supabase's default
--- privileges hand to anon and authenticated on everything new. A table gets row-level security too.
+-- privileges hand to anon and authenticated on everything new. A table gets row-level security too,
+-- and the sequence of its identity column goes with it.
 CREATE OR REPLACE FUNCTION badges_private.close_to_public(target regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    grantee text;
-    is_table boolean := (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = target);
+    closed regclass;
+    grantees text;
 BEGIN
-    IF is_table THEN
+    SELECT string_agg(quote_ident(rolname), ', ') INTO grantees
+    FROM pg_roles WHERE rolname IN ('anon', 'authenticated');
+    IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = target) THEN
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
     END IF;
-    EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC', target);
-    FOR grantee IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', target, grantee);
+    FOR closed IN
+        SELECT target
+        UNION ALL
+        SELECT d.objid::regclass FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+        WHERE d.refobjid = target AND d.classid = 'pg_class'::regclass AND c.relkind = 'S'
+    LOOP
+        EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', closed,
+                       concat_ws(', ', 'PUBLIC', grantees));
     END LOOP;
 END
 $$;
@@ -65,12 +73,12 @@ $$;
 CREATE OR REPLACE FUNCTION badges_private.close_to_public(target regprocedure) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    grantee text;
+    grantees text;
 BEGIN
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', target);
-    FOR grantee IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', target, grantee);
-    END LOOP;
+    SELECT string_agg(quote_ident(rolname), ', ') INTO grantees
+    FROM pg_roles WHERE rolname IN ('anon', 'authenticated');
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', target,
+                   concat_ws(', ', 'PUBLIC', grantees));
 END
 $$;
 

@@ -21,7 +21,9 @@ ALTER TABLE public.badge_awards
 
 UPDATE public.badge_awards SET changed_by = awarded_by WHERE changed_by IS NULL;
 
-ALTER TABLE public.badge_awards ALTER COLUMN changed_by SET NOT NULL;
+ALTER TABLE public.badge_awards
+    ALTER COLUMN id SET DEFAULT gen_random_uuid(),
+    ALTER COLUMN changed_by SET NOT NULL;
 
 SELECT badges_private.close_to_public('public.badge_awards'::regclass);
 
@@ -228,8 +230,9 @@ CREATE TABLE IF NOT EXISTS public.badge_alerts (
 
 SELECT badges_private.close_to_public('public.badge_alerts'::regclass);
 
-CREATE INDEX IF NOT EXISTS badge_alerts_open_idx
-    ON public.badge_alerts (kind) WHERE resolved_at IS NULL;
+-- At most one open alert of each kind and subject, however many workers raise it.
+CREATE UNIQUE INDEX IF NOT EXISTS badge_alerts_one_open_key
+    ON public.badge_alerts (kind, (coalesce(detail ->> 'subject', ''))) WHERE resolved_at IS NULL;
 
 -- One row that the connector touches, so that its slot moves while the mentors' tables are quiet.
 CREATE TABLE IF NOT EXISTS public.badge_heartbeats (

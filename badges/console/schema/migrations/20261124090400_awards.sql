@@ -173,11 +173,11 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 
 CREATE OR REPLACE FUNCTION badges_private.depart_mentors(peer_mentor_ids uuid[]) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET badges.departing = 'on' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     removed bigint;
 BEGIN
+    PERFORM set_config('badges.departing', 'on', true);
     DELETE FROM public.badge_awards
     WHERE peer_mentor_id = ANY (peer_mentor_ids) AND changed_by = 'rule';
     GET DIAGNOSTICS removed = ROW_COUNT;
@@ -185,6 +185,7 @@ BEGIN
     WHERE e.peer_mentor_id = ANY (peer_mentor_ids) AND e.source <> 'admin'
         AND NOT EXISTS (SELECT FROM public.badge_awards a WHERE a.id = e.badge_award_id);
     DELETE FROM public.peer_mentor_stats WHERE peer_mentor_id = ANY (peer_mentor_ids);
+    PERFORM set_config('badges.departing', '', true);
     RETURN removed;
 END
 $$;

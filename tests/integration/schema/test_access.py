@@ -1,0 +1,276 @@
+"""Who may do what: from the catalog, and as each role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from badges.console.schema import apply
+from badges.console.schema.check import check
+from badges.console.schema.database import Connection
+from tests.integration.schema.people import People, settle
+from tests.integration.schema.postgres import Server
+
+pytestmark = pytest.mark.anyio
+
+SUPABASE_ROLES = ("anon", "authenticated", "service_role")
+
+OPEN = """
+SELECT c.oid::regclass::text, coalesce(a.grantee::regrole::text, 'PUBLIC'), a.privilege_type
+FROM pg_class c, aclexplode(c.relacl) a
+WHERE c.relnamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
+    AND (a.grantee = 0 OR a.grantee = ANY (
+        SELECT oid FROM pg_roles WHERE rolname IN ('anon', 'authenticated')))
+"""
+
+EXECUTABLE = """
+SELECT p.oid::regprocedure::text AS function, r.rolname::text AS role
+FROM pg_proc p, pg_roles r
+WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
+    AND r.rolname = ANY ($1) AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+"""
+
+ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
+
+
+@asynccontextmanager
+async def acting(db: Connection, role: str, organization: object = "") -> AsyncIterator[None]:
+    """Within, the connection acts as the role, with the claim of that organization."""
+    claims = f'{{"sub": "someone", "app_metadata": {{"organization_id": "{organization}"}}}}'
+    await db.execute(f"SET ROLE {role}")
+    await db.execute("SELECT set_config('request.jwt.claims', $1, false)", claims)
+    try:
+        yield
+    finally:
+        await db.execute("RESET ROLE")
+        await db.execute("RESET request.jwt.claims")
+
+
+@pytest.fixture
+async def supabase(empty_db: Connection) -> AsyncIterator[Connection]:
+    """A migrated database with Supabase's roles and its default privileges."""
+    for role in SUPABASE_ROLES:
+        await empty_db.execute(
+            f"CREATE ROLE {role} {'BYPASSRLS' if role == 'service_role' else ''}"
+        )
+    names = ", ".join(SUPABASE_ROLES)
+    try:
+        for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
+            await empty_db.execute(
+                f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {kind} TO {names}"
+            )
+        await apply.migrate(empty_db, prefix="badges", role_passwords={})
+        yield empty_db
+    finally:
+        await empty_db.execute(f"DROP OWNED BY {names}")
+        await empty_db.execute(f"DROP ROLE {names}")
+
+
+async def test_nothing_is_open_to_everybody(db: Connection) -> None:
+    assert await db.fetch(OPEN) == []
+    for row in await db.fetch(
+        "SELECT p.oid::regprocedure::text AS name, p.proacl FROM pg_proc p "
+        "WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)"
+    ):
+        assert row["proacl"] is not None, f"{row['name']} has the default: open to everybody"
+        assert not any(entry.startswith("=") for entry in row["proacl"]), row["name"]
+
+
+async def test_every_table_has_row_level_security(db: Connection) -> None:
+    rows = await db.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relrowsecurity "
+        "AND relnamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)"
+    )
+    assert rows == []
+
+
+async def test_views_show_what_their_reader_may_see(db: Connection) -> None:
+    rows = await db.fetch(
+        "SELECT relname, reloptions FROM pg_class "
+        "WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace"
+    )
+    assert [row["relname"] for row in rows] == ["peer_mentor_stats_current"]
+    assert rows[0]["reloptions"] == ["security_invoker=true"]
+
+
+async def test_functions_with_rights_of_their_own_have_a_fixed_search_path(db: Connection) -> None:
+    rows = await db.fetch(
+        "SELECT p.proname, p.proconfig FROM pg_proc p "
+        "WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)"
+    )
+    assert len(rows) > 15
+    for row in rows:
+        assert "search_path=pg_catalog, pg_temp" in (row["proconfig"] or []), row["proname"]
+
+
+async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -> None:
+    assert await supabase.fetch(OPEN) == []
+    rows = await supabase.fetch(EXECUTABLE, ROLES)
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["role"], set()).add(row["function"].partition("(")[0])
+    assert found == {
+        "badges_worker": {
+            "award_badge",
+            "badges_private.lock_for_awards",
+            "badges_private.grant_awards",
+            "badges_private.depart_mentors",
+        },
+        "badges_api": {"award_badge", "badges_private.claimed_organization"},
+        "service_role": {"award_badge"},
+    }
+    assert await check(supabase, prefix="badges") == []
+
+
+async def test_an_edge_function_awards_and_revokes(supabase: Connection) -> None:
+    people = await settle(supabase)
+    async with acting(supabase, "service_role"):
+        row = await supabase.fetchrow(
+            "SELECT * FROM award_badge($1, $2, now(), '{}')", people.mentor, people.definition
+        )
+        assert row is not None
+        assert row["awarded_by"] == "someone"
+        await supabase.execute("UPDATE badge_awards SET revoked_at = now()")
+        for statement in (
+            "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at) "
+            "SELECT peer_mentor_id, badge_definition_id, now() FROM badge_awards",
+            "UPDATE badge_awards SET changed_by = 'rule'",
+            "INSERT INTO badge_award_events (badge_award_id, peer_mentor_id, badge_definition_id, "
+            "kind, source) SELECT id, peer_mentor_id, badge_definition_id, 'granted', 'stream' "
+            "FROM badge_awards",
+            "DELETE FROM peer_mentor_stats",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await supabase.execute(statement)
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+async def test_visitors_reach_nothing(supabase: Connection, role: str) -> None:
+    people = await settle(supabase)
+    async with acting(supabase, role):
+        for table in ("activities", "badge_awards", "badge_alerts", "peer_mentor_stats_current"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await supabase.fetch(f"SELECT * FROM {table}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await supabase.fetch(
+                "SELECT award_badge($1, $2, now(), '{}')", people.mentor, people.definition
+            )
+
+
+async def two_organizations(db: Connection) -> tuple[People, People]:
+    mine, other = await settle(db), await settle(db, "bergen")
+    for people in (mine, other):
+        await db.execute(
+            "SELECT award_badge($1, $2, now(), '{}')", people.mentor, people.definition
+        )
+        await db.execute(
+            "INSERT INTO peer_mentor_stats (peer_mentor_id) VALUES ($1)", people.mentor
+        )
+        await db.execute(
+            "INSERT INTO activities (peer_mentor_id, activity_type, activity_date) "
+            "VALUES ($1, 'visit', '2026-01-01')",
+            people.mentor,
+        )
+    return mine, other
+
+
+async def test_the_api_sees_the_organization_of_its_claims(db: Connection) -> None:
+    mine, other = await two_organizations(db)
+    async with acting(db, "badges_api", mine.organization):
+        for table, expected in (
+            ("organizations", 1), ("peer_mentors", 1), ("activities", 1), ("badge_awards", 1),
+            ("badge_award_events", 1), ("peer_mentor_stats", 1), ("peer_mentor_stats_current", 1),
+            ("badge_definitions", 3), ("badge_definition_versions", 3),
+            ("organization_versions", 1),
+        ):  # fmt: skip
+            assert await db.fetchval(f"SELECT count(*) FROM {table}") == expected, table
+        assert (
+            await db.fetchval(
+                "SELECT (award_badge($1, $2, now(), '{}')).awarded_by", mine.mentor, mine.everywhere
+            )
+            == "someone"
+        )
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await db.fetch(
+                "SELECT award_badge($1, $2, now(), '{}')", other.mentor, other.definition
+            )
+        for statement in (
+            "DELETE FROM badge_awards",
+            "UPDATE badge_awards SET revoked_at = now()",
+            "INSERT INTO organizations (slug) VALUES ('x')",
+            "SELECT badges_private.depart_mentors('{}')",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.execute(statement)
+
+
+@pytest.mark.parametrize("claim", ["", "not-a-uuid"])
+async def test_without_a_claim_the_api_sees_no_organization(db: Connection, claim: str) -> None:
+    await two_organizations(db)
+    async with acting(db, "badges_api", claim):
+        assert await db.fetchval("SELECT count(*) FROM peer_mentors") == 0
+        assert await db.fetchval("SELECT count(*) FROM badge_awards") == 0
+
+
+async def test_the_worker_writes_results_and_nothing_else(db: Connection) -> None:
+    await two_organizations(db)
+    async with acting(db, "badges_worker"):
+        for table in ("organizations", "peer_mentors", "activities", "badge_awards"):
+            assert await db.fetchval(f"SELECT count(*) FROM {table}") == 2, table
+        await db.execute("UPDATE badge_awards SET tier = 'x', tier_earned_at = now()")
+        await db.execute("UPDATE peer_mentor_stats SET activity_count = 1, updated_at = now()")
+        await db.execute("INSERT INTO badge_alerts (kind) VALUES ('stalled')")
+        await db.execute("UPDATE badge_alerts SET resolved_at = now()")
+        for statement in (
+            "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at) "
+            "SELECT peer_mentor_id, badge_definition_id, now() FROM badge_awards",
+            "DELETE FROM badge_awards",
+            "UPDATE badge_awards SET earned_at = now()",
+            "UPDATE badge_awards SET changed_by = 'kari'",
+            "UPDATE badge_award_events SET kind = 'revoked'",
+            "DELETE FROM badge_award_events",
+            "UPDATE peer_mentors SET active = false",
+            "DELETE FROM activities",
+            "INSERT INTO badge_definition_versions (id, version, saved_by) "
+            "VALUES (gen_random_uuid(), 1, 'x')",
+            "DELETE FROM badge_log_positions",
+            "TRUNCATE activities",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.execute(statement)
+
+
+async def test_the_connector_reads_the_published_columns(db: Connection) -> None:
+    await two_organizations(db)
+    async with acting(db, "badges_connect"):
+        assert len(await db.fetch("SELECT id, organization_id, active FROM peer_mentors")) == 2
+        assert len(await db.fetch("SELECT id, tier, changed_by FROM badge_awards")) == 2
+        await db.execute("UPDATE badge_heartbeats SET at = now()")
+        for statement in (
+            "SELECT display_name FROM peer_mentors",
+            "SELECT evidence FROM badge_awards",
+            "SELECT name FROM organizations",
+            "DELETE FROM badge_heartbeats",
+            "UPDATE peer_mentors SET active = false",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.execute(statement)
+    assert await db.fetchval(
+        "SELECT rolreplication AND NOT rolsuper FROM pg_roles WHERE rolname = 'badges_connect'"
+    )
+
+
+async def test_roles_log_in_with_the_passwords_that_were_set(
+    server: Server, url: str, db: Connection
+) -> None:
+    # The password is the one that the stack's own roles have, for roles are the server's.
+    for role in ("badges_worker", "badges_api", "badges_connect"):
+        role_url = server.role_url(role, url)
+        password = role_url.partition("//")[2].partition("@")[0].partition(":")[2] or "any"
+        await apply.migrate(db, prefix="badges", role_passwords={role: password})
+        connection = await asyncpg.connect(role_url)
+        try:
+            assert await connection.fetchval("SELECT session_user::text") == role
+        finally:
+            await connection.close()

@@ -1,0 +1,51 @@
+"""Cutting SQL into statements, and what the migrations say they create."""
+
+import re
+
+import pytest
+
+from badges.console.schema import migrations, objects
+from badges.console.schema.shape import RESULT, SOURCE, tables
+from badges.console.schema.statements import bare, split
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1; SELECT 2", ["SELECT 1", "SELECT 2"]),
+        ("SELECT ';'; SELECT \";\";", ["SELECT ';'", 'SELECT ";"']),
+        ("SELECT 'it''s; one';", ["SELECT 'it''s; one'"]),
+        ("DO $$ BEGIN; END $$; SELECT 1", ["DO $$ BEGIN; END $$", "SELECT 1"]),
+        ("DO $a$ $$;$$ ; $a$;", ["DO $a$ $$;$$ ; $a$"]),
+        ("-- one; two\nSELECT 1;", ["-- one; two\nSELECT 1"]),
+        ("/* a; */ SELECT 4 - 2 / 1;", ["/* a; */ SELECT 4 - 2 / 1"]),
+        ("-- nothing\n;;\n", []),
+    ],
+)
+def test_a_quoted_semicolon_does_not_end_a_statement(sql: str, expected: list[str]) -> None:
+    assert split(sql) == expected
+
+
+def test_a_statement_without_its_comments() -> None:
+    assert bare("-- why\nSELECT '--' /* so */ ;") == "SELECT '--'  ;"
+
+
+def test_files_are_named_as_the_supabase_cli_names_them() -> None:
+    every = migrations.load()
+    assert [each.version for each in every] == sorted({each.version for each in every})
+    assert all(re.fullmatch(r"\d{14}", each.version) for each in every)
+    assert all(re.fullmatch(r"[a-z_]+", each.name) for each in every)
+
+
+def test_every_statement_that_creates_something_is_understood() -> None:
+    understood = {each.statement.removesuffix(";") for each in objects.wanted()}
+    for migration in migrations.load():
+        for statement in map(bare, migration.statements):
+            if statement.startswith(("CREATE", "GRANT", "SELECT badges_private.close")):
+                assert statement in understood, statement
+
+
+def test_the_shape_names_every_table_that_is_created() -> None:
+    created = {each.name for each in objects.wanted() if each.kind == "table"}
+    public = {name.removeprefix("public.") for name in created if name.startswith("public.")}
+    assert public == set(tables(SOURCE + RESULT))
