@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.console import settings
+from badges.console.cli import provision as command
 from badges.console.cli.main import app
 from badges.console.problems import Problem
 from badges.console.stack import filling, provisioning
@@ -307,7 +309,7 @@ def test_the_command_prints_a_plan_then_its_result(
             environment = {**stack.environment(database_url), "BADGES_PREFIX": site.prefix}
             for name, value in {**environment, "BADGES_PARTITIONS": "3"}.items():
                 monkeypatch.setenv(name, value)
-            monkeypatch.setattr(Site, "configuration", lambda _, number: site.configuration(number))
+            monkeypatch.setattr(command, "Site", partial(OwnSite, database=site.database))
 
             plan = await asyncio.to_thread(badges, "--dry-run")
             assert plan == {

@@ -1,0 +1,265 @@
+"""Each way in which the log breaks, done for real, is told within 10 s; and nothing else is."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.new_partitions import NewPartitions
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from badges.console.schema import apply
+from badges.console.stack import provisioning, topics
+from badges.streams import generations
+from badges.streams.continuity import Break, Continuity
+from badges.streams.facts import LOG_SETTINGS, CannotTell
+from badges.streams.generations import Generation
+from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
+from tests.stack import Stack, running_postgres
+
+WITHIN_S = 10.0
+LOOK_EVERY_S = 0.5
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+def _continuity(site: OwnSite, live: Generation) -> Continuity:
+    return Continuity(live, site.connection, site.cluster, site.connect)
+
+
+async def _break(continuity: Continuity) -> Break:
+    """The break that is found, looking as a worker does; fails when none is within 10 s."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        with suppress(CannotTell):
+            found = await continuity.look()
+            if found is not None:
+                return found
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise AssertionError(f"nothing was found within {WITHIN_S:g} s")
+
+
+async def _lose_offsets(site: OwnSite, live: Generation) -> None:
+    await site.connect.stop(live.connector)
+    await site.connect.delete_offsets(live.connector)
+
+
+async def _drop_slot(site: OwnSite, live: Generation) -> None:
+    await site.connect.stop(live.connector)
+    await _when_free(site, f"SELECT pg_drop_replication_slot('{live.slot}')")
+
+
+async def _advance_slot(site: OwnSite, live: Generation) -> None:
+    await site.connect.stop(live.connector)
+    await add_mentor(site.connection)
+    await _when_free(
+        site, f"SELECT pg_replication_slot_advance('{live.slot}', pg_current_wal_insert_lsn())"
+    )
+
+
+async def _when_free(site: OwnSite, statement: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await site.connection.execute(statement)
+            except asyncpg.ObjectInUseError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def _delete_topic(site: OwnSite, live: Generation) -> None:
+    await site.connect.stop(live.connector)
+    await site.cluster.delete([live.topic])
+
+
+async def _make_topic_again(site: OwnSite, live: Generation) -> None:
+    await _delete_topic(site, live)
+    async with asyncio.timeout(30):
+        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await topics.ensure(site.cluster, topics.mentor_log(live.topic, live.partitions, 1), 1)
+
+
+async def _add_partitions(site: OwnSite, live: Generation) -> None:
+    async with _Admin(site) as admin:
+        await admin.create_partitions({live.topic: NewPartitions(live.partitions + 2)})
+
+
+async def _cut(site: OwnSite, live: Generation) -> None:
+    async with _Admin(site) as admin:
+        ends = await site.cluster.ends((await site.cluster.topics([live.topic]))[live.topic])
+        partition = max(range(len(ends)), key=ends.__getitem__)
+        place = TopicPartition(live.topic, partition)
+        await admin.delete_records({place: RecordsToDelete(ends[partition])})
+
+
+async def _decide_too_far(site: OwnSite, live: Generation) -> None:
+    await site.connection.execute(
+        "UPDATE badge_log_positions SET next_offset = 1000 WHERE log_id = $1", live.log_id
+    )
+
+
+class _Admin:
+    def __init__(self, site: OwnSite) -> None:
+        self._client = AIOKafkaAdminClient(**site.access.client_options())
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        await self._client.start()
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        ("offsets_lost", _lose_offsets),
+        ("slot_missing", _drop_slot),
+        ("slot_ahead", _advance_slot),
+        ("topic_missing", _delete_topic),
+        ("topic_replaced", _make_topic_again),
+        ("partitions_changed", _add_partitions),
+        ("log_cut", _cut),
+        ("log_short", _decide_too_far),
+    ],
+)
+def test_a_break_is_told_and_noted_for_good(
+    stack: Stack,
+    database_url: str,
+    kind: str,
+    damage: Callable[[OwnSite, Generation], Awaitable[None]],
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=3)
+            live = await provisioning.provision(site)
+            continuity = _continuity(site, live)
+            assert await continuity.look() is None
+
+            await damage(site, live)
+            found = await _break(continuity)
+
+            assert found.kind == kind
+            assert "badges resnapshot" in str(found)
+            noted = await generations.find(site.connection, live.log_id)
+            assert noted is not None
+            assert (noted.state, noted.reason) == ("broken", str(found))
+            assert (await _break(_continuity(site, live))).kind == "log_broken"
+
+    run(test())
+
+
+def test_a_topic_that_would_expire_is_told_and_mends(stack: Stack, database_url: str) -> None:
+    async def configure(site: OwnSite, topic: str, settings: dict[str, str]) -> None:
+        async with _Admin(site) as admin:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic, settings)
+            await admin.alter_configs([resource])
+
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            continuity = _continuity(site, live)
+
+            await configure(site, live.topic, {**LOG_SETTINGS, "retention.ms": "604800000"})
+            found = await _break(continuity)
+            assert found.kind == "topic_settings"
+            assert "retention.ms is 604800000, must be -1" in str(found)
+
+            await configure(site, live.topic, dict(LOG_SETTINGS))
+            assert await continuity.look() is None
+            assert await generations.live(site.connection) == live
+
+    run(test())
+
+
+def test_another_database_with_the_same_rows_is_told(stack: Stack, database_url: str) -> None:
+    async def test(other: Stack) -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            elsewhere = await asyncpg.connect(other.database_url)
+            await apply.migrate(elsewhere, prefix=site.prefix, role_passwords={})
+            await generations.begin(elsewhere, live)
+            await generations.go_live(elsewhere, live.log_id, 0, live.starts)
+
+            found = await _break(Continuity(live, elsewhere, site.cluster, site.connect))
+
+            assert found.kind == "other_database"
+            await elsewhere.close()
+
+    with running_postgres() as other:
+        run(test(other))
+
+
+def test_a_snapshot_that_somebody_begins_again_is_told(stack: Stack, database_url: str) -> None:
+    async def begin_again(site: OwnSite, live: Generation) -> None:
+        await _lose_offsets(site, live)
+        await site.connect.resume(live.connector)
+
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=5)
+            live = await provisioning.provision(site)
+            other = await asyncpg.connect(database_url)
+            continuity = Continuity(live, other, site.cluster, site.connect)
+
+            found, _ = await asyncio.gather(_break(continuity), begin_again(site, live))
+            assert found.kind in ("offsets_lost", "snapshot_again", "slot_ahead")
+
+            await written(site, live, sum(live.starts) * 2)
+            ops = [json.loads(value)["__op"] for _, value in await records(site, live)]
+            assert ops == ["r"] * 12
+            await other.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("part", ["connect", "kafka", "postgres"])
+def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
+    stack: Stack, database_url: str, part: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            mentor = await add_mentor(site.connection)
+            live = await provisioning.provision(site)
+            pool = await asyncpg.create_pool(stack.role_url("badges_worker", database_url))
+            continuity = Continuity(live, pool, site.cluster, site.connect)
+            done = asyncio.Event()
+            looking = asyncio.create_task(_looks(continuity, done))
+
+            await add_activities(site.connection, mentor, 500)
+            await asyncio.to_thread(stack.kill, part)
+            await asyncio.to_thread(stack.start, part)
+            again = await asyncpg.connect(database_url)
+            await add_activities(again, mentor, 500)
+            await again.close()
+            await written(site, live, 1001)
+            done.set()
+            verdicts = await looking
+
+            assert [found for found in verdicts if found is not None] == []
+            assert len(verdicts) > 3
+            assert await continuity.look() is None
+            pool.terminate()
+
+    run(test())
+
+
+async def _looks(continuity: Continuity, done: asyncio.Event) -> list[Break | None]:
+    """What every look found until `done`; a look that could not tell is left out."""
+    verdicts = []
+    while not done.is_set():
+        with suppress(CannotTell):
+            verdicts.append(await continuity.look())
+        await asyncio.sleep(0.1)
+    return verdicts
