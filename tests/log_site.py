@@ -118,8 +118,8 @@ async def records(site: Site, generation: generations.Generation) -> list[tuple[
 
 
 async def written(site: Site, generation: generations.Generation, rows: int) -> None:
-    """Return when the log holds that many records at least; fails after 30 s."""
+    """Return when the log holds that many records at least; fails after 90 s."""
     (topic,) = (await site.cluster.topics([generation.topic])).values()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while sum(await site.cluster.ends(topic)) < rows:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -17,6 +17,15 @@ from badges.streams.connect import Connect, ConnectAway, ConnectRefused
 from badges.streams.generations import Executor, Generation
 
 TIMEOUT_S = 5.0
+
+_AWAY = (
+    OSError,  # a TimeoutError is one
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
 
@@ -69,8 +78,7 @@ async def gather(
             kafka, offsets = await asyncio.gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)
             )
-    except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # TimeoutError is an OSError.
+    except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error
     return Facts(**database, **kafka, offsets=offsets)
 

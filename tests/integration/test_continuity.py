@@ -17,6 +17,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from badges.console.schema import apply
 from badges.console.stack import provisioning, topics
+from badges.sinks.pool import create_pool
 from badges.streams import generations
 from badges.streams.continuity import Break, Continuity
 from badges.streams.facts import LOG_SETTINGS, CannotTell
@@ -232,7 +233,7 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
         async with own_site(stack, database_url) as site:
             mentor = await add_mentor(site.connection)
             live = await provisioning.provision(site)
-            pool = await asyncpg.create_pool(stack.role_url("badges_worker", database_url))
+            pool = await create_pool(stack.role_url("badges_worker", database_url))
             continuity = Continuity(live, pool, site.cluster, site.connect)
             done = asyncio.Event()
             looking = asyncio.create_task(_looks(continuity, done))
