@@ -27,6 +27,7 @@ def migrate(
 ) -> None:
     """Create and update the tables, functions, roles and publication in Postgres."""
     chosen = settings.load()
+    differences: Sequence[Difference]
     if only_check:
         differences = asyncio.run(_check(chosen))
         if as_json:
@@ -35,7 +36,7 @@ def migrate(
             _print_differences(differences, "Nothing differs.")
     else:
         report = asyncio.run(_migrate(chosen))
-        differences = report.left
+        differences = [each for each in report.left if each.consequence != "report"]
         if as_json:
             typer.echo(json.dumps(asdict(report), default=str, indent=2))
         else:

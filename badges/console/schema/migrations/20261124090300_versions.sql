@@ -89,7 +89,8 @@ BEGIN
             RETURN NULL;
         END IF;
     ELSIF TG_OP = 'UPDATE'
-        AND badges_private.definition_content(NEW) = badges_private.definition_content(OLD) THEN
+        AND badges_private.definition_content(NEW) = badges_private.definition_content(OLD)
+        AND badges_private.highest_definition_version(NEW.id) > 0 THEN
         RETURN NULL;
     END IF;
     number := badges_private.highest_definition_version(NEW.id) + 1;

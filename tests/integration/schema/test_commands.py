@@ -1,0 +1,87 @@
+"""The commands: what they print and how they end."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from badges.console.schema import migrations
+from badges.console.schema.database import Connection
+from tests.integration.schema import application
+
+pytestmark = pytest.mark.anyio
+
+
+def badges(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command on that database."""
+    return subprocess.run(
+        [sys.executable, "-m", "badges.console.cli.main", *words],
+        env={**os.environ, "BADGES_DATABASE_URL": url, "BADGES_PREFIX": "badges"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+async def test_the_way_of_a_database(empty_db: Connection, empty_url: str) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute(application.ROWS)
+    await empty_db.execute(application.AWARDS)
+
+    checked = badges(empty_url, "migrate", "--check", "--json")
+    assert checked.returncode == 1
+    listed = json.loads(checked.stdout)
+    assert {each["consequence"] for each in listed} == {"mend"}
+    assert all(each["statement"] and each["where"] and each["needed"] for each in listed)
+
+    dry = badges(empty_url, "dedupe", "--dry-run")
+    assert dry.returncode == 0
+    assert dry.stdout.count("Would remove award") == 6
+    assert await empty_db.fetchval("SELECT count(*) FROM badge_awards") == 8
+
+    migrated = badges(empty_url, "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    assert migrated.stdout.count("Removed award") == 6
+    assert migrated.stdout.count("Applied ") == len(migrations.load())
+
+    again = badges(empty_url, "migrate")
+    assert (again.returncode, again.stdout.strip()) == (
+        0,
+        "Nothing to do: the database is up to date.",
+    )
+    checked = badges(empty_url, "migrate", "--check")
+    assert (checked.returncode, checked.stdout.strip()) == (0, "Nothing differs.")
+    assert "Nothing to do" in badges(empty_url, "dedupe").stdout
+
+
+async def test_dedupe_removes_what_it_says(empty_db: Connection, empty_url: str) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute(application.ROWS)
+    await empty_db.execute(application.AWARDS)
+    removed = json.loads(badges(empty_url, "dedupe", "--json").stdout)
+    assert {each["kept_id"] for each in removed} == application.KEPT
+    rows = await empty_db.fetch("SELECT id::text FROM badge_awards")
+    assert {row[0] for row in rows} == application.KEPT
+
+
+async def test_a_refusal_is_on_stderr_with_the_statement(
+    empty_db: Connection, empty_url: str
+) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute("ALTER TABLE activities ALTER activity_date TYPE timestamptz")
+    refused = badges(empty_url, "migrate")
+    assert refused.returncode == 1
+    assert "public.activities.activity_date has type timestamp with time zone" in refused.stderr
+    assert 'ALTER TABLE public.activities ALTER COLUMN "activity_date" TYPE date' in refused.stderr
+    assert "nothing was changed" in refused.stderr
+
+
+def test_a_server_that_is_not_there_is_one_line() -> None:
+    absent = badges("postgresql://postgres:secret@127.0.0.1:1/none", "migrate")
+    assert absent.returncode == 2
+    assert "127.0.0.1:1/none" in absent.stderr
+    assert "secret" not in absent.stderr
+    assert absent.stderr.count("\n") == 1
