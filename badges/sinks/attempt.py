@@ -1,6 +1,6 @@
 """One transaction that writes one turn, from the fence to the last row of stats."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from badges.tables.decisions import Decision
 from badges.tables.types import Stats
 
 log = structlog.get_logger(__name__)
+
+CHUNK = 2_000
+"""Rows of one statement at most: a backfill's turn may hold a hundred times as many."""
 
 Item = TypeVar("Item", Decision, Stats)
 Apply = Callable[[Sequence[Item]], Awaitable[int]]
@@ -48,7 +51,8 @@ class Attempt:
         self._isolating = isolating
         self._mentors: set[str] = set()
         self._deletions: dict[str, int | None] = {}
-        self._unfinished: list[int] = []
+        self._snapshot = ""
+        self._xid = 0
 
     async def open(self, turn_id: UUID) -> bool:
         """Move the position, and lock the mentors and definitions that the turn is about.
@@ -73,7 +77,7 @@ class Attempt:
         self._mentors = {str(id_) for id_ in row["mentors"]}
         names = (str(id_) for id_ in row["definitions"])
         self._deletions = dict(zip(names, row["deletions"], strict=True))
-        self._unfinished = unfinished(turns.transactions(turn), row["snapshot"], int(row["xid"]))
+        self._snapshot, self._xid = row["snapshot"], int(row["xid"])
         return True
 
     async def write(self, *, settled: bool) -> Outcome:
@@ -101,8 +105,8 @@ class Attempt:
             rejected=rejected,
         )
         missing = outcome.gone or outcome.overtaken or len(stats) < len(turn.stats)
-        if missing and self._unfinished and not settled:
-            raise NotYetVisible(self._unfinished)
+        if missing and not settled:
+            self._look_for_unfinished()
         return outcome
 
     async def _was_written(self, turn_id: UUID) -> bool:
@@ -114,6 +118,11 @@ class Attempt:
             f"partition {turn.partition} of log {turn.log_id} is not at offset {turn.start}, "
             f"turn {turn.number}: another worker moved it, or the log was closed"
         )
+
+    def _look_for_unfinished(self) -> None:
+        xids = unfinished(turns.transactions(self._turn), self._snapshot, self._xid)
+        if xids:
+            raise NotYetVisible(xids)
 
     def _decisions_in_force(self) -> list[Decision]:
         """Leave out decisions about a mentor or definition that is gone."""
@@ -136,14 +145,16 @@ class Attempt:
     async def _decide(self, decisions: Sequence[Decision]) -> int:
         changed = 0
         for wave in turns.waves(decisions):
-            rows = await self._connection.fetch(QUERIES["decide"], decision_rows(wave))
-            changed += len(rows)
+            for part in _chunks(wave):
+                rows = await self._connection.fetch(QUERIES["decide"], decision_rows(part))
+                changed += len(rows)
         return changed
 
     async def _write_stats(self, stats: Sequence[Stats]) -> int:
-        mentors = [item.peer_mentor_id for item in stats]
-        await self._connection.execute(QUERIES["write_stats"], stats, mentors)
-        return 0
+        for part in _chunks(stats):
+            mentors = [item.peer_mentor_id for item in part]
+            await self._connection.execute(QUERIES["write_stats"], part, mentors)
+        return len(stats)
 
     def _stats_refused(self, stats: Stats, reason: str) -> None:
         log.error("stats refused", peer_mentor_id=stats.peer_mentor_id, reason=reason)
@@ -168,3 +179,8 @@ class Attempt:
         middle = len(items) // 2
         first = await self._apply(items[:middle], apply, refused)
         return first + await self._apply(items[middle:], apply, refused)
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from badges.sinks import turns
-from badges.sinks.attempt import Attempt, NotYetVisible, move
+from badges.sinks.attempt import CHUNK, Attempt, NotYetVisible, move
 from badges.sinks.base import (
     DeadLetters,
     Fenced,
@@ -97,7 +97,7 @@ class PostgresSink:
 
     async def _write_stats_turn(self, turn: Turn, turn_id: UUID) -> bool:
         """Write the common turn in one round trip; False if it is none, or needs a closer look."""
-        if turn.decisions or turn.departures or turn.rule_positions:
+        if turn.decisions or turn.departures or turn.rule_positions or len(turn.stats) > CHUNK:
             return False
         mentors = [stats.peer_mentor_id for stats in turn.stats]
         try:

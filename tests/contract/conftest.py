@@ -45,6 +45,13 @@ async def worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture(scope="session")
+def kafka_alone(postgres: Stack) -> Stack:
+    """Kafka beside Postgres, without Connect, which takes longest to start."""
+    postgres.start("kafka")
+    return postgres
+
+
+@pytest.fixture(scope="session")
 async def organization(owner: Pool) -> str:
     """An organization that mentors may belong to."""
     organization = str(uuid4())

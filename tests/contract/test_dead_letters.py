@@ -52,10 +52,10 @@ def memory() -> Store:
 
 
 @pytest.fixture
-async def topic(stack: Stack) -> str:
+async def topic(kafka_alone: Stack) -> str:
     """A compacted topic of the test's own."""
     name = f"test-{uuid4()}.dead-letters"
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_alone.kafka_bootstrap)
     await admin.start()
     try:
         await admin.create_topics(
@@ -67,11 +67,11 @@ async def topic(stack: Stack) -> str:
 
 
 @pytest.fixture
-async def kafka(stack: Stack, topic: str) -> AsyncIterator[Store]:
-    letters = KafkaDeadLetters(topic, {"bootstrap_servers": stack.kafka_bootstrap})
+async def kafka(kafka_alone: Stack, topic: str) -> AsyncIterator[Store]:
+    letters = KafkaDeadLetters(topic, {"bootstrap_servers": kafka_alone.kafka_bootstrap})
 
     async def read() -> dict[str, DeadLetter]:
-        return {key: decode(value) for key, value in await read_topic(stack, topic)}
+        return {key: decode(value) for key, value in await read_topic(kafka_alone, topic)}
 
     yield letters, read
     await letters.close()
@@ -83,10 +83,10 @@ def store(request: pytest.FixtureRequest) -> Store:
     return found
 
 
-async def read_topic(stack: Stack, topic: str) -> Sequence[tuple[str, bytes]]:
+async def read_topic(kafka_alone: Stack, topic: str) -> Sequence[tuple[str, bytes]]:
     """Every message of the topic's only partition."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest"
+        bootstrap_servers=kafka_alone.kafka_bootstrap, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
@@ -146,8 +146,8 @@ async def test_one_offset_may_refuse_several_decisions(store: Store) -> None:
     assert list((await read()).values()) == refused
 
 
-async def test_an_overlong_value_is_cut_and_said_to_be(stack: Stack, kafka: Store) -> None:
-    assert stack.kafka_bootstrap
+async def test_an_overlong_value_is_cut_and_said_to_be(kafka_alone: Stack, kafka: Store) -> None:
+    assert kafka_alone.kafka_bootstrap
     letters, read = kafka
     value = b"x" * (LARGEST_VALUE + 500_000)
     await letters.send([a_letter(1, value=value)])
@@ -156,27 +156,31 @@ async def test_an_overlong_value_is_cut_and_said_to_be(stack: Stack, kafka: Stor
     assert str(len(value)) in kept.reason
 
 
-async def test_a_topic_that_is_missing_is_unavailable(stack: Stack) -> None:
+async def test_a_topic_that_is_missing_is_unavailable(kafka_alone: Stack) -> None:
     letters = KafkaDeadLetters(
-        "nobody-made-this", {"bootstrap_servers": stack.kafka_bootstrap}, patience=1
+        "nobody-made-this", {"bootstrap_servers": kafka_alone.kafka_bootstrap}, patience=1
     )
     with pytest.raises(Unavailable, match="nobody-made-this"):
         await letters.send([a_letter(1)])
     await letters.close()
 
 
-async def test_a_kafka_that_hangs_is_unavailable_until_it_answers(stack: Stack, topic: str) -> None:
-    letters = KafkaDeadLetters(topic, {"bootstrap_servers": stack.kafka_bootstrap}, patience=2)
+async def test_a_kafka_that_hangs_is_unavailable_until_it_answers(
+    kafka_alone: Stack, topic: str
+) -> None:
+    letters = KafkaDeadLetters(
+        topic, {"bootstrap_servers": kafka_alone.kafka_bootstrap}, patience=2
+    )
     await send_at_last(letters, a_letter(1))
-    stack.pause("kafka")
+    kafka_alone.pause("kafka")
     try:
         with pytest.raises(Unavailable):
             await letters.send([a_letter(2)])
     finally:
-        stack.resume("kafka")
+        kafka_alone.resume("kafka")
     await send_at_last(letters, a_letter(3))
     await letters.close()
-    keys = {key for key, _ in await read_topic(stack, topic)}
+    keys = {key for key, _ in await read_topic(kafka_alone, topic)}
     assert {key_of(a_letter(1)), key_of(a_letter(3))} <= keys
 
 

@@ -269,6 +269,27 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
     assert await world.stats(mentor) is None
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+async def test_a_large_turn_is_written_in_parts(
+    world: PostgresWorld, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("badges.sinks.attempt.CHUNK", chunk)
+    monkeypatch.setattr("badges.sinks.postgres.CHUNK", chunk)
+    log = await world.live_log()
+    mentors = [await world.mentor() for _ in range(7)]
+    definition = await world.definition()
+    granted = [grant(log.cause(), mentor, definition, tier="a") for mentor in mentors]
+    promoted = [promote(log.cause(), decision.after, "b") for decision in granted]
+    stats = [stats_of(mentor) for mentor in mentors]
+    outcome = await world.sink.write(log.turn(*granted, *promoted, stats=stats))
+    assert outcome.written == 14
+    await world.sink.write(log.turn(stats=[stats_of(mentor, 5) for mentor in mentors]))
+    held = await world.sink.awards(log.log_id, 0, mentors)
+    assert [award.tier for award in held] == ["b"] * 7
+    for mentor in mentors:
+        assert await world.stats(mentor) == stats_of(mentor, 5)
+
+
 async def test_what_a_row_says_besides(world: PostgresWorld) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()

@@ -1,0 +1,259 @@
+"""What writing a turn to Postgres costs, the commit's fsync included: `python -m bench.sink`.
+
+A throwaway Postgres with the stack's settings, and the worker's role. Small turns as live rows make
+them, on one partition and on twelve at once; large turns as a backfill makes them.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from statistics import quantiles
+from typing import TypedDict
+from uuid import uuid4
+
+import asyncpg
+
+from badges.console.schema.apply import migrate
+from badges.sinks.base import Turn
+from badges.sinks.dead_letters import MemoryDeadLetters
+from badges.sinks.pool import Pool, create_pool
+from badges.sinks.postgres import PostgresSink
+from badges.tables.decisions import Cause, Decision
+from badges.tables.types import Award, Stats
+from tests.stack import Stack, running_postgres
+
+LOG = "bench"
+PARTITIONS = 12
+EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
+
+Content = tuple[Sequence[Decision], Sequence[Stats]]
+
+
+class Figure(TypedDict):
+    """A row of the table that `make bench` prints."""
+
+    name: str
+    value: float
+    unit: str
+
+
+class Lane:
+    """One partition: the turn that comes next, and the mentors it may name."""
+
+    def __init__(self, sink: PostgresSink, partition: int, mentors: Sequence[str]) -> None:
+        self._sink = sink
+        self._partition = partition
+        self._number = 0
+        self.mentors = mentors
+        self.granted = 0
+
+    def cause(self) -> Cause:
+        """The next record."""
+        return Cause(LOG, self._partition, self._number)
+
+    async def write(self, content: Content) -> float:
+        """Write one turn and return how many seconds it took."""
+        number = self._number
+        self._number += 1
+        turn = Turn(LOG, self._partition, number, number, number + 1, (), (), *content)
+        began = time.perf_counter()
+        await self._sink.write(turn)
+        return time.perf_counter() - began
+
+
+def stats_of(mentor: str, count: int) -> Stats:
+    """Stats of a mentor after `count` activities."""
+    return Stats(
+        peer_mentor_id=mentor,
+        activity_count=count,
+        minutes_total=30 * count,
+        active_days=count,
+        counts_by_type={"visit": count, "phone": 3},
+        training_count=2,
+        first_activity_on=20_000,
+        last_activity_on=20_000 + count,
+        day_streak_longest=7,
+        day_streak_length=3,
+        day_streak_last_on=20_000 + count,
+        week_streak_longest=9,
+        week_streak_length=4,
+        week_streak_last_on=20_000,
+        month_streak_longest=5,
+        month_streak_length=2,
+        month_streak_last_on=20_000,
+    )
+
+
+def grant(cause: Cause, mentor: str, definition: str) -> Decision:
+    """A grant with the evidence of 50 rows."""
+    award = Award(cause.award_id(mentor, definition), mentor, definition, EARNED, 1)
+    evidence = {"definition_version": 1, "rows": [str(uuid4()) for _ in range(50)], "count": 50}
+    return Decision("granted", cause, None, award, 1, evidence)
+
+
+def one_row(lane: Lane, number: int) -> Content:
+    """What one activity usually makes: stats alone."""
+    return [], [stats_of(lane.mentors[number % len(lane.mentors)], number)]
+
+
+def one_award(definitions: Sequence[str]) -> Callable[[Lane, int], Content]:
+    """What the activity that earns a badge makes: a grant, and stats."""
+
+    def content(lane: Lane, number: int) -> Content:
+        place, lane.granted = lane.granted, lane.granted + 1
+        mentor = lane.mentors[place % len(lane.mentors)]
+        definition = definitions[place // len(lane.mentors)]
+        return [grant(lane.cause(), mentor, definition)], [stats_of(mentor, number)]
+
+    return content
+
+
+async def one_lane(
+    name: str, lane: Lane, turns: int, content: Callable[[Lane, int], Content]
+) -> list[Figure]:
+    """Milliseconds a turn, one after the other."""
+    for number in range(20):
+        await lane.write(content(lane, number))
+    taken = [await lane.write(content(lane, number)) for number in range(turns)]
+    return [
+        {"name": f"sink: {name}, p50", "value": quantiles(taken, n=100)[49] * 1e3, "unit": "ms"},
+        {"name": f"sink: {name}, p99", "value": quantiles(taken, n=100)[98] * 1e3, "unit": "ms"},
+    ]
+
+
+async def all_lanes(lanes: Sequence[Lane], turns: int) -> Figure:
+    """Turns a second with every partition writing at once."""
+
+    async def write(lane: Lane) -> None:
+        for number in range(turns):
+            await lane.write(one_row(lane, number))
+
+    began = time.perf_counter()
+    await asyncio.gather(*(write(lane) for lane in lanes))
+    rate = len(lanes) * turns / (time.perf_counter() - began)
+    return {"name": f"sink: one-row turns, {len(lanes)} partitions", "value": rate, "unit": "/s"}
+
+
+async def large_turns(lane: Lane, definitions: Sequence[str]) -> list[Figure]:
+    """Rows a second where a turn grants to every mentor, and where it writes everybody's stats."""
+    granting = 0.0
+    for definition in definitions:
+        decisions = [grant(lane.cause(), mentor, definition) for mentor in lane.mentors]
+        granting += await lane.write((decisions, []))
+    writing = 0.0
+    for number in range(10):
+        stats = [stats_of(mentor, number) for mentor in lane.mentors]
+        writing += await lane.write(([], stats))
+    count = len(lane.mentors)
+    return [
+        {
+            "name": f"sink: grants, {count} a turn",
+            "value": count * len(definitions) / granting,
+            "unit": "rows/s",
+        },
+        {"name": f"sink: stats, {count} a turn", "value": count * 10 / writing, "unit": "rows/s"},
+    ]
+
+
+async def measure(owner: Pool, worker: Pool) -> list[Figure]:
+    """Every figure, on a migrated database without a log of its own."""
+    sink = PostgresSink(worker, MemoryDeadLetters())
+    mentors, definitions = await people(owner, PARTITIONS * 1_000), await catalogue(owner, 20)
+    await owner.execute(
+        """
+        INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
+                                system_identifier, timeline, state)
+        VALUES ($1, 1, '', '', '', $2, '', 1, 'live')
+        """,
+        LOG,
+        PARTITIONS,
+    )
+    await owner.execute(
+        """
+        INSERT INTO badge_log_positions (log_id, partition, next_offset, turn)
+        SELECT $1, n - 1, 0, 0 FROM generate_series(1, $2::int) AS n
+        """,
+        LOG,
+        PARTITIONS,
+    )
+    lanes = [
+        Lane(sink, partition, mentors[partition::PARTITIONS]) for partition in range(PARTITIONS)
+    ]
+    return [
+        *await one_lane("one-row turn", lanes[0], 500, one_row),
+        *await one_lane("turn with an award", lanes[0], 500, one_award(definitions[:1])),
+        await all_lanes(lanes, 200),
+        *await large_turns(lanes[1], definitions[1:11]),
+    ]
+
+
+async def people(owner: Pool, count: int) -> list[str]:
+    """Insert mentors and return their ids."""
+    rows = await owner.fetch(
+        """
+        WITH o AS (INSERT INTO organizations (slug) VALUES ('bench') RETURNING id)
+        INSERT INTO peer_mentors (organization_id)
+        SELECT o.id FROM o, generate_series(1, $1::int) RETURNING id::text
+        """,
+        count,
+    )
+    return [row["id"] for row in rows]
+
+
+async def catalogue(owner: Pool, count: int) -> list[str]:
+    """Insert definitions and return their ids."""
+    rows = await owner.fetch(
+        """
+        INSERT INTO badge_definitions (key, criteria, status)
+        SELECT n::text, '{}', 'active' FROM generate_series(1, $1::int) AS n RETURNING id::text
+        """,
+        count,
+    )
+    return [row["id"] for row in rows]
+
+
+@asynccontextmanager
+async def pools(stack: Stack) -> AsyncIterator[tuple[Pool, Pool]]:
+    """The owner's and the worker's connections to a new, migrated database."""
+    url = stack.database_url
+    roles = ("badges_worker", "badges_api", "badges_connect")
+    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in roles}
+    connection = await asyncpg.connect(url)
+    try:
+        await migrate(connection, prefix="badges", role_passwords=passwords)
+    finally:
+        await connection.close()
+    worker_url = stack.role_url("badges_worker")
+    async with (
+        await create_pool(url) as owner,
+        await create_pool(worker_url, max_size=16) as worker,
+    ):
+        yield owner, worker
+
+
+async def run() -> list[Figure]:
+    """Start Postgres, measure, and stop it again."""
+    with running_postgres() as stack:
+        async with pools(stack) as (owner, worker):
+            return await measure(owner, worker)
+
+
+def main() -> None:
+    """Print the figures, as a table or with --json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    as_json = parser.parse_args().json
+    figures = asyncio.run(run())
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for figure in figures:
+        print(f"{figure['name']:44} {figure['value']:12,.2f} {figure['unit']}")
+
+
+if __name__ == "__main__":
+    main()
