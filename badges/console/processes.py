@@ -15,7 +15,7 @@ from badges.sinks.failures import translated
 from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
 from badges.streams import generations
-from badges.streams.agreement import Agreement, Wal
+from badges.streams.agreement import Agreement, PostgresWal
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
@@ -98,7 +98,7 @@ async def _assemble(
         source=source,
         recovery=Recovery(generation, sink, versions, source),
         gate=Gate(Continuity(generation, pool, cluster, connect).look, alerts),
-        agreement=Agreement(sink, alerts, Wal(pool, generation.slot)),
+        agreement=Agreement(sink, alerts, PostgresWal(pool, generation.slot)),
     )
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory

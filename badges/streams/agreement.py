@@ -1,11 +1,12 @@
 """Whether what the fold holds is what badge_awards has, once a partition has caught up.
 
 A row that somebody has just changed differs until its record has come round through the log. So a
-difference counts only if it is still there when the log has everything up to a moment after it was
-seen first, and the lane has folded all of it.
+difference counts only if the very same is still there when the log has everything up to a moment
+after it was seen first, and the lane has folded all of it.
 """
 
 from collections.abc import Iterable
+from typing import Protocol, TypeAlias
 
 import msgspec.structs
 import structlog
@@ -24,10 +25,14 @@ NAMED_AT_MOST = 20
 log = structlog.get_logger(__name__)
 
 
-class Suspicion(Struct, frozen=True):
-    """Mentors whose awards differ, and the WAL position (bytes) that the log has to pass."""
+Differences: TypeAlias = dict[tuple[str, str], tuple[Award | None, Award | None]]
+"""By mentor and definition: what the fold holds, and what was found."""
 
-    mentors: frozenset[str]
+
+class Suspicion(Struct, frozen=True):
+    """What differs, and the WAL position (bytes) that the log has to pass, 0 once it has."""
+
+    differences: Differences
     wal: int
 
 
@@ -54,15 +59,27 @@ class Watch:
             log.info("awards cannot be compared yet", error=str(error))
 
 
-class Wal:
-    """How far the database's log is written, and how far the connector has sent it to Kafka."""
+class Wal(Protocol):
+    """How far the database's log is written, and how far it has come to Kafka, in bytes."""
+
+    async def written(self) -> int:
+        """The end of the WAL. Raises Unavailable."""
+        ...
+
+    async def sent(self) -> int:
+        """Up to where everything is in Kafka. Raises Unavailable."""
+        ...
+
+
+class PostgresWal:
+    """The WAL of Postgres and the replication slot of the connector."""
 
     def __init__(self, pool: Pool, slot: str) -> None:
         self._pool = pool
         self._slot = slot
 
     async def written(self) -> int:
-        """The end of the WAL, in bytes. Raises Unavailable."""
+        """See `Wal.written`."""
         with translated():
             written = await self._pool.fetchval(
                 "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
@@ -70,7 +87,7 @@ class Wal:
         return int(written)
 
     async def sent(self) -> int:
-        """Up to where the connector has confirmed, in bytes. Raises Unavailable."""
+        """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
         with translated():
             sent = await self._pool.fetchval(
                 "select (confirmed_flush_lsn - '0/0')::bigint from pg_replication_slots"
@@ -90,50 +107,61 @@ class Agreement:
 
     async def suspect(self, state: Partition) -> Suspicion | None:
         """Compare all mentors of a partition that has caught up. Raises Unavailable."""
-        return await self._suspicion(state, state.ledgers)
+        found = await self._differences(state, state.ledgers)
+        return Suspicion(found, await self._wal.written()) if found else None
 
     async def look_again(self, state: Partition, suspicion: Suspicion) -> Suspicion | None:
         """Compare again when nothing is left to fold; what is left to suspect. Raises Unavailable.
 
         Once the log has passed the suspicion's WAL position, a difference is an alert.
         """
-        if await self._wal.sent() < suspicion.wal:
-            return suspicion
-        found = await self._suspicion(state, suspicion.mentors)
-        if found is None:
-            await self._alerts.resolve(KIND, subject=str(state.number))
+        if suspicion.wal > 0:
+            # What Kafka has by now, the lane has heard of by the next look.
+            passed = await self._wal.sent() >= suspicion.wal
+            return Suspicion(suspicion.differences, 0) if passed else suspicion
+        found = await self._differences(state, {mentor for mentor, _ in suspicion.differences})
+        lasting = {
+            mentor
+            for (mentor, badge), pair in suspicion.differences.items()
+            if found.get((mentor, badge)) == pair
+        }
+        if lasting:
+            await self._tell(state, lasting)
         else:
-            await self._tell(state, found)
+            await self._alerts.resolve(KIND, subject=str(state.number))
         return None
 
-    async def _suspicion(self, state: Partition, mentors: Iterable[str]) -> Suspicion | None:
+    async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences:
         among = [mentor for mentor in mentors if mentor in state.ledgers]
-        found: dict[str, list[Award]] = {mentor: [] for mentor in among}
-        for award in await self._sink.awards(state.log_id, state.number, among):
-            found[award.peer_mentor_id].append(award)
-        differing = frozenset(m for m in among if not _agree(state.ledgers[m].held, found[m]))
-        return Suspicion(differing, await self._wal.written()) if differing else None
+        rows = await self._sink.awards(state.log_id, state.number, among)
+        if await self._sink.position(state.log_id, state.number) != state.position:
+            return {}  # Somebody else is ahead: the next turn will be fenced.
+        found = {(row.peer_mentor_id, row.badge_definition_id): _bare(row) for row in rows}
+        held = {
+            (mentor, badge): _bare(award)
+            for mentor in among
+            if mentor in state.ledgers
+            for badge, award in state.ledgers[mentor].held.items()
+        }
+        return {
+            key: (held.get(key), found.get(key))
+            for key in held.keys() | found.keys()
+            if held.get(key) != found.get(key)
+        }
 
-    async def _tell(self, state: Partition, found: Suspicion) -> None:
-        mentors = sorted(found.mentors)
+    async def _tell(self, state: Partition, mentors: set[str]) -> None:
         log.error("awards differ from the log", partition=state.number, mentors=len(mentors))
         await self._alerts.raise_alert(
             KIND,
             {
                 "message": f"badge_awards of {len(mentors)} mentors differ from what the log says; "
                 "nothing was changed",
-                "mentors": mentors[:NAMED_AT_MOST],
+                "mentors": sorted(mentors)[:NAMED_AT_MOST],
             },
             subject=str(state.number),
         )
 
 
-def _agree(held: dict[str, Award], found: Iterable[Award]) -> bool:
-    """Whether both name the same awards; who wrote a row last is not part of that."""
-    return {k: _bare(v) for k, v in held.items()} == {
-        award.badge_definition_id: _bare(award) for award in found
-    }
-
-
 def _bare(award: Award) -> Award:
+    """The award without who wrote its row last: the worker and a person may agree."""
     return msgspec.structs.replace(award, changed_by="")

@@ -91,7 +91,8 @@ class Lane:
             batch = await self._next_batch()
             if batch is None:
                 await self._decide_missed(state)
-                await watch.look()
+                if self._batches.empty() and state.next_offset >= (self._end() or 0):
+                    await watch.look()
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)

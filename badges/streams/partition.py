@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from badges.sinks.base import DeadLetter, Departure, RulePosition, Turn
+from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
 from badges.streams.errors import LogBroken
 from badges.streams.log import Message
 from badges.streams.records import (
@@ -58,6 +58,11 @@ class Partition:
     def letters(self) -> Sequence[DeadLetter]:
         """What could not be decoded since the last turn."""
         return self._draft.letters
+
+    @property
+    def position(self) -> Position:
+        """Where the next turn begins."""
+        return Position(self._turn_start, self.turn)
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""

@@ -1,0 +1,291 @@
+"""A lane's world in memory: a database that people change, its log, and everything that goes wrong.
+
+The lane, its recovery and the partition are the real ones. Time is skipped, not waited for.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import msgspec.structs
+
+from badges.console.demo.log_reading import Raw
+from badges.console.demo.recorded import TakenUp
+from badges.console.demo.reference import Reference
+from badges.console.demo.retelling import retell
+from badges.sinks.alerts import MemoryAlerts
+from badges.sinks.base import Outcome, Turn, Unavailable
+from badges.sinks.dead_letters import MemoryDeadLetters
+from badges.sinks.memory import MemorySink
+from badges.streams.agreement import Agreement
+from badges.streams.gate import Gate
+from badges.streams.generations import Generation
+from badges.streams.lane import Batch, Lane, Tools
+from badges.streams.log import MemoryLog
+from badges.streams.recovery import Recovery
+from badges.streams.rule_versions import Versions
+from badges.tables.types import (
+    Activity,
+    Award,
+    DefinitionVersion,
+    Mentor,
+    Pause,
+    TrainingCompletion,
+)
+from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, Version
+from tests.records import Writer
+
+LOG = "log"
+CHILDREN = (Activity, TrainingCompletion, Pause)
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer when nothing else is to do."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        super().__init__()
+
+    def time(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
+        if not ready and timers:
+            self._skipped += max(0.0, timers[0]._when - self.time())
+        super()._run_once()  # type: ignore[misc]
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end without waiting for any timer."""
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        runner.run(work)
+
+
+class UnreliableSink(MemorySink):
+    """A memory sink that fails now and then, before a turn is written or just after."""
+
+    def __init__(self, random: Random, dead_letters: MemoryDeadLetters) -> None:
+        super().__init__(dead_letters)
+        self._random = random
+
+    async def write(self, turn: Turn) -> Outcome:
+        await asyncio.sleep(0)
+        fate = self._random.random()
+        if fate < 0.1:
+            raise Unavailable("the connection broke before the commit")
+        outcome = await super().write(turn)
+        if fate > 0.95:
+            raise Unavailable("the connection broke after the commit")
+        return outcome
+
+
+class NoWal:
+    """A log that has everything at once."""
+
+    async def written(self) -> int:
+        return 1
+
+    async def sent(self) -> int:
+        return 1
+
+
+class World:
+    """One partition's database and log, with a lane or two that follow it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.log = MemoryLog()
+        self.writer = Writer(self.log)
+        self.versions = Versions()
+        self.letters = MemoryDeadLetters()
+        self.alerts = MemoryAlerts()
+        self.sink = UnreliableSink(self.random, self.letters)
+        self.rows: dict[tuple[type, str], Any] = {}
+        self.all_versions: dict[tuple[str, str], list[Version]] = {}
+        self.start = 0
+        self._lanes: list[tuple[Lane, asyncio.Task[None]]] = []
+        self._offered = 0
+
+    async def live(self, length: int) -> None:
+        """Tell a story to the database while lanes come, go, die and meet."""
+        story = list(Storyteller(self.random).tell(length))
+        found = self.random.randrange(length // 3)
+        for happening in story[:found]:
+            self._happen(happening, before_start=True)
+        self.start = len(self.log.records[0])
+        self.sink.set_position(LOG, 0, self.start)
+        gate, tools = self._tools()
+        watching = asyncio.create_task(gate.watch())
+        self._begin(tools)
+        for happening in story[found:]:
+            self._happen(happening)
+            await self._something_else(tools)
+        await self._settle(tools)
+        for _, task in self._lanes:
+            task.cancel()
+        watching.cancel()
+
+    def expected(self) -> Reference:
+        """What a brute-force reading of the log and the recorded positions gives."""
+        taken = [
+            TakenUp(0, turn, offset, position.kind, position.id, position.version)
+            for _, _, turn, offset, position in self.sink._rule_positions
+        ]
+        records = [Raw(record.offset, record.value or b"") for record in self.log.records[0]]
+        mentors = retell(LOG, 0, self.start, records, taken, self.all_versions)
+        return mentors.get(MENTOR) or Reference(MENTOR)
+
+    async def awards(self) -> dict[str, Award]:
+        """What the database holds, ids aside."""
+        rows = await self.sink.awards(LOG, 0, [MENTOR])
+        return {row.badge_definition_id: msgspec.structs.replace(row, id="") for row in rows}
+
+    def _tools(self) -> tuple[Gate, Tools]:
+        async def look() -> None:
+            await asyncio.sleep(0)
+
+        generation = Generation(LOG, 1, "t", "s", "c", 1, "1", 1, "live", starts=(self.start,))
+        gate = Gate(look, self.alerts)
+        tools = Tools(
+            sink=self.sink,
+            dead_letters=self.letters,
+            versions=self.versions,
+            source=self.log,
+            recovery=Recovery(generation, self.sink, self.versions, self.log),
+            gate=gate,
+            agreement=Agreement(self.sink, self.alerts, NoWal()),
+        )
+        return gate, tools
+
+    def _begin(self, tools: Tools) -> None:
+        lane = Lane(0, tools, lambda: len(self.log.records[0]))
+        self._lanes.append((lane, asyncio.create_task(lane.run())))
+
+    async def _something_else(self, tools: Tools) -> None:
+        chance = self.random.random()
+        if chance < 0.35:
+            self._offer()
+        elif chance < 0.43:
+            self._end_one()
+            self._begin(tools)
+        elif chance < 0.46:
+            self._begin(tools)
+        elif chance < 0.55:
+            for lane, _ in self._lanes:
+                lane.wake()
+        elif chance < 0.60:
+            await asyncio.sleep(self.random.uniform(0, 3))
+        for _ in range(self.random.choice([0, 0, 1, 3, 10])):
+            await asyncio.sleep(0)
+
+    def _offer(self) -> None:
+        """Hand a fetch to every lane: now and then one that overlaps, or leaves a gap."""
+        end = len(self.log.records[0])
+        first = max(0, min(self._offered + self.random.choice([0, 0, 0, -2, 3]), end))
+        records = self.log.records[0][first:end]
+        if records:
+            self._offered = end
+            for lane, _ in self._lanes:
+                lane.offer(Batch(records, lambda: None))
+
+    def _end_one(self) -> None:
+        _, task = self._lanes.pop(self.random.randrange(len(self._lanes)))
+        task.cancel()
+
+    async def _settle(self, tools: Tools) -> None:
+        """Wait until one last lane has decided everything."""
+        if not self._lanes:
+            self._begin(tools)
+        end = len(self.log.records[0])
+        for _ in range(600):
+            if self._lanes[-1][1].done():
+                self._lanes[-1][1].result()
+            position = await self.sink.position(LOG, 0)
+            taken = {(p.kind, p.id): p.version for *_, p in self.sink._rule_positions}
+            if position and position.next_offset == end and not self.versions.newer_than(taken):
+                await asyncio.sleep(10)
+                return
+            await asyncio.sleep(0.5)
+        raise AssertionError("the lanes never came to an end")
+
+    def _happen(self, happening: Happening, *, before_start: bool = False) -> None:
+        if isinstance(happening, Took):
+            for version in happening.versions:
+                self._save(version)
+        elif isinstance(happening, Put):
+            self._put(happening.row, before_start=before_start)
+        else:
+            self._delete(happening)
+
+    def _save(self, version: Version) -> None:
+        kind = "definition" if isinstance(version, DefinitionVersion) else "organization"
+        self.all_versions.setdefault((kind, version.id), []).append(version)
+        if isinstance(version, DefinitionVersion):
+            if version.deleted:
+                for award in self._awards_of(version.id):
+                    self.writer.delete(award)
+                self.sink.delete_definition(version.id, version.version)
+            else:
+                self.sink.insert_definition(version.id)
+        self.versions.keep(version)
+
+    def _awards_of(self, definition_id: str) -> list[Award]:
+        rows = self.sink.awards_by_id.values()
+        return [row for row in rows if row.badge_definition_id == definition_id]
+
+    def _put(self, row: Any, *, before_start: bool) -> None:
+        key = (type(row), row.id)
+        if isinstance(row, Award):
+            if not self._may_award(row):
+                return
+            there = self._awards_of(row.badge_definition_id)
+            name = there[0].id if there else f"hand-{self.random.random()}"
+            row = msgspec.structs.replace(row, id=name, definition_version=self._version(row))
+            self.sink.put_award(row)
+            op = "u" if there else "c"
+        else:
+            op = "u" if key in self.rows else "c"
+            self.rows[key] = row
+        if isinstance(row, Mentor):
+            self.sink.insert_mentor(row.id)
+        if before_start and self.random.random() < 0.5 and not isinstance(row, Award):
+            self.writer.snapshot(row)
+        else:
+            self.writer.put(row, op)
+
+    def _may_award(self, row: Award) -> bool:
+        versions = self.all_versions.get(("definition", row.badge_definition_id))
+        return bool(versions and not versions[-1].deleted and (Mentor, MENTOR) in self.rows)  # type: ignore[union-attr]
+
+    def _version(self, row: Award) -> int | None:
+        """A person names no version from before the definition was deleted and made again."""
+        versions = self.all_versions["definition", row.badge_definition_id]
+        deleted = [v.version for v in versions if getattr(v, "deleted", False)]
+        stale = (row.definition_version or 0) < max(deleted, default=0)
+        return None if stale else row.definition_version
+
+    def _delete(self, gone: Gone) -> None:
+        if gone.kind is Award:
+            for award in self._awards_of(gone.row_id):
+                self.writer.delete(award)
+                self.sink.delete_award(award.id)
+            return
+        row = self.rows.pop((gone.kind, gone.row_id), None)
+        if row is None:
+            return
+        self.writer.delete(row)
+        if gone.kind is Mentor:
+            for award in list(self.sink.awards_by_id.values()):
+                self.writer.delete(award)
+            self.sink.delete_mentor(MENTOR)
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,28 @@
+"""Lanes in a world of crashes, zombies, retries and odd batches end where the contract says."""
+
+import os
+
+import msgspec.structs
+import pytest
+
+from tests.unit.chaos import World, run
+
+SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
+    async def story() -> None:
+        world = World(seed)
+        await world.live(60)
+        reference = world.expected()
+        wanted = {
+            definition: msgspec.structs.replace(award, id="")
+            for definition, award in reference.awards.items()
+        }
+        assert await world.awards() == wanted
+        stats = world.sink.stats.get("m")
+        assert stats == (reference.stats() if stats else None)
+        assert not world.alerts.alerts
+
+    run(story())
