@@ -1,33 +1,58 @@
 """Criteria made ready to be asked about one mentor: does it hold, and since which date."""
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import tzinfo
-from typing import Protocol
+from typing import NamedTuple
+
+from typing_extensions import override
 
 from badges.tables.ledger import Ledger
+from badges.tables.measures import NEVER
 from badges.tables.periods import local_day
 from badges.tables.specs import MeasureSpec
 from badges.tables.types import Day
 
 
-class Condition(Protocol):
+class Wait(NamedTuple):
+    """A measure that is to reach a level (NEVER: none), or to lose one (0: none)."""
+
+    spec: MeasureSpec
+    up: int = NEVER
+    down: int = 0
+
+
+class Condition(ABC):
     """One node of a rule."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def holds(self, ledger: Ledger) -> bool:
         """Whether it holds for the mentor now."""
-        ...
 
+    @abstractmethod
     def day(self, ledger: Ledger) -> Day:
         """The date on which it first came true, going through the rows by date; it must hold."""
-        ...
 
+    @abstractmethod
     def amount(self, ledger: Ledger) -> int:
         """How much there is of what it asks for, as evidence says it."""
-        ...
+
+    def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:  # noqa: ARG002
+        """What to wait for until it holds, or holds no longer, trainings and awards aside.
+
+        It must not be so now. Nothing changes before one of the waits is over.
+        """
+        return iter(())
+
+    def specs(self) -> Iterator[MeasureSpec]:
+        """The measures that it may ask."""
+        return iter(())
 
 
-class Reached:
+class Reached(Condition):
     """A measure reaches a level: threshold, tier and streak."""
 
     __slots__ = ("level", "spec")
@@ -36,24 +61,33 @@ class Reached:
         self.spec = spec
         self.level = level
 
+    @override
     def holds(self, ledger: Ledger) -> bool:
         """Whether the level is reached now."""
-        return ledger.measure(self.spec).holds(self.level)
+        return ledger.reaches(self.spec, self.level)
 
+    @override
     def day(self, ledger: Ledger) -> Day:
         """When it first was."""
         return ledger.measure(self.spec).day(self.level)
 
-    def span(self, ledger: Ledger) -> tuple[Day | None, Day]:
-        """The dates, None for the beginning, in which the rows lie that first reached it."""
-        return ledger.measure(self.spec).span(self.level)
-
+    @override
     def amount(self, ledger: Ledger) -> int:
         """What was counted: a total as it is now, a window or run as it was when it got there."""
-        return ledger.measure(self.spec).amount(self.level)
+        return ledger.measure(self.spec).amount(self.level, self.day(ledger))
+
+    @override
+    def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
+        """The level, to be reached or lost."""
+        yield Wait(self.spec, up=self.level) if holds else Wait(self.spec, down=self.level)
+
+    @override
+    def specs(self) -> Iterator[MeasureSpec]:
+        """The one it asks."""
+        yield self.spec
 
 
-class Trained:
+class Trained(Condition):
     """Enough of some courses are completed."""
 
     __slots__ = ("at_least", "courses", "since")
@@ -73,10 +107,12 @@ class Trained:
                 days.append(found[0] if since is None else found[bisect_left(found, since)])
         return sorted(days)
 
+    @override
     def holds(self, ledger: Ledger) -> bool:
         """Whether enough are completed."""
         return len(self.completed(ledger)) >= self.at_least
 
+    @override
     def day(self, ledger: Ledger) -> Day:
         """The completion that made it enough."""
         return self.completed(ledger)[self.at_least - 1]
@@ -91,12 +127,13 @@ class Trained:
         for day, training_id in first.values():
             yield training_id, day
 
+    @override
     def amount(self, ledger: Ledger) -> int:
         """How many courses are completed."""
         return len(self.completed(ledger))
 
 
-class Holding:
+class Holding(Condition):
     """Enough of some badges are held; a key that names nothing counts as not held."""
 
     __slots__ = ("at_least", "definitions", "zone")
@@ -115,20 +152,23 @@ class Holding:
             if award is not None and award.revoked_by is None
         )
 
+    @override
     def holds(self, ledger: Ledger) -> bool:
         """Whether enough are held."""
         return len(self.held(ledger)) >= self.at_least
 
+    @override
     def day(self, ledger: Ledger) -> Day:
         """When the last one that was needed was earned."""
         return self.held(ledger)[self.at_least - 1]
 
+    @override
     def amount(self, ledger: Ledger) -> int:
         """How many are held."""
         return len(self.held(ledger))
 
 
-class Parts:
+class Parts(Condition):
     """Enough of some parts hold: all of them, or any so many."""
 
     __slots__ = ("at_least", "parts")
@@ -137,6 +177,7 @@ class Parts:
         self.parts = parts
         self.at_least = at_least
 
+    @override
     def holds(self, ledger: Ledger) -> bool:
         """Whether enough parts hold."""
         missing = self.at_least
@@ -149,11 +190,32 @@ class Parts:
                     return True
         return False
 
+    @override
     def day(self, ledger: Ledger) -> Day:
         """When the last part that was needed came true."""
         days = sorted(part.day(ledger) for part in self.parts if part.holds(ledger))
         return days[self.at_least - 1]
 
+    @override
     def amount(self, ledger: Ledger) -> int:
         """How many parts hold."""
         return sum(part.holds(ledger) for part in self.parts)
+
+    @override
+    def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
+        """What as few parts wait for as will do.
+
+        It begins to hold no earlier than one of so many failing parts does that the others are too
+        few, and goes on holding as long as enough of the parts that hold do.
+        """
+        enough = len(self.parts) - self.at_least + 1 if holds else self.at_least
+        for part in self.parts:
+            if enough and part.holds(ledger) != holds:
+                enough -= 1
+                yield from part.until(ledger, holds=holds)
+
+    @override
+    def specs(self) -> Iterator[MeasureSpec]:
+        """Those of every part."""
+        for part in self.parts:
+            yield from part.specs()

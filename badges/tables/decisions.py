@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from badges.tables.types import Award
 
-Kind: TypeAlias = Literal["granted", "promoted", "revoked", "restored"]
+Kind: TypeAlias = Literal["granted", "promoted", "revoked", "restored", "withdrawn"]
 Source: TypeAlias = Literal["stream", "replay"]
 
 AWARD_NAMESPACE = UUID("6f2a3c1e-5d0b-5c54-9a53-2f8f6d1f1b7a")
@@ -45,6 +45,9 @@ class Decision(Struct, frozen=True):
 
     `believed` is the row as the fold holds it before (None when granted); the sink updates only a
     row that still is that. `after` is the row as it shall be. `evidence` accompanies grants.
+    `withdrawn` takes back a row that cannot be: somebody had written another in its place before it
+    was granted, and the worker was behind. It is no event of the award's.
+
     `definition_version` is the version that decided, which a promotion does not write to the row.
     """
 

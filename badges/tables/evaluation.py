@@ -1,11 +1,16 @@
 """Deciding: what holds is compared with what is held, and the difference is decisions."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from heapq import heapify, heappop, heappush
 
 import msgspec.structs
 
+from badges.tables.agenda import Agenda, put_away
+from badges.tables.conditions import Wait
 from badges.tables.decisions import Cause, Decision, Kind
 from badges.tables.evidence import evidence
+from badges.tables.journal import EVERYTHING
 from badges.tables.ledger import Ledger
 from badges.tables.periods import first_instant
 from badges.tables.plans import Plan, Rule
@@ -19,14 +24,63 @@ def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
     Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
     is decided while the mentor is inactive or has no row.
     """
-    _forget(ledger, book)
-    mentor = ledger.mentor
-    if mentor is None or not mentor.active:
+    if (
+        len(ledger.changes) < ledger.due
+        and ledger.minutes < ledger.due_minutes
+        and ledger.edition == book.edition
+    ):
         return []
-    plan = book.plan(mentor.organization_id)
+    agenda = ledger.agenda
+    if ledger.edition != book.edition:
+        ledger.tell(EVERYTHING)
+        ledger.edition = book.edition
+    elif agenda is not None and agenda.quiet(ledger):
+        return []
+    agenda = _agenda(ledger, book)
+    decisions = [] if agenda is None else _decide(ledger, agenda, cause)
+    ledger.news = 0
+    ledger.removed = False
+    return decisions
+
+
+def _agenda(ledger: Ledger, book: RuleBook) -> Agenda | None:
+    """The agenda for the mentor and the rules as they are; None when nothing may be decided."""
+    if ledger.news & EVERYTHING:
+        _forget(ledger, book)
+        mentor = ledger.mentor
+        if mentor is None or not mentor.active:
+            put_away(ledger)
+            return None
+        plan = book.plan(mentor.organization_id)
+        if ledger.agenda is None or ledger.agenda.plan is not plan:
+            for measure in ledger.measures.values():
+                measure.watchers.clear()
+            ledger.agenda = Agenda(plan)
+    elif ledger.agenda is None:
+        put_away(ledger)
+    return ledger.agenda
+
+
+def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:
+    """Decide the rules that are due, and those that depend on what that changes."""
     decisions: list[Decision] = []
-    for rule in plan.rules:
-        decisions += _Case(ledger, plan, rule, cause).decide()
+    plan = agenda.plan
+    queue = list(agenda.due(ledger))
+    heapify(queue)
+    last = -1
+    while queue:
+        number = heappop(queue)
+        if number == last:
+            continue
+        last = number
+        case = _Case(ledger, plan, plan.rules[number], cause)
+        decided = case.decide()
+        agenda.wait(ledger, number, case.waits())
+        if decided:
+            decisions += decided
+            for dependent in plan.dependents.get(case.rule.definition_id, ()):
+                heappush(queue, dependent)
+    agenda.rest(ledger)
     return decisions
 
 
@@ -69,6 +123,25 @@ class _Case:
         ):
             return [self._change("revoked", award, revoked_by="rule")]
         return self._promote(award)
+
+    def waits(self) -> Iterator[Wait]:
+        """What may change the outcome from here."""
+        rule, ledger = self.rule, self.ledger
+        award = ledger.held.get(rule.definition_id)
+        if award is None or award.revoked_by == "rule":
+            yield from rule.condition.until(ledger, holds=True)
+        elif award.revoked_by is None:
+            if rule.revocable and award.awarded_by == "rule":
+                yield from rule.condition.until(ledger, holds=False)
+            yield from self._waits_for_tier(award)
+
+    def _waits_for_tier(self, award: Award) -> Iterator[Wait]:
+        names = [name for name, _ in self.rule.tiers]
+        if award.tier is None and names:
+            yield from self.rule.tiers[0][1].until(self.ledger, holds=True)
+        elif award.tier in names and award.tier != names[-1]:
+            _, reached = self.rule.tiers[names.index(award.tier) + 1]
+            yield from reached.until(self.ledger, holds=True)
 
     def _grant(self) -> Decision:
         rule, mentor_id = self.rule, self.ledger.mentor_id

@@ -59,7 +59,8 @@ def _rows(ledger: Ledger, condition: Condition) -> Iterator[tuple[str, Day]]:
         yield from condition.rows(ledger)
     elif isinstance(condition, Reached):
         choice = condition.spec.choice
-        first, last = condition.span(ledger)
+        last = condition.day(ledger)
+        first = ledger.measure(condition.spec).first(condition.level, last)
         low = choice.low if first is None else max(choice.low, begins(first))
         high = min(choice.high, begins(last + 1))
         backwards = choice.chosen(ledger.timeline().backwards(low, high))

@@ -1,301 +1,193 @@
-"""Measures: what one mentor's activities amount to, kept up to date row by row.
+"""Measures: what one mentor's activities amount to, kept up to date as late as possible.
 
 A rule asks a measure whether it reaches a level, and on which date it first did. Rules that ask the
 same (metric, activity types, dates, window or streak) share one measure, whatever their levels.
+
+A measure is not told of every row. It says how many changes (or minutes) it takes at least until a
+level can be reached, its slack, and reads what came meanwhile in one go when that is used up.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
+from typing_extensions import override
+
+from badges.tables.amounts import Amount, Choice, History, PeriodAmounts, amount
 from badges.tables.criteria import Metric
-from badges.tables.periods import BEGINS, PERIOD_OF, Period, PeriodName
-from badges.tables.rows import (
-    AFTER_ALL,
-    BEFORE_ALL,
-    TYPE_MASK,
-    Change,
-    Row,
-    Timeline,
-    begins,
-    day_in,
-    minutes_in,
-)
-from badges.tables.streaks import Pauses, Runs
+from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
+from badges.tables.rows import Change, day_in, minutes_in
+from badges.tables.streaks import Runs
 from badges.tables.types import Day
 
+NEVER: Final = 1 << 60
+"""More changes or minutes than there will be."""
 
-class History(Protocol):
-    """What a measure reads of a mentor: the rows in date order, and the paused periods."""
-
-    def timeline(self) -> Timeline:
-        """All rows, up to date."""
-        ...
-
-    def paused(self, period: PeriodName) -> Pauses | None:
-        """The paused periods of a kind, None without any."""
-        ...
+Bounds: TypeAlias = tuple[int, int]
+"""What a rule waits for: a level to be reached (NEVER: none) and one to be lost (0: none)."""
 
 
-class Choice:
-    """Which rows a measure counts: types (None: all), and packed bounds of the dates."""
+class Measure:
+    """One mentor's standing in what a measure measures, and who waits for it to change."""
 
-    __slots__ = ("high", "low", "types")
+    __slots__ = (
+        "choice",
+        "down",
+        "due",
+        "history",
+        "in_minutes",
+        "metric",
+        "read",
+        "up",
+        "value",
+        "watchers",
+    )
 
-    def __init__(
-        self, types: frozenset[int] | None, low: Row = BEFORE_ALL, high: Row = AFTER_ALL
-    ) -> None:
-        self.types = types
-        self.low = low
-        self.high = high
-
-    def chosen(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Those of some rows that count."""
-        low, high, types = self.low, self.high, self.types
-        for row in rows:
-            if low <= row < high and (types is None or row & TYPE_MASK in types):
-                yield row
-
-    def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """Those of some changes that are about rows that count."""
-        low, high, types = self.low, self.high, self.types
-        for change in changes:
-            row = change if change >= 0 else ~change
-            if low <= row < high and (types is None or row & TYPE_MASK in types):
-                yield change
-
-    def within(self, history: History, first: Day | None, last: Day) -> Iterator[Row]:
-        """The rows that count from one day to another, by date."""
-        low = self.low if first is None else max(self.low, begins(first))
-        return self.chosen(history.timeline().between(low, min(self.high, begins(last + 1))))
-
-    def all(self, history: History) -> Iterator[Row]:
-        """Every row that counts, by date."""
-        return self.chosen(history.timeline().between(self.low, self.high))
-
-
-class Amount:
-    """What some rows amount to in one metric; rows can be taken out again."""
-
-    __slots__ = ("_metric", "_seen", "value")
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric: Final = metric
-        self._seen: dict[int, int] = {}
+    def __init__(self, history: History, choice: Choice, metric: Metric) -> None:
+        self.history = history
+        self.choice = choice
+        self.metric: Metric = metric
         self.value = 0
+        """The highest level that is reached, as far as the journal is read."""
+        self.read = 0
+        """How much of the mentor's journal of changes is taken in."""
+        self.watchers: dict[int, Bounds] = {}
+        """What each waiting rule, by its number, waits for."""
+        self.up = NEVER
+        self.down = 0
+        self.in_minutes = metric == "minutes"
+        """Whether slack is told in minutes, not in changes."""
+        self.due = NEVER
+        """At which length of the journal, or minutes in it, it must read on."""
 
-    def apply(self, change: Change) -> None:
-        """Add a row, or take one out."""
-        row, step = (change, 1) if change >= 0 else (~change, -1)
-        if self._metric == "count":
-            self.value += step
-        elif self._metric == "minutes":
-            self.value += step * minutes_in(row)
-        else:
-            key = day_in(row) if self._metric == "active_days" else row & TYPE_MASK
-            left = self._seen.get(key, 0) + step
-            if left:
-                self._seen[key] = left
-            else:
-                del self._seen[key]
-            self.value = len(self._seen)
+    def watch(self) -> None:
+        """Take the watchers' bounds together."""
+        bounds = self.watchers.values()
+        self.up = min([up for up, _ in bounds], default=NEVER)
+        self.down = max([down for _, down in bounds], default=0)
 
-    def of(self, rows: Iterable[Row]) -> int:
-        """The amount with some rows added."""
-        for row in rows:
-            self.apply(row)
-        return self.value
+    def advance(self, changes: list[Change], length: int, now: int) -> bool:
+        """Read the journal up to its length; whether a rule has what it waits for.
 
-    def reaching(self, level: int, rows: Iterable[Row]) -> Day:
-        """The date of the row, of some by date, that brings the amount to a level."""
-        for row in rows:
-            self.apply(row)
-            if self.value >= level:
-                return day_in(row)
-        raise LookupError(f"the rows do not reach {level}")
-
-
-class PeriodAmounts:
-    """What rows amount to in one metric, period by period; periods without rows have none."""
-
-    __slots__ = ("_metric", "_of", "_seen", "values")
-
-    def __init__(self, metric: Metric, period: PeriodName) -> None:
-        self._metric: Final = metric
-        self._of = PERIOD_OF[period]
-        self._seen: dict[int, int] = {}
-        self.values: dict[Period, int] = {}
-
-    def apply(self, change: Change) -> tuple[Period, int, int]:
-        """Add a row or take one out: its period, the amount there before, and after."""
-        row, step = (change, 1) if change >= 0 else (~change, -1)
-        day = day_in(row)
-        period = self._of(day)
-        if self._metric == "minutes":
-            step *= minutes_in(row)
-        elif self._metric == "active_days":
-            step = self._first(day, step)
-        elif self._metric == "distinct_types":
-            step = self._first(period << 32 | row & TYPE_MASK, step)
-        before = self.values.get(period, 0)
-        after = before + step
-        if after:
-            self.values[period] = after
-        elif before:
-            del self.values[period]
-        return period, before, after
-
-    def _first(self, key: int, step: int) -> int:
-        """`step` when the key appears or disappears by it, else 0."""
-        before = self._seen.get(key, 0)
-        after = before + step
-        if after:
-            self._seen[key] = after
-            return 0 if before else step
-        del self._seen[key]
-        return step
-
-
-class Measure(Protocol):
-    """One mentor's standing in what a measure measures."""
+        If not, it is due again after its slack from `now`, the changes or minutes journaled.
+        """
+        self.apply(changes[self.read :] if self.read else changes)
+        self.read = length
+        value = self.value
+        if value >= self.up or value < self.down:
+            return True
+        self.due = now + self.up - value
+        return False
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in rows that came and went."""
-        ...
+        raise NotImplementedError
 
     def holds(self, level: int) -> bool:
         """Whether the level is reached."""
-        ...
+        return self.value >= level
 
     def day(self, level: int) -> Day:
         """The date on which the level was first reached, going through the rows by date."""
-        ...
+        raise NotImplementedError
 
-    def span(self, level: int) -> tuple[Day | None, Day]:
-        """The dates in which the rows lie that first reached the level; None: from the first on."""
-        ...
+    def first(self, level: int, day: Day) -> Day | None:
+        """The date from which rows count towards the level reached on `day`; None: all."""
+        raise NotImplementedError
 
-    def amount(self, level: int) -> int:
-        """How much was reached: all of a total, or of the window or run up to that date."""
-        ...
+    def amount(self, level: int, day: Day) -> int:
+        """How much was reached: all of a total, or of the window or run up to that day."""
+        return amount(self.metric, self.choice.within(self.history, self.first(level, day), day))
 
     def done(self, level: int) -> int:
         """How far it is towards the level, at most the level."""
-        ...
+        return min(self.value, level)
 
     def pause(self) -> None:
-        """Take in other pauses."""
-        ...
+        """Take in other pauses: of no matter except to streaks."""
 
 
-class Total:
+class Total(Measure):
     """All chosen rows together."""
 
-    __slots__ = ("_amount", "_choice", "_history", "_metric")
+    __slots__ = ("_amount",)
 
     def __init__(self, history: History, choice: Choice, metric: Metric) -> None:
-        self._history = history
-        self._choice = choice
-        self._metric: Metric = metric
+        super().__init__(history, choice, metric)
         self._amount = Amount(metric)
 
+    @override
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take in rows that came and went."""
-        for change in self._choice.changes(changes):
-            self._amount.apply(change)
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        self._amount.apply(changes)
+        self.value = self._amount.value
 
-    def holds(self, level: int) -> bool:
-        """Whether the level is reached."""
-        return self._amount.value >= level
-
+    @override
     def day(self, level: int) -> Day:
-        """The date of the row that reached the level."""
-        return Amount(self._metric).reaching(level, self._choice.all(self._history))
+        surplus = self.value - level
+        if self.metric in ("count", "minutes") and surplus < level:
+            return self._counting_back(surplus)
+        return Amount(self.metric).reaching(level, self.choice.all(self.history))
 
-    def span(self, level: int) -> tuple[Day | None, Day]:
-        """From the first row to the one that reached the level."""
-        return None, self.day(level)
+    def _counting_back(self, surplus: int) -> Day:
+        """The date of the last row but so many, or so many minutes."""
+        for row in self.choice.backwards(self.history):
+            surplus -= minutes_in(row) if self.in_minutes else 1
+            if surplus < 0:
+                return day_in(row)
+        raise LookupError("there are fewer rows than were counted")
 
-    def amount(self, level: int) -> int:
-        """All that there is."""
-        return max(self._amount.value, level)
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return None
 
-    def done(self, level: int) -> int:
-        """How far it is towards the level."""
-        return min(self._amount.value, level)
-
-    def pause(self) -> None:
-        """Pauses do not matter here."""
+    @override
+    def amount(self, level: int, day: Day) -> int:
+        return self.value
 
 
-class Calendar:
+class Calendar(Measure):
     """The best calendar period."""
 
-    __slots__ = ("_amounts", "_choice", "_history", "_metric", "_peak", "_period")
+    __slots__ = ("_amounts", "_period")
 
     def __init__(
         self, history: History, choice: Choice, metric: Metric, period: PeriodName
     ) -> None:
-        self._history = history
-        self._choice = choice
-        self._metric: Metric = metric
+        super().__init__(history, choice, metric)
         self._period: PeriodName = period
         self._amounts = PeriodAmounts(metric, period)
-        self._peak = 0
 
+    @override
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take in rows that came and went."""
-        lost = False
-        for change in self._choice.changes(changes):
-            _, before, after = self._amounts.apply(change)
-            if after > self._peak:
-                self._peak = after
-            elif after < before == self._peak:
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        peak, lost = self.value, False
+        apply = self._amounts.apply
+        for change in changes:
+            _, before, after = apply(change)
+            if after > peak:
+                peak = after
+            elif after < before == peak:
                 lost = True
-        if lost:
-            self._peak = max(self._amounts.values.values(), default=0)
+        self.value = max(self._amounts.values.values(), default=0) if lost else peak
 
-    def holds(self, level: int) -> bool:
-        """Whether the level is reached in some period."""
-        return self._peak >= level
-
+    @override
     def day(self, level: int) -> Day:
-        """The date of the row that reached the level in the first period to get there."""
-        values = self._amounts.values
-        period = min(period for period, value in values.items() if value >= level)
+        period = min(each for each, value in self._amounts.values.items() if value >= level)
         begin = BEGINS[self._period]
-        rows = self._choice.within(self._history, begin(period), begin(period + 1) - 1)
-        return Amount(self._metric).reaching(level, rows)
+        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        return Amount(self.metric).reaching(level, rows)
 
-    def span(self, level: int) -> tuple[Day | None, Day]:
-        """From the beginning of that period."""
-        day = self.day(level)
-        return BEGINS[self._period](PERIOD_OF[self._period](day)), day
-
-    def amount(self, level: int) -> int:
-        """What that period amounts to by then."""
-        first, last = self.span(level)
-        return Amount(self._metric).of(self._choice.within(self._history, first, last))
-
-    def done(self, level: int) -> int:
-        """How far the best period is towards the level."""
-        return min(self._peak, level)
-
-    def pause(self) -> None:
-        """Pauses do not matter here."""
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return BEGINS[self._period](PERIOD_OF[self._period](day))
 
 
-class Streak:
+class Streak(Measure):
     """The longest run of periods in which the metric reaches an amount."""
 
-    __slots__ = (
-        "_amounts",
-        "_choice",
-        "_history",
-        "_metric",
-        "_per_period",
-        "_period",
-        "_runs",
-    )
+    __slots__ = ("_amounts", "_per_period", "_period", "_runs")
 
     def __init__(
         self,
@@ -306,48 +198,55 @@ class Streak:
         per_period: int,
         grace: int,
     ) -> None:
-        self._history = history
-        self._choice = choice
-        self._metric: Metric = metric
+        super().__init__(history, choice, metric)
+        self.in_minutes = False
         self._period: PeriodName = period
         self._per_period = per_period
         self._amounts = PeriodAmounts(metric, period)
         self._runs = Runs(grace, history.paused(period))
 
+    @override
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take in rows that came and went."""
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
         needed = self._per_period
-        for change in self._choice.changes(changes):
-            period, before, after = self._amounts.apply(change)
+        apply, runs = self._amounts.apply, self._runs
+        for change in changes:
+            period, before, after = apply(change)
             if before < needed <= after:
-                self._runs.add(period)
+                runs.add(period)
             elif after < needed <= before:
-                self._runs.remove(period)
+                runs.remove(period)
+        self.value = runs.longest
 
-    def holds(self, level: int) -> bool:
-        """Whether some run is that long."""
-        return self._runs.longest >= level
+    @override
+    def advance(self, changes: list[Change], length: int, now: int) -> bool:
+        self.apply(changes[self.read :] if self.read else changes)
+        self.read = length
+        longest, level = self.value, self.up
+        if longest >= level or longest < self.down:
+            return True
+        # A change makes at most one more period count, which joins at most two runs.
+        joins = (level + 1) // (longest + 1) - 1
+        self.due = now + max(joins, level - self._runs.size, 1)
+        return False
 
+    @override
     def day(self, level: int) -> Day:
-        """The date on which the first run to get there did."""
+        begin = BEGINS[self._period]
         period = self._runs.reaching(level)
-        begin = BEGINS[self._period]
-        rows = self._choice.within(self._history, begin(period), begin(period + 1) - 1)
-        return Amount(self._metric).reaching(self._per_period, rows)
+        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        return Amount(self.metric).reaching(self._per_period, rows)
 
-    def span(self, level: int) -> tuple[Day | None, Day]:
-        """From the first period of that run."""
-        begin = BEGINS[self._period]
-        return begin(self._runs.beginning(level)), self.day(level)
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return BEGINS[self._period](self._runs.beginning(level))
 
-    def amount(self, level: int) -> int:
-        """The periods of that run by then."""
+    @override
+    def amount(self, level: int, day: Day) -> int:
         return level
 
-    def done(self, level: int) -> int:
-        """How long the longest run is."""
-        return min(self._runs.longest, level)
-
+    @override
     def pause(self) -> None:
-        """Link the periods anew, O(periods)."""
-        self._runs.pause(self._history.paused(self._period))
+        self._runs.pause(self.history.paused(self._period))
+        self.value = self._runs.longest

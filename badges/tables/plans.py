@@ -19,7 +19,7 @@ from badges.tables.criteria import (
     Tier,
     Training,
 )
-from badges.tables.specs import Specs, key_of
+from badges.tables.specs import MeasureSpec, Specs, key_of
 from badges.tables.types import DefinitionVersion
 
 Parsed: TypeAlias = Callable[[DefinitionVersion], Criteria | InvalidCriteria]
@@ -33,6 +33,7 @@ class Rule(Struct, frozen=True, eq=False):
     revocable: bool
     condition: Condition
     tiers: tuple[tuple[str, Reached], ...] = ()
+    specs: frozenset[MeasureSpec] = frozenset()
 
 
 class Plan(Struct, frozen=True, eq=False):
@@ -45,6 +46,10 @@ class Plan(Struct, frozen=True, eq=False):
     rules: tuple[Rule, ...]
     zone: tzinfo
     cycles: Mapping[str, tuple[str, ...]]
+    training: tuple[int, ...]
+    """The numbers of the rules that ask for training."""
+    dependents: Mapping[str, tuple[int, ...]]
+    """The numbers of the rules that ask for a definition's badge, by its id."""
 
 
 def draw_up(
@@ -69,7 +74,27 @@ def draw_up(
             active[definition.id] = definition, criteria
             needs[definition.id] = needed
     rules = [_rule(*active[each], zone, keys, specs) for each in _ordered(needs)]
-    return Plan(tuple(rules), zone, cycles)
+    return Plan(
+        tuple(rules),
+        zone,
+        cycles,
+        training=tuple(n for n, each in enumerate(rules) if _asks_training(each.condition)),
+        dependents=_dependents([needs[each.definition_id] for each in rules]),
+    )
+
+
+def _asks_training(condition: Condition) -> bool:
+    if isinstance(condition, Parts):
+        return any(_asks_training(part) for part in condition.parts)
+    return isinstance(condition, Trained)
+
+
+def _dependents(needs: list[list[str]]) -> dict[str, tuple[int, ...]]:
+    dependents: dict[str, tuple[int, ...]] = {}
+    for number, needed in enumerate(needs):
+        for definition_id in needed:
+            dependents[definition_id] = (*dependents.get(definition_id, ()), number)
+    return dependents
 
 
 def _keys(definitions: list[DefinitionVersion]) -> dict[str, str]:
@@ -132,7 +157,14 @@ def _rule(
         condition = tiers[0][1]
     else:
         condition = _Compiler(definition, zone, keys, specs).condition(criteria)
-    return Rule(definition.id, definition.version, definition.revocable, condition, tiers)
+    return Rule(
+        definition.id,
+        definition.version,
+        definition.revocable,
+        condition,
+        tiers,
+        frozenset(condition.specs()),
+    )
 
 
 class _Compiler(Struct, frozen=True):

@@ -14,11 +14,11 @@ Row: TypeAlias = int
 Change: TypeAlias = int
 """A row that came is itself, one that went is its complement (`~row`, which is negative)."""
 
-_MINUTES_AT: Final = 26
-_DAY_AT: Final = 57
-_BIAS: Final = 1 << 32
-TYPE_MASK: Final = (1 << _MINUTES_AT) - 1
-MINUTES_MASK: Final = (1 << (_DAY_AT - _MINUTES_AT)) - 1
+MINUTES_AT: Final = 26
+DAY_AT: Final = 57
+BIAS: Final = 1 << 32
+TYPE_MASK: Final = (1 << MINUTES_AT) - 1
+MINUTES_MASK: Final = (1 << (DAY_AT - MINUTES_AT)) - 1
 BEFORE_ALL: Final[Row] = 0
 AFTER_ALL: Final[Row] = 1 << 96
 
@@ -46,23 +46,23 @@ def pack(activity_type: str, day: Day, minutes: int | None) -> Row:
     if number is None:
         number = type_number(activity_type)
     if not minutes or minutes < 0:
-        return (day + _BIAS) << _DAY_AT | number
-    return (day + _BIAS) << _DAY_AT | minutes << _MINUTES_AT | number
+        return (day + BIAS) << DAY_AT | number
+    return (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
 
 
 def begins(day: Day) -> Row:
     """The lowest row of a day: rows of the days from a to b lie in [begins(a), begins(b + 1))."""
-    return (day + _BIAS) << _DAY_AT
+    return (day + BIAS) << DAY_AT
 
 
 def day_in(row: Row) -> Day:
     """The date of a row."""
-    return (row >> _DAY_AT) - _BIAS
+    return (row >> DAY_AT) - BIAS
 
 
 def minutes_in(row: Row) -> int:
     """The minutes of a row."""
-    return row >> _MINUTES_AT & MINUTES_MASK
+    return row >> MINUTES_AT & MINUTES_MASK
 
 
 class Timeline:

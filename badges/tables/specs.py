@@ -4,12 +4,13 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from badges.tables.amounts import Choice, History
 from badges.tables.criteria import Calendar, Fixed, Metric, Rolling, Streak, Threshold, Tier
 from badges.tables.measures import Calendar as CalendarMeasure
-from badges.tables.measures import Choice, History, Measure, Total
+from badges.tables.measures import Measure, Total
 from badges.tables.measures import Streak as StreakMeasure
 from badges.tables.periods import PeriodName, day_number
-from badges.tables.rows import begins, type_number
+from badges.tables.rows import AFTER_ALL, BEFORE_ALL, begins, type_number
 from badges.tables.types import Day
 from badges.tables.windows import Rolling as RollingMeasure
 
@@ -38,11 +39,15 @@ class MeasureSpec:
     def __init__(self, key: Key) -> None:
         self.key = key
         types = None if key.types is None else frozenset(map(type_number, key.types))
-        self.choice = Choice(types)
-        if key.since is not None:
-            self.choice.low = begins(key.since)
-        if key.until is not None:
-            self.choice.high = begins(key.until + 1)
+        low = BEFORE_ALL if key.since is None else begins(key.since)
+        high = AFTER_ALL if key.until is None else begins(key.until + 1)
+        self.choice = Choice(types, low, high)
+
+    def least_rows(self, level: int) -> int:
+        """How many rows, of any kind, there must be before the level can be reached."""
+        if self.key.kind == "streak":
+            return level * (1 if self.key.metric == "minutes" else self.key.per_period)
+        return 1 if self.key.metric == "minutes" else level
 
     def build(self, history: History) -> Measure:
         """A measure without rows."""

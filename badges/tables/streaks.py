@@ -101,8 +101,10 @@ class Runs:
         return number, low, bisect_left(self._periods, self._starts[number + 1])
 
     def _more(self, length: int) -> None:
-        self._lengths[length] = self._lengths.get(length, 0) + 1
-        self.longest = max(self.longest, length)
+        lengths = self._lengths
+        lengths[length] = lengths.get(length, 0) + 1
+        if length > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
+            self.longest = length
 
     def _fewer(self, length: int) -> None:
         left = self._lengths[length] - 1
@@ -116,6 +118,9 @@ class Runs:
     def add(self, period: Period) -> None:
         """A period that did not count begins to."""
         periods = self._periods
+        if periods and period > periods[-1]:
+            self._append(period)
+            return
         index = bisect_left(periods, period)
         before = index > 0 and self._linked(periods[index - 1], period)
         after = index < len(periods) and self._linked(period, periods[index])
@@ -133,6 +138,19 @@ class Runs:
         if before or after:
             self._fewer(high - low - 1)
         self._more(high - low)
+
+    def _append(self, period: Period) -> None:
+        """The usual case: a period after all others."""
+        periods, starts = self._periods, self._starts
+        if self._linked(periods[-1], period):
+            periods.append(period)
+            length = len(periods) - bisect_left(periods, starts[-1])
+            self._more(length)
+            self._fewer(length - 1)
+        else:
+            periods.append(period)
+            starts.append(period)
+            self._more(1)
 
     def _join(self, number: int, index: int) -> None:
         """Make one run of the run `number` and the one before it, which meet at `index`."""
@@ -163,6 +181,11 @@ class Runs:
         if high > low:
             self._more(high - low)
         self._fewer(high - low + 1)
+
+    @property
+    def size(self) -> int:
+        """How many periods count."""
+        return len(self._periods)
 
     @property
     def newest(self) -> tuple[int, Period | None]:

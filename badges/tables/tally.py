@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from badges.tables.measures import History
+from badges.tables.amounts import History
 from badges.tables.periods import BEGINS, PeriodName, month_of, week_of
 from badges.tables.rows import TYPE_MASK, Change, day_in, minutes_in, type_name
 from badges.tables.streaks import Runs

@@ -8,54 +8,73 @@ is looked through (at most 2n days), which makes its bound exact again.
 
 from collections.abc import Iterable, Iterator
 
+from typing_extensions import override
+
+from badges.tables.amounts import Amount, Choice, History
 from badges.tables.criteria import Metric
-from badges.tables.measures import Amount, Choice, History
-from badges.tables.rows import Change, day_in, minutes_in
+from badges.tables.measures import Measure
+from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
 from badges.tables.types import Day
 
 
-class Rolling:
+class Rolling(Measure):
     """The best window of some consecutive days."""
 
-    __slots__ = ("_best", "_bounds", "_choice", "_days", "_history", "_last", "_metric")
+    __slots__ = ("_bounds", "_ceiling", "_days", "_last")
 
     def __init__(self, history: History, choice: Choice, metric: Metric, days: int) -> None:
-        self._history = history
-        self._choice = choice
-        self._metric: Metric = metric
+        super().__init__(history, choice, metric)
         self._days = days
         self._bounds: dict[int, int] = {}
-        self._best = 0
-        """A lower bound of what the window that ends on `_last` amounts to."""
+        self._ceiling = 0
+        """At least the highest bound."""
         self._last: Day = 0
+        """`value` is at most what the window that ends on this day amounts to."""
 
+    @override
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take in rows that came and went."""
-        for change in self._choice.changes(changes):
-            row = change if change >= 0 else ~change
-            day = day_in(row)
-            weight = minutes_in(row) if self._metric == "minutes" else 1
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        days, bounds, weight = self._days, self._bounds, 1
+        for change in changes:
+            if self.in_minutes:
+                weight = minutes_in(change if change >= 0 else ~change)
             if change >= 0:
-                group = day // self._days
-                self._bounds[group] = self._bounds.get(group, 0) + weight
-                self._bounds[group + 1] = self._bounds.get(group + 1, 0) + weight
-            elif self._last - self._days < day <= self._last:
-                self._best -= weight
+                group = ((change >> DAY_AT) - BIAS) // days
+                bound = bounds[group] = bounds.get(group, 0) + weight
+                after = bounds[group + 1] = bounds.get(group + 1, 0) + weight
+                if bound > self._ceiling or after > self._ceiling:
+                    self._ceiling = max(bound, after)
+            elif self._last - days < day_in(~change) <= self._last:
+                self.value -= weight
 
-    def holds(self, level: int) -> bool:
-        """Whether the level is reached in some window."""
-        if self._best >= level:
+    @override
+    def advance(self, changes: list[Change], length: int, now: int) -> bool:
+        self.apply(changes[self.read :] if self.read else changes)
+        self.read = length
+        if self.holds(self.up) or (self.down and not self.holds(self.down)):
             return True
-        for group in sorted(group for group, bound in self._bounds.items() if bound >= level):
-            best, last = max(self._windows(group), default=(0, 0))
-            if best:
-                self._bounds[group] = best
-            else:
-                del self._bounds[group]
-            if best >= level:
-                self._best, self._last = best, last
-                return True
+        self.due = now + self.up - self._ceiling
         return False
+
+    @override
+    def holds(self, level: int) -> bool:
+        if self.value >= level:
+            return True
+        if self._ceiling < level:
+            return False
+        for group in self._groups(level):
+            best, last = max(self._windows(group), default=(0, 0))
+            self._bounds[group] = best
+            if best >= level:
+                self.value, self._last = best, last
+                return True
+        self._ceiling = max(self._bounds.values(), default=0)
+        return False
+
+    def _groups(self, level: int) -> list[int]:
+        """The groups whose bounds reach a level, the first days first."""
+        return sorted([group for group, bound in self._bounds.items() if bound >= level])
 
     def _windows(self, group: int) -> Iterator[tuple[int, Day]]:
         """What windows of a group amount to, up to each row, and the row's day.
@@ -64,44 +83,35 @@ class Rolling:
         bound must hold for windows that no row ends yet.
         """
         days = self._days
-        window = Amount(self._metric)
+        window = Amount(self.metric)
         rows = list(
-            self._choice.within(self._history, (group - 1) * days + 1, (group + 1) * days - 1)
+            self.choice.within(self.history, (group - 1) * days + 1, (group + 1) * days - 1)
         )
         oldest = 0
         for row in rows:
             day = day_in(row)
             while day_in(rows[oldest]) <= day - days:
-                window.apply(~rows[oldest])
+                window.apply((~rows[oldest],))
                 oldest += 1
-            window.apply(row)
+            window.apply((row,))
             yield window.value, day
 
+    @override
     def day(self, level: int) -> Day:
-        """The last day of the first window to reach the level."""
-        for group in sorted(group for group, bound in self._bounds.items() if bound >= level):
+        for group in self._groups(level):
             for value, day in self._windows(group):
                 if value >= level:
                     return day
         raise LookupError(f"no window reaches {level}")
 
-    def span(self, level: int) -> tuple[Day | None, Day]:
-        """The days of that window."""
-        day = self.day(level)
-        return day - self._days + 1, day
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return day - self._days + 1
 
-    def amount(self, level: int) -> int:
-        """What that window amounts to."""
-        first, last = self.span(level)
-        return Amount(self._metric).of(self._choice.within(self._history, first, last))
-
+    @override
     def done(self, level: int) -> int:
-        """How far the best window is towards the level."""
         best = 0
         for group, bound in self._bounds.items():
             if bound > best:
                 best = max(best, max((value for value, _ in self._windows(group)), default=0))
         return min(best, level)
-
-    def pause(self) -> None:
-        """Pauses do not matter here."""

@@ -4,6 +4,7 @@ Everything is computed from scratch from a mentor's rows, sentence by sentence a
 it, so that two wrong answers would have to be wrong independently.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -96,11 +97,22 @@ def reached_on(node: Node, rows: Rows, level: int) -> Day | None:
     activities = chosen(node, rows)
     if amount(node["metric"], activities) < level:
         return None
-    for day in sorted({a.activity_date for a in activities}):
-        inside = [a for a in activities if a.activity_date <= day and _together(node, a, day)]
+    days = [a.activity_date for a in activities]
+    for day in sorted(set(days)):
+        near = activities[bisect_left(days, day - _longest(node)) : bisect_right(days, day)]
+        inside = [a for a in near if _together(node, a, day)]
         if amount(node["metric"], inside) >= level:
             return day
     return None
+
+
+def _longest(node: Node) -> int:
+    """A number of days that no window of these criteria exceeds, so that not all rows are asked."""
+    window = node.get("window")
+    if window is None or "from" in window:
+        return 4_000_000
+    days: int = window.get("rolling_days", 366)
+    return days
 
 
 def _together(node: Node, activity: Activity, day: Day) -> bool:
@@ -120,7 +132,7 @@ def _together(node: Node, activity: Activity, day: Day) -> bool:
 def streak_on(node: Node, rows: Rows) -> Day | None:
     """The first date by which some run is as long as a streak asks for."""
     activities = chosen(node, rows)
-    if len({period(node["period"], a.activity_date) for a in activities}) < node["length"]:
+    if all(len(run) < node["length"] for run in runs(node, activities, rows.pauses)):
         return None
     for day in sorted({a.activity_date for a in activities}):
         until = [a for a in activities if a.activity_date <= day]

@@ -17,6 +17,7 @@ are decided once by the `take_up` that follows.
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
+from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -182,6 +183,12 @@ class Reference:
             return
         rows = counting_from(all_rows, definition.counts_from)
         tiers = criteria["tiers"] if criteria["type"] == "tier" else []
+        names = [tier["name"] for tier in tiers]
+        if award and award.revoked_by is None and not self._may_be_lost(definition, award):
+            # Only a higher tier can follow, so nothing else is looked at.
+            tiers = [tier for tier in tiers if _above(tier["name"], award.tier, names)]
+            if not tiers:
+                return
         dates = {t["name"]: reached_on(criteria, rows, t["at_least"]) for t in tiers}
         reached = {name: day for name, day in dates.items() if day is not None}
         since = dates[tiers[0]["name"]] if tiers else true_since(criteria, rows)
@@ -192,13 +199,17 @@ class Reference:
             return
         if award.revoked_by == "rule" and since is not None:
             award = self._write("restored", definition, award, revoked_by=None)
-        elif definition.revocable and award.awarded_by == "rule" and since is None:
+        elif self._may_be_lost(definition, award) and since is None:
             if award.revoked_by is None:
                 self._write("revoked", definition, award, revoked_by="rule")
             return
-        if award.revoked_by is None and top and _above(top, award.tier, list(dates)):
+        if award.revoked_by is None and top and _above(top, award.tier, names):
             instant = begins(reached[top], rows.zone)
             self._write("promoted", definition, award, tier=top, tier_earned_at=instant)
+
+    @staticmethod
+    def _may_be_lost(definition: DefinitionVersion, award: Award) -> bool:
+        return definition.revocable and award.awarded_by == "rule"
 
     def _grant(
         self,
@@ -241,11 +252,16 @@ def badge_keys(criteria: Mapping[str, Any]) -> list[str]:
 
 def read_criteria(definition: DefinitionVersion) -> Mapping[str, Any] | None:
     """The criteria as JSON, None when they are not valid (which is the contract's to say)."""
+    return _criteria(definition.criteria)
+
+
+@lru_cache(maxsize=1 << 12)
+def _criteria(text: str) -> Mapping[str, Any] | None:
     try:
-        parse(definition.criteria)
+        parse(text)
     except InvalidCriteria:
         return None
-    criteria: Mapping[str, Any] = json.loads(definition.criteria)
+    criteria: Mapping[str, Any] = json.loads(text)
     return criteria
 
 

@@ -1,0 +1,179 @@
+"""Amounts: what rows come to in one metric, together or period by period."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from badges.tables.criteria import Metric
+from badges.tables.periods import PERIOD_OF, Period, PeriodName
+from badges.tables.rows import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    BIAS,
+    DAY_AT,
+    TYPE_MASK,
+    Change,
+    Row,
+    Timeline,
+    begins,
+    day_in,
+    minutes_in,
+)
+from badges.tables.streaks import Pauses
+from badges.tables.types import Day
+
+
+class History(Protocol):
+    """What a measure reads of a mentor: the rows in date order, and the paused periods."""
+
+    def timeline(self) -> Timeline:
+        """All rows, up to date."""
+        ...
+
+    def paused(self, period: PeriodName) -> Pauses | None:
+        """The paused periods of a kind, None without any."""
+        ...
+
+
+class Choice:
+    """Which rows a measure counts: types (None: all), and packed bounds of the dates."""
+
+    __slots__ = ("everything", "high", "low", "types")
+
+    def __init__(
+        self, types: frozenset[int] | None, low: Row = BEFORE_ALL, high: Row = AFTER_ALL
+    ) -> None:
+        self.types = types
+        self.low = low
+        self.high = high
+        self.everything = types is None and low == BEFORE_ALL and high == AFTER_ALL
+        """Whether it leaves nothing out."""
+
+    def chosen(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Those of some rows that count."""
+        low, high, types = self.low, self.high, self.types
+        for row in rows:
+            if low <= row < high and (types is None or row & TYPE_MASK in types):
+                yield row
+
+    def changes(self, changes: Iterable[Change]) -> list[Change]:
+        """Those of some changes that are about rows that count."""
+        low, high, types = self.low, self.high, self.types
+        return [
+            change
+            for change in changes
+            if low <= (row := change if change >= 0 else ~change) < high
+            and (types is None or row & TYPE_MASK in types)
+        ]
+
+    def within(self, history: History, first: Day | None, last: Day) -> Iterator[Row]:
+        """The rows that count from one day to another, by date."""
+        low = self.low if first is None else max(self.low, begins(first))
+        return self.chosen(history.timeline().between(low, min(self.high, begins(last + 1))))
+
+    def all(self, history: History) -> Iterator[Row]:
+        """Every row that counts, by date."""
+        return self.chosen(history.timeline().between(self.low, self.high))
+
+    def backwards(self, history: History) -> Iterator[Row]:
+        """Every row that counts, the last date first."""
+        return self.chosen(history.timeline().backwards(self.low, self.high))
+
+
+class Amount:
+    """What some rows amount to in one metric; rows can be taken out again."""
+
+    __slots__ = ("_metric", "_seen", "value")
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric: Final = metric
+        self._seen: dict[int, int] = {}
+        self.value = 0
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Add rows, and take out those whose complement is given."""
+        metric = self._metric
+        if metric == "count":
+            self.value += sum([1 if change >= 0 else -1 for change in changes])
+        elif metric == "minutes":
+            for change in changes:
+                self.value += minutes_in(change) if change >= 0 else -minutes_in(~change)
+        elif metric == "active_days":
+            for change in changes:
+                if change >= 0:
+                    self._see(day_in(change), 1)
+                else:
+                    self._see(day_in(~change), -1)
+        else:
+            for change in changes:
+                if change >= 0:
+                    self._see(change & TYPE_MASK, 1)
+                else:
+                    self._see(~change & TYPE_MASK, -1)
+
+    def _see(self, key: int, step: int) -> None:
+        seen = self._seen
+        left = seen.get(key, 0) + step
+        if left:
+            seen[key] = left
+        else:
+            del seen[key]
+        self.value = len(seen)
+
+    def reaching(self, level: int, rows: Iterable[Row]) -> Day:
+        """The date of the row, of some by date, that brings the amount to a level."""
+        for row in rows:
+            self.apply((row,))
+            if self.value >= level:
+                return day_in(row)
+        raise LookupError(f"the rows do not reach {level}")
+
+
+def amount(metric: Metric, rows: Iterable[Row]) -> int:
+    """What some rows amount to."""
+    counted = Amount(metric)
+    counted.apply(rows)
+    return counted.value
+
+
+class PeriodAmounts:
+    """What rows amount to in one metric, period by period; periods without rows have none."""
+
+    __slots__ = ("_metric", "_of", "_seen", "values")
+
+    def __init__(self, metric: Metric, period: PeriodName) -> None:
+        self._metric: Final = metric
+        self._of = PERIOD_OF[period]
+        self._seen: dict[int, int] = {}
+        self.values: dict[Period, int] = {}
+
+    def apply(self, change: Change) -> tuple[Period, int, int]:
+        """Add a row or take one out: its period, the amount there before, and after."""
+        row, step = (change, 1) if change >= 0 else (~change, -1)
+        day = (row >> DAY_AT) - BIAS
+        period = self._of(day)
+        metric = self._metric
+        if metric != "count":
+            if metric == "minutes":
+                step *= minutes_in(row)
+            elif metric == "active_days":
+                step = self._first(day, step)
+            else:
+                step = self._first(period << 32 | row & TYPE_MASK, step)
+        values = self.values
+        before = values.get(period, 0)
+        after = before + step
+        if after:
+            values[period] = after
+        elif before:
+            del values[period]
+        return period, before, after
+
+    def _first(self, key: int, step: int) -> int:
+        """`step` when the key appears or disappears by it, else 0."""
+        before = self._seen.get(key, 0)
+        after = before + step
+        if after:
+            self._seen[key] = after
+            return 0 if before else step
+        del self._seen[key]
+        return step
