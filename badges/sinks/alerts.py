@@ -1,9 +1,11 @@
 """Alerts: each is a row of badge_alerts first, so that people, webhooks and metrics find it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -13,6 +15,9 @@ from badges.sinks.pool import Pool
 from badges.sinks.queries import QUERIES
 
 log = structlog.get_logger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that one alert may keep its caller waiting."""
 
 
 class Alerts(Protocol):
@@ -35,6 +40,7 @@ class PostgresAlerts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._unwritten: dict[tuple[str, str], Mapping[str, object] | None] = {}
+        self._in_order = asyncio.Lock()
 
     async def raise_alert(
         self, kind: str, detail: Mapping[str, object], *, subject: str = ""
@@ -49,6 +55,10 @@ class PostgresAlerts:
         await self._write()
 
     async def _write(self) -> None:
+        async with self._in_order:
+            await self._write_all()
+
+    async def _write_all(self) -> None:
         for (kind, subject), detail in list(self._unwritten.items()):
             try:
                 with translated():
@@ -65,11 +75,13 @@ class PostgresAlerts:
         self, kind: str, subject: str, detail: Mapping[str, object] | None
     ) -> None:
         if detail is None:
-            await self._pool.execute(QUERIES["resolve_alert"], kind, subject)
+            await self._pool.execute(QUERIES["resolve_alert"], kind, subject, timeout=PATIENCE)
             return
-        whole = {**detail, "subject": subject} if subject else dict(detail)
-        if await self._pool.fetchval(QUERIES["raise_alert"], kind, whole):
-            log.error("alert", kind=kind, **{"detail": whole})
+        whole = msgspec.to_builtins(
+            {**detail, "subject": subject} if subject else detail, enc_hook=str
+        )
+        if await self._pool.fetchval(QUERIES["raise_alert"], kind, whole, timeout=PATIENCE):
+            log.error("alert", kind=kind, detail=whole)
 
 
 class MemoryAlert(Struct):

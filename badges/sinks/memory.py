@@ -179,6 +179,12 @@ class MemorySink:
             self.put_award(msgspec.structs.replace(after, changed_by="rule"))
             if decision.evidence is not None:
                 self.evidence[after.id] = decision.evidence
+        elif decision.kind == "withdrawn":
+            row = self.awards_by_id.get(after.id)
+            if row is None or row.changed_by != "rule":
+                return False
+            self.delete_award(after.id)
+            return True
         else:
             row = self.awards_by_id.get(after.id)
             if row is None or believed is None or not _same(row, believed):

@@ -78,12 +78,16 @@ WITH asked AS MATERIALIZED (
     badges_private.grant_awards(
         a.ids, a.mentors, a.definitions, a.earned, a.versions, a.tiers, a.tiers_earned, a.evidence,
         'rule') AS g
+), withdrawn AS MATERIALIZED (
+    SELECT w AS id
+    FROM (SELECT array_agg(id) AS ids FROM asked WHERE kind = 'withdrawn') AS a,
+    badges_private.withdraw_awards(a.ids) AS w
 ), updated AS (
     UPDATE badge_awards a
     SET tier = d.tier, tier_earned_at = d.tier_earned_at, revoked_by = d.revoked_by,
         revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
     FROM asked d
-    WHERE d.kind <> 'granted' AND a.id = d.id
+    WHERE d.kind NOT IN ('granted', 'withdrawn') AND a.id = d.id
         AND a.tier IS NOT DISTINCT FROM d.believed_tier
         AND a.revoked_by IS NOT DISTINCT FROM d.believed_revoked_by
         AND a.changed_by IS NOT DISTINCT FROM d.believed_changed_by
@@ -100,7 +104,7 @@ WITH asked AS MATERIALIZED (
     FROM asked d JOIN changed USING (id)
     ORDER BY d.place
 )
-SELECT id FROM changed;
+SELECT id FROM changed UNION ALL SELECT id FROM withdrawn;
 
 -- name: upsert_stats
 INSERT INTO peer_mentor_stats (

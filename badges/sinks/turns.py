@@ -21,12 +21,13 @@ def outdated(turn: Turn) -> list[Decision]:
 
 
 def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
-    """Split decisions into parts with at most one of an award: all firsts, all seconds, ..."""
+    """Split into parts with at most one of a mentor and badge: all firsts, all seconds, ..."""
     parts: list[list[Decision]] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for decision in decisions:
-        wave = seen.get(decision.after.id, 0)
-        seen[decision.after.id] = wave + 1
+        pair = decision.after.peer_mentor_id, decision.after.badge_definition_id
+        wave = seen.get(pair, 0)
+        seen[pair] = wave + 1
         if wave == len(parts):
             parts.append([])
         parts[wave].append(decision)

@@ -109,6 +109,14 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
     assert row["detail"] == {"n": 1}
 
 
+async def test_a_detail_may_hold_what_json_does_not_know(
+    owner: Pool, worker: Pool, kind: str
+) -> None:
+    await PostgresAlerts(worker).raise_alert(kind, {"error": OSError("gone"), "n": 1})
+    detail = await owner.fetchval("SELECT detail FROM badge_alerts WHERE kind = $1", kind)
+    assert detail == {"error": "gone", "n": 1}
+
+
 async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: str) -> None:
     alerts = PostgresAlerts(own_pool)
     await own_pool.close()
