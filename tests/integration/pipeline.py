@@ -7,7 +7,7 @@ at the result tables.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
@@ -60,6 +60,11 @@ class Pipeline:
         self._workers.append(Worker(self.stack, environment))
         return self._workers[-1]
 
+    def ensure_a_worker(self) -> None:
+        """Start a worker if none runs."""
+        if not any(worker.runs for worker in self._workers):
+            self.worker().start()
+
     def end_workers(self) -> None:
         """End all workers; what they still had to do is left undone."""
         for worker in self._workers:
@@ -87,6 +92,11 @@ class Pipeline:
             active,
         )
         return new
+
+    async def newcomer(self) -> tuple[UUID, UUID]:
+        """A new organization in Oslo and its first mentor."""
+        organization = await self.organization()
+        return organization, await self.mentor(organization)
 
     async def badge(
         self,
@@ -270,6 +280,11 @@ def count_of(at_least: int, *types: str, **more: Any) -> dict[str, Any]:
     """Criteria that so many activities meet, of the types if any are named."""
     named = {"activity_types": list(types)} if types else {}
     return {"type": "threshold", "metric": "count", "at_least": at_least, **named, **more}
+
+
+def oslo(year: int, month: int, day: int) -> datetime:
+    """The first instant of a winter's day in Oslo."""
+    return datetime(year, month, day, tzinfo=UTC) - timedelta(hours=1)
 
 
 def partition_of(mentor: UUID, partitions: int) -> int:

@@ -2,26 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from tests.integration.load import load
-from tests.integration.pipeline import Pipeline, Rig, pipeline
-from tests.stack import Stack
-
-
-@pytest.fixture(scope="module")
-def rig(stack: Stack) -> Iterator[Rig]:
-    """One pipeline for the tests of this file; each starts and ends workers of its own."""
-    with pipeline(stack) as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_worker_stays(rig: Rig) -> Iterator[None]:
-    yield
-    rig.pipeline.end_workers()
+from tests.integration.pipeline import Pipeline, Rig
 
 
 async def next_event(p: Pipeline) -> None:
@@ -34,7 +17,7 @@ async def next_event(p: Pipeline) -> None:
     await p.until(came, what="the next award")
 
 
-def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(rig: Rig) -> None:
+def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker()
         worker.start()
@@ -47,4 +30,4 @@ def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(rig: Rig) -> N
                 await next_event(p)
                 print(f"kill -9 and restart: {time.monotonic() - began:.1f} s to the next award")
 
-    rig.run(test)
+    unmanned.run(test)

@@ -1,116 +1,59 @@
 """Rows of the application's tables become awards and stats, on the real stack."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
-import pytest
 
-from tests.integration.pipeline import Pipeline, Pool, Rig, count_of, pipeline
-from tests.stack import Stack
-
-FOUND_ORGANIZATION, FOUND_MENTOR, LONELY_MENTOR = (uuid4() for _ in range(3))
-FOUND_BADGE, FOUND_TIERS, FOUND_GIVEN = (uuid4() for _ in range(3))
+from tests.integration import found
+from tests.integration.pipeline import Pipeline, Rig, count_of, oslo
 
 
-async def _rows_before_the_start(pool: Pool) -> None:
-    """A mentor with five visits, who holds one of three badges already, and one without rows."""
-    await pool.execute(
-        "INSERT INTO organizations (id, slug, name) VALUES ($1, 'found', 'Found')",
-        FOUND_ORGANIZATION,
-    )
-    await pool.executemany(
-        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Somebody')",
-        [(FOUND_MENTOR, FOUND_ORGANIZATION), (LONELY_MENTOR, FOUND_ORGANIZATION)],
-    )
-    tiers = [{"name": name, "at_least": n} for name, n in (("bronze", 2), ("silver", 4))]
-    for badge, criteria in (
-        (FOUND_BADGE, count_of(3)),
-        (FOUND_TIERS, {"type": "tier", "metric": "count", "tiers": tiers}),
-        (FOUND_GIVEN, count_of(1)),
-    ):
-        await pool.execute(
-            "INSERT INTO badge_definitions (id, organization_id, key, name, description, criteria, "
-            "status) VALUES ($1, $2, $1::uuid::text, 'Found', '', $3, 'active')",
-            badge,
-            FOUND_ORGANIZATION,
-            msgspec.json.encode({"version": 1, **criteria}).decode(),
-        )
-    await pool.executemany(
-        "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
-        "VALUES (gen_random_uuid(), $1, 'visit', $2)",
-        [(FOUND_MENTOR, date(2026, 3, day)) for day in (1, 2, 3, 4, 5)],
-    )
-    await pool.execute(
-        "SELECT award_badge($1, $2, '2025-05-05 10:00+00', '{}', 'Anna')", FOUND_MENTOR, FOUND_GIVEN
-    )
-
-
-@pytest.fixture(scope="module")
-def rig(stack: Stack) -> Iterator[Rig]:
-    """One live pipeline with one worker for the tests of this file, each with people of its own."""
-    with pipeline(stack, _rows_before_the_start) as made:
-        made.pipeline.worker().start()
-        yield made
-
-
-def oslo(year: int, month: int, day: int) -> datetime:
-    """The first instant of a winter's day in Oslo."""
-    return datetime(year, month, day, tzinfo=UTC) - timedelta(hours=1)
-
-
-async def newcomer(p: Pipeline) -> tuple[UUID, UUID]:
-    """A new organization and its first mentor."""
-    organization = await p.organization()
-    return organization, await p.mentor(organization)
-
-
-def test_rows_that_were_there_before_the_start_are_decided_once_as_if_lived(rig: Rig) -> None:
+def test_rows_that_were_there_before_the_start_are_decided_once_as_if_lived(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.settle()
-        award = await p.award(FOUND_MENTOR, FOUND_BADGE)
+        award = await p.award(found.MENTOR, found.BADGE)
         assert award is not None
         assert award["earned_at"] == oslo(2026, 3, 3)
         assert award["changed_by"] == "rule"
-        tiered = await p.award(FOUND_MENTOR, FOUND_TIERS)
+        tiered = await p.award(found.MENTOR, found.TIERED_BADGE)
         assert tiered is not None
         assert (tiered["tier"], tiered["earned_at"]) == ("silver", oslo(2026, 3, 2))
         assert tiered["tier_earned_at"] == oslo(2026, 3, 4)
-        assert await p.events(FOUND_MENTOR, FOUND_TIERS) == ["granted"]
+        assert await p.events(found.MENTOR, found.TIERED_BADGE) == ["granted"]
         source = await p.pool.fetchval(
             "SELECT source FROM badge_award_events WHERE badge_award_id = $1", tiered["id"]
         )
         assert source == "replay"
-        stats = await p.stats(FOUND_MENTOR)
+        stats = await p.stats(found.MENTOR)
         assert stats is not None
         assert (stats["activity_count"], stats["day_streak_longest"]) == (5, 5)
-        lonely = await p.stats(LONELY_MENTOR)
+        lonely = await p.stats(found.LONELY_MENTOR)
         assert lonely is not None
         assert (lonely["activity_count"], lonely["first_activity_on"]) == (0, None)
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_an_award_that_was_there_before_the_start_is_held_as_found(rig: Rig) -> None:
+def test_an_award_that_was_there_before_the_start_is_held_as_found(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.settle()
-        award = await p.award(FOUND_MENTOR, FOUND_GIVEN)
+        award = await p.award(found.MENTOR, found.GIVEN_BADGE)
         assert award is not None
         assert (award["awarded_by"], award["earned_at"]) == (
             "Anna",
             datetime(2025, 5, 5, 10, tzinfo=UTC),
         )
-        assert await p.events(FOUND_MENTOR, FOUND_GIVEN) == ["granted"]
+        assert await p.events(found.MENTOR, found.GIVEN_BADGE) == ["granted"]
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_an_insert_becomes_an_award(rig: Rig) -> None:
+def test_an_insert_becomes_an_award(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(3, "visit"))
         await p.activity(mentor, "2026-01-10")
         await p.activity(mentor, "2026-01-11", "phone")
@@ -135,12 +78,12 @@ def test_an_insert_becomes_an_award(rig: Rig) -> None:
         assert (stats["activity_count"], stats["minutes_total"]) == (4, 120)
         assert msgspec.json.decode(stats["counts_by_type"]) == {"visit": 3, "phone": 1}
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_updates_and_deletes_follow_a_revocable_rule_both_ways(rig: Rig) -> None:
+def test_updates_and_deletes_follow_a_revocable_rule_both_ways(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         lost = await p.badge(organization, count_of(2, "visit"), revocable=True)
         kept = await p.badge(organization, count_of(2, "visit"))
         first, second = [await p.activity(mentor, f"2026-02-0{day}") for day in (1, 2)]
@@ -170,12 +113,12 @@ def test_updates_and_deletes_follow_a_revocable_rule_both_ways(rig: Rig) -> None
         assert stats is not None
         assert (stats["activity_count"], stats["first_activity_on"]) == (1, date(2026, 2, 20))
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_an_activity_that_moves_is_one_event_for_each_mentor(rig: Rig) -> None:
+def test_an_activity_that_moves_is_one_event_for_each_mentor(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, giver = await newcomer(p)
+        organization, giver = await p.newcomer()
         badge = await p.badge(organization, count_of(2), revocable=True)
         takers = [await p.mentor(organization) for _ in range(4)]
         moved = await p.activity(giver, "2026-04-01")
@@ -199,12 +142,12 @@ def test_an_activity_that_moves_is_one_event_for_each_mentor(rig: Rig) -> None:
         )
         assert sorted(row["activity_count"] for row in counts) == [1, 1, 1, 1, 2]
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_a_copy_counts_every_row_once(rig: Rig) -> None:
+def test_a_copy_counts_every_row_once(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, _ = await newcomer(p)
+        organization, _ = await p.newcomer()
         mentors = [await p.mentor(organization) for _ in range(20)]
         reached = await p.badge(organization, count_of(50))
         one_short = await p.badge(organization, count_of(51))
@@ -240,12 +183,12 @@ def test_a_copy_counts_every_row_once(rig: Rig) -> None:
         )
         assert [row["activity_count"] for row in counts] == [50] * len(mentors)
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_late_and_future_rows_count_at_once(rig: Rig) -> None:
+def test_late_and_future_rows_count_at_once(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
         weeks = await p.badge(organization, {"type": "streak", "period": "week", "length": 3})
         await p.activity(mentor, "2026-03-10")
@@ -267,12 +210,12 @@ def test_late_and_future_rows_count_at_once(rig: Rig) -> None:
         assert stats is not None
         assert (stats["last_activity_on"], stats["week_streak_longest"]) == (date(2099, 12, 1), 3)
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_trainings_pauses_and_tiers_come_through_the_log(rig: Rig) -> None:
+def test_trainings_pauses_and_tiers_come_through_the_log(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         trained = await p.badge(organization, {"type": "training", "courses": ["basic", "ethics"]})
         days = await p.badge(organization, {"type": "streak", "period": "day", "length": 3})
         tiers: list[dict[str, Any]] = [
@@ -313,12 +256,12 @@ def test_trainings_pauses_and_tiers_come_through_the_log(rig: Rig) -> None:
         assert stats is not None
         assert (stats["training_count"], stats["day_streak_longest"]) == (2, 3)
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_a_view_tells_the_streak_as_of_today(rig: Rig) -> None:
+def test_a_view_tells_the_streak_as_of_today(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         idle = await p.mentor(organization)
         today = await p.pool.fetchval("SELECT (now() AT TIME ZONE 'Europe/Oslo')::date")
         for back in (1, 2, 3):
@@ -334,12 +277,12 @@ def test_a_view_tells_the_streak_as_of_today(rig: Rig) -> None:
         found = {row[0]: (row[1], row[2]) for row in rows}
         assert found == {mentor: (3, 3), idle: (0, 1)}
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_a_truncate_takes_every_row_away(rig: Rig) -> None:
+def test_a_truncate_takes_every_row_away(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         kept = await p.badge(organization, count_of(2))
         lost = await p.badge(organization, count_of(2), revocable=True)
         for on in ("2026-01-10", "2026-01-11"):
@@ -355,12 +298,12 @@ def test_a_truncate_takes_every_row_away(rig: Rig) -> None:
         assert stats is not None
         assert (stats["activity_count"], stats["last_activity_on"]) == (0, None)
 
-    rig.run(test)
+    working.run(test)
 
 
-def test_a_truncate_of_the_mentors_leaves_nothing_behind(rig: Rig) -> None:
+def test_a_truncate_of_the_mentors_leaves_nothing_behind(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await newcomer(p)
+        organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2), revocable=True)
         for on in ("2026-01-10", "2026-01-11"):
             await p.activity(mentor, on)
@@ -382,4 +325,8 @@ def test_a_truncate_of_the_mentors_leaves_nothing_behind(rig: Rig) -> None:
         assert stats["activity_count"] == 1
         assert await p.pool.fetchval("SELECT count(*) FROM badge_awards") == 0
 
-    rig.run(test)
+    working.run(test)
+
+
+def test_everything_of_this_file_agrees_with_the_reference(working: Rig) -> None:
+    working.run(Pipeline.verify)
