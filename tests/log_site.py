@@ -47,6 +47,7 @@ async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncItera
             prefix=f"t{next(_numbers)}",
             partitions=partitions,
             replication_factor=1,
+            progress=lambda _: None,
             database=url.rpartition("/")[2],
         )
         roles = {

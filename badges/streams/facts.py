@@ -17,6 +17,8 @@ from badges.streams.connect import Connect, ConnectAway, ConnectRefused
 from badges.streams.generations import Executor, Generation
 
 TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 3.0
+"""Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
 
 _AWAY = (
     OSError,  # a TimeoutError is one
@@ -114,6 +116,7 @@ async def _ask_connect(
     generation: Generation, connect: Connect
 ) -> Sequence[Mapping[str, Any]] | None:
     try:
-        return await connect.offsets(generation.connector)
-    except (ConnectAway, ConnectRefused):
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await connect.offsets(generation.connector)
+    except (ConnectAway, ConnectRefused, TimeoutError):
         return None
