@@ -1,0 +1,1 @@
+"""Figures: what the pipeline costs, measured."""

@@ -1,0 +1,55 @@
+"""`python -m bench`: measure on a stack of its own, print a table, write build/bench.json."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from badges.console.problems import Problem
+from bench import commits, fold, latency, load, rates, restart
+from bench.figures import Figure, table, write
+from bench.site import Bench
+
+SECTIONS = {
+    "history": fold.history,
+    "memory": fold.memory,
+    "rates": rates.measure,
+    "latency": latency.measure,
+    "restart": restart.measure,
+    "load": load.measure,
+    "commits": commits.measure,
+}
+"""What can be measured, in the order in which it is."""
+
+RESULT = Path("build") / "bench.json"
+
+
+def main() -> int:
+    """Measure what is asked for; the exit code says only whether it could be measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=SECTIONS, action="append", metavar="NAME", help=_names())
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
+    chosen = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    figures: list[Figure] = []
+    try:
+        with Bench(quick=chosen.quick) as bench:
+            for name in chosen.only or SECTIONS:
+                console.print(f"measuring: {name}", highlight=False)
+                figures += SECTIONS[name](bench)
+    except Problem as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return problem.code
+    console.print(table(figures))
+    write(figures, RESULT)
+    console.print(f"written to {RESULT}", highlight=False)
+    return 0
+
+
+def _names() -> str:
+    return f"measure this alone, may be given again: {', '.join(SECTIONS)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Programs that read the same topic, each in a process of its own with one thread of Python."""

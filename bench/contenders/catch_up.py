@@ -1,0 +1,32 @@
+"""A worker's start: the state of each partition, read from the log up to the position."""
+
+from badges.sinks.base import Turn
+from badges.sinks.memory import MemorySink
+from badges.streams.kafka import KafkaAccess
+from badges.streams.log import KafkaLog
+from badges.streams.recovery import Recovery
+from bench.contenders.race import Lap, Watch, contend
+from bench.contenders.rules import FixedVersions, generation, rule_positions
+from bench.topic import Filled
+
+
+async def race(filled: Filled) -> Lap:
+    """Restore every partition at the end of the topic."""
+    sink, versions = MemorySink(), FixedVersions()
+    for number, end in enumerate(filled.ends):
+        sink.set_position(filled.log_id, number, 0)
+        await sink.write(
+            Turn(filled.log_id, number, 0, start=0, end=0, rule_positions=rule_positions())
+        )
+        sink.set_position(filled.log_id, number, end, turn=1)
+    log = KafkaLog(KafkaAccess(filled.bootstrap), filled.topic)
+    recovery = Recovery(generation(filled), sink, versions, log)
+    watch = Watch()
+    for number in range(len(filled.ends)):
+        state = await recovery.restore(number)
+        assert any(ledger.held for ledger in state.ledgers.values()), "nobody got a badge"
+    return watch.lap(filled.records)
+
+
+if __name__ == "__main__":
+    contend(race)

@@ -1,0 +1,53 @@
+"""The rules of a race and where they are in effect, without a database."""
+
+import asyncio
+
+from badges.sinks.base import RulePosition
+from badges.streams.generations import Generation
+from badges.streams.partition import key_of
+from badges.streams.rule_versions import PostgresVersions, Versions
+from bench.definitions import versions
+from bench.topic import Filled
+
+
+class FixedVersions(PostgresVersions):
+    """The twenty definitions, as if they had been read from Postgres."""
+
+    def __init__(self) -> None:
+        Versions.__init__(self)
+        self.stamp = 0
+        for version in versions():
+            self.keep(version)
+
+    async def refresh(self) -> None:
+        """Nothing new is ever saved."""
+
+    async def follow(self) -> None:
+        """Wait for good."""
+        await asyncio.Event().wait()
+
+    async def wait_newer(self, stamp: int) -> int:
+        """Wait for good."""
+        await asyncio.Event().wait()
+        return stamp
+
+
+def rule_positions() -> list[RulePosition]:
+    """What the first turn takes up."""
+    return [RulePosition(*key_of(version), version.version) for version in versions()]
+
+
+def generation(filled: Filled) -> Generation:
+    """The topic as a live generation of the log, every record of which is an event."""
+    return Generation(
+        log_id=filled.log_id,
+        number=1,
+        topic=filled.topic,
+        slot="",
+        connector="",
+        partitions=len(filled.ends),
+        system_identifier="",
+        timeline=1,
+        state="live",
+        starts=(0,) * len(filled.ends),
+    )

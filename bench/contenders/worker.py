@@ -1,0 +1,90 @@
+"""The whole worker, Faust and the batching transport included, with a sink in memory."""
+
+import asyncio
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from badges.sinks.alerts import MemoryAlerts
+from badges.sinks.base import Outcome, Turn
+from badges.sinks.dead_letters import MemoryDeadLetters
+from badges.sinks.memory import MemorySink
+from badges.streams.agreement import Agreement
+from badges.streams.gate import Gate
+from badges.streams.kafka import KafkaAccess
+from badges.streams.lane import Tools
+from badges.streams.log import KafkaLog
+from badges.streams.recovery import Recovery
+from badges.streams.worker import Worker, WorkerOptions
+from bench.contenders.race import Lap, Watch, contend
+from bench.contenders.rules import FixedVersions, generation
+from bench.topic import Filled
+
+
+class NoWal:
+    """Where the WAL of no database is."""
+
+    async def written(self) -> int:
+        """Nothing was ever written."""
+        return 0
+
+    async def sent(self) -> int:
+        """Nothing is missing."""
+        return 0
+
+
+class Finish(MemorySink):
+    """A memory sink that takes the time from the first record's turn to the last one's."""
+
+    def __init__(self, filled: Filled) -> None:
+        super().__init__()
+        self._left = filled.records
+        self._records = filled.records
+        self._watch: Watch | None = None
+        self.lap: asyncio.Future[Lap] = asyncio.get_running_loop().create_future()
+        for number in range(len(filled.ends)):
+            self.set_position(filled.log_id, number, 0)
+
+    async def write(self, turn: Turn) -> Outcome:
+        """Write, and tell when nothing is left."""
+        self._watch = self._watch or Watch()
+        outcome = await super().write(turn)
+        self._left -= turn.end - turn.start
+        if not self._left:
+            self.lap.set_result(self._watch.lap(self._records))
+        return outcome
+
+
+async def race(filled: Filled) -> Lap:
+    """Work until the sink has everything; the time begins with the first, empty turn."""
+    sink, versions, alerts = Finish(filled), FixedVersions(), MemoryAlerts()
+    access = KafkaAccess(filled.bootstrap)
+    source = KafkaLog(access, filled.topic)
+    log = generation(filled)
+    tools = Tools(
+        sink=sink,
+        dead_letters=MemoryDeadLetters(),
+        versions=versions,
+        source=source,
+        recovery=Recovery(log, sink, versions, source),
+        gate=Gate(_nothing_broken, alerts),
+        agreement=Agreement(sink, alerts, NoWal()),
+    )
+    with tempfile.TemporaryDirectory() as locks:
+        options = WorkerOptions(f"race-{filled.topic}", access, 30, Path(locks))
+        working = asyncio.create_task(Worker(options, log, tools, versions).run())
+        try:
+            working.add_done_callback(lambda _: sink.lap.cancel())
+            return await sink.lap
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working  # what made it end by itself is raised here
+
+
+async def _nothing_broken() -> None:
+    """The log of a race is whole."""
+
+
+if __name__ == "__main__":
+    contend(race)

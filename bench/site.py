@@ -1,0 +1,47 @@
+"""Where things are measured: a real stack in a temporary folder, ended with the run."""
+
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from tests.stack import Stack, running_postgres
+
+
+class Bench:
+    """What a section is given: a stack, started when first asked for, and how big to measure."""
+
+    def __init__(self, *, quick: bool) -> None:
+        self.quick = quick
+        self._resources = ExitStack()
+
+    @cached_property
+    def _postgres(self) -> Stack:
+        return self._resources.enter_context(running_postgres())
+
+    @cached_property
+    def kafka_bootstrap(self) -> str:
+        """The address of a Kafka that runs; Connect need not."""
+        self._postgres.start("kafka")
+        return self._postgres.kafka_bootstrap
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Postgres, Kafka and Connect on free ports, nothing of which is left at the end."""
+        self._postgres.start()
+        return self._postgres
+
+    def size(self, whole: int, quick: int) -> int:
+        """The size to measure with."""
+        return quick if self.quick else whole
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.__exit__(kind, error, trace)
