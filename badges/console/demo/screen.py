@@ -35,7 +35,7 @@ class Screen:
         self._title = title
         self._note = ""
         self._moments: deque[RenderableType] = deque(maxlen=MOST_LINES)
-        self._unlocks: deque[Line] = deque(maxlen=MOST_LINES)
+        self._unlocks: deque[tuple[Line, int]] = deque(maxlen=MOST_LINES)
         self._tally = Tally()
         self._live = Live(
             console=console,
@@ -66,15 +66,20 @@ class Screen:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{datetime.now():%H:%M:%S} ", QUIET)
         text.append(f" {who} ", "bold")
+        if moment.kind != "new":
+            text.append(f"{moment.kind}: ", COOL)
         text.append(moment.text)
         text.append(f", {place}" if place else "", QUIET)
-        if moment.kind != "new":
-            text.append(f"  {moment.kind}", COOL)
         self._moments.appendleft(text)
 
     def unlock(self, line: Line) -> None:
-        """A line on the right."""
-        self._unlocks.appendleft(line)
+        """A line on the right; one for all whom a new badge reaches."""
+        if line.source == "replay" and self._unlocks:
+            last, count = self._unlocks[0]
+            if (last.source, last.badge) == (line.source, line.badge):
+                self._unlocks[0] = (last, count + 1)
+                return
+        self._unlocks.appendleft((line, 1))
 
     def figures(self, tally: Tally) -> None:
         """The figures at the bottom."""
@@ -86,7 +91,7 @@ class Screen:
         middle = Table.grid(expand=True)
         middle.add_column(ratio=1)
         middle.add_column(ratio=1)
-        unlocks = [_unlocked(line) for line in self._unlocks]
+        unlocks = [_unlocked(line, count) for line, count in self._unlocks]
         middle.add_row(_panel("Saved", self._moments, rows), _panel("Unlocked", unlocks, rows))
         return Group(self._headline(), middle, self._figures())
 
@@ -134,10 +139,10 @@ def _panel(title: str, lines: Iterable[RenderableType], rows: int) -> Panel:
     return Panel(shown, title=name, title_align="left", border_style=QUIET, height=rows + 2)
 
 
-def _unlocked(line: Line) -> Text:
+def _unlocked(line: Line, count: int) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{line.icon} ")
-    text.append(line.who, "bold")
+    text.append(f"{count} mentors" if count > 1 else line.who, "bold")
     lost = line.verb == "lost"
     text.append(f" {line.verb} ", QUIET)
     text.append(line.title, "default" if lost else WARM)

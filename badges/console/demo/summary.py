@@ -15,13 +15,20 @@ MOST_SHOWN = 20
 
 
 def as_text(finished: Finished) -> RenderableType:
-    """The summary, and what differs if anything does."""
+    """The summary for a terminal, and what differs if anything does."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="grey58")
     table.add_column()
     for name, text in _lines(finished):
         table.add_row(name, text)
-    return Padding(Group(table, *_verdict(finished)), (1, 1))
+    first, *rest = _verdict(finished)
+    style = "bold red3" if finished.verified.differences else "bold sea_green2"
+    return Padding(Group(table, Text(first, style), *map(Text, rest)), (1, 1))
+
+
+def as_lines(finished: Finished) -> list[str]:
+    """The same as plain lines."""
+    return [f"{name:<16} {text}" for name, text in _lines(finished)] + _verdict(finished)
 
 
 def _lines(finished: Finished) -> list[tuple[str, str]]:
@@ -52,24 +59,18 @@ def _unlocks(finished: Finished) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts)) or "none"
 
 
-def _verdict(finished: Finished) -> list[Text]:
+def _verdict(finished: Finished) -> list[str]:
     verified = finished.verified
     if not verified.differences:
         return [
-            Text(
-                f"verified: {verified.records} records of the log read again by brute force; "
-                f"{verified.awards} awards of {verified.mentors} mentors, their events and "
-                "statistics are exactly what the rules say",
-                style="bold sea_green2",
-            )
+            f"verified: {verified.records} records of the log read again by brute force; "
+            f"{verified.awards} awards of {verified.mentors} mentors, their events and "
+            "statistics are exactly what the rules say"
         ]
     count = len(verified.differences)
-    shown = [
-        Text(named(difference, finished.directory))
-        for difference in verified.differences[:MOST_SHOWN]
-    ]
-    more = [Text(f"and {count - MOST_SHOWN} more")] if count > MOST_SHOWN else []
-    return [Text(f"not verified: {count} differences", style="bold red3"), *shown, *more]
+    shown = [named(each, finished.directory) for each in verified.differences[:MOST_SHOWN]]
+    more = [f"and {count - MOST_SHOWN} more"] if count > MOST_SHOWN else []
+    return [f"not verified: {count} differences", *shown, *more]
 
 
 def as_json(finished: Finished) -> str:
