@@ -164,17 +164,32 @@ class Partition:
             )
         if self._was_sent_before(record) or _is_own_output(record):
             return
+        cause = Cause(self.log_id, self.number, message.offset, xid=record.xid)
+        self._draft.decisions += self._displaced(record, cause)
         ledger = self._put_or_drop(record)
         if ledger is None:
             return
         if record.xid is not None:
             self._draft.xids.add(record.xid)
-        cause = Cause(self.log_id, self.number, message.offset, xid=record.xid)
         if type(record) is MentorRecord and record.op == "d":
             self._draft.depart(record.id, cause)
         elif type(record) is not AwardRecord:
             self._draft.touched[ledger.mentor_id] = ledger
         self._draft.decisions += decide(ledger, self.book, cause)
+
+    def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
+        """What a row that somebody inserted says of the rule's own award of the same badge.
+
+        There is one row of a mentor and badge, so the rule's was granted too late: usually it was
+        refused, but somebody may have deleted theirs before it was written.
+        """
+        if type(record) is not AwardRecord or record.op == "d":
+            return []
+        ledger = self.ledgers.get(record.peer_mentor_id)
+        held = ledger.held.get(record.badge_definition_id) if ledger else None
+        if held is None or held.id == record.id or held.changed_by != "rule":
+            return []
+        return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
     def _put_or_drop(self, record: Record) -> Ledger | None:
         """Fold one row; the ledger if that changed it. A delete never creates a ledger."""

@@ -76,6 +76,11 @@ def grant(
     return Decision("granted", cause, None, after, version, evidence)
 
 
+def withdraw(cause: Cause, award: Award) -> Decision:
+    """The award is taken back as one that cannot be."""
+    return Decision("withdrawn", cause, award, award, 1)
+
+
 def promote(cause: Cause, award: Award, tier: str, *, version: int = 1) -> Decision:
     """A promotion of the award as the fold believes it to be."""
     after = msgspec.structs.replace(award, tier=tier, tier_earned_at=PROMOTED, changed_by="rule")

@@ -3,15 +3,8 @@
 import msgspec
 import pytest
 
-from badges.sinks.base import (
-    Departure,
-    Fenced,
-    Position,
-    RecordedPosition,
-    RulePosition,
-    Unavailable,
-)
-from tests.contract.builders import grant, promote, restore, revoke, stats_of
+from badges.sinks.base import Fenced, Position, RecordedPosition, RulePosition
+from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World
 
 pytestmark = pytest.mark.anyio
@@ -215,87 +208,38 @@ async def test_a_deletion_by_hand_overtakes(world: World) -> None:
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [again.after]
 
 
-async def test_decisions_about_who_is_gone_are_dropped(world: World) -> None:
-    log = await world.live_log()
-    mentor, gone = await world.mentor(), await world.mentor()
-    definition, withdrawn = await world.definition(), await world.definition()
-    await world.delete_mentor(gone)
-    await world.delete_definition(withdrawn)
-    kept = grant(log.cause(), mentor, definition)
-    outcome = await world.sink.write(
-        log.turn(
-            grant(log.cause(), gone, definition),
-            kept,
-            grant(log.cause(), mentor, withdrawn),
-            stats=[stats_of(gone), stats_of(mentor)],
-        )
-    )
-    assert (outcome.written, outcome.overtaken, outcome.gone) == (1, 0, 2)
-    assert await world.sink.awards(log.log_id, 0, [mentor, gone]) == [kept.after]
-    assert await world.stats(gone) is None
-    assert await world.stats(mentor) == stats_of(mentor)
-
-
-async def test_stats_alone_of_who_is_gone_are_dropped(world: World) -> None:
-    log = await world.live_log()
-    mentor, gone = await world.mentor(), await world.mentor()
-    await world.delete_mentor(gone)
-    await world.sink.write(log.turn(stats=[stats_of(gone), stats_of(mentor, 4)]))
-    assert await world.stats(gone) is None
-    assert await world.stats(mentor) == stats_of(mentor, 4)
-    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
-
-
-async def test_a_definition_inserted_again_forgets_its_former_self(world: World) -> None:
+async def test_an_award_is_withdrawn_to_make_room_for_another(world: World) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
-    await world.delete_definition(definition)
-    await world.definition(definition)
-    outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition, version=1)))
-    assert (outcome.written, outcome.gone) == (0, 1)
-    new = grant(log.cause(), mentor, definition, version=3)
-    assert (await world.sink.write(log.turn(new))).written == 1
-    assert await world.sink.awards(log.log_id, 0, [mentor]) == [new.after]
+    first = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(first))
+    taken_back = withdraw(log.cause(1), first.after)
+    second = grant(log.cause(2), mentor, definition, tier="a")
+    outcome = await world.sink.write(log.turn(taken_back, second))
+    assert (outcome.written, outcome.overtaken) == (2, 0)
+    (row,) = await world.sink.awards(log.log_id, 0, [mentor])
+    assert row == second.after
+    assert [event.kind for event in await world.events(mentor)] == ["granted", "granted"]
 
 
-async def test_a_mentor_inserted_again_starts_from_nothing(world: World) -> None:
-    log = await world.live_log()
-    mentor = await world.mentor()
-    first, second, by_hand = [await world.definition() for _ in range(3)]
-    await world.delete_mentor(mentor)
-    await world.mentor(mentor)
-    given = await world.award_by_hand(mentor, by_hand)
-    # The worker is behind: it decides about the mentor's first life, and writes to the second.
-    await world.sink.write(
-        log.turn(grant(log.cause(), mentor, first), stats=[stats_of(mentor, 50)])
-    )
-    too_early = grant(log.cause(0), mentor, second)
-    leaving = Departure(mentor, log.cause(1))
-    outcome = await world.sink.write(log.turn(too_early, departures=[leaving]))
-    assert (outcome.written, outcome.gone) == (0, 1)
-    assert await world.sink.awards(log.log_id, 0, [mentor]) == [given]
-    assert await world.events(mentor) == []
-    assert await world.stats(mentor) is None
-
-
-async def test_a_departure_comes_before_what_is_decided_after_it(world: World) -> None:
+async def test_granted_withdrawn_and_granted_again_in_one_turn(world: World) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
-    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
-    before = grant(log.cause(2, by_version=True), mentor, definition)
-    after = grant(log.cause(3), mentor, definition)
-    outcome = await world.sink.write(
-        log.turn(
-            before,
-            after,
-            departures=[Departure(mentor, log.cause(2))],
-            stats=[stats_of(mentor, 2)],
-        )
-    )
-    assert (outcome.written, outcome.gone) == (1, 1)
-    assert await world.sink.awards(log.log_id, 0, [mentor]) == [after.after]
-    assert [event.badge_award_id for event in await world.events(mentor)] == [after.after.id]
-    assert await world.stats(mentor) == stats_of(mentor, 2)
+    first, second = (grant(log.cause(place), mentor, definition) for place in (0, 2))
+    outcome = await world.sink.write(log.turn(first, withdraw(log.cause(1), first.after), second))
+    assert (outcome.written, outcome.overtaken) == (3, 0)
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [second.after]
+
+
+async def test_what_a_person_wrote_is_not_withdrawn(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+    await world.revoke_by_hand(granted.after.id)
+    outcome = await world.sink.write(log.turn(withdraw(log.cause(), granted.after)))
+    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert len(await world.sink.awards(log.log_id, 0, [mentor])) == 1
 
 
 async def test_stats_replace_what_was_there(world: World) -> None:
@@ -308,63 +252,6 @@ async def test_stats_replace_what_was_there(world: World) -> None:
     await world.sink.write(log.turn(stats=[zero]))
     assert await world.stats(mentor) == zero
     assert await world.stats(other) == stats_of(other, 7)
-
-
-async def test_a_refused_decision_goes_to_the_dead_letters(world: World) -> None:
-    log = await world.live_log()
-    mentors = [await world.mentor() for _ in range(5)]
-    definition = await world.definition()
-    decisions = [grant(log.cause(place), m, definition) for place, m in enumerate(mentors)]
-    bad = grant(log.cause(2), mentors[2], definition, tier="silver\x00")
-    decisions[2] = bad
-    outcome = await world.sink.write(log.turn(*decisions, stats=[stats_of(m) for m in mentors]))
-    assert (outcome.written, outcome.overtaken) == (4, 0)
-    (rejected,) = outcome.rejected
-    assert rejected.decision == bad
-    assert rejected.reason
-    (letter,) = world.letters.letters.values()
-    assert (letter.log_id, letter.partition, letter.offset) == (log.log_id, 0, 2)
-    assert letter.badge_definition_id == definition
-    assert letter.key == mentors[2].encode()
-    held = await world.sink.awards(log.log_id, 0, mentors)
-    assert {award.peer_mentor_id for award in held} == set(mentors) - {mentors[2]}
-    assert await world.stats(mentors[2]) == stats_of(mentors[2])
-    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
-
-
-async def test_without_dead_letters_nothing_is_written(world: World) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    good = grant(log.cause(0), mentor, definition)
-    bad = grant(log.cause(1), await world.mentor(), definition, tier="silver\x00")
-    turn = log.turn(good, bad, stats=[stats_of(mentor)])
-    world.letters.away = True
-    with pytest.raises(Unavailable):
-        await world.sink.write(turn)
-    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
-    assert await world.sink.awards(log.log_id, 0, [mentor]) == []
-    assert await world.stats(mentor) is None
-    world.letters.away = False
-    assert (await world.sink.write(turn)).written == 1
-    assert len(world.letters.letters) == 1
-
-
-async def test_what_follows_a_refused_decision_is_overtaken(world: World) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    bad = grant(log.cause(0), mentor, definition, tier="silver\x00")
-    outcome = await world.sink.write(log.turn(bad, revoke(log.cause(1), bad.after)))
-    assert (outcome.written, len(outcome.rejected)) == (0, 2)
-
-
-async def test_refused_stats_do_not_stop_the_turn(world: World) -> None:
-    log = await world.live_log()
-    mentor, other = await world.mentor(), await world.mentor()
-    bad = stats_of(mentor, 1, kind="visit\x00")
-    await world.sink.write(log.turn(stats=[stats_of(other), bad]))
-    assert await world.stats(mentor) is None
-    assert await world.stats(other) == stats_of(other)
-    assert await world.sink.position(log.log_id, 0) == Position(10, 1)
 
 
 async def test_awards_are_those_of_the_mentors_asked_for(world: World) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from badges.sinks.base import Departure, Outcome
 from badges.tables.decisions import Decision
 from badges.tables.types import Award
-from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of
+from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import MemoryWorld, PostgresWorld
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ MENTORS, DEFINITIONS = 2, 2
 Choice = tuple[str, int, int, int]
 """What to do, with which mentor, which definition, and which of the awards there were."""
 
-DECIDED = ("grant", "promote", "revoke", "restore", "refused")
+DECIDED = ("grant", "promote", "revoke", "restore", "withdraw", "refused")
 choices = st.tuples(
     st.sampled_from(DECIDED),
     st.integers(0, MENTORS - 1),
@@ -67,6 +67,8 @@ class Story:
                 if what == "promote"
                 else revoke(cause, believed)
                 if what == "revoke"
+                else withdraw(cause, believed)
+                if what == "withdraw"
                 else restore(cause, believed)
             )
         if what != "refused":

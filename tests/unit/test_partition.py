@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec.structs
 import pytest
 
 from badges.sinks.base import Turn
@@ -115,10 +116,22 @@ def test_a_person_revokes_and_no_row_brings_it_back(writer: Writer) -> None:
     state = begun()
     rows = (mentor(), activity("a", 1), activity("b", 2))
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
-    revoked = Award("x", MENTOR, "two", granted.after.earned_at, 1)
+    revoked = msgspec.structs.replace(granted.after)
     revoked.revoked_by = revoked.changed_by = "anna"
     turn = folded(state, writer.put(revoked, "u"), writer.put(activity("c", 3)))
     assert turn.decisions == []
+
+
+def test_an_award_of_the_rule_that_came_too_late_is_withdrawn(writer: Writer) -> None:
+    state = begun()
+    rows = (mentor(), activity("a", 1), activity("b", 2))
+    (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
+    by_hand = Award("x", MENTOR, "two", granted.after.earned_at, 1, changed_by="anna")
+    turn = folded(state, writer.put(by_hand), writer.delete(by_hand))
+    assert kinds(turn) == [("withdrawn", "two"), ("granted", "two")]
+    withdrawn, again = turn.decisions
+    assert withdrawn.after.id == granted.after.id
+    assert again.after.id not in ("x", granted.after.id)
 
 
 def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) -> None:

@@ -115,6 +115,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "award_badge",
             "badges_private.lock_for_awards",
             "badges_private.grant_awards",
+            "badges_private.withdraw_awards",
             "badges_private.depart_mentors",
         },
         "badges_api": {"award_badge", "badges_private.claimed_organization"},

@@ -13,6 +13,9 @@
 --       -> setof uuid: the ids really inserted. A pair that has an award already keeps it.
 --       The arrays have one element an award. Lock first.
 --
+--   badges_private.withdraw_awards(ids uuid[]) -> setof uuid: the ids really removed
+--       Removes awards that the rule wrote and nobody else has changed.
+--
 --   badges_private.depart_mentors(peer_mentor_ids uuid[]) -> bigint: awards removed
 --       Removes what the rule wrote for mentors that were deleted and are there again.
 --
@@ -169,6 +172,12 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
          AS g (id, mentor, definition, earned, version, tier, tier_earned, proof)
     ORDER BY g.mentor, g.definition
     ON CONFLICT (peer_mentor_id, badge_definition_id) DO NOTHING
+    RETURNING a.id
+$$;
+
+CREATE OR REPLACE FUNCTION badges_private.withdraw_awards(ids uuid[]) RETURNS SETOF uuid
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM public.badge_awards a WHERE a.id = ANY (ids) AND a.changed_by = 'rule'
     RETURNING a.id
 $$;
 

@@ -27,6 +27,7 @@ GRANT EXECUTE ON FUNCTION
     badges_private.lock_for_awards(uuid[], uuid[]),
     badges_private.grant_awards(uuid[], uuid[], uuid[], timestamptz[], int[], text[], timestamptz[],
                                 jsonb[], text),
+    badges_private.withdraw_awards(uuid[]),
     badges_private.depart_mentors(uuid[])
     TO badges_worker;
 
