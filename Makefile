@@ -28,10 +28,10 @@ up: $(INSTALLED) ## Start the whole local stack and return when it is ready
 	@$(LAUNCHER) up
 
 down: ## Stop everything that make up started; the data stays
-	@if [ -x $(BIN)/python ]; then $(LAUNCHER) down; else echo "nothing was running"; fi
+	@if [ -e $(INSTALLED) ]; then $(LAUNCHER) down; else echo "nothing was running"; fi
 
 clean: ## Stop the stack and delete its data, logs and passwords
-	@if [ -x $(BIN)/python ]; then $(LAUNCHER) clean; else rm -rf .run; fi
+	@if [ -e $(INSTALLED) ]; then $(LAUNCHER) clean; else rm -rf .run; fi
 
 demo: up ## Start the stack and watch badges unlock
 	@$(WITH_STACK) $(BIN)/badges demo

@@ -13,7 +13,7 @@ from badges.console.stack import addresses, connect, kafka, postgres, processes
 from badges.console.stack.layout import PORTS, Layout
 
 PARTS = ("postgres", "kafka", "connect")
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds that a part may take until it answers, on a slow and busy machine."""
 
 
