@@ -58,7 +58,7 @@ SELECT EXISTS (
 -- name: depart
 SELECT badges_private.depart_mentors($1);
 
--- At most one decision an award. Returns the awards that really changed.
+-- At most one decision of a mentor and badge. Returns the awards that really changed.
 -- name: decide
 WITH asked AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1) AS d (
