@@ -173,7 +173,7 @@ async def test_what_belongs_to_others_stops_migrate_before_anything_changes(
 
 
 @pytest.mark.parametrize(("change", "expected"), OURS.values(), ids=OURS)
-async def test_what_is_ours_is_found_and_its_statement_mends_it(
+async def test_what_is_ours_is_mended_by_its_statement_and_by_migrate(
     db: Connection, change: str, expected: str
 ) -> None:
     await db.execute(change)
@@ -182,11 +182,7 @@ async def test_what_is_ours_is_found_and_its_statement_mends_it(
     assert of("stop", found) == []
     if "SCHEMA badges_private" not in change:
         await mend(db)
-
-
-@pytest.mark.parametrize(("change", "expected"), OURS.values(), ids=OURS)
-async def test_migrate_mends_what_is_ours(db: Connection, change: str, expected: str) -> None:
-    await db.execute(change)
+        await db.execute(change)
     report = await apply.migrate(db, prefix=PREFIX, role_passwords={})
     assert any(expected in difference.lines() for difference in report.mended)
     assert (report.applied, report.left) == ((), ())
