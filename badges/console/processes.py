@@ -91,13 +91,14 @@ async def _assemble(
     alerts = PostgresAlerts(pool)
     versions = PostgresVersions(pool)
     source = KafkaLog(kafka, generation.topic)
+    continuity = Continuity(generation, pool, cluster, connect)
     tools = Tools(
         sink=sink,
         dead_letters=dead_letters,
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
-        gate=Gate(Continuity(generation, pool, cluster, connect).look, alerts),
+        gate=Gate(continuity.look, continuity.condemn, alerts),
         agreement=Agreement(sink, alerts, PostgresWal(pool, generation.slot)),
     )
     options = WorkerOptions(

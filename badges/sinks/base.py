@@ -89,6 +89,10 @@ class Unavailable(Exception):
     """The store does not answer or could not serialize: nothing was written, try again."""
 
 
+class Disconnected(Unavailable):
+    """The connection was lost: whoever answers next may be another database."""
+
+
 class Sink(Protocol):
     """Where awards, their events and stats are written."""
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from badges.sinks.base import Unavailable
+from badges.sinks.base import Disconnected, Unavailable
 
 REFUSALS = {
     "22": "data exception",
@@ -20,6 +20,10 @@ Everything else is Unavailable, for a turn is never lost to a missing right, a f
 unknown error: lost connections (08), serialization and deadlocks (40), access (28, 42), too many
 connections (53), timeouts and locks (55), shutdown and cancellation (57), and the rest.
 """
+
+
+LOST = ("08", "57P")
+"""SQLSTATE classes of lost connections and of a server that stops or starts."""
 
 
 class Refused(Exception):
@@ -44,6 +48,7 @@ def translated() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         if is_refusal(error):
             raise Refused(reason_of(error)) from error
-        raise Unavailable(f"Postgres cannot do this now: {reason_of(error)}") from error
+        kind = Disconnected if (error.sqlstate or "").startswith(LOST) else Unavailable
+        raise kind(f"Postgres cannot do this now: {reason_of(error)}") from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Postgres does not answer: {error or type(error).__name__}") from error
+        raise Disconnected(f"Postgres does not answer: {error or type(error).__name__}") from error

@@ -7,12 +7,17 @@ that is gone or has failed, Connect away) is no break.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import asyncpg
+import structlog
+
 from badges.streams import generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
 from badges.streams.generations import Executor, Generation
+
+log = structlog.get_logger(__name__)
 
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
@@ -31,7 +36,9 @@ class Break(LogBroken):
 def noted(_: Generation, facts: Facts) -> Break | None:
     """Has somebody found it broken before?"""
     if facts.state == "broken":
-        return Break("log_broken", facts.reason or "the log was found broken", lasting=False)
+        found = Break("log_broken", facts.reason or "the log was found broken", lasting=False)
+        found.told = True
+        return found
     return None
 
 
@@ -207,5 +214,12 @@ class Continuity:
         if self._suspicion[1] < CONFIRMATIONS and found.kind != "log_broken":
             raise CannotTell(f"looking again: {found}")
         if found.lasting:
-            await generations.note_broken(self._connection, self._generation.log_id, str(found))
+            await self.condemn(found)
         return found
+
+    async def condemn(self, found: LogBroken) -> None:
+        """Note in badge_logs that the generation is broken, if the database can be reached."""
+        try:
+            await generations.note_broken(self._connection, self._generation.log_id, str(found))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("cannot note that the log is broken", error=str(error))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -16,13 +17,24 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Open while the last look found nothing broken, and no connection was lost since it began."""
 
-    def __init__(self, look: Callable[[], Awaitable[LogBroken | None]], alerts: Alerts) -> None:
-        """`look` gives what is broken, or None; it raises while it cannot tell."""
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[LogBroken | None]],
+        condemn: Callable[[LogBroken], Awaitable[None]],
+        alerts: Alerts,
+    ) -> None:
+        """`look` gives what is broken, or None, and raises while it cannot tell.
+
+        `condemn` notes for every worker that the log contradicts itself.
+        """
         self._look = look
+        self._condemn = condemn
         self._alerts = alerts
         self._open = asyncio.Event()
+        self._asked = asyncio.Event()
         self._doubts = 0
-        self._broken: LogBroken | None = None
+        self._told: LogBroken | None = None
+        self._sealed = False
 
     async def passed(self) -> None:
         """Return when turns may be written."""
@@ -30,36 +42,52 @@ class Gate:
 
     def doubt(self) -> None:
         """A connection was lost: nothing is written before the continuity was looked at again."""
-        self._doubts += 1
-        self._open.clear()
+        self._close()
+        self._asked.set()
 
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
-        await self._close(error)
+        self._sealed = True
+        await self._condemn(error)
+        await self._judge(error, self._doubts)
         await asyncio.Event().wait()
 
     async def watch(self) -> None:
         """Look each second, for good; nothing is patched here, only told."""
         while True:
             doubts = self._doubts
+            self._asked.clear()
             try:
                 found = await self._look()
             except Exception as error:
                 log.warning("the log's continuity cannot be looked at", error=str(error))
-                self.doubt()
-            else:
-                await self._judge(found, doubts)
-            await asyncio.sleep(CHECK_SECONDS)
+                self._close()
+                await asyncio.sleep(CHECK_SECONDS)
+                continue
+            await self._judge(found, doubts)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 
     async def _judge(self, found: LogBroken | None, doubts: int) -> None:
-        if found:
-            await self._close(found)
-        elif self._broken is None and doubts == self._doubts:
+        if found is not None:
+            self._close()
+            await self._tell(found)
+        elif not self._sealed and doubts == self._doubts:
+            await self._mended()
             self._open.set()
 
-    async def _close(self, error: LogBroken) -> None:
-        self.doubt()
-        if self._broken is None or self._broken.kind != error.kind:
-            log.error("the log is broken, nothing is written", kind=error.kind, reason=str(error))
-            self._broken = error
-            await self._alerts.raise_alert(error.kind, {"message": str(error)})
+    async def _tell(self, found: LogBroken) -> None:
+        if self._told is None:
+            self._told = found
+            log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
+            if not found.told:
+                await self._alerts.raise_alert(found.kind, {"message": str(found)})
+
+    async def _mended(self) -> None:
+        if self._told is not None:
+            await self._alerts.resolve(self._told.kind)
+            self._told = None
+
+    def _close(self) -> None:
+        self._doubts += 1
+        self._open.clear()

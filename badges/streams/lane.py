@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from badges.sinks.base import DeadLetter, DeadLetters, Fenced, Sink, Turn, Unavailable
+from badges.sinks.base import DeadLetter, DeadLetters, Disconnected, Fenced, Sink, Turn, Unavailable
 from badges.streams.agreement import Agreement, Watch
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
@@ -117,6 +117,9 @@ class Lane:
             await self._decide_up_to(state, self._end() or 0)
 
     async def _decide_up_to(self, state: Partition, offset: int) -> None:
+        await self._until_available(lambda: self._read_and_decide(state, offset))
+
+    async def _read_and_decide(self, state: Partition, offset: int) -> None:
         async for chunk in self._tools.source.read(self.partition, state.next_offset, offset):
             await self._decide(state, chunk)
 
@@ -162,7 +165,9 @@ class Lane:
             try:
                 await attempt()
             except Unavailable as error:
-                self._tools.gate.doubt()
+                if isinstance(error, Disconnected):
+                    self._tools.gate.doubt()
+                metrics.RETRIES.inc()
                 self._log.warning("not available, trying again", error=str(error))
                 await asyncio.sleep(delay)
             else:

@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
@@ -129,7 +130,12 @@ class Worker:
             await self._app.crash(error)
 
     def _end(self, partition: int) -> int | None:
-        end: int | None = self._app.consumer.highwater(TP(self._generation.topic, partition))
+        """The partition's end as last heard; None before that, and while it is not assigned."""
+        place = TP(self._generation.topic, partition)
+        try:
+            end: int | None = self._app.consumer.highwater(place)
+        except (AssertionError, IllegalStateError):  # aiokafka's for what a rebalance took away
+            return None
         return end
 
     async def _wake_lanes(self) -> None:

@@ -21,6 +21,7 @@ from badges.sinks.base import Outcome, Turn, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
+from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Batch, Lane, Tools
@@ -148,8 +149,11 @@ class World:
         async def look() -> None:
             await asyncio.sleep(0)
 
+        async def condemn(error: LogBroken) -> None:
+            raise AssertionError(f"nothing breaks this log: {error}")
+
         generation = Generation(LOG, 1, "t", "s", "c", 1, "1", 1, "live", starts=(self.start,))
-        gate = Gate(look, self.alerts)
+        gate = Gate(look, condemn, self.alerts)
         tools = Tools(
             sink=self.sink,
             dead_letters=self.letters,
