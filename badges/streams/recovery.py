@@ -5,6 +5,9 @@ and nothing is written. So state needs no changelog, and cannot disagree with th
 """
 
 import asyncio
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
 from itertools import groupby
 
 import structlog
@@ -13,7 +16,7 @@ from badges.sinks.base import Position, RecordedPosition, Sink, Unavailable
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.generations import Generation
-from badges.streams.log import Log
+from badges.streams.log import Log, Message
 from badges.streams.partition import Partition
 from badges.streams.rule_versions import Versions
 
@@ -46,25 +49,41 @@ class Recovery:
         state = Partition(self._generation.log_id, number, self._generation.starts[number])
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
-        for (turn, offset), group in groupby(recorded, key=_where):
-            await self._fold(state, offset)
-            state.resume(offset, turn)
-            taken_up = [position.taken_up for position in group]
-            state.take_up(self._versions.up_to(taken_up, state.taken))
-        await self._fold(state, position.next_offset)
+        turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
+        async for chunk in self._log.read(number, 0, position.next_offset):
+            while turns and turns[0][0][1] <= chunk[-1].offset:
+                _fold(state, chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)])
+                self._take_up(state, *turns.popleft())
+                await asyncio.sleep(0)
+            _fold(state, chunk)
+            await asyncio.sleep(0)
+        for turn in turns:
+            self._take_up(state, *turn)
+            await asyncio.sleep(0)
         state.resume(position.next_offset, position.turn)
         return state
 
-    async def _fold(self, state: Partition, end: int) -> None:
-        async for chunk in self._log.read(state.number, state.next_offset, end):
-            stopped_at = state.fold(chunk)
-            if stopped_at is not None:
-                raise LogBroken(
-                    "rule_positions_missing",
-                    f"partition {state.number} was decided past offset {state.next_offset}, which "
-                    f"names a rule of which no version is recorded as taken up: {stopped_at.id}",
-                )
-            await asyncio.sleep(0)
+    def _take_up(
+        self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
+    ) -> None:
+        turn, offset = where
+        state.resume(offset, turn)
+        taken_up = [position.taken_up for position in recorded]
+        state.take_up(self._versions.up_to(taken_up, state.taken))
+
+
+def _fold(state: Partition, messages: Sequence[Message]) -> None:
+    stopped_at = state.fold(messages)
+    if stopped_at is not None:
+        raise LogBroken(
+            "rule_positions_missing",
+            f"partition {state.number} was decided past offset {state.next_offset}, which "
+            f"names a rule of which no version is recorded as taken up: {stopped_at.id}",
+        )
+
+
+def _offset(message: Message) -> int:
+    return message.offset
 
 
 def _where(recorded: RecordedPosition) -> tuple[int, int]:
