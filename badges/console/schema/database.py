@@ -49,6 +49,7 @@ def first_line(error: BaseException) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """The error in one line, with its hint."""
+    """The error in one line, with its hint; it ends as a sentence does."""
     hint = getattr(error, "hint", None)
-    return f"{first_line(error)}. {hint}" if hint else first_line(error)
+    words = f"{first_line(error)}. {hint}" if hint else first_line(error)
+    return words if words.endswith((".", ";")) else f"{words}."

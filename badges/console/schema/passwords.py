@@ -32,7 +32,7 @@ async def set_password(connection: Connection, role: str, password: str) -> None
                 raise
         except asyncpg.InsufficientPrivilegeError as error:
             raise Problem(
-                f"the password of {role} is not set: {advice(error)} "
+                f"the schema is up to date, but the password of {role} is not set: {advice(error)} "
                 f"As a superuser run: ALTER ROLE {role} LOGIN PASSWORD '...';",
                 code=FOUND_A_PROBLEM,
             ) from error

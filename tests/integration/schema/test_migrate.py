@@ -12,6 +12,9 @@ from badges.console.schema.database import Connection
 from badges.console.schema.differences import of
 from badges.console.schema.shape import RESULT, SOURCE, tables
 from tests.integration.schema import application
+from tests.integration.schema import postgres as installed
+from tests.integration.schema.conftest import OLDEST
+from tests.integration.schema.postgres import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -209,3 +212,31 @@ async def test_tables_of_somebody_else_are_refused(empty_db: Connection) -> None
     finally:
         await empty_db.execute("RESET ROLE")
         await empty_db.execute("DROP OWNED BY stranger CASCADE; DROP ROLE stranger")
+
+
+def test_an_owner_who_may_not_create_roles_is_told_what_to_run() -> None:
+    folder = installed.programs(OLDEST)
+    if folder is None:
+        pytest.skip(f"PostgreSQL {OLDEST} is not installed")
+    with installed.running(folder) as server:
+        url = server.create_database()
+        name = url.rpartition("/")[2]
+        asyncio.run(
+            execute(
+                url,
+                "CREATE ROLE application LOGIN CREATEROLE",
+                f"ALTER DATABASE {name} OWNER TO application",
+            )
+        )
+        with pytest.raises(Problem, match="run: CREATE ROLE badges_connect NOLOGIN REPLICATION;"):
+            asyncio.run(migrate_at(server.role_url("application", url)))
+        asyncio.run(execute(url, "CREATE ROLE badges_connect NOLOGIN REPLICATION"))
+        assert asyncio.run(migrate_at(server.role_url("application", url))).left == ()
+
+
+async def migrate_at(url: str) -> apply.Report:
+    connection = await asyncpg.connect(url)
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()
