@@ -12,21 +12,26 @@ from badges.tables.journal import EVERYTHING, FULL, TRAINING
 from badges.tables.ledger import Ledger
 from badges.tables.measures import NEVER, Measure
 from badges.tables.plans import Plan
+from badges.tables.rows import AFTER_ALL, Row
 
 
 class Agenda:
     """What the rules of a plan, by their numbers, wait for about one mentor."""
 
-    __slots__ = ("_counting", "_rows", "_timed", "_watched", "plan")
+    __slots__ = ("_counting", "_lacking", "_rows", "_span", "_timed", "_watched", "plan")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._watched: dict[int, list[Measure]] = {}
-        self._rows: dict[int, int] = {}
-        """How many rows there must be before a rule is worth a look."""
+        """The measures that a rule waits for."""
         self._counting: list[Measure] = []
-        """Watched measures whose slack is told in changes, and those in minutes."""
+        """Watched measures whose slack is told in changes, and then those in minutes."""
         self._timed: list[Measure] = []
+        self._lacking: dict[int, list[Wait]] = {}
+        """What a rule waits for that there are too few rows for, so that no measure is kept."""
+        self._rows = NEVER
+        """At how many rows that is worth another look, and at what distance in date."""
+        self._span: Row = AFTER_ALL
 
     def quiet(self, ledger: Ledger) -> bool:
         """Whether only rows came, and no rule has what it waits for; the usual outcome."""
@@ -34,11 +39,10 @@ class Agenda:
         length = len(changes)
         if ledger.news or ledger.removed or length >= FULL:
             return False
-        soonest = FULL
-        if self._rows:
-            soonest = min(self._rows.values()) - len(ledger.rows) + length
-            if soonest <= length:
-                return False
+        soonest = self._rows - len(ledger.rows) + length
+        ledger.due_high = ledger.low + self._span
+        if soonest <= length or ledger.high >= ledger.due_high:
+            return False
         for measure in self._counting:
             due = measure.due
             if due <= length:
@@ -47,24 +51,20 @@ class Agenda:
                 due = measure.due
             if due < soonest:  # noqa: PLR1730 - this is far cheaper than a call
                 soonest = due
-        minutes = ledger.minutes
-        if minutes >= ledger.due_minutes:
-            if any(
-                measure.due <= minutes and measure.advance(changes, length, minutes)
-                for measure in self._timed
-            ):
-                return False
-            ledger.due_minutes = min([measure.due for measure in self._timed], default=NEVER)
-        ledger.due = soonest
-        return True
+        ledger.due = soonest if soonest < FULL else FULL
+        return ledger.minutes < ledger.due_minutes
 
     def due(self, ledger: Ledger) -> Iterable[int]:
         """The rules whose outcome may have changed since they were decided."""
         if ledger.news & EVERYTHING:
             return range(len(self.plan.rules))
-        changes, present = ledger.changes, len(ledger.rows)
+        changes = ledger.changes
         length = len(changes)
-        rules = [rule for rule, needed in self._rows.items() if present >= needed]
+        rules = [
+            rule
+            for rule, waits in self._lacking.items()
+            if not all(ledger.lacks(wait.spec, wait.up) for wait in waits)
+        ]
         if ledger.news & TRAINING:
             rules += self.plan.training
         for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
@@ -80,12 +80,11 @@ class Agenda:
         affected = self._watched.pop(rule, [])
         for measure in affected:
             del measure.watchers[rule]
-        self._rows.pop(rule, None)
+        self._lacking.pop(rule, None)
         watched: list[Measure] = []
         for wait in waits:
             if wait.spec not in ledger.measures:
-                needed = wait.spec.least_rows(wait.up)
-                self._rows[rule] = min(needed, self._rows.get(rule, NEVER))
+                self._lacking.setdefault(rule, []).append(wait)
                 continue
             measure = ledger.measure(wait.spec)
             up, down = measure.watchers.get(rule, (NEVER, 0))
@@ -94,35 +93,50 @@ class Agenda:
             measure.watchers[rule] = min(up, wait.up), max(down, wait.down)
         if watched:
             self._watched[rule] = watched
-        for measure in {*affected, *watched}:
+        for measure in affected + watched:
             measure.watch()
             measure.due = 0
 
     def rest(self, ledger: Ledger) -> None:
         """Say until when the ledger need not be looked at, every due rule being decided."""
-        watched = [measure for measure in ledger.measures.values() if measure.watchers]
-        self._counting = [measure for measure in watched if not measure.in_minutes]
-        self._timed = [measure for measure in watched if measure.in_minutes]
+        self._counting, self._timed = [], []
+        for measure in ledger.measures.values():
+            if measure.watchers:
+                (self._timed if measure.in_minutes else self._counting).append(measure)
         length = len(ledger.changes)
         full = length >= FULL
         if full:
             self._turn_the_page(ledger)
             length = 0
-        for measure in watched:
-            if full or not measure.due:
-                now = ledger.minutes if measure.in_minutes else length
-                measure.advance(ledger.changes, length, now)
-        rows = min(self._rows.values(), default=NEVER) - len(ledger.rows) + length
-        dues = [measure.due for measure in self._counting]
-        ledger.due = min([rows, FULL, *dues])
+        for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
+            for measure in measures:
+                if full or not measure.due:
+                    measure.advance(ledger.changes, length, now)
+        self._look_out(ledger)
+        soonest = self._rows - len(ledger.rows) + length
+        ledger.due = min([soonest, FULL, *[measure.due for measure in self._counting]])
+
+    def _look_out(self, ledger: Ledger) -> None:
+        """Note how many rows or minutes, or what date, end the lack that a rule waits for."""
+        self._rows, self._span = NEVER, AFTER_ALL
         ledger.due_minutes = min([measure.due for measure in self._timed], default=NEVER)
+        for waits in self._lacking.values():
+            for wait in waits:
+                rows, minutes, span = wait.spec.least(wait.up)
+                if len(ledger.rows) < rows:
+                    self._rows = min(self._rows, rows)
+                elif ledger.minutes < minutes:
+                    ledger.due_minutes = min(ledger.due_minutes, minutes)
+                else:
+                    self._span = min(self._span, span)
+        ledger.due_high = ledger.low + self._span
 
     def _turn_the_page(self, ledger: Ledger) -> None:
         """Begin the journal anew, and keep the measures that an undecided rule asks for."""
         wanted = {
             spec
             for number, rule in enumerate(self.plan.rules)
-            if number in self._watched or number in self._rows
+            if number in self._watched or number in self._lacking
             for spec in rule.specs
         }
         for spec in list(ledger.measures):
@@ -146,6 +160,6 @@ def put_away(ledger: Ledger) -> None:
     """Nothing may be decided: keep the rows, and no agenda; what it waited for is let go."""
     ledger.agenda = None
     ledger.measures.clear()
-    ledger.due, ledger.due_minutes = FULL, NEVER
+    ledger.due, ledger.due_minutes, ledger.due_high = FULL, NEVER, AFTER_ALL
     if len(ledger.changes) >= FULL:
         ledger.begin_anew()

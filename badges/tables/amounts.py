@@ -152,13 +152,12 @@ class PeriodAmounts:
         day = (row >> DAY_AT) - BIAS
         period = self._of(day)
         metric = self._metric
-        if metric != "count":
-            if metric == "minutes":
-                step *= minutes_in(row)
-            elif metric == "active_days":
-                step = self._first(day, step)
-            else:
-                step = self._first(period << 32 | row & TYPE_MASK, step)
+        if metric == "minutes":
+            step *= minutes_in(row)
+        elif metric == "active_days":
+            step = self._first(day, step)
+        elif metric == "distinct_types":
+            step = self._first(period << 32 | row & TYPE_MASK, step)
         values = self.values
         before = values.get(period, 0)
         after = before + step
@@ -167,6 +166,28 @@ class PeriodAmounts:
         elif before:
             del values[period]
         return period, before, after
+
+    def crossing(self, changes: Iterable[Change], level: int) -> list[tuple[Period, bool]]:
+        """Add rows and take rows out: the periods that thereby reach a level (True) or lose it."""
+        crossed: list[tuple[Period, bool]] = []
+        if self._metric != "count":
+            for change in changes:
+                period, before, after = self.apply(change)
+                if (before >= level) != (after >= level):
+                    crossed.append((period, after >= level))
+            return crossed
+        of, values = self._of, self.values
+        for change in changes:
+            if change >= 0:
+                period = of((change >> DAY_AT) - BIAS)
+                after = values[period] = values.get(period, 0) + 1
+                if after == level:
+                    crossed.append((period, True))
+            else:
+                period, before, _ = self.apply(change)
+                if before == level:
+                    crossed.append((period, False))
+        return crossed
 
     def _first(self, key: int, step: int) -> int:
         """`step` when the key appears or disappears by it, else 0."""

@@ -37,8 +37,8 @@ class Condition(ABC):
         """The date on which it first came true, going through the rows by date; it must hold."""
 
     @abstractmethod
-    def amount(self, ledger: Ledger) -> int:
-        """How much there is of what it asks for, as evidence says it."""
+    def amount(self, ledger: Ledger, day: Day) -> int:
+        """How much there is of what it asks for, as evidence says it; it came true on `day`."""
 
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:  # noqa: ARG002
         """What to wait for until it holds, or holds no longer, trainings and awards aside.
@@ -72,9 +72,9 @@ class Reached(Condition):
         return ledger.measure(self.spec).day(self.level)
 
     @override
-    def amount(self, ledger: Ledger) -> int:
+    def amount(self, ledger: Ledger, day: Day) -> int:
         """What was counted: a total as it is now, a window or run as it was when it got there."""
-        return ledger.measure(self.spec).amount(self.level, self.day(ledger))
+        return ledger.measure(self.spec).amount(self.level, day)
 
     @override
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
@@ -117,18 +117,16 @@ class Trained(Condition):
         """The completion that made it enough."""
         return self.completed(ledger)[self.at_least - 1]
 
-    def rows(self, ledger: Ledger) -> Iterator[tuple[str, Day]]:
-        """The ids and dates of the first completion of each course, up to the one that sufficed."""
-        last = self.day(ledger)
+    def rows(self, ledger: Ledger, last: Day) -> list[tuple[Day, str]]:
+        """The dates and ids of the first completion of each course, up to a day, by date."""
         first: dict[str, tuple[Day, str]] = {}
         for training_id, (course, day) in ledger.trainings.items():
             if course in self.courses and day <= last and (self.since is None or day >= self.since):
                 first[course] = min(first.get(course, (day, training_id)), (day, training_id))
-        for day, training_id in first.values():
-            yield training_id, day
+        return sorted(first.values())
 
     @override
-    def amount(self, ledger: Ledger) -> int:
+    def amount(self, ledger: Ledger, day: Day) -> int:
         """How many courses are completed."""
         return len(self.completed(ledger))
 
@@ -163,7 +161,7 @@ class Holding(Condition):
         return self.held(ledger)[self.at_least - 1]
 
     @override
-    def amount(self, ledger: Ledger) -> int:
+    def amount(self, ledger: Ledger, day: Day) -> int:
         """How many are held."""
         return len(self.held(ledger))
 
@@ -197,7 +195,7 @@ class Parts(Condition):
         return days[self.at_least - 1]
 
     @override
-    def amount(self, ledger: Ledger) -> int:
+    def amount(self, ledger: Ledger, day: Day) -> int:
         """How many parts hold."""
         return sum(part.holds(ledger) for part in self.parts)
 

@@ -146,17 +146,18 @@ class _Case:
     def _grant(self) -> Decision:
         rule, mentor_id = self.rule, self.ledger.mentor_id
         tier = self._top()
+        day = rule.condition.day(self.ledger)
         award = Award(
             id=self.cause.award_id(mentor_id, rule.definition_id),
             peer_mentor_id=mentor_id,
             badge_definition_id=rule.definition_id,
-            earned_at=self._instant(rule.condition.day(self.ledger)),
+            earned_at=self._instant(day),
             definition_version=rule.version,
             tier=None if tier is None else rule.tiers[tier][0],
             tier_earned_at=None if tier is None else self._tier_instant(tier),
         )
         self.ledger.held[rule.definition_id] = award
-        proof = evidence(self.ledger, rule, self.cause)
+        proof = evidence(self.ledger, rule, day, self.cause)
         return Decision("granted", self.cause, None, award, rule.version, proof)
 
     def _promote(self, award: Award) -> list[Decision]:

@@ -1,12 +1,23 @@
 """A journal: one mentor's activities and pauses, and the measures that read them."""
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from badges.tables.amounts import Choice
 from badges.tables.measures import NEVER, Measure
 from badges.tables.periods import PeriodName
-from badges.tables.rows import TYPE_MASK, Change, Row, Timeline, day_in, pack, type_name
+from badges.tables.rows import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    BIAS,
+    DAY_AT,
+    TYPE_MASK,
+    Change,
+    Row,
+    Timeline,
+    pack,
+    type_name,
+)
 from badges.tables.specs import MeasureSpec
 from badges.tables.streaks import Pauses
 from badges.tables.tally import Tally
@@ -14,6 +25,9 @@ from badges.tables.types import Activity, Day, Pause
 
 FULL: Final = 256
 """Changes that a journal keeps for measures to read, before all must and it begins anew."""
+
+_SORTING: Final = 32
+"""How many rows are sorted anew in the time that it takes to put one in its place."""
 
 TRAINING: Final = 1
 EVERYTHING: Final = 2
@@ -23,8 +37,9 @@ EVERYTHING: Final = 2
 class Journal:
     """The latest version of each row, and the changes that not every measure has read.
 
-    Nothing about awards can have changed while fewer than `due` changes are journaled and fewer
-    than `due_minutes` minutes came with them: the promise that makes most events cheap.
+    Nothing about awards can have changed while fewer than `due` changes are journaled, fewer than
+    `due_minutes` minutes came and no row from `due_high` on: the promise that makes most events
+    cheap.
     """
 
     __slots__ = (
@@ -35,7 +50,10 @@ class Journal:
         "_timeline_read",
         "changes",
         "due",
+        "due_high",
         "due_minutes",
+        "high",
+        "low",
         "measures",
         "minutes",
         "news",
@@ -47,12 +65,15 @@ class Journal:
         self.rows: dict[str, Row] = {}
         self.changes: list[Change] = []
         self.minutes = 0
-        """Minutes of the journaled rows that came."""
+        """Minutes of all rows that ever came: never less than the minutes of those present."""
+        self.low, self.high = AFTER_ALL, BEFORE_ALL
+        """Bounds of all rows that ever came."""
         self.removed = False
         """Whether a row went since the mentor was looked at."""
         self.news = EVERYTHING
         self.due = 0
         self.due_minutes = NEVER
+        self.due_high = AFTER_ALL
         self.measures: dict[MeasureSpec, Measure] = {}
         self._pauses: dict[str, tuple[Day, Day | None]] = {}
         self._timeline: Timeline | None = None
@@ -74,6 +95,13 @@ class Journal:
         self.changes.append(packed)
         if minutes and minutes > 0:
             self.minutes += minutes
+        if packed > self.high:
+            self.high = packed
+            if packed >= self.due_high:
+                self.due = 0
+        if packed < self.low:
+            self.low = packed
+            self.due = 0
         return True
 
     def drop_activity(self, activity_id: str) -> bool:
@@ -124,9 +152,10 @@ class Journal:
 
     def timeline(self) -> Timeline:
         """All rows in date order, up to date."""
-        if self._timeline is None:
+        unread = len(self.changes) - self._timeline_read
+        if self._timeline is None or unread * _SORTING > len(self.rows):
             self._timeline = Timeline(self.rows.values())
-        elif self._timeline_read < len(self.changes):
+        elif unread:
             self._timeline.apply(self.changes[self._timeline_read :])
         self._timeline_read = len(self.changes)
         return self._timeline
@@ -147,18 +176,34 @@ class Journal:
         """The periods that have a paused day, None without any."""
         return Pauses(self._pauses.values(), period) if self._pauses else None
 
-    def named(self, choice: Choice, low: Row, high: Row) -> Iterator[tuple[str, Day]]:
-        """Ids and dates of the chosen rows in [low, high); O(rows), for the moment of a grant."""
-        types = choice.types
-        for activity_id, row in self.rows.items():
-            if low <= row < high and (types is None or row & TYPE_MASK in types):
-                yield activity_id, day_in(row)
+    def newest(self, choice: Choice, low: Row, high: Row, most: int) -> list[tuple[Day, str]]:
+        """Dates and ids of the last of the chosen rows in [low, high), by date and then id.
+
+        It looks at every row, O(rows): for the moment of a grant.
+        """
+        low, high, types = max(low, choice.low), min(high, choice.high), choice.types
+        if len(self.rows) > _SORTING * most:
+            latest = choice.chosen(self.timeline().backwards(low, high))
+            for row in islice(latest, most):
+                low = row >> DAY_AT << DAY_AT
+        found = [
+            (row >> DAY_AT, activity_id)
+            for activity_id, row in self.rows.items()
+            if low <= row < high and (types is None or row & TYPE_MASK in types)
+        ]
+        found.sort()
+        return [(day - BIAS, activity_id) for day, activity_id in found[-most:]]
 
     def reaches(self, spec: MeasureSpec, level: int) -> bool:
         """Whether the rows reach a level; no measure is kept while there are too few rows."""
-        if spec not in self.measures and len(self.rows) < spec.least_rows(level):
+        if spec not in self.measures and self.lacks(spec, level):
             return False
         return self.measure(spec).holds(level)
+
+    def lacks(self, spec: MeasureSpec, level: int) -> bool:
+        """Whether rows, minutes or dates are too few for the level, whichever rows they are."""
+        rows, minutes, span = spec.least(level)
+        return len(self.rows) < rows or self.minutes < minutes or self.high - self.low < span
 
     def measure(self, spec: MeasureSpec) -> Measure:
         """What the rows amount to in one respect, up to date."""
@@ -182,4 +227,3 @@ class Journal:
             measure.read = 0
         self._timeline_read = self._tally_read = 0
         self.changes.clear()
-        self.minutes = 0

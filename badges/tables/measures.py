@@ -209,15 +209,15 @@ class Streak(Measure):
     def apply(self, changes: Iterable[Change]) -> None:
         if not self.choice.everything:
             changes = self.choice.changes(changes)
-        needed = self._per_period
-        apply, runs = self._amounts.apply, self._runs
-        for change in changes:
-            period, before, after = apply(change)
-            if before < needed <= after:
-                runs.add(period)
-            elif after < needed <= before:
-                runs.remove(period)
-        self.value = runs.longest
+        crossing = self._amounts.crossing(changes, self._per_period)
+        if crossing:
+            runs = self._runs
+            for period, counts in crossing:
+                if counts:
+                    runs.add(period)
+                else:
+                    runs.remove(period)
+            self.value = runs.longest
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:

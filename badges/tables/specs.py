@@ -1,6 +1,7 @@
 """What a measure measures: the part of a rule that is the same for every mentor."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -10,7 +11,7 @@ from badges.tables.measures import Calendar as CalendarMeasure
 from badges.tables.measures import Measure, Total
 from badges.tables.measures import Streak as StreakMeasure
 from badges.tables.periods import PeriodName, day_number
-from badges.tables.rows import AFTER_ALL, BEFORE_ALL, begins, type_number
+from badges.tables.rows import AFTER_ALL, BEFORE_ALL, DAY_AT, Row, begins, type_number
 from badges.tables.types import Day
 from badges.tables.windows import Rolling as RollingMeasure
 
@@ -43,11 +44,16 @@ class MeasureSpec:
         high = AFTER_ALL if key.until is None else begins(key.until + 1)
         self.choice = Choice(types, low, high)
 
-    def least_rows(self, level: int) -> int:
-        """How many rows, of any kind, there must be before the level can be reached."""
-        if self.key.kind == "streak":
-            return level * (1 if self.key.metric == "minutes" else self.key.per_period)
-        return 1 if self.key.metric == "minutes" else level
+    def least(self, level: int) -> tuple[int, int, Row]:
+        """How many rows and minutes there must be, and how far apart, to reach a level."""
+        key = self.key
+        if key.kind != "streak":
+            return (1, level, 0) if key.metric == "minutes" else (level, 0, 0)
+        apart = (level - 1) if key.period == "day" else (level - 2) * _SHORTEST[key.period] + 1
+        span = max(apart, 0) << DAY_AT
+        if key.metric == "minutes":
+            return level, level * key.per_period, span
+        return level * key.per_period, 0, span
 
     def build(self, history: History) -> Measure:
         """A measure without rows."""
@@ -88,6 +94,10 @@ def key_of(node: Threshold | Tier | Streak, since: Day | None) -> Key:
         since = first if since is None else max(first, since)
         return Key("total", node.metric, types, since, until=day_number(window.to))
     return Key("total", node.metric, types, since)
+
+
+_SHORTEST: Final[Mapping[PeriodName, int]] = {"week": 7, "month": 28}
+"""The days of the shortest week and month."""
 
 
 class Specs:
