@@ -5,7 +5,8 @@ record's JSON is decoded, and nothing that decides which records count.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Raw:
 
 async def end_offsets(access: KafkaAccess, topic: str, partitions: int) -> dict[int, int]:
     """The offset that the next record of each partition will get."""
-    async with AIOKafkaConsumer(**access.client_options(), enable_auto_commit=False) as consumer:
+    async with _consumer(access) as consumer:
         ends = await consumer.end_offsets(_places(topic, partitions))
     return {place.partition: end for place, end in ends.items()}
 
@@ -34,10 +35,7 @@ async def end_offsets(access: KafkaAccess, topic: str, partitions: int) -> dict[
 async def read(access: KafkaAccess, topic: str, ends: Mapping[int, int]) -> dict[int, list[Raw]]:
     """All records below the given ends, by partition, in the order of their offsets."""
     found: dict[int, list[Raw]] = {partition: [] for partition in ends}
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-        **access.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    async with consumer:
+    async with _consumer(access) as consumer:
         places = _places(topic, len(ends))
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
@@ -51,6 +49,19 @@ async def read(access: KafkaAccess, topic: str, ends: Mapping[int, int]) -> dict
                 ]
             missing = {p for p in missing if await consumer.position(p) < ends[p.partition]}
     return found
+
+
+@asynccontextmanager
+async def _consumer(access: KafkaAccess) -> AsyncIterator[AIOKafkaConsumer[Any, Any]]:
+    """A consumer without a group, closed whatever happens."""
+    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+        **access.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 def _places(topic: str, partitions: int) -> list[TopicPartition]:

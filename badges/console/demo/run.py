@@ -11,7 +11,15 @@ from typing import Any
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from badges.console.demo import catalogue, compose, git_history, loading, playing, recorded
+from badges.console.demo import (
+    catalogue,
+    compose,
+    git_history,
+    loading,
+    log_reading,
+    playing,
+    recorded,
+)
 from badges.console.demo.catching_up import caught_up
 from badges.console.demo.feed import Feed, Unlock
 from badges.console.demo.tally import Tally
@@ -57,7 +65,8 @@ async def run(target: Target, options: Options, show: Show) -> Finished:
     commits = await asyncio.to_thread(git_history.read, options.git) if options.git else None
     with _reachable(target):
         async with connect(target.database_url) as connection:
-            await recorded.read(connection)
+            log = (await recorded.read(connection)).log
+            await log_reading.end_offsets(target.kafka, log.topic, log.partitions)
             number, world = await _load(connection, options, commits, show)
             await caught_up(connection, target.kafka, options.limit)
             before = await connection.fetchval("SELECT count(*) FROM badge_awards")
@@ -71,6 +80,7 @@ async def run(target: Target, options: Options, show: Show) -> Finished:
                 limit=options.limit,
                 tell=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
             )
+            directory.learn(await _names(connection, verified.differences))
     return Finished(
         number,
         len(world.history.mentors),
@@ -99,6 +109,22 @@ async def _load(
     await loading.save_rules(connection, world.organizations, world.badges)
     await loading.copy_history(connection, world.history)
     return number, world
+
+
+async def _names(
+    connection: "asyncpg.Connection[Any]", differences: Sequence[Difference]
+) -> dict[str, str]:
+    """What the mentors and badges of these differences are called, by id."""
+    rows = await connection.fetch(
+        """
+        SELECT id::text, display_name AS name FROM peer_mentors WHERE id = ANY ($1::uuid[])
+        UNION ALL
+        SELECT id::text, name FROM badge_definitions WHERE id = ANY ($2::uuid[])
+        """,
+        {difference.peer_mentor_id for difference in differences},
+        {difference.badge for difference in differences if difference.badge},
+    )
+    return {row["id"]: row["name"] for row in rows if row["name"]}
 
 
 def _compose(

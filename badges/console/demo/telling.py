@@ -1,5 +1,6 @@
 """What happens, in words: who, which badge, how fast; the same for every way of showing it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -46,6 +47,11 @@ class Directory:
             str(definition_id(badge.organization, badge.key)): badge for badge in world.badges
         }
         self._organizations: dict[str, Organization] = {o.slug: o for o in world.organizations}
+        self._others: dict[str, str] = {}
+
+    def learn(self, names: Mapping[str, str]) -> None:
+        """Names of mentors and badges of earlier runs, and of other people's, by id."""
+        self._others |= names
 
     def describe(self, unlock: Unlock, latency: float | None, at: datetime) -> Line | None:
         """The unlock in words, None when it is nobody's of this run."""
@@ -68,12 +74,16 @@ class Directory:
     def person(self, mentor_id: str) -> str:
         """A mentor's name, or the id itself."""
         person = self._people.get(mentor_id)
-        return f"{person.name} ({mentor_id})" if person else mentor_id
+        return self._named(person.name if person else None, mentor_id)
 
     def badge(self, badge_definition_id: str) -> str:
         """A badge's name, or the id itself."""
         badge = self._badges.get(badge_definition_id)
-        return f"{badge.name} ({badge_definition_id})" if badge else badge_definition_id
+        return self._named(badge.name if badge else None, badge_definition_id)
+
+    def _named(self, name: str | None, id_: str) -> str:
+        known = name or self._others.get(id_)
+        return f"{known} ({id_})" if known else id_
 
     def place(self, person: Person) -> str:
         """The name of a person's organization."""

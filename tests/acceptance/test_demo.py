@@ -1,0 +1,206 @@
+"""`badges demo` as a user runs it: it plays, it proves, and it finds what somebody has spoilt."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.pipeline import Pipeline, Rig, pipeline
+from tests.stack import Stack
+
+PATIENCE_S = 240
+SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance")
+
+
+class Demo:
+    """The command, in an empty folder, against a pipeline of its own with one worker."""
+
+    def __init__(self, stack: Stack, rig: Rig, folder: Path) -> None:
+        self.rig = rig
+        url = f"{stack.database_url.rpartition('/')[0]}/{rig.pipeline.site.database}"
+        self.settings = {
+            "BADGES_DATABASE_URL": url,
+            "BADGES_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+        }
+        self.folder = folder
+
+    def run(self, *options: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command to its end."""
+        return run_demo(self.folder, options, {**self.settings, **settings})
+
+    def execute(self, statement: str) -> list[str]:
+        """Run one statement as the owner; the first column of its rows."""
+
+        async def work(pipe: Pipeline) -> list[str]:
+            return [str(row[0]) for row in await pipe.pool.fetch(statement)]
+
+        return self.rig.run(work)
+
+
+def run_demo(
+    folder: Path, options: tuple[str, ...], settings: dict[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("BADGES_")}
+    return subprocess.run(
+        [sys.executable, "-m", "badges.console.cli.main", "demo", *options],
+        env={**surroundings, **settings},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with pipeline(stack) as rig:
+        rig.pipeline.ensure_a_worker()
+        yield Demo(stack, rig, tmp_path_factory.mktemp("demo"))
+
+
+def test_it_plays_shows_unlocks_and_proves_every_award(demo: Demo) -> None:
+    done = demo.run(*SHORT)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-1].startswith("verified: ")
+    for kind in ("late", "corrected", "deleted", "moved", "two at once", "pause", "training"):
+        assert [line for line in lines if f"  {kind:<11}  " in line], kind
+    assert [line for line in lines if " earned " in line and line.endswith(" ms")]
+    assert [line for line in lines if line.startswith("commit to award") and "p99" in line]
+
+
+def test_a_second_run_is_played_by_new_people_and_can_be_read_by_programs(demo: Demo) -> None:
+    before = int(demo.execute("SELECT count(*) FROM peer_mentors")[0])
+
+    done = demo.run(*SHORT, "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["verified"] is True
+    assert told["differences"] == []
+    assert told["latency_ms"]["count"] > 0
+    assert told["latency_ms"]["p50"] <= told["latency_ms"]["p95"] <= told["latency_ms"]["p99"]
+    after = int(demo.execute("SELECT count(*) FROM peer_mentors")[0])
+    assert after - before == told["mentors_loaded"] + told["moments"]["newcomer"]
+    assert told["awards"] == int(demo.execute("SELECT count(*) FROM badge_awards")[0])
+
+
+def test_an_award_changed_behind_its_back_is_named(demo: Demo) -> None:
+    # The owner's own change would be a person's act, which counts. In the worker's role nobody is
+    # told of it: what the log brings back looks like the worker's own output.
+    (award,) = demo.execute(
+        """
+        SELECT a.id FROM badge_awards a JOIN badge_definitions d ON d.id = a.badge_definition_id
+        WHERE d.key = 'first-contact' AND a.revoked_by IS NULL AND NOT d.revocable LIMIT 1
+        """
+    )
+
+    def spoil(change: str) -> None:
+        demo.execute(
+            f"""
+            DO $$ BEGIN
+                SET LOCAL ROLE badges_worker;
+                UPDATE badge_awards SET {change} WHERE id = '{award}';
+            END $$
+            """
+        )
+
+    spoil("revoked_at = now(), revoked_by = 'rule'")
+    wrong = demo.run("--plain", "--seconds", "0")
+    spoil("revoked_at = NULL, revoked_by = NULL")
+    mended = demo.run("--plain", "--seconds", "0")
+
+    (mentor,) = demo.execute(f"SELECT peer_mentor_id FROM badge_awards WHERE id = '{award}'")
+    (name,) = demo.execute(f"SELECT display_name FROM peer_mentors WHERE id = '{mentor}'")
+    assert (wrong.returncode, wrong.stderr) == (1, "")
+    assert "not verified: 2 differences" in wrong.stdout
+    difference = f"mentor {name} ({mentor}), badge First contact"
+    assert difference in wrong.stdout
+    assert "revoked_by should be nothing, is rule" in wrong.stdout
+    assert mended.returncode == 0, mended.stdout
+
+
+def test_a_git_history_is_played_without_addresses(demo: Demo, tmp_path: Path) -> None:
+    repository = tmp_path / "library"
+    make_repository(repository, commits=40)
+
+    done = demo.run(*SHORT, "--git", str(repository))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("verified: ")
+    home = "SELECT id FROM organizations WHERE slug = 'demo-git-library'"
+    people = demo.execute(
+        f"SELECT display_name FROM peer_mentors WHERE organization_id = ({home}) ORDER BY 1"
+    )
+    assert people == ["Ada", "grace"]
+    assert demo.execute(
+        f"""
+        SELECT DISTINCT activity_type FROM activities a JOIN peer_mentors m
+            ON m.id = a.peer_mentor_id WHERE m.organization_id = ({home}) ORDER BY 1
+        """
+    ) == ["commit", "docs", "feat", "fix"]
+    assert demo.execute(
+        f"""
+        SELECT DISTINCT d.key FROM badge_awards a JOIN badge_definitions d
+            ON d.id = a.badge_definition_id WHERE d.organization_id = ({home}) ORDER BY 1
+        """
+    )
+    assert not demo.execute("SELECT id FROM peer_mentors WHERE display_name LIKE '%@%'")
+
+
+def test_a_worker_that_does_not_keep_up_is_a_problem_with_its_name(demo: Demo) -> None:
+    demo.rig.pipeline.end_workers()
+    try:
+        done = demo.run("--plain", "--seconds", "0", "--limit", "5")
+    finally:
+        demo.rig.pipeline.ensure_a_worker()
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "the worker has not caught up within 5 s" in done.stderr
+
+
+def test_where_nothing_answers_is_said_in_one_line(demo: Demo, tmp_path: Path) -> None:
+    nowhere = "127.0.0.1:9"
+    no_postgres = run_demo(
+        tmp_path, ("--plain",), {"BADGES_DATABASE_URL": f"postgresql://postgres@{nowhere}/badges"}
+    )
+    no_kafka = demo.run("--plain", "--seconds", "0", BADGES_KAFKA_BOOTSTRAP=nowhere)
+    no_repository = demo.run("--plain", "--git", str(tmp_path))
+
+    for done, name in (
+        (no_postgres, "BADGES_DATABASE_URL"),
+        (no_kafka, "BADGES_KAFKA_BOOTSTRAP"),
+        (no_repository, str(tmp_path)),
+    ):
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert name in done.stderr
+
+
+def make_repository(folder: Path, commits: int) -> None:
+    """A repository of two authors, one of whom signs with an address."""
+    subjects = ("feat: a shelf", "fix(shelf): straighten it", "docs: say so", "Tidy up")
+    authors = (("Ada", "ada@example.org"), ("grace@example.org", "grace@example.org"))
+    lines = []
+    for number in range(commits):
+        name, address = authors[number % 3 == 0]
+        stamp = 1_750_000_000 + 40_000 * number
+        subject = subjects[number % len(subjects)]
+        lines.append(
+            f"commit refs/heads/main\nmark :{number + 1}\n"
+            f"author {name} <{address}> {stamp} +0200\n"
+            f"committer Somebody <somebody@example.org> {stamp} +0200\n"
+            f"data {len(subject)}\n{subject}\n"
+        )
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    subprocess.run(
+        ["git", "-C", str(folder), "fast-import", "--quiet"],
+        input="\n".join(lines).encode(),
+        check=True,
+    )
