@@ -52,7 +52,7 @@ async def read(access: KafkaAccess, topic: str, ends: Mapping[int, int]) -> dict
 
 
 @asynccontextmanager
-async def _consumer(access: KafkaAccess) -> AsyncIterator[AIOKafkaConsumer[Any, Any]]:
+async def _consumer(access: KafkaAccess) -> "AsyncIterator[AIOKafkaConsumer[Any, Any]]":
     """A consumer without a group, closed whatever happens."""
     consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
         **access.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
