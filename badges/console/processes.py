@@ -24,6 +24,7 @@ from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
 from badges.streams.log import KafkaLog
+from badges.streams.outages import tell_outages
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
 from badges.streams.worker import Worker, WorkerOptions
@@ -89,6 +90,8 @@ async def _assemble(
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
     alerts = PostgresAlerts(pool)
+    telling = asyncio.create_task(tell_outages(generation, connect, alerts))
+    stack.callback(telling.cancel)
     versions = PostgresVersions(pool)
     source = KafkaLog(kafka, generation.topic)
     continuity = Continuity(generation, pool, cluster, connect)

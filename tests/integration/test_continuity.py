@@ -19,9 +19,11 @@ from badges.console.schema import apply
 from badges.console.stack import provisioning, topics
 from badges.sinks.pool import create_pool
 from badges.streams import generations
+from badges.streams.connect import Connect
 from badges.streams.continuity import Break, Continuity
 from badges.streams.facts import LOG_SETTINGS, CannotTell
 from badges.streams.generations import Generation
+from badges.streams.outages import outage
 from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
 from tests.stack import Stack, running_postgres
 
@@ -271,3 +273,32 @@ async def _looks(continuity: Continuity, done: asyncio.Event) -> list[Break | No
             verdicts.append(await continuity.look())
         await asyncio.sleep(0.1)
     return verdicts
+
+
+def test_a_connector_that_does_not_run_is_an_outage_and_no_break(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            kinds = [await _outage(site, live)]
+            await site.connect.stop(live.connector)
+            kinds.append(await _outage(site, live))
+            assert await _continuity(site, live).look() is None
+            await site.connect.delete(live.connector)
+            kinds.append(await _outage(site, live))
+            assert await _continuity(site, live).look() is None
+
+            assert kinds == [None, "connector_idle", "connector_missing"]
+            nowhere = Connect("http://127.0.0.1:9")
+            away = await outage(live, nowhere)
+            await nowhere.close()
+            assert away is not None
+            assert away.kind == "connect_away"
+
+    run(test())
+
+
+async def _outage(site: OwnSite, live: Generation) -> str | None:
+    found = await outage(live, site.connect)
+    return found.kind if found else None

@@ -1,0 +1,72 @@
+"""What delays the log without breaking it: the connector that fills it does not run.
+
+Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has to be told.
+"""
+
+import asyncio
+
+import structlog
+from msgspec import Struct
+
+from badges.sinks.alerts import Alerts
+from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.generations import Generation
+
+LOOK_EVERY_S = 5.0
+KINDS = ("connect_away", "connector_missing", "connector_failed", "connector_idle")
+CONFIRMATIONS = 4
+"""So many looks in a row: Connect needs some 10 s to start, and that is no reason for an alert."""
+
+PROVISION = (
+    "Run `badges provision` to bring it back; nothing is lost, but Postgres keeps WAL for it."
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Outage(Struct, frozen=True):
+    """One reason why no new rows arrive."""
+
+    kind: str
+    message: str
+
+
+async def outage(generation: Generation, connect: Connect) -> Outage | None:
+    """Why the generation's connector sends nothing, or None while it works.
+
+    A connector that lost its slot may call itself RUNNING without a task, so tasks are looked at.
+    """
+    name = generation.connector
+    try:
+        status = await connect.status(name)
+    except (ConnectAway, ConnectRefused) as error:
+        return Outage("connect_away", f"{error}. No new rows arrive until it answers.")
+    if status is None:
+        return Outage("connector_missing", f"the connector {name} is missing. {PROVISION}")
+    if status.failed:
+        return Outage(
+            "connector_failed", f"the connector {name} failed: {status.cause}. {PROVISION}"
+        )
+    if status.state != "RUNNING" or "RUNNING" not in status.tasks:
+        state = status.state if status.state != "RUNNING" else "RUNNING without a task"
+        return Outage("connector_idle", f"the connector {name} is {state}. {PROVISION}")
+    return None
+
+
+async def tell_outages(generation: Generation, connect: Connect, alerts: Alerts) -> None:
+    """Look every few seconds, for good; open an alert for what lasts, and close it afterwards."""
+    open_kinds = set(KINDS)  # an earlier process may have left them
+    suspected, seen = "", 0
+    while True:
+        found = await outage(generation, connect)
+        kind = found.kind if found else ""
+        seen = seen + 1 if kind == suspected else 1
+        suspected = kind
+        for ended in open_kinds - {kind}:
+            await alerts.resolve(ended)
+        open_kinds &= {kind}
+        if found and seen == CONFIRMATIONS:
+            log.warning("no new rows arrive", kind=kind, reason=found.message)
+            await alerts.raise_alert(kind, {"message": found.message})
+            open_kinds.add(kind)
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,109 @@
+"""An outage becomes an alert when it lasts, and the alert is closed when it is over."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from badges.streams import outages
+from badges.streams.connect import Connect, Status
+from badges.streams.generations import Generation
+from badges.streams.outages import CONFIRMATIONS, outage, tell_outages
+
+GENERATION = Generation(
+    log_id="id",
+    number=1,
+    topic="badges.mentor-log.1",
+    slot="badges_mentor_log_1",
+    connector="badges-mentor-log-1",
+    partitions=1,
+    system_identifier="7",
+    timeline=1,
+    state="live",
+)
+
+RUNS = Status("RUNNING", ("RUNNING",))
+FAILED = Status("RUNNING", ("FAILED",), "Caused by: no more disk")
+
+
+class Told(Connect):
+    """A Connect whose answers are written down beforehand; after the last one the test ends."""
+
+    def __init__(self, *answers: Status | None) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self._answers = iter(answers)
+
+    async def status(self, name: str) -> Status | None:
+        assert name == GENERATION.connector
+        try:
+            return next(self._answers)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+
+class Heard:
+    """Alerts in a list."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def raise_alert(
+        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+    ) -> None:
+        assert detail["message"]
+        self.calls.append(f"raise {kind}{subject}")
+
+    async def resolve(self, kind: str, *, subject: str = "") -> None:
+        self.calls.append(f"resolve {kind}{subject}")
+
+
+def _heard(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Status | None]) -> list[str]:
+    monkeypatch.setattr(outages, "LOOK_EVERY_S", 0)
+    heard = Heard()
+
+    async def test() -> None:
+        connect = Told(*answers)
+        with pytest.raises(asyncio.CancelledError):
+            await tell_outages(GENERATION, connect, heard)
+        await connect.close()
+
+    asyncio.run(test())
+    return heard.calls
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RUNS, None),
+        (None, "connector_missing"),
+        (FAILED, "connector_failed"),
+        (Status("FAILED", ()), "connector_failed"),
+        (Status("RUNNING", ()), "connector_idle"),
+        (Status("PAUSED", ("PAUSED",)), "connector_idle"),
+    ],
+)
+def test_a_state_is_an_outage_of_its_kind(status: Status | None, kind: str | None) -> None:
+    async def ask() -> str | None:
+        connect = Told(status)
+        found = await outage(GENERATION, connect)
+        await connect.close()
+        return found.kind if found else None
+
+    assert asyncio.run(ask()) == kind
+
+
+def test_a_short_outage_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS - 1), RUNS])
+
+    assert not [call for call in calls if call.startswith("raise")]
+
+
+def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS + 3), RUNS, RUNS])
+
+    assert calls[-2:] == ["raise connector_failed", "resolve connector_failed"]
+    assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in outages.KINDS)
+
+
+def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
