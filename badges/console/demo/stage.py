@@ -1,0 +1,56 @@
+"""Where the demo is shown: a live screen, plain lines, JSON alone, or a picture."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from badges.console.demo import picture, summary, target
+from badges.console.demo.lines import Lines
+from badges.console.demo.run import Finished, Options, run
+from badges.console.demo.screen import Screen
+from badges.console.demo.target import Target
+from badges.console.demo.telling import Silence
+from badges.console.problems import FOUND_A_PROBLEM
+from badges.console.settings import Settings
+
+TITLE = "Badge streams"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to show it; without a terminal it is plain lines in any case."""
+
+    plain: bool = False
+    as_json: bool = False
+    picture: Path | None = None
+
+
+def perform(settings: Settings, options: Options, way: Way) -> int:
+    """Run the demo, print its summary and return the exit code. Raises Problem as `run` does."""
+    # What is unreachable is said in one line of our own.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    place = target.find(settings)
+    console = Console()
+    if way.as_json:
+        finished = asyncio.run(run(place, options, Silence()))
+        print(summary.as_json(finished))
+    elif way.plain or way.picture or not console.is_terminal:
+        finished = _without_screen(place, options, way)
+        print("\n".join(summary.as_lines(finished)))
+    else:
+        with Screen(console, TITLE) as screen:
+            finished = asyncio.run(run(place, options, screen))
+        console.print(summary.as_text(finished))
+    return FOUND_A_PROBLEM if finished.verified.differences else 0
+
+
+def _without_screen(place: Target, options: Options, way: Way) -> Finished:
+    if way.picture is None:
+        return asyncio.run(run(place, options, Lines(lambda line: print(line, flush=True))))
+    screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), TITLE)
+    finished = asyncio.run(run(place, options, screen))
+    picture.draw(screen.render(), way.picture)
+    return finished

@@ -1,0 +1,68 @@
+"""A git history as a script: kinds from prefixes, people without addresses."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from badges.console.demo.git_history import Commit, compose, kind_of
+from badges.console.demo.world import Ids
+
+FIRST = date(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("feat: a shelf", "feat"),
+        ("fix(shelf)!: straighten it", "fix"),
+        ("docs:no space", "commit"),
+        ("feature: not a known prefix", "commit"),
+        ("Fix: capitals are no prefix", "commit"),
+        ("", "commit"),
+    ],
+)
+def test_the_kind_is_the_conventional_prefix(subject: str, kind: str) -> None:
+    assert kind_of(subject) == kind
+
+
+def commits(count: int) -> list[Commit]:
+    return [
+        Commit(FIRST + timedelta(days=n), f"{n % 2}@example.org", f"Author {n % 2}", "fix")
+        for n in range(count)
+    ]
+
+
+def test_the_newest_commits_are_played_and_the_others_are_history() -> None:
+    world = compose(commits(100), "My Project!", Ids("My Project!", 1), seconds=5)
+
+    assert [organization.slug for organization in world.organizations] == ["demo-git-my-project"]
+    assert len(world.script) == 15
+    assert len(world.history.activities) == 85
+    assert {badge.organization for badge in world.badges} == {"demo-git-my-project"}
+    assert [p.name for p in world.history.mentors] == ["Author 0", "Author 1"]
+
+
+def test_at_most_a_fifth_is_played_and_a_commit_out_of_order_is_late() -> None:
+    history = commits(20)
+    history[-1] = Commit(FIRST, "0@example.org", "Author 0", "fix")
+
+    script = compose(history, "x", Ids("x", 1), seconds=60).script
+
+    assert [moment.kind for _, moment in script] == ["new", "new", "new", "late"]
+
+
+def test_no_address_is_kept_nor_told_apart_by_its_id() -> None:
+    history = [Commit(FIRST, "ada@example.org", "ada@example.org", "fix"), *commits(2)]
+
+    world = compose(history, "x", Ids("x", 1), seconds=0)
+    other = compose([Commit(FIRST, "eve@example.org", "Eve", "fix")], "x", Ids("x", 1), seconds=0)
+
+    assert "@" not in repr(world)
+    assert world.history.mentors[0].name == "ada"
+    assert world.history.mentors[0].id == other.history.mentors[0].id
+
+
+def test_an_author_without_a_name_is_somebody() -> None:
+    world = compose([Commit(FIRST, "a@b.example", " ", "fix")], "x", Ids("x", 1), seconds=0)
+
+    assert world.history.mentors[0].name == "somebody"
