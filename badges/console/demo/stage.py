@@ -52,5 +52,6 @@ def _without_screen(place: Target, options: Options, way: Way) -> Finished:
         return asyncio.run(run(place, options, Lines(lambda line: print(line, flush=True))))
     screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), TITLE)
     finished = asyncio.run(run(place, options, screen))
+    screen.note("not verified" if finished.verified.differences else "verified")
     picture.draw(screen.render(), way.picture)
     return finished
