@@ -92,8 +92,8 @@ def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
     if isinstance(error, (ConnectAway, ConnectRefused)):
         return f"{error} (BADGES_CONNECT_URL). {again}"
     if isinstance(error, (KafkaError, Unavailable, TimeoutError)):
-        reason = f"{type(error).__name__} {first_line(error)}"
-        return f"Kafka at {chosen.kafka_bootstrap}: {reason} (BADGES_KAFKA_BOOTSTRAP). {again}"
+        place = chosen.kafka_bootstrap
+        return f"Kafka at {place}: {first_line(error)} (BADGES_KAFKA_BOOTSTRAP). {again}"
     return f"{first_line(error)}. {again}"
 
 
