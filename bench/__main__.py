@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from badges.console.problems import Problem
+from badges.console.problems import FOUND_A_PROBLEM
 from bench import commits, fold, latency, load, rates, restart
 from bench.figures import Figure, table, write
 from bench.site import Bench
@@ -33,18 +33,21 @@ def main() -> int:
     chosen = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140)
     figures: list[Figure] = []
-    try:
-        with Bench(quick=chosen.quick) as bench:
-            for name in chosen.only or SECTIONS:
-                console.print(f"measuring: {name}", highlight=False)
+    failed: list[str] = []
+    with Bench(quick=chosen.quick) as bench:
+        for name in chosen.only or SECTIONS:
+            console.print(f"measuring: {name}", highlight=False)
+            try:
                 figures += SECTIONS[name](bench)
-    except Problem as problem:
-        print(f"bench: {problem}", file=sys.stderr)
-        return problem.code
+            except Exception:
+                console.print_exception(max_frames=4)
+                failed.append(name)
+            write(figures, RESULT)
     console.print(table(figures))
-    write(figures, RESULT)
     console.print(f"written to {RESULT}", highlight=False)
-    return 0
+    if failed:
+        print(f"bench: could not be measured: {', '.join(failed)}", file=sys.stderr)
+    return FOUND_A_PROBLEM if failed else 0
 
 
 def _names() -> str:

@@ -58,7 +58,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 
 async def _kill(pipe: Pipeline, worker: Worker, mentors: int, history: int) -> tuple[float, float]:
-    badge = await pipe.badge(None, count_of(NEEDED))
+    badge = await pipe.badge(None, count_of(NEEDED), key="ten")
     await pipe.pool.execute(_HISTORY, mentor_id(mentors), history)
     await pipe.settle(120)
     loading = asyncio.create_task(_load(pipe, mentors))
