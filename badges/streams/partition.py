@@ -23,7 +23,7 @@ from badges.streams.records import (
     stream_order,
 )
 from badges.tables.decisions import Cause, Decision
-from badges.tables.evaluation import decide
+from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
 from badges.tables.types import DefinitionVersion, OrganizationVersion
@@ -51,6 +51,7 @@ class Partition:
         self.ledgers: dict[str, Ledger] = {}
         self._turn_start = 0
         self._mark = (0, 0)
+        self._sequence: str | None = None
         self._snapshot_lsn: int | None = None
         self._draft = _Draft()
 
@@ -127,7 +128,7 @@ class Partition:
             rule_positions=draft.rule_positions,
             departures=draft.departures,
             decisions=draft.decisions,
-            xids=draft.xids,
+            xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
         )
         self.turn += 1
@@ -143,6 +144,7 @@ class Partition:
     def _fold_before_start(self, record: Record, offset: int) -> None:
         if record.op == "r":
             self._check_snapshot(record, offset)
+        self._was_sent_before(record)  # Every row is applied here, but may be sent again later.
         self._put_or_drop(record)
 
     def _check_snapshot(self, record: Record, offset: int) -> None:
@@ -164,18 +166,22 @@ class Partition:
             )
         if self._was_sent_before(record) or _is_own_output(record):
             return
-        cause = Cause(self.log_id, self.number, message.offset, xid=record.xid)
-        self._draft.decisions += self._displaced(record, cause)
+        draft, kind = self._draft, type(record)
+        if kind is AwardRecord:
+            draft.decisions += self._displaced(record, self._cause(record, message))
         ledger = self._put_or_drop(record)
         if ledger is None:
             return
-        if record.xid is not None:
-            self._draft.xids.add(record.xid)
-        if type(record) is MentorRecord and record.op == "d":
-            self._draft.depart(record.id, cause)
-        elif type(record) is not AwardRecord:
-            self._draft.touched[ledger.mentor_id] = ledger
-        self._draft.decisions += decide(ledger, self.book, cause)
+        draft.xids.add(record.xid)
+        if kind is MentorRecord and record.op == "d":
+            draft.depart(record.id, self._cause(record, message))
+        elif kind is not AwardRecord:
+            draft.touched[ledger.mentor_id] = ledger
+        if is_due(ledger, self.book):
+            draft.decisions += decide(ledger, self.book, self._cause(record, message))
+
+    def _cause(self, record: Record, message: Message) -> Cause:
+        return Cause(self.log_id, self.number, message.offset, xid=record.xid)
 
     def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
         """What a row that somebody inserted says of the rule's own award of the same badge.
@@ -212,6 +218,9 @@ class Partition:
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
         is there already, and a row that changes nothing is no event.
         """
+        if record.sequence == self._sequence:
+            return False
+        self._sequence = record.sequence
         place = stream_order(record.sequence)
         if place is None:
             return False
@@ -252,7 +261,7 @@ class _Draft:
         self.decisions: list[Decision] = []
         self.touched: dict[str, Ledger] = {}
         self.letters: list[DeadLetter] = []
-        self.xids: set[int] = set()
+        self.xids: set[int | None] = set()
 
     def depart(self, mentor: str, cause: Cause) -> None:
         """Note a mentor's delete: nothing decided before it for that id is worth writing."""

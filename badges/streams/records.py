@@ -21,12 +21,18 @@ UNAVAILABLE = "__debezium_unavailable_value"
 
 
 class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True):
-    """A change of peer_mentors."""
+    """A change of peer_mentors. A mentor of whom nobody says whether they are active is active."""
 
+    active: bool | None = True  # type: ignore[assignment]  # settled in __post_init__
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
+
+    def __post_init__(self) -> None:
+        """An application's own column may be null."""
+        if self.active is None:
+            self.active = True
 
 
 class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
@@ -159,5 +165,5 @@ def stream_order(sequence: str | None) -> tuple[int, int] | None:
     """
     if sequence is None:
         return None
-    commit, own = msgspec.json.decode(sequence, type=tuple[int | None, int], strict=False)
-    return None if commit is None else (commit, own)
+    commit, _, own = sequence[1:-1].partition(",")
+    return None if commit == "null" else (int(commit.strip(' "')), int(own.strip(' "')))

@@ -18,17 +18,22 @@ from badges.tables.rules import RuleBook
 from badges.tables.types import Award
 
 
+def is_due(ledger: Ledger, book: RuleBook) -> bool:
+    """Whether anything may have to be decided: a cheap look that hot loops take first."""
+    return (
+        len(ledger.changes) >= ledger.due
+        or ledger.minutes >= ledger.due_minutes
+        or ledger.edition != book.edition
+    )
+
+
 def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
     """What the rules in effect change about one mentor's awards after an event.
 
     Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
     is decided while the mentor is inactive or has no row.
     """
-    if (
-        len(ledger.changes) < ledger.due
-        and ledger.minutes < ledger.due_minutes
-        and ledger.edition == book.edition
-    ):
+    if not is_due(ledger, book):
         return []
     agenda = ledger.agenda
     if ledger.edition != book.edition:
@@ -75,11 +80,17 @@ def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:
         last = number
         case = _Case(ledger, plan, plan.rules[number], cause)
         decided = case.decide()
-        agenda.wait(ledger, number, case.waits())
+        if case.settled():
+            agenda.settled.add(number)
+            agenda.wait(ledger, number, ())
+        else:
+            agenda.settled.discard(number)
+            agenda.wait(ledger, number, case.waits())
         if decided:
             decisions += decided
             for dependent in plan.dependents.get(case.rule.definition_id, ()):
-                heappush(queue, dependent)
+                if dependent not in agenda.settled:
+                    heappush(queue, dependent)
     agenda.rest(ledger)
     return decisions
 
@@ -123,6 +134,18 @@ class _Case:
         ):
             return [self._change("revoked", award, revoked_by="rule")]
         return self._promote(award)
+
+    def settled(self) -> bool:
+        """Whether only people can change the outcome from here: held for good, or taken away."""
+        award = self.ledger.held.get(self.rule.definition_id)
+        if award is None or award.revoked_by == "rule":
+            return False
+        if award.revoked_by is not None:
+            return True
+        if self.rule.revocable and award.awarded_by == "rule":
+            return False
+        names = [name for name, _ in self.rule.tiers]
+        return not names or not (award.tier is None or award.tier in names[:-1])
 
     def waits(self) -> Iterator[Wait]:
         """What may change the outcome from here."""

@@ -134,6 +134,26 @@ def test_an_award_of_the_rule_that_came_too_late_is_withdrawn(writer: Writer) ->
     assert again.after.id not in ("x", granted.after.id)
 
 
+def test_a_mentor_of_whom_nothing_is_said_is_active(writer: Writer) -> None:
+    text = (writer.put(mentor()).value or b"").replace(b'"active": true', b'"active": null')
+    state = begun()
+    rows = (activity("a", 1), activity("b", 2))
+    turn = folded(state, writer.raw(text), *(writer.put(row) for row in rows))
+    assert kinds(turn) == [("granted", "two")]
+
+
+def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
+    writer: Writer,
+) -> None:
+    before = [writer.snapshot(mentor()), writer.put(activity("a", 1)), writer.put(activity("b", 2))]
+    before.append(writer.delete(activity("a", 1)))
+    state = Partition("log", 0, start=4)
+    state.fold(before)
+    state.take_up([organization(), TWO])
+    turn = folded(state, writer.again(before[1]), writer.again(before[3]))
+    assert turn.decisions == []
+
+
 def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) -> None:
     state = begun()
     known = writer.put(mentor())
