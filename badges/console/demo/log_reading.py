@@ -80,10 +80,11 @@ def events(records: Sequence[Raw], start: int) -> Iterator[tuple[int, Record]]:
             record = decode(raw.value)
         except msgspec.DecodeError:
             continue
-        if raw.offset >= start and (place := place_of(record.sequence)) is not None:
-            if place < last:
+        place = place_of(record.sequence)
+        if place is not None:
+            if place < last and raw.offset >= start:
                 continue
-            last = place
+            last = max(last, place)
         yield raw.offset, record
 
 
