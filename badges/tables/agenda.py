@@ -18,41 +18,79 @@ from badges.tables.rows import AFTER_ALL, Row
 class Agenda:
     """What the rules of a plan, by their numbers, wait for about one mentor."""
 
-    __slots__ = ("_counting", "_lacking", "_rows", "_span", "_timed", "_watched", "plan")
+    __slots__ = (
+        "_counting",
+        "_dues",
+        "_lacking",
+        "_losable",
+        "_minutes",
+        "_rows",
+        "_span",
+        "_timed",
+        "_watched",
+        "plan",
+        "settled",
+    )
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.settled: set[int] = set()
+        """The rules whose outcome no row, completion or badge can change any more."""
         self._watched: dict[int, list[Measure]] = {}
         """The measures that a rule waits for."""
         self._counting: list[Measure] = []
-        """Watched measures whose slack is told in changes, and then those in minutes."""
+        """Watched measures whose slack is told in changes, and when each of them is due."""
+        self._dues: list[int] = []
         self._timed: list[Measure] = []
+        """Those whose slack is told in minutes."""
+        self._losable: list[Measure] = []
+        """Those that a rule waits for to sink, as only a row that goes can make them."""
         self._lacking: dict[int, list[Wait]] = {}
         """What a rule waits for that there are too few rows for, so that no measure is kept."""
-        self._rows = NEVER
-        """At how many rows that is worth another look, and at what distance in date."""
+        self._rows = self._minutes = NEVER
+        """At how many rows or minutes that is worth another look, and at what span of dates."""
         self._span: Row = AFTER_ALL
 
     def quiet(self, ledger: Ledger) -> bool:
-        """Whether only rows came, and no rule has what it waits for; the usual outcome."""
+        """Whether only rows came or went, and no rule has what it waits for; the usual outcome."""
         changes = ledger.changes
         length = len(changes)
-        if ledger.news or ledger.removed or length >= FULL:
+        if ledger.news or length >= FULL:
             return False
-        soonest = self._rows - len(ledger.rows) + length
+        rows = self._rows - len(ledger.rows) + length
         ledger.due_high = ledger.low + self._span
-        if soonest <= length or ledger.high >= ledger.due_high:
+        if rows <= length or ledger.high >= ledger.due_high:
             return False
-        for measure in self._counting:
-            due = measure.due
-            if due <= length:
-                if measure.advance(changes, length, length):
+        dues = self._dues
+        if dues:
+            soonest = min(dues)
+            if soonest <= length:
+                for number, due in enumerate(dues):
+                    if due <= length:
+                        measure = self._counting[number]
+                        if measure.advance(changes, length, length):
+                            return False
+                        dues[number] = measure.due
+                soonest = min(dues)
+            rows = min(rows, soonest)
+        if ledger.removed:
+            for measure in self._losable:
+                if measure.sinks(changes, length):
                     return False
-                due = measure.due
-            if due < soonest:  # noqa: PLR1730 - this is far cheaper than a call
-                soonest = due
-        ledger.due = soonest if soonest < FULL else FULL
-        return ledger.minutes < ledger.due_minutes
+            ledger.removed = False
+        ledger.due = rows if rows < FULL else FULL
+        return ledger.minutes < ledger.due_minutes or self._in_time(ledger, length)
+
+    def _in_time(self, ledger: Ledger, length: int) -> bool:
+        """Whether the minutes that came reach nothing either."""
+        minutes = ledger.minutes
+        if minutes >= self._minutes:
+            return False
+        for measure in self._timed:
+            if measure.due <= minutes and measure.advance(ledger.changes, length, minutes):
+                return False
+        ledger.due_minutes = min([self._minutes, *[measure.due for measure in self._timed]])
+        return True
 
     def due(self, ledger: Ledger) -> Iterable[int]:
         """The rules whose outcome may have changed since they were decided."""
@@ -60,20 +98,24 @@ class Agenda:
             return range(len(self.plan.rules))
         changes = ledger.changes
         length = len(changes)
-        rules = [
-            rule
-            for rule, waits in self._lacking.items()
-            if not all(ledger.lacks(wait.spec, wait.up) for wait in waits)
-        ]
+        rules: list[int] = []
+        if self._lacking:
+            rules += [rule for rule in self._lacking if not self._lacks(ledger, rule)]
         if ledger.news & TRAINING:
-            rules += self.plan.training
+            rules += [rule for rule in self.plan.training if rule not in self.settled]
+        full = length >= FULL
         for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
             for measure in measures:
-                if (
-                    measure.due <= now or length >= FULL or (ledger.removed and measure.down)
-                ) and measure.advance(changes, length, now):
+                if (measure.due <= now or full) and measure.advance(changes, length, now):
+                    rules += _served(measure)
+        if ledger.removed:
+            for measure in self._losable:
+                if measure.sinks(changes, length):
                     rules += _served(measure)
         return rules
+
+    def _lacks(self, ledger: Ledger, rule: int) -> bool:
+        return all(ledger.lacks(wait.least) for wait in self._lacking[rule])
 
     def wait(self, ledger: Ledger, rule: int, waits: Iterable[Wait]) -> None:
         """From now on a rule waits for this, and for nothing that it waited for before."""
@@ -99,44 +141,34 @@ class Agenda:
 
     def rest(self, ledger: Ledger) -> None:
         """Say until when the ledger need not be looked at, every due rule being decided."""
-        self._counting, self._timed = [], []
-        for measure in ledger.measures.values():
-            if measure.watchers:
-                (self._timed if measure.in_minutes else self._counting).append(measure)
         length = len(ledger.changes)
         full = length >= FULL
         if full:
             self._turn_the_page(ledger)
             length = 0
-        for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
-            for measure in measures:
-                if full or not measure.due:
-                    measure.advance(ledger.changes, length, now)
+        self._counting, self._timed, self._losable = [], [], []
+        for measure in ledger.measures.values():
+            if not measure.watchers:
+                continue
+            if measure.down:
+                self._losable.append(measure)
+            if measure.up == NEVER:
+                continue
+            (self._timed if measure.in_minutes else self._counting).append(measure)
+            if full or not measure.due:
+                now = ledger.minutes if measure.in_minutes else length
+                measure.advance(ledger.changes, length, now)
+        self._dues = [measure.due for measure in self._counting]
         self._look_out(ledger)
         soonest = self._rows - len(ledger.rows) + length
-        ledger.due = min([soonest, FULL, *[measure.due for measure in self._counting]])
-
-    def _look_out(self, ledger: Ledger) -> None:
-        """Note how many rows or minutes, or what date, end the lack that a rule waits for."""
-        self._rows, self._span = NEVER, AFTER_ALL
-        ledger.due_minutes = min([measure.due for measure in self._timed], default=NEVER)
-        for waits in self._lacking.values():
-            for wait in waits:
-                rows, minutes, span = wait.spec.least(wait.up)
-                if len(ledger.rows) < rows:
-                    self._rows = min(self._rows, rows)
-                elif ledger.minutes < minutes:
-                    ledger.due_minutes = min(ledger.due_minutes, minutes)
-                else:
-                    self._span = min(self._span, span)
-        ledger.due_high = ledger.low + self._span
+        ledger.due = min(soonest, FULL, *self._dues)
 
     def _turn_the_page(self, ledger: Ledger) -> None:
         """Begin the journal anew, and keep the measures that an undecided rule asks for."""
         wanted = {
             spec
             for number, rule in enumerate(self.plan.rules)
-            if number in self._watched or number in self._lacking
+            if number not in self.settled
             for spec in rule.specs
         }
         for spec in list(ledger.measures):
@@ -145,6 +177,21 @@ class Agenda:
             else:
                 del ledger.measures[spec]
         ledger.begin_anew()
+
+    def _look_out(self, ledger: Ledger) -> None:
+        """Note how many rows or minutes, or what date, end the lack that a rule waits for."""
+        self._rows, self._minutes, self._span = NEVER, NEVER, AFTER_ALL
+        for waits in self._lacking.values():
+            for wait in waits:
+                rows, minutes, span = wait.least
+                if len(ledger.rows) < rows:
+                    self._rows = min(self._rows, rows)
+                elif ledger.minutes < minutes:
+                    self._minutes = min(self._minutes, minutes)
+                else:
+                    self._span = min(self._span, span)
+        ledger.due_high = ledger.low + self._span
+        ledger.due_minutes = min([self._minutes, *[measure.due for measure in self._timed]])
 
 
 def _served(measure: Measure) -> list[int]:

@@ -167,6 +167,23 @@ class PeriodAmounts:
             del values[period]
         return period, before, after
 
+    def peak(self, changes: Iterable[Change], peak: int) -> int:
+        """Add rows and take rows out: the amount of the best period, which was `peak` before."""
+        counting, of, values, lost = self._metric == "count", self._of, self.values, False
+        for change in changes:
+            if counting and change >= 0:
+                period = of((change >> DAY_AT) - BIAS)
+                after = values[period] = values.get(period, 0) + 1
+                if after > peak:  # noqa: PLR1730 - this is far cheaper than a call
+                    peak = after
+                continue
+            _, before, after = self.apply(change)
+            if after > peak:
+                peak = after
+            elif after < before == peak:
+                lost = True
+        return max(values.values(), default=0) if lost else peak
+
     def crossing(self, changes: Iterable[Change], level: int) -> list[tuple[Period, bool]]:
         """Add rows and take rows out: the periods that thereby reach a level (True) or lose it."""
         crossed: list[tuple[Period, bool]] = []

@@ -11,7 +11,7 @@ from typing_extensions import override
 from badges.tables.ledger import Ledger
 from badges.tables.measures import NEVER
 from badges.tables.periods import local_day
-from badges.tables.specs import MeasureSpec
+from badges.tables.specs import Least, MeasureSpec
 from badges.tables.types import Day
 
 
@@ -19,8 +19,10 @@ class Wait(NamedTuple):
     """A measure that is to reach a level (NEVER: none), or to lose one (0: none)."""
 
     spec: MeasureSpec
-    up: int = NEVER
-    down: int = 0
+    up: int
+    down: int
+    least: Least
+    """What rows there must be at least before the level can be reached."""
 
 
 class Condition(ABC):
@@ -55,16 +57,26 @@ class Condition(ABC):
 class Reached(Condition):
     """A measure reaches a level: threshold, tier and streak."""
 
-    __slots__ = ("level", "spec")
+    __slots__ = ("gained", "level", "lost", "spec")
 
     def __init__(self, spec: MeasureSpec, level: int) -> None:
         self.spec = spec
         self.level = level
+        least = spec.least(level)
+        self.gained = Wait(spec, level, 0, least)
+        self.lost = Wait(spec, NEVER, level, least)
 
     @override
     def holds(self, ledger: Ledger) -> bool:
         """Whether the level is reached now."""
-        return ledger.reaches(self.spec, self.level)
+        measure = ledger.measures.get(self.spec)
+        if measure is None:
+            if ledger.lacks(self.gained.least):
+                return False
+            measure = ledger.measure(self.spec)
+        elif measure.read < len(ledger.changes):
+            ledger.measure(self.spec)
+        return measure.holds(self.level)
 
     @override
     def day(self, ledger: Ledger) -> Day:
@@ -79,7 +91,7 @@ class Reached(Condition):
     @override
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
         """The level, to be reached or lost."""
-        yield Wait(self.spec, up=self.level) if holds else Wait(self.spec, down=self.level)
+        return iter((self.gained if holds else self.lost,))
 
     @override
     def specs(self) -> Iterator[MeasureSpec]:

@@ -11,14 +11,16 @@ from badges.tables.rows import (
     BEFORE_ALL,
     BIAS,
     DAY_AT,
+    MINUTES_AT,
+    NUMBERS,
     TYPE_MASK,
     Change,
     Row,
     Timeline,
-    pack,
     type_name,
+    type_number,
 )
-from badges.tables.specs import MeasureSpec
+from badges.tables.specs import Least, MeasureSpec
 from badges.tables.streaks import Pauses
 from badges.tables.tally import Tally
 from badges.tables.types import Activity, Day, Pause
@@ -84,7 +86,12 @@ class Journal:
     def put_activity(self, row: Activity) -> bool:
         """An activity came or changed."""
         minutes = row.duration_minutes
-        packed = pack(row.activity_type, row.activity_date, minutes)
+        if not minutes or minutes < 0:
+            minutes = 0
+        number = NUMBERS.get(row.activity_type)
+        if number is None:
+            number = type_number(row.activity_type)
+        packed = (row.activity_date + BIAS) << DAY_AT | minutes << MINUTES_AT | number
         activity_id = row.id
         old = self.rows.get(activity_id)
         if old is not None:
@@ -93,8 +100,7 @@ class Journal:
             self._remove(old)
         self.rows[activity_id] = packed
         self.changes.append(packed)
-        if minutes and minutes > 0:
-            self.minutes += minutes
+        self.minutes += minutes
         if packed > self.high:
             self.high = packed
             if packed >= self.due_high:
@@ -194,16 +200,13 @@ class Journal:
         found.sort()
         return [(day - BIAS, activity_id) for day, activity_id in found[-most:]]
 
-    def reaches(self, spec: MeasureSpec, level: int) -> bool:
-        """Whether the rows reach a level; no measure is kept while there are too few rows."""
-        if spec not in self.measures and self.lacks(spec, level):
-            return False
-        return self.measure(spec).holds(level)
-
-    def lacks(self, spec: MeasureSpec, level: int) -> bool:
-        """Whether rows, minutes or dates are too few for the level, whichever rows they are."""
-        rows, minutes, span = spec.least(level)
-        return len(self.rows) < rows or self.minutes < minutes or self.high - self.low < span
+    def lacks(self, least: Least) -> bool:
+        """Whether there are too few rows or minutes, or dates too near, whichever rows they are."""
+        return (
+            len(self.rows) < least.rows
+            or self.minutes < least.minutes
+            or self.high - self.low < least.span
+        )
 
     def measure(self, spec: MeasureSpec) -> Measure:
         """What the rows amount to in one respect, up to date."""

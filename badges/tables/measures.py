@@ -66,17 +66,24 @@ class Measure:
         self.down = max([down for _, down in bounds], default=0)
 
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        """Read the journal up to its length; whether a rule has what it waits for.
+        """Read the journal up to its length; whether a level is reached that a rule waits for.
 
         If not, it is due again after its slack from `now`, the changes or minutes journaled.
         """
         self.apply(changes[self.read :] if self.read else changes)
         self.read = length
         value = self.value
-        if value >= self.up or value < self.down:
+        if value >= self.up:
             return True
         self.due = now + self.up - value
         return False
+
+    def sinks(self, changes: list[Change], length: int) -> bool:
+        """Whether, the journal being read, a level is lost that a rule waits to be lost."""
+        if self.read < length:
+            self.apply(changes[self.read :])
+            self.read = length
+        return not self.holds(self.down)
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in rows that came and went."""
@@ -162,15 +169,7 @@ class Calendar(Measure):
     def apply(self, changes: Iterable[Change]) -> None:
         if not self.choice.everything:
             changes = self.choice.changes(changes)
-        peak, lost = self.value, False
-        apply = self._amounts.apply
-        for change in changes:
-            _, before, after = apply(change)
-            if after > peak:
-                peak = after
-            elif after < before == peak:
-                lost = True
-        self.value = max(self._amounts.values.values(), default=0) if lost else peak
+        self.value = self._amounts.peak(changes, self.value)
 
     @override
     def day(self, level: int) -> Day:
@@ -221,10 +220,11 @@ class Streak(Measure):
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        self.apply(changes[self.read :] if self.read else changes)
-        self.read = length
+        if self.read < length:
+            self.apply(changes[self.read :])
+            self.read = length
         longest, level = self.value, self.up
-        if longest >= level or longest < self.down:
+        if longest >= level:
             return True
         # A change makes at most one more period count, which joins at most two runs.
         joins = (level + 1) // (longest + 1) - 1

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from badges.tables.types import Day
 
 Row: TypeAlias = int
+"""`(day + BIAS) << DAY_AT | minutes << MINUTES_AT | type number`; unknown minutes are 0."""
 Change: TypeAlias = int
 """A row that came is itself, one that went is its complement (`~row`, which is negative)."""
 
@@ -22,15 +23,16 @@ MINUTES_MASK: Final = (1 << (DAY_AT - MINUTES_AT)) - 1
 BEFORE_ALL: Final[Row] = 0
 AFTER_ALL: Final[Row] = 1 << 96
 
-_numbers: dict[str, int] = {}
+NUMBERS: Final[dict[str, int]] = {}
+"""The number of every activity type that this process has met."""
 _names: list[str] = []
 
 
 def type_number(name: str) -> int:
     """The number that stands for an activity type in this process."""
-    number = _numbers.get(name)
+    number = NUMBERS.get(name)
     if number is None:
-        number = _numbers[name] = len(_names)
+        number = NUMBERS[name] = len(_names)
         _names.append(name)
     return number
 
@@ -38,16 +40,6 @@ def type_number(name: str) -> int:
 def type_name(number: int) -> str:
     """The activity type that a number stands for."""
     return _names[number]
-
-
-def pack(activity_type: str, day: Day, minutes: int | None) -> Row:
-    """One integer for what an activity is worth; minutes that are unknown or negative are 0."""
-    number = _numbers.get(activity_type)
-    if number is None:
-        number = type_number(activity_type)
-    if not minutes or minutes < 0:
-        return (day + BIAS) << DAY_AT | number
-    return (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
 
 
 def begins(day: Day) -> Row:

@@ -1,7 +1,7 @@
 """What a measure measures: the part of a rule that is the same for every mentor."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -32,6 +32,14 @@ class Key(Struct, frozen=True):
     grace: int = 0
 
 
+class Least(NamedTuple):
+    """How many rows and minutes there must be at least, and how far apart in date."""
+
+    rows: int
+    minutes: int = 0
+    span: Row = 0
+
+
 class MeasureSpec:
     """A key, and the choice of rows made from it. Compared by identity: see `Specs`."""
 
@@ -44,16 +52,16 @@ class MeasureSpec:
         high = AFTER_ALL if key.until is None else begins(key.until + 1)
         self.choice = Choice(types, low, high)
 
-    def least(self, level: int) -> tuple[int, int, Row]:
-        """How many rows and minutes there must be, and how far apart, to reach a level."""
+    def least(self, level: int) -> Least:
+        """What rows there must be, of any kind, before a level can be reached."""
         key = self.key
         if key.kind != "streak":
-            return (1, level, 0) if key.metric == "minutes" else (level, 0, 0)
+            return Least(1, level) if key.metric == "minutes" else Least(level)
         apart = (level - 1) if key.period == "day" else (level - 2) * _SHORTEST[key.period] + 1
         span = max(apart, 0) << DAY_AT
         if key.metric == "minutes":
-            return level, level * key.per_period, span
-        return level * key.per_period, 0, span
+            return Least(level, level * key.per_period, span)
+        return Least(level * key.per_period, 0, span)
 
     def build(self, history: History) -> Measure:
         """A measure without rows."""

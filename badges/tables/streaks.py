@@ -1,6 +1,6 @@
 """Runs of counting periods, with misses bridged by grace and by pauses."""
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from badges.tables.periods import PERIOD_OF, Period, PeriodName
@@ -48,13 +48,14 @@ class Pauses:
 
 
 class Runs:
-    """The runs that a set of counting periods forms; O(log n) to add, to remove and to ask.
+    """The runs that a set of counting periods forms.
 
     Two neighbours are of one run when at most `grace` periods between them were missed; a period
-    with a paused day is not missed.
+    with a paused day is not missed. To add or to remove a period takes O(log n), except that the
+    runs are compared anew when the longest one is broken.
     """
 
-    __slots__ = ("_grace", "_lengths", "_pauses", "_periods", "_starts", "longest")
+    __slots__ = ("_grace", "_pauses", "_periods", "_starts", "_tail", "longest")
 
     def __init__(
         self, grace: int = 0, pauses: Pauses | None = None, periods: Iterable[Period] = ()
@@ -62,6 +63,9 @@ class Runs:
         self._grace = grace
         self._pauses = pauses
         self._periods = sorted(periods)
+        self._starts: list[Period] = []
+        self._tail = 0
+        """The length of the newest run."""
         self.longest = 0
         self._link()
 
@@ -72,12 +76,14 @@ class Runs:
             for index, period in enumerate(periods)
             if not index or not self._linked(periods[index - 1], period)
         ]
-        bounds = [bisect_left(periods, start) for start in self._starts] + [len(periods)]
-        self._lengths: dict[int, int] = {}
-        for index in range(len(self._starts)):
-            length = bounds[index + 1] - bounds[index]
-            self._lengths[length] = self._lengths.get(length, 0) + 1
-        self.longest = max(self._lengths, default=0)
+        self._compare()
+
+    def _compare(self) -> None:
+        bounds = [bisect_left(self._periods, start) for start in self._starts]
+        bounds.append(len(self._periods))
+        lengths = [bounds[index + 1] - bounds[index] for index in range(len(self._starts))]
+        self.longest = max(lengths, default=0)
+        self._tail = lengths[-1] if lengths else 0
 
     def pause(self, pauses: Pauses | None) -> None:
         """Take in other pauses: every pair of neighbours is looked at again, O(periods)."""
@@ -100,87 +106,58 @@ class Runs:
             return number, low, len(self._periods)
         return number, low, bisect_left(self._periods, self._starts[number + 1])
 
-    def _more(self, length: int) -> None:
-        lengths = self._lengths
-        lengths[length] = lengths.get(length, 0) + 1
-        if length > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
-            self.longest = length
-
-    def _fewer(self, length: int) -> None:
-        left = self._lengths[length] - 1
-        if left:
-            self._lengths[length] = left
-            return
-        del self._lengths[length]
-        if length == self.longest:
-            self.longest = max(self._lengths, default=0)
-
     def add(self, period: Period) -> None:
         """A period that did not count begins to."""
         periods = self._periods
-        if periods and period > periods[-1]:
-            self._append(period)
+        if periods and period < periods[-1]:
+            self._insert(period)
             return
+        # The usual case: a period after all others.
+        if periods and self._linked(periods[-1], period):
+            self._tail += 1
+        else:
+            self._starts.append(period)
+            self._tail = 1
+        periods.append(period)
+        if self._tail > self.longest:
+            self.longest = self._tail
+
+    def _insert(self, period: Period) -> None:
+        periods, starts = self._periods, self._starts
         index = bisect_left(periods, period)
         before = index > 0 and self._linked(periods[index - 1], period)
-        after = index < len(periods) and self._linked(period, periods[index])
-        if not before and not after:
-            insort(self._starts, period)
-        elif after:
-            number = bisect_left(self._starts, periods[index])
-            if number < len(self._starts) and self._starts[number] == periods[index]:
-                if before:
-                    self._join(number, index)
-                else:
-                    self._starts[number] = period
+        following = periods[index]
+        number = bisect_left(starts, following)
+        begins = number < len(starts) and starts[number] == following
+        if begins and self._linked(period, following):
+            if before:
+                del starts[number]
+            else:
+                starts[number] = period
+        elif begins and not before:
+            starts.insert(number, period)
         periods.insert(index, period)
-        _, low, high = self._span(period)
-        if before or after:
-            self._fewer(high - low - 1)
-        self._more(high - low)
-
-    def _append(self, period: Period) -> None:
-        """The usual case: a period after all others."""
-        periods, starts = self._periods, self._starts
-        if self._linked(periods[-1], period):
-            periods.append(period)
-            length = len(periods) - bisect_left(periods, starts[-1])
-            self._more(length)
-            self._fewer(length - 1)
-        else:
-            periods.append(period)
-            starts.append(period)
-            self._more(1)
-
-    def _join(self, number: int, index: int) -> None:
-        """Make one run of the run `number` and the one before it, which meet at `index`."""
-        _, low, _ = self._span(self._starts[number - 1])
-        _, _, high = self._span(self._starts[number])
-        del self._starts[number]
-        self._fewer(index - low)
-        self._fewer(high - index)
-        self._lengths[high - low] = self._lengths.get(high - low, 0) + 1
+        number, low, high = self._span(period)
+        self.longest = max(self.longest, high - low)
+        if number + 1 == len(starts):
+            self._tail = high - low
 
     def remove(self, period: Period) -> None:
         """A counting period counts no longer."""
-        periods = self._periods
+        periods, starts = self._periods, self._starts
         number, low, high = self._span(period)
         index = bisect_left(periods, period)
         del periods[index]
-        high -= 1
-        if low == high:
-            del self._starts[number]
+        if high - low == 1:
+            del starts[number]
         elif index == low:
-            self._starts[number] = periods[low]
-        elif index < high and not self._linked(periods[index - 1], periods[index]):
-            self._starts.insert(number + 1, periods[index])
-            self._more(index - low)
-            self._more(high - index)
-            self._fewer(high - low + 1)
-            return
-        if high > low:
-            self._more(high - low)
-        self._fewer(high - low + 1)
+            starts[number] = periods[low]
+        elif index < high - 1 and not self._linked(periods[index - 1], periods[index]):
+            starts.insert(number + 1, periods[index])
+        if high - low == self.longest:
+            self._compare()
+        elif number >= len(starts) - 2:
+            self._tail = len(periods) - bisect_left(periods, starts[-1]) if starts else 0
 
     @property
     def size(self) -> int:
@@ -190,10 +167,7 @@ class Runs:
     @property
     def newest(self) -> tuple[int, Period | None]:
         """The length of the newest run and its last period; (0, None) without any."""
-        if not self._starts:
-            return 0, None
-        low = bisect_left(self._periods, self._starts[-1])
-        return len(self._periods) - low, self._periods[-1]
+        return self._tail, self._periods[-1] if self._periods else None
 
     @property
     def first(self) -> Period | None:

@@ -6,14 +6,14 @@ row raises the bounds of two groups, and only a group whose bound reaches a leve
 is looked through (at most 2n days), which makes its bound exact again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from typing_extensions import override
 
 from badges.tables.amounts import Amount, Choice, History
 from badges.tables.criteria import Metric
 from badges.tables.measures import Measure
-from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
+from badges.tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, Change, Row, day_in
 from badges.tables.types import Day
 
 
@@ -38,7 +38,7 @@ class Rolling(Measure):
         days, bounds, weight = self._days, self._bounds, 1
         for change in changes:
             if self.in_minutes:
-                weight = minutes_in(change if change >= 0 else ~change)
+                weight = (change if change >= 0 else ~change) >> MINUTES_AT & MINUTES_MASK
             if change >= 0:
                 group = ((change >> DAY_AT) - BIAS) // days
                 bound = bounds[group] = bounds.get(group, 0) + weight
@@ -52,7 +52,7 @@ class Rolling(Measure):
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
         self.apply(changes[self.read :] if self.read else changes)
         self.read = length
-        if self.holds(self.up) or (self.down and not self.holds(self.down)):
+        if self.holds(self.up):
             return True
         self.due = now + self.up - self._ceiling
         return False
@@ -76,17 +76,22 @@ class Rolling(Measure):
         """The groups whose bounds reach a level, the first days first."""
         return sorted([group for group, bound in self._bounds.items() if bound >= level])
 
-    def _windows(self, group: int) -> Iterator[tuple[int, Day]]:
+    def _windows(self, group: int) -> list[tuple[int, Day]]:
         """What windows of a group amount to, up to each row, and the row's day.
 
         Rows before the group's first day count as far as a window of the group reaches back: the
         bound must hold for windows that no row ends yet.
         """
         days = self._days
-        window = Amount(self.metric)
         rows = list(
             self.choice.within(self.history, (group - 1) * days + 1, (group + 1) * days - 1)
         )
+        if self.metric == "count":
+            return _sums(rows, [1] * len(rows), days)
+        if self.metric == "minutes":
+            return _sums(rows, [row >> MINUTES_AT & MINUTES_MASK for row in rows], days)
+        window = Amount(self.metric)
+        found: list[tuple[int, Day]] = []
         oldest = 0
         for row in rows:
             day = day_in(row)
@@ -94,7 +99,8 @@ class Rolling(Measure):
                 window.apply((~rows[oldest],))
                 oldest += 1
             window.apply((row,))
-            yield window.value, day
+            found.append((window.value, day))
+        return found
 
     @override
     def day(self, level: int) -> Day:
@@ -115,3 +121,17 @@ class Rolling(Measure):
             if bound > best:
                 best = max(best, max((value for value, _ in self._windows(group)), default=0))
         return min(best, level)
+
+
+def _sums(rows: list[Row], weights: list[int], days: int) -> list[tuple[int, Day]]:
+    """What the rows weigh in the window that ends with each of them, and its day."""
+    found = []
+    oldest = total = 0
+    reach = days << DAY_AT
+    for row, weight in zip(rows, weights, strict=True):
+        while (rows[oldest] >> DAY_AT << DAY_AT) + reach <= row:
+            total -= weights[oldest]
+            oldest += 1
+        total += weight
+        found.append((total, (row >> DAY_AT) - BIAS))
+    return found
