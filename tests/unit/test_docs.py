@@ -1,0 +1,70 @@
+"""The documentation keeps up with the code: links, settings, alerts and metrics."""
+
+import re
+from pathlib import Path
+
+import prometheus_client
+import pytest
+
+from badges.console.settings import Settings
+from badges.console.stack.layout import LayoutSettings
+from badges.streams import outages
+from badges.telemetry import metrics
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_every_setting_is_in_the_table() -> None:
+    names = {*Settings.model_fields, *LayoutSettings.model_fields}
+
+    missing = {
+        f"BADGES_{name.upper()}" for name in names if f"`BADGES_{name.upper()}`" not in OPERATIONS
+    }
+    assert missing == set(), "docs/operations.md lists every setting"
+
+
+def test_every_alert_and_what_to_do_is_in_the_table() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "badges/streams").glob("*.py")
+    )
+    kinds = set(re.findall(r'(?:Break|LogBroken)\(\s*"(\w+)"', sources)) | set(outages.KINDS)
+
+    known = kinds - {"log_broken"}  # what another worker has found and told
+    assert len(known) > 10
+    assert {kind for kind in known if f"`{kind}`" not in OPERATIONS} == set()
+
+
+def test_every_metric_is_in_the_table() -> None:
+    kinds = (prometheus_client.Counter, prometheus_client.Gauge, prometheus_client.Histogram)
+    exported = [value for value in vars(metrics).values() if isinstance(value, kinds)]
+
+    assert exported
+    missing = {name for metric in exported if (name := metric._name) not in OPERATIONS}
+    assert missing == set(), "docs/operations.md lists every metric"
