@@ -27,14 +27,14 @@ class Load:
     async def begin(self) -> None:
         """Make everything that is there before the first transaction."""
         for statement in self.operations.setup():
-            await self._commit([statement])
+            await self.commit([statement])
 
     async def play(self, transactions: Iterable[Transaction]) -> None:
         """Commit one transaction after the other until `stop` is called."""
         for transaction in transactions:
             if self._stopping:
                 return
-            await self._commit(transaction)
+            await self.commit(transaction)
             async with self._moved:
                 self.committed += 1
                 self._moved.notify_all()
@@ -53,7 +53,7 @@ class Load:
     async def finish(self) -> None:
         """Deal what the counted mentors still miss."""
         for transaction in self.operations.rest():
-            await self._commit(transaction)
+            await self.commit(transaction)
 
     async def check(self) -> None:
         """Fail unless every counted mentor has the badge for all their rows, and nobody more."""
@@ -66,7 +66,7 @@ class Load:
         assert sorted(row["peer_mentor_id"] for row in rows) == sorted(self.operations.counted)
         assert {row["badge_definition_id"] for row in rows} == {self.operations.reached}
 
-    async def _commit(self, transaction: Transaction) -> None:
+    async def commit(self, transaction: Transaction) -> None:
         """Try until it is committed: lost connections and deadlocks are none of the load's."""
         while True:
             try:
@@ -76,6 +76,7 @@ class Load:
             except (
                 asyncpg.PostgresConnectionError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,
                 asyncpg.TransactionRollbackError,

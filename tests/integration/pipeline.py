@@ -5,6 +5,7 @@ at the result tables.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -161,9 +162,24 @@ class Pipeline:
         )
         return [row["kind"] for row in rows]
 
-    async def last_event(self) -> int:
-        """The highest id of badge_award_events, 0 without any."""
-        return int(await self.pool.fetchval("SELECT coalesce(max(id), 0) FROM badge_award_events"))
+    async def last_decision(self) -> int:
+        """The highest id of an award event that the rule caused, 0 without any."""
+        return int(
+            await self.pool.fetchval(
+                "SELECT coalesce(max(id), 0) FROM badge_award_events WHERE source <> 'admin'"
+            )
+        )
+
+    async def next_decision(self, seconds: float = PATIENCE) -> float:
+        """Wait until the rule grants, promotes, revokes or restores; the seconds it took."""
+        began = time.monotonic()
+        before = await self.last_decision()
+
+        async def came() -> bool:
+            return await self.last_decision() > before
+
+        await self.until(came, seconds, "the next award")
+        return time.monotonic() - began
 
     async def stats(self, mentor: UUID) -> asyncpg.Record | None:
         """The row of peer_mentor_stats, or None."""
@@ -265,7 +281,12 @@ class Pipeline:
 async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
     try:
         return bool(await condition())
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+    ):
         return False
 
 

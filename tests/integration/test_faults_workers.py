@@ -2,32 +2,171 @@
 
 import asyncio
 import time
+from datetime import date
+from uuid import UUID, uuid4
 
 from tests.integration.load import load
-from tests.integration.pipeline import Pipeline, Rig
+from tests.integration.pipeline import Pipeline, Rig, count_of
+from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.stack import wait_for
+
+LONGEST_STOP = 5.0
+"""Seconds that a worker may take to end after SIGTERM."""
+FAILOVER = 5 * SESSION_SECONDS
+"""Seconds after which somebody else must have a dead worker's partitions, on a busy machine."""
 
 
-async def next_event(p: Pipeline) -> None:
-    """Return when one more award was granted, promoted, revoked or restored."""
-    before = await p.last_event()
+async def working(p: Pipeline, *workers: Worker) -> None:
+    """Start workers, and return when each has got partitions."""
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        await p.until(lambda: has_partitions(worker), FAILOVER, "partitions")  # noqa: B023
 
-    async def came() -> bool:
-        return await p.last_event() > before
 
-    await p.until(came, what="the next award")
+async def has_partitions(worker: Worker) -> bool:
+    """Whether the last assignment gave the worker partitions."""
+    assigned = worker.said("partitions assigned")
+    return bool(assigned and assigned[-1]["partitions"])
 
 
 def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker()
-        worker.start()
+        await working(p, worker)
         async with load(p, 1) as going:
             for _ in range(3):
                 await going.more(150)
                 await asyncio.to_thread(worker.kill)
-                began = time.monotonic()
                 worker.start()
-                await next_event(p)
-                print(f"kill -9 and restart: {time.monotonic() - began:.1f} s to the next award")
+                print(f"kill -9 and restart: next award after {await p.next_decision():.1f} s")
+
+    unmanned.run(test)
+
+
+def test_a_worker_that_slept_through_its_session_writes_nothing_when_it_wakes(
+    unmanned: Rig,
+) -> None:
+    async def test(p: Pipeline) -> None:
+        sleeper, other = p.worker(), p.worker()
+        await working(p, sleeper)
+        async with load(p, 2) as going:
+            await going.more(150)
+            await asyncio.to_thread(sleeper.pause)
+            other.start()
+            await p.until(lambda: has_all_partitions(p, other), FAILOVER, "the takeover")
+            await p.next_decision()
+            for _ in range(5):
+                await going.commit(going.operations.edit())
+            await going.more(100)
+            sleeper.resume()
+            await going.more(150)
+        assert other.runs
+        if not sleeper.runs:
+            assert sleeper.process.wait(1) is not None
+            print("the sleeper ended, to be started again")
+
+    unmanned.run(test)
+
+
+async def has_all_partitions(p: Pipeline, worker: Worker) -> bool:
+    assigned = worker.said("partitions assigned")
+    return bool(assigned) and len(assigned[-1]["partitions"]) == p.log.partitions
+
+
+def test_workers_join_leave_and_die_in_mid_load(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        first, second, third = p.worker(), p.worker(), p.worker()
+        await working(p, first)
+        async with load(p, 3) as going:
+            await going.more(100)
+            await working(p, second)
+            await going.more(100)
+            await asyncio.to_thread(first.ask_to_end, LONGEST_STOP)
+            await going.more(100)
+            await working(p, third)
+            await asyncio.to_thread(second.kill)
+            await going.more(100)
+
+    unmanned.run(test)
+
+
+def test_a_worker_told_to_end_does_so_in_mid_load(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        async with load(p, 4) as going:
+            for _ in range(3):
+                await working(p, worker)
+                await going.more(100)
+                began = time.monotonic()
+                code = await asyncio.to_thread(worker.ask_to_end, LONGEST_STOP)
+                print(f"SIGTERM: ended after {time.monotonic() - began:.1f} s")
+                assert code == 0
+            worker.start()
+
+    unmanned.run(test)
+
+
+def test_a_rebalance_in_mid_backfill_of_a_new_definition(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        first, second = p.worker(), p.worker()
+        await working(p, first)
+        organization = await p.organization()
+        mentors = await many_mentors(p, organization, 2000)
+        await p.settle()
+        await asyncio.to_thread(first.pause)
+        reached, one_short = [await p.badge(organization, count_of(n)) for n in (3, 4)]
+        second.start()
+        first.resume()
+        await p.until(lambda: has_partitions(second), FAILOVER, "the rebalance")
+        await p.settle()
+
+        rows = await p.pool.fetch(
+            "SELECT badge_definition_id, count(*) AS awards FROM badge_awards "
+            "WHERE badge_definition_id = ANY ($1) GROUP BY 1",
+            [reached, one_short],
+        )
+        assert [tuple(row) for row in rows] == [(reached, len(mentors))]
+        granted = await p.pool.fetchval(
+            "SELECT count(*) FROM badge_award_events WHERE badge_definition_id = $1", reached
+        )
+        assert granted == len(mentors)
+
+    unmanned.run(test)
+
+
+async def many_mentors(p: Pipeline, organization: UUID, number: int) -> list[UUID]:
+    """Mentors with three visits each, by COPY."""
+    mentors = [uuid4() for _ in range(number)]
+    async with p.pool.acquire() as connection, connection.transaction():
+        await connection.copy_records_to_table(
+            "peer_mentors",
+            records=[(mentor, organization, "Nobody", True) for mentor in mentors],
+            columns=["id", "organization_id", "display_name", "active"],
+        )
+        await connection.copy_records_to_table(
+            "activities",
+            records=[
+                (uuid4(), mentor, "visit", date(2026, 1, day))
+                for day in (1, 2, 3)
+                for mentor in mentors
+            ],
+            columns=["id", "peer_mentor_id", "activity_type", "activity_date"],
+        )
+    return mentors
+
+
+def instance_of(worker: Worker) -> str:
+    """The name that the worker has in its group."""
+    wait_for(lambda: bool(worker.said("working")), 10, "that the worker says its name")
+    return str(worker.said("working")[0]["instance"])
+
+
+def test_two_workers_never_share_an_instance(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        first, second = p.worker(), p.worker()
+        await working(p, first, second)
+        names = {instance_of(worker) for worker in (first, second)}
+        assert len(names) == 2
 
     unmanned.run(test)

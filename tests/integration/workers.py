@@ -27,6 +27,7 @@ class Worker:
         self._stack = stack
         self._environment = environment
         self._process: psutil.Process | None = None
+        self._log_start = 0
 
     @property
     def process(self) -> psutil.Process:
@@ -42,6 +43,7 @@ class Worker:
     def start(self) -> None:
         """Start the process; what it needs may be away."""
         assert not self.runs
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         line = [sys.executable, "-m", "badges.console.cli.main", "worker"]
         command = processes.Command(self.name, line, environment=self._environment)
         self._process = processes.spawn(self._stack.infra.layout, command)
@@ -76,18 +78,18 @@ class Worker:
         return self._stack.infra.layout.log_file(self.name)
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """What it has logged so far, as events; text that is none comes as {"text": ...}."""
+        """What it has logged since its last start; what is no event comes as {"text": ...}."""
         if not self.log_file.exists():
             return
-        for line in self.log_file.read_text(encoding="utf-8").splitlines():
+        for line in self.log_file.read_bytes()[self._log_start :].splitlines():
             try:
                 event = json.loads(line)
             except ValueError:
                 event = None
-            yield event if isinstance(event, dict) else {"text": line}
+            yield event if isinstance(event, dict) else {"text": line.decode(errors="replace")}
 
     def said(self, event: str) -> list[dict[str, Any]]:
-        """The events of one name that it has logged so far."""
+        """The events of one name that it has logged since its last start."""
         return [line for line in self.lines() if line.get("event") == event]
 
     def peak_memory(self) -> int:
