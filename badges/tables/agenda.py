@@ -99,7 +99,11 @@ class Agenda:
         changes = ledger.changes
         length = len(changes)
         rules: list[int] = []
-        if self._lacking:
+        if (
+            len(ledger.rows) >= self._rows
+            or ledger.minutes >= self._minutes
+            or ledger.high - ledger.low >= self._span
+        ):
             rules += [rule for rule in self._lacking if not self._lacks(ledger, rule)]
         if ledger.news & TRAINING:
             rules += [rule for rule in self.plan.training if rule not in self.settled]

@@ -15,7 +15,7 @@ from typing_extensions import override
 from badges.tables.amounts import Amount, Choice, History, PeriodAmounts, amount
 from badges.tables.criteria import Metric
 from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
-from badges.tables.rows import Change, day_in, minutes_in
+from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
 from badges.tables.streaks import Runs
 from badges.tables.types import Day
 
@@ -186,7 +186,7 @@ class Calendar(Measure):
 class Streak(Measure):
     """The longest run of periods in which the metric reaches an amount."""
 
-    __slots__ = ("_amounts", "_per_period", "_period", "_runs")
+    __slots__ = ("_amounts", "_per_period", "_period", "_plain", "_runs")
 
     def __init__(
         self,
@@ -203,6 +203,7 @@ class Streak(Measure):
         self._per_period = per_period
         self._amounts = PeriodAmounts(metric, period)
         self._runs = Runs(grace, history.paused(period))
+        self._plain = choice.everything and metric == "count" and per_period == 1
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
@@ -218,10 +219,32 @@ class Streak(Measure):
                     runs.remove(period)
             self.value = runs.longest
 
+    def _take(self, changes: list[Change]) -> None:
+        """What `apply` does, for the streaks that most rows concern: any row makes a period count.
+
+        Most rows lie in a period that counts already.
+        """
+        values, of, runs = self._amounts.values, PERIOD_OF[self._period], self._runs
+        for change in changes:
+            if change < 0:
+                for period, _ in self._amounts.crossing((change,), 1):
+                    runs.remove(period)
+                continue
+            period = of((change >> DAY_AT) - BIAS)
+            if period in values:
+                values[period] += 1
+            else:
+                values[period] = 1
+                runs.add(period)
+        self.value = runs.longest
+
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
         if self.read < length:
-            self.apply(changes[self.read :])
+            if self._plain:
+                self._take(changes[self.read :])
+            else:
+                self.apply(changes[self.read :])
             self.read = length
         longest, level = self.value, self.up
         if longest >= level:

@@ -119,7 +119,7 @@ class Runs:
             self._starts.append(period)
             self._tail = 1
         periods.append(period)
-        if self._tail > self.longest:
+        if self._tail > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
             self.longest = self._tail
 
     def _insert(self, period: Period) -> None:
