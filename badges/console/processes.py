@@ -1,6 +1,7 @@
 """The worker's process, put together from the settings: what is connected to what, and its end."""
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack, suppress
 
@@ -30,12 +31,16 @@ from badges.streams.rule_versions import PostgresVersions
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
 
+GC_THRESHOLDS = (100_000, 50, 100)
+"""A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
+
 log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, metrics_port: int | None) -> None:
     """Run a worker until SIGTERM or SIGINT; what it cannot go on after is raised."""
     logs.configure(level=settings.log_level)
+    gc.set_threshold(*GC_THRESHOLDS)
     if metrics_port is not None:
         prometheus_client.start_http_server(metrics_port, addr="127.0.0.1")
     with suppress(asyncio.CancelledError):

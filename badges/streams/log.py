@@ -67,7 +67,9 @@ class KafkaLog:
                 fetched = await consumer.getmany(
                     place, timeout_ms=PATIENCE_MS, max_records=CHUNK_RECORDS
                 )
-                records = [record for record in fetched.get(place, ()) if record.offset < end]
+                records = fetched.get(place, [])
+                if records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
                 if records:
                     yield records
 

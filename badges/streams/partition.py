@@ -33,6 +33,10 @@ Taken: TypeAlias = dict[tuple[str, str], int]
 """The version in effect of each (kind, id)."""
 
 
+NAMING_RULES = (MentorRecord, AwardRecord)
+"""Kinds of records that name an organization or a definition."""
+
+
 class Partition:
     """The state of one partition of a generation of the log.
 
@@ -103,7 +107,7 @@ class Partition:
             else:
                 if message.offset < self.start:
                     self._fold_before_start(record, message.offset)
-                elif self._names_unknown_rule(record):
+                elif type(record) in NAMING_RULES and self._names_unknown_rule(record):
                     return record
                 else:
                     self._fold_event(record, message)
@@ -164,10 +168,12 @@ class Partition:
                 f"offset {message.offset} of partition {self.number} is a snapshot row after the "
                 f"log's start at {self.start}",
             )
-        if self._was_sent_before(record) or _is_own_output(record):
+        if self._was_sent_before(record):
             return
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
+            if _is_own_output(record):
+                return
             draft.decisions += self._displaced(record, self._cause(record, message))
         ledger = self._put_or_drop(record)
         if ledger is None:
@@ -234,9 +240,9 @@ class Partition:
             return False
         if type(record) is MentorRecord:
             return not self.book.knows_organization(record.organization_id)
-        if type(record) is AwardRecord and not _is_own_output(record):
-            return not self.book.knows_definition(record.badge_definition_id)
-        return False
+        assert type(record) is AwardRecord
+        known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
+        return not known
 
     def _set_aside(self, message: Message, error: msgspec.DecodeError) -> None:
         self._draft.letters.append(

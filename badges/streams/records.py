@@ -165,5 +165,5 @@ def stream_order(sequence: str | None) -> tuple[int, int] | None:
     """
     if sequence is None:
         return None
-    commit, _, own = sequence[1:-1].partition(",")
-    return None if commit == "null" else (int(commit.strip(' "')), int(own.strip(' "')))
+    numbers = sequence.split('"')[1::2]
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else None
