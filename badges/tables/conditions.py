@@ -42,6 +42,10 @@ class Condition(ABC):
     def amount(self, ledger: Ledger, day: Day) -> int:
         """How much there is of what it asks for, as evidence says it; it came true on `day`."""
 
+    @abstractmethod
+    def amount_so_far(self, ledger: Ledger) -> int:
+        """How much there is of what it asks for now, whether or not that is enough."""
+
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:  # noqa: ARG002
         """What to wait for until it holds, or holds no longer, trainings and awards aside.
 
@@ -87,6 +91,11 @@ class Reached(Condition):
     def amount(self, ledger: Ledger, day: Day) -> int:
         """What was counted: a total as it is now, a window or run as it was when it got there."""
         return ledger.measure(self.spec).amount(self.level, day)
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        """How far it is towards the level."""
+        return ledger.measure(self.spec).done(self.level)
 
     @override
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
@@ -142,6 +151,11 @@ class Trained(Condition):
         """How many courses are completed."""
         return len(self.completed(ledger))
 
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        """How many courses are completed."""
+        return len(self.completed(ledger))
+
 
 class Holding(Condition):
     """Enough of some badges are held; a key that names nothing counts as not held."""
@@ -177,6 +191,11 @@ class Holding(Condition):
         """How many are held."""
         return len(self.held(ledger))
 
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        """How many are held."""
+        return len(self.held(ledger))
+
 
 class Parts(Condition):
     """Enough of some parts hold: all of them, or any so many."""
@@ -208,6 +227,11 @@ class Parts(Condition):
 
     @override
     def amount(self, ledger: Ledger, day: Day) -> int:
+        """How many parts hold."""
+        return sum(part.holds(ledger) for part in self.parts)
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
         """How many parts hold."""
         return sum(part.holds(ledger) for part in self.parts)
 

@@ -31,6 +31,7 @@ class Rule(Struct, frozen=True, eq=False):
     definition_id: str
     version: int
     revocable: bool
+    criteria: Criteria
     condition: Condition
     tiers: tuple[tuple[str, Reached], ...] = ()
     specs: frozenset[MeasureSpec] = frozenset()
@@ -161,6 +162,7 @@ def _rule(
         definition.id,
         definition.version,
         definition.revocable,
+        criteria,
         condition,
         tiers,
         frozenset(condition.specs()),
