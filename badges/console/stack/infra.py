@@ -3,8 +3,9 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 
 import psutil
 
@@ -48,11 +49,7 @@ class Infra:
             if name == "postgres" and with_database is not None:
                 with_database()
 
-        with ThreadPoolExecutor(len(PARTS)) as pool:
-            waiting: list[Future[None]] = [pool.submit(start, name) for name in parts]
-            problems = [error for one in waiting if (error := one.exception()) is not None]
-        if problems:
-            raise problems[0]
+        _together([partial(start, name) for name in parts])
 
     def require_ports(self, parts: Sequence[str]) -> None:
         """Raise Problem when a port that is needed belongs to somebody else."""
@@ -112,6 +109,28 @@ class Infra:
             self.layout, name, process, lambda: self.is_ready(name), PATIENCE
         )
         return fresh
+
+
+def _together(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run the tasks at once and raise the first one's error when all ended.
+
+    Ctrl-C ends the wait: the threads are daemons, so they do not hold the process back.
+    """
+    errors: list[BaseException] = []
+
+    def run(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=run, args=(task,), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def stop_part(name: str, process: psutil.Process) -> None:
