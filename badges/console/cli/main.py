@@ -5,6 +5,7 @@ import sys
 import typer
 
 from badges.console.cli.api import api
+from badges.console.cli.criteria import criteria
 from badges.console.cli.dedupe import dedupe
 from badges.console.cli.demo import demo
 from badges.console.cli.env import env
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.command()(api)
+app.add_typer(criteria, name="criteria")
 app.command()(dedupe)
 app.command()(demo)
 app.command()(env)
