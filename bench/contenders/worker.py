@@ -10,6 +10,7 @@ from badges.sinks.base import Outcome, Turn
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
+from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.kafka import KafkaAccess
 from badges.streams.lane import Tools
@@ -67,7 +68,7 @@ async def race(filled: Filled) -> Lap:
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),
-        gate=Gate(_nothing_broken, alerts),
+        gate=Gate(_nothing_broken, _condemned, alerts),
         agreement=Agreement(sink, alerts, NoWal()),
     )
     with tempfile.TemporaryDirectory() as locks:
@@ -84,6 +85,11 @@ async def race(filled: Filled) -> Lap:
 
 async def _nothing_broken() -> None:
     """The log of a race is whole."""
+
+
+async def _condemned(error: LogBroken) -> None:
+    """Nobody else has to know."""
+    raise error
 
 
 if __name__ == "__main__":
