@@ -18,7 +18,7 @@ from badges.sinks.postgres import PostgresSink
 from badges.streams import generations
 from badges.streams.agreement import Agreement, PostgresWal
 from badges.streams.backoff import delays
-from badges.streams.cluster import Cluster
+from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.gate import Gate
@@ -85,11 +85,25 @@ async def _live(pool: Pool) -> Generation:
     raise AssertionError("delays never end")
 
 
+async def _answering(cluster: Cluster) -> None:
+    """Return when Kafka answers: started before it, or while it restarts, a worker waits."""
+    for delay in delays():
+        try:
+            await cluster.start()
+        except (KafkaError, OSError) as error:
+            log.warning("waiting for Kafka", error=str(error))
+        else:
+            return
+        await asyncio.sleep(delay)
+
+
 async def _assemble(
     settings: Settings, generation: Generation, pool: Pool, stack: AsyncExitStack
 ) -> Worker:
     kafka = settings.kafka_access()
-    cluster = await stack.enter_async_context(Cluster(kafka))
+    cluster = Cluster(kafka)
+    stack.push_async_callback(cluster.close)
+    await _answering(cluster)
     connect = await stack.enter_async_context(Connect(settings.connect_url))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
@@ -108,6 +122,7 @@ async def _assemble(
         recovery=Recovery(generation, sink, versions, source),
         gate=Gate(continuity.look, continuity.condemn, alerts),
         agreement=Agreement(sink, alerts, PostgresWal(pool, generation.slot)),
+        alerts=alerts,
     )
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory

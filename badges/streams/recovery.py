@@ -7,18 +7,20 @@ and nothing is written. So state needs no changelog, and cannot disagree with th
 import asyncio
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import groupby
 
 import structlog
 
 from badges.sinks.base import Position, RecordedPosition, Sink, Unavailable
 from badges.streams.backoff import delays
-from badges.streams.errors import LogBroken
 from badges.streams.generations import Generation
 from badges.streams.log import Log, Message
 from badges.streams.partition import Partition
 from badges.streams.rule_versions import Versions
+
+FOLD_SLICE = 500
+"""Records folded between two turns of the event loop."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,16 +54,23 @@ class Recovery:
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
         async for chunk in self._log.read(number, 0, position.next_offset):
             while turns and turns[0][0][1] <= chunk[-1].offset:
-                _fold(state, chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)])
+                before = chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)]
+                state.fold(before, waiting=False)
                 self._take_up(state, *turns.popleft())
                 await asyncio.sleep(0)
-            _fold(state, chunk)
+            state.fold(chunk, waiting=False)
             await asyncio.sleep(0)
         for turn in turns:
             self._take_up(state, *turn)
             await asyncio.sleep(0)
         state.resume(position.next_offset, position.turn)
         return state
+
+    async def _read(self, partition: int, end: int) -> AsyncIterator[Sequence[Message]]:
+        """The log up to an offset, in slices so small that the group hears from us in between."""
+        async for chunk in self._log.read(partition, 0, end):
+            for first in range(0, len(chunk), FOLD_SLICE):
+                yield chunk[first : first + FOLD_SLICE]
 
     def _take_up(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
@@ -70,16 +79,6 @@ class Recovery:
         state.resume(offset, turn)
         taken_up = [position.taken_up for position in recorded]
         state.take_up(self._versions.up_to(taken_up, state.taken))
-
-
-def _fold(state: Partition, messages: Sequence[Message]) -> None:
-    stopped_at = state.fold(messages)
-    if stopped_at is not None:
-        raise LogBroken(
-            "rule_positions_missing",
-            f"partition {state.number} was decided past offset {state.next_offset}, which "
-            f"names a rule of which no version is recorded as taken up: {stopped_at.id}",
-        )
 
 
 def _offset(message: Message) -> int:
