@@ -140,8 +140,9 @@ class Connect:
         await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
 
     async def delete(self, name: str) -> None:
-        """Remove the connector; Connect keeps its offsets."""
+        """Remove the connector and wait until it is gone; Connect keeps its offsets."""
         await self._ask("DELETE", f"/connectors/{name}")
+        await self._until(name, lambda _: False)
 
     async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
         try:

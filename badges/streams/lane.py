@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from badges.sinks.alerts import Alerts
 from badges.sinks.base import DeadLetter, DeadLetters, Disconnected, Fenced, Sink, Turn, Unavailable
 from badges.streams.agreement import Agreement, Watch
 from badges.streams.backoff import delays
@@ -21,12 +22,15 @@ from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.log import Log, Message
 from badges.streams.partition import Partition
+from badges.streams.records import Record
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
 from badges.telemetry import metrics
 
 FOLD_SLICE = 1000
 """Records folded between two turns of the event loop."""
+UNKNOWN_RULE_SECONDS = 30.0
+"""How long a row waits for a version of what it names to become visible."""
 IDLE_SECONDS = 1.0
 """How long a lane waits for work before it looks whether it missed any."""
 
@@ -52,6 +56,7 @@ class Tools:
     recovery: Recovery
     gate: Gate
     agreement: Agreement
+    alerts: Alerts
 
 
 class Lane:
@@ -130,12 +135,12 @@ class Lane:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
         while True:
             await self._take_up(state)
-            stopped = await self._fold(state, messages)
+            stopped_at = await self._fold(state, messages)
             if not state.turn_is_empty:
                 await self._write(state.letters, state.close_turn())
-            if not stopped:
+            if stopped_at is None:
                 return
-            await self._until_available(self._tools.versions.refresh)
+            await self._until_known(state, stopped_at)
 
     async def _take_up(self, state: Partition) -> None:
         newer = self._tools.versions.newer_than(state.taken)
@@ -143,14 +148,39 @@ class Lane:
             state.take_up(newer)
             await asyncio.sleep(0)
 
-    async def _fold(self, state: Partition, messages: Sequence[Message]) -> bool:
+    async def _until_known(self, state: Partition, record: Record) -> None:
+        """Wait for a version of what a record names, which was committed before it.
+
+        Without one, its triggers were off or the row is made up: the partition must go on.
+        """
+        waited = 0.0
+        for delay in delays():
+            await self._until_available(self._tools.versions.refresh)
+            if self._tools.versions.newer_than(state.taken):
+                return
+            if waited > UNKNOWN_RULE_SECONDS:
+                break
+            await asyncio.sleep(delay)
+            waited += delay
+        state.give_up(record)
+        await self._tools.alerts.raise_alert(
+            "rule_unknown",
+            {
+                "message": "a row names an organization or a badge definition of which no version "
+                "is recorded: run `badges migrate --check`; its triggers may have been off",
+                "row": record.id,
+                "offset": state.next_offset,
+            },
+            subject=str(self.partition),
+        )
+
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | None:
         for first in range(0, len(messages), FOLD_SLICE):
             stopped_at = state.fold(messages[first : first + FOLD_SLICE])
             if stopped_at is not None:
-                self._log.info("a rule that is not known yet", row=stopped_at.id)
-                return True
+                return stopped_at
             await asyncio.sleep(0)
-        return False
+        return None
 
     async def _write(self, letters: Sequence[DeadLetter], turn: Turn) -> None:
         if letters:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-import msgspec
-
 from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
 from badges.streams.errors import LogBroken
 from badges.streams.log import Message
 from badges.streams.records import (
     TABLES,
+    UNREADABLE,
     AwardRecord,
     MentorRecord,
     Record,
@@ -54,8 +53,10 @@ class Partition:
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
         self._turn_start = 0
+        self._given_up: set[str] = set()
         self._mark = (0, 0)
         self._sequence: str | None = None
+        self._sent_before = False
         self._snapshot_lsn: int | None = None
         self._draft = _Draft()
 
@@ -82,37 +83,36 @@ class Partition:
             if self.turn == 0:
                 self._draft.touched[mentor] = ledger
 
-    def unknown_organizations(self) -> set[str]:
-        """Organizations of mentors of whom no version was taken up yet."""
-        mentors = (ledger.mentor for ledger in self.ledgers.values())
-        return {
-            mentor.organization_id
-            for mentor in mentors
-            if mentor and not self.book.knows_organization(mentor.organization_id)
-        }
-
-    def fold(self, messages: Iterable[Message]) -> Record | None:
+    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | None:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
 
         Returns None when all are folded, or the record before which it stopped, because it names an
-        organization or definition of which no version was taken up. Raises LogBroken.
+        organization or definition of which no version was taken up: it can be on its way. Not
+        `waiting`, all are folded; an unknown organization is in UTC. Raises LogBroken.
         """
         for message in messages:
             if message.offset < self.next_offset:
                 continue
             try:
                 record = decode(message.value or b"")
-            except msgspec.DecodeError as error:
+                sent_before = self._was_sent_before(record)
+            except UNREADABLE as error:
                 self._set_aside(message, error)
             else:
                 if message.offset < self.start:
                     self._fold_before_start(record, message.offset)
-                elif type(record) in NAMING_RULES and self._names_unknown_rule(record):
+                elif sent_before:
+                    pass
+                elif waiting and type(record) in NAMING_RULES and self._names_unknown_rule(record):
                     return record
                 else:
                     self._fold_event(record, message)
             self.next_offset = message.offset + 1
         return None
+
+    def give_up(self, record: Record) -> None:
+        """Wait no longer for a version of what this record names: fold it all the same."""
+        self._given_up.add(_rule_named(record))
 
     @property
     def turn_is_empty(self) -> bool:
@@ -140,15 +140,19 @@ class Partition:
         return turn
 
     def resume(self, offset: int, turn: int) -> None:
-        """Go on at a position: what led there is written, and offsets in between hold nothing."""
+        """Go on at a position: what led there is written, and offsets in between hold nothing.
+
+        Before the first turn nothing is written yet: what could not be read is still to be told.
+        """
+        letters = self._draft.letters if turn == 0 else []
         self._draft = _Draft()
+        self._draft.letters += letters
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
     def _fold_before_start(self, record: Record, offset: int) -> None:
         if record.op == "r":
             self._check_snapshot(record, offset)
-        self._was_sent_before(record)  # Every row is applied here, but may be sent again later.
         self._put_or_drop(record)
 
     def _check_snapshot(self, record: Record, offset: int) -> None:
@@ -168,8 +172,6 @@ class Partition:
                 f"offset {message.offset} of partition {self.number} is a snapshot row after the "
                 f"log's start at {self.start}",
             )
-        if self._was_sent_before(record):
-            return
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
             if _is_own_output(record):
@@ -224,19 +226,14 @@ class Partition:
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
         is there already, and a row that changes nothing is no event.
         """
-        if record.sequence == self._sequence:
-            return False
-        self._sequence = record.sequence
-        place = stream_order(record.sequence)
-        if place is None:
-            return False
-        if place < self._mark:
-            return True
-        self._mark = place
-        return False
+        if record.sequence != self._sequence:
+            place = stream_order(record.sequence) or self._mark
+            self._sequence, self._sent_before = record.sequence, place < self._mark
+            self._mark = max(place, self._mark)
+        return self._sent_before
 
     def _names_unknown_rule(self, record: Record) -> bool:
-        if record.op == "d":
+        if record.op == "d" or _rule_named(record) in self._given_up:
             return False
         if type(record) is MentorRecord:
             return not self.book.knows_organization(record.organization_id)
@@ -244,13 +241,13 @@ class Partition:
         known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
         return not known
 
-    def _set_aside(self, message: Message, error: msgspec.DecodeError) -> None:
+    def _set_aside(self, message: Message, error: Exception) -> None:
         self._draft.letters.append(
             DeadLetter(
                 log_id=self.log_id,
                 partition=self.number,
                 offset=message.offset,
-                reason=str(error),
+                reason=str(error) or type(error).__name__,
                 at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
                 key=message.key,
                 value=message.value,
@@ -289,6 +286,14 @@ def _newest(versions: Iterable[Version]) -> list[RulePosition]:
         key = key_of(version)
         highest[key] = max(version.version, highest.get(key, 0))
     return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
+
+
+def _rule_named(record: Record) -> str:
+    """The id of the organization or definition that a mentor's or an award's row names."""
+    if type(record) is MentorRecord:
+        return record.organization_id
+    assert type(record) is AwardRecord
+    return record.badge_definition_id
 
 
 def _is_own_output(record: Record) -> bool:

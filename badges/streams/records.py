@@ -7,15 +7,22 @@ are real, the other columns are fillers.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from badges.tables.ledger import Ledger
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from badges.tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
 
 Op: TypeAlias = Literal["r", "c", "u", "d"]
+BoundedDay: TypeAlias = Annotated[Day, Meta(ge=-(2**31), lt=2**31)]
+BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+"""What Postgres' date and integer can hold; anything else is no row of ours."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+"""What reading a record raises that is not one."""
+
 UNAVAILABLE = "__debezium_unavailable_value"
 """What stands for a long text that an update left alone: pgoutput does not send it again."""
 
@@ -38,6 +45,8 @@ class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True
 class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
     """A change of activities."""
 
+    activity_date: BoundedDay
+    duration_minutes: BoundedMinutes | None = None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -49,6 +58,7 @@ class TrainingRecord(
 ):
     """A change of training_completions."""
 
+    completed_on: BoundedDay
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -58,6 +68,8 @@ class TrainingRecord(
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
     """A change of mentor_pauses."""
 
+    starts_on: BoundedDay
+    ends_on: BoundedDay | None = None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -149,7 +161,7 @@ TABLES: dict[type, Table] = {
 }
 
 decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
-"""Decode one value. Raises msgspec.DecodeError (msgspec.ValidationError where a field is wrong)."""
+"""Decode one value. Raises one of UNREADABLE; the text says which field is wrong."""
 
 
 def mentor_of(record: Record) -> str:
@@ -162,6 +174,7 @@ def stream_order(sequence: str | None) -> tuple[int, int] | None:
 
     `source.sequence` is a JSON list of two numbers as text; its first is null until the first
     transaction after a snapshot has ended. `source.lsn` alone is not in order between transactions.
+    Raises ValueError when it is something else.
     """
     if sequence is None:
         return None

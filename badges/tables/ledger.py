@@ -93,6 +93,7 @@ class Ledger(Journal):
         award = Award(*(getattr(row, name) for name in Award.__struct_fields__))
         if self.held.get(row.badge_definition_id) == award:
             return False
+        self.drop_award(row.id)
         self.held[row.badge_definition_id] = award
         self.tell(EVERYTHING)
         return True

@@ -58,7 +58,8 @@ class MeasureSpec:
         if key.kind != "streak":
             return Least(1, level) if key.metric == "minutes" else Least(level)
         apart = (level - 1) if key.period == "day" else (level - 2) * _SHORTEST[key.period] + 1
-        span = max(apart, 0) << DAY_AT
+        # Rows are compared whole: the first day's may lie above the last's but for the date.
+        span = max((apart - 1 << DAY_AT) + 1, 0)
         if key.metric == "minutes":
             return Least(level, level * key.per_period, span)
         return Least(level * key.per_period, 0, span)

@@ -162,6 +162,7 @@ class World:
             recovery=Recovery(generation, self.sink, self.versions, self.log),
             gate=gate,
             agreement=Agreement(self.sink, self.alerts, NoWal()),
+            alerts=self.alerts,
         )
         return gate, tools
 

@@ -20,7 +20,7 @@ from tests.builders import (
     mentor,
     organization,
 )
-from tests.records import Writer, moved
+from tests.records import Writer, moved, value
 
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
 
@@ -177,9 +177,52 @@ def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: W
     assert state.next_offset == 1
 
 
+def test_a_row_is_folded_all_the_same_once_nobody_waits_for_its_rule(writer: Writer) -> None:
+    state = begun()
+    rows = [Mentor(MENTOR, "nowhere", active=True), activity("a", 1), activity("b", 2)]
+    records = [writer.put(row) for row in rows]
+    stopped_at = state.fold(records)
+    assert stopped_at is not None
+    state.give_up(stopped_at)
+    (granted,) = folded(state, *records).decisions
+    assert granted.after.earned_at == datetime(1970, 1, 3, tzinfo=UTC)
+    again = begun()
+    again.fold(records, waiting=False)
+    assert again.close_turn().decisions == [granted]
+
+
+def test_what_is_unreadable_before_the_start_is_told_by_the_first_turn(writer: Writer) -> None:
+    state = Partition("log", 0, start=1)
+    state.fold([writer.raw(b"?")])
+    state.resume(1, 0)
+    assert [letter.offset for letter in state.letters] == [0]
+    state.resume(1, 1)
+    assert state.letters == []
+
+
+def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -> None:
+    person, first = writer.put(mentor()), writer.put(activity("a", 1))
+    twin = writer.log.append(0, first.key, (first.value or b"").replace(b'"id": "a"', b'"id": "b"'))
+    gone = [writer.delete(activity("a", 1)), writer.delete(activity("b", 1))]
+    again = [writer.again(first), writer.again(twin), *map(writer.again, gone)]
+    turn = folded(begun(), person, first, twin, *gone, *again)
+    assert [decision.cause.offset for decision in turn.decisions] == [twin.offset]
+
+
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b'{"__table": "activities", "__op": "c", "id": 5}', b'{"__table": "other"}', b"[]"],
+    [
+        b"",
+        b"{",
+        b'{"__table": "activities", "__op": "c", "id": 5}',
+        b'{"__table": "other"}',
+        b"[]",
+        b"[" * 5000,
+        b'{"__table": "activities", "__op": "c", "id": "\xff"}',
+        value(activity("z", 2**33), "c"),
+        value(activity("z", 1, minutes=2**31), "c"),
+        value(activity("z", 1), "c").replace(b'[null, \\"0\\"]', b'[\\"x\\", \\"y\\"]'),
+    ],
 )
 def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
     writer: Writer, text: bytes
@@ -281,3 +324,11 @@ def test_a_type_that_postgres_did_not_send_again_stays(writer: Writer) -> None:
     turn = folded(state, writer.put(untouched, "u"))
     assert turn.stats[0].counts_by_type == {long_type: 1}
     assert turn.stats[0].first_activity_on == 2
+
+
+def test_a_streak_of_just_enough_days_counts_whatever_its_rows_weigh(writer: Writer) -> None:
+    streak = definition("three", {"type": "streak", "period": "day", "length": 3})
+    rows = (activity("a", 100, "z", 600), activity("b", 101, "y", 5), activity("c", 102, "x", None))
+    state = begun(organization(), streak)
+    turn = folded(state, writer.put(mentor()), *(writer.put(row) for row in rows))
+    assert kinds(turn) == [("granted", "three")]

@@ -91,6 +91,7 @@ class Reference:
     def found(self, row: Row) -> None:
         """A row before the log's start."""
         if isinstance(row, Award):
+            self.lost(Award, row.id)
             self.awards[row.badge_definition_id] = row
         else:
             kind = next(kind for kind in self.rows if isinstance(row, kind))
