@@ -1,0 +1,75 @@
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from badges.tables.streaks import Pauses, Runs
+
+SPANS = st.lists(
+    st.tuples(st.integers(-5, 40), st.one_of(st.none(), st.integers(-8, 45))), max_size=4
+)
+
+
+def by_hand(periods: Iterable[int], grace: int, paused: set[int]) -> list[int]:
+    lengths: list[int] = []
+    last: int | None = None
+    for period in sorted(periods):
+        missed = [p for p in range((last or 0) + 1, period) if p not in paused]
+        if last is not None and len(missed) <= grace:
+            lengths[-1] += 1
+        else:
+            lengths.append(1)
+        last = period
+    return lengths
+
+
+@given(SPANS, st.integers(-10, 50), st.integers(1, 60))
+def test_paused_periods_between_two_are_counted(
+    spans: list[tuple[int, int | None]], first: int, apart: int
+) -> None:
+    second = first + apart
+    expected = sum(
+        any(start <= each and (end is None or each <= end) for start, end in spans)
+        for each in range(first + 1, second)
+    )
+    assert Pauses(spans, "day").between(first, second) == expected
+
+
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 3), SPANS, SPANS)
+def test_runs_stay_right_through_every_change(
+    toggled: list[int],
+    grace: int,
+    spans: list[tuple[int, int | None]],
+    later: list[tuple[int, int | None]],
+) -> None:
+    runs = Runs(grace, Pauses(spans, "day"))
+    counting: set[int] = set()
+    for step, period in enumerate(toggled):
+        if step == len(toggled) // 2:
+            spans = later
+            runs.pause(Pauses(spans, "day"))
+        if period in counting:
+            counting.remove(period)
+            runs.remove(period)
+        else:
+            counting.add(period)
+            runs.add(period)
+        paused = {
+            each
+            for each in range(-10, 60)
+            if any(start <= each and (end is None or each <= end) for start, end in spans)
+        }
+        lengths = by_hand(counting, grace, paused)
+        assert runs.longest == max(lengths, default=0)
+        assert runs.size == len(counting)
+        assert runs.newest == ((lengths[-1], max(counting)) if lengths else (0, None))
+
+
+def test_miss_paused_miss_is_two_misses_in_a_row() -> None:
+    assert Runs(1, Pauses([(2, 2)], "day"), [0, 4]).longest == 1
+    assert Runs(2, Pauses([(2, 2)], "day"), [0, 4]).longest == 2
+    assert Runs(0, Pauses([(1, None)], "day"), [0, 40]).longest == 2
+
+
+def test_a_pause_that_ends_before_it_starts_pauses_nothing() -> None:
+    assert Runs(0, Pauses([(3, 1)], "day"), [0, 4]).longest == 1
