@@ -66,11 +66,16 @@ def tell(reference: Reference, happening: Happening) -> None:
         reference.take_up(happening.versions)
     elif isinstance(happening, Put):
         reference.put(happening.row)
-    elif happening.kind is Award:
-        award = reference.awards.get(happening.row_id)
-        reference.delete(Award, award.id if award else "")
     else:
-        reference.delete(happening.kind, happening.row_id)
+        lose(reference, happening)
+        reference.decide()
+
+
+def lose(reference: Reference, happening: Gone) -> None:
+    """Tell the reference of a row that went; an award of the rule goes by its definition's id."""
+    award = reference.awards.get(happening.row_id)
+    award_id = award.id if award else ""
+    reference.lost(happening.kind, award_id if happening.kind is Award else happening.row_id)
 
 
 def without_ids(awards: dict[str, Award]) -> dict[str, Award]:

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from badges.console.demo.reference import Reference
 from badges.tables import agenda
-from tests.unit.stories import compare, compare_told
+from badges.tables.explain import explain
+from tests.builders import MENTOR, Put, Storyteller, Took, Version
+from tests.unit.stories import Fold, compare, compare_told, lose, tell, without_ids
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -33,3 +36,42 @@ def test_stories_are_worth_telling() -> None:
         decision.kind for seed in range(60) for decision in compare(seed + 1000, 60).decisions
     )
     assert min(kinds[kind] for kind in ("granted", "promoted", "revoked", "restored")) > 5, kinds
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_who_looks_on_and_when_changes_no_decision(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stats, explanations and full journals build and read measures early: evidence included."""
+    story = list(Storyteller(Random(seed)).tell(50))
+    plain, watched = Fold(), Fold()
+    for happening in story:
+        plain.live(happening)
+    monkeypatch.setattr(agenda, "FULL", 3)
+    for happening in story:
+        explain(watched.ledger, watched.book)
+        watched.live(happening)
+        watched.ledger.stats()
+    assert watched.decisions == plain.decisions
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rows_from_before_the_start_are_decided_once(seed: int) -> None:
+    story = list(Storyteller(Random(seed)).tell(40))
+    fold, reference = Fold(), Reference(MENTOR)
+    start = len(story) // 2
+    versions: list[Version] = []
+    for happening in story[:start]:
+        if isinstance(happening, Took):
+            versions += happening.versions
+        elif isinstance(happening, Put):
+            fold.fold(happening)
+            reference.found(happening.row)
+        else:
+            fold.fold(happening)
+            lose(reference, happening)
+    for happening in [Took(tuple(versions)), *story[start:]]:
+        fold.live(happening)
+        tell(reference, happening)
+        assert without_ids(fold.ledger.held) == without_ids(reference.awards), happening
+    assert fold.ledger.stats() == reference.stats()
