@@ -16,7 +16,6 @@ from badges.console.demo.world import (
     INSERT_ACTIVITY,
     History,
     Ids,
-    Kind,
     Moment,
     Person,
     Statement,
@@ -24,9 +23,10 @@ from badges.console.demo.world import (
 )
 from badges.console.problems import Problem
 
-COMMITS_A_SECOND = 3
-MOST_PLAYED = 0.2
-"""At most this share of the commits is played; the older ones are history."""
+COMMITS_A_SECOND = 40
+TICKS_A_SECOND = 3
+MOST_PLAYED = 0.8
+"""At most this share of the commits is played, as time-lapse; the older ones are history."""
 PATIENCE_S = 60
 FIELDS = ("%aI", "%ae", "%an", "%s")
 UNIT, RECORD = "\x1f", "\x1e"
@@ -112,23 +112,29 @@ def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> W
             for commit in commits[:older]
         ],
     )
-    newest = max((commit.day for commit in commits[:older]), default=date.min)
-    script = list(_script(commits[older:], newest, people, ids, seconds))
+    script = list(_script(commits[older:], people, ids, seconds))
     return World([Organization(slug, name, "UTC")], badges, history, script)
 
 
 def _script(
-    commits: Sequence[Commit],
-    newest: date,
-    people: Mapping[str, Person],
-    ids: Ids,
-    seconds: float,
+    commits: Sequence[Commit], people: Mapping[str, Person], ids: Ids, seconds: float
 ) -> Iterator[tuple[float, Moment]]:
-    pace = QUIET_END * seconds / max(len(commits), 1)
-    for number, commit in enumerate(commits):
-        person = people[commit.email]
-        values = (ids.next(), person.id, commit.kind, commit.day, None)
-        kind: Kind = "late" if commit.day < newest else "new"
-        newest = max(newest, commit.day)
-        text = f"{commit.kind} of {commit.day}"
-        yield pace * number, Moment(kind, person, text, [[Statement(INSERT_ACTIVITY, values)]])
+    """Tick by tick some commits in their order, in one transaction an author."""
+    ticks = max(1, round(seconds * TICKS_A_SECOND))
+    size = -(-len(commits) // ticks)
+    for tick, first in enumerate(range(0, len(commits), size or 1)):
+        authors: dict[str, list[Commit]] = {}
+        for commit in commits[first : first + size]:
+            authors.setdefault(commit.email, []).append(commit)
+        for email, own in authors.items():
+            yield QUIET_END * tick / TICKS_A_SECOND, _moment(people[email], own, ids)
+
+
+def _moment(person: Person, commits: Sequence[Commit], ids: Ids) -> Moment:
+    count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
+    kinds = ", ".join(sorted({commit.kind for commit in commits}))
+    save = [
+        Statement(INSERT_ACTIVITY, (ids.next(), person.id, commit.kind, commit.day, None))
+        for commit in commits
+    ]
+    return Moment("new", person, f"{count} ({kinds}) until {commits[-1].day}", [save])

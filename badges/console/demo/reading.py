@@ -106,12 +106,15 @@ def reached_on(node: Node, rows: Rows, level: int) -> Day | None:
     return None
 
 
+_LONGEST = {"week": 7, "month": 31, "quarter": 92, "year": 366}
+
+
 def _longest(node: Node) -> int:
     """A number of days that no window of these criteria exceeds, so that not all rows are asked."""
     window = node.get("window")
     if window is None or "from" in window:
         return 4_000_000
-    days: int = window.get("rolling_days", 366)
+    days: int = window.get("rolling_days") or _LONGEST[window["calendar"]]
     return days
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from badges.console.demo.git_history import Commit, compose, kind_of
-from badges.console.demo.world import Ids
+from badges.console.demo.world import Ids, World
 
 FIRST = date(2026, 1, 1)
 
@@ -32,23 +32,29 @@ def commits(count: int) -> list[Commit]:
     ]
 
 
+def played(world: World) -> int:
+    return sum(len(save) for _, moment in world.script for save in moment.transactions)
+
+
 def test_the_newest_commits_are_played_and_the_others_are_history() -> None:
-    world = compose(commits(100), "My Project!", Ids("My Project!", 1), seconds=5)
+    world = compose(commits(100), "My Project!", Ids("My Project!", 1), seconds=1)
 
     assert [organization.slug for organization in world.organizations] == ["demo-git-my-project"]
-    assert len(world.script) == 15
-    assert len(world.history.activities) == 85
+    assert played(world) == 40
+    assert len(world.history.activities) == 60
     assert {badge.organization for badge in world.badges} == {"demo-git-my-project"}
     assert [p.name for p in world.history.mentors] == ["Author 0", "Author 1"]
 
 
-def test_at_most_a_fifth_is_played_and_a_commit_out_of_order_is_late() -> None:
-    history = commits(20)
-    history[-1] = Commit(FIRST, "0@example.org", "Author 0", "fix")
+def test_at_most_four_fifths_are_played_a_tick_at_a_time_and_an_author_at_once() -> None:
+    world = compose(commits(20), "x", Ids("x", 1), seconds=1)
 
-    script = compose(history, "x", Ids("x", 1), seconds=60).script
-
-    assert [moment.kind for _, moment in script] == ["new", "new", "new", "late"]
+    assert played(world) == 16
+    assert sorted({round(at, 2) for at, _ in world.script}) == [0, 0.31, 0.61]
+    assert [moment.text for _, moment in world.script[:2]] == [
+        "3 commits (fix) until 2026-01-09",
+        "3 commits (fix) until 2026-01-10",
+    ]
 
 
 def test_no_address_is_kept_nor_told_apart_by_its_id() -> None:
