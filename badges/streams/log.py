@@ -1,6 +1,8 @@
 """The log as a range reader: the records of a partition between two offsets, without a group."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,6 +15,11 @@ from badges.streams.kafka import KafkaAccess
 
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
+QUIET_SECONDS = 10.0
+"""A read that hears nothing for so long is given up: a client need not outlive a broker's restart.
+
+Whoever reads tries again, with a new client."""
+STOP_SECONDS = 5.0
 
 
 class Message(Protocol):
@@ -98,15 +105,21 @@ class _Assigned:
 
     async def __aenter__(self) -> "AIOKafkaConsumer[Any, Any]":
         try:
-            await self._consumer.start()
+            async with asyncio.timeout(QUIET_SECONDS):
+                await self._consumer.start()
         except BaseException:
-            await self._consumer.stop()
+            await self._stop()
             raise
         self._consumer.assign([self._place])
         return self._consumer
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._consumer.stop()
 
 
 class Record(Struct, frozen=True):
