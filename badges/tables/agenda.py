@@ -62,6 +62,9 @@ class Agenda:
         if rows <= length or ledger.high >= ledger.due_high:
             return False
         dues = self._dues
+        if ledger.late:
+            ledger.late = False
+            self._hasten(ledger)
         if dues:
             soonest = min(dues)
             if soonest <= length:
@@ -81,6 +84,15 @@ class Agenda:
         ledger.due = rows if rows < FULL else FULL
         return ledger.minutes < ledger.due_minutes or self._in_time(ledger, length)
 
+    def _hasten(self, ledger: Ledger) -> None:
+        """Rows of earlier dates came: what was promised for rows in order holds no longer."""
+        for number, measure in enumerate(self._counting):
+            if measure.due_late < measure.due:
+                measure.due = self._dues[number] = measure.due_late
+        for measure in self._timed:
+            measure.due = min(measure.due, measure.due_late)
+            ledger.due_minutes = min(ledger.due_minutes, measure.due)
+
     def _in_time(self, ledger: Ledger, length: int) -> bool:
         """Whether the minutes that came reach nothing either."""
         minutes = ledger.minutes
@@ -96,6 +108,8 @@ class Agenda:
         """The rules whose outcome may have changed since they were decided."""
         if ledger.news & EVERYTHING:
             return range(len(self.plan.rules))
+        if ledger.late:
+            self._hasten(ledger)
         changes = ledger.changes
         length = len(changes)
         rules: list[int] = []

@@ -25,6 +25,9 @@ from badges.tables.types import Day
 class History(Protocol):
     """What a measure reads of a mentor: the rows in date order, and the paused periods."""
 
+    newest_day: Row
+    """Where the highest date begins that any row ever had."""
+
     def timeline(self) -> Timeline:
         """All rows, up to date."""
         ...

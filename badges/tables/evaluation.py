@@ -44,7 +44,7 @@ def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
     agenda = _agenda(ledger, book)
     decisions = [] if agenda is None else _decide(ledger, agenda, cause)
     ledger.news = 0
-    ledger.removed = False
+    ledger.removed = ledger.late = False
     return decisions
 
 

@@ -41,7 +41,8 @@ class Journal:
 
     Nothing about awards can have changed while fewer than `due` changes are journaled, fewer than
     `due_minutes` minutes came and no row from `due_high` on: the promise that makes most events
-    cheap.
+    cheap. It is given for rows that come in the order of their dates; one that does not, or goes,
+    asks for a look.
     """
 
     __slots__ = (
@@ -55,9 +56,11 @@ class Journal:
         "due_high",
         "due_minutes",
         "high",
+        "late",
         "low",
         "measures",
         "minutes",
+        "newest_day",
         "news",
         "removed",
         "rows",
@@ -70,6 +73,10 @@ class Journal:
         """Minutes of all rows that ever came: never less than the minutes of those present."""
         self.low, self.high = AFTER_ALL, BEFORE_ALL
         """Bounds of all rows that ever came."""
+        self.newest_day: Row = BEFORE_ALL
+        """Where the date of the highest row begins."""
+        self.late = False
+        """Whether a row of an earlier date came since the mentor was looked at."""
         self.removed = False
         """Whether a row went since the mentor was looked at."""
         self.news = EVERYTHING
@@ -102,12 +109,17 @@ class Journal:
         self.changes.append(packed)
         self.minutes += minutes
         if packed > self.high:
+            if not self.high:
+                self.low = packed
             self.high = packed
+            self.newest_day = packed >> DAY_AT << DAY_AT
             if packed >= self.due_high:
                 self.due = 0
-        if packed < self.low:
-            self.low = packed
+        elif packed < self.newest_day:
+            self.late = True
             self.due = 0
+            if packed < self.low:  # noqa: PLR1730 - this is far cheaper than a call
+                self.low = packed
         return True
 
     def drop_activity(self, activity_id: str) -> bool:

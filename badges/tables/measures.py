@@ -33,6 +33,7 @@ class Measure:
         "choice",
         "down",
         "due",
+        "due_late",
         "history",
         "in_minutes",
         "metric",
@@ -58,6 +59,8 @@ class Measure:
         """Whether slack is told in minutes, not in changes."""
         self.due = NEVER
         """At which length of the journal, or minutes in it, it must read on."""
+        self.due_late = NEVER
+        """The same, should rows come that are not in the order of their dates."""
 
     def watch(self) -> None:
         """Take the watchers' bounds together."""
@@ -75,8 +78,13 @@ class Measure:
         value = self.value
         if value >= self.up:
             return True
-        self.due = now + self.up - value
+        self.due_late = now + self.up - value
+        self.due = now + self.up - self.newest()
         return False
+
+    def newest(self) -> int:
+        """The highest value that rows of the newest date, and of later ones, add to."""
+        return self.value
 
     def sinks(self, changes: list[Change], length: int) -> bool:
         """Whether, the journal being read, a level is lost that a rule waits to be lost."""
@@ -172,6 +180,11 @@ class Calendar(Measure):
         self.value = self._amounts.peak(changes, self.value)
 
     @override
+    def newest(self) -> int:
+        period = PERIOD_OF[self._period]((self.history.newest_day >> DAY_AT) - BIAS)
+        return self._amounts.values.get(period, 0)
+
+    @override
     def day(self, level: int) -> Day:
         period = min(each for each, value in self._amounts.values.items() if value >= level)
         begin = BEGINS[self._period]
@@ -249,9 +262,12 @@ class Streak(Measure):
         longest, level = self.value, self.up
         if longest >= level:
             return True
-        # A change makes at most one more period count, which joins at most two runs.
+        # A change makes at most one more period count, which joins at most two runs, or, if it is
+        # the newest period, makes the newest run longer.
+        runs = self._runs
         joins = (level + 1) // (longest + 1) - 1
-        self.due = now + max(joins, level - self._runs.size, 1)
+        self.due_late = now + max(joins, level - runs.size, 1)
+        self.due = max(now + level - runs.newest[0], self.due_late)
         return False
 
     @override

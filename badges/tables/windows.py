@@ -54,7 +54,10 @@ class Rolling(Measure):
         self.read = length
         if self.holds(self.up):
             return True
-        self.due = now + self.up - self._ceiling
+        self.due_late = now + self.up - self._ceiling
+        group = ((self.history.newest_day >> DAY_AT) - BIAS) // self._days
+        bounds = self._bounds
+        self.due = now + self.up - max(bounds.get(group, 0), bounds.get(group + 1, 0))
         return False
 
     @override
