@@ -9,9 +9,9 @@ from tests.integration.pipeline import Rig, pipeline
 from tests.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rig(stack: Stack) -> Iterator[Rig]:
-    """One live generation of the log; every test has people of its own in it."""
+    """A live generation of the log for one file, whose tests have people of their own in it."""
     with pipeline(stack, found.insert) as made:
         yield made
 

@@ -9,7 +9,7 @@ import asyncpg
 from tests.integration.operations import Operations, Transaction
 from tests.integration.pipeline import Pipeline
 
-PACE_SECONDS = 0.004
+PACE_SECONDS = 0.01
 """Between two transactions: a machine that does everything at once has to keep up."""
 RETRY_SECONDS = 0.05
 
@@ -32,9 +32,9 @@ class Load:
     async def play(self, transactions: Iterable[Transaction]) -> None:
         """Commit one transaction after the other until `stop` is called."""
         for transaction in transactions:
+            await self.commit(transaction)
             if self._stopping:
                 return
-            await self.commit(transaction)
             async with self._moved:
                 self.committed += 1
                 self._moved.notify_all()
@@ -89,16 +89,27 @@ class Load:
 
 @asynccontextmanager
 async def load(pipeline: Pipeline, seed: int) -> AsyncIterator[Load]:
-    """A load that goes on in the block; after it everything is decided and compared."""
-    going = Load(pipeline, Operations(seed))
-    await going.begin()
+    """A load of a seed from its beginning; see `going_on`."""
+    operations = Operations(seed)
+    await Load(pipeline, operations).begin()
+    async with going_on(pipeline, operations) as going:
+        yield going
+
+
+@asynccontextmanager
+async def going_on(pipeline: Pipeline, operations: Operations) -> AsyncIterator[Load]:
+    """A load that goes on during the block; after it everything is decided and compared."""
+    going = Load(pipeline, operations)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(going.play(going.operations.transactions()))
+        playing = tasks.create_task(going.play(operations.transactions()))
+        supervision = tasks.create_task(pipeline.supervise())
         try:
             yield going
+            going.stop()
+            await playing
+            await going.finish()
+            await pipeline.verify()
+            await going.check()
         finally:
             going.stop()
-    await going.finish()
-    await pipeline.verify()
-    await going.check()
-    await pipeline.retire_everything()
+            supervision.cancel()

@@ -71,7 +71,7 @@ _TABLES: dict[type, _Table] = {
 class Operations:
     """All that happens in one seed: `setup`, then as many transactions as are asked for."""
 
-    def __init__(self, seed: int, *, storied: int = 16, counted: int = 24) -> None:
+    def __init__(self, seed: int, *, storied: int = 10, counted: int = 20) -> None:
         self.random = Random(f"operations {seed}")
         self._seed = seed
         self.organizations = [self.id(name) for name in (ORGANIZATION, OTHER_ORGANIZATION)]

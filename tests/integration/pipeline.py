@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
@@ -20,7 +21,7 @@ from aiokafka.partitioner import murmur2
 from badges.console.demo.verification import verify
 from badges.console.stack import provisioning
 from badges.streams.generations import Generation
-from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
 from tests.log_site import OwnSite, own_site
 from tests.stack import Stack
 
@@ -65,6 +66,27 @@ class Pipeline:
         """Start a worker if none runs."""
         if not any(worker.runs for worker in self._workers):
             self.worker().start()
+
+    async def at_work(self, *workers: Worker) -> None:
+        """Start workers, and return when each has got partitions."""
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            await self.until(partial(self.has_partitions, worker), FAILOVER, "partitions")
+
+    async def has_partitions(self, worker: Worker, number: int = 1) -> bool:
+        """Whether the last assignment gave the worker so many partitions at least."""
+        assigned = worker.said("partitions assigned")
+        return bool(assigned) and len(assigned[-1]["partitions"]) >= number
+
+    async def supervise(self) -> None:
+        """Start workers again that ended by themselves, as the launcher does; never returns."""
+        while True:
+            for worker in self._workers:
+                if worker.wanted and not worker.runs:
+                    print(f"{worker.name} ended by itself and is started again")
+                    worker.start()
+            await asyncio.sleep(0.1)
 
     def end_workers(self) -> None:
         """End all workers; what they still had to do is left undone."""
@@ -258,13 +280,6 @@ class Pipeline:
         async with self.pool.acquire() as connection:
             outcome = await verify(connection, self.site.access, limit=seconds)  # type: ignore[arg-type]
         assert outcome.differences == [], "\n".join(map(str, outcome.differences[:20]))
-
-    async def retire_everything(self) -> None:
-        """Freeze all badges there are, so that they cost nothing to the tests that follow."""
-        await self.pool.execute(
-            "UPDATE badge_definitions SET status = 'retired' WHERE status <> 'retired'"
-        )
-        await self.settle()
 
     async def until(
         self, condition: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, what: str = ""

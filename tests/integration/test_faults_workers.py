@@ -7,36 +7,20 @@ from uuid import UUID, uuid4
 
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.integration.workers import FAILOVER, Worker
 from tests.stack import wait_for
 
 LONGEST_STOP = 5.0
 """Seconds that a worker may take to end after SIGTERM."""
-FAILOVER = 5 * SESSION_SECONDS
-"""Seconds after which somebody else must have a dead worker's partitions, on a busy machine."""
-
-
-async def working(p: Pipeline, *workers: Worker) -> None:
-    """Start workers, and return when each has got partitions."""
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        await p.until(lambda: has_partitions(worker), FAILOVER, "partitions")  # noqa: B023
-
-
-async def has_partitions(worker: Worker) -> bool:
-    """Whether the last assignment gave the worker partitions."""
-    assigned = worker.said("partitions assigned")
-    return bool(assigned and assigned[-1]["partitions"])
 
 
 def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker()
-        await working(p, worker)
+        await p.at_work(worker)
         async with load(p, 1) as going:
             for _ in range(3):
-                await going.more(150)
+                await going.more(60)
                 await asyncio.to_thread(worker.kill)
                 worker.start()
                 print(f"kill -9 and restart: next award after {await p.next_decision():.1f} s")
@@ -49,44 +33,38 @@ def test_a_worker_that_slept_through_its_session_writes_nothing_when_it_wakes(
 ) -> None:
     async def test(p: Pipeline) -> None:
         sleeper, other = p.worker(), p.worker()
-        await working(p, sleeper)
+        await p.at_work(sleeper)
         async with load(p, 2) as going:
-            await going.more(150)
+            await going.more(60)
             await asyncio.to_thread(sleeper.pause)
             other.start()
-            await p.until(lambda: has_all_partitions(p, other), FAILOVER, "the takeover")
+            await p.until(
+                lambda: p.has_partitions(other, p.log.partitions), FAILOVER, "the takeover"
+            )
             await p.next_decision()
             for _ in range(5):
                 await going.commit(going.operations.edit())
-            await going.more(100)
+            await going.more(40)
             sleeper.resume()
-            await going.more(150)
+            await going.more(60)
         assert other.runs
-        if not sleeper.runs:
-            assert sleeper.process.wait(1) is not None
-            print("the sleeper ended, to be started again")
 
     unmanned.run(test)
-
-
-async def has_all_partitions(p: Pipeline, worker: Worker) -> bool:
-    assigned = worker.said("partitions assigned")
-    return bool(assigned) and len(assigned[-1]["partitions"]) == p.log.partitions
 
 
 def test_workers_join_leave_and_die_in_mid_load(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         first, second, third = p.worker(), p.worker(), p.worker()
-        await working(p, first)
+        await p.at_work(first)
         async with load(p, 3) as going:
-            await going.more(100)
-            await working(p, second)
-            await going.more(100)
+            await going.more(40)
+            await p.at_work(second)
+            await going.more(40)
             await asyncio.to_thread(first.ask_to_end, LONGEST_STOP)
-            await going.more(100)
-            await working(p, third)
+            await going.more(40)
+            await p.at_work(third)
             await asyncio.to_thread(second.kill)
-            await going.more(100)
+            await going.more(40)
 
     unmanned.run(test)
 
@@ -96,8 +74,8 @@ def test_a_worker_told_to_end_does_so_in_mid_load(unmanned: Rig) -> None:
         worker = p.worker()
         async with load(p, 4) as going:
             for _ in range(3):
-                await working(p, worker)
-                await going.more(100)
+                await p.at_work(worker)
+                await going.more(40)
                 began = time.monotonic()
                 code = await asyncio.to_thread(worker.ask_to_end, LONGEST_STOP)
                 print(f"SIGTERM: ended after {time.monotonic() - began:.1f} s")
@@ -110,7 +88,7 @@ def test_a_worker_told_to_end_does_so_in_mid_load(unmanned: Rig) -> None:
 def test_a_rebalance_in_mid_backfill_of_a_new_definition(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         first, second = p.worker(), p.worker()
-        await working(p, first)
+        await p.at_work(first)
         organization = await p.organization()
         mentors = await many_mentors(p, organization, 2000)
         await p.settle()
@@ -118,7 +96,7 @@ def test_a_rebalance_in_mid_backfill_of_a_new_definition(unmanned: Rig) -> None:
         reached, one_short = [await p.badge(organization, count_of(n)) for n in (3, 4)]
         second.start()
         first.resume()
-        await p.until(lambda: has_partitions(second), FAILOVER, "the rebalance")
+        await p.until(lambda: p.has_partitions(second), FAILOVER, "the rebalance")
         await p.settle()
 
         rows = await p.pool.fetch(
@@ -165,7 +143,7 @@ def instance_of(worker: Worker) -> str:
 def test_two_workers_never_share_an_instance(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         first, second = p.worker(), p.worker()
-        await working(p, first, second)
+        await p.at_work(first, second)
         names = {instance_of(worker) for worker in (first, second)}
         assert len(names) == 2
 

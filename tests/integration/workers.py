@@ -16,6 +16,9 @@ from tests.stack import Stack, wait_for
 SESSION_SECONDS = 6
 """The shortest session that Kafka grants: how long a dead worker keeps its partitions."""
 
+FAILOVER = 5 * SESSION_SECONDS
+"""Seconds after which somebody else must have a dead worker's partitions, on a busy machine."""
+
 _numbers = count(1)
 
 
@@ -28,6 +31,8 @@ class Worker:
         self._environment = environment
         self._process: psutil.Process | None = None
         self._log_start = 0
+        self.wanted = False
+        """Whether it was started, and neither killed nor asked to end."""
 
     @property
     def process(self) -> psutil.Process:
@@ -43,6 +48,7 @@ class Worker:
     def start(self) -> None:
         """Start the process; what it needs may be away."""
         assert not self.runs
+        self.wanted = True
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         line = [sys.executable, "-m", "badges.console.cli.main", "worker"]
         command = processes.Command(self.name, line, environment=self._environment)
@@ -50,6 +56,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it with SIGKILL and return when it is gone."""
+        self.wanted = False
         self.process.kill()
         wait_for(lambda: not self.runs, 10, f"the end of {self.name}")
 
@@ -64,11 +71,13 @@ class Worker:
 
     def ask_to_end(self, seconds: float) -> int | None:
         """Send SIGTERM; the exit code. Fails when it takes longer than `seconds`."""
+        self.wanted = False
         self.process.terminate()
         return self.process.wait(seconds)
 
     def end(self) -> None:
         """End it whatever state it is in; nothing happens if it does not run."""
+        self.wanted = False
         if self.runs:
             self.kill()
 

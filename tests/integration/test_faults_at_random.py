@@ -1,0 +1,74 @@
+"""Everything at once, by seed: random rows and rules while workers are killed, paused and joined.
+
+BADGES_SEEDS says how many seeds are run, each on a log of its own that begins with rows.
+"""
+
+import asyncio
+import os
+from random import Random
+
+import pytest
+
+from tests.integration.load import Load, going_on
+from tests.integration.operations import Operations
+from tests.integration.pipeline import Pipeline, Pool, pipeline
+from tests.integration.workers import Worker
+from tests.stack import Stack
+
+SEEDS = int(os.environ.get("BADGES_SEEDS", "2"))
+FIRST_SEED = int(os.environ.get("BADGES_FIRST_SEED", "0"))
+FOUND_ROWS = 60
+"""Transactions before the log begins."""
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int) -> None:
+    operations = Operations(1000 + seed)
+
+    async def before(pool: Pool) -> None:
+        """The beginning of the story: the log starts with rows, and awards given by hand."""
+        for sql, values in operations.setup():
+            await pool.execute(sql, *values)
+        for _, transaction in zip(range(FOUND_ROWS), operations.transactions(), strict=False):
+            for sql, values in transaction:
+                await pool.execute(sql, *values)
+
+    async def test(p: Pipeline) -> None:
+        random = Random(f"faults {seed}")
+        workers = [p.worker(), p.worker()]
+        await p.at_work(workers[0])
+        async with going_on(p, operations) as going:
+            for _ in range(4):
+                await going.more(random.randint(5, 40))
+                await something_happens(p, random, workers, going)
+            p.ensure_a_worker()
+
+    with pipeline(stack, before) as rig:
+        rig.run(test)
+
+
+async def something_happens(
+    p: Pipeline, random: Random, workers: list[Worker], going: Load
+) -> None:
+    """One fault of a worker, one worker more, a cut connection, or an act of a person."""
+    worker = random.choice(workers)
+    what = random.choice(["kill", "kill and start", "pause", "end", "cut", "edit"])
+    if not worker.runs:
+        worker.start()
+    elif what in ("kill", "kill and start"):
+        await asyncio.to_thread(worker.kill)
+        if what == "kill and start":
+            worker.start()
+    elif what == "pause":
+        await asyncio.to_thread(worker.pause)
+        await going.more(random.randint(5, 80))
+        worker.resume()
+    elif what == "end":
+        await asyncio.to_thread(worker.ask_to_end, 10)
+    elif what == "cut":
+        await p.pool.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'badges_worker' AND datname = current_database()"
+        )
+    else:
+        await going.commit(going.operations.edit())
