@@ -161,7 +161,7 @@ class Journal:
         for measure in self.measures.values():
             measure.pause()
         if self._tally is not None:
-            self._tally.pause(self)
+            self._tally.pause()
 
     def tell(self, news: int) -> None:
         """Note that the mentor must be looked at, whatever the slack."""
@@ -181,10 +181,8 @@ class Journal:
     def tally(self) -> Tally:
         """What stats say of the rows, up to date."""
         if self._tally is None:
-            self._tally = Tally()
+            self._tally = Tally(self)
             self._tally.apply(self.rows.values())
-            if self._pauses:
-                self._tally.pause(self)
         elif self._tally_read < len(self.changes):
             self._tally.apply(self.changes[self._tally_read :])
         self._tally_read = len(self.changes)

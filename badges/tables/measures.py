@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from badges.tables.amounts import Amount, Choice, History, PeriodAmounts, amount
 from badges.tables.criteria import Metric
-from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
-from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
+from badges.tables.periods import BEGINS, PERIOD_OF, Period, PeriodName
+from badges.tables.rows import BIAS, DAY_AT, Change, begins, day_in, minutes_in
 from badges.tables.streaks import Runs
 from badges.tables.types import Day
 
@@ -220,44 +220,44 @@ class Streak(Measure):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
+        if self._plain:
+            self._take(changes)
+            return
         if not self.choice.everything:
             changes = self.choice.changes(changes)
-        crossing = self._amounts.crossing(changes, self._per_period)
-        if crossing:
-            runs = self._runs
-            for period, counts in crossing:
-                if counts:
-                    runs.add(period)
-                else:
-                    runs.remove(period)
-            self.value = runs.longest
-
-    def _take(self, changes: list[Change]) -> None:
-        """What `apply` does, for the streaks that most rows concern: any row makes a period count.
-
-        Most rows lie in a period that counts already.
-        """
-        values, of, runs = self._amounts.values, PERIOD_OF[self._period], self._runs
-        for change in changes:
-            if change < 0:
-                for period, _ in self._amounts.crossing((change,), 1):
-                    runs.remove(period)
-                continue
-            period = of((change >> DAY_AT) - BIAS)
-            if period in values:
-                values[period] += 1
+        runs = self._runs
+        for period, counts in self._amounts.crossing(changes, self._per_period):
+            if counts:
+                runs.add(period)
             else:
-                values[period] = 1
+                runs.remove(period)
+        self.value = runs.longest
+
+    def _take(self, changes: Iterable[Change]) -> None:
+        """What `apply` does for the streaks that most rows concern: any row makes a period count.
+
+        No amounts are kept: whether a row is left in a period, the timeline says.
+        """
+        of, runs = PERIOD_OF[self._period], self._runs
+        for change in changes:
+            row = change if change >= 0 else ~change
+            period = of((row >> DAY_AT) - BIAS)
+            if runs.has(period):
+                if change < 0 and not self._is_left(period):
+                    runs.remove(period)
+            elif change >= 0:
                 runs.add(period)
         self.value = runs.longest
+
+    def _is_left(self, period: Period) -> bool:
+        begin = BEGINS[self._period]
+        low, high = begins(begin(period)), begins(begin(period + 1))
+        return self.history.timeline().any_between(low, high)
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
         if self.read < length:
-            if self._plain:
-                self._take(changes[self.read :])
-            else:
-                self.apply(changes[self.read :])
+            self.apply(changes[self.read :])
             self.read = length
         longest, level = self.value, self.up
         if longest >= level:

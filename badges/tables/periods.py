@@ -21,11 +21,13 @@ _FIRST: Final = date.min.toordinal() - EPOCH
 _LAST: Final = date.max.toordinal() - EPOCH
 
 
+@lru_cache(maxsize=1 << 16)
 def day_of(day: Day) -> Period:
-    """The day itself, as a period."""
+    """The day itself, as a period: one object for all mentors, which saves 28 bytes each time."""
     return day
 
 
+@lru_cache(maxsize=1 << 16)
 def week_of(day: Day) -> Period:
     """The ISO week, 0 for the one that begins on Monday 1969-12-29."""
     return (day + 3) // 7

@@ -105,6 +105,10 @@ class Timeline:
             if len(self._chunks) > 1:
                 del self._chunks[index]
 
+    def any_between(self, low: Row, high: Row) -> bool:
+        """Whether there is a row in [low, high)."""
+        return next(self.between(low, high), high) < high
+
     def between(self, low: Row = BEFORE_ALL, high: Row = AFTER_ALL) -> Iterator[Row]:
         """The rows in [low, high), by date."""
         index = max(bisect_left(self._lowest, low) - 1, 0)
@@ -112,11 +116,12 @@ class Timeline:
         start = bisect_left(chunks[index], low)
         while index < len(chunks):
             chunk = chunks[index]
-            if not chunk or chunk[-1] < high:
-                yield from chunk[start:]
-            else:
-                yield from chunk[start : bisect_left(chunk, high)]
+            if chunk and chunk[-1] >= high:
+                for position in range(start, bisect_left(chunk, high)):
+                    yield chunk[position]
                 return
+            for position in range(start, len(chunk)):
+                yield chunk[position]
             start = 0
             index += 1
 

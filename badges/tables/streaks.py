@@ -106,6 +106,13 @@ class Runs:
             return number, low, len(self._periods)
         return number, low, bisect_left(self._periods, self._starts[number + 1])
 
+    def has(self, period: Period) -> bool:
+        """Whether a period counts."""
+        periods = self._periods
+        if not periods or period > periods[-1]:
+            return False
+        return periods[bisect_left(periods, period)] == period
+
     def add(self, period: Period) -> None:
         """A period that did not count begins to."""
         periods = self._periods
