@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+import msgspec
+
 from badges.sinks import turns
 from badges.sinks.attempt import CHUNK, Attempt, NotYetVisible, move
 from badges.sinks.base import (
@@ -68,6 +70,15 @@ class PostgresSink:
         same turn again, and we know it by its id in the position's row. (A transaction id would not
         do: after a crash the server may hand out a lost one again.)
         """
+        malformed = turns.malformed(turn)
+        if malformed:
+            await self._dead_letters.send(turns.letters(malformed))
+        outcome = await self._write_once(turns.well_formed(turn))
+        if not malformed:
+            return outcome
+        return msgspec.structs.replace(outcome, rejected=[*malformed, *outcome.rejected])
+
+    async def _write_once(self, turn: Turn) -> Outcome:
         place = (turn.log_id, turn.partition)
         before = self._undecided.get(place)
         turn_id = before[1] if before and before[0] == turn else uuid4()

@@ -1,5 +1,6 @@
 """What a store does with a turn, whichever it is: which decisions count, in which order."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -7,6 +8,9 @@ import msgspec
 
 from badges.sinks.base import DeadLetter, Rejected, Turn
 from badges.tables.decisions import Decision
+
+is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Whether a text is an id as the log carries it."""
 
 
 def outdated(turn: Turn) -> list[Decision]:
@@ -18,6 +22,31 @@ def outdated(turn: Turn) -> list[Decision]:
         if decision.after.peer_mentor_id in left
         and _place(decision) < (left[decision.after.peer_mentor_id], True)
     ]
+
+
+def malformed(turn: Turn) -> list[Rejected]:
+    """Find decisions about what is no row of ours: an id that is no UUID, written into the log."""
+    return [
+        Rejected(decision, "an id is no UUID")
+        for decision in turn.decisions
+        if not (is_uuid(decision.after.peer_mentor_id) and is_uuid(decision.after.id))
+        or not is_uuid(decision.after.badge_definition_id)
+    ]
+
+
+def well_formed(turn: Turn) -> Turn:
+    """Leave out of a turn what is about an id that is no UUID; most turns have nothing such."""
+    ids = {stats.peer_mentor_id for stats in turn.stats}
+    ids.update(departure.peer_mentor_id for departure in turn.departures)
+    refused = {id(item.decision) for item in malformed(turn)}
+    if not refused and all(map(is_uuid, ids)):
+        return turn
+    return msgspec.structs.replace(
+        turn,
+        decisions=[d for d in turn.decisions if id(d) not in refused],
+        departures=[d for d in turn.departures if is_uuid(d.peer_mentor_id)],
+        stats=[stats for stats in turn.stats if is_uuid(stats.peer_mentor_id)],
+    )
 
 
 def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:

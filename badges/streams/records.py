@@ -16,9 +16,11 @@ from badges.tables.ledger import Ledger
 from badges.tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
 
 Op: TypeAlias = Literal["r", "c", "u", "d"]
-BoundedDay: TypeAlias = Annotated[Day, Meta(ge=-(2**31), lt=2**31)]
+FIRST_DAY, LAST_DAY = -2440588, 2145031948
+"""Postgres' dates, 4713 BC to 5874897. Debezium sends its infinities as days outside of them."""
+
+BoundedDay: TypeAlias = Annotated[Day, Meta(ge=FIRST_DAY, le=LAST_DAY)]
 BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
-"""What Postgres' date and integer can hold; anything else is no row of ours."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 """What reading a record raises that is not one."""
@@ -69,11 +71,15 @@ class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True,
     """A change of mentor_pauses."""
 
     starts_on: BoundedDay
-    ends_on: BoundedDay | None = None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
+
+    def __post_init__(self) -> None:
+        """An end in infinity is none; Debezium sends it as a day long past."""
+        if self.ends_on is not None and not FIRST_DAY <= self.ends_on <= LAST_DAY:
+            self.ends_on = None
 
 
 def _instant(text: str) -> datetime:

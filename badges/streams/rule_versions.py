@@ -2,26 +2,27 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import date
 
-import asyncpg
 import structlog
 
 from badges.sinks.base import RulePosition, Unavailable
 from badges.sinks.failures import translated
 from badges.sinks.pool import Connection, Pool
 from badges.streams.partition import Taken, Version, key_of
-from badges.tables.types import Day, DefinitionVersion, OrganizationVersion
+from badges.tables.types import DefinitionVersion, OrganizationVersion
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
-EPOCH = date(1970, 1, 1)
 
 log = structlog.get_logger(__name__)
 
 _DEFINITIONS = """
 select v.id::text, v.version, v.saved_at, v.deleted, v.organization_id::text, v.key,
-       v.criteria::text, v.counts_from, v.revocable, v.status
+       v.criteria::text, v.revocable, v.status,
+       -- Python's dates end in the year 9999, those of Postgres do not.
+       case when isfinite(v.counts_from) then v.counts_from - date '1970-01-01'
+            when v.counts_from > date '1970-01-01' then 2147483647
+            when v.counts_from < date '1970-01-01' then -2147483648 end as counts_from
 from badge_definition_versions v
 left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
 where v.version > coalesce(known.version, 0)
@@ -93,7 +94,7 @@ class PostgresVersions(Versions):
         for row in organizations:
             self.keep(OrganizationVersion(**row))
         for row in definitions:
-            self.keep(_definition(row))
+            self.keep(DefinitionVersion(**row))
         if definitions or organizations:
             self.stamp += 1
             async with self._changed:
@@ -138,13 +139,3 @@ class PostgresVersions(Versions):
     def _known(self, kind: str) -> tuple[list[str], list[int]]:
         newest = self.newest(kind)
         return list(newest), list(newest.values())
-
-
-def _definition(row: asyncpg.Record) -> DefinitionVersion:
-    fields = dict(row)
-    fields["counts_from"] = _day(fields["counts_from"])
-    return DefinitionVersion(**fields)
-
-
-def _day(value: date | None) -> Day | None:
-    return None if value is None else (value - EPOCH).days

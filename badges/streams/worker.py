@@ -7,6 +7,7 @@ Kafka are for measuring lag; a lane starts from the position in Postgres.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -89,14 +90,26 @@ class Worker:
         try:
             await self._app.start()
             log.info("working", instance=self._instance.name, topic=self._generation.topic)
-            await self._app.wait_until_stopped()
-            raise self._app.crash_reason or RuntimeError("the consumer stopped by itself")
+            await self._until_something_ends(background)
         finally:
             for task in [*background, *(task for _, task in self._lanes.values())]:
                 task.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._app.stop()
+
+    async def _until_something_ends(self, background: Sequence[asyncio.Task[None]]) -> None:
+        """Return never: raise what ended the consumer, a lane or one of the services."""
+        consumer = asyncio.create_task(self._app.wait_until_stopped())
+        try:
+            ended, _ = await asyncio.wait(
+                [consumer, *background], return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            consumer.cancel()
+        for task in ended:
+            task.result()
+        raise self._app.crash_reason or RuntimeError("the consumer stopped by itself")
 
     def _topic(self) -> Any:
         return self._app.topic(

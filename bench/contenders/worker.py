@@ -70,6 +70,7 @@ async def race(filled: Filled) -> Lap:
         recovery=Recovery(log, sink, versions, source),
         gate=Gate(_nothing_broken, _condemned, alerts),
         agreement=Agreement(sink, alerts, NoWal()),
+        alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:
         options = WorkerOptions(f"race-{filled.topic}", access, 30, Path(locks))

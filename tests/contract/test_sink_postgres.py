@@ -396,3 +396,17 @@ async def test_a_workers_connection_waits_shortly_and_says_its_name(worker: Pool
             assert str(await worker.fetchval("SELECT current_setting($1)", name)) == value
     assert await worker.fetchval("SHOW application_name") == "badges worker"
     assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
+
+
+async def test_what_is_about_an_id_that_is_none_does_not_stop_the_turn(
+    world: PostgresWorld,
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    good = grant(log.cause(1), mentor, definition)
+    bad = grant(log.cause(2), "zzz", definition)
+    outcome = await world.sink.write(log.turn(good, bad, stats=[stats_of(mentor), stats_of("zzz")]))
+    assert (outcome.written, [item.decision for item in outcome.rejected]) == (1, [bad])
+    (letter,) = world.letters.letters.values()
+    assert letter.key == b"zzz"
+    assert await world.stats(mentor) == stats_of(mentor)

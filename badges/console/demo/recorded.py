@@ -11,7 +11,7 @@ import msgspec
 from badges.console.problems import Problem
 from badges.streams import generations
 from badges.streams.generations import Executor, Generation
-from badges.tables.types import Award, Day, DefinitionVersion, OrganizationVersion, Stats
+from badges.tables.types import Award, DefinitionVersion, OrganizationVersion, Stats
 
 Version: TypeAlias = DefinitionVersion | OrganizationVersion
 EPOCH = date(1970, 1, 1)
@@ -35,7 +35,10 @@ FROM peer_mentor_stats
 """
 _DEFINITIONS = """
 SELECT id::text, version, saved_at, deleted, organization_id::text, key, criteria::text,
-       counts_from, revocable, status
+       CASE WHEN isfinite(counts_from) THEN counts_from - date '1970-01-01'
+            WHEN counts_from > date '1970-01-01' THEN 2147483647
+            WHEN counts_from < date '1970-01-01' THEN -2147483648 END AS counts_from,
+       revocable, status
 FROM badge_definition_versions ORDER BY id, version
 """
 _ORGANIZATIONS = """
@@ -118,8 +121,7 @@ async def read(connection: "asyncpg.Connection[Any]") -> Recorded:
 async def _versions(connection: Executor) -> dict[tuple[str, str], list[Version]]:
     versions: dict[tuple[str, str], list[Version]] = {}
     for row in await connection.fetch(_DEFINITIONS):
-        fields = {**row, "counts_from": _day(row["counts_from"])}
-        versions.setdefault(("definition", row["id"]), []).append(DefinitionVersion(**fields))
+        versions.setdefault(("definition", row["id"]), []).append(DefinitionVersion(**row))
     for row in await connection.fetch(_ORGANIZATIONS):
         versions.setdefault(("organization", row["id"]), []).append(OrganizationVersion(**row))
     return versions
@@ -127,11 +129,8 @@ async def _versions(connection: Executor) -> dict[tuple[str, str], list[Version]
 
 def _stats(row: Mapping[str, Any]) -> Stats:
     fields: dict[str, Any] = {
-        name: _day(value) if isinstance(value, date) else value for name, value in row.items()
+        name: (value - EPOCH).days if isinstance(value, date) else value
+        for name, value in row.items()
     }
     fields["counts_by_type"] = msgspec.json.decode(row["counts_by_type"], type=dict[str, int])
     return Stats(**fields)
-
-
-def _day(value: date | None) -> Day | None:
-    return None if value is None else (value - EPOCH).days

@@ -212,8 +212,52 @@ async def test_a_person_awards_what_is_there_to_award(db: Connection) -> None:
         assert await db.fetchval(AWARD, people.mentor, definition, EARNED)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "definition_version => 2",
+        "definition_version => 5",
+        "definition_version => -1",
+        "tier => 'a', tier_earned_at => 'infinity'",
+    ],
+)
+async def test_what_the_fold_could_not_believe_is_refused(db: Connection, named: str) -> None:
+    people = await settle(db)
+    row = await db.fetchrow("DELETE FROM badge_definitions WHERE key = 'first-visit' RETURNING *")
+    assert row is not None
+    await db.execute(
+        "INSERT INTO badge_definitions (id, organization_id, key, name, description, criteria,"
+        " status) VALUES ($1, $2, 'first-visit', '', '', $3, 'active')",
+        row["id"],
+        people.organization,
+        row["criteria"],
+    )
+    with pytest.raises(asyncpg.InvalidParameterValueError):
+        await db.execute(
+            f"SELECT award_badge($1, $2, now(), '{{}}', {named})", people.mentor, row["id"]
+        )
+    given = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, now(), '{}', definition_version => 3)",
+        people.mentor,
+        row["id"],
+    )
+    assert given is not None
+
+
+async def test_a_date_that_no_calendar_has_is_refused(db: Connection) -> None:
+    people = await settle(db)
+    for earned in ("infinity", "-infinity", "10000-01-01 00:00+00"):
+        with pytest.raises(asyncpg.InvalidParameterValueError):
+            await db.execute(
+                f"SELECT award_badge($1, $2, '{earned}', '{{}}')", people.mentor, people.definition
+            )
+
+
 async def test_a_tier_needs_its_date(db: Connection) -> None:
     people = await settle(db)
+    await db.execute(
+        "UPDATE badge_definitions SET name = 'Another' WHERE id = $1", people.definition
+    )
     with pytest.raises(asyncpg.CheckViolationError):
         await db.fetchrow(
             "SELECT award_badge($1, $2, now(), '{}', tier => 'gold')",
@@ -221,13 +265,13 @@ async def test_a_tier_needs_its_date(db: Connection) -> None:
             people.definition,
         )
     row = await db.fetchrow(
-        "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 7, 'gold', $3)",
+        "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 1, 'gold', $3)",
         people.mentor,
         people.definition,
         EARNED,
     )
     assert row is not None
-    assert (row["tier"], row["tier_earned_at"], row["definition_version"]) == ("gold", EARNED, 7)
+    assert (row["tier"], row["tier_earned_at"], row["definition_version"]) == ("gold", EARNED, 1)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +280,7 @@ async def test_a_tier_needs_its_date(db: Connection) -> None:
         ("UPDATE badge_awards SET revoked_at = now()", "postgres"),
         ("UPDATE badge_awards SET revoked_by = 'kari'", "kari"),
         ("UPDATE badge_awards SET revoked_at = now(), revoked_by = 'kari'", "kari"),
+        ("UPDATE badge_awards SET revoked_by = 'rule'", "postgres"),
     ],
 )
 @pytest.mark.parametrize("clear", ["revoked_at = NULL", "revoked_by = NULL"])

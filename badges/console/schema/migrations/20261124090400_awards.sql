@@ -74,6 +74,10 @@ BEGIN
         NEW.revoked_at := NULL;
         NEW.revoked_by := NULL;
     END IF;
+    -- What a person takes back is never given back by the rule, so nobody revokes in its name.
+    IF reviser <> 'rule' AND NEW.revoked_by = 'rule' AND OLD.revoked_by IS DISTINCT FROM 'rule' THEN
+        NEW.revoked_by := reviser;
+    END IF;
     NEW.changed_by := OLD.changed_by;
     IF NEW IS DISTINCT FROM OLD THEN
         NEW.changed_by := writer;
@@ -207,6 +211,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM (SELECT day::timestamp AT TIME ZONE zone AS noted) AS midnight
 $$;
 
+-- Refuses what the log could not carry, or the fold would not believe.
+CREATE OR REPLACE FUNCTION badges_private.check_award(
+    definition uuid, current_version int, named_version int, earned timestamptz[]
+) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    deleted int;
+BEGIN
+    SELECT max(v.version) INTO deleted FROM public.badge_definition_versions v
+    WHERE v.id = definition AND v.deleted;
+    IF named_version <= coalesce(deleted, 0) OR named_version > current_version THEN
+        RAISE EXCEPTION 'badge definition % has no version % to award by', definition, named_version
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = format('Leave definition_version out, or give one from %s to %s.',
+                                coalesce(deleted, 0) + 1, current_version);
+    END IF;
+    IF EXISTS (SELECT FROM unnest(earned) AS e
+               WHERE e NOT BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00') THEN
+        RAISE EXCEPTION 'earned_at and tier_earned_at must lie in the years 1 to 9999'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Leave earned_at out for today.';
+    END IF;
+END
+$$;
+
 -- The role that calls may write this name; null means the person who acts.
 CREATE OR REPLACE FUNCTION badges_private.awarder(named text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -263,6 +292,9 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Activate the definition before you award it.';
     END IF;
+    PERFORM badges_private.check_award(
+        definition.id, definition.version, award_badge.definition_version,
+        ARRAY[award_badge.earned_at, award_badge.tier_earned_at]);
     LOOP
         SELECT g INTO granted FROM badges_private.grant_awards(
             ARRAY[gen_random_uuid()], ARRAY[award_badge.peer_mentor_id], ARRAY[definition.id],
