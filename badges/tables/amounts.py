@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 from badges.tables.criteria import Metric
-from badges.tables.periods import PERIOD_OF, Period, PeriodName
+from badges.tables.pauses import Pauses
+from badges.tables.periods import PERIOD_OF, Period, PeriodName, day_of
 from badges.tables.rows import (
     AFTER_ALL,
     BEFORE_ALL,
@@ -18,7 +19,6 @@ from badges.tables.rows import (
     day_in,
     minutes_in,
 )
-from badges.tables.streaks import Pauses
 from badges.tables.types import Day
 
 
@@ -152,7 +152,7 @@ class PeriodAmounts:
     def apply(self, change: Change) -> tuple[Period, int, int]:
         """Add a row or take one out: its period, the amount there before, and after."""
         row, step = (change, 1) if change >= 0 else (~change, -1)
-        day = (row >> DAY_AT) - BIAS
+        day = day_of((row >> DAY_AT) - BIAS)
         period = self._of(day)
         metric = self._metric
         if metric == "minutes":

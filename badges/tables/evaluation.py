@@ -210,6 +210,6 @@ class _Case:
         return first_instant(day, self.plan.zone)
 
     def _change(self, kind: Kind, award: Award, **changes: object) -> Decision:
-        after = msgspec.structs.replace(award, changed_by="rule", **changes)
+        after = msgspec.structs.replace(award, changed_by="rule", changed_in=None, **changes)
         self.ledger.held[self.rule.definition_id] = after
         return Decision(kind, self.cause, award, after, self.rule.version)

@@ -5,6 +5,7 @@ from typing import Final
 
 from badges.tables.amounts import Choice
 from badges.tables.measures import NEVER, Measure
+from badges.tables.pauses import Pauses
 from badges.tables.periods import PeriodName
 from badges.tables.rows import (
     AFTER_ALL,
@@ -21,7 +22,6 @@ from badges.tables.rows import (
     type_number,
 )
 from badges.tables.specs import Least, MeasureSpec
-from badges.tables.streaks import Pauses
 from badges.tables.tally import Tally
 from badges.tables.types import Activity, Day, Pause
 

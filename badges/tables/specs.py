@@ -5,15 +5,13 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
+from badges.tables import calendars, streaks, totals, windows
 from badges.tables.amounts import Choice, History
 from badges.tables.criteria import Calendar, Fixed, Metric, Rolling, Streak, Threshold, Tier
-from badges.tables.measures import Calendar as CalendarMeasure
-from badges.tables.measures import Measure, Total
-from badges.tables.measures import Streak as StreakMeasure
+from badges.tables.measures import Measure
 from badges.tables.periods import PeriodName, day_number
 from badges.tables.rows import AFTER_ALL, BEFORE_ALL, DAY_AT, Row, begins, type_number
 from badges.tables.types import Day
-from badges.tables.windows import Rolling as RollingMeasure
 
 Kind: TypeAlias = Literal["total", "calendar", "rolling", "streak"]
 
@@ -67,13 +65,15 @@ class MeasureSpec:
     def build(self, history: History) -> Measure:
         """A measure without rows."""
         key = self.key
+        if key.kind == "total" and key.metric == "active_days":
+            return totals.ActiveDays(history, self.choice)
         if key.kind == "total":
-            return Total(history, self.choice, key.metric)
+            return totals.Total(history, self.choice, key.metric)
         if key.kind == "calendar":
-            return CalendarMeasure(history, self.choice, key.metric, key.period)
+            return calendars.Calendar(history, self.choice, key.metric, key.period)
         if key.kind == "rolling":
-            return RollingMeasure(history, self.choice, key.metric, key.days)
-        return StreakMeasure(
+            return windows.Rolling(history, self.choice, key.metric, key.days)
+        return streaks.Streak(
             history, self.choice, key.metric, key.period, key.per_period, key.grace
         )
 

@@ -1,194 +1,108 @@
-"""Runs of counting periods, with misses bridged by grace and by pauses."""
+"""Streaks: the longest run of periods in which a metric reaches an amount."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from badges.tables.periods import PERIOD_OF, Period, PeriodName
+from typing_extensions import override
+
+from badges.tables.amounts import Amount, Choice, History, PeriodAmounts
+from badges.tables.criteria import Metric
+from badges.tables.measures import Measure
+from badges.tables.periods import BEGINS, PERIOD_OF, Period, PeriodName
+from badges.tables.rows import BIAS, DAY_AT, Change, begins
+from badges.tables.runs import Runs
 from badges.tables.types import Day
 
 
-class Pauses:
-    """The periods of one kind that have a paused day, as disjoint ascending spans."""
+class Streak(Measure):
+    """The longest run of periods in which the metric reaches an amount."""
 
-    __slots__ = ("_before", "_ends", "_starts")
-
-    def __init__(self, pauses: Iterable[tuple[Day, Day | None]], period: PeriodName) -> None:
-        of = PERIOD_OF[period]
-        self._starts: list[Period] = []
-        self._ends: list[Period | None] = []
-        self._before: list[int] = []
-        for start, end in sorted(pauses, key=lambda pause: pause[0]):
-            if end is None or end >= start:
-                self._add(of(start), None if end is None else of(end))
-
-    def _add(self, start: Period, end: Period | None) -> None:
-        if not self._starts:
-            self._before.append(0)
-        elif (last := self._ends[-1]) is None:
-            return
-        elif start <= last + 1:
-            self._ends[-1] = None if end is None else max(last, end)
-            return
-        else:
-            self._before.append(self._before[-1] + last + 1 - self._starts[-1])
-        self._starts.append(start)
-        self._ends.append(end)
-
-    def between(self, first: Period, second: Period) -> int:
-        """How many paused periods lie strictly between two periods, `first` being the earlier."""
-        return self._up_to(second - 1) - self._up_to(first)
-
-    def _up_to(self, period: Period) -> int:
-        index = bisect_right(self._starts, period) - 1
-        if index < 0:
-            return 0
-        end = self._ends[index]
-        last = period if end is None else min(period, end)
-        return self._before[index] + last + 1 - self._starts[index]
-
-
-class Runs:
-    """The runs that a set of counting periods forms.
-
-    Two neighbours are of one run when at most `grace` periods between them were missed; a period
-    with a paused day is not missed. To add or to remove a period takes O(log n), except that the
-    runs are compared anew when the longest one is broken.
-    """
-
-    __slots__ = ("_grace", "_pauses", "_periods", "_starts", "_tail", "longest")
+    __slots__ = ("_amounts", "_per_period", "_period", "_plain", "_runs")
 
     def __init__(
-        self, grace: int = 0, pauses: Pauses | None = None, periods: Iterable[Period] = ()
+        self,
+        history: History,
+        choice: Choice,
+        metric: Metric,
+        period: PeriodName,
+        per_period: int,
+        grace: int,
     ) -> None:
-        self._grace = grace
-        self._pauses = pauses
-        self._periods = sorted(periods)
-        self._starts: list[Period] = []
-        self._tail = 0
-        """The length of the newest run."""
-        self.longest = 0
-        self._link()
+        super().__init__(history, choice, metric)
+        self.in_minutes = False
+        self._period: PeriodName = period
+        self._per_period = per_period
+        self._amounts = PeriodAmounts(metric, period)
+        self._runs = Runs(grace, history.paused(period))
+        self._plain = choice.everything and metric == "count" and per_period == 1
 
-    def _link(self) -> None:
-        periods = self._periods
-        self._starts = [
-            period
-            for index, period in enumerate(periods)
-            if not index or not self._linked(periods[index - 1], period)
-        ]
-        self._compare()
-
-    def _compare(self) -> None:
-        bounds = [bisect_left(self._periods, start) for start in self._starts]
-        bounds.append(len(self._periods))
-        lengths = [bounds[index + 1] - bounds[index] for index in range(len(self._starts))]
-        self.longest = max(lengths, default=0)
-        self._tail = lengths[-1] if lengths else 0
-
-    def pause(self, pauses: Pauses | None) -> None:
-        """Take in other pauses: every pair of neighbours is looked at again, O(periods)."""
-        self._pauses = pauses
-        self._link()
-
-    def _linked(self, first: Period, second: Period) -> bool:
-        missed = second - first - 1
-        if missed <= self._grace:
-            return True
-        return self._pauses is not None and (
-            missed - self._pauses.between(first, second) <= self._grace
-        )
-
-    def _span(self, period: Period) -> tuple[int, int, int]:
-        """Of the run that a counting period is in: its number, its first and one past its last."""
-        number = bisect_right(self._starts, period) - 1
-        low = bisect_left(self._periods, self._starts[number])
-        if number + 1 == len(self._starts):
-            return number, low, len(self._periods)
-        return number, low, bisect_left(self._periods, self._starts[number + 1])
-
-    def has(self, period: Period) -> bool:
-        """Whether a period counts."""
-        periods = self._periods
-        if not periods or period > periods[-1]:
-            return False
-        return periods[bisect_left(periods, period)] == period
-
-    def add(self, period: Period) -> None:
-        """A period that did not count begins to."""
-        periods = self._periods
-        if periods and period < periods[-1]:
-            self._insert(period)
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        if self._plain:
+            self._take(changes)
             return
-        # The usual case: a period after all others.
-        if periods and self._linked(periods[-1], period):
-            self._tail += 1
-        else:
-            self._starts.append(period)
-            self._tail = 1
-        periods.append(period)
-        if self._tail > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
-            self.longest = self._tail
-
-    def _insert(self, period: Period) -> None:
-        periods, starts = self._periods, self._starts
-        index = bisect_left(periods, period)
-        before = index > 0 and self._linked(periods[index - 1], period)
-        following = periods[index]
-        number = bisect_left(starts, following)
-        begins = number < len(starts) and starts[number] == following
-        if begins and self._linked(period, following):
-            if before:
-                del starts[number]
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        runs = self._runs
+        for period, counts in self._amounts.crossing(changes, self._per_period):
+            if counts:
+                runs.add(period)
             else:
-                starts[number] = period
-        elif begins and not before:
-            starts.insert(number, period)
-        periods.insert(index, period)
-        number, low, high = self._span(period)
-        self.longest = max(self.longest, high - low)
-        if number + 1 == len(starts):
-            self._tail = high - low
+                runs.remove(period)
+        self.value = runs.longest
 
-    def remove(self, period: Period) -> None:
-        """A counting period counts no longer."""
-        periods, starts = self._periods, self._starts
-        number, low, high = self._span(period)
-        index = bisect_left(periods, period)
-        del periods[index]
-        if high - low == 1:
-            del starts[number]
-        elif index == low:
-            starts[number] = periods[low]
-        elif index < high - 1 and not self._linked(periods[index - 1], periods[index]):
-            starts.insert(number + 1, periods[index])
-        if high - low == self.longest:
-            self._compare()
-        elif number >= len(starts) - 2:
-            self._tail = len(periods) - bisect_left(periods, starts[-1]) if starts else 0
+    def _take(self, changes: Iterable[Change]) -> None:
+        """What `apply` does for the streaks that most rows concern: any row makes a period count.
 
-    @property
-    def size(self) -> int:
-        """How many periods count."""
-        return len(self._periods)
+        No amounts are kept: whether a row is left in a period, the timeline says.
+        """
+        of, runs = PERIOD_OF[self._period], self._runs
+        for change in changes:
+            row = change if change >= 0 else ~change
+            period = of((row >> DAY_AT) - BIAS)
+            if runs.has(period):
+                if change < 0 and not self._is_left(period):
+                    runs.remove(period)
+            elif change >= 0:
+                runs.add(period)
+        self.value = runs.longest
 
-    @property
-    def newest(self) -> tuple[int, Period | None]:
-        """The length of the newest run and its last period; (0, None) without any."""
-        return self._tail, self._periods[-1] if self._periods else None
+    def _is_left(self, period: Period) -> bool:
+        begin = BEGINS[self._period]
+        low, high = begins(begin(period)), begins(begin(period + 1))
+        return self.history.timeline().any_between(low, high)
 
-    @property
-    def first(self) -> Period | None:
-        """The first counting period."""
-        return self._periods[0] if self._periods else None
+    @override
+    def advance(self, changes: list[Change], length: int, now: int) -> bool:
+        if self.read < length:
+            self.apply(changes[self.read :])
+            self.read = length
+        longest, level = self.value, self.up
+        if longest >= level:
+            return True
+        # A change makes at most one more period count, which joins at most two runs, or, if it is
+        # the newest period, makes the newest run longer.
+        runs = self._runs
+        joins = (level + 1) // (longest + 1) - 1
+        self.due_late = now + max(joins, level - runs.size, 1)
+        self.due = max(now + level - runs.newest[0], self.due_late)
+        return False
 
-    def beginning(self, length: int) -> Period:
-        """The first period of the first run of at least `length`; there must be one."""
-        for start in self._starts:
-            _, low, high = self._span(start)
-            if high - low >= length:
-                return start
-        raise LookupError(f"no run of {length} periods")
+    @override
+    def day(self, level: int) -> Day:
+        begin = BEGINS[self._period]
+        period = self._runs.reaching(level)
+        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        return Amount(self.metric).reaching(self._per_period, rows)
 
-    def reaching(self, length: int) -> Period:
-        """The period that made the first run of at least `length` that long; there must be one."""
-        return self._periods[bisect_left(self._periods, self.beginning(length)) + length - 1]
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return BEGINS[self._period](self._runs.beginning(level))
+
+    @override
+    def amount(self, level: int, day: Day) -> int:
+        return level
+
+    @override
+    def pause(self) -> None:
+        self._runs.pause(self.history.paused(self._period))
+        self.value = self._runs.longest

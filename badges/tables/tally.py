@@ -15,7 +15,7 @@ from badges.tables.rows import (
     begins,
     type_name,
 )
-from badges.tables.streaks import Runs
+from badges.tables.runs import Runs
 from badges.tables.types import Day, Stats
 
 _LONGER: Final[tuple[PeriodName, ...]] = ("week", "month")

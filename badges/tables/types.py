@@ -54,7 +54,8 @@ class Pause(Struct, gc=False):
 class Award(Struct):
     """A row of badge_awards: as found, as people wrote it, or as the fold believes it to be.
 
-    It is revoked exactly when `revoked_by` is set: to "rule", or to who did it.
+    It is revoked exactly when `revoked_by` is set: to "rule", or to who did it. `changed_in` is the
+    transaction (source.txId, 32 bits) in which a person last changed the row, if that is known.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Award(Struct):
     awarded_by: str = "rule"
     revoked_by: str | None = None
     changed_by: str = "rule"
+    changed_in: int | None = None
 
 
 class DefinitionVersion(Struct, frozen=True):

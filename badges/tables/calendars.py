@@ -1,0 +1,47 @@
+"""The best calendar week, month, quarter or year."""
+
+from collections.abc import Iterable
+
+from typing_extensions import override
+
+from badges.tables.amounts import Amount, Choice, History, PeriodAmounts
+from badges.tables.criteria import Metric
+from badges.tables.measures import Measure
+from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
+from badges.tables.rows import BIAS, DAY_AT, Change
+from badges.tables.types import Day
+
+
+class Calendar(Measure):
+    """The best calendar period."""
+
+    __slots__ = ("_amounts", "_period")
+
+    def __init__(
+        self, history: History, choice: Choice, metric: Metric, period: PeriodName
+    ) -> None:
+        super().__init__(history, choice, metric)
+        self._period: PeriodName = period
+        self._amounts = PeriodAmounts(metric, period)
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        self.value = self._amounts.peak(changes, self.value)
+
+    @override
+    def newest(self) -> int:
+        period = PERIOD_OF[self._period]((self.history.newest_day >> DAY_AT) - BIAS)
+        return self._amounts.values.get(period, 0)
+
+    @override
+    def day(self, level: int) -> Day:
+        period = min(each for each, value in self._amounts.values.items() if value >= level)
+        begin = BEGINS[self._period]
+        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        return Amount(self.metric).reaching(level, rows)
+
+    @override
+    def first(self, level: int, day: Day) -> Day | None:
+        return BEGINS[self._period](PERIOD_OF[self._period](day))

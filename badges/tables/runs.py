@@ -1,0 +1,154 @@
+"""Runs of counting periods, with misses bridged by grace and by pauses."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from badges.tables.pauses import Pauses
+from badges.tables.periods import Period
+
+
+class Runs:
+    """The runs that a set of counting periods forms.
+
+    Two neighbours are of one run when at most `grace` periods between them were missed; a period
+    with a paused day is not missed. To add or to remove a period takes O(log n), except that the
+    runs are compared anew when the longest one is broken.
+    """
+
+    __slots__ = ("_grace", "_pauses", "_periods", "_starts", "_tail", "longest")
+
+    def __init__(
+        self, grace: int = 0, pauses: Pauses | None = None, periods: Iterable[Period] = ()
+    ) -> None:
+        self._grace = grace
+        self._pauses = pauses
+        self._periods = sorted(periods)
+        self._starts: list[Period] = []
+        self._tail = 0
+        """The length of the newest run."""
+        self.longest = 0
+        self._link()
+
+    def _link(self) -> None:
+        periods = self._periods
+        self._starts = [
+            period
+            for index, period in enumerate(periods)
+            if not index or not self._linked(periods[index - 1], period)
+        ]
+        self._compare()
+
+    def _compare(self) -> None:
+        bounds = [bisect_left(self._periods, start) for start in self._starts]
+        bounds.append(len(self._periods))
+        lengths = [bounds[index + 1] - bounds[index] for index in range(len(self._starts))]
+        self.longest = max(lengths, default=0)
+        self._tail = lengths[-1] if lengths else 0
+
+    def pause(self, pauses: Pauses | None) -> None:
+        """Take in other pauses: every pair of neighbours is looked at again, O(periods)."""
+        self._pauses = pauses
+        self._link()
+
+    def _linked(self, first: Period, second: Period) -> bool:
+        missed = second - first - 1
+        if missed <= self._grace:
+            return True
+        return self._pauses is not None and (
+            missed - self._pauses.between(first, second) <= self._grace
+        )
+
+    def _span(self, period: Period) -> tuple[int, int, int]:
+        """Of the run that a counting period is in: its number, its first and one past its last."""
+        number = bisect_right(self._starts, period) - 1
+        low = bisect_left(self._periods, self._starts[number])
+        if number + 1 == len(self._starts):
+            return number, low, len(self._periods)
+        return number, low, bisect_left(self._periods, self._starts[number + 1])
+
+    def has(self, period: Period) -> bool:
+        """Whether a period counts."""
+        periods = self._periods
+        if not periods or period > periods[-1]:
+            return False
+        return periods[bisect_left(periods, period)] == period
+
+    def add(self, period: Period) -> None:
+        """A period that did not count begins to."""
+        periods = self._periods
+        if periods and period < periods[-1]:
+            self._insert(period)
+            return
+        # The usual case: a period after all others.
+        if periods and self._linked(periods[-1], period):
+            self._tail += 1
+        else:
+            self._starts.append(period)
+            self._tail = 1
+        periods.append(period)
+        if self._tail > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
+            self.longest = self._tail
+
+    def _insert(self, period: Period) -> None:
+        periods, starts = self._periods, self._starts
+        index = bisect_left(periods, period)
+        before = index > 0 and self._linked(periods[index - 1], period)
+        following = periods[index]
+        number = bisect_left(starts, following)
+        begins = number < len(starts) and starts[number] == following
+        if begins and self._linked(period, following):
+            if before:
+                del starts[number]
+            else:
+                starts[number] = period
+        elif begins and not before:
+            starts.insert(number, period)
+        periods.insert(index, period)
+        number, low, high = self._span(period)
+        self.longest = max(self.longest, high - low)
+        if number + 1 == len(starts):
+            self._tail = high - low
+
+    def remove(self, period: Period) -> None:
+        """A counting period counts no longer."""
+        periods, starts = self._periods, self._starts
+        number, low, high = self._span(period)
+        index = bisect_left(periods, period)
+        del periods[index]
+        if high - low == 1:
+            del starts[number]
+        elif index == low:
+            starts[number] = periods[low]
+        elif index < high - 1 and not self._linked(periods[index - 1], periods[index]):
+            starts.insert(number + 1, periods[index])
+        if high - low == self.longest:
+            self._compare()
+        elif number >= len(starts) - 2:
+            self._tail = len(periods) - bisect_left(periods, starts[-1]) if starts else 0
+
+    @property
+    def size(self) -> int:
+        """How many periods count."""
+        return len(self._periods)
+
+    @property
+    def newest(self) -> tuple[int, Period | None]:
+        """The length of the newest run and its last period; (0, None) without any."""
+        return self._tail, self._periods[-1] if self._periods else None
+
+    @property
+    def first(self) -> Period | None:
+        """The first counting period."""
+        return self._periods[0] if self._periods else None
+
+    def beginning(self, length: int) -> Period:
+        """The first period of the first run of at least `length`; there must be one."""
+        for start in self._starts:
+            _, low, high = self._span(start)
+            if high - low >= length:
+                return start
+        raise LookupError(f"no run of {length} periods")
+
+    def reaching(self, length: int) -> Period:
+        """The period that made the first run of at least `length` that long; there must be one."""
+        return self._periods[bisect_left(self._periods, self.beginning(length)) + length - 1]
