@@ -1,10 +1,4 @@
-"""The product's own fold: the log as a range, partition by partition, and nothing written.
-
-With a second argument it is profiled, and the profile written to that file.
-"""
-
-import cProfile
-import sys
+"""The product's own fold: the log as a range, partition by partition, and nothing written."""
 
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
@@ -17,11 +11,8 @@ from bench.topic import Filled
 async def race(filled: Filled) -> Lap:
     """Fold and decide the whole topic, a turn for each fetch."""
     log = KafkaLog(KafkaAccess(filled.bootstrap), filled.topic)
-    profile = cProfile.Profile() if len(sys.argv) > 2 else None
     decisions = 0
     watch = Watch()
-    if profile:
-        profile.enable()
     for number, end in enumerate(filled.ends):
         state = Partition(filled.log_id, number, start=0)
         state.take_up(versions())
@@ -29,8 +20,6 @@ async def race(filled: Filled) -> Lap:
             stopped_at = state.fold(chunk)
             assert stopped_at is None, f"unknown rule at {stopped_at}"
             decisions += len(state.close_turn().decisions)
-    if profile:
-        profile.dump_stats(sys.argv[2])
     assert decisions, "nobody got a badge"
     return watch.lap(filled.records)
 
