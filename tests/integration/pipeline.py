@@ -209,6 +209,11 @@ class Pipeline:
             "SELECT * FROM peer_mentor_stats WHERE peer_mentor_id = $1", mentor
         )
 
+    async def log_size(self) -> int:
+        """How many records the log has."""
+        (topic,) = (await self.site.cluster.topics([self.log.topic])).values()
+        return sum(await self.site.cluster.ends(topic))
+
     async def settle(self, seconds: float = PATIENCE) -> None:
         """Return when all that was committed before is decided, versions of rules included.
 

@@ -105,6 +105,10 @@ def test_connect_killed_inside_a_copy_sends_rows_again(unmanned: Rig) -> None:
         organization = await p.organization()
         mentors = [await p.mentor(organization) for _ in range(20)]
         reached, one_short = [await p.badge(organization, count_of(n)) for n in (150, 151)]
+
+        async def grew(rows: int) -> bool:
+            return await p.log_size() >= rows
+
         async with load(p, 17) as going:
             await going.more(50)
             rows = [
@@ -112,16 +116,16 @@ def test_connect_killed_inside_a_copy_sends_rows_again(unmanned: Rig) -> None:
                 for day in range(150)
                 for mentor in mentors
             ]
-            before = await log_size(p)
+            before = await p.log_size()
             async with p.pool.acquire() as connection:
                 await connection.copy_records_to_table(
                     "activities",
                     records=rows,
                     columns=["id", "peer_mentor_id", "activity_type", "activity_date"],
                 )
-            await p.until(lambda: grew(p, before + 200), what="the first rows of the COPY")
+            await p.until(lambda: grew(before + 200), what="the first rows of the COPY")
             await asyncio.to_thread(p.stack.kill, "connect")
-            sent = await log_size(p) - before
+            sent = await p.log_size() - before
             await asyncio.to_thread(p.stack.start, "connect")
             print(f"connect killed after {sent} rows; next award {await p.next_decision(60):.1f} s")
             await going.more(40)
@@ -132,18 +136,9 @@ def test_connect_killed_inside_a_copy_sends_rows_again(unmanned: Rig) -> None:
         )
         assert {row["badge_definition_id"] for row in earned} == {reached}
         assert len(earned) == len(mentors)
-        print(f"rows in the log beyond those that were written: {await log_size(p) - before}")
+        print(f"rows in the log beyond those that were written: {await p.log_size() - before}")
 
     unmanned.run(test)
-
-
-async def log_size(p: Pipeline) -> int:
-    (topic,) = (await p.site.cluster.topics([p.log.topic])).values()
-    return sum(await p.site.cluster.ends(topic))
-
-
-async def grew(p: Pipeline, rows: int) -> bool:
-    return await log_size(p) >= rows
 
 
 def test_the_application_may_hold_a_transaction_open(unmanned: Rig) -> None:

@@ -1,0 +1,123 @@
+"""When the log's continuity breaks, the worker says so within 10 s and writes nothing any more."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.new_partitions import NewPartitions
+
+from badges.console.stack import topics
+from tests.integration.pipeline import Pipeline, count_of, partition_of, pipeline
+from tests.stack import Stack
+
+TOLD_WITHIN = 10.0
+
+
+async def add_partitions(p: Pipeline, _: UUID) -> None:
+    admin = AIOKafkaAdminClient(**p.site.access.client_options())
+    await admin.start()
+    await admin.create_partitions({p.log.topic: NewPartitions(p.log.partitions + 1)})
+    await admin.close()
+
+
+async def drop_slot(p: Pipeline, _: UUID) -> None:
+    await p.site.connect.stop(p.log.connector)
+    await p.until(lambda: dropped(p), what="that the slot is free")
+
+
+async def dropped(p: Pipeline) -> bool:
+    await p.pool.execute("SELECT pg_drop_replication_slot($1)", p.log.slot)
+    return True
+
+
+async def make_topic_again(p: Pipeline, _: UUID) -> None:
+    await p.site.connect.stop(p.log.connector)
+    await p.site.cluster.delete([p.log.topic])
+    await p.until(lambda: gone(p), what="that the topic is gone")
+    await topics.ensure(
+        p.site.cluster, topics.mentor_log(p.log.topic, p.log.partitions, 1), replication_factor=1
+    )
+
+
+async def gone(p: Pipeline) -> bool:
+    return not await p.site.cluster.topics([p.log.topic])
+
+
+async def send_a_snapshot_row(p: Pipeline, mentor: UUID) -> None:
+    organization = await p.pool.fetchval(
+        "SELECT organization_id::text FROM peer_mentors WHERE id = $1", mentor
+    )
+    row = {
+        "__table": "peer_mentors",
+        "__op": "r",
+        "__source_lsn": 1,
+        "__source_sequence": '[null,"1"]',
+        "id": str(mentor),
+        "organization_id": organization,
+        "active": True,
+    }
+    async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
+        await producer.send_and_wait(
+            p.log.topic,
+            msgspec.json.encode(row),
+            str(mentor).encode(),
+            partition=partition_of(mentor, p.log.partitions),
+        )
+
+
+@pytest.mark.parametrize(
+    "damage", [add_partitions, drop_slot, make_topic_again, send_a_snapshot_row]
+)
+def test_a_worker_whose_log_broke_writes_nothing(
+    stack: Stack, damage: Callable[[Pipeline, UUID], Awaitable[None]]
+) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        await p.activity(mentor, "2026-01-01")
+        await p.settle()
+        assert await alerts(p) == []
+
+        await damage(p, mentor)
+        await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
+        before = await written(p)
+        await p.activity(mentor, "2026-01-02")
+        await p.badge(organization, count_of(1))
+        await asyncio.to_thread(worker.ask_to_end, 10)
+
+        print(damage.__name__, await alerts(p))
+        assert len(await alerts(p)) == 1
+        assert await written(p) == before
+        assert await p.award(mentor, badge) is None
+
+    with pipeline(stack) as rig:
+        rig.run(test)
+
+
+async def alerts(p: Pipeline) -> list[str]:
+    """The open alerts, but for a connector that a test itself has stopped."""
+    rows = await p.pool.fetch(
+        "SELECT kind FROM badge_alerts WHERE resolved_at IS NULL AND kind NOT LIKE 'connector_%'"
+    )
+    return [row["kind"] for row in rows]
+
+
+async def written(p: Pipeline) -> list[list[asyncpg.Record]]:
+    """Everything that a worker writes."""
+    return [
+        await p.pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        for table in (
+            "badge_awards",
+            "badge_award_events",
+            "peer_mentor_stats",
+            "badge_log_positions",
+            "badge_rule_positions",
+        )
+    ]
