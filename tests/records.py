@@ -35,6 +35,7 @@ FILLERS = {
 def value(row: Any, op: str, *, lsn: int = 0, commit: int | None = None, xid: int = 700) -> bytes:
     """The value of a record; `commit` None is a row of the snapshot, or right after it."""
     columns = {name: getattr(row, name) for name in row.__struct_fields__}
+    columns.pop("changed_in", None)
     for name in ("earned_at", "tier_earned_at"):
         if columns.get(name) is not None:
             columns[name] = columns[name].isoformat()
@@ -62,6 +63,11 @@ class Writer:
         self.partition = partition
         self._lsn = 1000
 
+    @property
+    def next_xid(self) -> int:
+        """The transaction of the next row that is streamed."""
+        return self._lsn + 10
+
     def snapshot(self, row: Any, lsn: int = 1000) -> Record:
         """A row of the first snapshot."""
         return self._append(row, value(row, "r", lsn=lsn))
@@ -84,7 +90,7 @@ class Writer:
 
     def _streamed(self, row: Any, op: str) -> Record:
         self._lsn += 10
-        return self._append(row, value(row, op, lsn=self._lsn, commit=self._lsn))
+        return self._append(row, value(row, op, lsn=self._lsn, commit=self._lsn, xid=self._lsn))
 
     def _append(self, row: Any, text: bytes) -> Record:
         mentor = row.id if isinstance(row, Mentor) else row.peer_mentor_id

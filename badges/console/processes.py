@@ -20,7 +20,7 @@ from badges.streams.agreement import Agreement, PostgresWal
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
-from badges.streams.continuity import Continuity
+from badges.streams.continuity import KINDS, Continuity
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
@@ -54,7 +54,9 @@ async def _until_told(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with AsyncExitStack() as stack:
         pool = await create_pool(
-            settings.database_url.get_secret_value(), max_size=settings.partitions + 4
+            settings.database_url.get_secret_value(),
+            role="badges_worker",
+            max_size=settings.partitions + 4,
         )
         stack.push_async_callback(_close, pool)
         generation = await _live(pool)
@@ -120,7 +122,7 @@ async def _assemble(
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
-        gate=Gate(continuity.look, continuity.condemn, alerts),
+        gate=Gate(continuity.look, continuity.condemn, alerts, KINDS),
         agreement=Agreement(sink, alerts, PostgresWal(pool, generation.slot)),
         alerts=alerts,
     )

@@ -13,6 +13,9 @@ from badges.sinks.base import DeadLetter, Unavailable
 
 log = structlog.get_logger(__name__)
 
+LARGEST_KEY = 1_000
+"""Bytes of an original key that are kept; ours have 36."""
+
 LARGEST_VALUE = 400_000
 """Bytes of an original value that are kept; a message is then well below Kafka's usual 1 MiB."""
 
@@ -30,6 +33,8 @@ def key_of(letter: DeadLetter) -> str:
 
 def encode(letter: DeadLetter) -> bytes:
     """Return the letter as JSON, key and value in base64; an overlong value is cut, and said so."""
+    if letter.key is not None and len(letter.key) > LARGEST_KEY:
+        letter = msgspec.structs.replace(letter, key=letter.key[:LARGEST_KEY])
     size = len(letter.value or b"")
     if letter.value is not None and size > LARGEST_VALUE:
         letter = msgspec.structs.replace(

@@ -192,7 +192,7 @@ class MemorySink:
             if _held_state(row) == _held_state(after):
                 return False
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
-            row.revoked_by, row.changed_by = after.revoked_by, "rule"
+            row.revoked_by, row.changed_by, row.changed_in = after.revoked_by, "rule", None
         self.events.append(_event(decision))
         return True
 
@@ -202,6 +202,8 @@ def _held_state(award: Award) -> tuple[object, ...]:
 
 
 def _same(row: Award, believed: Award) -> bool:
+    if believed.changed_in not in (None, row.changed_in):
+        return False
     return (row.tier, row.revoked_by, row.changed_by) == (
         believed.tier,
         believed.revoked_by,

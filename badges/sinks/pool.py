@@ -30,14 +30,16 @@ async def create_pool(
     url: str,
     *,
     application_name: str = "badges worker",
+    role: str | None = None,
     max_size: int = 8,
     connect_timeout: float = 5.0,
     command_timeout: float = 30.0,
 ) -> Pool:
     """Make a pool on `url`; timeouts in seconds. It connects when it must, so it may be made early.
 
-    A connection goes back without the usual RESET ALL, so nothing may be set on one for longer
-    than a transaction.
+    With a `role`, whoever the URL names acts as it, and must be it or a member: what the worker
+    writes is told apart from people's acts by its role. A connection goes back without the usual
+    RESET ALL, so nothing may be set on one for longer than a transaction.
     """
     return await asyncpg.create_pool(
         url,
@@ -47,7 +49,11 @@ async def create_pool(
         command_timeout=command_timeout,
         init=_prepare,
         reset=_leave_as_it_is,
-        server_settings={**SERVER_SETTINGS, "application_name": application_name},
+        server_settings={
+            **SERVER_SETTINGS,
+            "application_name": application_name,
+            **({"role": role} if role else {}),
+        },
     )
 
 

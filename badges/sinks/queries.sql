@@ -65,7 +65,7 @@ WITH asked AS MATERIALIZED (
         place int, kind text, id uuid, peer_mentor_id uuid, badge_definition_id uuid,
         earned_at timestamptz, definition_version int, tier text, tier_earned_at timestamptz,
         revoked_by text, evidence jsonb, believed_tier text, believed_revoked_by text,
-        believed_changed_by text, decided_by_version int, source text)
+        believed_changed_by text, believed_xid bigint, decided_by_version int, source text)
 ), granted AS MATERIALIZED (
     SELECT g AS id
     FROM (
@@ -91,6 +91,8 @@ WITH asked AS MATERIALIZED (
         AND a.tier IS NOT DISTINCT FROM d.believed_tier
         AND a.revoked_by IS NOT DISTINCT FROM d.believed_revoked_by
         AND a.changed_by IS NOT DISTINCT FROM d.believed_changed_by
+        AND (d.believed_xid IS NULL
+             OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
         AND (a.tier, a.tier_earned_at, a.revoked_by)
             IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)
     RETURNING a.id

@@ -28,6 +28,7 @@ class DecisionRow(Struct, frozen=True):
     believed_tier: str | None
     believed_revoked_by: str | None
     believed_changed_by: str | None
+    believed_xid: int | None
     decided_by_version: int
     source: str
 
@@ -70,6 +71,7 @@ def _decision_row(place: int, decision: Decision) -> DecisionRow:
         believed_tier=believed.tier if believed else None,
         believed_revoked_by=believed.revoked_by if believed else None,
         believed_changed_by=believed.changed_by if believed else None,
+        believed_xid=believed.changed_in if believed else None,
         decided_by_version=decision.definition_version,
         source=decision.cause.source,
     )

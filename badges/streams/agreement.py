@@ -108,7 +108,10 @@ class Agreement:
     async def suspect(self, state: Partition) -> Suspicion | None:
         """Compare all mentors of a partition that has caught up. Raises Unavailable."""
         found = await self._differences(state, state.ledgers)
-        return Suspicion(found, await self._wal.written()) if found else None
+        if found:
+            return Suspicion(found, await self._wal.written())
+        await self._alerts.resolve(KIND, subject=str(state.number))
+        return None
 
     async def look_again(self, state: Partition, suspicion: Suspicion) -> Suspicion | None:
         """Compare again when nothing is left to fold; what is left to suspect. Raises Unavailable.
@@ -163,5 +166,5 @@ class Agreement:
 
 
 def _bare(award: Award) -> Award:
-    """The award without who wrote its row last: the worker and a person may agree."""
-    return msgspec.structs.replace(award, changed_by="")
+    """The award without who wrote its row last, and when: the worker and a person may agree."""
+    return msgspec.structs.replace(award, changed_by="", changed_in=None)

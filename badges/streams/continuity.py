@@ -13,7 +13,7 @@ import structlog
 from badges.streams import generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
-from badges.streams.errors import LogBroken
+from badges.streams.errors import GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
 from badges.streams.generations import Executor, Generation
 
@@ -152,6 +152,18 @@ def offsets_lost(generation: Generation, facts: Facts) -> Break | None:
     return None
 
 
+def database_behind(_: Generation, facts: Facts) -> Break | None:
+    """Has the database gone back to before what was sent from it?"""
+    sent = sent_lsn(facts.offsets[0]) if facts.offsets else None
+    if sent is None or facts.wal_end >= sent:
+        return None
+    return Break(
+        "database_behind",
+        f"the database was put back: its WAL ends at {facts.wal_end}, the connector has sent up to "
+        f"{sent}",
+    )
+
+
 QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     noted,
     other_database,
@@ -162,7 +174,26 @@ QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     slot_missing,
     offsets_lost,
     slot_ahead,
+    database_behind,
 )
+
+KINDS = (
+    "other_database",
+    "topic_missing",
+    "topic_replaced",
+    "partitions_changed",
+    "topic_settings",
+    "log_cut",
+    "log_short",
+    "slot_missing",
+    "slot_lost",
+    "offsets_lost",
+    "snapshot_again",
+    "slot_ahead",
+    "database_behind",
+    "snapshot_row",
+)
+"""What the alerts of a break are called."""
 
 
 def judge(generation: Generation, facts: Facts) -> Break | None:
@@ -205,6 +236,8 @@ class Continuity:
     async def look(self) -> Break | None:
         """What is broken, or None. Raises CannotTell."""
         facts = await gather(self._generation, self._connection, self._cluster, self._connect)
+        if facts.state == "closed":
+            raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
         found = judge(self._generation, facts)
         if found is None:
             self._suspicion = ("", 0)

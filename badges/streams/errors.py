@@ -1,6 +1,10 @@
 """What can be wrong with a log."""
 
 
+class GenerationClosed(Exception):
+    """Another generation of the log is live: the worker has to begin again with that."""
+
+
 class LogBroken(Exception):
     """The log contradicts itself: `kind` is the alert's, the text says what was read where.
 

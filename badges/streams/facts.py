@@ -56,6 +56,7 @@ class Facts(Struct, frozen=True):
     starts: Sequence[int]
     ends: Sequence[int]
     offsets: Sequence[Mapping[str, Any]] | None
+    wal_end: int
 
 
 async def read_slot(connection: Executor, slot: str) -> Slot | None:
@@ -80,9 +81,13 @@ async def gather(
             kafka, offsets = await asyncio.gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)
             )
+            # After Connect: what it has sent lies before this, unless the database was put back.
+            wal_end = await connection.fetchval(
+                "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
+            )
     except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error
-    return Facts(**database, **kafka, offsets=offsets)
+    return Facts(**database, **kafka, offsets=offsets, wal_end=wal_end)
 
 
 async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:

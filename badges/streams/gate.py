@@ -1,15 +1,20 @@
 """Whether turns may be written: the log's continuity, looked at each second and when in doubt."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import structlog
 
 from badges.sinks.alerts import Alerts
-from badges.streams.errors import LogBroken
+from badges.streams.errors import GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
+PATIENT_LOOKS = 15
+"""So many looks in a row may fail before that is an alert: a server restarts in less."""
+
+UNREACHABLE = "log_unreachable"
+"""The alert of Kafka or Postgres not answering a look."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,10 +27,12 @@ class Gate:
         look: Callable[[], Awaitable[LogBroken | None]],
         condemn: Callable[[LogBroken], Awaitable[None]],
         alerts: Alerts,
+        kinds: Iterable[str] = (),
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
-        `condemn` notes for every worker that the log contradicts itself.
+        `condemn` notes for every worker that the log contradicts itself. `kinds` are those of the
+        alerts that `look` leads to: an earlier process may have left some open.
         """
         self._look = look
         self._condemn = condemn
@@ -33,7 +40,9 @@ class Gate:
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
         self._doubts = 0
-        self._told: LogBroken | None = None
+        self._open_kinds = {*kinds, UNREACHABLE}
+        self._told = ""
+        self._failures = 0
         self._sealed = False
 
     async def passed(self) -> None:
@@ -59,11 +68,14 @@ class Gate:
             self._asked.clear()
             try:
                 found = await self._look()
+            except GenerationClosed:
+                raise
             except Exception as error:
-                log.warning("the log's continuity cannot be looked at", error=str(error))
                 self._close()
+                await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
+            self._failures = 0
             await self._judge(found, doubts)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
@@ -77,16 +89,31 @@ class Gate:
             self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
-        if self._told is None:
-            self._told = found
-            log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
-            if not found.told:
-                await self._alerts.raise_alert(found.kind, {"message": str(found)})
+        if self._told == found.kind:
+            return
+        self._told = found.kind
+        log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
+        if not found.told:
+            await self._resolve(self._open_kinds - {found.kind})
+            self._open_kinds = {found.kind}
+            await self._alerts.raise_alert(found.kind, {"message": str(found)})
+
+    async def _cannot_look(self, error: Exception) -> None:
+        self._failures += 1
+        log.warning("the log's continuity cannot be looked at", error=str(error))
+        if self._failures == PATIENT_LOOKS:
+            self._open_kinds.add(UNREACHABLE)
+            await self._alerts.raise_alert(
+                UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
+            )
 
     async def _mended(self) -> None:
-        if self._told is not None:
-            await self._alerts.resolve(self._told.kind)
-            self._told = None
+        await self._resolve(self._open_kinds)
+        self._open_kinds, self._told = set(), ""
+
+    async def _resolve(self, kinds: Iterable[str]) -> None:
+        for kind in sorted(kinds):
+            await self._alerts.resolve(kind)
 
     def _close(self) -> None:
         self._doubts += 1

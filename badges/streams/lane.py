@@ -6,7 +6,6 @@ lane that is fenced throws its state away and begins again from the position in 
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,10 +26,15 @@ from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
 from badges.telemetry import metrics
 
+LANE_FAILED = "lane_failed"
+"""The alert of a partition on which a worker ends again and again."""
+
 FOLD_SLICE = 1000
 """Records folded between two turns of the event loop."""
 UNKNOWN_RULE_SECONDS = 30.0
 """How long a row waits for a version of what it names to become visible."""
+DECIDE_SLICE = 200
+"""Mentors decided by new versions between two turns of the event loop."""
 IDLE_SECONDS = 1.0
 """How long a lane waits for work before it looks whether it missed any."""
 
@@ -90,8 +94,6 @@ class Lane:
                 await self._tools.gate.broken(broken)
 
     async def _follow(self, state: Partition) -> None:
-        # What was built now stays: the garbage collector need not look at it again and again.
-        gc.freeze()
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
         watch = Watch(self._tools.agreement, state)
         await self._decide(state, ())
@@ -101,6 +103,7 @@ class Lane:
                 await self._decide_missed(state)
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
+                    await self._tools.alerts.resolve(LANE_FAILED, subject=str(self.partition))
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
@@ -145,8 +148,11 @@ class Lane:
     async def _take_up(self, state: Partition) -> None:
         newer = self._tools.versions.newer_than(state.taken)
         if newer or state.turn == 0:
-            state.take_up(newer)
-            await asyncio.sleep(0)
+            state.put_into_effect(newer)
+            mentors = list(state.ledgers)
+            for first in range(0, len(mentors), DECIDE_SLICE):
+                state.decide(mentors[first : first + DECIDE_SLICE])
+                await asyncio.sleep(0)
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.

@@ -10,7 +10,6 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from badges.sinks.base import Unavailable
-from badges.streams.errors import LogBroken
 from badges.streams.kafka import KafkaAccess
 
 CHUNK_RECORDS = 5000
@@ -41,8 +40,9 @@ class Log(Protocol):
     def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
         """Yield the records of offsets [start, end) in order, in chunks.
 
-        Offsets that hold no record (a transaction's marks) are passed over. Raises LogBroken when
-        the log does not have all of the range, and Unavailable.
+        Offsets that hold no record (a transaction's marks) are passed over. Raises Unavailable,
+        also when the range is not there: a broker that has just started may not know its end yet,
+        and whether the log is short is judged by its continuity.
         """
         ...
 
@@ -84,10 +84,9 @@ class KafkaLog:
         first = (await consumer.beginning_offsets([place]))[place]
         last = (await consumer.end_offsets([place]))[place]
         if start < first or end > last:
-            raise LogBroken(
-                "log_short",
+            raise Unavailable(
                 f"partition {place.partition} of {self._topic} has offsets {first} to {last}, but "
-                f"{start} to {end} are needed: what is missing was already decided",
+                f"{start} to {end} are needed"
             )
 
 
@@ -149,6 +148,6 @@ class MemoryLog:
         """See `Log.read`."""
         records = self.records[partition]
         if end > len(records):
-            raise LogBroken("log_short", f"partition {partition} ends at offset {len(records)}")
+            raise Unavailable(f"partition {partition} ends at offset {len(records)}")
         for first in range(start, end, CHUNK_RECORDS):
             yield records[first : min(end, first + CHUNK_RECORDS)]

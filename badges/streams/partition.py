@@ -72,13 +72,22 @@ class Partition:
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
+        self.put_into_effect(versions)
+        self.decide(list(self.ledgers))
+
+    def put_into_effect(self, versions: Iterable[Version]) -> None:
+        """Put versions into effect before the next record; `decide` every mentor before that."""
         versions = list(versions)
         self.book.take_up(versions)
         for position in _newest(versions):
             self.taken[position.kind, position.id] = position.version
             self._draft.rule_positions.append(position)
+
+    def decide(self, mentors: Iterable[str]) -> None:
+        """Decide some mentors by the versions that were put into effect."""
         cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
-        for mentor, ledger in self.ledgers.items():
+        for mentor in mentors:
+            ledger = self.ledgers[mentor]
             self._draft.decisions += decide(ledger, self.book, cause)
             if self.turn == 0:
                 self._draft.touched[mentor] = ledger
@@ -248,7 +257,7 @@ class Partition:
                 partition=self.number,
                 offset=message.offset,
                 reason=str(error) or type(error).__name__,
-                at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
+                at=_moment(message.timestamp),
                 key=message.key,
                 value=message.value,
             )
@@ -277,6 +286,14 @@ def key_of(version: Version) -> tuple[str, str]:
     """The (kind, id) that a version is of."""
     is_definition = isinstance(version, DefinitionVersion)
     return ("definition" if is_definition else "organization"), version.id
+
+
+def _moment(milliseconds: int) -> datetime:
+    """When a record was written, or the epoch's beginning where its timestamp is no date."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _newest(versions: Iterable[Version]) -> list[RulePosition]:

@@ -20,7 +20,7 @@ FIRST_DAY, LAST_DAY = -2440588, 2145031948
 """Postgres' dates, 4713 BC to 5874897. Debezium sends its infinities as days outside of them."""
 
 BoundedDay: TypeAlias = Annotated[Day, Meta(ge=FIRST_DAY, le=LAST_DAY)]
-BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 """What reading a record raises that is not one."""
@@ -125,6 +125,7 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
             awarded_by=self.awarded_by,
             revoked_by=self.revoked_by,
             changed_by=self.changed_by,
+            changed_in=None if self.op == "r" or self.changed_by == "rule" else self.xid,
         )
 
 

@@ -7,6 +7,7 @@ A measure is not told of every row. It says how many changes (or minutes) it tak
 level can be reached, its slack, and reads what came meanwhile in one go when that is used up.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -22,7 +23,7 @@ Bounds: TypeAlias = tuple[int, int]
 """What a rule waits for: a level to be reached (NEVER: none) and one to be lost (0: none)."""
 
 
-class Measure:
+class Measure(ABC):
     """One mentor's standing in what a measure measures, and who waits for it to change."""
 
     __slots__ = (
@@ -89,21 +90,21 @@ class Measure:
             self.read = length
         return not self.holds(self.down)
 
+    @abstractmethod
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in rows that came and went."""
-        raise NotImplementedError
 
     def holds(self, level: int) -> bool:
         """Whether the level is reached."""
         return self.value >= level
 
+    @abstractmethod
     def day(self, level: int) -> Day:
         """The date on which the level was first reached, going through the rows by date."""
-        raise NotImplementedError
 
+    @abstractmethod
     def first(self, level: int, day: Day) -> Day | None:
         """The date from which rows count towards the level reached on `day`; None: all."""
-        raise NotImplementedError
 
     def amount(self, level: int, day: Day) -> int:
         """How much was reached: all of a total, or of the window or run up to that day."""

@@ -398,6 +398,36 @@ async def test_a_workers_connection_waits_shortly_and_says_its_name(worker: Pool
     assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
 
 
+async def test_two_acts_that_leave_a_row_as_it_was_overtake_all_the_same(
+    world: PostgresWorld, owner: Pool
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+
+    async def act(change: str) -> int:
+        return int(
+            await owner.fetchval(
+                f"UPDATE badge_awards SET {change} WHERE id = $1"
+                " RETURNING changed_xid::text::bigint & 4294967295",
+                granted.after.id,
+            )
+        )
+
+    await act("revoked_by = 'anna'")
+    first = await act("revoked_by = NULL")
+    by_hand = {"changed_by": "postgres", "changed_in": first}
+    read = msgspec.structs.replace(granted.after, **by_hand)
+    await act("revoked_by = 'anna'")
+    last = await act("revoked_by = NULL")
+    stale = await world.sink.write(log.turn(revoke(log.cause(), read)))
+    assert (stale.written, stale.overtaken) == (0, 1)
+    read = msgspec.structs.replace(read, changed_in=last)
+    fresh = await world.sink.write(log.turn(revoke(log.cause(), read)))
+    assert (fresh.written, fresh.overtaken) == (1, 0)
+
+
 async def test_what_is_about_an_id_that_is_none_does_not_stop_the_turn(
     world: PostgresWorld,
 ) -> None:

@@ -143,7 +143,10 @@ class World:
     async def awards(self) -> dict[str, Award]:
         """What the database holds, ids aside."""
         rows = await self.sink.awards(LOG, 0, [MENTOR])
-        return {row.badge_definition_id: msgspec.structs.replace(row, id="") for row in rows}
+        return {
+            row.badge_definition_id: msgspec.structs.replace(row, id="", changed_in=None)
+            for row in rows
+        }
 
     def _tools(self) -> tuple[Gate, Tools]:
         async def look() -> None:
@@ -249,7 +252,10 @@ class World:
                 return
             there = self._awards_of(row.badge_definition_id)
             name = there[0].id if there else f"hand-{self.random.random()}"
-            row = msgspec.structs.replace(row, id=name, definition_version=self._version(row))
+            xid = self.writer.next_xid
+            row = msgspec.structs.replace(
+                row, id=name, definition_version=self._version(row), changed_in=xid
+            )
             self.sink.put_award(row)
             op = "u" if there else "c"
         else:

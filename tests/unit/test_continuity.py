@@ -35,6 +35,7 @@ WHOLE = Facts(
     starts=(0, 0),
     ends=(10, 20),
     offsets=({"lsn": 100, "lsn_proc": 100, "lsn_commit": 90},),
+    wal_end=100,
 )
 
 
@@ -45,6 +46,7 @@ def test_a_whole_log_has_no_break() -> None:
 @pytest.mark.parametrize(
     ("kind", "lasting", "difference"),
     [
+        ("database_behind", True, {"wal_end": 99}),
         ("log_broken", False, {"state": "broken", "reason": "somebody saw it"}),
         ("other_database", True, {"identity": ("8", 1)}),
         ("other_database", True, {"identity": ("7", 2)}),

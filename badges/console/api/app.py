@@ -17,7 +17,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = settings
         pool = await create_pool(
-            settings.database_url.get_secret_value(), application_name="badges api"
+            settings.database_url.get_secret_value(),
+            application_name="badges api",
+            role="badges_api",
         )
         async with pool:
             app.state.pool = pool

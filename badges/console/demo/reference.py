@@ -237,7 +237,7 @@ class Reference:
     def _write(
         self, kind: str, definition: DefinitionVersion, award: Award, **changes: object
     ) -> Award:
-        after = msgspec.structs.replace(award, changed_by="rule", **changes)
+        after = msgspec.structs.replace(award, changed_by="rule", changed_in=None, **changes)
         self.awards[definition.id] = after
         self.events.append(Happened(kind, definition.id, after.tier, definition.version))
         return after

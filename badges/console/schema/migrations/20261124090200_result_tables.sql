@@ -17,7 +17,8 @@ ALTER TABLE public.badge_awards
     ADD COLUMN IF NOT EXISTS awarded_by text NOT NULL DEFAULT 'rule',
     ADD COLUMN IF NOT EXISTS revoked_at timestamptz,
     ADD COLUMN IF NOT EXISTS revoked_by text,
-    ADD COLUMN IF NOT EXISTS changed_by text;
+    ADD COLUMN IF NOT EXISTS changed_by text,
+    ADD COLUMN IF NOT EXISTS changed_xid xid8;
 
 UPDATE public.badge_awards SET changed_by = awarded_by WHERE changed_by IS NULL;
 

@@ -63,6 +63,7 @@ BEGIN
             WHERE id = NEW.badge_definition_id;
         END IF;
         NEW.changed_by := writer;
+        NEW.changed_xid := CASE WHEN writer <> 'rule' THEN pg_current_xact_id() END;
         RETURN NEW;
     END IF;
     IF NEW.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at
@@ -78,9 +79,12 @@ BEGIN
     IF reviser <> 'rule' AND NEW.revoked_by = 'rule' AND OLD.revoked_by IS DISTINCT FROM 'rule' THEN
         NEW.revoked_by := reviser;
     END IF;
+    -- The transaction tells a person's acts apart where all else is as before (taken, given back).
     NEW.changed_by := OLD.changed_by;
+    NEW.changed_xid := OLD.changed_xid;
     IF NEW IS DISTINCT FROM OLD THEN
         NEW.changed_by := writer;
+        NEW.changed_xid := CASE WHEN writer <> 'rule' THEN pg_current_xact_id() END;
     END IF;
     RETURN NEW;
 END
