@@ -114,5 +114,5 @@ class Measure(ABC):
         """How far it is towards the level, at most the level."""
         return min(self.value, level)
 
-    def pause(self) -> None:
+    def pause(self) -> None:  # noqa: B027 - most measures have nothing to do then
         """Take in other pauses: of no matter except to streaks."""

@@ -1,0 +1,72 @@
+"""Rows that no calendar knows: nothing raises, and what can be said is right."""
+
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from badges.tables.decisions import Cause
+from badges.tables.evaluation import decide
+from badges.tables.explain import explain
+from badges.tables.ledger import Ledger
+from badges.tables.rules import RuleBook
+from badges.tables.types import Award
+from tests.builders import (
+    MENTOR,
+    Storyteller,
+    Took,
+    activity,
+    definition,
+    mentor,
+    organization,
+    pause,
+    training,
+)
+
+FAR = [-(2**31), -800_000, -719_163, -719_162, -1, 0, 2_932_896, 2_932_897, 2**31 - 1]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_date_and_no_number_raises(seed: int) -> None:
+    random = Random(seed)
+    book, ledger = RuleBook(), Ledger(MENTOR)
+    for happening in Storyteller(random).tell(60):
+        if isinstance(happening, Took):
+            book.take_up(happening.versions)
+    ledger.put_mentor(mentor())
+    for number in range(60):
+        day = random.choice(FAR) + random.randrange(-3, 4) * random.randrange(3)
+        row = f"r{number % 40}"
+        kind = random.randrange(8)
+        if kind == 0:
+            ledger.put_pause(pause(row, day, random.choice([None, random.choice(FAR)])))
+        elif kind == 1:
+            ledger.put_training(training(row, "basic", day))
+        elif kind == 2:
+            ledger.drop_activity(row)
+        else:
+            ledger.put_activity(activity(row, day, minutes=random.choice([None, -5, 2**31 - 1])))
+        decide(ledger, book, Cause("log", 0, number))
+    assert ledger.stats().activity_count > 0
+    assert all(award.earned_at.tzinfo for award in ledger.held.values())
+    assert explain(ledger, book).keys() <= {f"k{n}-{who}" for n in range(6) for who in OWNERS}
+
+
+OWNERS = ("everyone", "org-a", "org-b")
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_an_award_from_the_edge_of_time_counts_as_a_prerequisite(moment: datetime) -> None:
+    book, ledger = RuleBook(), Ledger(MENTOR)
+    book.take_up(
+        [
+            organization(timezone="Pacific/Apia"),
+            definition("old", {"type": "training", "courses": ["none"]}),
+            definition("new", {"type": "badges", "badges": ["old"]}),
+        ]
+    )
+    ledger.put_mentor(mentor())
+    ledger.put_award(Award("a", MENTOR, "old", moment.replace(tzinfo=UTC), awarded_by="anna"))
+    (decision,) = decide(ledger, book, Cause("log", 0, 0))
+    assert decision.after.badge_definition_id == "new"
+    assert abs(decision.after.earned_at - moment.replace(tzinfo=UTC)).days <= 1
