@@ -19,7 +19,7 @@ from badges.streams.log import Log, Message
 from badges.streams.partition import Partition
 from badges.streams.rule_versions import Versions
 
-FOLD_SLICE = 500
+FOLD_SLICE = 100
 """Records folded between two turns of the event loop."""
 
 log = structlog.get_logger(__name__)
