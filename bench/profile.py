@@ -5,11 +5,13 @@ cProfile's, which makes small functions look dearer than they are.
 """
 
 import cProfile
+import gc
 import pstats
 import sys
 import time
 from collections.abc import Callable, Sequence
 
+from badges.console.processes import GC_THRESHOLDS
 from badges.streams.log import MemoryLog, Message
 from badges.streams.partition import Partition, Version
 from badges.streams.records import decode
@@ -25,6 +27,7 @@ SHOWN = 30
 
 def main() -> int:
     """Measure, profile and print."""
+    gc.set_threshold(*GC_THRESHOLDS)
     log = MemoryLog()
     for record in lives(RECORDS, 1):
         log.append(0, record.key, record.value)

@@ -1,6 +1,7 @@
 """How a contender is started, what it is told, and what it answers."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.processes import GC_THRESHOLDS
 from bench.topic import Filled
 from tests.stack import ROOT
 
@@ -59,6 +61,7 @@ def run(name: str, filled: Filled) -> Lap:
 
 
 def contend(race: Callable[[Filled], Coroutine[None, None, Lap]]) -> None:
-    """Be a contender: do what the command line says and print the lap."""
+    """Be a contender, collecting garbage as a worker does: read what is told, print the lap."""
+    gc.set_threshold(*GC_THRESHOLDS)
     filled = msgspec.json.decode(sys.argv[1], type=Filled)
     print(msgspec.json.encode(asyncio.run(race(filled))).decode(), flush=True)
