@@ -52,7 +52,7 @@ class Recovery:
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
-        async for chunk in self._log.read(number, 0, position.next_offset):
+        async for chunk in self._read(number, position.next_offset):
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 before = chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)]
                 state.fold(before, waiting=False)
