@@ -16,6 +16,8 @@ from badges.sinks.alerts import Alerts
 from badges.sinks.base import Sink, Unavailable
 from badges.sinks.failures import translated
 from badges.sinks.pool import Pool
+from badges.streams import generations
+from badges.streams.facts import read_slot
 from badges.streams.partition import Partition
 from badges.tables.types import Award
 
@@ -81,20 +83,13 @@ class PostgresWal:
     async def written(self) -> int:
         """See `Wal.written`."""
         with translated():
-            written = await self._pool.fetchval(
-                "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
-            )
-        return int(written)
+            return await generations.insert_lsn(self._pool)
 
     async def sent(self) -> int:
         """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
         with translated():
-            sent = await self._pool.fetchval(
-                "select (confirmed_flush_lsn - '0/0')::bigint from pg_replication_slots"
-                " where slot_name = $1",
-                self._slot,
-            )
-        return int(sent or 0)
+            slot = await read_slot(self._pool, self._slot)
+        return (slot.confirmed or 0) if slot else 0
 
 
 class Agreement:

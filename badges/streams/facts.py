@@ -82,9 +82,7 @@ async def gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)
             )
             # After Connect: what it has sent lies before this, unless the database was put back.
-            wal_end = await connection.fetchval(
-                "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
-            )
+            wal_end = await generations.insert_lsn(connection)
     except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error
     return Facts(**database, **kafka, offsets=offsets, wal_end=wal_end)
