@@ -9,12 +9,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import structlog
 
 from badges.sinks.alerts import Alerts
-from badges.sinks.base import DeadLetter, DeadLetters, Disconnected, Fenced, Sink, Turn, Unavailable
+from badges.sinks.base import (
+    DeadLetter,
+    DeadLetters,
+    Disconnected,
+    Fenced,
+    Outcome,
+    Sink,
+    Turn,
+    Unavailable,
+)
 from badges.streams.agreement import Agreement, Watch
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
@@ -25,6 +34,8 @@ from badges.streams.records import Record
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
 from badges.telemetry import metrics
+
+Answer = TypeVar("Answer")
 
 LANE_FAILED = "lane_failed"
 """The alert of a partition on which a worker ends again and again."""
@@ -140,7 +151,7 @@ class Lane:
             await self._take_up(state)
             stopped_at = await self._fold(state, messages)
             if not state.turn_is_empty:
-                await self._write(state.letters, state.close_turn())
+                await self._write(state)
             if stopped_at is None:
                 return
             await self._until_known(state, stopped_at)
@@ -188,26 +199,34 @@ class Lane:
             await asyncio.sleep(0)
         return None
 
-    async def _write(self, letters: Sequence[DeadLetter], turn: Turn) -> None:
+    async def _write(self, state: Partition) -> None:
+        letters, turn = state.letters, state.close_turn()
         if letters:
             await self._until_available(lambda: self._tools.dead_letters.send(letters))
         with metrics.TURN_SECONDS.time():
-            await self._until_available(lambda: self._tools.sink.write(turn))
-        metrics.TURNS.inc()
-        metrics.RECORDS.inc(turn.end - turn.start)
-        metrics.DEAD_LETTERS.inc(len(letters))
-        metrics.NEXT_OFFSET.labels(self.partition).set(turn.end)
+            outcome = await self._until_available(lambda: self._tools.sink.write(turn))
+        _count(turn, outcome, letters)
+        metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
 
-    async def _until_available(self, attempt: Callable[[], Awaitable[Any]]) -> None:
+    async def _until_available(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         for delay in delays():
             await self._tools.gate.passed()
             try:
-                await attempt()
+                return await attempt()
             except Unavailable as error:
                 if isinstance(error, Disconnected):
                     self._tools.gate.doubt()
                 metrics.RETRIES.inc()
                 self._log.warning("not available, trying again", error=str(error))
                 await asyncio.sleep(delay)
-            else:
-                return
+        raise AssertionError("delays never end")
+
+
+def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
+    metrics.TURNS.inc()
+    metrics.RECORDS.inc(turn.end - turn.start)
+    metrics.AWARDS.inc(outcome.written)
+    metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
+    metrics.DROPPED.labels("gone").inc(outcome.gone)
+    metrics.DEAD_LETTERS.inc(len(letters) + len(outcome.rejected))
+    metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

@@ -9,7 +9,7 @@ TURN_SECONDS = Histogram(
     "From the first attempt to write a turn to its commit.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
-AWARDS = Counter("badges_award_changes", "Rows of badge_awards changed, by kind.", ["kind"])
+AWARDS = Counter("badges_award_changes", "Rows of badge_awards that the rule changed.")
 DROPPED = Counter(
     "badges_decisions_dropped",
     "Decisions not written: overtaken by a person, or about what was deleted meanwhile.",
