@@ -14,7 +14,7 @@ _numbers = count(1)
 
 def measure(bench: Bench) -> list[Figure]:
     """Let every contender read the same topic, some rounds in turn; the best lap of each counts."""
-    records = bench.size(600_000, 60_000)
+    records = bench.size(400_000, 60_000)
     filled = _topic(bench, records)
     laps = _rounds(["floor", "fold", "worker", "catch_up"], filled, bench.size(3, 1))
     faust = run("faust_table", _topic(bench, records // 15))
