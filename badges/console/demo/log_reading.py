@@ -10,11 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from badges.streams.kafka import KafkaAccess
-from badges.streams.records import AwardRecord, Record, decode
+from badges.streams.records import UNREADABLE, AwardRecord, Record, decode
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,9 @@ def events(records: Sequence[Raw], start: int) -> Iterator[tuple[int, Record]]:
     for raw in records:
         try:
             record = decode(raw.value)
-        except msgspec.DecodeError:
+            place = place_of(record.sequence)
+        except UNREADABLE:
             continue
-        place = place_of(record.sequence)
         if place is not None:
             if place < last and raw.offset >= start:
                 continue

@@ -13,6 +13,7 @@ from badges.console.demo.recorded import AwardEvent, Recorded, TakenUp, Version
 from badges.console.demo.reference import Reference
 from badges.console.demo.verification import Difference, compare, expected
 from badges.streams.generations import Generation
+from badges.streams.records import UNREADABLE, decode, stream_order
 from badges.tables.decisions import Cause
 from badges.tables.types import (
     Activity,
@@ -74,9 +75,9 @@ class Written:
         self._append(self.records[offset].value)
         return self
 
-    def garbage(self) -> "Written":
+    def garbage(self, text: bytes) -> "Written":
         """A record that nobody can read."""
-        self._append(b"{")
+        self._append(text)
         return self
 
     def take_up(self, *versions: Version) -> "Written":
@@ -244,8 +245,20 @@ def test_a_record_that_is_sent_again_does_not_count_twice() -> None:
     assert mentors_of(log)[MENTOR].stats().activity_count == 1
 
 
-def test_what_cannot_be_read_is_passed_over() -> None:
-    log = rules(Written(), definition(BADGE, THREE)).rows(ROW).garbage().rows(*VISITS[:3])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        value(VISITS[3], "c").replace(b"visit-4", b"\xff"),
+        value(VISITS[3], "c", commit=1).replace(b'\\"1\\"', b'\\"one\\"'),
+    ],
+    ids=["no JSON", "no UTF-8", "no place in the log"],
+)
+def test_what_cannot_be_read_is_passed_over(text: bytes) -> None:
+    log = rules(Written(), definition(BADGE, THREE)).rows(ROW).garbage(text).rows(*VISITS[:3])
+
+    with pytest.raises(UNREADABLE):
+        stream_order(decode(text).sequence)
 
     assert held(log) is not None
 
