@@ -2,22 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
-
-import asyncpg
 
 from badges.console.demo import log_reading, recorded
 from badges.console.demo.recorded import Recorded
 from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.schema.database import Connection
 from badges.streams import generations
 from badges.streams.kafka import KafkaAccess
 
 PAUSE_S = 0.05
 
 
-async def caught_up(
-    connection: "asyncpg.Connection[Any]", kafka: KafkaAccess, limit: float
-) -> Recorded:
+async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Recorded:
     """What is recorded once the worker stands at the log's end.
 
     Everything that is committed now is in the log once the replication slot is confirmed past the
@@ -41,7 +37,7 @@ async def caught_up(
         raise Problem(await _reason(connection, ends, limit), code=FOUND_A_PROBLEM) from None
 
 
-async def _confirmed(connection: "asyncpg.Connection[Any]", slot: str, lsn: int) -> bool:
+async def _confirmed(connection: Connection, slot: str, lsn: int) -> bool:
     return bool(
         await connection.fetchval(
             """
@@ -54,9 +50,7 @@ async def _confirmed(connection: "asyncpg.Connection[Any]", slot: str, lsn: int)
     )
 
 
-async def _reason(
-    connection: "asyncpg.Connection[Any]", ends: Mapping[int, int], limit: float
-) -> str:
+async def _reason(connection: Connection, ends: Mapping[int, int], limit: float) -> str:
     if not ends:
         return (
             f"the connector has not sent what was committed {limit:g} s ago: see that Kafka "

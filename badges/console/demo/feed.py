@@ -9,9 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import asyncpg
+from badges.console.schema.database import Connection
 
 POLL_S = 0.003
 
@@ -41,12 +40,12 @@ class Unlock:
 class Feed:
     """Follows the events from the moment it is opened."""
 
-    def __init__(self, connection: "asyncpg.Connection[Any]", xid: str) -> None:
+    def __init__(self, connection: Connection, xid: str) -> None:
         self._connection = connection
         self._place = (xid, -1)
 
     @classmethod
-    async def open(cls, connection: "asyncpg.Connection[Any]") -> "Feed":
+    async def open(cls, connection: Connection) -> "Feed":
         """A feed of what commits from now on, and of what was under way."""
         return cls(connection, await connection.fetchval(_BEGINNING))
 

@@ -6,10 +6,9 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from badges.console.demo.catalogue import Badge, Organization
 from badges.console.demo.world import History, Ids, definition_id, organization_id
+from badges.console.schema.database import Connection
 
 _ORGANIZATION = """
 INSERT INTO organizations (id, slug, name, timezone) VALUES ($1, $2, $3, $4)
@@ -30,7 +29,7 @@ SELECT EXISTS (SELECT FROM organizations WHERE slug NOT LIKE 'demo-%')
 """
 
 
-async def free_run(connection: "asyncpg.Connection[Any]", name: str) -> tuple[int, Ids]:
+async def free_run(connection: Connection, name: str) -> tuple[int, Ids]:
     """The first run of that name that has not been played here, counted from 1."""
     for run in count(1):
         ids = Ids(name, run)
@@ -42,7 +41,7 @@ async def free_run(connection: "asyncpg.Connection[Any]", name: str) -> tuple[in
 
 
 async def placed(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     badges: Sequence[Badge],
     organizations: Sequence[Organization],
 ) -> list[Badge]:
@@ -64,7 +63,7 @@ async def placed(
 
 
 async def save_rules(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     organizations: Sequence[Organization],
     badges: Sequence[Badge],
 ) -> None:
@@ -92,7 +91,7 @@ def _values(badge: Badge) -> tuple[Any, ...]:
     )
 
 
-async def copy_history(connection: "asyncpg.Connection[Any]", history: History) -> None:
+async def copy_history(connection: Connection, history: History) -> None:
     """Write all rows in one transaction, by COPY."""
     mentors = [(p.id, organization_id(p.organization), p.name) for p in history.mentors]
     tables: dict[str, tuple[str, Sequence[tuple[Any, ...]]]] = {

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
-import asyncpg
 import msgspec
 
 from badges.console.problems import Problem
+from badges.console.schema.database import Connection
 from badges.streams import generations
 from badges.streams.generations import Executor, Generation
 from badges.tables.types import Award, DefinitionVersion, OrganizationVersion, Stats
@@ -95,7 +95,7 @@ class Recorded:
         ]
 
 
-async def read(connection: "asyncpg.Connection[Any]") -> Recorded:
+async def read(connection: Connection) -> Recorded:
     """Read everything as of one instant. Raises Problem when no log is live."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         log = await generations.live(connection)
@@ -114,7 +114,7 @@ async def read(connection: "asyncpg.Connection[Any]") -> Recorded:
             versions=await _versions(connection),
             awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
             events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
-            stats=[_stats(row) for row in await connection.fetch(_STATS)],
+            stats=[_stats(dict(row)) for row in await connection.fetch(_STATS)],
         )
 
 

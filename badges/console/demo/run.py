@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -28,7 +27,7 @@ from badges.console.demo.telling import Directory, Show
 from badges.console.demo.verification import Difference, Verified, verify
 from badges.console.demo.world import Ids, Moment, World
 from badges.console.problems import Problem
-from badges.console.schema.database import connect, first_line, where
+from badges.console.schema.database import Connection, connect, first_line, where
 
 CONNECTIONS = 6
 """Connections to play with: enough for three moments at once that need two each."""
@@ -93,7 +92,7 @@ async def run(target: Target, options: Options, show: Show) -> Finished:
 
 
 async def _load(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     options: Options,
     commits: Sequence[git_history.Commit] | None,
     show: Show,
@@ -111,9 +110,7 @@ async def _load(
     return number, world
 
 
-async def _names(
-    connection: "asyncpg.Connection[Any]", differences: Sequence[Difference]
-) -> dict[str, str]:
+async def _names(connection: Connection, differences: Sequence[Difference]) -> dict[str, str]:
     """What the mentors and badges of these differences are called, by id."""
     rows = await connection.fetch(
         """
@@ -136,7 +133,7 @@ def _compose(
 
 
 async def _play(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     target: Target,
     options: Options,
     world: World,

@@ -8,9 +8,6 @@ is compared with the tables in one snapshot of Postgres, up to the offsets that 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import asyncpg
 
 from badges.console.demo import log_reading
 from badges.console.demo.catching_up import caught_up
@@ -18,6 +15,7 @@ from badges.console.demo.log_reading import Raw
 from badges.console.demo.recorded import AwardEvent, Recorded
 from badges.console.demo.reference import Reference
 from badges.console.demo.retelling import retell
+from badges.console.schema.database import Connection
 from badges.streams.kafka import KafkaAccess
 from badges.tables.types import Award, Mentor, Stats
 
@@ -50,7 +48,7 @@ class Verified:
 
 
 async def verify(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     kafka: KafkaAccess,
     *,
     limit: float = 60,
@@ -76,7 +74,7 @@ async def verify(
 
 
 async def _compare_once(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     kafka: KafkaAccess,
     limit: float,
     tell: Callable[[int, int], None],
