@@ -11,6 +11,8 @@ from tests.integration.pipeline import Pipeline
 
 PACE_SECONDS = 0.01
 """Between two transactions: a machine that does everything at once has to keep up."""
+SLOWER_AFTER = 150
+"""Transactions after which the pause is one PACE_SECONDS longer, and so on: faults last long."""
 RETRY_SECONDS = 0.05
 
 
@@ -38,7 +40,7 @@ class Load:
             async with self._moved:
                 self.committed += 1
                 self._moved.notify_all()
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(PACE_SECONDS * (1 + self.committed // SLOWER_AFTER))
 
     async def more(self, transactions: int) -> None:
         """Return when that many more transactions are committed."""
@@ -110,6 +112,7 @@ async def going_on(pipeline: Pipeline, operations: Operations) -> AsyncIterator[
             await going.finish()
             await pipeline.verify()
             await going.check()
+            await pipeline.retire_everything()
         finally:
             going.stop()
             supervision.cancel()

@@ -136,7 +136,7 @@ def test_connect_killed_inside_a_copy_sends_rows_again(unmanned: Rig) -> None:
         )
         assert {row["badge_definition_id"] for row in earned} == {reached}
         assert len(earned) == len(mentors)
-        print(f"rows in the log beyond those that were written: {await p.log_size() - before}")
+        print(f"{await p.log_size() - before} records since the COPY of {len(rows)} rows began")
 
     unmanned.run(test)
 
