@@ -7,13 +7,14 @@ from pathlib import Path
 from rich.console import Console
 
 from badges.console.problems import FOUND_A_PROBLEM
-from bench import commits, fold, latency, load, rates, restart
+from bench import commits, fold, latency, load, rates, restart, sink
 from bench.figures import Figure, table, write
 from bench.site import Bench
 
 SECTIONS = {
     "history": fold.history,
     "memory": fold.memory,
+    "sink": sink.measure,
     "rates": rates.measure,
     "latency": latency.measure,
     "restart": restart.measure,

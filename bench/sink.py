@@ -1,18 +1,15 @@
-"""What writing a turn to Postgres costs, the commit's fsync included: `python -m bench.sink`.
+"""What writing a turn to Postgres costs, the commit's fsync included, in the worker's role.
 
-A throwaway Postgres with the stack's settings, and the worker's role. Small turns as live rows make
-them, on one partition and on twelve at once; large turns as a backfill makes them.
+Small turns as live rows make them, on one partition and on twelve at once; large turns as a
+backfill makes them.
 """
 
-import argparse
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from statistics import quantiles
-from typing import TypedDict
 from uuid import uuid4
 
 import asyncpg
@@ -24,21 +21,21 @@ from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
 from badges.tables.decisions import Cause, Decision
 from badges.tables.types import Award, Stats
-from tests.stack import Stack, running_postgres
+from bench.figures import Figure
+from bench.site import Bench
+from tests.stack import Stack
 
 LOG = "bench"
 PARTITIONS = 12
+WARM_UP = 20
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 
 Content = tuple[Sequence[Decision], Sequence[Stats]]
 
 
-class Figure(TypedDict):
-    """A row of the table that `make bench` prints."""
-
-    name: str
-    value: float
-    unit: str
+def measure(bench: Bench) -> list[Figure]:
+    """Write turns to a database of their own."""
+    return asyncio.run(_run(bench, bench.postgres.create_database()))
 
 
 class Lane:
@@ -116,12 +113,13 @@ async def one_lane(
     name: str, lane: Lane, turns: int, content: Callable[[Lane, int], Content]
 ) -> list[Figure]:
     """Milliseconds a turn, one after the other."""
-    for number in range(20):
+    for number in range(WARM_UP):
         await lane.write(content(lane, number))
-    taken = [await lane.write(content(lane, number)) for number in range(turns)]
+    taken = quantiles([await lane.write(content(lane, n)) for n in range(turns)], n=100)
+    about = f"writing a turn with {name}, one after the other"
     return [
-        {"name": f"sink: {name}, p50", "value": quantiles(taken, n=100)[49] * 1e3, "unit": "ms"},
-        {"name": f"sink: {name}, p99", "value": quantiles(taken, n=100)[98] * 1e3, "unit": "ms"},
+        Figure(f"sink_{name.replace(' ', '_')}_p{share}", taken[share - 1] * 1e3, "ms", about)
+        for share in (50, 99)
     ]
 
 
@@ -135,32 +133,31 @@ async def all_lanes(lanes: Sequence[Lane], turns: int) -> Figure:
     began = time.perf_counter()
     await asyncio.gather(*(write(lane) for lane in lanes))
     rate = len(lanes) * turns / (time.perf_counter() - began)
-    return {"name": f"sink: one-row turns, {len(lanes)} partitions", "value": rate, "unit": "/s"}
+    return Figure("sink_turns", rate, "turns/s", f"with one row, {len(lanes)} partitions at once")
 
 
-async def large_turns(lane: Lane, definitions: Sequence[str]) -> list[Figure]:
+async def large_turns(lane: Lane, definitions: Sequence[str], rounds: int) -> list[Figure]:
     """Rows a second where a turn grants to every mentor, and where it writes everybody's stats."""
     granting = 0.0
     for definition in definitions:
         decisions = [grant(lane.cause(), mentor, definition) for mentor in lane.mentors]
         granting += await lane.write((decisions, []))
     writing = 0.0
-    for number in range(10):
+    for number in range(rounds):
         stats = [stats_of(mentor, number) for mentor in lane.mentors]
         writing += await lane.write(([], stats))
     count = len(lane.mentors)
     return [
-        {
-            "name": f"sink: grants, {count} a turn",
-            "value": count * len(definitions) / granting,
-            "unit": "rows/s",
-        },
-        {"name": f"sink: stats, {count} a turn", "value": count * 10 / writing, "unit": "rows/s"},
+        Figure(
+            "sink_grants", count * len(definitions) / granting, "rows/s", f"{count:,} grants a turn"
+        ),
+        Figure("sink_stats", count * rounds / writing, "rows/s", f"{count:,} rows of stats a turn"),
     ]
 
 
-async def measure(owner: Pool, worker: Pool) -> list[Figure]:
+async def figures(owner: Pool, worker: Pool, bench: Bench) -> list[Figure]:
     """Every figure, on a migrated database without a log of its own."""
+    turns = bench.size(500, 100)
     sink = PostgresSink(worker, MemoryDeadLetters())
     mentors, definitions = await people(owner, PARTITIONS * 1_000), await catalogue(owner, 20)
     await owner.execute(
@@ -184,10 +181,10 @@ async def measure(owner: Pool, worker: Pool) -> list[Figure]:
         Lane(sink, partition, mentors[partition::PARTITIONS]) for partition in range(PARTITIONS)
     ]
     return [
-        *await one_lane("one-row turn", lanes[0], 500, one_row),
-        *await one_lane("turn with an award", lanes[0], 500, one_award(definitions[:1])),
-        await all_lanes(lanes, 200),
-        *await large_turns(lanes[1], definitions[1:11]),
+        *await one_lane("one row", lanes[0], turns, one_row),
+        *await one_lane("an award", lanes[0], turns, one_award(definitions[:1])),
+        await all_lanes(lanes, bench.size(200, 40)),
+        *await large_turns(lanes[1], definitions[1:11], bench.size(10, 2)),
     ]
 
 
@@ -217,9 +214,8 @@ async def catalogue(owner: Pool, count: int) -> list[str]:
 
 
 @asynccontextmanager
-async def pools(stack: Stack) -> AsyncIterator[tuple[Pool, Pool]]:
-    """The owner's and the worker's connections to a new, migrated database."""
-    url = stack.database_url
+async def pools(stack: Stack, url: str) -> AsyncIterator[tuple[Pool, Pool]]:
+    """The owner's and the worker's connections to a new database, migrated now."""
     roles = ("badges_worker", "badges_api", "badges_connect")
     passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in roles}
     connection = await asyncpg.connect(url)
@@ -227,7 +223,7 @@ async def pools(stack: Stack) -> AsyncIterator[tuple[Pool, Pool]]:
         await migrate(connection, prefix="badges", role_passwords=passwords)
     finally:
         await connection.close()
-    worker_url = stack.role_url("badges_worker")
+    worker_url = stack.role_url("badges_worker", url)
     async with (
         await create_pool(url) as owner,
         await create_pool(worker_url, max_size=16) as worker,
@@ -235,25 +231,6 @@ async def pools(stack: Stack) -> AsyncIterator[tuple[Pool, Pool]]:
         yield owner, worker
 
 
-async def run() -> list[Figure]:
-    """Start Postgres, measure, and stop it again."""
-    with running_postgres() as stack:
-        async with pools(stack) as (owner, worker):
-            return await measure(owner, worker)
-
-
-def main() -> None:
-    """Print the figures, as a table or with --json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    as_json = parser.parse_args().json
-    figures = asyncio.run(run())
-    if as_json:
-        print(json.dumps(figures))
-        return
-    for figure in figures:
-        print(f"{figure['name']:44} {figure['value']:12,.2f} {figure['unit']}")
-
-
-if __name__ == "__main__":
-    main()
+async def _run(bench: Bench, url: str) -> list[Figure]:
+    async with pools(bench.postgres, url) as (owner, worker):
+        return await figures(owner, worker, bench)

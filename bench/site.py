@@ -16,20 +16,21 @@ class Bench:
         self._resources = ExitStack()
 
     @cached_property
-    def _postgres(self) -> Stack:
+    def postgres(self) -> Stack:
+        """A Postgres that runs; the other parts need not."""
         return self._resources.enter_context(running_postgres())
 
     @cached_property
     def kafka_bootstrap(self) -> str:
         """The address of a Kafka that runs; Connect need not."""
-        self._postgres.start("kafka")
-        return self._postgres.kafka_bootstrap
+        self.postgres.start("kafka")
+        return self.postgres.kafka_bootstrap
 
     @cached_property
     def stack(self) -> Stack:
         """Postgres, Kafka and Connect on free ports, nothing of which is left at the end."""
-        self._postgres.start()
-        return self._postgres
+        self.postgres.start()
+        return self.postgres
 
     def size(self, whole: int, quick: int) -> int:
         """The size to measure with."""
