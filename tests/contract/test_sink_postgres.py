@@ -1,193 +1,27 @@
-"""What only the sink for Postgres can be asked: lost connections, rivals, locks, visibility."""
+"""What only the sink for Postgres can be asked: locks, visibility, refusals, rights and limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 import pytest
 
-from badges.sinks.base import Fenced, Outcome, Position, Turn, Unavailable
+from badges.sinks.base import Position, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from badges.sinks.postgres import PostgresSink
-from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of
-from tests.contract.proxy import Proxy, proxied
+from tests.contract.builders import grant, promote, restore, revoke, stats_of
+from tests.contract.postgres_turns import KINDS, Build, assert_written_once, until, with_grant
 from tests.contract.worlds import PostgresWorld
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 
-Build = Callable[[Log, str, str], Turn]
-
-
-def with_grant(log: Log, mentor: str, definition: str) -> Turn:
-    return log.turn(grant(log.cause(), mentor, definition), stats=[stats_of(mentor)])
-
-
-def with_stats_alone(log: Log, mentor: str, _: str) -> Turn:
-    return log.turn(stats=[stats_of(mentor)])
-
-
-KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
-
 
 @pytest.fixture
 def world(postgres_world: PostgresWorld) -> PostgresWorld:
     return postgres_world
-
-
-@pytest.fixture
-async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy, PostgresSink]]:
-    """A sink behind a proxy that can lose answers."""
-    async with proxied(postgres.role_url("badges_worker", contract_url)) as (proxy, url):
-        pool = await create_pool(url, max_size=1)
-        yield proxy, PostgresSink(pool, MemoryDeadLetters())
-        pool.terminate()
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait for a condition and return what it gave; fail after ten seconds."""
-    async with asyncio.timeout(10):
-        while not (found := await condition()):  # noqa: ASYNC110 (the condition is in the server)
-            await asyncio.sleep(0.01)
-    assert found, what
-    return found
-
-
-async def waiting_backend(owner: Pool) -> Any:
-    """The id of a worker's backend that waits for a lock."""
-    return await owner.fetchval(
-        "SELECT pid FROM pg_stat_activity WHERE usename = 'badges_worker' "
-        "AND datname = current_database() AND wait_event_type = 'Lock'"
-    )
-
-
-async def assert_written_once(world: PostgresWorld, turn: Turn) -> None:
-    (stats,) = turn.stats
-    assert await world.stats(stats.peer_mentor_id) == stats
-    assert len(await world.events(stats.peer_mentor_id)) == len(turn.decisions)
-    held = await world.sink.awards(turn.log_id, 0, [stats.peer_mentor_id])
-    assert held == [decision.after for decision in turn.decisions]
-    position = await world.sink.position(turn.log_id, 0)
-    assert position == Position(turn.end, turn.number + 1)
-
-
-@KINDS
-async def test_a_backend_killed_in_mid_turn(world: PostgresWorld, build: Build) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    turn = build(log, mentor, definition)
-    async with world.owner.acquire() as other, other.transaction():
-        await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
-        writing = asyncio.create_task(world.sink.write(turn))
-        pid = await until(lambda: waiting_backend(world.owner), "the worker waits")
-        await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
-        with pytest.raises(Unavailable):
-            await writing
-    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
-    await world.sink.write(turn)
-    await assert_written_once(world, turn)
-
-
-async def test_a_backend_killed_in_its_commit(world: PostgresWorld) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    turn = with_grant(log, mentor, definition)
-    await world.owner.execute(
-        """
-        CREATE FUNCTION test_wait() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON badge_award_events
-            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION test_wait()
-        """
-    )
-    try:
-        async with world.owner.acquire() as other, other.transaction():
-            await other.execute("SELECT pg_advisory_xact_lock(77)")
-            writing = asyncio.create_task(world.sink.write(turn))
-            pid = await until(lambda: waiting_backend(world.owner), "the worker commits")
-            query = "SELECT query FROM pg_stat_activity WHERE pid = $1"
-            assert await world.owner.fetchval(query, pid) == "COMMIT;"
-            await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
-            with pytest.raises(Unavailable):
-                await writing
-    finally:
-        await world.owner.execute("DROP FUNCTION test_wait CASCADE")
-    await world.sink.write(turn)
-    await assert_written_once(world, turn)
-
-
-@pytest.mark.parametrize(("build", "request_"), [(with_grant, "COMMIT;"), (with_stats_alone, None)])
-async def test_a_commit_whose_answer_is_lost_is_known_again(
-    world: PostgresWorld,
-    lossy: tuple[Proxy, PostgresSink],
-    build: Build,
-    request_: str | None,
-) -> None:
-    proxy, sink = lossy
-    mentor, definition = await world.mentor(), await world.definition()
-    warm = await world.live_log()
-    await sink.write(build(warm, await world.mentor(), definition))
-    log = await world.live_log()
-    turn = build(log, mentor, definition)
-    proxy.lose_answer_to((request_ or log.log_id).encode())
-    with pytest.raises(Unavailable):
-        await sink.write(turn)
-    assert proxy.lost == 1
-    await assert_written_once(world, turn)
-    assert await sink.write(turn) == Outcome()
-    await assert_written_once(world, turn)
-    await sink.write(log.turn(stats=[stats_of(mentor, 9)]))
-    assert await world.stats(mentor) == stats_of(mentor, 9)
-
-
-async def test_a_lost_answer_does_not_make_a_rivals_turn_ours(
-    world: PostgresWorld, lossy: tuple[Proxy, PostgresSink]
-) -> None:
-    proxy, sink = lossy
-    mentor, definition = await world.mentor(), await world.definition()
-    log = await world.live_log()
-    turn = with_grant(log, mentor, definition)
-    proxy.lose_answer_to(b"BEGIN;")
-    with pytest.raises(Unavailable):
-        await sink.write(turn)
-    await world.sink.write(turn)
-    with pytest.raises(Fenced):
-        await sink.write(turn)
-    await assert_written_once(world, turn)
-
-
-async def test_another_turn_after_a_lost_answer_is_fenced_off(
-    world: PostgresWorld, lossy: tuple[Proxy, PostgresSink]
-) -> None:
-    proxy, sink = lossy
-    mentor, definition = await world.mentor(), await world.definition()
-    log = await world.live_log()
-    turn = with_grant(log, mentor, definition)
-    proxy.lose_answer_to(b"COMMIT;")
-    with pytest.raises(Unavailable):
-        await sink.write(turn)
-    with pytest.raises(Fenced):
-        await sink.write(with_stats_alone(Log(log.log_id), mentor, definition))
-
-
-@KINDS
-async def test_of_two_writers_of_one_turn_exactly_one_wins(
-    world: PostgresWorld, build: Build
-) -> None:
-    rival = PostgresSink(world.worker, MemoryDeadLetters())
-    log = await world.live_log()
-    for _ in range(10):
-        mentor, definition = await world.mentor(), await world.definition()
-        turn = build(log, mentor, definition)
-        results = await asyncio.gather(
-            world.sink.write(turn), rival.write(turn), return_exceptions=True
-        )
-        assert sorted(type(result).__name__ for result in results) == ["Fenced", "Outcome"]
-        await assert_written_once(world, turn)
 
 
 @KINDS

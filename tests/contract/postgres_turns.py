@@ -1,0 +1,45 @@
+"""Turns that a Postgres sink writes, of both kinds, and how to see that one was written once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from badges.sinks.base import Position, Turn
+from tests.contract.builders import Log, grant, stats_of
+from tests.contract.worlds import PostgresWorld
+
+Build = Callable[[Log, str, str], Turn]
+
+
+def with_grant(log: Log, mentor: str, definition: str) -> Turn:
+    return log.turn(grant(log.cause(), mentor, definition), stats=[stats_of(mentor)])
+
+
+def with_stats_alone(log: Log, mentor: str, _: str) -> Turn:
+    return log.turn(stats=[stats_of(mentor)])
+
+
+KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Wait for a condition and return what it gave; fail after ten seconds."""
+    try:
+        async with asyncio.timeout(10):
+            while not (found := await condition()):  # noqa: ASYNC110 (it is in the server)
+                await asyncio.sleep(0.01)
+            return found
+    except TimeoutError:
+        raise AssertionError(f"not within 10 s: {what}") from None
+
+
+async def assert_written_once(world: PostgresWorld, turn: Turn) -> None:
+    (stats,) = turn.stats
+    assert await world.stats(stats.peer_mentor_id) == stats
+    assert len(await world.events(stats.peer_mentor_id)) == len(turn.decisions)
+    held = await world.sink.awards(turn.log_id, 0, [stats.peer_mentor_id])
+    assert held == [decision.after for decision in turn.decisions]
+    position = await world.sink.position(turn.log_id, 0)
+    assert position == Position(turn.end, turn.number + 1)
