@@ -14,10 +14,10 @@ from badges.streams.kafka import KafkaAccess
 
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
-QUIET_SECONDS = 10.0
-"""A read that hears nothing for so long is given up: a client need not outlive a broker's restart.
+START_SECONDS = 10.0
+"""A client that has not started by then is given up; whoever reads tries again with another.
 
-Whoever reads tries again, with a new client."""
+One that began while its broker was restarted may never come to an end."""
 STOP_SECONDS = 5.0
 
 
@@ -104,7 +104,7 @@ class _Assigned:
 
     async def __aenter__(self) -> "AIOKafkaConsumer[Any, Any]":
         try:
-            async with asyncio.timeout(QUIET_SECONDS):
+            async with asyncio.timeout(START_SECONDS):
                 await self._consumer.start()
         except BaseException:
             await self._stop()
