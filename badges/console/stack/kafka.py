@@ -69,11 +69,6 @@ def is_ready(layout: Layout) -> bool:
     return asyncio.run(_answers(layout.kafka_bootstrap))
 
 
-def remove(layout: Layout) -> None:
-    """Delete the broker's data."""
-    shutil.rmtree(_home(layout), ignore_errors=True)
-
-
 async def _answers(bootstrap: str) -> bool:
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
     try:
