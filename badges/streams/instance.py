@@ -22,18 +22,18 @@ class Instance:
     def __init__(self, group: str, bootstrap: str, directory: Path | None = None) -> None:
         """Take a slot. `directory` holds the lock files; the default is one of the user's own."""
         cluster = hashlib.sha256(f"{group}@{bootstrap}".encode()).hexdigest()[:12]
-        self._directory = directory or Path(tempfile.gettempdir()) / f"badges-{os.getuid()}"
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory = directory or Path(tempfile.gettempdir()) / f"badges-{os.getuid()}"
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         slot, self._lock = self._take(cluster)
         self.name = f"{socket.gethostname()}-{slot}"
 
     def _take(self, cluster: str) -> tuple[int, IO[str]]:
         for slot in range(MOST_WORKERS):
-            lock = (self._directory / f"{cluster}-{slot}.lock").open("w")
+            lock = (self.directory / f"{cluster}-{slot}.lock").open("w")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.close()
             else:
                 return slot, lock
-        raise OSError(f"more than {MOST_WORKERS} workers hold a lock in {self._directory}")
+        raise OSError(f"more than {MOST_WORKERS} workers hold a lock in {self.directory}")

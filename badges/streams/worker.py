@@ -76,7 +76,7 @@ class Worker:
         self._instance = Instance(
             options.group, options.kafka.bootstrap, options.instance_directory
         )
-        self._app = _faust_app(options, self._instance.name)
+        self._app = _faust_app(options, self._instance)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -164,7 +164,7 @@ class Worker:
                 lane.wake()
 
 
-def _faust_app(options: WorkerOptions, instance: str) -> Any:
+def _faust_app(options: WorkerOptions, instance: Instance) -> Any:
     return faust.App(
         options.group,
         broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
@@ -176,7 +176,9 @@ def _faust_app(options: WorkerOptions, instance: str) -> Any:
         broker_commit_interval=1.0,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=instance,
+        consumer_group_instance_id=instance.name,
+        # Nothing is kept there, but Faust makes it, and may not be allowed to where we are.
+        datadir=instance.directory,
         stream_wait_empty=False,
         stream_buffer_maxsize=1024,
         topic_allow_declare=False,
