@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import prometheus_client
 import structlog
@@ -111,8 +112,6 @@ async def _assemble(
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
     alerts = PostgresAlerts(pool)
-    telling = asyncio.create_task(tell_outages(generation, connect, alerts))
-    stack.callback(telling.cancel)
     versions = PostgresVersions(pool)
     source = KafkaLog(kafka, generation.topic)
     continuity = Continuity(generation, pool, cluster, connect)
@@ -129,4 +128,5 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
-    return Worker(options, generation, tools, versions)
+    telling = partial(tell_outages, generation, connect, alerts)
+    return Worker(options, generation, tools, versions, [telling])

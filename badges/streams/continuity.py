@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
-RESNAPSHOT = "Run `badges resnapshot` to begin a new generation of the log."
+NEW_GENERATION = "A new generation of the log is needed; nothing is decided until it is live."
 
 
 class Break(LogBroken):
     """A break of continuity. A `lasting` one cannot mend: the generation is lost."""
 
     def __init__(self, kind: str, message: str, *, lasting: bool = True) -> None:
-        super().__init__(kind, f"{message}. {RESNAPSHOT}" if lasting else message)
+        super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
         self.lasting = lasting
 
 

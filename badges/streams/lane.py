@@ -29,7 +29,7 @@ from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.log import Log, Message
-from badges.streams.partition import Partition
+from badges.streams.partition import Partition, decide_all
 from badges.streams.records import Record
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
@@ -44,8 +44,6 @@ FOLD_SLICE = 1000
 """Records folded between two turns of the event loop."""
 UNKNOWN_RULE_SECONDS = 30.0
 """How long a row waits for a version of what it names to become visible."""
-DECIDE_SLICE = 200
-"""Mentors decided by new versions between two turns of the event loop."""
 IDLE_SECONDS = 1.0
 """How long a lane waits for work before it looks whether it missed any."""
 
@@ -160,10 +158,7 @@ class Lane:
         newer = self._tools.versions.newer_than(state.taken)
         if newer or state.turn == 0:
             state.put_into_effect(newer)
-            mentors = list(state.ledgers)
-            for first in range(0, len(mentors), DECIDE_SLICE):
-                state.decide(mentors[first : first + DECIDE_SLICE])
-                await asyncio.sleep(0)
+            await decide_all(state)
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.

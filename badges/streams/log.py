@@ -18,6 +18,8 @@ START_SECONDS = 10.0
 """A client that has not started by then is given up; whoever reads tries again with another.
 
 One that began while its broker was restarted may never come to an end."""
+READ_SECONDS = 15.0
+"""Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
 STOP_SECONDS = 5.0
 
 
@@ -68,17 +70,29 @@ class KafkaLog:
         self, place: TopicPartition, start: int, end: int
     ) -> AsyncIterator[Sequence[Message]]:
         async with _Assigned(self._access, place) as consumer:
-            await self._check(consumer, place, start, end)
-            consumer.seek(place, start)
-            while await consumer.position(place) < end:
-                fetched = await consumer.getmany(
-                    place, timeout_ms=PATIENCE_MS, max_records=CHUNK_RECORDS
-                )
-                records = fetched.get(place, [])
+            async with asyncio.timeout(READ_SECONDS):
+                await self._check(consumer, place, start, end)
+                consumer.seek(place, start)
+            reached = start
+            while reached < end:
+                async with asyncio.timeout(READ_SECONDS):
+                    records, reached = await self._fetch(consumer, place, reached)
                 if records and records[-1].offset >= end:
                     records = [record for record in records if record.offset < end]
                 if records:
                     yield records
+
+    async def _fetch(
+        self, consumer: Any, place: TopicPartition, reached: int
+    ) -> tuple[Sequence[Message], int]:
+        """The next records, and the position after them: one of the two has moved."""
+        while True:
+            fetched = await consumer.getmany(
+                place, timeout_ms=PATIENCE_MS, max_records=CHUNK_RECORDS
+            )
+            position: int = await consumer.position(place)
+            if fetched or position > reached:
+                return fetched.get(place, []), position
 
     async def _check(self, consumer: Any, place: TopicPartition, start: int, end: int) -> None:
         first = (await consumer.beginning_offsets([place]))[place]

@@ -4,6 +4,7 @@ Pure: it is given records and versions, and gives back what to write. The same c
 recovery and in tests, so a crash or another batch boundary cannot change an outcome.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -31,6 +32,9 @@ Version: TypeAlias = DefinitionVersion | OrganizationVersion
 Taken: TypeAlias = dict[tuple[str, str], int]
 """The version in effect of each (kind, id)."""
 
+
+DECIDE_SLICE = 200
+"""Mentors decided by new versions between two turns of the event loop."""
 
 NAMING_RULES = (MentorRecord, AwardRecord)
 """Kinds of records that name an organization or a definition."""
@@ -262,6 +266,14 @@ class Partition:
                 value=message.value,
             )
         )
+
+
+async def decide_all(state: Partition) -> None:
+    """Decide every mentor by what was put into effect, in slices: other partitions go on."""
+    mentors = list(state.ledgers)
+    for first in range(0, len(mentors), DECIDE_SLICE):
+        state.decide(mentors[first : first + DECIDE_SLICE])
+        await asyncio.sleep(0)
 
 
 class _Draft:

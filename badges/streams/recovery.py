@@ -16,7 +16,7 @@ from badges.sinks.base import Position, RecordedPosition, Sink, Unavailable
 from badges.streams.backoff import delays
 from badges.streams.generations import Generation
 from badges.streams.log import Log, Message
-from badges.streams.partition import Partition
+from badges.streams.partition import Partition, decide_all
 from badges.streams.rule_versions import Versions
 
 FOLD_SLICE = 100
@@ -56,13 +56,11 @@ class Recovery:
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 before = chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)]
                 state.fold(before, waiting=False)
-                self._take_up(state, *turns.popleft())
-                await asyncio.sleep(0)
+                await self._take_up(state, *turns.popleft())
             state.fold(chunk, waiting=False)
             await asyncio.sleep(0)
         for turn in turns:
-            self._take_up(state, *turn)
-            await asyncio.sleep(0)
+            await self._take_up(state, *turn)
         state.resume(position.next_offset, position.turn)
         return state
 
@@ -72,13 +70,14 @@ class Recovery:
             for first in range(0, len(chunk), FOLD_SLICE):
                 yield chunk[first : first + FOLD_SLICE]
 
-    def _take_up(
+    async def _take_up(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
     ) -> None:
         turn, offset = where
         state.resume(offset, turn)
         taken_up = [position.taken_up for position in recorded]
-        state.take_up(self._versions.up_to(taken_up, state.taken))
+        state.put_into_effect(self._versions.up_to(taken_up, state.taken))
+        await decide_all(state)
 
 
 def _offset(message: Message) -> int:

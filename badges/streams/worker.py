@@ -7,7 +7,7 @@ Kafka are for measuring lag; a lane starts from the position in Postgres.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -69,10 +69,13 @@ class Worker:
         generation: Generation,
         tools: Tools,
         versions: PostgresVersions,
+        services: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        """`services` run as long as the worker does; one that ends, ends it."""
         self._generation = generation
         self._tools = tools
         self._versions = versions
+        self._services = services
         self._instance = Instance(
             options.group, options.kafka.bootstrap, options.instance_directory
         )
@@ -85,7 +88,12 @@ class Worker:
         self._app.agent(self._topic(), concurrency=1)(self._hand_over)
         background = [
             asyncio.create_task(service())
-            for service in (self._tools.gate.watch, self._versions.follow, self._wake_lanes)
+            for service in (
+                self._tools.gate.watch,
+                self._versions.follow,
+                self._wake_lanes,
+                *self._services,
+            )
         ]
         try:
             await self._app.start()

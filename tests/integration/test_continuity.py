@@ -154,7 +154,7 @@ def test_a_break_is_told_and_noted_for_good(
             found = await _break(continuity)
 
             assert found.kind == kind
-            assert "badges resnapshot" in str(found)
+            assert "new generation" in str(found)
             noted = await generations.find(site.connection, live.log_id)
             assert noted is not None
             assert (noted.state, noted.reason) == ("broken", str(found))

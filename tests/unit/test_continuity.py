@@ -71,7 +71,7 @@ def test_one_difference_is_one_break(
 
     assert found is not None
     assert (found.kind, found.lasting) == (kind, lasting)
-    assert ("badges resnapshot" in str(found)) == lasting
+    assert ("new generation" in str(found)) == lasting
 
 
 @pytest.mark.parametrize(
