@@ -88,7 +88,7 @@ async def _rest(pipe: Pipeline) -> None:
 
 async def _wake(pipe: Pipeline) -> None:
     await pipe.site.connect.resume(pipe.log.connector)
-    await pipe.settle(120)
+    await pipe.settle(300)
 
 
 def _commit(stack: Stack, url: str, seconds: int) -> float:
