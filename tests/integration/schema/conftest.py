@@ -24,7 +24,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def oldest_postgres() -> Iterator[Server]:
     """The oldest Postgres that is supported, if its programs are on this machine."""
     folder = installed.programs(OLDEST)
@@ -34,7 +34,7 @@ def oldest_postgres() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def newest_postgres(postgres: Stack) -> Iterator[Server]:
     """Postgres 18 of the local stack, quick at making databases meanwhile."""
     asyncio.run(execute(postgres.database_url, "ALTER SYSTEM SET fsync = off", RELOAD))
@@ -42,7 +42,7 @@ def newest_postgres(postgres: Stack) -> Iterator[Server]:
     asyncio.run(execute(postgres.database_url, "ALTER SYSTEM RESET fsync", RELOAD))
 
 
-@pytest.fixture(scope="session", params=["newest", "oldest"])
+@pytest.fixture(scope="package", params=["newest", "oldest"])
 def server(request: pytest.FixtureRequest) -> Server:
     """The newest Postgres that is supported, then the oldest."""
     chosen: Server = request.getfixturevalue(f"{request.param}_postgres")
@@ -57,7 +57,7 @@ def empty_url(server: Server) -> Iterator[str]:
     server.drop_database(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def template(server: Server) -> Iterator[str]:
     """The URL of a migrated database to copy from; nobody may stay connected to it."""
     url = server.create_database()
