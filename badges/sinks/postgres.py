@@ -73,7 +73,7 @@ class PostgresSink:
         malformed = turns.malformed(turn)
         if malformed:
             await self._dead_letters.send(turns.letters(malformed))
-        outcome = await self._write_once(turns.well_formed(turn))
+        outcome = await self._write_once(turns.well_formed(turn, malformed))
         if not malformed:
             return outcome
         return msgspec.structs.replace(outcome, rejected=[*malformed, *outcome.rejected])

@@ -34,11 +34,11 @@ def malformed(turn: Turn) -> list[Rejected]:
     ]
 
 
-def well_formed(turn: Turn) -> Turn:
-    """Leave out of a turn what is about an id that is no UUID; most turns have nothing such."""
+def well_formed(turn: Turn, refusals: Sequence[Rejected]) -> Turn:
+    """Leave out of a turn what `malformed` found, and what else is about an id that is no UUID."""
     ids = {stats.peer_mentor_id for stats in turn.stats}
     ids.update(departure.peer_mentor_id for departure in turn.departures)
-    refused = {id(item.decision) for item in malformed(turn)}
+    refused = {id(item.decision) for item in refusals}
     if not refused and all(map(is_uuid, ids)):
         return turn
     return msgspec.structs.replace(
