@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from badges.console.stack.infra import PARTS
 from badges.console.stack.layout import Layout
 from tests import programs
 from tests.launcher import Launcher
@@ -48,6 +49,16 @@ def stack(postgres: Stack) -> Stack:
     """
     postgres.start()
     return postgres
+
+
+@pytest.fixture(autouse=True)
+def _whole_stack(request: pytest.FixtureRequest) -> None:
+    """Start again what a failed test left dead, so that it fails alone."""
+    if "stack" in request.fixturenames:
+        stack: Stack = request.getfixturevalue("stack")
+        dead = [part for part in PARTS if stack.infra.process(part) is None]
+        if dead:
+            stack.start(*dead)
 
 
 @pytest.fixture

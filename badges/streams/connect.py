@@ -147,13 +147,18 @@ class Connect:
     async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    status = await self.status(name)
-                    if status is None or is_so(status):
-                        return
+                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect tells nobody
                     await asyncio.sleep(PAUSE_S)
         except TimeoutError as error:
             raise ConnectAway(f"Kafka Connect at {self.url}: {name} does not obey") from error
+
+    async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
+        """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""
+        try:
+            status = await self.status(name)
+        except ConnectAway:
+            return False
+        return status is None or is_so(status)
 
     async def _find(self, path: str) -> Any:
         response = await self._send("GET", path)

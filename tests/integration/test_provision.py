@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -119,7 +120,8 @@ def test_every_kind_of_change_arrives_under_the_key_of_its_mentor(
 def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_number(
     stack: Stack, database_url: str, how: str
 ) -> None:
-    async def disturb(site: OwnSite) -> None:
+    async def disturb(site: OwnSite, begun: asyncio.Event) -> None:
+        await begun.wait()
         generation = await _filling_with_rows(site)
         if how == "connect killed":
             await asyncio.to_thread(stack.kill, "connect")
@@ -130,11 +132,13 @@ def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_n
             await site.connect.stop(generation.connector)
 
     async def test() -> None:
-        async with own_site(stack, database_url) as site:
+        async with own_site(stack, database_url) as quiet_site:
+            begun = asyncio.Event()
+            site = replace(quiet_site, say=lambda _: begun.set())
             await add_mentor(site.connection, activities=60_000)
             other = await asyncpg.connect(database_url)
             live, _ = await asyncio.gather(
-                provisioning.provision(site), disturb(_with_connection(site, other))
+                provisioning.provision(site), disturb(_with_connection(site, other), begun)
             )
             await other.close()
             found = await records(site, live)
@@ -295,6 +299,14 @@ def test_a_database_without_migrations_is_told_what_to_do(stack: Stack, database
     run(test())
 
 
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    """Settings are read anew in the test, and by whoever comes after it."""
+    yield
+    settings.load.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_settings")
 def test_the_command_prints_a_plan_then_its_result(
     stack: Stack, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,4 +339,3 @@ def test_the_command_prints_a_plan_then_its_result(
             assert result["notes"] == []
 
     run(test())
-    settings.load.cache_clear()
