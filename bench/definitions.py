@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from badges.tables.types import DefinitionVersion, OrganizationVersion
+from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000001"
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ CRITERIA: Sequence[dict[str, Any]] = (
 )
 
 
-def versions() -> list[DefinitionVersion | OrganizationVersion]:
+def versions() -> list[Version]:
     """What a partition takes up: one organization and the definitions, each third revocable."""
     return [
         OrganizationVersion(ORGANIZATION, 1, SAVED, "Europe/Oslo"),

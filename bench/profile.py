@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 
 from badges.console.processes import GC_THRESHOLDS
 from badges.streams.log import MemoryLog, Message
-from badges.streams.partition import Partition, Version
+from badges.streams.partition import Partition
 from badges.streams.records import decode
+from badges.tables.types import Version
 from bench.definitions import versions
 from bench.events import lives
 

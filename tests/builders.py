@@ -18,10 +18,10 @@ from badges.tables.types import (
     OrganizationVersion,
     Pause,
     TrainingCompletion,
+    Version,
 )
 
 Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
-Version: TypeAlias = DefinitionVersion | OrganizationVersion
 
 MENTOR = "m"
 ORGANIZATION = "org-a"

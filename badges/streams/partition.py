@@ -26,9 +26,8 @@ from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
-from badges.tables.types import DefinitionVersion, OrganizationVersion
+from badges.tables.types import DefinitionVersion, Version
 
-Version: TypeAlias = DefinitionVersion | OrganizationVersion
 Taken: TypeAlias = dict[tuple[str, str], int]
 """The version in effect of each (kind, id)."""
 

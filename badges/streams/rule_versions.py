@@ -8,8 +8,8 @@ import structlog
 from badges.sinks.base import RulePosition, Unavailable
 from badges.sinks.failures import translated
 from badges.sinks.pool import Connection, Pool
-from badges.streams.partition import Taken, Version, key_of
-from badges.tables.types import DefinitionVersion, OrganizationVersion
+from badges.streams.partition import Taken, key_of
+from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from badges.tables.criteria import Criteria, InvalidCriteria, parse
 from badges.tables.plans import Plan, draw_up
 from badges.tables.specs import Specs
-from badges.tables.types import DefinitionVersion, OrganizationVersion
+from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
 
 V = TypeVar("V", DefinitionVersion, OrganizationVersion)
 
@@ -31,7 +31,7 @@ class RuleBook:
         self._specs = Specs()
         self._plans: dict[str, Plan] = {}
 
-    def take_up(self, versions: Iterable[DefinitionVersion | OrganizationVersion]) -> None:
+    def take_up(self, versions: Iterable[Version]) -> None:
         """Put new versions into effect, deletions included; of several of an id, the newest."""
         for version in versions:
             if isinstance(version, OrganizationVersion):

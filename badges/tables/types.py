@@ -95,6 +95,10 @@ class OrganizationVersion(Struct, frozen=True):
     timezone: str
 
 
+Version: TypeAlias = DefinitionVersion | OrganizationVersion
+"""What is saved about the rules: a whole definition, or an organization's time zone."""
+
+
 class Stats(Struct):
     """A row of peer_mentor_stats. Days are `Day`; a run's last period is named by its first day."""
 

@@ -21,8 +21,9 @@ from badges.tables.types import (
     Mentor,
     Pause,
     TrainingCompletion,
+    Version,
 )
-from tests.builders import ORGANIZATION, OTHER_ORGANIZATION, Gone, Put, Storyteller, Took, Version
+from tests.builders import ORGANIZATION, OTHER_ORGANIZATION, Gone, Put, Storyteller, Took
 from tests.integration.pipeline import count_of, criteria_text
 
 TALLIES = 12

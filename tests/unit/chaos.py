@@ -35,8 +35,9 @@ from badges.tables.types import (
     Mentor,
     Pause,
     TrainingCompletion,
+    Version,
 )
-from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, Version
+from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took
 from tests.records import Writer
 
 LOG = "log"

@@ -9,12 +9,11 @@ from badges.sinks.base import Turn
 from badges.streams.errors import LogBroken
 from badges.streams.log import MemoryLog, Record
 from badges.streams.partition import Partition
-from badges.tables.types import Activity, Award, Mentor
+from badges.tables.types import Activity, Award, Mentor, Version
 from tests.builders import (
     MENTOR,
     ORGANIZATION,
     OTHER_ORGANIZATION,
-    Version,
     activity,
     definition,
     mentor,

@@ -4,13 +4,12 @@ from badges.tables.decisions import Cause
 from badges.tables.evaluation import decide
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
-from badges.tables.types import Award, DefinitionVersion
+from badges.tables.types import Award, DefinitionVersion, Version
 from tests.builders import (
     FIRST_SAVE,
     MENTOR,
     ORGANIZATION,
     OTHER_ORGANIZATION,
-    Version,
     activity,
     definition,
     mentor,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from badges.console.demo.reference import Reference
 from badges.tables import agenda
 from badges.tables.explain import explain
-from tests.builders import MENTOR, Put, Storyteller, Took, Version
+from badges.tables.types import Version
+from tests.builders import MENTOR, Put, Storyteller, Took
 from tests.unit.stories import Fold, compare, compare_told, lose, tell, without_ids
 
 

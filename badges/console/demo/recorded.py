@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -11,9 +11,8 @@ from badges.console.problems import Problem
 from badges.console.schema.database import Connection
 from badges.streams import generations
 from badges.streams.generations import Executor, Generation
-from badges.tables.types import Award, DefinitionVersion, OrganizationVersion, Stats
+from badges.tables.types import Award, DefinitionVersion, OrganizationVersion, Stats, Version
 
-Version: TypeAlias = DefinitionVersion | OrganizationVersion
 EPOCH = date(1970, 1, 1)
 
 _AWARDS = """

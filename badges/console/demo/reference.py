@@ -36,10 +36,10 @@ from badges.tables.types import (
     Pause,
     Stats,
     TrainingCompletion,
+    Version,
 )
 
 Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
-Version: TypeAlias = DefinitionVersion | OrganizationVersion
 
 
 class Happened(Struct, frozen=True):

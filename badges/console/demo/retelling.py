@@ -6,11 +6,11 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from badges.console.demo.log_reading import Raw, events, is_output
-from badges.console.demo.recorded import TakenUp, Version
+from badges.console.demo.recorded import TakenUp
 from badges.console.demo.reference import Reference
 from badges.streams.records import AwardRecord, MentorRecord, Record
 from badges.tables.decisions import Cause
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion, Version
 
 KINDS = (Mentor, Activity, TrainingCompletion, Pause)
 

@@ -9,7 +9,7 @@ import msgspec.structs
 import pytest
 
 from badges.console.demo.log_reading import Raw
-from badges.console.demo.recorded import AwardEvent, Recorded, TakenUp, Version
+from badges.console.demo.recorded import AwardEvent, Recorded, TakenUp
 from badges.console.demo.reference import Reference
 from badges.console.demo.verification import Difference, compare, expected
 from badges.streams.generations import Generation
@@ -21,6 +21,7 @@ from badges.tables.types import (
     DefinitionVersion,
     Mentor,
     OrganizationVersion,
+    Version,
 )
 from tests.records import value
 
