@@ -21,7 +21,7 @@ from badges.streams.agreement import Agreement, PostgresWal
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
-from badges.streams.continuity import KINDS, Continuity
+from badges.streams.continuity import Continuity
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
@@ -121,7 +121,7 @@ async def _assemble(
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
-        gate=Gate(continuity.look, continuity.condemn, alerts, KINDS),
+        gate=Gate(continuity.look, continuity.condemn, alerts),
         agreement=Agreement(sink, alerts, PostgresWal(pool, generation.slot)),
         alerts=alerts,
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 import structlog
@@ -19,17 +19,49 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 """Seconds that one alert may keep its caller waiting."""
 
+BreakKind: TypeAlias = Literal[
+    "other_database",
+    "topic_missing",
+    "topic_replaced",
+    "partitions_changed",
+    "topic_settings",
+    "log_cut",
+    "log_short",
+    "slot_missing",
+    "slot_lost",
+    "offsets_lost",
+    "snapshot_again",
+    "slot_ahead",
+    "database_behind",
+    "snapshot_row",
+]
+"""The log is not the whole story any more, so nothing is written."""
+
+OutageKind: TypeAlias = Literal[
+    "connect_away", "connector_missing", "connector_failed", "connector_idle"
+]
+"""No new rows arrive, and Postgres keeps WAL."""
+
+AlertKind: TypeAlias = Literal[
+    BreakKind, OutageKind, "log_unreachable", "rule_unknown", "lane_failed", "awards_differ"
+]
+"""Every kind of alert; docs/operations.md says what to do about each."""
+
+BREAKS: tuple[BreakKind, ...] = get_args(BreakKind)
+OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)
+ALERTS: tuple[AlertKind, ...] = get_args(AlertKind)
+
 
 class Alerts(Protocol):
     """Where alerts go. One is open at most of each kind and subject; neither call ever raises."""
 
     async def raise_alert(
-        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+        self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
         """Open an alert; does nothing while one of that kind and subject is open."""
         ...
 
-    async def resolve(self, kind: str, *, subject: str = "") -> None:
+    async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         """Close the open alert of that kind and subject, if there is one."""
         ...
 
@@ -39,17 +71,17 @@ class PostgresAlerts:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._unwritten: dict[tuple[str, str], Mapping[str, object] | None] = {}
+        self._unwritten: dict[tuple[AlertKind, str], Mapping[str, object] | None] = {}
         self._in_order = asyncio.Lock()
 
     async def raise_alert(
-        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+        self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
         """Open an alert; does nothing while one of that kind and subject is open."""
         self._unwritten[kind, subject] = detail
         await self._write()
 
-    async def resolve(self, kind: str, *, subject: str = "") -> None:
+    async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         """Close the open alert of that kind and subject, if there is one."""
         self._unwritten[kind, subject] = None
         await self._write()
@@ -72,7 +104,7 @@ class PostgresAlerts:
                 del self._unwritten[kind, subject]
 
     async def _write_one(
-        self, kind: str, subject: str, detail: Mapping[str, object] | None
+        self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None
     ) -> None:
         if detail is None:
             await self._pool.execute(QUERIES["resolve_alert"], kind, subject, timeout=PATIENCE)
@@ -87,7 +119,7 @@ class PostgresAlerts:
 class MemoryAlert(Struct):
     """An alert that MemoryAlerts holds; it is open while `resolved_at` is None."""
 
-    kind: str
+    kind: AlertKind
     subject: str
     detail: Mapping[str, object]
     at: datetime
@@ -101,18 +133,18 @@ class MemoryAlerts:
         self.alerts: list[MemoryAlert] = []
 
     async def raise_alert(
-        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+        self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
         """Open an alert; does nothing while one of that kind and subject is open."""
         if self._open(kind, subject) is None:
             self.alerts.append(MemoryAlert(kind, subject, detail, datetime.now(UTC)))
 
-    async def resolve(self, kind: str, *, subject: str = "") -> None:
+    async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         """Close the open alert of that kind and subject, if there is one."""
         alert = self._open(kind, subject)
         if alert is not None:
             alert.resolved_at = datetime.now(UTC)
 
-    def _open(self, kind: str, subject: str) -> MemoryAlert | None:
+    def _open(self, kind: AlertKind, subject: str) -> MemoryAlert | None:
         same = (a for a in self.alerts if (a.kind, a.subject) == (kind, subject))
         return next((alert for alert in same if alert.resolved_at is None), None)

@@ -6,7 +6,7 @@ after it was seen first, and the lane has folded all of it.
 """
 
 from collections.abc import Iterable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec.structs
 import structlog
@@ -21,7 +21,7 @@ from badges.streams.facts import read_slot
 from badges.streams.partition import Partition
 from badges.tables.types import Award
 
-KIND = "awards_differ"
+KIND: Final = "awards_differ"
 NAMED_AT_MOST = 20
 
 log = structlog.get_logger(__name__)

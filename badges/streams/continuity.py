@@ -5,15 +5,16 @@ that is gone or has failed, Connect away) is no break.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import structlog
 
+from badges.sinks.alerts import BreakKind
 from badges.streams import generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
-from badges.streams.errors import GenerationClosed, LogBroken
+from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
 from badges.streams.generations import Executor, Generation
 
@@ -28,7 +29,9 @@ NEW_GENERATION = "A new generation of the log is needed; nothing is decided unti
 class Break(LogBroken):
     """A break of continuity. A `lasting` one cannot mend: the generation is lost."""
 
-    def __init__(self, kind: str, message: str, *, lasting: bool = True) -> None:
+    def __init__(
+        self, kind: BreakKind | Literal["log_broken"], message: str, *, lasting: bool = True
+    ) -> None:
         super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
         self.lasting = lasting
 
@@ -36,9 +39,7 @@ class Break(LogBroken):
 def noted(_: Generation, facts: Facts) -> Break | None:
     """Has somebody found it broken before?"""
     if facts.state == "broken":
-        found = Break("log_broken", facts.reason or "the log was found broken", lasting=False)
-        found.told = True
-        return found
+        return Break(TOLD, facts.reason or "the log was found broken", lasting=False)
     return None
 
 
@@ -177,24 +178,6 @@ QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     database_behind,
 )
 
-KINDS = (
-    "other_database",
-    "topic_missing",
-    "topic_replaced",
-    "partitions_changed",
-    "topic_settings",
-    "log_cut",
-    "log_short",
-    "slot_missing",
-    "slot_lost",
-    "offsets_lost",
-    "snapshot_again",
-    "slot_ahead",
-    "database_behind",
-    "snapshot_row",
-)
-"""What the alerts of a break are called."""
-
 
 def judge(generation: Generation, facts: Facts) -> Break | None:
     """The first break that the facts show, in the order of QUESTIONS."""
@@ -244,7 +227,7 @@ class Continuity:
             return None
         kind, seen = self._suspicion
         self._suspicion = (found.kind, seen + 1 if kind == found.kind else 1)
-        if self._suspicion[1] < CONFIRMATIONS and found.kind != "log_broken":
+        if self._suspicion[1] < CONFIRMATIONS and found.kind != TOLD:
             raise CannotTell(f"looking again: {found}")
         if found.lasting:
             await self.condemn(found)

@@ -1,18 +1,20 @@
 """What can be wrong with a log."""
 
+from typing import Final, Literal
+
+from badges.sinks.alerts import BreakKind
+
+TOLD: Final = "log_broken"
+"""The kind of what another worker has found, and has raised the alert of."""
+
 
 class GenerationClosed(Exception):
     """Another generation of the log is live: the worker has to begin again with that."""
 
 
 class LogBroken(Exception):
-    """The log contradicts itself: `kind` is the alert's, the text says what was read where.
+    """The log contradicts itself: `kind` is the alert's, or TOLD; the text says what and where."""
 
-    `told` is set where another worker found it, and has raised the alert.
-    """
-
-    told = False
-
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: BreakKind | Literal["log_broken"], message: str) -> None:
         super().__init__(message)
         self.kind = kind

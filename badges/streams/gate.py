@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import Final
 
 import structlog
 
-from badges.sinks.alerts import Alerts
-from badges.streams.errors import GenerationClosed, LogBroken
+from badges.sinks.alerts import BREAKS, AlertKind, Alerts
+from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
 """So many looks in a row may fail before that is an alert: a server restarts in less."""
 
-UNREACHABLE = "log_unreachable"
+UNREACHABLE: Final = "log_unreachable"
 """The alert of Kafka or Postgres not answering a look."""
 
 log = structlog.get_logger(__name__)
@@ -27,12 +28,10 @@ class Gate:
         look: Callable[[], Awaitable[LogBroken | None]],
         condemn: Callable[[LogBroken], Awaitable[None]],
         alerts: Alerts,
-        kinds: Iterable[str] = (),
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
-        `condemn` notes for every worker that the log contradicts itself. `kinds` are those of the
-        alerts that `look` leads to: an earlier process may have left some open.
+        `condemn` notes for every worker that the log contradicts itself.
         """
         self._look = look
         self._condemn = condemn
@@ -40,7 +39,8 @@ class Gate:
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
         self._doubts = 0
-        self._open_kinds = {*kinds, UNREACHABLE}
+        # An earlier process may have left some open.
+        self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
         self._told = ""
         self._failures = 0
         self._sealed = False
@@ -93,7 +93,7 @@ class Gate:
             return
         self._told = found.kind
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
-        if not found.told:
+        if found.kind != TOLD:
             await self._resolve(self._open_kinds - {found.kind})
             self._open_kinds = {found.kind}
             await self._alerts.raise_alert(found.kind, {"message": str(found)})
@@ -111,7 +111,7 @@ class Gate:
         await self._resolve(self._open_kinds)
         self._open_kinds, self._told = set(), ""
 
-    async def _resolve(self, kinds: Iterable[str]) -> None:
+    async def _resolve(self, kinds: Iterable[AlertKind]) -> None:
         for kind in sorted(kinds):
             await self._alerts.resolve(kind)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -37,7 +37,7 @@ from badges.telemetry import metrics
 
 Answer = TypeVar("Answer")
 
-LANE_FAILED = "lane_failed"
+LANE_FAILED: Final = "lane_failed"
 """The alert of a partition on which a worker ends again and again."""
 
 FOLD_SLICE = 1000

@@ -8,12 +8,11 @@ import asyncio
 import structlog
 from msgspec import Struct
 
-from badges.sinks.alerts import Alerts
+from badges.sinks.alerts import OUTAGES, Alerts, OutageKind
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
 from badges.streams.generations import Generation
 
 LOOK_EVERY_S = 5.0
-KINDS = ("connect_away", "connector_missing", "connector_failed", "connector_idle")
 CONFIRMATIONS = 4
 """So many looks in a row: Connect needs some 10 s to start, and that is no reason for an alert."""
 
@@ -27,7 +26,7 @@ log = structlog.get_logger(__name__)
 class Outage(Struct, frozen=True):
     """One reason why no new rows arrive."""
 
-    kind: str
+    kind: OutageKind
     message: str
 
 
@@ -55,18 +54,19 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
 
 async def tell_outages(generation: Generation, connect: Connect, alerts: Alerts) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards."""
-    open_kinds = set(KINDS)  # an earlier process may have left them
-    suspected, seen = "", 0
+    open_kinds = set(OUTAGES)  # an earlier process may have left them
+    suspected: OutageKind | None = None
+    seen = 0
     while True:
         found = await outage(generation, connect)
-        kind = found.kind if found else ""
+        kind = found.kind if found else None
         seen = seen + 1 if kind == suspected else 1
         suspected = kind
         for ended in open_kinds - {kind}:
             await alerts.resolve(ended)
         open_kinds &= {kind}
         if found and seen == CONFIRMATIONS:
-            log.warning("no new rows arrive", kind=kind, reason=found.message)
-            await alerts.raise_alert(kind, {"message": found.message})
-            open_kinds.add(kind)
+            log.warning("no new rows arrive", kind=found.kind, reason=found.message)
+            await alerts.raise_alert(found.kind, {"message": found.message})
+            open_kinds.add(found.kind)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from badges.sinks.alerts import OUTAGES, AlertKind
 from badges.streams import outages
 from badges.streams.connect import Connect, Status
 from badges.streams.generations import Generation
@@ -48,12 +49,12 @@ class Heard:
         self.calls: list[str] = []
 
     async def raise_alert(
-        self, kind: str, detail: Mapping[str, object], *, subject: str = ""
+        self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
         assert detail["message"]
         self.calls.append(f"raise {kind}{subject}")
 
-    async def resolve(self, kind: str, *, subject: str = "") -> None:
+    async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
 
@@ -102,7 +103,7 @@ def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch)
     calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS + 3), RUNS, RUNS])
 
     assert calls[-2:] == ["raise connector_failed", "resolve connector_failed"]
-    assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in outages.KINDS)
+    assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in OUTAGES)
 
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
