@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.stack.infra import PARTS
 from badges.console.stack.layout import Layout
 from tests import programs
 from tests.launcher import Launcher
@@ -16,6 +15,9 @@ from tests.stack import Stack, free_port_base, guarded, running_postgres
 BY_DESIGN = "by design: "
 """How the reason of a skip begins that is right in CI too."""
 
+FAILED = pytest.StashKey[bool]()
+"""Whether a test has failed, for those fixtures that are not used again then."""
+
 
 def pytest_configure() -> None:
     """Let SIGTERM end a run as ctrl-C does, so that fixtures are torn down."""
@@ -23,9 +25,13 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Make a skipped test a failed one under BADGES_CI: a machine that lacks something shows."""
     report = yield
+    if report.failed:
+        item.stash[FAILED] = True
     if os.environ.get("BADGES_CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         if BY_DESIGN not in reason:
@@ -52,13 +58,15 @@ def stack(postgres: Stack) -> Stack:
 
 
 @pytest.fixture(autouse=True)
-def _whole_stack(request: pytest.FixtureRequest) -> None:
-    """Start again what a failed test left dead, so that it fails alone."""
-    if "stack" in request.fixturenames:
-        stack: Stack = request.getfixturevalue("stack")
-        dead = [part for part in PARTS if stack.infra.process(part) is None]
-        if dead:
-            stack.start(*dead)
+def _whole_stack(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Bring back what a failed test left dead or paused, so that it fails alone."""
+    if "postgres" not in request.fixturenames:
+        yield
+        return
+    stack: Stack = request.getfixturevalue("postgres")
+    running = stack.running()
+    yield
+    stack.repair(running)
 
 
 @pytest.fixture

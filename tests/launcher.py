@@ -5,8 +5,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import psutil
+
 from badges.console.stack import processes
 from badges.console.stack.layout import Layout
+from tests.stack import wait_for
 
 
 @dataclass
@@ -40,3 +43,10 @@ class Launcher:
     def running(self) -> set[str]:
         """Return the names of the stack's processes that run."""
         return {name for name, _ in processes.find_all(self.layout).values()}
+
+
+def kill(pid: int) -> None:
+    """End a process with SIGKILL and return when it is gone."""
+    process = psutil.Process(pid)
+    process.kill()
+    wait_for(lambda: not processes.is_running(process), 10, f"the end of process {pid}")

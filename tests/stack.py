@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -87,6 +87,20 @@ class Stack:
     def resume(self, part: str) -> None:
         """Let a paused part go on (SIGCONT)."""
         self.process(part).send_signal(signal.SIGCONT)
+
+    def running(self) -> list[str]:
+        """Return the parts that run, paused ones included."""
+        return [part for part in PARTS if self.infra.process(part) is not None]
+
+    def repair(self, parts: Sequence[str]) -> None:
+        """Let go on what is paused of the parts, and start what is dead."""
+        for part in parts:
+            process = self.infra.process(part)
+            if process is not None and process.status() == psutil.STATUS_STOPPED:
+                self.resume(part)
+        dead = [part for part in parts if part not in self.running()]
+        if dead:
+            self.start(*dead)
 
     def restart(self, part: str) -> None:
         """Stop a part in good order and start it again; return when it answers."""

@@ -112,8 +112,10 @@ def test_an_award_changed_behind_its_back_is_named(demo: Demo) -> None:
         )
 
     spoil("revoked_at = now(), revoked_by = 'rule'")
-    wrong = demo.run("--plain", "--seconds", "0")
-    spoil("revoked_at = NULL, revoked_by = NULL")
+    try:
+        wrong = demo.run("--plain", "--seconds", "0")
+    finally:
+        spoil("revoked_at = NULL, revoked_by = NULL")
     mended = demo.run("--plain", "--seconds", "0")
 
     (mentor,) = demo.execute(f"SELECT peer_mentor_id FROM badge_awards WHERE id = '{award}'")

@@ -10,7 +10,7 @@ import httpx
 import psutil
 
 from badges.console.stack import secrets
-from tests.launcher import Launcher
+from tests.launcher import Launcher, kill
 from tests.stack import wait_for
 
 NAMES = ("postgres", "kafka", "connect", "worker", "api")
@@ -37,15 +37,15 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     assert all(psutil.pid_exists(_id(launcher, name)) for name in NAMES)
 
     worker, api = _id(launcher, "worker"), _id(launcher, "api")
-    psutil.Process(worker).kill()
-    psutil.Process(api).kill()
+    kill(worker)
+    kill(api)
     wait_for(lambda: _has_another_id(launcher, "worker", worker), 10, "the worker's restart")
     wait_for(lambda: _has_another_id(launcher, "api", api), 10, "the API's restart")
     wait_for(lambda: _is_ready(launcher), 30, "the API's readiness")
 
-    psutil.Process(_id(launcher, "supervisor")).kill()
+    kill(_id(launcher, "supervisor"))
     worker, api = _id(launcher, "worker"), _id(launcher, "api")
-    psutil.Process(worker).kill()
+    kill(worker)
     code, _, errors = launcher.run("up")
     assert (code, errors) == (0, "")
     assert _has_another_id(launcher, "worker", worker)

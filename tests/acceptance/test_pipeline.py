@@ -11,11 +11,10 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
-import psutil
 
 from badges.console.demo.verification import verify
 from badges.streams.kafka import KafkaAccess
-from tests.launcher import Launcher
+from tests.launcher import Launcher, kill
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -160,6 +159,7 @@ async def story(launcher: Launcher, settings: dict[str, str]) -> None:
     connection = await asyncpg.connect(settings["BADGES_DATABASE_URL"])
     world = World(connection)
     await world.create()
+    await until(lambda: rules_apply(world))
     mentors = {name: await world.mentor() for name in EARNED}
     steady, late, edited, deleted, moved, paused = mentors.values()
 
@@ -219,7 +219,19 @@ async def story(launcher: Launcher, settings: dict[str, str]) -> None:
 async def kill_worker(launcher: Launcher) -> None:
     """End the worker with SIGKILL; the stack starts another by itself."""
     pid = int(launcher.layout.pid_file("worker").read_text())
-    psutil.Process(pid).kill()
+    kill(pid)
+
+
+async def rules_apply(world: World) -> bool:
+    """Whether every partition has taken up every badge: what comes now meets all of them."""
+    return bool(
+        await world.connection.fetchval(
+            "SELECT count(*) = (SELECT sum(partitions) FROM badge_logs WHERE state = 'live') * $2 "
+            "FROM badge_rule_positions WHERE id = ANY ($1)",
+            list(world.badges.values()),
+            len(world.badges),
+        )
+    )
 
 
 async def holds(world: World, mentor: UUID, key: str) -> bool:

@@ -24,6 +24,22 @@ def world(postgres_world: PostgresWorld) -> PostgresWorld:
     return postgres_world
 
 
+async def has_looked(world: PostgresWorld, xid: int) -> bool:
+    """Whether the worker has asked what is unfinished since the transaction `xid` began."""
+    return bool(
+        await world.owner.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM pg_stat_activity worker, pg_stat_activity other
+                WHERE worker.usename = 'badges_worker' AND other.backend_xid = $1::text::xid
+                    AND worker.query LIKE '%pg_visible_in_snapshot%'
+                    AND worker.query_start > other.xact_start)
+            """,
+            str(xid % 2**32),
+        )
+    )
+
+
 @KINDS
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 async def test_who_is_not_visible_yet_is_not_gone(
@@ -41,8 +57,7 @@ async def test_who_is_not_visible_yet_is_not_gone(
         turn = build(log, mentor, definition)
         turn = msgspec.structs.replace(turn, xids=[xid % 2**32])
         writing = asyncio.create_task(world.sink.write(turn))
-        looked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_visible_in_snapshot%'"
-        await until(lambda: world.owner.fetchval(looked), "the sink waits")
+        await until(lambda: has_looked(world, xid), "the sink waits")
         assert not writing.done()
         await other.execute(end)
     outcome = await writing
@@ -69,8 +84,7 @@ async def test_an_award_by_hand_that_is_not_visible_yet_is_not_overtaken(
         believed.id, believed.changed_by = award_id, "postgres"
         turn = log.turn(promote(log.cause(xid=xid), believed, "silver"))
         writing = asyncio.create_task(world.sink.write(turn))
-        looked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_visible_in_snapshot%'"
-        await until(lambda: world.owner.fetchval(looked), "the sink waits")
+        await until(lambda: has_looked(world, xid), "the sink waits")
         await other.execute("COMMIT")
     assert (await writing).written == 1
 

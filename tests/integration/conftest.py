@@ -1,22 +1,56 @@
 """The pipeline that the tests of the whole path share."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from tests.conftest import FAILED
 from tests.integration import found
 from tests.integration.pipeline import Rig, pipeline
 from tests.stack import Stack
 
 
-@pytest.fixture(scope="module")
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A live generation of the log for one file, whose tests have people of their own in it."""
-    with pipeline(stack, found.insert) as made:
-        yield made
+class Rigs:
+    """One pipeline at a time, made when it is asked for."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._resources = ExitStack()
+        self._rig: Rig | None = None
+
+    def current(self) -> Rig:
+        """The pipeline that there is, or a new one."""
+        if self._rig is None:
+            self._rig = self._resources.enter_context(pipeline(self._stack, found.insert))
+        return self._rig
+
+    def discard(self) -> None:
+        """Remove the pipeline, if there is one."""
+        self._rig = None
+        self._resources.close()
 
 
 @pytest.fixture(scope="module")
+def rigs(stack: Stack) -> Iterator[Rigs]:
+    """The pipelines of one file: a single one, unless a test fails."""
+    made = Rigs(stack)
+    yield made
+    made.discard()
+
+
+@pytest.fixture
+def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """A live generation of the log for one file, whose tests have people of their own in it.
+
+    One in which a test has failed is not used again: what is wrong there would fail the next too.
+    """
+    yield rigs.current()
+    if request.node.stash.get(FAILED, False):
+        rigs.discard()
+
+
+@pytest.fixture
 def working(rig: Rig) -> Rig:
     """The pipeline with one worker, which nobody disturbs."""
     rig.pipeline.ensure_a_worker()

@@ -13,8 +13,8 @@ from badges.console.stack import launch, processes, secrets
 from badges.console.stack.infra import PARTS, Infra
 from badges.console.stack.layout import Layout
 from tests.conftest import BY_DESIGN
-from tests.launcher import Launcher
-from tests.stack import Stack, free_port_base, wait_for
+from tests.launcher import Launcher, kill
+from tests.stack import Stack, free_port_base, guarded, wait_for
 
 
 def _ids(launcher: Launcher) -> dict[str, int]:
@@ -26,7 +26,7 @@ def test_up_again_mended_down_again_and_the_second_start(launcher: Launcher) -> 
     ids = _ids(launcher)
     again = launcher.run("up", "--infra")
     same = _ids(launcher)
-    psutil.Process(ids["connect"]).kill()
+    kill(ids["connect"])
     mended = launcher.run("up", "--infra")
     other = _ids(launcher)
     ended = launcher.run("down")
@@ -85,10 +85,11 @@ def test_down_leaves_a_process_alone_that_got_an_old_id(launcher: Launcher) -> N
     with subprocess.Popen(["sleep", "60"]) as stranger:
         launcher.layout.pid_file("worker").write_text(f"{stranger.pid}\n")
 
-        launcher.run("down")
-
-        assert stranger.poll() is None
-        stranger.kill()
+        try:
+            launcher.run("down")
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 def test_a_port_in_use_is_one_line_and_nothing_is_started(
@@ -151,11 +152,12 @@ def test_root_needs_no_folder_that_is_open_to_others(tmp_path: Path) -> None:
 
     launcher.layout.make()
     infra = Infra(launcher.layout, secrets.ensure(launcher.layout.run_dir))
-    infra.start(["postgres"])
-    server = infra.process("postgres")
-    owner = server.username() if server else ""
-    mode = closed.stat().st_mode & 0o777
-    code, _, errors = launcher.run("clean")
+    with guarded(launcher.layout.run_dir):
+        infra.start(["postgres"])
+        server = infra.process("postgres")
+        owner = server.username() if server else ""
+        mode = closed.stat().st_mode & 0o777
+        code, _, errors = launcher.run("clean")
 
     assert (code, errors) == (0, "")
     assert owner == "nobody"

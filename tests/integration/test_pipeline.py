@@ -88,6 +88,7 @@ def test_updates_and_deletes_follow_a_revocable_rule_both_ways(working: Rig) -> 
         kept = await p.badge(organization, count_of(2, "visit"))
         first, second = [await p.activity(mentor, f"2026-02-0{day}") for day in (1, 2)]
         await p.until(lambda: p.award(mentor, lost))
+        await p.until(lambda: p.award(mentor, kept))
 
         await p.pool.execute("UPDATE activities SET activity_type = 'phone' WHERE id = $1", first)
         await p.settle()
@@ -288,6 +289,7 @@ def test_a_truncate_takes_every_row_away(working: Rig) -> None:
         for on in ("2026-01-10", "2026-01-11"):
             await p.activity(mentor, on)
         await p.until(lambda: p.award(mentor, lost))
+        await p.until(lambda: p.award(mentor, kept))
 
         await p.pool.execute("TRUNCATE activities")
         await p.settle()

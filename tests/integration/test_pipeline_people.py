@@ -169,6 +169,7 @@ def test_an_inactive_mentor_is_frozen_and_decided_again_afterwards(working: Rig)
 
         await p.pool.execute("UPDATE peer_mentors SET active = true WHERE id = $1", mentor)
         await p.until(lambda: p.award(mentor, badge))
+        await p.until(lambda: p.award(mentor, lost))
         await p.pool.execute("UPDATE peer_mentors SET active = false WHERE id = $1", mentor)
         await p.pool.execute("DELETE FROM activities WHERE id = ANY ($1)", rows[1:])
         await p.settle()

@@ -137,6 +137,7 @@ def test_permanent_awards_stay_through_an_edit_and_keep_their_version(working: R
         badge = await p.badge(organization, count_of(2))
         await within_moments(p, badge, mentors)
         await set_criteria(p, badge, count_of(5))
+        await p.settle()
         newcomer = await p.mentor(organization)
         for on in ("2026-01-10", "2026-01-11"):
             await p.activity(newcomer, on)

@@ -52,7 +52,11 @@ async def define(
 
 
 async def somebody_waits(db: Connection) -> None:
-    """Return when a session waits for a lock; fail when none does within 10 s."""
+    """Return when a session of this database waits for a lock; fail when none does within 10 s."""
+    waiting = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
     async with asyncio.timeout(10):
-        while not await db.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):  # noqa: ASYNC110
+        while not await db.fetchval(waiting):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

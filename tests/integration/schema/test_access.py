@@ -50,12 +50,12 @@ async def acting(db: Connection, role: str, organization: object = "") -> AsyncI
 @pytest.fixture
 async def supabase(empty_db: Connection) -> AsyncIterator[Connection]:
     """A migrated database with Supabase's roles and its default privileges."""
-    for role in SUPABASE_ROLES:
-        await empty_db.execute(
-            f"CREATE ROLE {role} {'BYPASSRLS' if role == 'service_role' else ''}"
-        )
     names = ", ".join(SUPABASE_ROLES)
+    await empty_db.execute(
+        "".join(f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role}; " for role in SUPABASE_ROLES)
+    )
     try:
+        await empty_db.execute("ALTER ROLE service_role BYPASSRLS")
         for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
             await empty_db.execute(
                 f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {kind} TO {names}"

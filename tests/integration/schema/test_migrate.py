@@ -121,9 +121,11 @@ async def test_a_policy_that_hides_rows_from_the_log_is_reported(db: Connection)
     assert "theirs" in difference.where
     assert difference.consequence == "report"
     await db.execute("CREATE ROLE authenticated_visitor")
-    await db.execute("ALTER POLICY theirs ON activities TO authenticated_visitor")
-    assert await check(db, prefix="badges") == []
-    await db.execute("DROP POLICY theirs ON activities; DROP ROLE authenticated_visitor")
+    try:
+        await db.execute("ALTER POLICY theirs ON activities TO authenticated_visitor")
+        assert await check(db, prefix="badges") == []
+    finally:
+        await db.execute("DROP POLICY theirs ON activities; DROP ROLE authenticated_visitor")
 
 
 async def test_of_duplicate_awards_the_earliest_stays(empty_db: Connection) -> None:
