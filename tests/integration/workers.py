@@ -31,6 +31,8 @@ class Worker:
         self._environment = environment
         self._process: psutil.Process | None = None
         self._log_start = 0
+        self.module = "badges.console.cli.main"
+        """What is run: another module may do something to the process before it is a worker."""
         self.wanted = False
         """Whether it was started, and neither killed nor asked to end."""
 
@@ -50,7 +52,7 @@ class Worker:
         assert not self.runs
         self.wanted = True
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        line = [sys.executable, "-m", "badges.console.cli.main", "worker"]
+        line = [sys.executable, "-m", self.module, "worker"]
         command = processes.Command(self.name, line, environment=self._environment)
         self._process = processes.spawn(self._stack.infra.layout, command)
 
