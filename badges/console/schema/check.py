@@ -6,6 +6,7 @@ from badges.console.schema import (
     compare_rights,
     compare_rows,
     compare_tables,
+    compare_visibility,
 )
 from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference, of
@@ -19,4 +20,5 @@ async def check(connection: Connection, *, prefix: str) -> list[Difference]:
     differences += await compare_log.compare(connection, prefix)
     differences += await compare_objects.compare(connection)
     differences += await compare_rights.compare(connection)
+    differences += await compare_visibility.compare(connection)
     return sorted(differences, key=lambda each: each.consequence != "stop")
