@@ -17,7 +17,7 @@ from badges.sinks.failures import translated
 from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
 from badges.streams import generations
-from badges.streams.agreement import Agreement, PostgresWal
+from badges.streams.agreement import Agreement
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
@@ -29,6 +29,7 @@ from badges.streams.log import KafkaLog
 from badges.streams.outages import tell_outages
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
+from badges.streams.wal import PostgresWal
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
 

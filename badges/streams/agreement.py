@@ -6,7 +6,7 @@ after it was seen first, and the lane has folded all of it.
 """
 
 from collections.abc import Iterable
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec.structs
 import structlog
@@ -14,11 +14,8 @@ from msgspec import Struct
 
 from badges.sinks.alerts import Alerts
 from badges.sinks.base import Sink, Unavailable
-from badges.sinks.failures import translated
-from badges.sinks.pool import Pool
-from badges.streams import generations
-from badges.streams.facts import read_slot
 from badges.streams.partition import Partition
+from badges.streams.wal import Wal
 from badges.tables.types import Award
 
 KIND: Final = "awards_differ"
@@ -59,37 +56,6 @@ class Watch:
             self._done = self._suspicion is None
         except Unavailable as error:
             log.info("awards cannot be compared yet", error=str(error))
-
-
-class Wal(Protocol):
-    """How far the database's log is written, and how far it has come to Kafka, in bytes."""
-
-    async def written(self) -> int:
-        """The end of the WAL. Raises Unavailable."""
-        ...
-
-    async def sent(self) -> int:
-        """Up to where everything is in Kafka. Raises Unavailable."""
-        ...
-
-
-class PostgresWal:
-    """The WAL of Postgres and the replication slot of the connector."""
-
-    def __init__(self, pool: Pool, slot: str) -> None:
-        self._pool = pool
-        self._slot = slot
-
-    async def written(self) -> int:
-        """See `Wal.written`."""
-        with translated():
-            return await generations.insert_lsn(self._pool)
-
-    async def sent(self) -> int:
-        """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
-        with translated():
-            slot = await read_slot(self._pool, self._slot)
-        return (slot.confirmed or 0) if slot else 0
 
 
 class Agreement:
