@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec.structs
 
+from badges.streams import generations
+from badges.streams.generations import Generation
 from badges.tables.periods import day_number
 from badges.tables.types import (
     Activity,
@@ -70,6 +72,23 @@ def organization(
     organization_id: str = ORGANIZATION, timezone: str = "Europe/Oslo", version: int = 1
 ) -> OrganizationVersion:
     return OrganizationVersion(organization_id, version, FIRST_SAVE, timezone)
+
+
+def generation(number: int = 1, **fields: Any) -> Generation:
+    """A live generation of the log, with one partition whose every record is an event."""
+    given = {
+        "log_id": "log",
+        "partitions": 1,
+        "system_identifier": "7",
+        "timeline": 1,
+        "state": "live",
+        "starts": (0,),
+        **fields,
+    }
+    names = generations.names("badges", number)
+    return Generation(
+        number=number, topic=names.topic, slot=names.slot, connector=names.connector, **given
+    )
 
 
 class Took(msgspec.Struct, frozen=True):

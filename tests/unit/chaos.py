@@ -23,7 +23,6 @@ from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
-from badges.streams.generations import Generation
 from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.log import MemoryLog
 from badges.streams.recovery import Recovery
@@ -37,7 +36,7 @@ from badges.tables.types import (
     TrainingCompletion,
     Version,
 )
-from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took
+from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
 from tests.records import Writer
 
 LOG = "log"
@@ -156,14 +155,13 @@ class World:
         async def condemn(error: LogBroken) -> None:
             raise AssertionError(f"nothing breaks this log: {error}")
 
-        generation = Generation(LOG, 1, "t", "s", "c", 1, "1", 1, "live", starts=(self.start,))
         gate = Gate(look, condemn, self.alerts)
         tools = Tools(
             sink=self.sink,
             dead_letters=self.letters,
             versions=self.versions,
             source=self.log,
-            recovery=Recovery(generation, self.sink, self.versions, self.log),
+            recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
             gate=gate,
             agreement=Agreement(self.sink, self.alerts, NoWal()),
             alerts=self.alerts,

@@ -9,20 +9,9 @@ import pytest
 from badges.streams.cluster import Topic
 from badges.streams.continuity import judge, sent_lsn, wrong_settings
 from badges.streams.facts import LOG_SETTINGS, Facts, Slot
-from badges.streams.generations import Generation
+from tests.builders import generation
 
-GENERATION = Generation(
-    log_id="id",
-    number=3,
-    topic="badges.mentor-log.3",
-    slot="badges_mentor_log_3",
-    connector="badges-mentor-log-3",
-    partitions=2,
-    system_identifier="7",
-    timeline=1,
-    state="live",
-    starts=(4, 5),
-)
+GENERATION = generation(3, log_id="id", partitions=2, starts=(4, 5))
 
 WHOLE = Facts(
     state="live",

@@ -8,20 +8,10 @@ import pytest
 from badges.sinks.alerts import OUTAGES, AlertKind
 from badges.streams import outages
 from badges.streams.connect import Connect, Status
-from badges.streams.generations import Generation
 from badges.streams.outages import CONFIRMATIONS, outage, tell_outages
+from tests.builders import generation
 
-GENERATION = Generation(
-    log_id="id",
-    number=1,
-    topic="badges.mentor-log.1",
-    slot="badges_mentor_log_1",
-    connector="badges-mentor-log-1",
-    partitions=1,
-    system_identifier="7",
-    timeline=1,
-    state="live",
-)
+GENERATION = generation()
 
 RUNS = Status("RUNNING", ("RUNNING",))
 FAILED = Status("RUNNING", ("FAILED",), "Caused by: no more disk")

@@ -12,7 +12,6 @@ from badges.console.demo.log_reading import Raw
 from badges.console.demo.recorded import AwardEvent, Recorded, TakenUp
 from badges.console.demo.reference import Reference
 from badges.console.demo.verification import Difference, compare, expected
-from badges.streams.generations import Generation
 from badges.streams.records import UNREADABLE, decode, stream_order
 from badges.tables.decisions import Cause
 from badges.tables.types import (
@@ -23,6 +22,7 @@ from badges.tables.types import (
     OrganizationVersion,
     Version,
 )
+from tests.builders import generation
 from tests.records import value
 
 LOG, MENTOR, HOME, BADGE, TIERED = "log", "mentor", "home", "badge", "tiered"
@@ -96,9 +96,7 @@ class Written:
 
     def recorded(self, upto: int | None = None) -> Recorded:
         """What Postgres has, when there are no results at all."""
-        log = Generation(
-            LOG, 1, "topic", "slot", "connector", 1, "system", 1, "live", starts=(self.start,)
-        )
+        log = generation(starts=(self.start,))
         end = len(self.records) if upto is None else upto
         return Recorded(log, {0: end}, self.taken_up, self.versions, [], [], [])
 
