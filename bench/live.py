@@ -14,10 +14,11 @@ from uuid import UUID
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from badges.sinks.pool import Pool
 from badges.streams.kafka import KafkaAccess
 from bench.definitions import CRITERIA, ORGANIZATION, criteria_text
 from bench.site import Bench
-from tests.integration.pipeline import Pipeline, Pool, Rig, pipeline
+from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.integration.workers import Worker
 
 PARTITIONS = 12

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from badges.console.schema import apply
-from badges.console.schema.database import Connection
 from badges.console.stack import filling
 from badges.console.stack.filling import Site
+from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect

@@ -6,7 +6,11 @@ import asyncpg
 import msgspec
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+Executor: TypeAlias = "Pool | Connection"
+"""Whatever runs a statement; a pool may take another connection for the next."""
 
 _JSONB_VERSION = b"\x01"
 
@@ -57,13 +61,13 @@ async def create_pool(
     )
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=_encode, decoder=_decode
     )
 
 
-async def _leave_as_it_is(_: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _leave_as_it_is(_: Connection) -> None:
     """Save a round trip a turn; asyncpg itself rolls back what is still open."""
 
 

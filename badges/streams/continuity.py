@@ -11,12 +11,13 @@ import asyncpg
 import structlog
 
 from badges.sinks.alerts import BreakKind
+from badges.sinks.pool import Executor
 from badges.streams import generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
-from badges.streams.generations import Executor, Generation
+from badges.streams.generations import Generation
 
 log = structlog.get_logger(__name__)
 

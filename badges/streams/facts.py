@@ -11,10 +11,11 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 
+from badges.sinks.pool import Executor
 from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError, Topic
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
-from badges.streams.generations import Executor, Generation
+from badges.streams.generations import Generation
 
 TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0

@@ -1,23 +1,17 @@
 """The generations of the log: what badge_logs says of each, and how one becomes the next."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import asyncpg
 from msgspec import Struct
+
+from badges.sinks.pool import Connection, Executor
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
-Connection: TypeAlias = "asyncpg.Connection[Any]"
-
-Executor: TypeAlias = (
-    "asyncpg.Pool[Any] | asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
-)
-
 _COLUMNS = """
     log_id, generation, topic, slot, connector, partitions, system_identifier, timeline, state,
-    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason, live_at
+    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason
 """
 
 
@@ -50,7 +44,6 @@ class Generation(Struct, frozen=True):
     start_lsn: int | None = None
     starts: tuple[int, ...] = ()
     reason: str | None = None
-    live_at: datetime | None = None
 
 
 def names(prefix: str, number: int) -> Names:

@@ -1,18 +1,21 @@
 """Versions of definitions and time zones: kept as they were saved, and read from Postgres."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import structlog
 
 from badges.sinks.base import RulePosition, Unavailable
 from badges.sinks.failures import translated
-from badges.sinks.pool import Connection, Pool
+from badges.sinks.pool import Connection, Executor, Pool
 from badges.streams.partition import Taken, key_of
 from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
+EVERYTHING: Mapping[str, int] = MappingProxyType({})
+"""No version is known of any id."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,23 @@ left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
 where v.version > coalesce(known.version, 0)
 order by v.id, v.version
 """
+
+
+async def read(
+    connection: Executor,
+    definitions: Mapping[str, int] = EVERYTHING,
+    organizations: Mapping[str, int] = EVERYTHING,
+) -> list[Version]:
+    """The versions above those that are known of each id, versions of an id ascending."""
+    # In this order a definition never comes without the time zone that was saved before it.
+    later = await connection.fetch(_DEFINITIONS, list(definitions), list(definitions.values()))
+    zones = await connection.fetch(
+        _ORGANIZATIONS, list(organizations), list(organizations.values())
+    )
+    return [
+        *(OrganizationVersion(**row) for row in zones),
+        *(DefinitionVersion(**row) for row in later),
+    ]
 
 
 class Versions:
@@ -89,13 +109,10 @@ class PostgresVersions(Versions):
     async def refresh(self) -> None:
         """Read what is new. Raises Unavailable."""
         with translated():
-            definitions = await self._pool.fetch(_DEFINITIONS, *self._known("definition"))
-            organizations = await self._pool.fetch(_ORGANIZATIONS, *self._known("organization"))
-        for row in organizations:
-            self.keep(OrganizationVersion(**row))
-        for row in definitions:
-            self.keep(DefinitionVersion(**row))
-        if definitions or organizations:
+            new = await read(self._pool, self.newest("definition"), self.newest("organization"))
+        for version in new:
+            self.keep(version)
+        if new:
             self.stamp += 1
             async with self._changed:
                 self._changed.notify_all()
@@ -135,7 +152,3 @@ class PostgresVersions(Versions):
         finally:
             if not connection.is_closed():
                 await connection.remove_listener(CHANNEL, wake)
-
-    def _known(self, kind: str) -> tuple[list[str], list[int]]:
-        newest = self.newest(kind)
-        return list(newest), list(newest.values())

@@ -7,16 +7,15 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from badges.console.demo.verification import verify
+from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
 from tests.launcher import Launcher, kill
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 PATIENCE_S = 60.0
 ROW = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"

@@ -3,7 +3,8 @@
 from datetime import date
 from uuid import uuid4
 
-from tests.integration.pipeline import Pool, count_of, criteria_text
+from badges.sinks.pool import Pool
+from tests.integration.pipeline import count_of, criteria_text
 
 ORGANIZATION, MENTOR, LONELY_MENTOR = (uuid4() for _ in range(3))
 BADGE, TIERED_BADGE, GIVEN_BADGE = (uuid4() for _ in range(3))

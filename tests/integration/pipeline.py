@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -20,13 +20,13 @@ from aiokafka.partitioner import murmur2
 
 from badges.console.demo.verification import verify
 from badges.console.stack import provisioning
+from badges.sinks.pool import Pool
 from badges.streams.generations import Generation
 from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
 from tests.log_site import OwnSite, own_site
 from tests.stack import Stack
 
 Answer = TypeVar("Answer")
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 PARTITIONS = 4
 PATIENCE = 30.0
@@ -283,7 +283,7 @@ class Pipeline:
     async def verify(self, seconds: float = 60) -> None:
         """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
         async with self.pool.acquire() as connection:
-            outcome = await verify(connection, self.site.access, limit=seconds)  # type: ignore[arg-type]
+            outcome = await verify(connection, self.site.access, limit=seconds)
         assert outcome.differences == [], "\n".join(map(str, outcome.differences[:20]))
 
     async def retire_everything(self) -> None:

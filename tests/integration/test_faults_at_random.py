@@ -9,9 +9,10 @@ from random import Random
 
 import pytest
 
+from badges.sinks.pool import Pool
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
-from tests.integration.pipeline import Pipeline, Pool, pipeline
+from tests.integration.pipeline import Pipeline, pipeline
 from tests.integration.workers import Worker
 from tests.stack import Stack
 

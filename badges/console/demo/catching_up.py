@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from badges.console.demo import log_reading, recorded
 from badges.console.demo.recorded import Recorded
 from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.kafka import KafkaAccess
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 
 POLL_S = 0.003
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from badges.console.demo.catalogue import Badge, Organization
 from badges.console.demo.world import History, Ids, definition_id, organization_id
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 
 _ORGANIZATION = """
 INSERT INTO organizations (id, slug, name, timezone) VALUES ($1, $2, $3, $4)

@@ -3,15 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import asyncpg
 
 from badges.console.demo.world import Moment, Transaction
+from badges.sinks.pool import Pool
 
 
 async def play(
-    pool: "asyncpg.Pool[Any]",
+    pool: Pool,
     script: Sequence[tuple[float, Moment]],
     take: Callable[[Moment, float], None],
 ) -> None:
@@ -27,9 +25,7 @@ async def play(
             tasks.create_task(_save(pool, moment, take))
 
 
-async def _save(
-    pool: "asyncpg.Pool[Any]", moment: Moment, take: Callable[[Moment, float], None]
-) -> None:
+async def _save(pool: Pool, moment: Moment, take: Callable[[Moment, float], None]) -> None:
     together = asyncio.Barrier(len(moment.transactions))
     committed = await asyncio.gather(
         *(_commit(pool, transaction, together) for transaction in moment.transactions)
@@ -37,9 +33,7 @@ async def _save(
     take(moment, min(committed))
 
 
-async def _commit(
-    pool: "asyncpg.Pool[Any]", transaction: Transaction, together: asyncio.Barrier
-) -> float:
+async def _commit(pool: Pool, transaction: Transaction, together: asyncio.Barrier) -> float:
     async with pool.acquire() as connection:
         async with connection.transaction():
             for statement in transaction:

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from badges.console.problems import Problem
-from badges.console.schema.database import Connection
-from badges.streams import generations
-from badges.streams.generations import Executor, Generation
-from badges.tables.types import Award, DefinitionVersion, OrganizationVersion, Stats, Version
+from badges.sinks.pool import Connection, Executor
+from badges.streams import generations, rule_versions
+from badges.streams.generations import Generation
+from badges.streams.partition import key_of
+from badges.tables.types import Award, Stats, Version
 
 EPOCH = date(1970, 1, 1)
 
@@ -31,17 +32,6 @@ SELECT {
     )
 }
 FROM peer_mentor_stats
-"""
-_DEFINITIONS = """
-SELECT id::text, version, saved_at, deleted, organization_id::text, key, criteria::text,
-       CASE WHEN isfinite(counts_from) THEN counts_from - date '1970-01-01'
-            WHEN counts_from > date '1970-01-01' THEN 2147483647
-            WHEN counts_from < date '1970-01-01' THEN -2147483648 END AS counts_from,
-       revocable, status
-FROM badge_definition_versions ORDER BY id, version
-"""
-_ORGANIZATIONS = """
-SELECT id::text, version, saved_at, timezone FROM organization_versions ORDER BY id, version
 """
 _RULE_POSITIONS = """
 SELECT partition, turn, "offset", kind, id::text, version FROM badge_rule_positions
@@ -119,10 +109,8 @@ async def read(connection: Connection) -> Recorded:
 
 async def _versions(connection: Executor) -> dict[tuple[str, str], list[Version]]:
     versions: dict[tuple[str, str], list[Version]] = {}
-    for row in await connection.fetch(_DEFINITIONS):
-        versions.setdefault(("definition", row["id"]), []).append(DefinitionVersion(**row))
-    for row in await connection.fetch(_ORGANIZATIONS):
-        versions.setdefault(("organization", row["id"]), []).append(OrganizationVersion(**row))
+    for version in await rule_versions.read(connection):
+        versions.setdefault(key_of(version), []).append(version)
     return versions
 
 

@@ -27,7 +27,8 @@ from badges.console.demo.telling import Directory, Show
 from badges.console.demo.verification import Difference, Verified, verify
 from badges.console.demo.world import Ids, Moment, World
 from badges.console.problems import Problem
-from badges.console.schema.database import Connection, connect, first_line, where
+from badges.console.schema.database import connect, first_line, where
+from badges.sinks.pool import Connection
 
 CONNECTIONS = 6
 """Connections to play with: enough for three moments at once that need two each."""
@@ -50,7 +51,6 @@ class Finished:
     run: int
     mentors: int
     loaded: int
-    awards_before: int
     tally: Tally
     verified: Verified
     directory: Directory
@@ -84,7 +84,6 @@ async def run(target: Target, options: Options, show: Show) -> Finished:
         number,
         len(world.history.mentors),
         len(world.history),
-        before,
         tally,
         verified,
         directory,

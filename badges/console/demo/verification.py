@@ -15,7 +15,7 @@ from badges.console.demo.log_reading import Raw
 from badges.console.demo.recorded import AwardEvent, Recorded
 from badges.console.demo.reference import Reference
 from badges.console.demo.retelling import retell
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
 from badges.tables.types import Award, Mentor, Stats
 

@@ -8,10 +8,11 @@ import asyncpg
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.schema import duplicates, history, migrations, passwords
 from badges.console.schema.check import check
-from badges.console.schema.database import Connection, advice
+from badges.console.schema.database import advice
 from badges.console.schema.differences import Difference, of
 from badges.console.schema.duplicates import Duplicate
 from badges.console.schema.migrations import Migration
+from badges.sinks.pool import Connection
 
 _ONE_AT_A_TIME = 0x6261646765730001
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 
 
 @dataclass(frozen=True)

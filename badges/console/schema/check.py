@@ -8,8 +8,8 @@ from badges.console.schema import (
     compare_tables,
     compare_visibility,
 )
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference, of
+from badges.sinks.pool import Connection
 
 
 async def check(connection: Connection, *, prefix: str) -> list[Difference]:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference
+from badges.sinks.pool import Connection
 
 IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
 """Tables whose rows the log knows by mentor and id."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from badges.console.schema import objects
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference
 from badges.console.schema.objects import Wanted
+from badges.sinks.pool import Connection
 
 _RELATIONS = """
 SELECT n.nspname || '.' || c.relname AS name, coalesce(i.indisvalid, true) AS valid

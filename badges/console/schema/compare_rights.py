@@ -3,9 +3,9 @@
 import re
 
 from badges.console.schema import objects
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference
 from badges.console.schema.objects import Wanted
+from badges.sinks.pool import Connection
 
 _ROLES = """
 SELECT wanted.name, r.rolname IS NOT NULL AS found, coalesce(r.rolreplication, false) AS replicates

@@ -1,8 +1,8 @@
 """Rows that are there already and that no constraint of ours would accept."""
 
 from badges.console.schema import catalog, duplicates
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference
+from badges.sinks.pool import Connection
 
 _SAME_KEY = """
 SELECT coalesce(organization_id::text, 'every organization') AS organization, key,

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from badges.console.schema import catalog
 from badges.console.schema.catalog import FoundColumn, Key, Relation
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Consequence, Difference
 from badges.console.schema.shape import (
     ADDED_COLUMNS,
@@ -17,6 +16,7 @@ from badges.console.schema.shape import (
     Reference,
     tables,
 )
+from badges.sinks.pool import Connection
 
 _UNIQUE_SLUG = """
 SELECT EXISTS (

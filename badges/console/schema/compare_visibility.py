@@ -4,9 +4,9 @@ They lock the mentors and definitions of a turn: whom row-level security hides f
 for deleted, and the award is dropped.
 """
 
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import Difference
 from badges.console.schema.shape import RESULT, SOURCE, tables
+from badges.sinks.pool import Connection
 
 _HIDDEN = """
 WITH owner AS (

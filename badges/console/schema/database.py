@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from badges.console.problems import Problem
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from badges.sinks.pool import Connection
 
 CONNECT_TIMEOUT_S = 10
 

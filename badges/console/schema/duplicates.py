@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Which migrations a database has: the table that the Supabase CLI keeps."""
 
-import asyncpg
-
 from badges.console.schema.migrations import Migration
+from badges.sinks.pool import Connection
 
 _CREATE = """
 CREATE SCHEMA IF NOT EXISTS supabase_migrations;
@@ -14,7 +13,7 @@ ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name 
 """
 
 
-async def applied(connection: "asyncpg.Connection[asyncpg.Record]") -> set[str]:
+async def applied(connection: Connection) -> set[str]:
     """The versions that are recorded; none where nothing was ever recorded."""
     if not await connection.fetchval(
         "SELECT to_regclass('supabase_migrations.schema_migrations') IS NOT NULL"
@@ -24,7 +23,7 @@ async def applied(connection: "asyncpg.Connection[asyncpg.Record]") -> set[str]:
     return {row["version"] for row in rows}
 
 
-async def record(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+async def record(connection: Connection, migration: Migration) -> None:
     """Record the migration as applied, with its statements."""
     await connection.execute(_CREATE)
     await connection.execute(

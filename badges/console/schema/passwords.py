@@ -9,7 +9,8 @@ import unicodedata
 import asyncpg
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.schema.database import Connection, advice
+from badges.console.schema.database import advice
+from badges.sinks.pool import Connection
 
 _ITERATIONS = 4096
 _ATTEMPTS = 5

@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from badges.console.schema.database import Connection
 from badges.console.stack import connector, topics
+from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect, ConnectAway, Status

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from badges.console.schema import apply
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import Server, execute
 from tests.stack import Stack

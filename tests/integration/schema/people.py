@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from badges.console.schema import apply
 from badges.console.schema.check import check
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.postgres import Server
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema.people import People, define, settle, somebody_waits
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from badges.console.schema import migrations
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ import pytest
 from badges.console.problems import Problem
 from badges.console.schema import apply
 from badges.console.schema.check import check
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import of
+from badges.sinks.pool import Connection
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from badges.console.schema import apply
 from badges.console.schema.compare_log import PUBLISHED
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema.people import settle
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ import pytest
 from badges.console.problems import Problem
 from badges.console.schema import apply, duplicates, migrations
 from badges.console.schema.check import check
-from badges.console.schema.database import Connection
 from badges.console.schema.differences import of
 from badges.console.schema.shape import RESULT, SOURCE, tables
+from badges.sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.conftest import OLDEST

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from badges.console.schema.database import Connection
+from badges.sinks.pool import Connection
 from tests.integration.schema.people import settle
 
 pytestmark = pytest.mark.anyio

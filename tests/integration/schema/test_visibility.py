@@ -10,9 +10,8 @@ import pytest
 from badges.console.problems import Problem
 from badges.console.schema import apply, migrations
 from badges.console.schema.check import check
-from badges.console.schema.database import Connection
 from badges.console.schema.shape import SOURCE, tables
-from badges.sinks.pool import create_pool
+from badges.sinks.pool import Connection, create_pool
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
 from tests.integration.schema import application
