@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
-from badges.streams.errors import LogBroken
 from badges.streams.log import Message
+from badges.streams.order import StreamOrder
 from badges.streams.records import (
     TABLES,
     UNREADABLE,
@@ -20,7 +20,6 @@ from badges.streams.records import (
     Record,
     decode,
     mentor_of,
-    stream_order,
 )
 from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
@@ -57,10 +56,7 @@ class Partition:
         self.ledgers: dict[str, Ledger] = {}
         self._turn_start = 0
         self._given_up: set[str] = set()
-        self._mark = (0, 0)
-        self._sequence: str | None = None
-        self._sent_before = False
-        self._snapshot_lsn: int | None = None
+        self._order = StreamOrder(number, start)
         self._draft = _Draft()
 
     @property
@@ -102,24 +98,28 @@ class Partition:
         organization or definition of which no version was taken up: it can be on its way. Not
         `waiting`, all are folded; an unknown organization is in UTC. Raises LogBroken.
         """
+        order, start = self._order, self.start
         for message in messages:
-            if message.offset < self.next_offset:
+            offset = message.offset
+            if offset < self.next_offset:
                 continue
             try:
                 record = decode(message.value or b"")
-                sent_before = self._was_sent_before(record)
+                sent_before = order.sent_before(record)
             except UNREADABLE as error:
                 self._set_aside(message, error)
             else:
-                if message.offset < self.start:
-                    self._fold_before_start(record, message.offset)
+                if record.op == "r":
+                    order.check_snapshot(record, offset)
+                if offset < start:
+                    self._put_or_drop(record)
                 elif sent_before:
                     pass
                 elif waiting and type(record) in NAMING_RULES and self._names_unknown_rule(record):
                     return record
                 else:
-                    self._fold_event(record, message)
-            self.next_offset = message.offset + 1
+                    self._fold_event(record, offset)
+            self.next_offset = offset + 1
         return None
 
     def give_up(self, record: Record) -> None:
@@ -162,46 +162,25 @@ class Partition:
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
-    def _fold_before_start(self, record: Record, offset: int) -> None:
-        if record.op == "r":
-            self._check_snapshot(record, offset)
-        self._put_or_drop(record)
-
-    def _check_snapshot(self, record: Record, offset: int) -> None:
-        if self._snapshot_lsn is None:
-            self._snapshot_lsn = record.lsn
-        elif record.lsn != self._snapshot_lsn:
-            raise LogBroken(
-                "snapshot_row",
-                f"offset {offset} of partition {self.number} belongs to a second snapshot "
-                f"(lsn {record.lsn} after {self._snapshot_lsn})",
-            )
-
-    def _fold_event(self, record: Record, message: Message) -> None:
-        if record.op == "r":
-            raise LogBroken(
-                "snapshot_row",
-                f"offset {message.offset} of partition {self.number} is a snapshot row after the "
-                f"log's start at {self.start}",
-            )
+    def _fold_event(self, record: Record, offset: int) -> None:
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
             if _is_own_output(record):
                 return
-            draft.decisions += self._displaced(record, self._cause(record, message))
+            draft.decisions += self._displaced(record, self._cause(record, offset))
         ledger = self._put_or_drop(record)
         if ledger is None:
             return
         draft.xids.add(record.xid)
         if kind is MentorRecord and record.op == "d":
-            draft.depart(record.id, self._cause(record, message))
+            draft.depart(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
             draft.touched[ledger.mentor_id] = ledger
         if is_due(ledger, self.book):
-            draft.decisions += decide(ledger, self.book, self._cause(record, message))
+            draft.decisions += decide(ledger, self.book, self._cause(record, offset))
 
-    def _cause(self, record: Record, message: Message) -> Cause:
-        return Cause(self.log_id, self.number, message.offset, xid=record.xid)
+    def _cause(self, record: Record, offset: int) -> Cause:
+        return Cause(self.log_id, self.number, offset, xid=record.xid)
 
     def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
         """What a row that somebody inserted says of the rule's own award of the same badge.
@@ -231,18 +210,6 @@ class Partition:
         if ledger is None:
             ledger = self.ledgers[mentor] = Ledger(mentor)
         return ledger if table.put(ledger, record) else None
-
-    def _was_sent_before(self, record: Record) -> bool:
-        """Whether a connector that began again sends a row once more.
-
-        Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
-        is there already, and a row that changes nothing is no event.
-        """
-        if record.sequence != self._sequence:
-            place = stream_order(record.sequence) or self._mark
-            self._sequence, self._sent_before = record.sequence, place < self._mark
-            self._mark = max(place, self._mark)
-        return self._sent_before
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or _rule_named(record) in self._given_up:
