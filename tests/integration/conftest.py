@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from badges.console.stack.infra import PARTS
 from tests.conftest import FAILED
 from tests.integration import found
 from tests.integration.pipeline import Rig, pipeline
@@ -26,7 +27,8 @@ class Rigs:
         return self._rig
 
     def discard(self) -> None:
-        """Remove the pipeline, if there is one."""
+        """Remove the pipeline, if there is one; for that all parts have to be there."""
+        self._stack.repair(PARTS)
         self._rig = None
         self._resources.close()
 
