@@ -100,10 +100,10 @@ class _Mentor:
         )
 
 
-def lives(count: int, partitions: int, seed: int = 1) -> Iterator[Record]:
-    """Yield `count` records of `count / LIFE` mentors, who all live at the same time."""
+def lives(count: int, partitions: int, seed: int = 1, life: int = LIFE) -> Iterator[Record]:
+    """Yield `count` records of `count / life` mentors, who all live at the same time."""
     random = Random(seed)
-    mentors = [_Mentor(number, random) for number in range(max(1, count // LIFE))]
+    mentors = [_Mentor(number, random) for number in range(max(1, count // life))]
     for number, mentor in enumerate(mentors):
         yield _record(mentor, number % partitions, "c", "peer_mentors", mentor.born(), number)
     for place in range(len(mentors), count):

@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from itertools import count
 
 from bench.contenders.race import Lap, run
+from bench.events import LIFE
 from bench.figures import Figure, Target
 from bench.site import Bench
 from bench.topic import Filled, fill
 
 _numbers = count(1)
+LONG_LIFE = 2000
+"""Records of a mentor who has been active for years."""
 
 
 def measure(bench: Bench) -> list[Figure]:
     """Let every contender read the same topic, some rounds in turn; the best lap of each counts."""
     records = bench.size(400_000, 60_000)
     filled = _topic(bench, records)
-    laps = _rounds(["floor", "fold", "worker", "catch_up"], filled, bench.size(3, 1))
+    laps = _rounds(["floor", "fold_plain", "fold", "worker", "catch_up"], filled, bench.size(3, 1))
+    long_lives = _topic(bench, records, life=LONG_LIFE)
+    mature = _rounds(["floor", "fold"], long_lives, bench.size(2, 1))
     faust = run("faust_table", _topic(bench, records // 15))
     floor = laps["floor"]
     return [
@@ -37,6 +42,15 @@ def measure(bench: Bench) -> list[Figure]:
             target=Target(at_least=0.5),
         ),
         _cpu("fold", laps["fold"], floor, "of reading, folding and evaluating"),
+        _rate(
+            "fold_mature",
+            mature["fold"],
+            mature["floor"],
+            f"the same where each mentor has {LONG_LIFE:,} rows instead of {LIFE}",
+        ),
+        _cpu("fold_mature", mature["fold"], mature["floor"], "of that"),
+        _rate("fold_plain", laps["fold_plain"], floor, "the fold without definitions"),
+        _cpu("fold_plain", laps["fold_plain"], floor, "of the fold without definitions"),
         _rate("worker", laps["worker"], floor, "the whole worker with a sink in memory"),
         _cpu("worker", laps["worker"], floor, "of the whole worker with a sink in memory"),
         _rate("catch_up", laps["catch_up"], floor, "a restarted worker reads its state"),
@@ -60,8 +74,9 @@ def _cpu(name: str, lap: Lap, floor: Lap, about: str) -> Figure:
     return Figure(f"{name}_cpu", _cost(lap), "us/event", words, _cost(floor))
 
 
-def _topic(bench: Bench, records: int) -> Filled:
-    return asyncio.run(fill(bench.kafka_bootstrap, f"bench-{next(_numbers)}", records))
+def _topic(bench: Bench, records: int, life: int = LIFE) -> Filled:
+    name = f"bench-{next(_numbers)}"
+    return asyncio.run(fill(bench.kafka_bootstrap, name, records, life))
 
 
 def _rounds(names: Sequence[str], filled: Filled, rounds: int) -> dict[str, Lap]:

@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from badges.streams.cluster import Cluster
 from badges.streams.kafka import KafkaAccess
-from bench.events import lives
+from bench.events import LIFE, lives
 
 PARTITIONS = 4
 BATCH_RECORDS = 300
@@ -27,18 +27,18 @@ class Filled(Struct, frozen=True):
         return sum(self.ends)
 
 
-async def fill(bootstrap: str, name: str, records: int) -> Filled:
+async def fill(bootstrap: str, name: str, records: int, life: int = LIFE) -> Filled:
     """Make the topic and fill it, compressed as the connector's producer does."""
     access = KafkaAccess(bootstrap)
     async with Cluster(access) as cluster:
         await cluster.create(name, PARTITIONS, 1, {"retention.ms": "-1"})
         made = await cluster.wait_for(name, PARTITIONS)
-        size = await _produce(access, name, records)
+        size = await _produce(access, name, records, life)
         ends = tuple(await cluster.ends(made))
     return Filled(bootstrap, name, made.id, ends, size / records)
 
 
-async def _produce(access: KafkaAccess, name: str, records: int) -> int:
+async def _produce(access: KafkaAccess, name: str, records: int, life: int) -> int:
     producer = AIOKafkaProducer(
         **access.client_options(), compression_type="lz4", max_batch_size=1_000_000
     )
@@ -46,7 +46,7 @@ async def _produce(access: KafkaAccess, name: str, records: int) -> int:
     size = 0
     try:
         open_batches = [producer.create_batch() for _ in range(PARTITIONS)]
-        for record in lives(records, PARTITIONS):
+        for record in lives(records, PARTITIONS, life=life):
             size += len(record.value)
             place = record.partition
             batch = open_batches[place]
