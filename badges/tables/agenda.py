@@ -8,7 +8,7 @@ that does not hold, one part that fails; of a permanent badge that is held, noth
 from collections.abc import Iterable
 
 from badges.tables.conditions import Wait
-from badges.tables.journal import EVERYTHING, FULL, TRAINING
+from badges.tables.journal import EVERYTHING, FULL, PAUSE, TRAINING
 from badges.tables.ledger import Ledger
 from badges.tables.measures import NEVER, Measure
 from badges.tables.plans import Plan
@@ -121,6 +121,8 @@ class Agenda:
             rules += [rule for rule in self._lacking if not self._lacks(ledger, rule)]
         if ledger.news & TRAINING:
             rules += [rule for rule in self.plan.training if rule not in self.settled]
+        if ledger.news & PAUSE:
+            rules += [rule for rule in self.plan.streaks if rule not in self.settled]
         full = length >= FULL
         for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
             for measure in measures:

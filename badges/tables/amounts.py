@@ -1,7 +1,9 @@
 """Amounts: what rows come to in one metric, together or period by period."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from badges.tables.criteria import Metric
 from badges.tables.pauses import Pauses
@@ -21,6 +23,9 @@ from badges.tables.rows import (
 )
 from badges.tables.types import Day
 
+if TYPE_CHECKING:
+    from badges.tables.tally import Note, Tally
+
 
 class History(Protocol):
     """What a measure reads of a mentor: the rows in date order, and the paused periods."""
@@ -30,6 +35,10 @@ class History(Protocol):
 
     def timeline(self) -> Timeline:
         """All rows, up to date."""
+        ...
+
+    def tally(self) -> Tally:
+        """Which days, weeks and months have a row, up to date."""
         ...
 
     def paused(self, period: PeriodName) -> Pauses | None:
@@ -185,6 +194,24 @@ class PeriodAmounts:
                 peak = after
             elif after < before == peak:
                 lost = True
+        return max(values.values(), default=0) if lost else peak
+
+    def peak_of_days(self, notes: Iterable[Note], peak: int) -> int:
+        """Let days come and go: the most days of a period, which was `peak` before."""
+        of, values, lost = self._of, self.values, False
+        for note in notes:
+            period = of(note >> 1)
+            if not note & 1:
+                after = values[period] = values.get(period, 0) + 1
+                if after > peak:  # noqa: PLR1730 - this is far cheaper than a call
+                    peak = after
+                continue
+            before = values[period]
+            lost = lost or before == peak
+            if before > 1:
+                values[period] = before - 1
+            else:
+                del values[period]
         return max(values.values(), default=0) if lost else peak
 
     def crossing(self, changes: Iterable[Change], level: int) -> list[tuple[Period, bool]]:

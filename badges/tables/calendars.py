@@ -9,6 +9,7 @@ from badges.tables.criteria import Metric
 from badges.tables.measures import Measure
 from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
 from badges.tables.rows import BIAS, DAY_AT, Change
+from badges.tables.tally import NoteReader
 from badges.tables.types import Day
 
 
@@ -45,3 +46,24 @@ class Calendar(Measure):
     @override
     def first(self, level: int, day: Day) -> Day | None:
         return BEGINS[self._period](PERIOD_OF[self._period](day))
+
+
+class ActiveCalendar(Calendar):
+    """The calendar period with the most days that have any row at all, which the tally notes."""
+
+    __slots__ = ("_unread",)
+
+    def __init__(self, history: History, choice: Choice, period: PeriodName) -> None:
+        super().__init__(history, choice, "active_days", period)
+        days = history.tally().runs["day"].periods
+        self.value = self._amounts.peak_of_days([day << 1 for day in days], 0)
+        self._unread = NoteReader(history, "day")
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        self.value = self._amounts.peak_of_days(self._unread.fresh(), self.value)
+
+    @override
+    def begin_anew(self) -> None:
+        super().begin_anew()
+        self._unread.begin_anew()

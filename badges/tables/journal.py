@@ -32,8 +32,9 @@ _SORTING: Final = 32
 """How many rows are sorted anew in the time that it takes to put one in its place."""
 
 TRAINING: Final = 1
-EVERYTHING: Final = 2
-"""News beside activities: completions changed, or what may concern every rule."""
+PAUSE: Final = 2
+EVERYTHING: Final = 4
+"""News beside activities: completions or pauses changed, or what may concern every rule."""
 
 
 class Journal:
@@ -141,27 +142,31 @@ class Journal:
         return None if row is None else type_name(row & TYPE_MASK)
 
     def put_pause(self, row: Pause) -> bool:
-        """A pause came or changed: runs are linked anew, which costs O(periods), not O(rows)."""
+        """A pause came or changed: runs are linked anew where it lies."""
         new = (row.starts_on, row.ends_on)
-        if self._pauses.get(row.id) == new:
+        old = self._pauses.get(row.id)
+        if old == new:
             return False
         self._pauses[row.id] = new
-        self._pause()
+        if old is not None:
+            self._pause(*old)
+        self._pause(*new)
         return True
 
     def drop_pause(self, pause_id: str) -> bool:
         """A pause went; as costly as one that comes."""
-        if self._pauses.pop(pause_id, None) is None:
+        old = self._pauses.pop(pause_id, None)
+        if old is None:
             return False
-        self._pause()
+        self._pause(*old)
         return True
 
-    def _pause(self) -> None:
-        self.tell(EVERYTHING)
-        for measure in self.measures.values():
-            measure.pause()
+    def _pause(self, first: Day, last: Day | None) -> None:
+        self.tell(PAUSE)
         if self._tally is not None:
-            self._tally.pause()
+            self._tally.pause(first, last)
+        for measure in self.measures.values():
+            measure.pause(first, last)
 
     def tell(self, news: int) -> None:
         """Note that the mentor must be looked at, whatever the slack."""
@@ -235,8 +240,8 @@ class Journal:
         if self._timeline is not None:
             self.timeline()
         if self._tally is not None:
-            self.tally()
+            self.tally().begin_anew()
         for measure in self.measures.values():
-            measure.read = 0
+            measure.begin_anew()
         self._timeline_read = self._tally_read = 0
         self.changes.clear()

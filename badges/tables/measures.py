@@ -114,5 +114,9 @@ class Measure(ABC):
         """How far it is towards the level, at most the level."""
         return min(self.value, level)
 
-    def pause(self) -> None:  # noqa: B027 - most measures have nothing to do then
-        """Take in other pauses: of no matter except to streaks."""
+    def begin_anew(self) -> None:
+        """The journal begins anew, all of it being read."""
+        self.read = 0
+
+    def pause(self, first: Day, last: Day | None) -> None:  # noqa: B027 - most measures have nothing to do then
+        """Pauses from `first` to `last` changed: of no matter except to streaks."""

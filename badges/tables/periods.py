@@ -76,6 +76,12 @@ BEGINS: Final[Mapping[PeriodName, Callable[[Period], Day]]] = {
 """The first day of a period; its last is the day before the next one begins."""
 
 
+def bounds(period: PeriodName, first: Day, last: Day | None) -> tuple[Period, Period | None]:
+    """The periods that the first and the last of some days are in; None goes on for ever."""
+    of = PERIOD_OF[period]
+    return of(first), None if last is None else of(last)
+
+
 def day_number(value: date) -> Day:
     """A date as days since 1970-01-01."""
     return value.toordinal() - EPOCH

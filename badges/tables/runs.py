@@ -1,7 +1,7 @@
 """Runs of counting periods, with misses bridged by grace and by pauses."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from badges.tables.pauses import Pauses
 from badges.tables.periods import Period
@@ -45,10 +45,27 @@ class Runs:
         self.longest = max(lengths, default=0)
         self._tail = lengths[-1] if lengths else 0
 
-    def pause(self, pauses: Pauses | None) -> None:
-        """Take in other pauses: every pair of neighbours is looked at again, O(periods)."""
+    def pause(self, pauses: Pauses | None, first: Period, last: Period | None) -> None:
+        """Take in other pauses, which differ from `first` to `last` (None: for ever) at most.
+
+        Only neighbours with such a period between them are looked at again.
+        """
         self._pauses = pauses
-        self._link()
+        periods, starts = self._periods, self._starts
+        end = len(periods) if last is None else bisect_left(periods, last) + 1
+        changed = False
+        for index in range(max(bisect_right(periods, first), 1), min(end, len(periods))):
+            period = periods[index]
+            place = bisect_left(starts, period)
+            begins = place < len(starts) and starts[place] == period
+            if begins == self._linked(periods[index - 1], period):
+                changed = True
+                if begins:
+                    del starts[place]
+                else:
+                    starts.insert(place, period)
+        if changed:
+            self._compare()
 
     def _linked(self, first: Period, second: Period) -> bool:
         missed = second - first - 1
@@ -130,6 +147,11 @@ class Runs:
     def size(self) -> int:
         """How many periods count."""
         return len(self._periods)
+
+    @property
+    def periods(self) -> Sequence[Period]:
+        """Those that count, ascending."""
+        return self._periods
 
     @property
     def newest(self) -> tuple[int, Period | None]:

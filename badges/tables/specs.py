@@ -63,19 +63,34 @@ class MeasureSpec:
         return Least(level * key.per_period, 0, span)
 
     def build(self, history: History) -> Measure:
-        """A measure without rows."""
-        key = self.key
-        if key.kind == "total" and key.metric == "active_days":
-            return totals.ActiveDays(history, self.choice)
-        if key.kind == "total":
-            return totals.Total(history, self.choice, key.metric)
-        if key.kind == "calendar":
-            return calendars.Calendar(history, self.choice, key.metric, key.period)
+        """A measure that is yet to be given the rows."""
+        key, choice = self.key, self.choice
         if key.kind == "rolling":
-            return windows.Rolling(history, self.choice, key.metric, key.days)
-        return streaks.Streak(
-            history, self.choice, key.metric, key.period, key.per_period, key.grace
+            return windows.Rolling(history, choice, key.metric, key.days)
+        if key.kind == "streak":
+            return self._streak(history)
+        if key.metric == "active_days":
+            return self._active_days(history)
+        if key.kind == "calendar":
+            return calendars.Calendar(history, choice, key.metric, key.period)
+        return totals.Total(history, choice, key.metric)
+
+    def _streak(self, history: History) -> Measure:
+        key, choice = self.key, self.choice
+        if choice.everything and key.metric == "count" and key.per_period == 1:
+            return streaks.ActiveStreak(history, choice, key.period, key.grace)
+        return streaks.AmountStreak(
+            history, choice, key.metric, key.period, key.per_period, key.grace
         )
+
+    def _active_days(self, history: History) -> Measure:
+        key, choice = self.key, self.choice
+        if key.kind == "total":
+            kept = totals.AllActiveDays if choice.everything else totals.ActiveDays
+            return kept(history, choice)
+        if choice.everything:
+            return calendars.ActiveCalendar(history, choice, key.period)
+        return calendars.Calendar(history, choice, key.metric, key.period)
 
 
 def key_of(node: Threshold | Tier | Streak, since: Day | None) -> Key:

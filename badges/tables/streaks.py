@@ -7,16 +7,17 @@ from typing_extensions import override
 from badges.tables.amounts import Amount, Choice, History, PeriodAmounts
 from badges.tables.criteria import Metric
 from badges.tables.measures import Measure
-from badges.tables.periods import BEGINS, PERIOD_OF, Period, PeriodName
-from badges.tables.rows import BIAS, DAY_AT, Change, begins
+from badges.tables.periods import BEGINS, PeriodName, bounds
+from badges.tables.rows import Change
 from badges.tables.runs import Runs
+from badges.tables.tally import NoteReader
 from badges.tables.types import Day
 
 
 class Streak(Measure):
     """The longest run of periods in which the metric reaches an amount."""
 
-    __slots__ = ("_amounts", "_per_period", "_period", "_plain", "_runs")
+    __slots__ = ("_per_period", "_period", "_runs")
 
     def __init__(
         self,
@@ -25,51 +26,14 @@ class Streak(Measure):
         metric: Metric,
         period: PeriodName,
         per_period: int,
-        grace: int,
+        runs: Runs,
     ) -> None:
         super().__init__(history, choice, metric)
         self.in_minutes = False
         self._period: PeriodName = period
         self._per_period = per_period
-        self._amounts = PeriodAmounts(metric, period)
-        self._runs = Runs(grace, history.paused(period))
-        self._plain = choice.everything and metric == "count" and per_period == 1
-
-    @override
-    def apply(self, changes: Iterable[Change]) -> None:
-        if self._plain:
-            self._take(changes)
-            return
-        if not self.choice.everything:
-            changes = self.choice.changes(changes)
-        runs = self._runs
-        for period, counts in self._amounts.crossing(changes, self._per_period):
-            if counts:
-                runs.add(period)
-            else:
-                runs.remove(period)
+        self._runs = runs
         self.value = runs.longest
-
-    def _take(self, changes: Iterable[Change]) -> None:
-        """What `apply` does for the streaks that most rows concern: any row makes a period count.
-
-        No amounts are kept: whether a row is left in a period, the timeline says.
-        """
-        of, runs = PERIOD_OF[self._period], self._runs
-        for change in changes:
-            row = change if change >= 0 else ~change
-            period = of((row >> DAY_AT) - BIAS)
-            if runs.has(period):
-                if change < 0 and not self._is_left(period):
-                    runs.remove(period)
-            elif change >= 0:
-                runs.add(period)
-        self.value = runs.longest
-
-    def _is_left(self, period: Period) -> bool:
-        begin = BEGINS[self._period]
-        low, high = begins(begin(period)), begins(begin(period + 1))
-        return self.history.timeline().any_between(low, high)
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
@@ -103,6 +67,74 @@ class Streak(Measure):
         return level
 
     @override
-    def pause(self) -> None:
-        self._runs.pause(self.history.paused(self._period))
+    def pause(self, first: Day, last: Day | None) -> None:
+        self._runs.pause(self.history.paused(self._period), *bounds(self._period, first, last))
+        self.value = self._runs.longest
+
+
+class AmountStreak(Streak):
+    """A streak that asks for an amount in each period, of some rows or of all."""
+
+    __slots__ = ("_amounts",)
+
+    def __init__(
+        self,
+        history: History,
+        choice: Choice,
+        metric: Metric,
+        period: PeriodName,
+        per_period: int,
+        grace: int,
+    ) -> None:
+        runs = Runs(grace, history.paused(period))
+        super().__init__(history, choice, metric, period, per_period, runs)
+        self._amounts = PeriodAmounts(metric, period)
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        if not self.choice.everything:
+            changes = self.choice.changes(changes)
+        runs = self._runs
+        for period, counts in self._amounts.crossing(changes, self._per_period):
+            if counts:
+                runs.add(period)
+            else:
+                runs.remove(period)
+        self.value = runs.longest
+
+
+class ActiveStreak(Streak):
+    """A streak of periods that have any row at all: without grace, it is in the tally already."""
+
+    __slots__ = ("_unread",)
+
+    def __init__(self, history: History, choice: Choice, period: PeriodName, grace: int) -> None:
+        runs = history.tally().runs[period]
+        if grace:
+            runs = Runs(grace, history.paused(period), runs.periods)
+        super().__init__(history, choice, "count", period, 1, runs)
+        self._unread = NoteReader(history, period) if grace else None
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        if self._unread is None:
+            self.history.tally()
+        else:
+            for note in self._unread.fresh():
+                if note & 1:
+                    self._runs.remove(note >> 1)
+                else:
+                    self._runs.add(note >> 1)
+        self.value = self._runs.longest
+
+    @override
+    def begin_anew(self) -> None:
+        super().begin_anew()
+        if self._unread is not None:
+            self._unread.begin_anew()
+
+    @override
+    def pause(self, first: Day, last: Day | None) -> None:
+        if self._unread is not None:
+            super().pause(first, last)
         self.value = self._runs.longest

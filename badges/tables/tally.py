@@ -1,10 +1,14 @@
-"""The tally: what peer_mentor_stats says of a mentor, kept up to date row by row."""
+"""The tally: what peer_mentor_stats says of a mentor, kept up to date row by row.
+
+It knows of every day, week and month whether a row is left in it, and notes for those who ask when
+that changes: measures of all rows that need no more than that do not read the rows themselves.
+"""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TypeAlias
 
 from badges.tables.amounts import History
-from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName, day_of
+from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName, bounds, day_of
 from badges.tables.rows import (
     BIAS,
     DAY_AT,
@@ -12,77 +16,101 @@ from badges.tables.rows import (
     MINUTES_MASK,
     TYPE_MASK,
     Change,
+    Row,
     begins,
     type_name,
 )
 from badges.tables.runs import Runs
 from badges.tables.types import Day, Stats
 
-_LONGER: Final[tuple[PeriodName, ...]] = ("week", "month")
+Note: TypeAlias = int
+"""`period << 1` of a period that got its first row, `period << 1 | 1` of one that lost its last."""
 
 
 class Tally:
     """Counts and minutes of every row, and the runs of days, weeks and months that have one."""
 
-    __slots__ = ("_count", "_history", "_minutes", "_runs", "_types")
+    __slots__ = ("_count", "_history", "_minutes", "_types", "notes", "runs")
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._count = 0
         self._minutes = 0
         self._types: dict[int, int] = {}
-        self._runs: dict[PeriodName, Runs] = {
+        self.runs: dict[PeriodName, Runs] = {
             period: Runs(0, history.paused(period)) for period in ("day", "week", "month")
         }
+        """The runs of each kind of period; streaks of the same periods read them too."""
+        self.notes: dict[PeriodName, list[Note]] = {}
+        """The periods that came and went since the journal began, of kinds that are asked for."""
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in rows that came and went."""
-        types, days = self._types, self._runs["day"]
+        types, days = self._types, self.runs["day"]
+        last = days.newest[1]
         for change in changes:
-            row, step = (change, 1) if change >= 0 else (~change, -1)
-            self._count += step
-            self._minutes += step * (row >> MINUTES_AT & MINUTES_MASK)
-            kind = row & TYPE_MASK
-            left = types.get(kind, 0) + step
-            if left:
-                types[kind] = left
-            else:
-                del types[kind]
-            day = day_of((row >> DAY_AT) - BIAS)
-            if step > 0:
-                if not days.has(day):
-                    self._appear(day)
-            elif days.has(day):
-                self._disappear(day)
+            if change < 0:
+                self._take_out(~change)
+                last = days.newest[1]
+                continue
+            self._count += 1
+            self._minutes += change >> MINUTES_AT & MINUTES_MASK
+            kind = change & TYPE_MASK
+            types[kind] = types.get(kind, 0) + 1
+            day = day_of((change >> DAY_AT) - BIAS)
+            if day != last and not days.has(day):
+                self._appear(day)
+                last = days.newest[1]
+
+    def _take_out(self, row: Row) -> None:
+        self._count -= 1
+        self._minutes -= row >> MINUTES_AT & MINUTES_MASK
+        kind = row & TYPE_MASK
+        left = self._types[kind] - 1
+        if left:
+            self._types[kind] = left
+        else:
+            del self._types[kind]
+        day = day_of((row >> DAY_AT) - BIAS)
+        if self.runs["day"].has(day):
+            self._disappear(day)
 
     def _appear(self, day: Day) -> None:
-        self._runs["day"].add(day)
-        for period in _LONGER:
-            runs, number = self._runs[period], PERIOD_OF[period](day)
+        for period, runs in self.runs.items():
+            number = PERIOD_OF[period](day)
             if not runs.has(number):
                 runs.add(number)
+                if period in self.notes:
+                    self.notes[period].append(number << 1)
 
     def _disappear(self, day: Day) -> None:
         """A row of the day went: so do the day, week and month that no row is left in."""
         timeline = self._history.timeline()
-        for period, runs in self._runs.items():
+        for period, runs in self.runs.items():
             number = PERIOD_OF[period](day)
             first, after = BEGINS[period](number), BEGINS[period](number + 1)
             if runs.has(number) and not timeline.any_between(begins(first), begins(after)):
                 runs.remove(number)
+                if period in self.notes:
+                    self.notes[period].append(number << 1 | 1)
             elif period == "day":
                 return
 
-    def pause(self) -> None:
-        """Take in other pauses, O(periods)."""
-        for period, runs in self._runs.items():
-            runs.pause(self._history.paused(period))
+    def pause(self, first: Day, last: Day | None) -> None:
+        """Take in other pauses, which differ from `first` to `last` (None: for ever) at most."""
+        for period, runs in self.runs.items():
+            runs.pause(self._history.paused(period), *bounds(period, first, last))
+
+    def begin_anew(self) -> None:
+        """Forget the notes, which every measure must have read."""
+        for notes in self.notes.values():
+            notes.clear()
 
     def stats(self, mentor_id: str, training_count: int) -> Stats:
         """The row as it shall be."""
-        first, last = self._runs["day"].first, self._runs["day"].newest[1]
+        first, last = self.runs["day"].first, self.runs["day"].newest[1]
         streaks: list[int | None] = []
-        for period, runs in self._runs.items():
+        for period, runs in self.runs.items():
             length, newest = runs.newest
             first_day = None if newest is None else BEGINS[period](newest)
             streaks += [runs.longest, length, first_day]
@@ -90,10 +118,32 @@ class Tally:
             mentor_id,
             self._count,
             self._minutes,
-            self._runs["day"].size,
+            self.runs["day"].size,
             {type_name(number): count for number, count in self._types.items()},
             training_count,
             first,
             last,
             *streaks,  # type: ignore[arg-type]
         )
+
+
+class NoteReader:
+    """What one measure has not yet read of the notes about one kind of period."""
+
+    __slots__ = ("_history", "_period", "_taken")
+
+    def __init__(self, history: History, period: PeriodName) -> None:
+        self._history = history
+        self._period: PeriodName = period
+        self._taken = len(history.tally().notes.setdefault(period, []))
+
+    def fresh(self) -> list[Note]:
+        """The notes since the last time, or since it was made."""
+        notes = self._history.tally().notes[self._period]
+        fresh = notes[self._taken :]
+        self._taken = len(notes)
+        return fresh
+
+    def begin_anew(self) -> None:
+        """The journal begins anew, all notes being read."""
+        self._taken = 0

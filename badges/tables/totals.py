@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from badges.tables.amounts import Amount, Choice, History
 from badges.tables.criteria import Metric
-from badges.tables.measures import Measure
+from badges.tables.measures import NEVER, Measure
 from badges.tables.periods import day_of
 from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
 from badges.tables.runs import Runs
@@ -28,6 +28,11 @@ class Total(Measure):
             changes = self.choice.changes(changes)
         self._amount.apply(changes)
         self.value = self._amount.value
+
+    @override
+    def newest(self) -> int:
+        # Rows after the last date that counts add nothing.
+        return -NEVER if self.history.newest_day >= self.choice.high else self.value
 
     @override
     def day(self, level: int) -> Day:
@@ -54,7 +59,7 @@ class Total(Measure):
 
 
 class ActiveDays(Total):
-    """The distinct dates of all chosen rows.
+    """The distinct dates of some rows.
 
     A sorted list of dates takes a fifth of what a dictionary of their rows' numbers would; whether
     a row is left on a date, the timeline says.
@@ -77,3 +82,16 @@ class ActiveDays(Total):
             elif change < 0 and not any(self.choice.within(self.history, day, day)):
                 days.remove(day)
         self.value = days.size
+
+
+class AllActiveDays(Total):
+    """The distinct dates of all rows, which the tally keeps."""
+
+    __slots__ = ()
+
+    def __init__(self, history: History, choice: Choice) -> None:
+        super().__init__(history, choice, "active_days")
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        self.value = self.history.tally().runs["day"].size

@@ -36,19 +36,28 @@ def test_paused_periods_between_two_are_counted(
     assert Pauses(spans, "day").between(first, second) == expected
 
 
-@given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 3), SPANS, SPANS)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), max_size=60),
+    st.integers(0, 3),
+    SPANS,
+    SPANS,
+)
 def test_runs_stay_right_through_every_change(
-    toggled: list[int],
+    toggled: list[tuple[int, int]],
     grace: int,
     spans: list[tuple[int, int | None]],
     later: list[tuple[int, int | None]],
 ) -> None:
+    spans, waiting = list(spans), list(later)
     runs = Runs(grace, Pauses(spans, "day"))
     counting: set[int] = set()
-    for step, period in enumerate(toggled):
-        if step == len(toggled) // 2:
-            spans = later
-            runs.pause(Pauses(spans, "day"))
+    for period, chance in toggled:
+        if chance == 0 and spans:
+            gone = spans.pop()
+            runs.pause(Pauses(spans, "day"), *gone)
+        elif chance == 1 and waiting:
+            spans.append(waiting.pop())
+            runs.pause(Pauses(spans, "day"), *spans[-1])
         if period in counting:
             counting.remove(period)
             runs.remove(period)
