@@ -88,8 +88,11 @@ def test_a_worker_whose_log_broke_writes_nothing(
         await damage(p, mentor)
         await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
         before = await written(p)
+        size = await p.log_size()
         await p.activity(mentor, "2026-01-02")
         await p.badge(organization, count_of(1))
+        if damage in (add_partitions, send_a_snapshot_row):  # the connector still runs
+            await p.until(lambda: grew(p, size), what="the row in the log")
         await asyncio.to_thread(worker.ask_to_end, 10)
 
         print(damage.__name__, await alerts(p))
@@ -99,6 +102,10 @@ def test_a_worker_whose_log_broke_writes_nothing(
 
     with pipeline(stack) as rig:
         rig.run(test)
+
+
+async def grew(p: Pipeline, size: int) -> bool:
+    return await p.log_size() > size
 
 
 async def alerts(p: Pipeline) -> list[str]:
