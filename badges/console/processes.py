@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import os
 import signal
+import sys
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from typing import NoReturn
 
 import prometheus_client
 import structlog
@@ -22,6 +25,7 @@ from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
+from badges.streams.errors import GenerationClosed
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
@@ -40,13 +44,30 @@ log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, metrics_port: int | None) -> None:
-    """Run a worker until SIGTERM or SIGINT; what it cannot go on after is raised."""
+    """Run a worker until SIGTERM or SIGINT; what it cannot go on after is raised.
+
+    When another generation of the log goes live, the process begins again with that.
+    """
     logs.configure(level=settings.log_level)
     gc.set_threshold(*GC_THRESHOLDS)
     if metrics_port is not None:
         prometheus_client.start_http_server(metrics_port, addr="127.0.0.1")
-    with suppress(asyncio.CancelledError):
-        asyncio.run(_until_told(settings))
+    try:
+        with suppress(asyncio.CancelledError):
+            asyncio.run(_until_told(settings))
+    except GenerationClosed as closed:
+        log.warning("beginning again with the live generation", reason=str(closed))
+        _begin_again()
+
+
+def _begin_again() -> NoReturn:
+    """Replace the program by itself: same process id, arguments and environment.
+
+    Faust's threads, and the memory of the generation that is closed, end only with the program.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 async def _until_told(settings: Settings) -> None:

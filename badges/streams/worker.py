@@ -79,7 +79,9 @@ class Worker:
         self._instance = Instance(
             options.group, options.kafka.bootstrap, options.instance_directory
         )
-        self._app = _faust_app(options, self._instance)
+        # A static member that comes back gets the partitions it had, whatever it subscribes to now.
+        self._member = f"{self._instance.name}-{generation.number}"
+        self._app = _faust_app(options, self._instance.directory, self._member)
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -97,7 +99,7 @@ class Worker:
         ]
         try:
             await self._app.start()
-            log.info("working", instance=self._instance.name, topic=self._generation.topic)
+            log.info("working", instance=self._member, topic=self._generation.topic)
             await self._until_something_ends(background)
         finally:
             for task in [*background, *(task for _, task in self._lanes.values())]:
@@ -172,7 +174,7 @@ class Worker:
                 lane.wake()
 
 
-def _faust_app(options: WorkerOptions, instance: Instance) -> Any:
+def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
     return faust.App(
         options.group,
         broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
@@ -184,9 +186,9 @@ def _faust_app(options: WorkerOptions, instance: Instance) -> Any:
         broker_commit_interval=1.0,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=instance.name,
+        consumer_group_instance_id=member,
         # Nothing is kept there, but Faust makes it, and may not be allowed to where we are.
-        datadir=instance.directory,
+        datadir=directory,
         stream_wait_empty=False,
         stream_buffer_maxsize=1024,
         topic_allow_declare=False,

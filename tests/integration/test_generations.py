@@ -1,0 +1,85 @@
+"""A worker goes over to the next generation of the log by itself when that goes live."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from badges.console.stack import provisioning
+from badges.streams.generations import Generation
+from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.workers import FAILOVER, Worker
+from tests.stack import Stack
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack) as own:
+        yield own
+
+
+async def next_generation(p: Pipeline) -> Generation:
+    """Put another generation in the place of the live one; the pipeline's log is that."""
+    before, p.log = p.log, await provisioning.fill(p.site)
+    assert p.log.number == before.number + 1
+    return p.log
+
+
+async def works_on(p: Pipeline, worker: Worker, log: Generation) -> None:
+    """Return when the worker has partitions of this generation."""
+
+    async def begun() -> bool:
+        topics = [line["topic"] for line in worker.said("working")]
+        return topics[-1:] == [log.topic] and await p.has_partitions(worker)
+
+    await p.until(begun, FAILOVER, f"that {worker.name} works on {log.topic}")
+
+
+def test_workers_begin_again_with_the_generation_that_goes_live(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        await p.activity(mentor, "2026-01-10")
+        workers = [p.worker(), p.worker()]
+        await p.at_work(*workers)
+        await p.settle()
+        ids = [worker.process.pid for worker in workers]
+
+        log = await next_generation(p)
+        await p.activity(mentor, "2026-01-11")
+
+        await p.settle(FAILOVER)
+        award = await p.award(mentor, badge)
+        assert award is not None
+        for worker in workers:
+            await works_on(p, worker, log)
+            assert len(worker.said("beginning again with the live generation")) == 1
+            assert not [line["text"] for line in worker.lines() if "Traceback" in str(line)]
+        assert [worker.process.pid for worker in workers if worker.runs] == ids
+        await p.verify()
+        assert [worker.ask_to_end(10) for worker in workers] == [0, 0]
+
+    rig.run(test)
+
+
+def test_a_worker_that_was_down_when_its_generation_closed_gets_partitions_of_the_next(
+    rig: Rig,
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(1))
+        worker = p.worker(BADGES_SESSION_TIMEOUT="20")
+        await p.at_work(worker)
+        await p.settle()
+        worker.kill()
+
+        log = await next_generation(p)
+        await p.activity(mentor, "2026-01-10")
+        worker.start()
+
+        await works_on(p, worker, log)
+        await p.settle(FAILOVER)
+        assert await p.award(mentor, badge) is not None
+        assert worker.runs
+
+    rig.run(test)
