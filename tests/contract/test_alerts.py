@@ -127,5 +127,6 @@ async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: AlertKi
     alerts = PostgresAlerts(own_pool)
     await own_pool.close()
     await alerts.raise_alert(kind, {"n": 1})
-    await alerts.resolve(kind)
-    assert own_pool.is_closing()
+    assert alerts._unwritten == {(kind, ""): {"n": 1}}
+    await alerts.resolve("lane_failed", subject="3")
+    assert alerts._unwritten == {(kind, ""): {"n": 1}, ("lane_failed", "3"): None}

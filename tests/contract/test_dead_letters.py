@@ -146,8 +146,7 @@ async def test_one_offset_may_refuse_several_decisions(store: Store) -> None:
     assert list((await read()).values()) == refused
 
 
-async def test_an_overlong_value_is_cut_and_said_to_be(kafka_alone: Stack, kafka: Store) -> None:
-    assert kafka_alone.kafka_bootstrap
+async def test_an_overlong_value_is_cut_and_said_to_be(kafka: Store) -> None:
     letters, read = kafka
     value = b"x" * (LARGEST_VALUE + 500_000)
     await letters.send([a_letter(1, value=value)])
