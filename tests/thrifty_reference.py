@@ -3,14 +3,14 @@
 from typing import Any
 
 from badges.console.demo.reference import Reference
-from badges.tables.types import Activity, Day
+from badges.tables.types import Activity, Award, Day
 
 MANY = 1000
 """Activities from which on a mentor is spared."""
 
 
 class ThriftyReference(Reference):
-    """A Reference that evaluates a long run of like events once, at the run's end.
+    """A Reference that evaluates a long run of like events once, when it ends or is asked about.
 
     Two runs end in the same awards as if every event had been evaluated, their events aside:
     activities inserted in the order of their dates, for what becomes true meanwhile has the date
@@ -19,9 +19,19 @@ class ThriftyReference(Reference):
     """
 
     def __init__(self, mentor_id: str) -> None:
-        super().__init__(mentor_id)
         self._run = ""
         self._newest: Day = -(10**9)
+        super().__init__(mentor_id)
+
+    @property
+    def awards(self) -> dict[str, Award]:
+        """See `Reference.awards`; whoever asks ends the run."""
+        self.end_run()
+        return self._awards
+
+    @awards.setter
+    def awards(self, awards: dict[str, Award]) -> None:
+        self._awards = awards
 
     def put(self, row: Any) -> None:
         if self._is_appended(row):

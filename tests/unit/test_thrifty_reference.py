@@ -43,6 +43,10 @@ def _is_of(kind: type, happening: Happening) -> bool:
     return isinstance(happening, Gone) and happening.kind is kind
 
 
+def _is_run(happening: Happening) -> bool:
+    return isinstance(happening, Put) and happening.row.id.startswith("run ")
+
+
 def _home(story: list[Happening]) -> Mentor:
     rows = [each.row for each in story if isinstance(each, Put) and isinstance(each.row, Mentor)]
     return rows[-1]
@@ -73,3 +77,17 @@ def test_it_ends_where_the_plain_reference_does(many: int, monkeypatch: pytest.M
         ends.update(str(award.revoked_by) for award in plain.awards.values())
     assert min(ends["None"], ends["rule"]) > 15
     assert spared > 150 * 20
+
+
+def test_a_story_may_end_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thrifty_reference, "MANY", 0)
+    decided_late = 0
+    for seed in range(60):
+        story = tell_in_order(Random(f"cut {seed}"), 30, 20)
+        last = max(n for n, each in enumerate(story) if _is_run(each))
+        plain = play(Reference(MENTOR), story[: last + 1])
+        thrifty = play(ThriftyReference(MENTOR), story[: last + 1])
+        told = len(thrifty.events)
+        assert thrifty.awards == plain.awards, seed
+        decided_late += len(thrifty.events) > told
+    assert decided_late > 0
