@@ -1,4 +1,4 @@
-"""A sink without a database: the same meaning in dicts, for tests, benchmarks and dry runs."""
+"""A sink without a database: the same meaning in dicts, for tests and benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

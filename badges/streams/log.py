@@ -145,7 +145,7 @@ class Record(Struct, frozen=True):
 
 
 class MemoryLog:
-    """A log in lists, for tests, benchmarks and dry runs."""
+    """A log in lists, for tests and benchmarks."""
 
     def __init__(self, partitions: int = 1) -> None:
         self.records: list[list[Record]] = [[] for _ in range(partitions)]
