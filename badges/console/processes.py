@@ -12,6 +12,7 @@ from typing import NoReturn
 import prometheus_client
 import structlog
 
+from badges.console.problems import Problem
 from badges.console.settings import Settings
 from badges.sinks.alerts import PostgresAlerts
 from badges.sinks.base import Unavailable
@@ -51,13 +52,23 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
     logs.configure(level=settings.log_level)
     gc.set_threshold(*GC_THRESHOLDS)
     if metrics_port is not None:
-        prometheus_client.start_http_server(metrics_port, addr="127.0.0.1")
+        _serve_metrics(settings.metrics_host, metrics_port)
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_until_told(settings))
     except GenerationClosed as closed:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
+
+
+def _serve_metrics(host: str, port: int) -> None:
+    try:
+        prometheus_client.start_http_server(port, addr=host)
+    except OSError as error:
+        raise Problem(
+            f"metrics cannot be served at {host}, port {port}: {error.strerror}. "
+            "Set BADGES_METRICS_HOST, and for each worker a --metrics-port of its own"
+        ) from None
 
 
 def _begin_again() -> NoReturn:

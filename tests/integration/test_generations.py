@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
+import httpx
+import psutil
 import pytest
 
 from badges.console.stack import provisioning
 from badges.streams.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.workers import FAILOVER, Worker
-from tests.stack import Stack
+from tests.stack import Stack, free_port_base
 
 
 @pytest.fixture
@@ -35,15 +37,35 @@ async def works_on(p: Pipeline, worker: Worker, log: Generation) -> None:
     await p.until(begun, FAILOVER, f"that {worker.name} works on {log.topic}")
 
 
+def listening(worker: Worker) -> set[tuple[str, int]]:
+    """The addresses at which the worker's process listens."""
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in worker.process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+async def metrics(port: int) -> str:
+    """What a worker answers at its metrics port."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}/metrics")
+    return answer.raise_for_status().text
+
+
 def test_workers_begin_again_with_the_generation_that_goes_live(rig: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
         await p.activity(mentor, "2026-01-10")
-        workers = [p.worker(), p.worker()]
+        port = free_port_base()
+        everywhere = p.worker(BADGES_METRICS_HOST="0.0.0.0", BADGES_METRICS_PORT=f"{port}")
+        workers = [everywhere, p.worker(BADGES_METRICS_PORT=f"{port + 1}")]
         await p.at_work(*workers)
         await p.settle()
         ids = [worker.process.pid for worker in workers]
+        places = [{("0.0.0.0", port)}, {("127.0.0.1", port + 1)}]
+        assert [listening(worker) for worker in workers] == places
 
         log = await next_generation(p)
         await p.activity(mentor, "2026-01-11")
@@ -56,6 +78,9 @@ def test_workers_begin_again_with_the_generation_that_goes_live(rig: Rig) -> Non
             assert len(worker.said("beginning again with the live generation")) == 1
             assert not [line["text"] for line in worker.lines() if "Traceback" in str(line)]
         assert [worker.process.pid for worker in workers if worker.runs] == ids
+        assert [listening(worker) for worker in workers] == places
+        for number in (port, port + 1):
+            assert "badges_records_folded_total" in await metrics(number)
         await p.verify()
         assert [worker.ask_to_end(10) for worker in workers] == [0, 0]
 

@@ -130,6 +130,29 @@ def test_compose_files_parts_fit_together() -> None:
         assert SERVICES[name]["restart"] == "unless-stopped"
 
 
+def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
+    jobs = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    scraped = {
+        f"{name}:{found['port']}"
+        for job in jobs
+        for found in job.get("dns_sd_configs", [])
+        for name in found["names"]
+    } | {
+        target
+        for job in jobs
+        for given in job.get("static_configs", [])
+        for target in given["targets"]
+    }
+    worker, api = (SERVICES[name]["environment"] for name in addresses.SERVICES)
+
+    assert scraped == {
+        f"worker:{worker['BADGES_METRICS_PORT']}",
+        f"api:{api['BADGES_API_PORT']}",
+    }
+    assert worker["BADGES_METRICS_HOST"] == api["BADGES_API_HOST"] == "0.0.0.0"
+    assert "ports" not in SERVICES["worker"]
+
+
 def test_a_service_in_compose_knows_only_its_own_password() -> None:
     for name in addresses.SERVICES:
         environment = SERVICES[name]["environment"]

@@ -9,11 +9,13 @@ from badges.console import settings
 
 def worker(
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics on this loopback port.")
+        int | None,
+        typer.Option(help="Port of its metrics, before BADGES_METRICS_PORT."),
     ] = None,
 ) -> None:
     """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""
     # Faust takes a second to import, which no other command should wait for.
     from badges.console.processes import run_worker  # noqa: PLC0415
 
-    run_worker(settings.load(), metrics_port)
+    given = settings.load()
+    run_worker(given, metrics_port or given.metrics_port)
