@@ -17,6 +17,9 @@ PATIENT_LOOKS = 15
 UNREACHABLE: Final = "log_unreachable"
 """The alert of Kafka or Postgres not answering a look."""
 
+LOOKED: Final = "looked at the log's continuity"
+"""What a worker logs at level DEBUG when it knows what is broken, or that nothing is."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -77,6 +80,7 @@ class Gate:
                 continue
             self._failures = 0
             await self._judge(found, doubts)
+            log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 

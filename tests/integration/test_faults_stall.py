@@ -12,7 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
 
 from badges.console.stack import topics
+from badges.streams.gate import LOOKED
 from tests.integration.pipeline import Pipeline, count_of, partition_of, pipeline
+from tests.integration.workers import Worker
 from tests.stack import Stack
 
 TOLD_WITHIN = 10.0
@@ -77,7 +79,7 @@ def test_a_worker_whose_log_broke_writes_nothing(
     stack: Stack, damage: Callable[[Pipeline, UUID], Awaitable[None]]
 ) -> None:
     async def test(p: Pipeline) -> None:
-        worker = p.worker()
+        worker = p.worker(BADGES_LOG_LEVEL="DEBUG")
         await p.at_work(worker)
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
@@ -93,6 +95,7 @@ def test_a_worker_whose_log_broke_writes_nothing(
         await p.badge(organization, count_of(1))
         if damage in (add_partitions, send_a_snapshot_row):  # the connector still runs
             await p.until(lambda: grew(p, size), what="the row in the log")
+        await two_more_looks(p, worker)
         await asyncio.to_thread(worker.ask_to_end, 10)
 
         print(damage.__name__, await alerts(p))
@@ -106,6 +109,16 @@ def test_a_worker_whose_log_broke_writes_nothing(
 
 async def grew(p: Pipeline, size: int) -> bool:
     return await p.log_size() > size
+
+
+async def two_more_looks(p: Pipeline, worker: Worker) -> None:
+    """Give the worker the time to write: a look began and ended, and after each it would."""
+    seen = len(worker.said(LOOKED))
+
+    async def looked() -> bool:
+        return len(worker.said(LOOKED)) >= seen + 2
+
+    await p.until(looked, what="two more looks at the continuity")
 
 
 async def alerts(p: Pipeline) -> list[str]:
