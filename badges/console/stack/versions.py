@@ -1,14 +1,21 @@
 """The versions of the stack's parts, for the local processes and for docker-compose.yml alike."""
 
 POSTGRES = "18"
-KAFKA = "4.3.0"
-DEBEZIUM = "3.6.3.Final"
+KAFKA = "4.3.1"
+DEBEZIUM = "3.7.0.Final"
+"""From 3.7 on it counts the rows that share a WAL position. Earlier ones lose some of a COPY when
+Connect is killed inside it (debezium/dbz#1554).
+"""
+JETTY = "12.0.34"
 
 JARS = (
     f"org.apache.kafka:kafka_2.13:{KAFKA}",
     f"org.apache.kafka:connect-runtime:{KAFKA}",
     f"org.apache.kafka:connect-json:{KAFKA}",
     f"io.debezium:debezium-connector-postgres:{DEBEZIUM}",
+    f"org.eclipse.jetty.ee10:jetty-ee10-servlet:{JETTY}",
+    f"org.eclipse.jetty:jetty-security:{JETTY}",
+    f"org.eclipse.jetty:jetty-session:{JETTY}",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
     "jakarta.ws.rs:jakarta.ws.rs-api:3.1.0",
     "jakarta.servlet:jakarta.servlet-api:6.0.0",
@@ -18,5 +25,6 @@ JARS = (
 """What jars.lock is resolved from.
 
 Kafka's version is the one that Debezium brings. jgo takes the version nearest to the root, where
-Connect's Jersey and Jetty disagree about the four jakarta interfaces: those are named here.
+Connect's Jersey and Jetty disagree about the four jakarta interfaces, and mixes two of Jetty, of
+which Connect wants the older: those are named here.
 """

@@ -1,0 +1,71 @@
+"""Rows of one COPY share positions in the WAL: Connect, killed among them, must not lose any."""
+
+import asyncio
+import json
+from datetime import date
+from uuid import UUID, uuid4
+
+from badges.console.stack import provisioning
+from badges.streams.generations import Generation
+from tests.log_site import OwnSite, add_mentor, own_site, records
+from tests.stack import Stack
+
+ROWS = 20_000
+"""So many that Connect, which stores where it is once a second, does so in the middle of them."""
+
+
+def test_connect_killed_where_rows_share_a_position_loses_none(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            mentor = await add_mentor(site.connection)
+            live = await provisioning.provision(site)
+            copied = {uuid4() for _ in range(ROWS)}
+            transaction = await _copy(site, mentor, copied)
+
+            shared = await _stored_inside(site, live, transaction)
+            await asyncio.to_thread(stack.kill, "connect")
+            sent = len(await records(site, live)) - 1
+            await asyncio.to_thread(stack.start, "connect")
+
+            assert shared > 0
+            assert sent < ROWS, "the COPY was over before the kill: it takes more rows"
+            assert await _arrived(site, live, mentor, copied) == copied
+
+    asyncio.run(test())
+
+
+async def _copy(site: OwnSite, mentor: UUID, ids: set[UUID]) -> int:
+    """Insert activities by one COPY; the id of its transaction."""
+    async with site.connection.transaction():
+        await site.connection.copy_records_to_table(
+            "activities",
+            records=[(each, mentor, "visit", date(2024, 1, 1)) for each in ids],
+            columns=["id", "peer_mentor_id", "activity_type", "activity_date"],
+        )
+        return int(await site.connection.fetchval("SELECT pg_current_xact_id()::text"))
+
+
+async def _stored_inside(site: OwnSite, live: Generation, transaction: int) -> int:
+    """Wait until Connect has stored a place inside the transaction: how many rows lie before it
+    at the same position.
+    """
+    async with asyncio.timeout(60):
+        while True:
+            for offset in await site.connect.offsets(live.connector) or []:
+                if offset.get("txId") == transaction:
+                    return int(offset["lsn_events_processed"])
+            await asyncio.sleep(0.01)
+
+
+async def _arrived(site: OwnSite, live: Generation, mentor: UUID, wanted: set[UUID]) -> set[UUID]:
+    """What of the wanted activities is in the log, once a row that follows them there is."""
+    last = uuid4()
+    await _copy(site, mentor, {last})
+    async with asyncio.timeout(90):
+        while True:
+            found = {UUID(json.loads(value)["id"]) for _, value in await records(site, live)}
+            if last in found:
+                return found & wanted
+            await asyncio.sleep(0.2)
