@@ -58,12 +58,20 @@ def _agenda(ledger: Ledger, book: RuleBook) -> Agenda | None:
             return None
         plan = book.plan(mentor.organization_id)
         if ledger.agenda is None or ledger.agenda.plan is not plan:
-            for measure in ledger.measures.values():
-                measure.watchers.clear()
+            _let_go(ledger, plan)
             ledger.agenda = Agenda(plan)
     elif ledger.agenda is None:
         put_away(ledger)
     return ledger.agenda
+
+
+def _let_go(ledger: Ledger, plan: Plan) -> None:
+    """Keep of the measures only those that a rule of the new plan asks for; nobody waits yet."""
+    wanted = {spec for rule in plan.rules for spec in rule.specs}
+    for spec in [spec for spec in ledger.measures if spec not in wanted]:
+        del ledger.measures[spec]
+    for measure in ledger.measures.values():
+        measure.watchers.clear()
 
 
 def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:

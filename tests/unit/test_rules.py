@@ -137,3 +137,21 @@ def test_awards_from_before_a_deletion_are_forgotten_and_may_be_earned_anew() ->
     ledger.put_award(late)
     (third,) = decide(ledger, rules, Cause("log", 0, 3))
     assert third.kind == "granted", "a person's act from before the deletion went with it"
+
+
+def test_what_replaced_versions_measured_is_let_go() -> None:
+    def streak(grace: int) -> DefinitionVersion:
+        criteria = {"type": "streak", "period": "day", "length": 30, "grace": grace}
+        criteria["activity_types"] = ["visit"]
+        return definition("a", criteria, version=grace + 1)
+
+    ledger, rules = Ledger(MENTOR), book(streak(0))
+    ledger.put_mentor(mentor())
+    for number in range(40):
+        ledger.put_activity(activity(f"r{number}", 19000 + 3 * number))
+    for grace in range(1, 20):
+        decide(ledger, rules, Cause("log", 0, grace))
+        rules.take_up([streak(grace)])
+    decide(ledger, rules, Cause("log", 0, 20))
+
+    assert len(ledger.measures) <= 1
