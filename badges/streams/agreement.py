@@ -71,7 +71,8 @@ class Agreement:
         found = await self._differences(state, state.ledgers)
         if found:
             return Suspicion(found, await self._wal.written())
-        await self._alerts.resolve(KIND, subject=str(state.number))
+        if found is not None:
+            await self._alerts.resolve(KIND, subject=str(state.number))
         return None
 
     async def look_again(self, state: Partition, suspicion: Suspicion) -> Suspicion | None:
@@ -84,6 +85,8 @@ class Agreement:
             passed = await self._wal.sent() >= suspicion.wal
             return Suspicion(suspicion.differences, 0) if passed else suspicion
         found = await self._differences(state, {mentor for mentor, _ in suspicion.differences})
+        if found is None:
+            return None
         lasting = {
             mentor
             for (mentor, badge), pair in suspicion.differences.items()
@@ -95,11 +98,12 @@ class Agreement:
             await self._alerts.resolve(KIND, subject=str(state.number))
         return None
 
-    async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences:
+    async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences | None:
+        """What differs; None when somebody else is ahead, so that the next turn will be fenced."""
         among = [mentor for mentor in mentors if mentor in state.ledgers]
         rows = await self._sink.awards(state.log_id, state.number, among)
         if await self._sink.position(state.log_id, state.number) != state.position:
-            return {}  # Somebody else is ahead: the next turn will be fenced.
+            return None
         found = {(row.peer_mentor_id, row.badge_definition_id): _bare(row) for row in rows}
         held = {
             (mentor, badge): _bare(award)

@@ -236,7 +236,10 @@ class Continuity:
 
     async def condemn(self, found: LogBroken) -> None:
         """Note in badge_logs that the generation is broken, if the database can be reached."""
+        if found.kind == TOLD:
+            return
+        log_id = self._generation.log_id
         try:
-            await generations.note_broken(self._connection, self._generation.log_id, str(found))
+            await generations.condemn(self._connection, log_id, found.kind, str(found))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("cannot note that the log is broken", error=str(error))

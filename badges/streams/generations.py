@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from badges.sinks.alerts import BreakKind
 from badges.sinks.pool import Connection, Executor
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
@@ -193,6 +194,28 @@ async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
         WHERE log_id = $1 AND state IN ('filling', 'live')
         """,
         log_id,
+        reason,
+    )
+
+
+async def condemn(connection: Executor, log_id: str, kind: BreakKind, reason: str) -> None:
+    """Note that a live generation is broken, and open the alert of it in the same statement.
+
+    Whoever finds the note tells nobody: the alert must not be lost with the one who wrote it.
+    """
+    await connection.execute(
+        """
+        WITH noted AS (
+            UPDATE badge_logs SET state = 'broken', reason = $3
+            WHERE log_id = $1 AND state IN ('filling', 'live') RETURNING log_id
+        )
+        INSERT INTO badge_alerts (kind, detail)
+        SELECT $2::text, jsonb_build_object('message', $3::text) FROM noted
+        ON CONFLICT (kind, (coalesce(detail ->> 'subject', ''))) WHERE resolved_at IS NULL
+        DO NOTHING
+        """,
+        log_id,
+        kind,
         reason,
     )
 

@@ -161,6 +161,9 @@ def test_a_break_is_told_and_noted_for_good(
             noted = await generations.find(site.connection, live.log_id)
             assert noted is not None
             assert (noted.state, noted.reason) == ("broken", str(found))
+            # Whoever noted it may die at once: the alert is there already.
+            opened = await site.connection.fetch("SELECT kind FROM badge_alerts")
+            assert [row["kind"] for row in opened] == [kind]
             assert (await _break(_continuity(site, live))).kind == "log_broken"
 
     run(test())
