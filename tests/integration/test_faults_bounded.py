@@ -76,6 +76,8 @@ async def held_back(p: Pipeline) -> AsyncIterator[None]:
     async with p.pool.acquire() as connection:
         await connection.execute("BEGIN; LOCK TABLE badge_log_positions IN EXCLUSIVE MODE")
         yield
+        # The server may be dead by now: nothing more can be said to it.
+        connection.terminate()
 
 
 async def write_backlog(p: Pipeline, mentors: Sequence[UUID]) -> None:
