@@ -78,7 +78,9 @@ class MeasureSpec:
     def _streak(self, history: History) -> Measure:
         key, choice = self.key, self.choice
         if choice.everything and key.metric == "count" and key.per_period == 1:
-            return streaks.ActiveStreak(history, choice, key.period, key.grace)
+            if key.grace:
+                return streaks.GraceStreak(history, choice, key.period, key.grace)
+            return streaks.TallyStreak(history, choice, key.period)
         return streaks.AmountStreak(
             history, choice, key.metric, key.period, key.per_period, key.grace
         )

@@ -103,38 +103,45 @@ class AmountStreak(Streak):
         self.value = runs.longest
 
 
-class ActiveStreak(Streak):
-    """A streak of periods that have any row at all: without grace, it is in the tally already."""
+class TallyStreak(Streak):
+    """A streak of periods that have any row at all, without grace: the tally's own runs."""
+
+    __slots__ = ()
+
+    def __init__(self, history: History, choice: Choice, period: PeriodName) -> None:
+        super().__init__(history, choice, "count", period, 1, history.tally().runs[period])
+
+    @override
+    def apply(self, changes: Iterable[Change]) -> None:
+        self.value = self.history.tally().runs[self._period].longest
+
+    @override
+    def pause(self, first: Day, last: Day | None) -> None:
+        # The tally, which is told first, has linked its runs anew.
+        self.value = self._runs.longest
+
+
+class GraceStreak(Streak):
+    """A streak of periods that have any row at all, with grace; the tally notes those periods."""
 
     __slots__ = ("_unread",)
 
     def __init__(self, history: History, choice: Choice, period: PeriodName, grace: int) -> None:
-        runs = history.tally().runs[period]
-        if grace:
-            runs = Runs(grace, history.paused(period), runs.periods)
+        periods = history.tally().runs[period].periods
+        runs = Runs(grace, history.paused(period), periods)
         super().__init__(history, choice, "count", period, 1, runs)
-        self._unread = NoteReader(history, period) if grace else None
+        self._unread = NoteReader(history, period)
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        if self._unread is None:
-            self.history.tally()
-        else:
-            for note in self._unread.fresh():
-                if note & 1:
-                    self._runs.remove(note >> 1)
-                else:
-                    self._runs.add(note >> 1)
+        for note in self._unread.fresh():
+            if note & 1:
+                self._runs.remove(note >> 1)
+            else:
+                self._runs.add(note >> 1)
         self.value = self._runs.longest
 
     @override
     def begin_anew(self) -> None:
         super().begin_anew()
-        if self._unread is not None:
-            self._unread.begin_anew()
-
-    @override
-    def pause(self, first: Day, last: Day | None) -> None:
-        if self._unread is not None:
-            super().pause(first, last)
-        self.value = self._runs.longest
+        self._unread.begin_anew()
