@@ -15,6 +15,11 @@ _COLUMNS = """
     (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason
 """
 
+_NOTE_BROKEN = """
+UPDATE badge_logs SET state = 'broken', reason = $2
+WHERE log_id = $1 AND state IN ('filling', 'live')
+"""
+
 
 class Names(Struct, frozen=True):
     """What the parts of a generation are called."""
@@ -188,14 +193,7 @@ async def go_live(
 
 async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
     """Note for good that the generation cannot be used; the first reason stays."""
-    await connection.execute(
-        """
-        UPDATE badge_logs SET state = 'broken', reason = $2
-        WHERE log_id = $1 AND state IN ('filling', 'live')
-        """,
-        log_id,
-        reason,
-    )
+    await connection.execute(_NOTE_BROKEN, log_id, reason)
 
 
 async def condemn(connection: Executor, log_id: str, kind: BreakKind, reason: str) -> None:
@@ -204,19 +202,16 @@ async def condemn(connection: Executor, log_id: str, kind: BreakKind, reason: st
     Whoever finds the note tells nobody: the alert must not be lost with the one who wrote it.
     """
     await connection.execute(
-        """
-        WITH noted AS (
-            UPDATE badge_logs SET state = 'broken', reason = $3
-            WHERE log_id = $1 AND state IN ('filling', 'live') RETURNING log_id
-        )
+        f"""
+        WITH noted AS ({_NOTE_BROKEN} RETURNING reason)
         INSERT INTO badge_alerts (kind, detail)
-        SELECT $2::text, jsonb_build_object('message', $3::text) FROM noted
+        SELECT $3::text, jsonb_build_object('message', reason) FROM noted
         ON CONFLICT (kind, (coalesce(detail ->> 'subject', ''))) WHERE resolved_at IS NULL
         DO NOTHING
         """,
         log_id,
-        kind,
         reason,
+        kind,
     )
 
 
