@@ -47,6 +47,10 @@ class Pipeline:
         self._marks = count(1)
         self._markers: list[UUID] = []
 
+    async def connect(self) -> asyncpg.Connection:
+        """A session of its own, which no pool looks after: it may die with its server."""
+        return await asyncpg.connect(self._url)
+
     def worker(self, **settings: str) -> Worker:
         """A new worker of this log, not started yet; `settings` are further BADGES_* variables."""
         environment = {

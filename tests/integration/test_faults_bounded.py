@@ -72,11 +72,13 @@ async def copy(p: Pipeline, rows: Sequence[Activity]) -> None:
 
 @asynccontextmanager
 async def held_back(p: Pipeline) -> AsyncIterator[None]:
-    """Let no worker move a position, whatever there is to read."""
-    async with p.pool.acquire() as connection:
+    """Let no worker move a position, whatever there is to read; the server may die meanwhile."""
+    connection = await p.connect()
+    try:
         await connection.execute("BEGIN; LOCK TABLE badge_log_positions IN EXCLUSIVE MODE")
         yield
-        # The server may be dead by now: nothing more can be said to it.
+    finally:
+        # Nothing can be said to a server that may be dead by now.
         connection.terminate()
 
 
