@@ -53,8 +53,11 @@ CRITERIA: Sequence[dict[str, Any]] = (
 )
 
 
-def versions() -> list[Version]:
-    """What a partition takes up: one organization and the definitions, each third revocable."""
+def versions(rows: float = 1, days: float = 1) -> list[Version]:
+    """What a partition takes up: one organization and the definitions, each third revocable.
+
+    For mentors with so many times the rows and active days, what is asked for is as near.
+    """
     return [
         OrganizationVersion(ORGANIZATION, 1, SAVED, "Europe/Oslo"),
         *(
@@ -64,13 +67,29 @@ def versions() -> list[Version]:
                 saved_at=SAVED,
                 deleted=False,
                 key=f"badge-{place}",
-                criteria=criteria_text(criteria),
+                criteria=criteria_text(_as_near(criteria, rows, days)),
                 revocable=place % 3 == 0,
                 status="active",
             )
             for place, criteria in enumerate(CRITERIA)
         ),
     ]
+
+
+def _as_near(criteria: dict[str, Any], rows: float, days: float) -> dict[str, Any]:
+    changed = dict(criteria)
+    for parts in ("of", "tiers"):
+        if parts in criteria:
+            changed[parts] = [_as_near(part, rows, days) for part in criteria[parts]]
+    bounded = "window" in criteria or "period" in criteria
+    factor = {
+        "distinct_types": 1,
+        "active_days": 1 if bounded else days,
+    }.get(criteria.get("metric", ""), rows / days if bounded else rows)
+    for level in ("at_least", "per_period"):
+        if level in criteria:
+            changed[level] = round(criteria[level] * factor)
+    return changed
 
 
 def criteria_text(criteria: dict[str, Any]) -> str:

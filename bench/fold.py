@@ -22,6 +22,10 @@ from bench.site import Bench
 
 LENGTHS = (500, 5_000, 50_000)
 """Rows of history of a mentor."""
+TOTAL = 50_000
+"""Rows of all mentors together: as much for the caches to hold, however long each history is."""
+WAVE = 20
+"""Rows of each mentor that come before they go."""
 CAUSE = Cause("log", 0, 0)
 ALIKE = Target(at_most=1.3, of_ratio=True)
 
@@ -66,9 +70,9 @@ def memory(bench: Bench) -> list[Figure]:
 def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
     """The least of some rounds: what disturbs a measurement only ever adds to it."""
     book = RuleBook()
-    book.take_up(versions())
+    book.take_up(versions(length / LENGTHS[0], _days(length) / LENGTHS[0]))
     random = Random(2)
-    ledgers = [_with_history(book, length, random) for _ in range(max(1, 50_000 // length))]
+    ledgers = [_with_history(book, length, random) for _ in range(TOTAL // length)]
     found = [_append_and_retract(book, ledgers, length, events, random) for _ in range(rounds)]
     return min(append for append, _ in found), min(retract for _, retract in found)
 
@@ -76,21 +80,27 @@ def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
 def _append_and_retract(
     book: RuleBook, ledgers: Sequence[Ledger], length: int, events: int, random: Random
 ) -> tuple[float, float]:
-    rows = [
-        (ledger, _row(ledger.mentor_id, FIRST_DAY + random.randrange(_days(length)), random))
-        for ledger, _ in zip(_over_and_over(ledgers), range(events), strict=False)
-    ]
+    """Microseconds for a row that comes and for one that goes, each mentor's rows staying about as
+    many as they are."""
+    appending = retracting = 0.0
     gc.collect()
-    began = time.process_time()
-    for ledger, row in rows:
-        ledger.put_activity(row)
-        decide(ledger, book, CAUSE)
-    between = time.process_time()
-    for ledger, row in rows:
-        ledger.drop_activity(row.id)
-        decide(ledger, book, CAUSE)
-    ended = time.process_time()
-    return (between - began) / events * 1e6, (ended - between) / events * 1e6
+    for _ in range(events // len(ledgers) // WAVE):
+        rows = [
+            (ledger, _row(ledger.mentor_id, FIRST_DAY + random.randrange(_days(length)), random))
+            for _ in range(WAVE)
+            for ledger in ledgers
+        ]
+        began = time.process_time()
+        for ledger, row in rows:
+            ledger.put_activity(row)
+            decide(ledger, book, CAUSE)
+        between = time.process_time()
+        for ledger, row in rows:
+            ledger.drop_activity(row.id)
+            decide(ledger, book, CAUSE)
+        appending += between - began
+        retracting += time.process_time() - between
+    return appending / events * 1e6, retracting / events * 1e6
 
 
 def _bytes_a_row(length: int, total: int) -> float:
@@ -120,7 +130,7 @@ def _with_history(book: RuleBook, length: int, random: Random) -> Ledger:
 
 
 def _life(mentor: str, length: int, random: Random) -> Iterator[Activity]:
-    """Rows mostly in date order, one in 20 some weeks late."""
+    """A row a day mostly in date order, one in 20 some weeks late."""
     for place in range(length):
         late = random.randrange(60) if random.random() < 0.05 else 0
         yield _row(mentor, FIRST_DAY + place * _days(length) // length - late, random)
@@ -134,8 +144,3 @@ def _days(length: int) -> int:
 def _row(mentor: str, day: int, random: Random) -> Activity:
     row_id = str(UUID(int=random.getrandbits(128)))
     return Activity(row_id, mentor, random.choice(TYPES), day, random.choice(MINUTES))
-
-
-def _over_and_over(ledgers: Sequence[Ledger]) -> Iterator[Ledger]:
-    while True:
-        yield from ledgers

@@ -61,11 +61,9 @@ class Choice:
         """Whether it leaves nothing out."""
 
     def chosen(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Those of some rows that count."""
-        low, high, types = self.low, self.high, self.types
-        for row in rows:
-            if low <= row < high and (types is None or row & TYPE_MASK in types):
-                yield row
+        """Those of some rows within its dates that count."""
+        types = self.types
+        return iter(rows) if types is None else (row for row in rows if row & TYPE_MASK in types)
 
     def changes(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that are about rows that count."""

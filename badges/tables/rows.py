@@ -6,6 +6,7 @@ every structure shares. The day is on top, so packed rows sort by date.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from badges.tables.types import Day
@@ -19,6 +20,7 @@ MINUTES_AT: Final = 26
 DAY_AT: Final = 57
 BIAS: Final = 1 << 32
 TYPE_MASK: Final = (1 << MINUTES_AT) - 1
+ONE_DAY: Final = 1 << DAY_AT
 MINUTES_MASK: Final = (1 << (DAY_AT - MINUTES_AT)) - 1
 BEFORE_ALL: Final[Row] = 0
 AFTER_ALL: Final[Row] = 1 << 96
@@ -107,23 +109,29 @@ class Timeline:
 
     def any_between(self, low: Row, high: Row) -> bool:
         """Whether there is a row in [low, high)."""
-        return next(self.between(low, high), high) < high
+        index, start = self._place(low)
+        chunk = self._chunks[index]
+        if start < len(chunk):
+            return chunk[start] < high
+        return index + 1 < len(self._lowest) and self._lowest[index + 1] < high
 
     def between(self, low: Row = BEFORE_ALL, high: Row = AFTER_ALL) -> Iterator[Row]:
         """The rows in [low, high), by date."""
-        index = max(bisect_left(self._lowest, low) - 1, 0)
-        chunks = self._chunks
-        start = bisect_left(chunks[index], low)
-        while index < len(chunks):
-            chunk = chunks[index]
+        return chain.from_iterable(self._pieces(low, high))
+
+    def _pieces(self, low: Row, high: Row) -> Iterator[list[Row]]:
+        index, start = self._place(low)
+        for chunk in islice(self._chunks, index, None):
             if chunk and chunk[-1] >= high:
-                for position in range(start, bisect_left(chunk, high)):
-                    yield chunk[position]
+                yield chunk[start : bisect_left(chunk, high)]
                 return
-            for position in range(start, len(chunk)):
-                yield chunk[position]
+            yield chunk[start:]
             start = 0
-            index += 1
+
+    def _place(self, low: Row) -> tuple[int, int]:
+        """The number of the chunk where rows from `low` on begin, and where in it."""
+        index = max(bisect_left(self._lowest, low) - 1, 0)
+        return index, bisect_left(self._chunks[index], low)
 
     def backwards(self, low: Row = BEFORE_ALL, high: Row = AFTER_ALL) -> Iterator[Row]:
         """The rows in [low, high), from the last to the first."""

@@ -6,14 +6,16 @@ row raises the bounds of two groups, and only a group whose bound reaches a leve
 is looked through (at most 2n days), which makes its bound exact again.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from typing_extensions import override
 
 from badges.tables.amounts import Amount, Choice, History
 from badges.tables.criteria import Metric
 from badges.tables.measures import Measure
-from badges.tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, Change, Row, day_in
+from badges.tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, ONE_DAY, Change, Row, day_in
 from badges.tables.types import Day
 
 
@@ -80,7 +82,7 @@ class Rolling(Measure):
         return sorted([group for group, bound in self._bounds.items() if bound >= level])
 
     def _windows(self, group: int) -> list[tuple[int, Day]]:
-        """What windows of a group amount to, up to each row, and the row's day.
+        """What windows of a group amount to, at least for each day with a row, and the day.
 
         Rows before the group's first day count as far as a window of the group reaches back: the
         bound must hold for windows that no row ends yet.
@@ -90,9 +92,10 @@ class Rolling(Measure):
             self.choice.within(self.history, (group - 1) * days + 1, (group + 1) * days - 1)
         )
         if self.metric == "count":
-            return _sums(rows, [1] * len(rows), days)
+            return _differences(rows, range(len(rows) + 1), days)
         if self.metric == "minutes":
-            return _sums(rows, [row >> MINUTES_AT & MINUTES_MASK for row in rows], days)
+            minutes = [row >> MINUTES_AT & MINUTES_MASK for row in rows]
+            return _differences(rows, list(accumulate(minutes, initial=0)), days)
         window = Amount(self.metric)
         found: list[tuple[int, Day]] = []
         oldest = 0
@@ -126,15 +129,17 @@ class Rolling(Measure):
         return min(best, level)
 
 
-def _sums(rows: list[Row], weights: list[int], days: int) -> list[tuple[int, Day]]:
-    """What the rows weigh in the window that ends with each of them, and its day."""
+def _differences(rows: Sequence[Row], sums: Sequence[int], days: int) -> list[tuple[int, Day]]:
+    """What the window that ends on each row's day amounts to, and the day.
+
+    `sums` has what the first n rows amount to, n from 0 to all. It takes steps for days, not rows.
+    """
     found = []
-    oldest = total = 0
-    reach = days << DAY_AT
-    for row, weight in zip(rows, weights, strict=True):
-        while (rows[oldest] >> DAY_AT << DAY_AT) + reach <= row:
-            total -= weights[oldest]
-            oldest += 1
-        total += weight
-        found.append((total, (row >> DAY_AT) - BIAS))
+    reach = (days - 1) << DAY_AT
+    start, end, number = 0, 0, len(rows)
+    while end < number:
+        begin = rows[end] >> DAY_AT << DAY_AT
+        end = bisect_left(rows, begin + ONE_DAY, end)
+        start = bisect_left(rows, begin - reach, start, end)
+        found.append((sums[end] - sums[start], (begin >> DAY_AT) - BIAS))
     return found

@@ -29,4 +29,5 @@ def test_a_timeline_is_a_sorted_multiset(
     inside = sorted(row for row in rows if low <= row < high)
     assert list(timeline.between(low, high)) == inside
     assert list(timeline.backwards(low, high)) == inside[::-1]
+    assert timeline.any_between(low, high) == bool(inside)
     assert list(timeline.between()) == sorted(rows)
