@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from badges.console.processes import GC_THRESHOLDS
+from badges.console.worker_process import GC_THRESHOLDS
 from badges.streams.log import MemoryLog, Message
 from badges.streams.partition import Partition
 from badges.streams.records import decode

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from badges.console.demo.reference import Reference
+from badges.console.proof.reference import Reference
 from badges.tables.types import Activity, Award, Day
 
 MANY = 1000

@@ -16,6 +16,7 @@ from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError, Topic
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
 from badges.streams.generations import Generation
+from badges.streams.wal import Slot, insert_lsn, read_slot
 
 TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
@@ -37,13 +38,6 @@ class CannotTell(Exception):
     """Something that has to be asked does not answer, or a break was seen only once so far."""
 
 
-class Slot(Struct, frozen=True):
-    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
-
-    wal_status: str | None
-    confirmed: int | None
-
-
 class Facts(Struct, frozen=True):
     """What was read at one look, the database before the rest. `offsets` None: Connect is away."""
 
@@ -60,18 +54,6 @@ class Facts(Struct, frozen=True):
     wal_end: int
 
 
-async def read_slot(connection: Executor, slot: str) -> Slot | None:
-    """The replication slot of that name."""
-    row = await connection.fetchrow(
-        """
-        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
-        FROM pg_replication_slots WHERE slot_name = $1
-        """,
-        slot,
-    )
-    return None if row is None else Slot(**row)
-
-
 async def gather(
     generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
 ) -> Facts:
@@ -83,7 +65,7 @@ async def gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)
             )
             # After Connect: what it has sent lies before this, unless the database was put back.
-            wal_end = await generations.insert_lsn(connection)
+            wal_end = await insert_lsn(connection)
     except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error
     return Facts(**database, **kafka, offsets=offsets, wal_end=wal_end)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from badges.sinks.alerts import BreakKind
 from badges.sinks.pool import Connection, Executor
+from badges.streams.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
@@ -159,11 +160,6 @@ async def close_older(connection: Connection, number: int) -> int:
             number,
         )
     return await insert_lsn(connection)
-
-
-async def insert_lsn(connection: Executor) -> int:
-    """The end of all WAL that was written by anyone so far, in bytes, flushed or not."""
-    return int(await connection.fetchval("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
 
 
 async def go_live(

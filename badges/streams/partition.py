@@ -7,7 +7,6 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
 from badges.streams.log import Message
@@ -25,11 +24,7 @@ from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
-from badges.tables.types import DefinitionVersion, Version
-
-Taken: TypeAlias = dict[tuple[str, str], int]
-"""The version in effect of each (kind, id)."""
-
+from badges.tables.types import RuleKey, Taken, Version, rule_key
 
 DECIDE_SLICE = 200
 """Mentors decided by new versions between two turns of the event loop."""
@@ -260,12 +255,6 @@ class _Draft:
         self.touched.pop(mentor, None)
 
 
-def key_of(version: Version) -> tuple[str, str]:
-    """The (kind, id) that a version is of."""
-    is_definition = isinstance(version, DefinitionVersion)
-    return ("definition" if is_definition else "organization"), version.id
-
-
 def _moment(milliseconds: int) -> datetime:
     """When a record was written, or the epoch's beginning where its timestamp is no date."""
     try:
@@ -276,9 +265,9 @@ def _moment(milliseconds: int) -> datetime:
 
 def _newest(versions: Iterable[Version]) -> list[RulePosition]:
     """The highest version of each id: the one that takes effect."""
-    highest: dict[tuple[str, str], int] = {}
+    highest: dict[RuleKey, int] = {}
     for version in versions:
-        key = key_of(version)
+        key = rule_key(version)
         highest[key] = max(version.version, highest.get(key, 0))
     return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
 

@@ -9,8 +9,13 @@ import structlog
 from badges.sinks.base import RulePosition, Unavailable
 from badges.sinks.failures import translated
 from badges.sinks.pool import Connection, Executor, Pool
-from badges.streams.partition import Taken, key_of
-from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
+from badges.tables.types import (
+    DefinitionVersion,
+    OrganizationVersion,
+    Taken,
+    Version,
+    rule_key,
+)
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
@@ -68,7 +73,7 @@ class Versions:
 
     def keep(self, version: Version) -> None:
         """Add a version, unless it is known. Within an id they must come in order."""
-        versions = self._versions.setdefault(key_of(version), [])
+        versions = self._versions.setdefault(rule_key(version), [])
         if not versions or version.version > versions[-1].version:
             versions.append(version)
 

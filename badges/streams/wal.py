@@ -2,10 +2,17 @@
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from badges.sinks.failures import translated
-from badges.sinks.pool import Pool
-from badges.streams import generations
-from badges.streams.facts import read_slot
+from badges.sinks.pool import Executor, Pool
+
+
+class Slot(Struct, frozen=True):
+    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
+
+    wal_status: str | None
+    confirmed: int | None
 
 
 class Wal(Protocol):
@@ -30,10 +37,27 @@ class PostgresWal:
     async def written(self) -> int:
         """See `Wal.written`."""
         with translated():
-            return await generations.insert_lsn(self._pool)
+            return await insert_lsn(self._pool)
 
     async def sent(self) -> int:
         """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
         with translated():
             slot = await read_slot(self._pool, self._slot)
         return (slot.confirmed or 0) if slot else 0
+
+
+async def insert_lsn(connection: Executor) -> int:
+    """The end of all WAL that was written by anyone so far, in bytes, flushed or not."""
+    return int(await connection.fetchval("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
+
+
+async def read_slot(connection: Executor, slot: str) -> Slot | None:
+    """The replication slot of that name."""
+    row = await connection.fetchrow(
+        """
+        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
+        FROM pg_replication_slots WHERE slot_name = $1
+        """,
+        slot,
+    )
+    return None if row is None else Slot(**row)

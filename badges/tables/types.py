@@ -98,6 +98,18 @@ class OrganizationVersion(Struct, frozen=True):
 Version: TypeAlias = DefinitionVersion | OrganizationVersion
 """What is saved about the rules: a whole definition, or an organization's time zone."""
 
+RuleKey: TypeAlias = tuple[str, str]
+"""The kind, definition or organization, and the id that a version is of."""
+
+Taken: TypeAlias = dict[RuleKey, int]
+"""The version in effect of each."""
+
+
+def rule_key(version: Version) -> RuleKey:
+    """What a version is of."""
+    is_definition = isinstance(version, DefinitionVersion)
+    return ("definition" if is_definition else "organization"), version.id
+
 
 class Stats(Struct):
     """A row of peer_mentor_stats. Days are `Day`; a run's last period is named by its first day."""

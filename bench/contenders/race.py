@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.processes import GC_THRESHOLDS
+from badges.console.worker_process import GC_THRESHOLDS
 from bench.topic import Filled
 from tests.stack import ROOT
 

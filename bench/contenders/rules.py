@@ -4,8 +4,8 @@ import asyncio
 
 from badges.sinks.base import RulePosition
 from badges.streams.generations import Generation
-from badges.streams.partition import key_of
 from badges.streams.rule_versions import PostgresVersions, Versions
+from badges.tables.types import rule_key
 from bench.definitions import versions
 from bench.topic import Filled
 
@@ -34,7 +34,7 @@ class FixedVersions(PostgresVersions):
 
 def rule_positions() -> list[RulePosition]:
     """What the first turn takes up."""
-    return [RulePosition(*key_of(version), version.version) for version in versions()]
+    return [RulePosition(*rule_key(version), version.version) for version in versions()]
 
 
 def generation(filled: Filled) -> Generation:

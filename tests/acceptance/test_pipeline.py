@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from badges.console.demo.verification import verify
+from badges.console.proof.verification import verify
 from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
 from tests.launcher import Launcher, kill

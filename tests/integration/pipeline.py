@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 from aiokafka.partitioner import murmur2
 
-from badges.console.demo.verification import verify
+from badges.console.proof.verification import verify
 from badges.console.stack import provisioning
 from badges.sinks.pool import Pool
 from badges.streams.generations import Generation

@@ -19,7 +19,7 @@ from badges.console.problems import Problem
 from badges.console.stack import filling, provisioning
 from badges.console.stack.filling import Site
 from badges.streams import generations
-from badges.streams.facts import read_slot
+from badges.streams.wal import read_slot
 from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
 from tests.stack import Stack
 

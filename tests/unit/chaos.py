@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.console.demo.log_reading import Raw
-from badges.console.demo.recorded import TakenUp
-from badges.console.demo.reference import Reference
-from badges.console.demo.retelling import retell
+from badges.console.proof.log_reading import Raw
+from badges.console.proof.recorded import TakenUp
+from badges.console.proof.reference import Reference
+from badges.console.proof.retelling import retell
 from badges.sinks.alerts import MemoryAlerts
 from badges.sinks.base import Outcome, Turn, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.console.demo.reference import Happened, Reference
+from badges.console.proof.reference import Happened, Reference
 from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide
 from badges.tables.ledger import Ledger

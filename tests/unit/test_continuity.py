@@ -8,7 +8,8 @@ import pytest
 
 from badges.streams.cluster import Topic
 from badges.streams.continuity import judge, sent_lsn, wrong_settings
-from badges.streams.facts import LOG_SETTINGS, Facts, Slot
+from badges.streams.facts import LOG_SETTINGS, Facts
+from badges.streams.wal import Slot
 from tests.builders import generation
 
 GENERATION = generation(3, log_id="id", partitions=2, starts=(4, 5))

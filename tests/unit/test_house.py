@@ -23,6 +23,12 @@ THINKING_MAY_NOT_IMPORT = {
     "asyncio", "asyncpg", "aiokafka", "faust", "httpx", "io", "logging", "os", "pathlib", "random",
     "socket", "subprocess", "sys", "time", "threading",
 }  # fmt: skip
+PROOF_MAY_IMPORT = {
+    "tables": {"criteria", "decisions", "types"},
+    "streams": {"generations", "kafka", "records", "wal"},
+    "console": {"problems", "proof"},
+}
+"""The words that the fold uses and how a record is decoded, but nothing that the fold thinks."""
 LONGEST_FILE = 400
 
 
@@ -69,6 +75,16 @@ def test_the_thinking_room_does_no_io_and_reads_no_clock(path: Path) -> None:
         node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
     }
     assert not names & {"open", "print", "input"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "console" / "proof").glob("*.py")), ids=lambda p: p.name
+)
+def test_the_proof_shares_no_thought_with_the_fold(path: Path) -> None:
+    for module in imported_modules(path):
+        _, room, name, *_ = [*module.split("."), "", ""]
+        if room in PROOF_MAY_IMPORT and name:
+            assert name in PROOF_MAY_IMPORT[room], f"the proof must not import {module}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.console.demo import reading
+from badges.console.proof import reading
 from badges.tables.periods import (
     BEGINS,
     PERIOD_OF,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.console.demo.reference import Reference
+from badges.console.proof.reference import Reference
 from badges.tables import agenda
 from badges.tables.explain import explain
 from badges.tables.types import Version

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec.structs
 import pytest
 
-from badges.console.demo.reference import Reference
+from badges.console.proof.reference import Reference
 from badges.tables.types import Activity, Award, Mentor
 from tests import thrifty_reference
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took

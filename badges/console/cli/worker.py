@@ -15,7 +15,7 @@ def worker(
 ) -> None:
     """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""
     # Faust takes a second to import, which no other command should wait for.
-    from badges.console.processes import run_worker  # noqa: PLC0415
+    from badges.console.worker_process import run_worker  # noqa: PLC0415
 
     given = settings.load()
     run_worker(given, metrics_port or given.metrics_port)

@@ -10,23 +10,16 @@ from pathlib import Path
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from badges.console.demo import (
-    catalogue,
-    compose,
-    git_history,
-    loading,
-    log_reading,
-    playing,
-    recorded,
-)
-from badges.console.demo.catching_up import caught_up
+from badges.console.demo import catalogue, compose, git_history, loading, playing
 from badges.console.demo.feed import Feed, Unlock
 from badges.console.demo.tally import Tally
 from badges.console.demo.target import Target
 from badges.console.demo.telling import Directory, Show
-from badges.console.demo.verification import Difference, Verified, verify
 from badges.console.demo.world import Ids, Moment, World
 from badges.console.problems import Problem
+from badges.console.proof import log_reading, recorded
+from badges.console.proof.catching_up import caught_up
+from badges.console.proof.verification import Difference, Verified, verify
 from badges.console.schema.database import connect, first_line, where
 from badges.sinks.pool import Connection
 

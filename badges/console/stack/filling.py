@@ -14,10 +14,10 @@ from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect, ConnectAway, Status
-from badges.streams.facts import read_slot
 from badges.streams.generations import Generation
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
+from badges.streams.wal import read_slot
 
 PAUSE_S = 0.2
 DROP_PATIENCE_S = 60.0

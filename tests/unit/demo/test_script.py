@@ -11,7 +11,6 @@ import pytest
 from badges.console.demo import catalogue, stories
 from badges.console.demo.catalogue import Badge
 from badges.console.demo.compose import MOMENTS_A_SECOND, SPARE_MENTORS, compose
-from badges.console.demo.reference import Reference
 from badges.console.demo.stories import STORIES, Story
 from badges.console.demo.world import (
     INSERT_ACTIVITY,
@@ -23,6 +22,7 @@ from badges.console.demo.world import (
     Statement,
     World,
 )
+from badges.console.proof.reference import Reference
 from badges.tables import criteria
 from badges.tables.types import (
     Activity,

@@ -5,12 +5,21 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from badges.console.demo.log_reading import Raw, events, is_output
-from badges.console.demo.recorded import TakenUp
-from badges.console.demo.reference import Reference
+from badges.console.proof.log_reading import Raw, events, is_output
+from badges.console.proof.recorded import TakenUp
+from badges.console.proof.reference import Reference
 from badges.streams.records import AwardRecord, MentorRecord, Record
 from badges.tables.decisions import Cause
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion, Version
+from badges.tables.types import (
+    Activity,
+    Award,
+    Mentor,
+    Pause,
+    RuleKey,
+    Taken,
+    TrainingCompletion,
+    Version,
+)
 
 KINDS = (Mentor, Activity, TrainingCompletion, Pause)
 
@@ -21,7 +30,7 @@ def retell(
     start: int,
     records: Sequence[Raw],
     taken_up: Iterable[TakenUp],
-    versions: Mapping[tuple[str, str], Sequence[Version]],
+    versions: Mapping[RuleKey, Sequence[Version]],
 ) -> dict[str, Reference]:
     """What the reference makes of one partition: by mentor, as after its last record."""
     story = _Story(log_id, partition, start)
@@ -45,8 +54,8 @@ def retell(
 
 def _new(
     taken_up: Sequence[TakenUp],
-    before: Mapping[tuple[str, str], int],
-    versions: Mapping[tuple[str, str], Sequence[Version]],
+    before: Mapping[RuleKey, int],
+    versions: Mapping[RuleKey, Sequence[Version]],
 ) -> Iterator[Version]:
     """The versions that take effect here: of each id those above what was in effect before."""
     for taken in taken_up:
@@ -61,7 +70,7 @@ class _Story:
 
     def __init__(self, log_id: str, partition: int, start: int) -> None:
         self.mentors: dict[str, Reference] = {}
-        self.taken: dict[tuple[str, str], int] = {}
+        self.taken: Taken = {}
         self._versions: list[Version] = []
         self._log_id = log_id
         self._partition = partition

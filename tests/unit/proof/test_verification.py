@@ -8,10 +8,10 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from badges.console.demo.log_reading import Raw
-from badges.console.demo.recorded import AwardEvent, Recorded, TakenUp
-from badges.console.demo.reference import Reference
-from badges.console.demo.verification import Difference, compare, expected
+from badges.console.proof.log_reading import Raw
+from badges.console.proof.recorded import AwardEvent, Recorded, TakenUp
+from badges.console.proof.reference import Reference
+from badges.console.proof.verification import Difference, compare, expected
 from badges.streams.records import UNREADABLE, decode, stream_order
 from badges.tables.decisions import Cause
 from badges.tables.types import (

@@ -11,8 +11,7 @@ from badges.console.problems import Problem
 from badges.sinks.pool import Connection, Executor
 from badges.streams import generations, rule_versions
 from badges.streams.generations import Generation
-from badges.streams.partition import key_of
-from badges.tables.types import Award, Stats, Version
+from badges.tables.types import Award, RuleKey, Stats, Version, rule_key
 
 EPOCH = date(1970, 1, 1)
 
@@ -67,7 +66,7 @@ class Recorded:
     log: Generation
     next_offsets: Mapping[int, int]
     taken_up: Sequence[TakenUp]
-    versions: Mapping[tuple[str, str], Sequence[Version]]
+    versions: Mapping[RuleKey, Sequence[Version]]
     awards: Sequence[Award]
     events: Sequence[AwardEvent]
     stats: Sequence[Stats]
@@ -107,10 +106,10 @@ async def read(connection: Connection) -> Recorded:
         )
 
 
-async def _versions(connection: Executor) -> dict[tuple[str, str], list[Version]]:
-    versions: dict[tuple[str, str], list[Version]] = {}
+async def _versions(connection: Executor) -> dict[RuleKey, list[Version]]:
+    versions: dict[RuleKey, list[Version]] = {}
     for version in await rule_versions.read(connection):
-        versions.setdefault(key_of(version), []).append(version)
+        versions.setdefault(rule_key(version), []).append(version)
     return versions
 
 

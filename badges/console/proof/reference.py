@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import msgspec.structs
 from msgspec import Struct
 
-from badges.console.demo.reading import Rows, begins, counting_from, reached_on, stats, true_since
+from badges.console.proof.reading import Rows, begins, counting_from, reached_on, stats, true_since
 from badges.tables.criteria import InvalidCriteria, parse
 from badges.tables.types import (
     Activity,

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
-from badges.console.demo import log_reading, recorded
-from badges.console.demo.recorded import Recorded
 from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.proof import log_reading, recorded
+from badges.console.proof.recorded import Recorded
 from badges.sinks.pool import Connection
-from badges.streams import generations
 from badges.streams.kafka import KafkaAccess
+from badges.streams.wal import insert_lsn, read_slot
 
 PAUSE_S = 0.05
 
@@ -20,7 +20,7 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
     WAL's end of now; the worker has decided it once its positions are at the log's ends of then.
     New versions of rules must be taken up in every partition. Raises Problem after `limit` seconds.
     """
-    now = await generations.insert_lsn(connection)
+    now = await insert_lsn(connection)
     ends: Mapping[int, int] = {}
     try:
         async with asyncio.timeout(limit):
@@ -38,16 +38,8 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
 
 
 async def _confirmed(connection: Connection, slot: str, lsn: int) -> bool:
-    return bool(
-        await connection.fetchval(
-            """
-            SELECT confirmed_flush_lsn >= '0/0'::pg_lsn + $2::bigint
-            FROM pg_replication_slots WHERE slot_name = $1
-            """,
-            slot,
-            lsn,
-        )
-    )
+    found = await read_slot(connection, slot)
+    return found is not None and (found.confirmed or 0) >= lsn
 
 
 async def _reason(connection: Connection, ends: Mapping[int, int], limit: float) -> str:

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from badges.console.demo import log_reading
-from badges.console.demo.catching_up import caught_up
-from badges.console.demo.log_reading import Raw
-from badges.console.demo.recorded import AwardEvent, Recorded
-from badges.console.demo.reference import Reference
-from badges.console.demo.retelling import retell
+from badges.console.proof import log_reading
+from badges.console.proof.catching_up import caught_up
+from badges.console.proof.log_reading import Raw
+from badges.console.proof.recorded import AwardEvent, Recorded
+from badges.console.proof.reference import Reference
+from badges.console.proof.retelling import retell
 from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
 from badges.tables.types import Award, Mentor, Stats

@@ -3,7 +3,7 @@
 The worker reads the same topic in another way (badges.streams). What the two share here is how one
 record's JSON is decoded, and nothing that decides which records count. Beside the log, the proof
 shares with it the statement that reads versions of rules (rule_versions.read), the key they are
-sorted by (key_of), and how an award's id follows from its cause (Cause.award_id).
+sorted by (rule_key), and how an award's id follows from its cause (Cause.award_id).
 """
 
 import json
