@@ -1,13 +1,10 @@
 """Amounts: what rows come to in one metric, together or period by period."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 from badges.tables.criteria import Metric
-from badges.tables.pauses import Pauses
-from badges.tables.periods import PERIOD_OF, Period, PeriodName, day_of
+from badges.tables.periods import PERIOD_OF, Crossing, Period, PeriodName, day_of
 from badges.tables.rows import (
     AFTER_ALL,
     BEFORE_ALL,
@@ -22,28 +19,6 @@ from badges.tables.rows import (
     minutes_in,
 )
 from badges.tables.types import Day
-
-if TYPE_CHECKING:
-    from badges.tables.tally import Note, Tally
-
-
-class History(Protocol):
-    """What a measure reads of a mentor: the rows in date order, and the paused periods."""
-
-    newest_day: Row
-    """Where the highest date begins that any row ever had."""
-
-    def timeline(self) -> Timeline:
-        """All rows, up to date."""
-        ...
-
-    def tally(self) -> Tally:
-        """Which days, weeks and months have a row, up to date."""
-        ...
-
-    def paused(self, period: PeriodName) -> Pauses | None:
-        """The paused periods of a kind, None without any."""
-        ...
 
 
 class Choice:
@@ -65,8 +40,10 @@ class Choice:
         types = self.types
         return iter(rows) if types is None else (row for row in rows if row & TYPE_MASK in types)
 
-    def changes(self, changes: Iterable[Change]) -> list[Change]:
+    def changes(self, changes: Iterable[Change]) -> Iterable[Change]:
         """Those of some changes that are about rows that count."""
+        if self.everything:
+            return changes
         low, high, types = self.low, self.high, self.types
         return [
             change
@@ -75,18 +52,18 @@ class Choice:
             and (types is None or row & TYPE_MASK in types)
         ]
 
-    def within(self, history: History, first: Day | None, last: Day) -> Iterator[Row]:
+    def within(self, timeline: Timeline, first: Day | None, last: Day) -> Iterator[Row]:
         """The rows that count from one day to another, by date."""
         low = self.low if first is None else max(self.low, begins(first))
-        return self.chosen(history.timeline().between(low, min(self.high, begins(last + 1))))
+        return self.chosen(timeline.between(low, min(self.high, begins(last + 1))))
 
-    def all(self, history: History) -> Iterator[Row]:
+    def all(self, timeline: Timeline) -> Iterator[Row]:
         """Every row that counts, by date."""
-        return self.chosen(history.timeline().between(self.low, self.high))
+        return self.chosen(timeline.between(self.low, self.high))
 
-    def backwards(self, history: History) -> Iterator[Row]:
+    def backwards(self, timeline: Timeline) -> Iterator[Row]:
         """Every row that counts, the last date first."""
-        return self.chosen(history.timeline().backwards(self.low, self.high))
+        return self.chosen(timeline.backwards(self.low, self.high))
 
 
 class Amount:
@@ -194,12 +171,12 @@ class PeriodAmounts:
                 lost = True
         return max(values.values(), default=0) if lost else peak
 
-    def peak_of_days(self, notes: Iterable[Note], peak: int) -> int:
+    def peak_of_days(self, days: Iterable[Crossing], peak: int) -> int:
         """Let days come and go: the most days of a period, which was `peak` before."""
         of, values, lost = self._of, self.values, False
-        for note in notes:
-            period = of(note >> 1)
-            if not note & 1:
+        for day, comes in days:
+            period = of(day)
+            if comes:
                 after = values[period] = values.get(period, 0) + 1
                 if after > peak:  # noqa: PLR1730 - this is far cheaper than a call
                     peak = after
@@ -212,9 +189,9 @@ class PeriodAmounts:
                 del values[period]
         return max(values.values(), default=0) if lost else peak
 
-    def crossing(self, changes: Iterable[Change], level: int) -> list[tuple[Period, bool]]:
-        """Add rows and take rows out: the periods that thereby reach a level (True) or lose it."""
-        crossed: list[tuple[Period, bool]] = []
+    def crossing(self, changes: Iterable[Change], level: int) -> list[Crossing]:
+        """Add rows and take rows out: the periods that thereby reach a level or lose it."""
+        crossed: list[Crossing] = []
         if self._metric != "count":
             for change in changes:
                 period, before, after = self.apply(change)

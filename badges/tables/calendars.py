@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from badges.tables.amounts import Amount, Choice, History, PeriodAmounts
+from badges.tables.amounts import Amount, Choice, PeriodAmounts
 from badges.tables.criteria import Metric
-from badges.tables.measures import Measure
+from badges.tables.measures import History, Measure
 from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName
 from badges.tables.rows import BIAS, DAY_AT, Change
 from badges.tables.tally import NoteReader
@@ -27,9 +27,7 @@ class Calendar(Measure):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        if not self.choice.everything:
-            changes = self.choice.changes(changes)
-        self.value = self._amounts.peak(changes, self.value)
+        self.value = self._amounts.peak(self.choice.changes(changes), self.value)
 
     @override
     def newest(self) -> int:
@@ -40,7 +38,7 @@ class Calendar(Measure):
     def day(self, level: int) -> Day:
         period = min(each for each, value in self._amounts.values.items() if value >= level)
         begin = BEGINS[self._period]
-        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        rows = self.rows(begin(period), begin(period + 1) - 1)
         return Amount(self.metric).reaching(level, rows)
 
     @override
@@ -56,8 +54,8 @@ class ActiveCalendar(Calendar):
     def __init__(self, history: History, choice: Choice, period: PeriodName) -> None:
         super().__init__(history, choice, "active_days", period)
         days = history.tally().runs["day"].periods
-        self.value = self._amounts.peak_of_days([day << 1 for day in days], 0)
-        self._unread = NoteReader(history, "day")
+        self.value = self._amounts.peak_of_days([(day, True) for day in days], 0)
+        self._unread = NoteReader(history.tally, "day")
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:

@@ -230,9 +230,8 @@ class Journal:
             measure = self.measures[spec] = spec.build(self)
             measure.apply(self.rows.values())
             measure.read = len(self.changes)
-        elif measure.read < len(self.changes):
-            measure.apply(self.changes[measure.read :])
-            measure.read = len(self.changes)
+        else:
+            measure.read_on(self.changes, len(self.changes))
         return measure
 
     def begin_anew(self) -> None:

@@ -8,12 +8,13 @@ level can be reached, its slack, and reads what came meanwhile in one go when th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol, TypeAlias
 
-from badges.tables.amounts import Choice, History, amount
+from badges.tables.amounts import Choice, amount
 from badges.tables.criteria import Metric
-from badges.tables.rows import Change
+from badges.tables.rows import Change, Row
+from badges.tables.tally import Past, Tally
 from badges.tables.types import Day
 
 NEVER: Final = 1 << 60
@@ -21,6 +22,17 @@ NEVER: Final = 1 << 60
 
 Bounds: TypeAlias = tuple[int, int]
 """What a rule waits for: a level to be reached (NEVER: none) and one to be lost (0: none)."""
+
+
+class History(Past, Protocol):
+    """What a measure reads of a mentor, beside the rows that it is given."""
+
+    newest_day: Row
+    """Where the highest date begins that any row ever had."""
+
+    def tally(self) -> Tally:
+        """Which days, weeks and months have a row, up to date."""
+        ...
 
 
 class Measure(ABC):
@@ -65,13 +77,18 @@ class Measure(ABC):
         self.up = min([up for up, _ in bounds], default=NEVER)
         self.down = max([down for _, down in bounds], default=0)
 
+    def read_on(self, changes: list[Change], length: int) -> None:
+        """Take in what is not yet read of the journal, which is so long."""
+        if self.read < length:
+            self.apply(changes[self.read :] if self.read else changes)
+            self.read = length
+
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
         """Read the journal up to its length; whether a level is reached that a rule waits for.
 
         If not, it is due again after its slack from `now`, the changes or minutes journaled.
         """
-        self.apply(changes[self.read :] if self.read else changes)
-        self.read = length
+        self.read_on(changes, length)
         value = self.value
         if value >= self.up:
             return True
@@ -85,10 +102,12 @@ class Measure(ABC):
 
     def sinks(self, changes: list[Change], length: int) -> bool:
         """Whether, the journal being read, a level is lost that a rule waits to be lost."""
-        if self.read < length:
-            self.apply(changes[self.read :])
-            self.read = length
+        self.read_on(changes, length)
         return not self.holds(self.down)
+
+    def rows(self, first: Day | None, last: Day) -> Iterator[Row]:
+        """The rows that count from one day (None: the first) to another, by date."""
+        return self.choice.within(self.history.timeline(), first, last)
 
     @abstractmethod
     def apply(self, changes: Iterable[Change]) -> None:
@@ -108,7 +127,7 @@ class Measure(ABC):
 
     def amount(self, level: int, day: Day) -> int:
         """How much was reached: all of a total, or of the window or run up to that day."""
-        return amount(self.metric, self.choice.within(self.history, self.first(level, day), day))
+        return amount(self.metric, self.rows(self.first(level, day), day))
 
     def done(self, level: int) -> int:
         """How far it is towards the level, at most the level."""

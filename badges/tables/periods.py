@@ -13,6 +13,8 @@ from badges.tables.types import Day
 
 Period: TypeAlias = int
 PeriodName: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
+Crossing: TypeAlias = tuple[Period, bool]
+"""A period, and whether it begins to count or ceases to."""
 
 EPOCH: Final = date(1970, 1, 1).toordinal()
 _CYCLE: Final = 146_097

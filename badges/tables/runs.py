@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from badges.tables.pauses import Pauses
-from badges.tables.periods import Period
+from badges.tables.periods import Crossing, Period
 
 
 class Runs:
@@ -105,6 +105,14 @@ class Runs:
         periods.append(period)
         if self._tail > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
             self.longest = self._tail
+
+    def apply(self, crossings: Iterable[Crossing]) -> None:
+        """Take in periods that begin to count, or cease to, in their order."""
+        for period, counts in crossings:
+            if counts:
+                self.add(period)
+            else:
+                self.remove(period)
 
     def _insert(self, period: Period) -> None:
         periods, starts = self._periods, self._starts

@@ -6,9 +6,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from badges.tables import calendars, streaks, totals, windows
-from badges.tables.amounts import Choice, History
+from badges.tables.amounts import Choice
 from badges.tables.criteria import Calendar, Fixed, Metric, Rolling, Streak, Threshold, Tier
-from badges.tables.measures import Measure
+from badges.tables.measures import History, Measure
 from badges.tables.periods import PeriodName, day_number
 from badges.tables.rows import AFTER_ALL, BEFORE_ALL, DAY_AT, Row, begins, type_number
 from badges.tables.types import Day

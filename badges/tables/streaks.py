@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from badges.tables.amounts import Amount, Choice, History, PeriodAmounts
+from badges.tables.amounts import Amount, Choice, PeriodAmounts
 from badges.tables.criteria import Metric
-from badges.tables.measures import Measure
+from badges.tables.measures import History, Measure
 from badges.tables.periods import BEGINS, PeriodName, bounds
 from badges.tables.rows import Change
 from badges.tables.runs import Runs
@@ -37,9 +37,7 @@ class Streak(Measure):
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        if self.read < length:
-            self.apply(changes[self.read :])
-            self.read = length
+        self.read_on(changes, length)
         longest, level = self.value, self.up
         if longest >= level:
             return True
@@ -55,7 +53,7 @@ class Streak(Measure):
     def day(self, level: int) -> Day:
         begin = BEGINS[self._period]
         period = self._runs.reaching(level)
-        rows = self.choice.within(self.history, begin(period), begin(period + 1) - 1)
+        rows = self.rows(begin(period), begin(period + 1) - 1)
         return Amount(self.metric).reaching(self._per_period, rows)
 
     @override
@@ -92,15 +90,9 @@ class AmountStreak(Streak):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        if not self.choice.everything:
-            changes = self.choice.changes(changes)
-        runs = self._runs
-        for period, counts in self._amounts.crossing(changes, self._per_period):
-            if counts:
-                runs.add(period)
-            else:
-                runs.remove(period)
-        self.value = runs.longest
+        changes = self.choice.changes(changes)
+        self._runs.apply(self._amounts.crossing(changes, self._per_period))
+        self.value = self._runs.longest
 
 
 class TallyStreak(Streak):
@@ -130,15 +122,11 @@ class GraceStreak(Streak):
         periods = history.tally().runs[period].periods
         runs = Runs(grace, history.paused(period), periods)
         super().__init__(history, choice, "count", period, 1, runs)
-        self._unread = NoteReader(history, period)
+        self._unread = NoteReader(history.tally, period)
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        for note in self._unread.fresh():
-            if note & 1:
-                self._runs.remove(note >> 1)
-            else:
-                self._runs.add(note >> 1)
+        self._runs.apply(self._unread.fresh())
         self.value = self._runs.longest
 
     @override

@@ -4,11 +4,11 @@ It knows of every day, week and month whether a row is left in it, and notes for
 that changes: measures of all rows that need no more than that do not read the rows themselves.
 """
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from badges.tables.amounts import History
-from badges.tables.periods import BEGINS, PERIOD_OF, PeriodName, bounds, day_of
+from badges.tables.pauses import Pauses
+from badges.tables.periods import BEGINS, PERIOD_OF, Crossing, PeriodName, bounds, day_of
 from badges.tables.rows import (
     BIAS,
     DAY_AT,
@@ -17,31 +17,41 @@ from badges.tables.rows import (
     TYPE_MASK,
     Change,
     Row,
+    Timeline,
     begins,
     type_name,
 )
 from badges.tables.runs import Runs
 from badges.tables.types import Day, Stats
 
-Note: TypeAlias = int
-"""`period << 1` of a period that got its first row, `period << 1 | 1` of one that lost its last."""
+
+class Past(Protocol):
+    """A mentor's rows in date order, and the paused periods."""
+
+    def timeline(self) -> Timeline:
+        """All rows, up to date."""
+        ...
+
+    def paused(self, period: PeriodName) -> Pauses | None:
+        """The paused periods of a kind, None without any."""
+        ...
 
 
 class Tally:
     """Counts and minutes of every row, and the runs of days, weeks and months that have one."""
 
-    __slots__ = ("_count", "_history", "_minutes", "_types", "notes", "runs")
+    __slots__ = ("_count", "_minutes", "_past", "_types", "notes", "runs")
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, past: Past) -> None:
+        self._past = past
         self._count = 0
         self._minutes = 0
         self._types: dict[int, int] = {}
         self.runs: dict[PeriodName, Runs] = {
-            period: Runs(0, history.paused(period)) for period in ("day", "week", "month")
+            period: Runs(0, past.paused(period)) for period in ("day", "week", "month")
         }
         """The runs of each kind of period; streaks of the same periods read them too."""
-        self.notes: dict[PeriodName, list[Note]] = {}
+        self.notes: dict[PeriodName, list[Crossing]] = {}
         """The periods that came and went since the journal began, of kinds that are asked for."""
 
     def apply(self, changes: Iterable[Change]) -> None:
@@ -81,25 +91,25 @@ class Tally:
             if not runs.has(number):
                 runs.add(number)
                 if period in self.notes:
-                    self.notes[period].append(number << 1)
+                    self.notes[period].append((number, True))
 
     def _disappear(self, day: Day) -> None:
         """A row of the day went: so do the day, week and month that no row is left in."""
-        timeline = self._history.timeline()
+        timeline = self._past.timeline()
         for period, runs in self.runs.items():
             number = PERIOD_OF[period](day)
             first, after = BEGINS[period](number), BEGINS[period](number + 1)
             if runs.has(number) and not timeline.any_between(begins(first), begins(after)):
                 runs.remove(number)
                 if period in self.notes:
-                    self.notes[period].append(number << 1 | 1)
+                    self.notes[period].append((number, False))
             elif period == "day":
                 return
 
     def pause(self, first: Day, last: Day | None) -> None:
         """Take in other pauses, which differ from `first` to `last` (None: for ever) at most."""
         for period, runs in self.runs.items():
-            runs.pause(self._history.paused(period), *bounds(period, first, last))
+            runs.pause(self._past.paused(period), *bounds(period, first, last))
 
     def begin_anew(self) -> None:
         """Forget the notes, which every measure must have read."""
@@ -130,16 +140,16 @@ class Tally:
 class NoteReader:
     """What one measure has not yet read of the notes about one kind of period."""
 
-    __slots__ = ("_history", "_period", "_taken")
+    __slots__ = ("_period", "_taken", "_tally")
 
-    def __init__(self, history: History, period: PeriodName) -> None:
-        self._history = history
+    def __init__(self, tally: Callable[[], Tally], period: PeriodName) -> None:
+        self._tally = tally
         self._period: PeriodName = period
-        self._taken = len(history.tally().notes.setdefault(period, []))
+        self._taken = len(tally().notes.setdefault(period, []))
 
-    def fresh(self) -> list[Note]:
+    def fresh(self) -> list[Crossing]:
         """The notes since the last time, or since it was made."""
-        notes = self._history.tally().notes[self._period]
+        notes = self._tally().notes[self._period]
         fresh = notes[self._taken :]
         self._taken = len(notes)
         return fresh

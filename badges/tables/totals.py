@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from badges.tables.amounts import Amount, Choice, History
+from badges.tables.amounts import Amount, Choice
 from badges.tables.criteria import Metric
-from badges.tables.measures import NEVER, Measure
+from badges.tables.measures import NEVER, History, Measure
 from badges.tables.periods import day_of
 from badges.tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
 from badges.tables.runs import Runs
@@ -24,9 +24,7 @@ class Total(Measure):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        if not self.choice.everything:
-            changes = self.choice.changes(changes)
-        self._amount.apply(changes)
+        self._amount.apply(self.choice.changes(changes))
         self.value = self._amount.value
 
     @override
@@ -39,11 +37,11 @@ class Total(Measure):
         surplus = self.value - level
         if self.metric in ("count", "minutes") and surplus < level:
             return self._counting_back(surplus)
-        return Amount(self.metric).reaching(level, self.choice.all(self.history))
+        return Amount(self.metric).reaching(level, self.choice.all(self.history.timeline()))
 
     def _counting_back(self, surplus: int) -> Day:
         """The date of the last row but so many, or so many minutes."""
-        for row in self.choice.backwards(self.history):
+        for row in self.choice.backwards(self.history.timeline()):
             surplus -= minutes_in(row) if self.in_minutes else 1
             if surplus < 0:
                 return day_in(row)
@@ -79,7 +77,7 @@ class ActiveDays(Total):
             if not days.has(day):
                 if change >= 0:
                     days.add(day)
-            elif change < 0 and not any(self.choice.within(self.history, day, day)):
+            elif change < 0 and not any(self.rows(day, day)):
                 days.remove(day)
         self.value = days.size
 

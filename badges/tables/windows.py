@@ -12,9 +12,9 @@ from itertools import accumulate
 
 from typing_extensions import override
 
-from badges.tables.amounts import Amount, Choice, History
+from badges.tables.amounts import Amount, Choice
 from badges.tables.criteria import Metric
-from badges.tables.measures import Measure
+from badges.tables.measures import History, Measure
 from badges.tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, ONE_DAY, Change, Row, day_in
 from badges.tables.types import Day
 
@@ -35,10 +35,8 @@ class Rolling(Measure):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        if not self.choice.everything:
-            changes = self.choice.changes(changes)
         days, bounds, weight = self._days, self._bounds, 1
-        for change in changes:
+        for change in self.choice.changes(changes):
             if self.in_minutes:
                 weight = (change if change >= 0 else ~change) >> MINUTES_AT & MINUTES_MASK
             if change >= 0:
@@ -52,8 +50,7 @@ class Rolling(Measure):
 
     @override
     def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        self.apply(changes[self.read :] if self.read else changes)
-        self.read = length
+        self.read_on(changes, length)
         if self.holds(self.up):
             return True
         self.due_late = now + self.up - self._ceiling
@@ -88,9 +85,7 @@ class Rolling(Measure):
         bound must hold for windows that no row ends yet.
         """
         days = self._days
-        rows = list(
-            self.choice.within(self.history, (group - 1) * days + 1, (group + 1) * days - 1)
-        )
+        rows = list(self.rows((group - 1) * days + 1, (group + 1) * days - 1))
         if self.metric == "count":
             return _differences(rows, range(len(rows) + 1), days)
         if self.metric == "minutes":

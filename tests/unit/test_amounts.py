@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badges.tables.amounts import PeriodAmounts
-from badges.tables.periods import month_of
+from badges.tables.periods import Crossing, month_of
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), st.booleans()), max_size=60))
@@ -13,9 +13,9 @@ def test_the_best_period_of_days_is_right_after_every_batch(
 ) -> None:
     amounts, peak = PeriodAmounts("active_days", "month"), 0
     days: set[int] = set()
-    batch: list[int] = []
+    batch: list[Crossing] = []
     for day, ends_batch in steps:
-        batch.append(day << 1 | (day in days))
+        batch.append((day, day not in days))
         days ^= {day}
         if ends_batch:
             peak = amounts.peak_of_days(batch, peak)
