@@ -18,7 +18,7 @@ class Bench:
     @cached_property
     def postgres(self) -> Stack:
         """A Postgres that runs; the other parts need not."""
-        return self._resources.enter_context(running_postgres())
+        return self._resources.enter_context(running_postgres(in_containers=False))
 
     @cached_property
     def kafka_bootstrap(self) -> str:

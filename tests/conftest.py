@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from badges.console.problems import Problem
+from badges.console.stack import docker
 from badges.console.stack.layout import Layout
 from tests import programs
 from tests.launcher import Launcher
@@ -20,8 +22,13 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure() -> None:
-    """Let SIGTERM end a run as ctrl-C does, so that fixtures are torn down."""
+    """Let SIGTERM end a run as ctrl-C does, and begin no run for want of an engine it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if docker.asked_for():
+            docker.require_engine()
+    except Problem as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,8 +85,15 @@ def database_url(postgres: Stack) -> Iterator[str]:
 
 
 @pytest.fixture
+def local() -> None:
+    """The parts are processes of this machine; where they are containers the test is skipped."""
+    _require_processes()
+
+
+@pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     """The launcher in a folder of its own; what it started is ended after the test."""
+    _require_processes()
     made = Launcher(Layout(tmp_path / "stack", free_port_base()))
     with guarded(made.layout.run_dir):
         yield made
@@ -102,6 +116,11 @@ def promtool() -> Path:
 def postgres_15() -> Path:
     """The server program of PostgreSQL 15, the oldest that is supported; initdb is beside it."""
     return _program("postgres-15")
+
+
+def _require_processes() -> None:
+    if docker.asked_for():
+        pytest.skip(f"{BY_DESIGN}about local processes, and STACK=docker has containers")
 
 
 def _program(name: str) -> Path:

@@ -1,16 +1,29 @@
-"""Waits until the test run that started it is gone, then ends whatever that run left behind."""
+"""Waits until the test run that started it is gone, then ends whatever that run left behind.
+
+Containers too: what testcontainers has for that (Ryuk) does not know those of compose.
+"""
 
 import sys
 from pathlib import Path
 
-from badges.console.stack import launch, layout
+from badges.console.stack import docker, launch, layout
 
 
 def main() -> None:
     """Wait for the end of stdin, which comes however the parent dies, then clean its run folder."""
     sys.stdin.read()
     run_dir = Path(sys.argv[1])
-    launch.clean(layout.Layout(run_dir, layout.DEFAULT_PORT_BASE), lambda _: None)
+    note = layout.noted(run_dir)
+    place = layout.Layout(run_dir, note.port_base if note else layout.DEFAULT_PORT_BASE)
+    try:
+        if note is not None and note.stack == "docker":
+            docker.down(place, _hush, with_data=True)
+    finally:
+        launch.clean(place, _hush)
+
+
+def _hush(_: str) -> None:
+    """Say nothing: the run that could have told somebody is gone."""
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The real stack for tests: started once for a run, on free ports, in a folder of its own.
 
-A guard process ends it when the test run dies in any way, kill -9 included.
+Its parts are local processes, or containers where STACK=docker asks for them. A guard process
+ends it when the test run dies in any way, kill -9 included.
 """
 
 import asyncio
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,9 +20,10 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from badges.console.stack import addresses, postgres, processes, secrets
+from badges.console.stack import addresses, docker, secrets
 from badges.console.stack.infra import PARTS, Infra
 from badges.console.stack.layout import HOST, PORTS, Layout
+from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]
 LOWEST, HIGHEST = 22000, 32000
@@ -32,8 +33,9 @@ LOWEST, HIGHEST = 22000, 32000
 class Stack:
     """Postgres, Kafka and Connect of this test run. Parts are named postgres, kafka, connect."""
 
-    def __init__(self, infra: Infra) -> None:
+    def __init__(self, infra: Infra, parts: Parts) -> None:
         self.infra = infra
+        self._parts = parts
         self._numbers = count(1)
 
     @property
@@ -68,37 +70,36 @@ class Stack:
 
     def start(self, *parts: str) -> None:
         """Start the parts (all without names) that do not run; return when they answer."""
-        self.infra.start(parts or PARTS)
+        self._parts.start(parts or PARTS)
 
     def stop(self, *parts: str) -> None:
         """Stop the parts in good order (all without names)."""
-        self.infra.stop(parts or PARTS)
+        self._parts.stop(parts or PARTS)
 
     def kill(self, part: str) -> None:
         """End a part with SIGKILL and return when it is gone."""
-        process = self.process(part)
-        process.kill()
-        wait_for(lambda: not processes.is_running(process), 10)
+        self._parts.kill(part)
+        wait_for(lambda: part not in self.running(), 10, f"the end of {part}")
 
     def pause(self, part: str) -> None:
-        """Stop a part in its tracks (SIGSTOP) until `resume`."""
-        self.process(part).send_signal(signal.SIGSTOP)
+        """Stop a part in its tracks until `resume`."""
+        self._parts.pause(part)
 
     def resume(self, part: str) -> None:
-        """Let a paused part go on (SIGCONT)."""
-        self.process(part).send_signal(signal.SIGCONT)
+        """Let a paused part go on."""
+        self._parts.resume(part)
 
     def running(self) -> list[str]:
         """Return the parts that run, paused ones included."""
-        return [part for part in PARTS if self.infra.process(part) is not None]
+        return list(self._parts.states())
 
     def repair(self, parts: Sequence[str]) -> None:
         """Let go on what is paused of the parts, and start what is dead."""
+        states = self._parts.states()
         for part in parts:
-            process = self.infra.process(part)
-            if process is not None and process.status() == psutil.STATUS_STOPPED:
+            if states.get(part) == PAUSED:
                 self.resume(part)
-        dead = [part for part in parts if part not in self.running()]
+        dead = [part for part in parts if part not in states]
         if dead:
             self.start(*dead)
 
@@ -108,7 +109,7 @@ class Stack:
         self.start(part)
 
     def process(self, part: str) -> psutil.Process:
-        """Return the process of a part that runs."""
+        """Return the process of a part that runs here; a container has none."""
         process = self.infra.process(part)
         assert process is not None, f"{part} does not run"
         return process
@@ -140,23 +141,27 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str = "the con
 
 
 @contextmanager
-def running_postgres() -> Iterator[Stack]:
+def running_postgres(*, in_containers: bool | None = None) -> Iterator[Stack]:
     """Start Postgres alone in a new folder; everything ends, and the folder goes, at the exit.
 
-    The other parts can be started later with `Stack.start()`.
+    The other parts can be started later with `Stack.start()`. Unless `in_containers` is given,
+    STACK says what they are.
     """
+    if in_containers is None:
+        in_containers = docker.asked_for()
     run_dir = Path(tempfile.mkdtemp(prefix="badges-test-"))
     run_dir.chmod(0o755)
     layout = Layout(run_dir, free_port_base())
-    layout.make()
+    layout.make("docker" if in_containers else "local")
     infra = Infra(layout, secrets.ensure(run_dir))
+    parts: Parts = Containers(infra) if in_containers else Processes(infra)
+    stack = Stack(infra, parts)
     with guarded(run_dir):
         try:
-            infra.start(["postgres"])
-            yield Stack(infra)
+            stack.start("postgres")
+            yield stack
         finally:
-            infra.stop()
-            postgres.remove(layout)
+            parts.remove()
             shutil.rmtree(run_dir, ignore_errors=True)
 
 

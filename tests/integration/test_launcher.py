@@ -16,6 +16,8 @@ from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
 from tests.stack import Stack, free_port_base, guarded, wait_for
 
+pytestmark = pytest.mark.usefixtures("local")
+
 
 def _ids(launcher: Launcher) -> dict[str, int]:
     return {name: int(launcher.layout.pid_file(name).read_text()) for name in PARTS}

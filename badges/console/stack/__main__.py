@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import os
 import sys
 
 from badges.console.problems import WRONG_USE, Problem
@@ -47,13 +46,10 @@ def _run(action: str, *, only_infra: bool) -> None:
 
 
 def _up(place: layout.Layout, *, only_infra: bool) -> None:
-    kind = os.environ.get("STACK", "local")
-    if kind == "docker":
+    if docker.asked_for():
         docker.up(place, _tell)
-    elif kind == "local":
-        launch.up(place, _tell, only_infra=only_infra)
     else:
-        raise Problem(f"STACK={kind}: it must be local or docker")
+        launch.up(place, _tell, only_infra=only_infra)
 
 
 def _end(place: layout.Layout, *, with_data: bool) -> None:

@@ -16,13 +16,33 @@ COMPOSE_FILE = Path(__file__).resolve().parents[3] / "docker-compose.yml"
 PATIENCE = 120.0
 
 
+def asked_for() -> bool:
+    """Say whether STACK asks for containers. Raises Problem when it says neither that nor local."""
+    kind = os.environ.get("STACK", "local")
+    if kind not in {"local", "docker"}:
+        raise Problem(f"STACK={kind}: it must be local or docker")
+    return kind == "docker"
+
+
+def require_engine() -> None:
+    """Raise Problem, in one line, when no Docker engine answers or compose is missing."""
+    if shutil.which("docker") is None:
+        raise Problem("STACK=docker needs Docker, and there is no docker command on the PATH")
+    for question in (["info"], ["compose", "version"]):
+        asked = subprocess.run(["docker", *question], check=False, capture_output=True, text=True)
+        if asked.returncode:
+            said = (asked.stderr.strip() or asked.stdout.strip()).splitlines()[:1]
+            line = " ".join(["docker", *question])
+            raise Problem(f"STACK=docker needs Docker, and {line} does not work: {' '.join(said)}")
+
+
 def up(layout: Layout, tell: Callable[[str], None]) -> None:
     """Start the containers and return when the API answers that it is ready."""
     if processes.find_all(layout):
         raise Problem(f"a local stack runs in {layout.run_dir}: make down first")
-    _require_engine()
+    require_engine()
     layout.make("docker")
-    _write_variables(layout, secrets.ensure(layout.run_dir))
+    write_variables(layout, secrets.ensure(layout.run_dir))
     _compose(layout, "up", "--detach", "--build", "--remove-orphans")
     deadline = time.monotonic() + PATIENCE
     while not services.is_ready(layout):
@@ -37,7 +57,7 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
 
 def down(layout: Layout, tell: Callable[[str], None], *, with_data: bool) -> None:
     """Remove the containers, and with `with_data` their volumes."""
-    _require_engine()
+    require_engine()
     _compose(layout, "down", "--remove-orphans", *(["--volumes"] if with_data else []))
     layout.note.unlink(missing_ok=True)
     tell("removed the containers")
@@ -59,25 +79,17 @@ def variables(layout: Layout, passwords: dict[str, str]) -> dict[str, str]:
     return {**base, **ports, **passwords}
 
 
-def _write_variables(layout: Layout, passwords: dict[str, str]) -> None:
+def write_variables(layout: Layout, passwords: dict[str, str]) -> Path:
+    """Write `variables` into a file that only its owner can read, and return it."""
     lines = (f"{name}={value}\n" for name, value in variables(layout, passwords).items())
     path = _variables_file(layout)
     path.touch(mode=0o600)
     path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def _variables_file(layout: Layout) -> Path:
     return layout.run_dir / "compose.env"
-
-
-def _require_engine() -> None:
-    if shutil.which("docker") is None:
-        raise Problem("STACK=docker needs Docker, and there is no docker command on the PATH")
-    for question in (["info"], ["compose", "version"]):
-        asked = subprocess.run(["docker", *question], check=False, capture_output=True, text=True)
-        if asked.returncode:
-            said = (asked.stderr.strip() or asked.stdout.strip()).splitlines()[:1]
-            raise Problem(f"docker {question[0]} does not work: {' '.join(said)}")
 
 
 def _compose(layout: Layout, *arguments: str) -> None:

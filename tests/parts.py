@@ -1,0 +1,146 @@
+"""The parts of a stack in the hands of tests: processes of this machine, or containers."""
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import psutil
+from testcontainers.compose import DockerCompose
+
+from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.stack import docker, postgres, processes
+from badges.console.stack.infra import PARTS, PATIENCE, Infra
+
+RUNNING, PAUSED = "running", "paused"
+STOP_SECONDS = 30
+
+
+class Parts(Protocol):
+    """What can be done to the parts named postgres, kafka and connect."""
+
+    def start(self, parts: Sequence[str]) -> None:
+        """Start those of the parts that do not run, and nothing else; return when they answer."""
+
+    def stop(self, parts: Sequence[str]) -> None:
+        """Stop those of the parts that run, paused ones included, in good order."""
+
+    def kill(self, part: str) -> None:
+        """End a part with SIGKILL; it stays dead until it is started."""
+
+    def pause(self, part: str) -> None:
+        """Stop a part in its tracks until `resume`."""
+
+    def resume(self, part: str) -> None:
+        """Let a paused part go on."""
+
+    def states(self) -> dict[str, str]:
+        """Return those that are alive, each with RUNNING or PAUSED."""
+
+    def remove(self) -> None:
+        """End all parts and delete their data."""
+
+
+class Processes:
+    """The parts as processes of this machine."""
+
+    def __init__(self, infra: Infra) -> None:
+        self._infra = infra
+
+    def start(self, parts: Sequence[str]) -> None:
+        self._infra.start(parts)
+
+    def stop(self, parts: Sequence[str]) -> None:
+        self._infra.stop(parts)
+
+    def kill(self, part: str) -> None:
+        processes.stop(self._process(part), sign=signal.SIGKILL)
+
+    def pause(self, part: str) -> None:
+        self._process(part).suspend()
+
+    def resume(self, part: str) -> None:
+        self._process(part).resume()
+
+    def states(self) -> dict[str, str]:
+        found = {}
+        for part in PARTS:
+            process = self._infra.process(part)
+            if process is not None:
+                with suppress(psutil.NoSuchProcess):
+                    stopped = process.status() == psutil.STATUS_STOPPED
+                    found[part] = PAUSED if stopped else RUNNING
+        return found
+
+    def remove(self) -> None:
+        self._infra.stop()
+        postgres.remove(self._infra.layout)
+
+    def _process(self, part: str) -> psutil.Process:
+        process = self._infra.process(part)
+        assert process is not None, f"{part} does not run"
+        return process
+
+
+class Containers:
+    """The parts as services of docker-compose.yml, in a compose project of this stack's own.
+
+    What is killed or stopped stays so: Docker notes that it was told to end the container, and
+    `restart: unless-stopped` then starts it no more.
+    """
+
+    def __init__(self, infra: Infra) -> None:
+        variables = docker.write_variables(infra.layout, infra.passwords)
+        self._compose = DockerCompose(
+            docker.COMPOSE_FILE.parent, docker.COMPOSE_FILE.name, env_file=str(variables)
+        )
+        # Compose believes the shell before the file, and a shell may have another stack's values.
+        hidden = docker.variables(infra.layout, infra.passwords)
+        self._compose.compose_command_property = [
+            "env",
+            *(part for name in hidden for part in ("-u", name)),
+            *self._compose.docker_compose_command(),
+            *("--project-name", docker.project(infra.layout)),
+        ]
+
+    def start(self, parts: Sequence[str]) -> None:
+        limit = f"--wait-timeout={PATIENCE:.0f}"
+        for part in PARTS:  # one by one: Connect ends when it cannot find the broker's name
+            if part in parts:
+                self._run("up", "--wait", limit, "--no-deps", "--no-recreate", part)
+
+    def stop(self, parts: Sequence[str]) -> None:
+        self._run("stop", f"--timeout={STOP_SECONDS}", *parts)
+
+    def kill(self, part: str) -> None:
+        self._run("kill", part)
+
+    def pause(self, part: str) -> None:
+        self._run("pause", part)
+
+    def resume(self, part: str) -> None:
+        self._run("unpause", part)
+
+    def states(self) -> dict[str, str]:
+        found = self._compose.get_containers(include_all=True)
+        return {
+            container.Service: container.State
+            for container in found
+            if container.Service in PARTS and container.State in {RUNNING, PAUSED}
+        }
+
+    def remove(self) -> None:
+        self._compose.stop()
+
+    def _run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [*self._compose.docker_compose_command(), *arguments],
+            cwd=self._compose.context,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            said = done.stderr.strip()[-1000:]
+            raise Problem(f"docker compose {arguments[0]} failed: {said}", code=FOUND_A_PROBLEM)

@@ -1,0 +1,208 @@
+"""Tests on containers: what docker is told, and the clear line where none answers.
+
+The docker command of these tests only writes down what it was told: it stands for an engine that
+is not everywhere.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from badges.console.problems import Problem
+from badges.console.stack import docker, secrets
+from badges.console.stack.infra import PARTS, Infra
+from badges.console.stack.layout import Layout
+from tests.parts import PAUSED, RUNNING, Containers
+from tests.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load(docker.COMPOSE_FILE.read_text())
+DOCKER = """#!/bin/sh
+echo "$(pwd)|$*" >> "$FAKE_DOCKER/lines"
+env > "$FAKE_DOCKER/variables"
+case "$*" in
+*" ps "*) cat "$FAKE_DOCKER/containers" ;;
+esac
+if [ -e "$FAKE_DOCKER/refusal" ]; then
+    cat "$FAKE_DOCKER/refusal" >&2
+    exit 1
+fi
+"""
+
+
+@dataclass
+class Told:
+    """The folder of a docker command, in which is what it was told."""
+
+    folder: Path
+
+    def lines(self) -> list[str]:
+        """What it was told so far, a line each; all came from the compose file's folder."""
+        lines = (self.folder / "lines").read_text().splitlines()
+        assert {line.partition("|")[0] for line in lines} == {str(docker.COMPOSE_FILE.parent)}
+        return [line.partition("|")[2] for line in lines]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    monkeypatch.setenv("FAKE_DOCKER", str(folder))
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return Told(folder)
+
+
+@pytest.fixture
+def infra(tmp_path: Path) -> Infra:
+    layout = Layout(tmp_path / "run", 25000)
+    layout.make("docker")
+    return Infra(layout, secrets.ensure(layout.run_dir))
+
+
+def test_every_part_is_a_service_that_says_when_it_is_healthy() -> None:
+    for part in PARTS:
+        assert "healthcheck" in COMPOSE["services"][part]
+
+
+def test_each_order_is_the_line_for_that_service_alone(told: Told, infra: Infra) -> None:
+    parts = Containers(infra)
+
+    parts.start(["connect", "postgres"])
+    parts.kill("kafka")
+    parts.pause("kafka")
+    parts.resume("kafka")
+    parts.stop(["kafka", "connect"])
+    parts.remove()
+
+    file = f"--env-file {infra.layout.run_dir}/compose.env"
+    project = "--project-name badge-streams-25000"
+    start = "up --wait --wait-timeout=180 --no-deps --no-recreate"
+    assert told.lines() == [
+        f"compose -f docker-compose.yml {file} {project} {order}"
+        for order in (
+            f"{start} postgres",
+            f"{start} connect",
+            "kill kafka",
+            "pause kafka",
+            "unpause kafka",
+            "stop --timeout=30 kafka connect",
+            "down --volumes",
+        )
+    ]
+
+
+def test_compose_is_given_every_variable_and_no_other_stack_s(
+    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BADGES_KAFKA_PORT", "1")
+    monkeypatch.setenv("BADGES_OWNER_PASSWORD", "of another stack")
+    Containers(infra).kill("kafka")
+
+    file = infra.layout.run_dir / "compose.env"
+    pairs = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    shell = re.findall(r"^(BADGES_\w+)=", (told.folder / "variables").read_text(), re.MULTILINE)
+
+    assert set(re.findall(r"\$\{(\w+)", docker.COMPOSE_FILE.read_text())) <= set(pairs)
+    assert not set(shell) & set(pairs)
+    assert pairs["BADGES_KAFKA_PORT"] == str(infra.layout.port("kafka"))
+    assert pairs["BADGES_OWNER_PASSWORD"] == infra.passwords["BADGES_OWNER_PASSWORD"]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_alive_is_what_runs_or_is_paused(told: Told, infra: Infra) -> None:
+    (told.folder / "containers").write_text(
+        '{"Service": "postgres", "State": "running", "Health": "healthy"}\n'
+        '{"Service": "kafka", "State": "paused"}\n'
+        '{"Service": "connect", "State": "exited", "ExitCode": 137}\n'
+        '{"Service": "prometheus", "State": "running"}\n'
+    )
+
+    assert Containers(infra).states() == {"postgres": RUNNING, "kafka": PAUSED}
+    assert told.lines()[-1].endswith(" ps --format json -a")
+
+
+def test_repair_lets_go_on_what_is_paused_and_starts_what_is_dead(told: Told, infra: Infra) -> None:
+    (told.folder / "containers").write_text(
+        '{"Service": "postgres", "State": "running"}\n{"Service": "kafka", "State": "paused"}\n'
+    )
+
+    Stack(infra, Containers(infra)).repair(PARTS)
+
+    look, resumed, started = told.lines()
+    assert look.endswith("ps --format json -a")
+    assert resumed.endswith(" unpause kafka")
+    assert started.endswith(" --no-deps --no-recreate connect")
+
+
+def test_what_compose_says_against_an_order_is_passed_on(told: Told, infra: Infra) -> None:
+    (told.folder / "refusal").write_text("no such image")
+
+    with pytest.raises(Problem, match="docker compose up failed: no such image"):
+        Containers(infra).start(["kafka"])
+
+
+def test_the_guard_removes_the_containers_of_a_killed_run(told: Told, infra: Infra) -> None:
+    Containers(infra)
+
+    guard = [sys.executable, "-m", "tests.guard", str(infra.layout.run_dir)]
+    subprocess.run(guard, stdin=subprocess.DEVNULL, cwd=ROOT, check=True)
+
+    last = told.lines()[-1]
+    assert "--project-name badge-streams-25000 " in last
+    assert last.endswith("/compose.env down --remove-orphans --volumes")
+    assert not infra.layout.run_dir.exists()
+
+
+def _run(folder: Path, test: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "test_it.py"
+    path.write_text(f"import pytest\n\n\n{test}\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", str(path)],
+        env={**os.environ, "STACK": "docker", "PYTHONPATH": str(ROOT), **variables},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_docker_a_run_ends_at_once_with_one_line(tmp_path: Path) -> None:
+    run = _run(tmp_path, "def test_it():\n    print('begun')", PATH=str(tmp_path))
+
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert run.stdout == ""
+    assert run.stderr.strip() == (
+        "ERROR: STACK=docker needs Docker, and there is no docker command on the PATH"
+    )
+
+
+def test_without_an_engine_a_run_ends_at_once_with_one_line(told: Told, tmp_path: Path) -> None:
+    (told.folder / "refusal").write_text("Cannot connect to the Docker daemon\nIs it running?\n")
+
+    run = _run(tmp_path, "def test_it():\n    print('begun')")
+
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert run.stdout == ""
+    assert run.stderr.strip() == (
+        "ERROR: STACK=docker needs Docker, and docker info does not work: "
+        "Cannot connect to the Docker daemon"
+    )
+
+
+@pytest.mark.usefixtures("told")
+def test_what_is_about_local_processes_is_skipped_in_ci_too(tmp_path: Path) -> None:
+    test = "@pytest.mark.usefixtures('local')\ndef test_it():\n    raise AssertionError"
+
+    run = _run(tmp_path, test, BADGES_CI="1")
+
+    assert run.returncode == 0
+    assert "1 skipped" in run.stdout.splitlines()[-1]
