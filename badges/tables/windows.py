@@ -54,9 +54,9 @@ class Rolling(Measure):
         if self.holds(self.up):
             return True
         self.due_late = now + self.up - self._ceiling
+        # Windows that end later have of the rows so far at most those of the newest day's group.
         group = ((self.history.newest_day >> DAY_AT) - BIAS) // self._days
-        bounds = self._bounds
-        self.due = now + self.up - max(bounds.get(group, 0), bounds.get(group + 1, 0))
+        self.due = now + self.up - self._bounds.get(group, 0)
         return False
 
     @override
