@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import NoReturn
 
+import asyncpg
 import prometheus_client
 import structlog
 
@@ -116,9 +117,19 @@ async def _live(pool: Pool) -> Generation:
                 return generation
             log.info("no generation of the log is live yet, waiting for `badges provision`")
         except Unavailable as error:
+            _refuse_pooler(error.__cause__)
             log.warning("waiting for Postgres", error=str(error))
         await asyncio.sleep(delay)
     raise AssertionError("delays never end")
+
+
+def _refuse_pooler(error: BaseException | None) -> None:
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        raise Problem(
+            f"BADGES_DATABASE_URL is not the address of a Postgres server, which would take the "
+            f"worker's settings ({error.args[0]}): give it that of the database itself, not of "
+            "PgBouncer or another pooler"
+        )
 
 
 async def _answering(cluster: Cluster) -> None:

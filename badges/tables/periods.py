@@ -30,6 +30,12 @@ def day_of(day: Day) -> Period:
 
 
 @lru_cache(maxsize=1 << 16)
+def crossing(period: Period, counts: bool) -> Crossing:
+    """A period and whether it counts, as a pair: one object for all mentors."""
+    return period, counts
+
+
+@lru_cache(maxsize=1 << 16)
 def week_of(day: Day) -> Period:
     """The ISO week, 0 for the one that begins on Monday 1969-12-29."""
     return (day + 3) // 7

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from badges.tables.pauses import Pauses
-from badges.tables.periods import BEGINS, PERIOD_OF, Crossing, PeriodName, bounds, day_of
+from badges.tables.periods import BEGINS, PERIOD_OF, Crossing, PeriodName, bounds, crossing, day_of
 from badges.tables.rows import (
     BIAS,
     DAY_AT,
@@ -91,7 +91,7 @@ class Tally:
             if not runs.has(number):
                 runs.add(number)
                 if period in self.notes:
-                    self.notes[period].append((number, True))
+                    self.notes[period].append(crossing(number, True))
 
     def _disappear(self, day: Day) -> None:
         """A row of the day went: so do the day, week and month that no row is left in."""
@@ -102,7 +102,7 @@ class Tally:
             if runs.has(number) and not timeline.any_between(begins(first), begins(after)):
                 runs.remove(number)
                 if period in self.notes:
-                    self.notes[period].append((number, False))
+                    self.notes[period].append(crossing(number, False))
             elif period == "day":
                 return
 

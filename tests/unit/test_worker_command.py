@@ -2,24 +2,56 @@
 
 import os
 import socket
+import socketserver
 import subprocess
 import sys
+from threading import Thread
+
+
+def worker(**variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "badges.console.cli.main", "worker"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 def test_a_metrics_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        ended = subprocess.run(
-            [sys.executable, "-m", "badges.console.cli.main", "worker"],
-            env={**os.environ, "BADGES_METRICS_PORT": str(port)},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        ended = worker(BADGES_METRICS_PORT=str(port))
 
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"badges: metrics cannot be served at 127.0.0.1, port {port}: ")
     assert ended.stderr.count("\n") == 1
     assert "--metrics-port" in ended.stderr
+
+
+class Pooler(socketserver.BaseRequestHandler):
+    """Refuses a client's settings in the way that PgBouncer does, word for word."""
+
+    def handle(self) -> None:
+        fields = b"SFATAL\0C08P01\0Munsupported startup parameter: search_path\0\0"
+        self.request.recv(4096)
+        self.request.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+def test_a_pooler_in_the_place_of_postgres_is_one_line() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), Pooler) as pooler:
+        serving = Thread(target=pooler.serve_forever)
+        serving.start()
+        address = f"127.0.0.1:{pooler.server_address[1]}"
+
+        ended = worker(BADGES_DATABASE_URL=f"postgresql://somebody@{address}/x?sslmode=disable")
+
+        pooler.shutdown()
+        serving.join()
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("badges: BADGES_DATABASE_URL is not the address of a Postgres")
+    assert "unsupported startup parameter: search_path" in ended.stderr
+    assert ended.stderr.count("\n") == 1
