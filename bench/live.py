@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from badges.console.demo import tally
 from badges.sinks.pool import Pool
 from badges.streams.kafka import KafkaAccess
 from bench.definitions import CRITERIA, ORGANIZATION, criteria_text
@@ -144,6 +145,5 @@ async def until_all(seen: dict[UUID, float], wanted: set[UUID], seconds: float) 
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which a share of the values lies, in milliseconds of seconds given."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+    """The nearest-rank percentile, in milliseconds of seconds given."""
+    return 1000 * tally.percentile(sorted(values), share)

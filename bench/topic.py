@@ -19,7 +19,6 @@ class Filled(Struct, frozen=True):
     topic: str
     log_id: str
     ends: tuple[int, ...]
-    bytes_a_record: float
 
     @property
     def records(self) -> int:
@@ -33,21 +32,19 @@ async def fill(bootstrap: str, name: str, records: int, life: int = LIFE) -> Fil
     async with Cluster(access) as cluster:
         await cluster.create(name, PARTITIONS, 1, {"retention.ms": "-1"})
         made = await cluster.wait_for(name, PARTITIONS)
-        size = await _produce(access, name, records, life)
+        await _produce(access, name, records, life)
         ends = tuple(await cluster.ends(made))
-    return Filled(bootstrap, name, made.id, ends, size / records)
+    return Filled(bootstrap, name, made.id, ends)
 
 
-async def _produce(access: KafkaAccess, name: str, records: int, life: int) -> int:
+async def _produce(access: KafkaAccess, name: str, records: int, life: int) -> None:
     producer = AIOKafkaProducer(
         **access.client_options(), compression_type="lz4", max_batch_size=1_000_000
     )
     await producer.start()
-    size = 0
     try:
         open_batches = [producer.create_batch() for _ in range(PARTITIONS)]
         for record in lives(records, PARTITIONS, life=life):
-            size += len(record.value)
             place = record.partition
             batch = open_batches[place]
             batch.append(key=record.key, value=record.value, timestamp=None)
@@ -60,4 +57,3 @@ async def _produce(access: KafkaAccess, name: str, records: int, life: int) -> i
         await producer.flush()
     finally:
         await producer.stop()
-    return size

@@ -3,12 +3,21 @@
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from badges.console.problems import Problem
 from badges.streams.kafka import KafkaAccess
+
+
+def _parts(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_parts)]
+"""CIDR blocks, several with commas."""
 
 
 class Settings(BaseSettings):
@@ -30,13 +39,13 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: str = Field("PLAIN", pattern=r"^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_cafile: str | None = None
+    kafka_ssl_cafile: FilePath | None = None
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
-    open_networks: list[IPvAnyNetwork] = Field(
+    open_networks: Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
     metrics_host: str = "127.0.0.1"
@@ -54,7 +63,7 @@ class Settings(BaseSettings):
             sasl_mechanism=self.kafka_sasl_mechanism,
             sasl_username=self.kafka_sasl_username,
             sasl_password=password.get_secret_value() if password else None,
-            ssl_cafile=self.kafka_ssl_cafile,
+            ssl_cafile=str(self.kafka_ssl_cafile) if self.kafka_ssl_cafile else None,
         )
 
 
@@ -64,11 +73,12 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise Problem("; ".join(_explain(error))) from None
+        raise Problem(explained(error)) from None
 
 
-def _explain(error: ValidationError) -> list[str]:
-    return [
-        f"BADGES_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+def explained(error: ValidationError) -> str:
+    """What is wrong with which variable, in one line."""
+    return "; ".join(
+        f"BADGES_{str(item['loc'][0]).upper()}: {item['msg']}"
         for item in error.errors(include_input=False)
-    ]
+    )

@@ -117,13 +117,16 @@ async def _live(pool: Pool) -> Generation:
                 return generation
             log.info("no generation of the log is live yet, waiting for `badges provision`")
         except Unavailable as error:
-            _refuse_pooler(error.__cause__)
+            _refuse_address(error.__cause__)
             log.warning("waiting for Postgres", error=str(error))
         await asyncio.sleep(delay)
     raise AssertionError("delays never end")
 
 
-def _refuse_pooler(error: BaseException | None) -> None:
+def _refuse_address(error: BaseException | None) -> None:
+    """Raise Problem where waiting is in vain: an address that is none, or that of a pooler."""
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        raise Problem(f"BADGES_DATABASE_URL: {error}")
     if isinstance(error, asyncpg.ProtocolViolationError):
         raise Problem(
             f"BADGES_DATABASE_URL is not the address of a Postgres server, which would take the "

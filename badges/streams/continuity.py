@@ -7,10 +7,11 @@ that is gone or has failed, Connect away) is no break.
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import asyncpg
 import structlog
 
 from badges.sinks.alerts import BreakKind
+from badges.sinks.base import Unavailable
+from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Executor
 from badges.streams import generations
 from badges.streams.cluster import Cluster
@@ -240,6 +241,7 @@ class Continuity:
             return
         log_id = self._generation.log_id
         try:
-            await generations.condemn(self._connection, log_id, found.kind, str(found))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            with translated():
+                await generations.condemn(self._connection, log_id, found.kind, str(found))
+        except (Refused, Unavailable) as error:
             log.warning("cannot note that the log is broken", error=str(error))

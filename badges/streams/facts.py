@@ -73,16 +73,12 @@ async def gather(
 
 async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:
     row = await generations.find(connection, generation.log_id)
-    positions = await connection.fetch(
-        "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1",
-        generation.log_id,
-    )
     return {
         "state": row.state if row else "missing",
         "reason": row.reason if row else None,
         "identity": await generations.identity(connection),
         "slot": await read_slot(connection, generation.slot),
-        "positions": {position["partition"]: position["next_offset"] for position in positions},
+        "positions": await generations.next_offsets(connection, generation.log_id),
     }
 
 

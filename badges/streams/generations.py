@@ -90,6 +90,14 @@ async def numbers(connection: Executor) -> set[int]:
     }
 
 
+async def next_offsets(connection: Executor, log_id: str) -> dict[int, int]:
+    """The next offset to decide of each partition."""
+    rows = await connection.fetch(
+        "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1", log_id
+    )
+    return {row["partition"]: row["next_offset"] for row in rows}
+
+
 async def identity(connection: Executor) -> tuple[str, int]:
     """The database's system identifier and timeline: both change when it is restored or moved.
 

@@ -6,14 +6,12 @@ import sys
 import structlog
 
 
-def configure(*, level: str = "INFO", plain: bool | None = None) -> None:
-    """Send structlog and the standard library's loggers to stderr in one format.
-
-    `plain` chooses columns (True) or JSON lines (False); None asks whether stderr is a terminal.
-    """
-    as_columns = sys.stderr.isatty() if plain is None else plain
+def configure(*, level: str = "INFO") -> None:
+    """Send structlog and the standard library's loggers to stderr in one format."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if as_columns else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

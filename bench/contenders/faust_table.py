@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from contextlib import suppress
 from typing import Any
 
@@ -20,10 +21,16 @@ class Activity(faust.Record, serializer="json", validation=False):
 
 async def race(filled: Filled) -> Lap:
     """Count the activities of every mentor until the whole topic is read."""
+    with tempfile.TemporaryDirectory() as folder:
+        return await _count(filled, folder)
+
+
+async def _count(filled: Filled, folder: str) -> Lap:
     app = faust.App(
         f"faust-table-{filled.topic}-{os.getpid()}",
         broker=f"kafka://{filled.bootstrap}",
         store="memory://",
+        datadir=folder,
         consumer_auto_offset_reset="earliest",
         topic_partitions=len(filled.ends),
         topic_disable_leader=True,

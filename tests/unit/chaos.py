@@ -6,7 +6,6 @@ The lane, its recovery and the partition are the real ones. Time is skipped, not
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -27,20 +26,11 @@ from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.log import MemoryLog
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
-from badges.tables.types import (
-    Activity,
-    Award,
-    DefinitionVersion,
-    Mentor,
-    Pause,
-    TrainingCompletion,
-    Version,
-)
+from badges.tables.types import Award, DefinitionVersion, Mentor, Version, rule_key
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
 from tests.records import Writer
 
 LOG = "log"
-CHILDREN = (Activity, TrainingCompletion, Pause)
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
@@ -229,8 +219,7 @@ class World:
             self._delete(happening)
 
     def _save(self, version: Version) -> None:
-        kind = "definition" if isinstance(version, DefinitionVersion) else "organization"
-        self.all_versions.setdefault((kind, version.id), []).append(version)
+        self.all_versions.setdefault(rule_key(version), []).append(version)
         if isinstance(version, DefinitionVersion):
             if version.deleted:
                 for award in self._awards_of(version.id):
@@ -292,10 +281,3 @@ class World:
             for award in list(self.sink.awards_by_id.values()):
                 self.writer.delete(award)
             self.sink.delete_mentor(MENTOR)
-
-
-async def stop(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -3,6 +3,7 @@
 Stories of many badges are long; here levels are low, rows close together, and every row may count.
 """
 
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
@@ -70,8 +71,14 @@ def streaks(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
-def _play(ledger: Ledger, book: RuleBook, steps: list[tuple[int, str, int, int]]) -> Any:
-    """Put and take rows, decide after each, and yield the rows that are there."""
+def _held(ledger: Ledger, book: RuleBook, number: int) -> bool:
+    decide(ledger, book, Cause("log", 0, number))
+    award = ledger.held.get("a")
+    return award is not None and award.revoked_by is None
+
+
+def _play(ledger: Ledger, steps: list[tuple[int, str, int, int]]) -> Iterator[list[Activity]]:
+    """Put and take rows, and yield those that are there after each."""
     rows: dict[str, Activity] = {}
     newest = 20_000
     for number, (step, kind, minutes, chance) in enumerate(steps):
@@ -85,7 +92,6 @@ def _play(ledger: Ledger, book: RuleBook, steps: list[tuple[int, str, int, int]]
             name = taken if taken and chance == 1 else f"{number:02}"
             rows[name] = activity(name, day, kind, minutes)
             ledger.put_activity(rows[name])
-        decide(ledger, book, Cause("log", 0, number))
         yield list(rows.values())
 
 
@@ -98,17 +104,10 @@ def test_a_badge_is_held_exactly_while_its_level_is_reached(
     book.take_up([organization(), definition("a", criteria, revocable=revocable)])
     ledger.put_mentor(mentor())
     due = False
-    for activities in _play(ledger, book, steps):
-        award = ledger.held.get("a")
+    for number, activities in enumerate(_play(ledger, steps)):
         reached = true_since(criteria, Rows(activities, [], [], lambda _: None, UTC)) is not None
         due = reached or (due and not revocable)
-        assert (award is not None and award.revoked_by is None) == due
-
-
-def _held(ledger: Ledger, book: RuleBook, number: int) -> bool:
-    decide(ledger, book, Cause("log", 0, number))
-    award = ledger.held.get("a")
-    return award is not None and award.revoked_by is None
+        assert _held(ledger, book, number) == due
 
 
 def _one_badge(criteria: dict[str, Any], days: list[int]) -> tuple[Ledger, RuleBook]:
@@ -148,13 +147,7 @@ WINDOW_OF_3 = {
 @pytest.mark.parametrize("first", range(6))
 @pytest.mark.parametrize("late", range(3))
 def test_a_late_row_that_fills_a_window_is_seen_at_once(first: int, late: int) -> None:
-    criteria = {
-        "type": "threshold",
-        "metric": "count",
-        "at_least": 3,
-        "window": {"rolling_days": 3},
-    }
-    ledger, book = _one_badge(criteria, [first + day for day in range(3) if day != late])
+    ledger, book = _one_badge(WINDOW_OF_3, [first + day for day in range(3) if day != late])
     assert not _held(ledger, book, 100)
     ledger.put_activity(activity("late", first + late))
     assert _held(ledger, book, 101)
@@ -165,13 +158,7 @@ def test_a_late_row_that_fills_a_window_is_seen_at_once(first: int, late: int) -
 @pytest.mark.parametrize("first", range(6))
 @pytest.mark.parametrize("gone", range(3))
 def test_any_row_of_a_full_window_that_goes_is_missed_at_once(first: int, gone: int) -> None:
-    criteria = {
-        "type": "threshold",
-        "metric": "count",
-        "at_least": 3,
-        "window": {"rolling_days": 3},
-    }
-    ledger, book = _one_badge(criteria, [first, first + 1, first + 2])
+    ledger, book = _one_badge(WINDOW_OF_3, [first, first + 1, first + 2])
     assert _held(ledger, book, 100)
     ledger.drop_activity(f"{first + gone}")
     assert not _held(ledger, book, 101)

@@ -55,3 +55,11 @@ def test_a_pooler_in_the_place_of_postgres_is_one_line() -> None:
     assert ended.stderr.startswith("badges: BADGES_DATABASE_URL is not the address of a Postgres")
     assert "unsupported startup parameter: search_path" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_what_is_no_address_is_one_line_at_once() -> None:
+    ended = worker(BADGES_DATABASE_URL="somewhere")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("badges: BADGES_DATABASE_URL: ")
+    assert ended.stderr.count("\n") == 1

@@ -2,11 +2,13 @@
 
 from http import HTTPStatus
 
-import asyncpg
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from badges.console.api.problem import problem
+from badges.sinks.base import Unavailable
+from badges.sinks.failures import Refused, translated
+from badges.streams import generations
 
 router = APIRouter(tags=["health"])
 
@@ -21,13 +23,12 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> dict[str, object] | JSONResponse:
     """Say whether Postgres answers and a log is live."""
     try:
-        generation = await request.app.state.pool.fetchval(
-            "select generation from badge_logs where state = 'live'"
-        )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Postgres cannot be asked: {error}")
-    if generation is None:
+        with translated():
+            live = await generations.live(request.app.state.pool)
+    except (Refused, Unavailable) as error:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    if live is None:
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "No log is live: run `badges provision` and wait for it"
         )
-    return {"status": "ready", "generation": generation}
+    return {"status": "ready", "generation": live.number}

@@ -1,6 +1,10 @@
 """`badges api`: the HTTP API."""
 
+import os
+import socket
+
 from badges.console import settings
+from badges.console.problems import Problem
 from badges.telemetry import logs
 
 
@@ -13,10 +17,18 @@ def api() -> None:
 
     chosen = settings.load()
     logs.configure(level=chosen.log_level)
-    uvicorn.run(
-        create_app(chosen),
-        host=chosen.api_host,
-        port=chosen.api_port,
-        log_config=None,
-        timeout_graceful_shutdown=3,
-    )
+    config = uvicorn.Config(create_app(chosen), log_config=None, timeout_graceful_shutdown=3)
+    with _listening(chosen.api_host, chosen.api_port) as listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Problem(
+            f"the API cannot listen at {host}, port {port}: {reason}. "
+            "Set BADGES_API_HOST and BADGES_API_PORT"
+        ) from None

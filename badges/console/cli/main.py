@@ -2,6 +2,7 @@
 
 import sys
 
+import asyncpg
 import typer
 
 from badges.console.cli.api import api
@@ -12,7 +13,8 @@ from badges.console.cli.env import env
 from badges.console.cli.migrate import migrate
 from badges.console.cli.provision import provision
 from badges.console.cli.worker import worker
-from badges.console.problems import Problem
+from badges.console.problems import WRONG_USE, Problem
+from badges.console.schema.database import advice
 
 app = typer.Typer(
     name="badges",
@@ -38,12 +40,19 @@ def _commands() -> None:
 
 
 def main() -> None:
-    """Run the command line; a Problem becomes one line on stderr and its exit code."""
+    """Run the command line; a Problem becomes one line on stderr and its exit code.
+
+    So does what Postgres refuses and nobody has explained better.
+    """
     try:
         app()
     except Problem as problem:
         print(f"badges: {problem}", file=sys.stderr)
         sys.exit(problem.code)
+    except asyncpg.PostgresError as error:
+        hint = "BADGES_DATABASE_URL has to name a role that may do this"
+        print(f"badges: Postgres refuses: {advice(error)} {hint}", file=sys.stderr)
+        sys.exit(WRONG_USE)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from badges.console import settings
 def worker(
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Port of its metrics, before BADGES_METRICS_PORT."),
+        typer.Option(min=1, max=65535, help="Port of its metrics, before BADGES_METRICS_PORT."),
     ] = None,
 ) -> None:
     """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""

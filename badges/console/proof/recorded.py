@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 
 from badges.console.problems import Problem
+from badges.console.proof.reading import number
 from badges.sinks.pool import Connection, Executor
 from badges.streams import generations, rule_versions
 from badges.streams.generations import Generation
 from badges.tables.types import Award, RuleKey, Stats, Version, rule_key
-
-EPOCH = date(1970, 1, 1)
 
 _AWARDS = """
 SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, definition_version,
@@ -91,13 +90,10 @@ async def read(connection: Connection) -> Recorded:
             raise Problem(
                 "no log is live here: run `badges provision` (make up does) and try again"
             )
-        positions = await connection.fetch(
-            "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1", log.log_id
-        )
         taken_up = await connection.fetch(_RULE_POSITIONS, log.log_id)
         return Recorded(
             log=log,
-            next_offsets={row["partition"]: row["next_offset"] for row in positions},
+            next_offsets=await generations.next_offsets(connection, log.log_id),
             taken_up=[TakenUp(**row) for row in taken_up],
             versions=await _versions(connection),
             awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
@@ -115,8 +111,7 @@ async def _versions(connection: Executor) -> dict[RuleKey, list[Version]]:
 
 def _stats(row: Mapping[str, Any]) -> Stats:
     fields: dict[str, Any] = {
-        name: (value - EPOCH).days if isinstance(value, date) else value
-        for name, value in row.items()
+        name: number(value) if isinstance(value, date) else value for name, value in row.items()
     }
     fields["counts_by_type"] = msgspec.json.decode(row["counts_by_type"], type=dict[str, int])
     return Stats(**fields)

@@ -19,6 +19,7 @@ from badges.tables.types import (
     Taken,
     TrainingCompletion,
     Version,
+    rule_key,
 )
 
 KINDS = (Mentor, Activity, TrainingCompletion, Pause)
@@ -81,8 +82,7 @@ class _Story:
         new = list(versions)
         self._versions += new
         for version in new:
-            kind = "definition" if hasattr(version, "criteria") else "organization"
-            self.taken[kind, version.id] = version.version
+            self.taken[rule_key(version)] = version.version
         for reference in self.mentors.values():
             told = len(reference.events)
             reference.take_up(new)

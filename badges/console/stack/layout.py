@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.console.problems import Problem
+from badges.console.settings import explained
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
@@ -108,8 +109,7 @@ def load() -> Layout:
     try:
         settings = LayoutSettings()
     except ValidationError as error:
-        wrong = error.errors(include_input=False)[0]
-        raise Problem(f"BADGES_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from None
+        raise Problem(explained(error)) from None
     run_dir = Path(os.path.abspath(settings.run_dir))  # noqa: PTH100 (a link stays as it is)
     before = noted(run_dir)
     base = settings.port_base or (before.port_base if before else DEFAULT_PORT_BASE)

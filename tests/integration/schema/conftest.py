@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,7 +14,6 @@ from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import Server, execute
 from tests.stack import Stack
 
-OLDEST = 15
 PREFIX = "badges"
 RELOAD = "SELECT pg_reload_conf()"
 _NUMBERS = count(1)
@@ -25,12 +25,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="package")
-def oldest_postgres() -> Iterator[Server]:
+def oldest_postgres(postgres_15: Path) -> Iterator[Server]:
     """The oldest Postgres that is supported, if its programs are on this machine."""
-    folder = installed.programs(OLDEST)
-    if folder is None:
-        pytest.skip(f"PostgreSQL {OLDEST} is not installed, so the schema is not tested on it")
-    with installed.running(folder) as server:
+    with installed.running(postgres_15.parent) as server:
         yield server
 
 

@@ -69,15 +69,6 @@ async def execute(url: str, *statements: str) -> None:
         await connection.close()
 
 
-def programs(version: int) -> Path | None:
-    """Where the server programs of that version are installed, None where they are not."""
-    for pattern in ("/usr/lib/postgresql/{}/bin", "/opt/homebrew/opt/postgresql@{}/bin"):
-        folder = Path(pattern.format(version))
-        if (folder / "initdb").exists():
-            return folder
-    return None
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[Installed]:
     """Start a server of these programs on a free port; it ends, and its data goes, at the exit."""

@@ -1,6 +1,7 @@
 """Migrating an empty database, the application's own, and one that is up to date."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,7 +14,6 @@ from badges.console.schema.shape import RESULT, SOURCE, tables
 from badges.sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema import postgres as installed
-from tests.integration.schema.conftest import OLDEST
 from tests.integration.schema.postgres import execute
 
 pytestmark = pytest.mark.anyio
@@ -216,11 +216,8 @@ async def test_tables_of_somebody_else_are_refused(empty_db: Connection) -> None
         await empty_db.execute("DROP OWNED BY stranger CASCADE; DROP ROLE stranger")
 
 
-def test_an_owner_who_may_not_create_roles_is_told_what_to_run() -> None:
-    folder = installed.programs(OLDEST)
-    if folder is None:
-        pytest.skip(f"PostgreSQL {OLDEST} is not installed")
-    with installed.running(folder) as server:
+def test_an_owner_who_may_not_create_roles_is_told_what_to_run(postgres_15: Path) -> None:
+    with installed.running(postgres_15.parent) as server:
         url = server.create_database()
         name = url.rpartition("/")[2]
         asyncio.run(

@@ -21,6 +21,7 @@ from badges.tables.types import (
     Mentor,
     OrganizationVersion,
     Version,
+    rule_key,
 )
 from tests.builders import generation
 from tests.records import value
@@ -84,10 +85,10 @@ class Written:
     def take_up(self, *versions: Version) -> "Written":
         """Versions that take effect here."""
         for version in versions:
-            kind = "definition" if isinstance(version, DefinitionVersion) else "organization"
-            self.versions.setdefault((kind, version.id), []).append(version)
+            key = rule_key(version)
+            self.versions.setdefault(key, []).append(version)
             offset = len(self.records)
-            self.taken_up.append(TakenUp(0, self.turn, offset, kind, version.id, version.version))
+            self.taken_up.append(TakenUp(0, self.turn, offset, *key, version.version))
         self.turn += 1
         return self
 
