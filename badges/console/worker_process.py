@@ -18,7 +18,7 @@ from badges.console.settings import Settings
 from badges.sinks.alerts import PostgresAlerts
 from badges.sinks.base import Unavailable
 from badges.sinks.dead_letters import KafkaDeadLetters
-from badges.sinks.failures import translated
+from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
 from badges.streams import generations
@@ -116,7 +116,7 @@ async def _live(pool: Pool) -> Generation:
             if generation is not None:
                 return generation
             log.info("no generation of the log is live yet, waiting for `badges provision`")
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             _refuse_address(error.__cause__)
             log.warning("waiting for Postgres", error=str(error))
         await asyncio.sleep(delay)
@@ -176,4 +176,10 @@ async def _assemble(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
     telling = partial(tell_outages, generation, connect, alerts)
-    return Worker(options, generation, tools, versions, [telling])
+    try:
+        return Worker(options, generation, tools, versions, [telling])
+    except OSError as error:
+        raise Problem(
+            f"a worker's name cannot be kept: {error}. "
+            "Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to"
+        ) from None

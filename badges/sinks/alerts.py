@@ -43,7 +43,7 @@ OutageKind: TypeAlias = Literal[
 """No new rows arrive, and Postgres keeps WAL."""
 
 AlertKind: TypeAlias = Literal[
-    BreakKind, OutageKind, "log_unreachable", "rule_unknown", "lane_failed", "awards_differ"
+    BreakKind, OutageKind, "log_unreachable", "rule_unknown", "partition_failed", "awards_differ"
 ]
 """Every kind of alert; docs/operations.md says what to do about each."""
 

@@ -60,7 +60,7 @@ class PostgresSink:
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:  # noqa: ARG002
         """Read the awards of these mentors, by mentor and definition."""
         with translated():
-            rows = await self._pool.fetch(QUERIES["awards"], list(mentors))
+            rows = await self._pool.fetch(QUERIES["awards"], list(filter(turns.is_uuid, mentors)))
         return [award_of(row) for row in rows]
 
     async def write(self, turn: Turn) -> Outcome:

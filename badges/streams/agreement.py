@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from badges.sinks.alerts import Alerts
 from badges.sinks.base import Sink, Unavailable
+from badges.sinks.failures import Refused
 from badges.streams.partition import Partition
 from badges.streams.wal import Wal
 from badges.tables.types import Award
@@ -54,7 +55,7 @@ class Watch:
             else:
                 self._suspicion = await self._agreement.look_again(self._state, self._suspicion)
             self._done = self._suspicion is None
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             log.info("awards cannot be compared yet", error=str(error))
 
 

@@ -1,7 +1,8 @@
 """Kafka Connect's REST interface, as far as one connector of ours needs it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import httpx
@@ -82,18 +83,20 @@ class Connect:
         if answer is None:
             known = await self.config(name) is not None
             return Status(state="UNASSIGNED", tasks=()) if known else None
-        parts = [answer["connector"], *answer["tasks"]]
-        traces = [part["trace"] for part in parts if part.get("trace")]
-        return Status(
-            state=answer["connector"]["state"],
-            tasks=tuple(task["state"] for task in answer["tasks"]),
-            trace=traces[0] if traces else None,
-        )
+        with self._as_connect_speaks():
+            parts = [answer["connector"], *answer["tasks"]]
+            traces = [part["trace"] for part in parts if part.get("trace")]
+            return Status(
+                state=answer["connector"]["state"],
+                tasks=tuple(task["state"] for task in answer["tasks"]),
+                trace=traces[0] if traces else None,
+            )
 
     async def offsets(self, name: str) -> list[dict[str, Any]] | None:
         """The stored source offsets, one dictionary a source partition; None: no connector."""
         answer = await self._find(f"/connectors/{name}/offsets")
-        return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
+        with self._as_connect_speaks():
+            return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
 
     async def config(self, name: str) -> dict[str, str] | None:
         """The connector's configuration as stored, or None when there is no such connector."""
@@ -162,10 +165,10 @@ class Connect:
 
     async def _find(self, path: str) -> Any:
         response = await self._send("GET", path)
-        return None if response.status_code == NOT_FOUND else _content(response)
+        return None if response.status_code == NOT_FOUND else self._content(response)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
-        return _content(await self._send(method, path, **options))
+        return self._content(await self._send(method, path, **options))
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
@@ -180,6 +183,20 @@ class Connect:
                 return self._answered(response)
             await asyncio.sleep(PAUSE_S)
 
+    def _content(self, response: httpx.Response) -> Any:
+        if response.is_error:
+            raise ConnectRefused(_message(response))
+        with self._as_connect_speaks():
+            return response.json() if response.content else None
+
+    @contextmanager
+    def _as_connect_speaks(self) -> Iterator[None]:
+        """Something else may answer at the address: a proxy, or a page to log in at."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ConnectAway(f"what answers at {self.url} is not Kafka Connect") from error
+
     def _answered(self, response: httpx.Response) -> httpx.Response:
         # While it starts, Connect answers every path with a 404 that is not its own.
         starting = response.status_code == NOT_FOUND and "error_code" not in response.text
@@ -187,12 +204,6 @@ class Connect:
             message = "it is starting" if starting else _message(response)
             raise ConnectAway(f"Kafka Connect at {self.url}: {message}")
         return response
-
-
-def _content(response: httpx.Response) -> Any:
-    if response.is_error:
-        raise ConnectRefused(_message(response))
-    return response.json() if response.content else None
 
 
 def _message(response: httpx.Response) -> str:

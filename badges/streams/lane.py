@@ -29,7 +29,7 @@ from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.log import Log, Message
-from badges.streams.partition import Partition, decide_all
+from badges.streams.partition import Partition, decide_all, rule_named
 from badges.streams.records import Record
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
@@ -37,7 +37,7 @@ from badges.telemetry import metrics
 
 Answer = TypeVar("Answer")
 
-LANE_FAILED: Final = "lane_failed"
+PARTITION_FAILED: Final = "partition_failed"
 """The alert of a partition on which a worker ends again and again."""
 
 FOLD_SLICE = 1000
@@ -81,6 +81,9 @@ class Lane:
         self._tools = tools
         self._end = end
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._waiting_at = -1
+        self._waited = 0.0
+        """How long a record, at which offset, has waited for a version of what it names."""
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -112,7 +115,7 @@ class Lane:
                 await self._decide_missed(state)
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
-                    await self._tools.alerts.resolve(LANE_FAILED, subject=str(self.partition))
+                    await self._tools.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
@@ -165,25 +168,28 @@ class Lane:
 
         Without one, its triggers were off or the row is made up: the partition must go on.
         """
-        waited = 0.0
+        if self._waiting_at != state.next_offset:
+            self._waiting_at, self._waited = state.next_offset, 0.0
         for delay in delays():
             await self._until_available(self._tools.versions.refresh)
             if self._tools.versions.newer_than(state.taken):
                 return
-            if waited > UNKNOWN_RULE_SECONDS:
+            if self._waited > UNKNOWN_RULE_SECONDS:
                 break
             await asyncio.sleep(delay)
-            waited += delay
+            self._waited += delay
         state.give_up(record)
         await self._tools.alerts.raise_alert(
             "rule_unknown",
             {
                 "message": "a row names an organization or a badge definition of which no version "
                 "is recorded: run `badges migrate --check`; its triggers may have been off",
+                "id": rule_named(record),
                 "row": record.id,
+                "partition": self.partition,
                 "offset": state.next_offset,
             },
-            subject=str(self.partition),
+            subject=rule_named(record),
         )
 
     async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | None:

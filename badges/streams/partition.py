@@ -119,7 +119,7 @@ class Partition:
 
     def give_up(self, record: Record) -> None:
         """Wait no longer for a version of what this record names: fold it all the same."""
-        self._given_up.add(_rule_named(record))
+        self._given_up.add(rule_named(record))
 
     @property
     def turn_is_empty(self) -> bool:
@@ -207,7 +207,7 @@ class Partition:
         return ledger if table.put(ledger, record) else None
 
     def _names_unknown_rule(self, record: Record) -> bool:
-        if record.op == "d" or _rule_named(record) in self._given_up:
+        if record.op == "d" or rule_named(record) in self._given_up:
             return False
         if type(record) is MentorRecord:
             return not self.book.knows_organization(record.organization_id)
@@ -272,7 +272,7 @@ def _newest(versions: Iterable[Version]) -> list[RulePosition]:
     return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
 
 
-def _rule_named(record: Record) -> str:
+def rule_named(record: Record) -> str:
     """The id of the organization or definition that a mentor's or an award's row names."""
     if type(record) is MentorRecord:
         return record.organization_id

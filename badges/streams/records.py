@@ -16,8 +16,8 @@ from badges.tables.ledger import Ledger
 from badges.tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
 
 Op: TypeAlias = Literal["r", "c", "u", "d"]
-FIRST_DAY, LAST_DAY = -2440588, 2145031948
-"""Postgres' dates, 4713 BC to 5874897. Debezium sends its infinities as days outside of them."""
+FIRST_DAY, LAST_DAY = -2440588, 2145042905
+"""Postgres' dates, 4713 BC to 5874897. Debezium sends the infinities as days before and after."""
 
 BoundedDay: TypeAlias = Annotated[Day, Meta(ge=FIRST_DAY, le=LAST_DAY)]
 BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -70,16 +70,16 @@ class TrainingRecord(
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
     """A change of mentor_pauses."""
 
-    starts_on: BoundedDay
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
 
     def __post_init__(self) -> None:
-        """An end in infinity is none; Debezium sends it as a day long past."""
-        if self.ends_on is not None and not FIRST_DAY <= self.ends_on <= LAST_DAY:
-            self.ends_on = None
+        """A pause may begin and end in either infinity; one that never ends has no end."""
+        self.starts_on = min(max(self.starts_on, FIRST_DAY), LAST_DAY)
+        if self.ends_on is not None:
+            self.ends_on = max(self.ends_on, FIRST_DAY) if self.ends_on <= LAST_DAY else None
 
 
 def _instant(text: str) -> datetime:

@@ -23,7 +23,7 @@ from msgspec import Struct
 from badges.streams.generations import Generation
 from badges.streams.instance import Instance
 from badges.streams.kafka import KafkaAccess
-from badges.streams.lane import LANE_FAILED, Batch, Lane, Tools
+from badges.streams.lane import PARTITION_FAILED, Batch, Lane, Tools
 from badges.streams.rule_versions import PostgresVersions
 
 log = structlog.get_logger(__name__)
@@ -151,7 +151,7 @@ class Worker:
         except Exception as error:
             log.exception("a lane failed", partition=lane.partition)
             await self._tools.alerts.raise_alert(
-                LANE_FAILED,
+                PARTITION_FAILED,
                 {"message": f"the worker ends and begins again: {error!r}; its log has the trace"},
                 subject=str(lane.partition),
             )

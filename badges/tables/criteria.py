@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from badges.tables.complaints import complaints
-from badges.tables.documents import Problem, read, shown
+from badges.tables.documents import TOO_DEEP, Problem, read, shown
 
 Metric: TypeAlias = Literal["count", "minutes", "active_days", "distinct_types"]
 
@@ -261,6 +261,13 @@ def parse(text: str | bytes) -> Criteria:
 
     Raises InvalidCriteria with everything that is wrong with it.
     """
+    try:
+        return _parse(text)
+    except RecursionError:
+        raise InvalidCriteria([TOO_DEEP]) from None
+
+
+def _parse(text: str | bytes) -> Criteria:
     document, problems = read(text)
     if document is None and problems:
         raise InvalidCriteria(problems)

@@ -3,7 +3,7 @@
 import json
 import re
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -18,6 +18,9 @@ class Problem(Struct, frozen=True):
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.path}: {self.message}{hint}"
+
+
+TOO_DEEP: Final = Problem("$", "expected a JSON document, found one nested too deep")
 
 
 class _Object(dict[str, Any]):
@@ -57,7 +60,7 @@ def read(text: str | bytes) -> tuple[Any, list[Problem]]:
         place = f"line {error.lineno}, column {error.colno}"
         return None, [Problem("$", f"expected a JSON document, but {place}: {error.msg}")]
     except RecursionError:
-        return None, [Problem("$", "expected a JSON document, found one nested too deep")]
+        return None, [TOO_DEEP]
     except ValueError:
         return None, [Problem("$", "expected a JSON document, found a number too long to read")]
     return document, problems

@@ -42,9 +42,11 @@ class Rolling(Measure):
             if change >= 0:
                 group = ((change >> DAY_AT) - BIAS) // days
                 bound = bounds[group] = bounds.get(group, 0) + weight
-                after = bounds[group + 1] = bounds.get(group + 1, 0) + weight
-                if bound > self._ceiling or after > self._ceiling:
-                    self._ceiling = max(bound, after)
+                if days > 1:
+                    after = bounds[group + 1] = bounds.get(group + 1, 0) + weight
+                    if after > bound:  # noqa: PLR1730 - this is far cheaper than a call
+                        bound = after
+                self._ceiling = max(self._ceiling, bound)
             elif self._last - days < day_in(~change) <= self._last:
                 self.value -= weight
 

@@ -109,7 +109,7 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
         await locking.execute("LOCK TABLE badge_alerts")
         await alerts.raise_alert(kind, {"n": 1})
     assert await owner.fetchval("SELECT count(*) FROM badge_alerts WHERE kind = $1", kind) == 0
-    await alerts.resolve("lane_failed")
+    await alerts.resolve("partition_failed")
     row = await owner.fetchrow("SELECT * FROM badge_alerts WHERE kind = $1", kind)
     assert isinstance(row, asyncpg.Record)
     assert row["detail"] == {"n": 1}
@@ -128,5 +128,5 @@ async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: AlertKi
     await own_pool.close()
     await alerts.raise_alert(kind, {"n": 1})
     assert alerts._unwritten == {(kind, ""): {"n": 1}}
-    await alerts.resolve("lane_failed", subject="3")
-    assert alerts._unwritten == {(kind, ""): {"n": 1}, ("lane_failed", "3"): None}
+    await alerts.resolve("partition_failed", subject="3")
+    assert alerts._unwritten == {(kind, ""): {"n": 1}, ("partition_failed", "3"): None}

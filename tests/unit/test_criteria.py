@@ -221,3 +221,14 @@ def test_the_schema_knows_the_keys_of_the_models() -> None:
     assert all(each["properties"]["version"]["const"] == 1 for each in schema["oneOf"])
     assert all("version" in each["required"] for each in schema["oneOf"])
     assert all("version" not in each["properties"] for each in schema["$defs"].values())
+
+
+@pytest.mark.parametrize("field", ["at_least", "type", "of", "window", "activity_types"])
+def test_nesting_of_any_depth_is_a_problem_and_no_error(field: str) -> None:
+    for depth in range(50, 1100, 3):
+        nested = "[" * depth + "]" * depth
+        text = (
+            f'{{"version":1,"type":"threshold","metric":"count","at_least":3,"{field}":{nested}}}'
+        )
+        with pytest.raises(InvalidCriteria):
+            parse(text + nested + "}")

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
 from badges.sinks.alerts import OUTAGES, AlertKind
 from badges.streams import outages
-from badges.streams.connect import Connect, Status
+from badges.streams.connect import Connect, ConnectAway, Status
 from badges.streams.outages import CONFIRMATIONS, outage, tell_outages
 from tests.builders import generation
 
@@ -98,3 +101,36 @@ def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
+
+
+class Page(BaseHTTPRequestHandler):
+    """What is no Kafka Connect: a page to log in at, or JSON about something else."""
+
+    answers: ClassVar = {"/html": b"<html>Log in</html>", "/json": b'{"connector": "yes"}'}
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.answers[self.path[:5]])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("path", list(Page.answers))
+def test_what_is_no_kafka_connect_is_an_outage_of_it(path: str) -> None:
+    async def test(url: str) -> None:
+        async with Connect(url + path) as connect:
+            found = await outage(GENERATION, connect)
+            with pytest.raises(ConnectAway, match="not Kafka Connect"):
+                await connect.offsets("any")
+        assert found is not None
+        assert found.kind == "connect_away"
+        assert "is not Kafka Connect" in found.message
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        asyncio.run(test(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        serving.join()

@@ -9,7 +9,8 @@ from badges.sinks.base import Turn
 from badges.streams.errors import LogBroken
 from badges.streams.log import MemoryLog, Record
 from badges.streams.partition import Partition
-from badges.tables.types import Activity, Award, Mentor, Version
+from badges.streams.records import FIRST_DAY, LAST_DAY, PauseRecord, decode
+from badges.tables.types import Activity, Award, Mentor, Pause, Version
 from tests.builders import (
     MENTOR,
     ORGANIZATION,
@@ -20,6 +21,9 @@ from tests.builders import (
     organization,
 )
 from tests.records import Writer, moved, value
+
+BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979
+"""What Debezium sends for the dates -infinity and infinity."""
 
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
 
@@ -241,6 +245,30 @@ def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
     state = begun()
     assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
     assert [letter.offset for letter in state.letters] == [2]
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "read"),
+    [
+        (10, AFTER_ALL_DAYS, (10, None)),
+        (BEFORE_ALL_DAYS, 20, (FIRST_DAY, 20)),
+        (10, BEFORE_ALL_DAYS, (10, FIRST_DAY)),
+        (BEFORE_ALL_DAYS, AFTER_ALL_DAYS, (FIRST_DAY, None)),
+        (AFTER_ALL_DAYS, AFTER_ALL_DAYS, (LAST_DAY, None)),
+        (FIRST_DAY, LAST_DAY, (FIRST_DAY, LAST_DAY)),
+    ],
+)
+def test_a_pause_may_begin_and_end_in_either_infinity(
+    starts: int, ends: int, read: tuple[int, int | None]
+) -> None:
+    record = decode(value(Pause("p", MENTOR, starts, ends), "c"))
+    assert isinstance(record, PauseRecord)
+    assert (record.starts_on, record.ends_on) == read
+
+
+def test_the_last_day_of_postgres_is_a_day(writer: Writer) -> None:
+    turn = folded(begun(), writer.put(mentor()), writer.put(activity("a", LAST_DAY)))
+    assert turn.stats[0].last_activity_on == LAST_DAY
 
 
 def test_a_deleted_mentor_departs_with_what_was_decided_before(writer: Writer) -> None:

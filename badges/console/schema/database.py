@@ -29,6 +29,8 @@ async def connect(url: str) -> AsyncIterator[Connection]:
             "Check BADGES_DATABASE_URL and that the server runs."
         ) from error
     try:
+        # Where our tables are, whatever the role or the URL says of it.
+        await connection.execute("SET search_path = public")
         yield connection
     finally:
         await connection.close()

@@ -130,7 +130,9 @@ async def start(site: Site, generation: Generation) -> Generation:
 
     Raises Spoiled, before anything is closed, when the topic holds more than one snapshot.
     """
-    (topic,) = (await site.cluster.topics([generation.topic])).values()
+    topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
+    if topic is None:
+        raise Spoiled(f"its topic {generation.topic} is gone")
     read_to = await site.cluster.ends(topic)
     await _check_rows(site, generation, [0] * generation.partitions, read_to)
     written = await generations.close_older(site.connection, generation.number)
