@@ -233,6 +233,34 @@ def test_poison_in_the_topic_goes_to_the_dead_letters_and_stops_nothing(working:
     working.run(test)
 
 
+def test_a_mentor_id_that_is_none_ends_no_worker_that_starts_later(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        partition = partition_of(mentor, p.log.partitions)
+        await visits(p, mentor, 1)
+        row = (
+            b'{"__table":"activities","__op":"c","id":"a","peer_mentor_id":"nobody",'
+            b'"activity_type":"visit","activity_date":1}'
+        )
+        async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
+            await producer.send_and_wait(p.log.topic, row, b"nobody", partition=partition)
+        alert = await p.pool.fetchval(
+            "INSERT INTO badge_alerts (kind, detail) "
+            "VALUES ('partition_failed', jsonb_build_object('subject', $1::text)) RETURNING id",
+            str(partition),
+        )
+        p.worker().start()
+        await p.activity(mentor, "2026-01-20")
+        await p.until(lambda: p.award(mentor, badge))
+        # It is closed once the partition is idle, and what is believed compared with what is there.
+        await p.until(
+            lambda: p.pool.fetchval("SELECT resolved_at FROM badge_alerts WHERE id = $1", alert)
+        )
+
+    unmanned.run(test)
+
+
 async def dead_letters(p: Pipeline) -> dict[tuple[int, int], DeadLetter]:
     """Every dead letter by the partition and offset of what it was."""
     topic = f"{p.site.prefix}.dead-letters"
