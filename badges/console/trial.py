@@ -4,7 +4,7 @@ The format is described in docs/criteria.md. No stack, no clock and no database 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.tables.decisions import Cause
+from badges.tables.documents import read, shown
 from badges.tables.evaluation import decide
 from badges.tables.ledger import Ledger
 from badges.tables.periods import as_date, day_number, local_day
@@ -53,7 +54,7 @@ class _ActivityRow(_Row):
     table: Literal["activities"]
     activity_type: str = ""
     activity_date: date | None = None
-    duration_minutes: Annotated[int, Field(ge=0)] | None = None
+    duration_minutes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
 class _TrainingRow(_Row):
@@ -102,17 +103,51 @@ _TRIALS: TypeAdapter[list[Trial]] = TypeAdapter(list[Trial])
 
 
 def read_trials(text: bytes, source: str) -> list[Trial]:
-    """The trials of a file, which holds one or a list of them. Raises Problem."""
+    """The trials of a file, which holds one or a list of them; source "-" is standard input.
+
+    Raises Problem with the first thing that is wrong, be it the JSON, its shape or a repetition.
+    """
+    source = "standard input" if source == "-" else source
+    document, problems = read(text)
+    if problems:
+        raise Problem(f"{source}, {problems[0]}; see docs/criteria.md")
+    several = isinstance(document, list)
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise Problem(f"{source} is no JSON: {error}") from None
-    try:
-        return _TRIALS.validate_python(document if isinstance(document, list) else [document])
+        trials = _TRIALS.validate_python(document if several else [document])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Problem(f"{source}, {place}: {first['msg']}; see docs/criteria.md") from None
+        place = ".".join(str(part) for part in first["loc"][0 if several else 1 :])
+        where = f"{source}, {place}" if place else source
+        raise Problem(f"{where}: {first['msg']}; see docs/criteria.md") from None
+    for number, trial in enumerate(trials):
+        for repetition in _repetitions(trial):
+            raise Problem(
+                f"{source}, {number}.{repetition}" if several else f"{source}, {repetition}"
+            )
+    return trials
+
+
+def _repetitions(trial: Trial) -> Iterator[str]:
+    """Badges and expected awards of which only one could be looked at: where, and what to do."""
+    for place, key, first in _again(badge.key for badge in trial.badges):
+        yield (
+            f"badges.{place}.key: badges.{first} has the key {shown(key)} already; "
+            "give each badge a key of its own, or take one of the two out"
+        )
+    for place, key, first in _again(held.badge for held in trial.expected):
+        yield (
+            f"expected.{place}.badge: expected.{first} is about {shown(key)} already; "
+            "a mentor holds a badge once, so take one of the two out"
+        )
+
+
+def _again(keys: Iterable[str]) -> Iterator[tuple[int, str, int]]:
+    """Each key that was there before: its place, the key, and the place where it was first."""
+    seen: dict[str, int] = {}
+    for place, key in enumerate(keys):
+        first = seen.setdefault(key, place)
+        if first != place:
+            yield place, key, first
 
 
 def run(trial: Trial) -> list[Held]:
@@ -124,7 +159,11 @@ def run(trial: Trial) -> list[Held]:
     ledger = Ledger(_ID)
     ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     for place, row in enumerate(trial.rows):
-        _fold(ledger, row, place, trial.name)
+        if row.deleted and isinstance(row, _MentorRow):
+            # The delete cascades: the same mentor inserted again starts from nothing.
+            ledger = Ledger(_ID)
+        else:
+            _fold(ledger, row, place, trial.name)
         decide(ledger, book, Cause("trial", 0, place))
     zone = ZoneInfo(trial.timezone)
     return [_held(award, zone) for award in sorted(ledger.held.values(), key=_name)]
@@ -176,9 +215,7 @@ def _fold(ledger: Ledger, row: _AnyRow, place: int, name: str) -> None:
 
 
 def _drop(ledger: Ledger, row: _AnyRow, row_id: str) -> None:
-    if isinstance(row, _MentorRow):
-        ledger.drop_mentor()
-    elif isinstance(row, _ActivityRow):
+    if isinstance(row, _ActivityRow):
         ledger.drop_activity(row_id)
     elif isinstance(row, _TrainingRow):
         ledger.drop_training(row_id)

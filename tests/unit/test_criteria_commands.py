@@ -110,7 +110,9 @@ def test_a_trial_may_change_delete_pause_and_train() -> None:
 
 
 def test_a_trial_of_another_shape_is_refused_with_its_place() -> None:
-    with pytest.raises(Problem, match=r"-, 0.rows: Field required; see docs/criteria.md"):
+    with pytest.raises(
+        Problem, match=r"standard input, rows: Field required; see docs/criteria.md"
+    ):
         run("test", "-", given='{"badges": [], "expected": []}')
     with pytest.raises(Problem, match="needs this date"):
         run("test", "-", given='{"badges": [], "expected": [], "rows": [{"table": "activities"}]}')
