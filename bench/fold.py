@@ -80,8 +80,10 @@ def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
 def _append_and_retract(
     book: RuleBook, ledgers: Sequence[Ledger], length: int, events: int, random: Random
 ) -> tuple[float, float]:
-    """Microseconds for a row that comes and for one that goes, each mentor's rows staying about as
-    many as they are."""
+    """Microseconds for a row that comes and for one that goes.
+
+    They come and go in waves, so that each mentor's rows stay about as many as they are.
+    """
     appending = retracting = 0.0
     gc.collect()
     for _ in range(events // len(ledgers) // WAVE):
@@ -130,7 +132,7 @@ def _with_history(book: RuleBook, length: int, random: Random) -> Ledger:
 
 
 def _life(mentor: str, length: int, random: Random) -> Iterator[Activity]:
-    """A row a day mostly in date order, one in 20 some weeks late."""
+    """Rows mostly in date order, one in 20 some weeks late."""
     for place in range(length):
         late = random.randrange(60) if random.random() < 0.05 else 0
         yield _row(mentor, FIRST_DAY + place * _days(length) // length - late, random)

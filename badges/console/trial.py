@@ -120,10 +120,9 @@ def read_trials(text: bytes, source: str) -> list[Trial]:
         where = f"{source}, {place}" if place else source
         raise Problem(f"{where}: {first['msg']}; see docs/criteria.md") from None
     for number, trial in enumerate(trials):
+        place = f"{number}." if several else ""
         for repetition in _repetitions(trial):
-            raise Problem(
-                f"{source}, {number}.{repetition}" if several else f"{source}, {repetition}"
-            )
+            raise Problem(f"{source}, {place}{repetition}")
     return trials
 
 

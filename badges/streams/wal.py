@@ -42,13 +42,18 @@ class PostgresWal:
     async def sent(self) -> int:
         """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
         with translated():
-            slot = await read_slot(self._pool, self._slot)
-        return (slot.confirmed or 0) if slot else 0
+            return await confirmed(self._pool, self._slot)
 
 
 async def insert_lsn(connection: Executor) -> int:
     """The end of all WAL that was written by anyone so far, in bytes, flushed or not."""
     return int(await connection.fetchval("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
+
+
+async def confirmed(connection: Executor, slot: str) -> int:
+    """Up to where everything is in Kafka, by what a slot's reader says; 0 while it says nothing."""
+    found = await read_slot(connection, slot)
+    return (found.confirmed or 0) if found else 0
 
 
 async def read_slot(connection: Executor, slot: str) -> Slot | None:

@@ -71,18 +71,18 @@ class Agenda:
                 for number, due in enumerate(dues):
                     if due <= length:
                         measure = self._counting[number]
-                        if measure.advance(changes, length, length):
+                        if measure.advance(changes, length):
                             return False
                         dues[number] = measure.due
                 soonest = min(dues)
             rows = min(rows, soonest)
         if ledger.removed:
             for measure in self._losable:
-                if measure.sinks(changes, length):
+                if measure.sinks(changes):
                     return False
             ledger.removed = False
         ledger.due = rows if rows < FULL else FULL
-        return ledger.minutes < ledger.due_minutes or self._in_time(ledger, length)
+        return ledger.minutes < ledger.due_minutes or self._in_time(ledger)
 
     def _hasten(self, ledger: Ledger) -> None:
         """Rows of earlier dates came: what was promised for rows in order holds no longer."""
@@ -93,13 +93,13 @@ class Agenda:
             measure.due = min(measure.due, measure.due_late)
             ledger.due_minutes = min(ledger.due_minutes, measure.due)
 
-    def _in_time(self, ledger: Ledger, length: int) -> bool:
+    def _in_time(self, ledger: Ledger) -> bool:
         """Whether the minutes that came reach nothing either."""
         minutes = ledger.minutes
         if minutes >= self._minutes:
             return False
         for measure in self._timed:
-            if measure.due <= minutes and measure.advance(ledger.changes, length, minutes):
+            if measure.due <= minutes and measure.advance(ledger.changes, minutes):
                 return False
         ledger.due_minutes = min([self._minutes, *[measure.due for measure in self._timed]])
         return True
@@ -126,11 +126,11 @@ class Agenda:
         full = length >= FULL
         for measures, now in ((self._counting, length), (self._timed, ledger.minutes)):
             for measure in measures:
-                if (measure.due <= now or full) and measure.advance(changes, length, now):
+                if (measure.due <= now or full) and measure.advance(changes, now):
                     rules += _served(measure)
         if ledger.removed:
             for measure in self._losable:
-                if measure.sinks(changes, length):
+                if measure.sinks(changes):
                     rules += _served(measure)
         return rules
 
@@ -177,7 +177,7 @@ class Agenda:
             (self._timed if measure.in_minutes else self._counting).append(measure)
             if full or not measure.due:
                 now = ledger.minutes if measure.in_minutes else length
-                measure.advance(ledger.changes, length, now)
+                measure.advance(ledger.changes, now)
         self._dues = [measure.due for measure in self._counting]
         self._look_out(ledger)
         soonest = self._rows - len(ledger.rows) + length

@@ -78,8 +78,8 @@ class Reached(Condition):
             if ledger.lacks(self.gained.least):
                 return False
             measure = ledger.measure(self.spec)
-        elif measure.read < len(ledger.changes):
-            ledger.measure(self.spec)
+        else:
+            measure.read_on(ledger.changes)
         return measure.holds(self.level)
 
     @override

@@ -231,7 +231,7 @@ class Journal:
             measure.apply(self.rows.values())
             measure.read = len(self.changes)
         else:
-            measure.read_on(self.changes, len(self.changes))
+            measure.read_on(self.changes)
         return measure
 
     def begin_anew(self) -> None:

@@ -77,18 +77,19 @@ class Measure(ABC):
         self.up = min([up for up, _ in bounds], default=NEVER)
         self.down = max([down for _, down in bounds], default=0)
 
-    def read_on(self, changes: list[Change], length: int) -> None:
-        """Take in what is not yet read of the journal, which is so long."""
+    def read_on(self, changes: list[Change]) -> None:
+        """Take in what is not yet read of the journal."""
+        length = len(changes)
         if self.read < length:
             self.apply(changes[self.read :] if self.read else changes)
             self.read = length
 
-    def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        """Read the journal up to its length; whether a level is reached that a rule waits for.
+    def advance(self, changes: list[Change], now: int) -> bool:
+        """Read the journal up to its end; whether a level is reached that a rule waits for.
 
         If not, it is due again after its slack from `now`, the changes or minutes journaled.
         """
-        self.read_on(changes, length)
+        self.read_on(changes)
         value = self.value
         if value >= self.up:
             return True
@@ -100,9 +101,9 @@ class Measure(ABC):
         """The highest value that rows of the newest date, and of later ones, add to."""
         return self.value
 
-    def sinks(self, changes: list[Change], length: int) -> bool:
+    def sinks(self, changes: list[Change]) -> bool:
         """Whether, the journal being read, a level is lost that a rule waits to be lost."""
-        self.read_on(changes, length)
+        self.read_on(changes)
         return not self.holds(self.down)
 
     def rows(self, first: Day | None, last: Day) -> Iterator[Row]:

@@ -36,8 +36,8 @@ class Streak(Measure):
         self.value = runs.longest
 
     @override
-    def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        self.read_on(changes, length)
+    def advance(self, changes: list[Change], now: int) -> bool:
+        self.read_on(changes)
         longest, level = self.value, self.up
         if longest >= level:
             return True

@@ -2,8 +2,8 @@
 
 A row can raise only the windows that end less than n days after it. Windows are therefore kept in
 groups of n neighbouring last days, each with an upper bound of what its best window amounts to: a
-row raises the bounds of two groups, and only a group whose bound reaches a level that is asked for
-is looked through (at most 2n days), which makes its bound exact again.
+row raises the bounds of two groups (of one, where n is 1), and only a group whose bound reaches a
+level that is asked for is looked through (at most 2n days), which makes its bound exact again.
 """
 
 from bisect import bisect_left
@@ -46,13 +46,14 @@ class Rolling(Measure):
                     after = bounds[group + 1] = bounds.get(group + 1, 0) + weight
                     if after > bound:  # noqa: PLR1730 - this is far cheaper than a call
                         bound = after
-                self._ceiling = max(self._ceiling, bound)
+                if bound > self._ceiling:  # noqa: PLR1730 - here too
+                    self._ceiling = bound
             elif self._last - days < day_in(~change) <= self._last:
                 self.value -= weight
 
     @override
-    def advance(self, changes: list[Change], length: int, now: int) -> bool:
-        self.read_on(changes, length)
+    def advance(self, changes: list[Change], now: int) -> bool:
+        self.read_on(changes)
         if self.holds(self.up):
             return True
         self.due_late = now + self.up - self._ceiling

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -13,6 +12,7 @@ from badges.streams import outages
 from badges.streams.connect import Connect, ConnectAway, Status
 from badges.streams.outages import CONFIRMATIONS, outage, tell_outages
 from tests.builders import generation
+from tests.serving import serving
 
 GENERATION = generation()
 
@@ -128,9 +128,5 @@ def test_what_is_no_kafka_connect_is_an_outage_of_it(path: str) -> None:
         assert found.kind == "connect_away"
         assert "is not Kafka Connect" in found.message
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        serving = Thread(target=server.serve_forever)
-        serving.start()
-        asyncio.run(test(f"http://127.0.0.1:{server.server_port}"))
-        server.shutdown()
-        serving.join()
+    with serving(HTTPServer(("127.0.0.1", 0), Page)) as address:
+        asyncio.run(test(f"http://{address}"))

@@ -5,7 +5,8 @@ import socket
 import socketserver
 import subprocess
 import sys
-from threading import Thread
+
+from tests.serving import serving
 
 
 def worker(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -41,15 +42,8 @@ class Pooler(socketserver.BaseRequestHandler):
 
 
 def test_a_pooler_in_the_place_of_postgres_is_one_line() -> None:
-    with socketserver.TCPServer(("127.0.0.1", 0), Pooler) as pooler:
-        serving = Thread(target=pooler.serve_forever)
-        serving.start()
-        address = f"127.0.0.1:{pooler.server_address[1]}"
-
+    with serving(socketserver.TCPServer(("127.0.0.1", 0), Pooler)) as address:
         ended = worker(BADGES_DATABASE_URL=f"postgresql://somebody@{address}/x?sslmode=disable")
-
-        pooler.shutdown()
-        serving.join()
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("badges: BADGES_DATABASE_URL is not the address of a Postgres")

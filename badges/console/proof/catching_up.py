@@ -8,7 +8,7 @@ from badges.console.proof import log_reading, recorded
 from badges.console.proof.recorded import Recorded
 from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
-from badges.streams.wal import insert_lsn, read_slot
+from badges.streams.wal import confirmed, insert_lsn
 
 PAUSE_S = 0.05
 
@@ -25,7 +25,7 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
     try:
         async with asyncio.timeout(limit):
             log = (await recorded.read(connection)).log
-            while not await _confirmed(connection, log.slot, now):  # noqa: ASYNC110
+            while await confirmed(connection, log.slot) < now:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE_S)
             ends = await log_reading.end_offsets(kafka, log.topic, log.partitions)
             while True:
@@ -35,11 +35,6 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
                 await asyncio.sleep(PAUSE_S)
     except TimeoutError:
         raise Problem(await _reason(connection, ends, limit), code=FOUND_A_PROBLEM) from None
-
-
-async def _confirmed(connection: Connection, slot: str, lsn: int) -> bool:
-    found = await read_slot(connection, slot)
-    return found is not None and (found.confirmed or 0) >= lsn
 
 
 async def _reason(connection: Connection, ends: Mapping[int, int], limit: float) -> str:
