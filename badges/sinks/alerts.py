@@ -34,6 +34,13 @@ BreakKind: TypeAlias = Literal[
     "slot_ahead",
     "database_behind",
     "snapshot_row",
+    "source_changed",
+    "column_renamed",
+    "column_missing",
+    "replica_identity",
+    "value_missing",
+    "mentor_missing",
+    "log_rewritten",
 ]
 """The log is not the whole story any more, so nothing is written."""
 
@@ -42,8 +49,22 @@ OutageKind: TypeAlias = Literal[
 ]
 """No new rows arrive, and Postgres keeps WAL."""
 
+DataKind: TypeAlias = Literal[
+    "dead_letters",
+    "write_refused",
+    "turn_stalled",
+    "rule_unknown",
+    "versions_differ",
+    "definition_invalid",
+    "time_zone",
+    "constraint_missing",
+    "duplicate_awards",
+    "awards_differ",
+]
+"""Something in the database, or of what arrives, needs a person; the rest goes on."""
+
 AlertKind: TypeAlias = Literal[
-    BreakKind, OutageKind, "log_unreachable", "rule_unknown", "partition_failed", "awards_differ"
+    BreakKind, OutageKind, DataKind, "log_unreachable", "partition_failed"
 ]
 """Every kind of alert; docs/operations.md says what to do about each."""
 

@@ -23,7 +23,7 @@ WHERE n.nspname = 'badges_private' OR (n.nspname = 'public' AND p.proname = 'awa
 """
 
 _TRIGGERS = """
-SELECT t.tgname::text AS name, 'public.' || c.relname AS owner, t.tgenabled <> 'D' AS enabled
+SELECT t.tgname::text AS name, 'public.' || c.relname AS owner, t.tgenabled::text AS enabled
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
@@ -69,7 +69,7 @@ class _Found:
     relations: dict[str, bool]
     functions: set[tuple[str, str]]
     function_names: set[str]
-    triggers: dict[tuple[str, str], bool]
+    triggers: dict[tuple[str, str], str]
     policies: set[tuple[str, str]]
 
 
@@ -112,9 +112,17 @@ def _difference(each: Wanted, found: _Found) -> Iterator[Difference]:
             yield Difference(where, "is another version", "this version", each.statement)
         case "trigger" if (each.name, each.table) not in found.triggers:
             yield _missing(where, each)
-        case "trigger" if not found.triggers[each.name, each.table]:
+        case "trigger" if found.triggers[each.name, each.table] == "D":
             enable = f"ALTER TABLE {each.table} ENABLE TRIGGER {each.name};"
             yield Difference(where, "is disabled", "enabled", enable)
+        case "always" if found.triggers.get((each.name, each.table), "A") != "A":
+            needed = "ENABLE ALWAYS: in a session that replays rows it must fire as well"
+            yield Difference(
+                f"trigger {each.name} on {each.table}",
+                "does not always fire",
+                needed,
+                each.statement,
+            )
         case "policy" if (each.name, each.table) not in found.policies:
             yield _missing(where, each)
         case _:

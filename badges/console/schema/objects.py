@@ -20,12 +20,14 @@ _HEADS = {
     ),
     "policy": re.compile(r"CREATE POLICY (?P<name>\w+) ON (?P<table>\w+\.\w+)"),
     "grant": re.compile(r"GRANT .* TO (?P<name>[\w, ]+)$", re.DOTALL),
+    "always": re.compile(r"ALTER TABLE (?P<table>\w+\.\w+)\s+ENABLE ALWAYS TRIGGER (?P<name>\w+)$"),
     "closing": re.compile(
         r"SELECT badges_private\.close_to_public\(\s*'(?P<name>[^']+)'::(?P<table>\w+)\s*\)"
     ),
 }
 
 _NESTED_TABLE = re.compile(r"CREATE TABLE \w+\.\w+ \(.*?\n {8}\);", re.DOTALL)
+_PARAMETERS = re.compile(r"CREATE OR REPLACE FUNCTION [\w.]+\((.*?)\)\s+RETURNS", re.DOTALL)
 _BODY = re.compile(r"AS \$\$(.*)\$\$", re.DOTALL)
 
 
@@ -46,7 +48,23 @@ class Wanted:
 
 
 def wanted() -> Iterator[Wanted]:
-    """Everything that has a head above, in the order of the files."""
+    """Everything that has a head above, in the order of the files; the last of each counts."""
+    last: dict[object, Wanted] = {}
+    for each in _all():
+        last.pop(_identity(each), None)
+        last[_identity(each)] = each
+    return iter(last.values())
+
+
+def _identity(each: Wanted) -> object:
+    """What a later file replaces: a function of the same parameters, anything else by its name."""
+    if each.kind == "grant":
+        return each
+    parameters = _PARAMETERS.match(each.statement) if each.kind == "function" else None
+    return each.kind, each.name, each.table, parameters and "".join(parameters[1].split())
+
+
+def _all() -> Iterator[Wanted]:
     for migration in migrations.load():
         for statement in migration.statements:
             text = bare(statement)
