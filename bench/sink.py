@@ -29,6 +29,7 @@ LOG = "bench"
 PARTITIONS = 12
 WARM_UP = 20
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
+EARNED_ON = 20_514
 
 Content = tuple[Sequence[Decision], Sequence[Stats]]
 
@@ -87,7 +88,9 @@ def stats_of(mentor: str, count: int) -> Stats:
 
 def grant(cause: Cause, mentor: str, definition: str) -> Decision:
     """A grant with the evidence of 50 rows."""
-    award = Award(cause.award_id(mentor, definition), mentor, definition, EARNED, 1)
+    award = Award(
+        cause.award_id(mentor, definition), mentor, definition, EARNED, 1, earned_on=EARNED_ON
+    )
     evidence = {"definition_version": 1, "rows": [str(uuid4()) for _ in range(50)], "count": 50}
     return Decision("granted", cause, None, award, 1, evidence)
 

@@ -311,9 +311,12 @@ class Storyteller:
             return Gone(Award, definition_id)
         moment = datetime(2023, 11, 1, tzinfo=UTC) + timedelta(hours=random.randrange(2000))
         tier = random.choice([None, None, "bronze", "gold", "tin"])
+        # A row whose record is older than the dates has none.
+        dated = random.random() < 0.6
+        on = day_number(moment.date()) + random.randrange(-1, 2)
         return Put(
             Award(
-                id=definition_id,
+                id=definition_id if random.random() < 0.8 else f"another-{definition_id}",
                 peer_mentor_id=MENTOR,
                 badge_definition_id=definition_id,
                 earned_at=moment,
@@ -323,5 +326,7 @@ class Storyteller:
                 awarded_by=random.choice(["rule", "anna"]),
                 revoked_by=random.choice([None, None, "rule", "bo"]),
                 changed_by=random.choice(["anna", "audit"]),
+                earned_on=on if dated else None,
+                tier_earned_on=on if dated and tier else None,
             )
         )

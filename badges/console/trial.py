@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -16,7 +15,7 @@ from badges.tables.decisions import Cause
 from badges.tables.documents import read, shown
 from badges.tables.evaluation import decide
 from badges.tables.ledger import Ledger
-from badges.tables.periods import as_date, day_number, local_day
+from badges.tables.periods import as_date, day_number
 from badges.tables.rules import RuleBook
 from badges.tables.types import (
     Activity,
@@ -164,8 +163,7 @@ def run(trial: Trial) -> list[Held]:
         else:
             _fold(ledger, row, place, trial.name)
         decide(ledger, book, Cause("trial", 0, place))
-    zone = ZoneInfo(trial.timezone)
-    return [_held(award, zone) for award in sorted(ledger.held.values(), key=_name)]
+    return [_held(award) for award in sorted(ledger.held.values(), key=_name)]
 
 
 def differences(trial: Trial, found: list[Held]) -> Iterator[str]:
@@ -228,13 +226,13 @@ def _day(value: date | None, place: str) -> int:
     return day_number(value)
 
 
-def _held(award: Award, zone: ZoneInfo) -> Held:
-    tier_earned = award.tier_earned_at
+def _held(award: Award) -> Held:
+    tier_earned = award.tier_earned_on
     return Held(
         badge=award.badge_definition_id,
-        earned_on=as_date(local_day(award.earned_at, zone)),
+        earned_on=as_date(award.day),
         tier=award.tier,
-        tier_earned_on=None if tier_earned is None else as_date(local_day(tier_earned, zone)),
+        tier_earned_on=None if tier_earned is None else as_date(tier_earned),
         revoked=award.revoked_by is not None,
     )
 

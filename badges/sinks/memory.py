@@ -191,6 +191,8 @@ class MemorySink:
                 return False
             if _held_state(row) == _held_state(after):
                 return False
+            if row.tier != after.tier:
+                row.tier_earned_on = after.tier_earned_on
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
             row.revoked_by, row.changed_by, row.changed_in = after.revoked_by, "rule", None
         self.events.append(_event(decision))

@@ -17,7 +17,13 @@ SELECT turn_id FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
 
 -- name: awards
 SELECT id, peer_mentor_id, badge_definition_id, earned_at, definition_version, tier,
-       tier_earned_at, awarded_by, revoked_by, changed_by
+       tier_earned_at, awarded_by, revoked_by, changed_by,
+       -- As days, an infinity being the nearest date there is: Python's dates end in the year 9999.
+       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+           AS earned_on,
+       CASE WHEN tier_earned_on IS NOT NULL THEN
+           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+       END AS tier_earned_on
 FROM badge_awards
 WHERE peer_mentor_id = ANY ($1)
 ORDER BY peer_mentor_id, badge_definition_id;
@@ -63,21 +69,24 @@ SELECT badges_private.depart_mentors($1);
 WITH asked AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1) AS d (
         place int, kind text, id uuid, peer_mentor_id uuid, badge_definition_id uuid,
-        earned_at timestamptz, definition_version int, tier text, tier_earned_at timestamptz,
-        revoked_by text, evidence jsonb, believed_tier text, believed_revoked_by text,
-        believed_changed_by text, believed_xid bigint, decided_by_version int, source text)
+        earned_at timestamptz, earned_on int, definition_version int, tier text,
+        tier_earned_at timestamptz, tier_earned_on int, revoked_by text, evidence jsonb,
+        believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint, decided_by_version int, source text)
 ), granted AS MATERIALIZED (
     SELECT g AS id
     FROM (
         SELECT array_agg(id) AS ids, array_agg(peer_mentor_id) AS mentors,
             array_agg(badge_definition_id) AS definitions, array_agg(earned_at) AS earned,
+            array_agg(date '1970-01-01' + earned_on) AS earned_on,
             array_agg(definition_version) AS versions, array_agg(tier) AS tiers,
-            array_agg(tier_earned_at) AS tiers_earned, array_agg(evidence) AS evidence
+            array_agg(tier_earned_at) AS tiers_earned,
+            array_agg(date '1970-01-01' + tier_earned_on) AS tiers_earned_on,
+            array_agg(evidence) AS evidence
         FROM asked WHERE kind = 'granted'
     ) AS a,
     badges_private.grant_awards(
-        a.ids, a.mentors, a.definitions, a.earned, a.versions, a.tiers, a.tiers_earned, a.evidence,
-        'rule') AS g
+        a.ids, a.mentors, a.definitions, a.earned, a.earned_on, a.versions, a.tiers,
+        a.tiers_earned, a.tiers_earned_on, a.evidence, 'rule') AS g
 ), withdrawn AS MATERIALIZED (
     SELECT w AS id
     FROM (SELECT array_agg(id) AS ids FROM asked WHERE kind = 'withdrawn') AS a,
@@ -85,6 +94,9 @@ WITH asked AS MATERIALIZED (
 ), updated AS (
     UPDATE badge_awards a
     SET tier = d.tier, tier_earned_at = d.tier_earned_at, revoked_by = d.revoked_by,
+        -- What the log does not say, the row may.
+        tier_earned_on = CASE WHEN a.tier IS DISTINCT FROM d.tier
+            THEN date '1970-01-01' + d.tier_earned_on ELSE a.tier_earned_on END,
         revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
     FROM asked d
     WHERE d.kind NOT IN ('granted', 'withdrawn') AND a.id = d.id

@@ -8,11 +8,14 @@ import asyncpg
 from msgspec import Struct
 
 from badges.tables.decisions import Decision
-from badges.tables.types import Award
+from badges.tables.types import Award, Day
 
 
 class DecisionRow(Struct, frozen=True):
-    """What the statement `decide` reads: `place` is the decision's place among its turn's."""
+    """What the statement `decide` reads: `place` is the decision's place among its turn's.
+
+    Dates are days since 1970-01-01, as everywhere.
+    """
 
     place: int
     kind: str
@@ -20,9 +23,11 @@ class DecisionRow(Struct, frozen=True):
     peer_mentor_id: str
     badge_definition_id: str
     earned_at: datetime
+    earned_on: Day | None
     definition_version: int | None
     tier: str | None
     tier_earned_at: datetime | None
+    tier_earned_on: Day | None
     revoked_by: str | None
     evidence: Any
     believed_tier: str | None
@@ -45,9 +50,11 @@ def award_of(row: asyncpg.Record) -> Award:
         peer_mentor_id=str(row["peer_mentor_id"]),
         badge_definition_id=str(row["badge_definition_id"]),
         earned_at=row["earned_at"],
+        earned_on=row["earned_on"],
         definition_version=row["definition_version"],
         tier=row["tier"],
         tier_earned_at=row["tier_earned_at"],
+        tier_earned_on=row["tier_earned_on"],
         awarded_by=row["awarded_by"],
         revoked_by=row["revoked_by"],
         changed_by=row["changed_by"],
@@ -63,9 +70,11 @@ def _decision_row(place: int, decision: Decision) -> DecisionRow:
         peer_mentor_id=after.peer_mentor_id,
         badge_definition_id=after.badge_definition_id,
         earned_at=after.earned_at,
+        earned_on=after.earned_on,
         definition_version=after.definition_version,
         tier=after.tier,
         tier_earned_at=after.tier_earned_at,
+        tier_earned_on=after.tier_earned_on,
         revoked_by=after.revoked_by,
         evidence=decision.evidence,
         believed_tier=believed.tier if believed else None,

@@ -17,7 +17,7 @@ from badges.sinks.base import Sink, Unavailable
 from badges.sinks.failures import Refused
 from badges.streams.partition import Partition
 from badges.streams.wal import Wal
-from badges.tables.types import Award
+from badges.tables.types import Award, Day
 
 KIND: Final = "awards_differ"
 NAMED_AT_MOST = 20
@@ -115,7 +115,7 @@ class Agreement:
         return {
             key: (held.get(key), found.get(key))
             for key in held.keys() | found.keys()
-            if held.get(key) != found.get(key)
+            if not _agree(held.get(key), found.get(key))
         }
 
     async def _tell(self, state: Partition, mentors: set[str]) -> None:
@@ -131,6 +131,16 @@ class Agreement:
         )
 
 
+def _agree(held: Award | None, found: Award | None) -> bool:
+    """Whether they say the same, a date aside that the log does not say."""
+    if held is None or found is None:
+        return held is found
+    said: dict[str, Day | None] = {"earned_on": found.earned_on} if held.earned_on is None else {}
+    if held.tier is not None and held.tier_earned_on is None:
+        said["tier_earned_on"] = found.tier_earned_on
+    return msgspec.structs.replace(held, **said) == found
+
+
 def _bare(award: Award) -> Award:
-    """The award without who wrote its row last, and when: the worker and a person may agree."""
-    return msgspec.structs.replace(award, changed_by="", changed_in=None)
+    """What its row says, but for who wrote it last, and when: the worker and a person may agree."""
+    return msgspec.structs.replace(award, changed_by="", changed_in=None, derived_on=None)

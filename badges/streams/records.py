@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from badges.tables.ledger import Ledger
 from badges.tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
@@ -89,16 +89,26 @@ def _instant(text: str) -> datetime:
     return instant
 
 
+def _date(day: Day | UnsetType | None) -> Day | None:
+    """A date that is said, either infinity being the nearest date there is."""
+    return min(max(day, FIRST_DAY), LAST_DAY) if isinstance(day, int) else None
+
+
 class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True):
-    """A change of badge_awards. Instants stay text until they are needed: a delete fills them."""
+    """A change of badge_awards. Instants stay text until they are needed: a delete fills them.
+
+    The dates are absent from records that are older than their columns.
+    """
 
     id: str
     peer_mentor_id: str
     badge_definition_id: str
     earned_at: str
+    earned_on: Day | UnsetType | None = UNSET
     definition_version: int | None = None
     tier: str | None = None
     tier_earned_at: str | None = None
+    tier_earned_on: Day | UnsetType | None = UNSET
     awarded_by: str = "rule"
     revoked_by: str | None = None
     changed_by: str = "rule"
@@ -126,6 +136,8 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
             revoked_by=self.revoked_by,
             changed_by=self.changed_by,
             changed_in=None if self.op == "r" or self.changed_by == "rule" else self.xid,
+            earned_on=_date(self.earned_on),
+            tier_earned_on=_date(self.tier_earned_on),
         )
 
 

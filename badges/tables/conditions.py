@@ -3,16 +3,14 @@
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import tzinfo
 from typing import NamedTuple
 
 from typing_extensions import override
 
 from badges.tables.ledger import Ledger
 from badges.tables.measures import NEVER
-from badges.tables.periods import local_day
 from badges.tables.specs import Least, MeasureSpec
-from badges.tables.types import Day
+from badges.tables.types import Award, Day
 
 
 class Wait(NamedTuple):
@@ -160,21 +158,16 @@ class Trained(Condition):
 class Holding(Condition):
     """Enough of some badges are held; a key that names nothing counts as not held."""
 
-    __slots__ = ("at_least", "definitions", "zone")
+    __slots__ = ("at_least", "definitions")
 
-    def __init__(self, definitions: frozenset[str], at_least: int, zone: tzinfo) -> None:
+    def __init__(self, definitions: frozenset[str], at_least: int) -> None:
         self.definitions = definitions
         self.at_least = at_least
-        self.zone = zone
 
-    def held(self, ledger: Ledger) -> list[Day]:
-        """The dates of those that are held, ascending."""
+    def held(self, ledger: Ledger) -> list[Award]:
+        """Those that are held."""
         awards = (ledger.held.get(definition_id) for definition_id in self.definitions)
-        return sorted(
-            local_day(award.earned_at, self.zone)
-            for award in awards
-            if award is not None and award.revoked_by is None
-        )
+        return [award for award in awards if award is not None and award.revoked_by is None]
 
     @override
     def holds(self, ledger: Ledger) -> bool:
@@ -184,7 +177,7 @@ class Holding(Condition):
     @override
     def day(self, ledger: Ledger) -> Day:
         """When the last one that was needed was earned."""
-        return self.held(ledger)[self.at_least - 1]
+        return sorted(award.day for award in self.held(ledger))[self.at_least - 1]
 
     @override
     def amount(self, ledger: Ledger, day: Day) -> int:

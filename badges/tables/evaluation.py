@@ -12,10 +12,10 @@ from badges.tables.decisions import Cause, Decision, Kind
 from badges.tables.evidence import evidence
 from badges.tables.journal import EVERYTHING
 from badges.tables.ledger import Ledger
-from badges.tables.periods import first_instant
+from badges.tables.periods import first_instant, local_day
 from badges.tables.plans import Plan, Rule
 from badges.tables.rules import RuleBook
-from badges.tables.types import Award
+from badges.tables.types import Award, Day
 
 
 def is_due(ledger: Ledger, book: RuleBook) -> bool:
@@ -57,12 +57,20 @@ def _agenda(ledger: Ledger, book: RuleBook) -> Agenda | None:
             put_away(ledger)
             return None
         plan = book.plan(mentor.organization_id)
+        _derive_dates(ledger, plan)
         if ledger.agenda is None or ledger.agenda.plan is not plan:
             _let_go(ledger, plan)
             ledger.agenda = Agenda(plan)
     elif ledger.agenda is None:
         put_away(ledger)
     return ledger.agenda
+
+
+def _derive_dates(ledger: Ledger, plan: Plan) -> None:
+    """Date the awards whose records are older than their dates; once, whatever follows."""
+    for award in ledger.held.values():
+        if award.earned_on is None and award.derived_on is None:
+            award.derived_on = local_day(award.earned_at, plan.zone)
 
 
 def _let_go(ledger: Ledger, plan: Plan) -> None:
@@ -178,6 +186,7 @@ class _Case:
         rule, mentor_id = self.rule, self.ledger.mentor_id
         tier = self._top()
         day = rule.condition.day(self.ledger)
+        tier_day = None if tier is None else self._tier_day(tier)
         award = Award(
             id=self.cause.award_id(mentor_id, rule.definition_id),
             peer_mentor_id=mentor_id,
@@ -185,7 +194,9 @@ class _Case:
             earned_at=self._instant(day),
             definition_version=rule.version,
             tier=None if tier is None else rule.tiers[tier][0],
-            tier_earned_at=None if tier is None else self._tier_instant(tier),
+            tier_earned_at=None if tier_day is None else self._instant(tier_day),
+            earned_on=day,
+            tier_earned_on=tier_day,
         )
         self.ledger.held[rule.definition_id] = award
         proof = evidence(self.ledger, rule, day, self.cause)
@@ -199,8 +210,9 @@ class _Case:
         top = self._top()
         if top is None or top <= held:
             return []
-        instant = self._tier_instant(top)
-        return [self._change("promoted", award, tier=names[top], tier_earned_at=instant)]
+        day = self._tier_day(top)
+        dates = {"tier_earned_at": self._instant(day), "tier_earned_on": day}
+        return [self._change("promoted", award, tier=names[top], **dates)]
 
     def _top(self) -> int | None:
         """The number of the highest tier that is reached."""
@@ -211,10 +223,10 @@ class _Case:
             top = number
         return top
 
-    def _tier_instant(self, tier: int) -> datetime:
-        return self._instant(self.rule.tiers[tier][1].day(self.ledger))
+    def _tier_day(self, tier: int) -> Day:
+        return self.rule.tiers[tier][1].day(self.ledger)
 
-    def _instant(self, day: int) -> datetime:
+    def _instant(self, day: Day) -> datetime:
         return first_instant(day, self.plan.zone)
 
     def _change(self, kind: Kind, award: Award, **changes: object) -> Decision:

@@ -91,7 +91,10 @@ class Ledger(Journal):
     def put_award(self, row: Award) -> bool:
         """An award as somebody wrote it, or as it was found: it replaces what was believed."""
         award = Award(*(getattr(row, name) for name in Award.__struct_fields__))
-        if self.held.get(row.badge_definition_id) == award:
+        believed = self.held.get(row.badge_definition_id)
+        if believed is not None:
+            _keep_dates(believed, award)
+        if believed == award:
             return False
         self.drop_award(row.id)
         self.held[row.badge_definition_id] = award
@@ -110,3 +113,13 @@ class Ledger(Journal):
     def stats(self) -> Stats:
         """The mentor's row of peer_mentor_stats."""
         return self.tally().stats(self.mentor_id, len(self.trainings))
+
+
+def _keep_dates(before: Award, after: Award) -> None:
+    """What a record leaves unsaid of the dates stays as it was, as long as the instants do."""
+    if before.id != after.id:
+        return
+    if after.earned_on is None and before.earned_at == after.earned_at:
+        after.earned_on, after.derived_on = before.earned_on, before.derived_on
+    if after.tier_earned_on is None and before.tier_earned_at == after.tier_earned_at:
+        after.tier_earned_on = before.tier_earned_on

@@ -76,7 +76,7 @@ def draw_up(
         else:
             active[definition.id] = definition, criteria
             needs[definition.id] = needed
-    rules = [_rule(*active[each], zone, keys, specs) for each in _ordered(needs)]
+    rules = [_rule(*active[each], keys, specs) for each in _ordered(needs)]
     return Plan(
         tuple(rules),
         zone,
@@ -153,7 +153,6 @@ def _ordered(needs: Mapping[str, list[str]]) -> list[str]:
 def _rule(
     definition: DefinitionVersion,
     criteria: Criteria,
-    zone: tzinfo,
     keys: Mapping[str, str],
     specs: Specs,
 ) -> Rule:
@@ -164,7 +163,7 @@ def _rule(
         tiers = tuple((step.name, Reached(spec, step.at_least)) for step in criteria.tiers)
         condition = tiers[0][1]
     else:
-        condition = _Compiler(definition, zone, keys, specs).condition(criteria)
+        condition = _Compiler(definition, keys, specs).condition(criteria)
     return Rule(
         definition.id,
         definition.version,
@@ -180,7 +179,6 @@ class _Compiler(Struct, frozen=True):
     """Makes conditions of criteria, with what they refer to looked up."""
 
     definition: DefinitionVersion
-    zone: tzinfo
     keys: Mapping[str, str]
     specs: Specs
 
@@ -196,7 +194,7 @@ class _Compiler(Struct, frozen=True):
         if isinstance(node, Badges):
             wanted = set(node.badges)
             known = frozenset(self.keys[key] for key in wanted if key in self.keys)
-            return Holding(known, node.at_least or len(wanted), self.zone)
+            return Holding(known, node.at_least or len(wanted))
         if isinstance(node, All | AnyOf):
             parts = tuple(self.condition(part) for part in node.of)
             return Parts(parts, node.at_least if isinstance(node, AnyOf) else len(parts))

@@ -56,6 +56,9 @@ class Award(Struct):
 
     It is revoked exactly when `revoked_by` is set: to "rule", or to who did it. `changed_in` is the
     transaction (source.txId, 32 bits) in which a person last changed the row, if that is known.
+
+    `earned_on` and `tier_earned_on` are None in a row whose record is older than these columns.
+    `derived_on` then stands in for `earned_on`; it is no column.
     """
 
     id: str
@@ -69,6 +72,16 @@ class Award(Struct):
     revoked_by: str | None = None
     changed_by: str = "rule"
     changed_in: int | None = None
+    earned_on: Day | None = None
+    tier_earned_on: Day | None = None
+    derived_on: Day | None = None
+
+    @property
+    def day(self) -> Day:
+        """The date that the award counts by; there is one once the mentor was decided with it."""
+        day = self.derived_on if self.earned_on is None else self.earned_on
+        assert day is not None
+        return day
 
 
 class DefinitionVersion(Struct, frozen=True):

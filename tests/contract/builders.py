@@ -12,6 +12,8 @@ from badges.tables.types import Award, Stats
 
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 PROMOTED = datetime(2026, 4, 1, 22, 0, tzinfo=UTC)
+EARNED_ON, PROMOTED_ON = 20_514, 20_545
+"""The dates that begin then in Oslo: 2026-03-02 and 2026-04-02."""
 
 
 class Log:
@@ -71,6 +73,8 @@ def grant(
         definition_version=version,
         tier=tier,
         tier_earned_at=EARNED if tier else None,
+        earned_on=EARNED_ON,
+        tier_earned_on=EARNED_ON if tier else None,
     )
     evidence = {"definition_version": version, "rows": [str(uuid4())], "count": 3}
     return Decision("granted", cause, None, after, version, evidence)
@@ -83,7 +87,13 @@ def withdraw(cause: Cause, award: Award) -> Decision:
 
 def promote(cause: Cause, award: Award, tier: str, *, version: int = 1) -> Decision:
     """A promotion of the award as the fold believes it to be."""
-    after = msgspec.structs.replace(award, tier=tier, tier_earned_at=PROMOTED, changed_by="rule")
+    after = msgspec.structs.replace(
+        award,
+        tier=tier,
+        tier_earned_at=PROMOTED,
+        tier_earned_on=PROMOTED_ON,
+        changed_by="rule",
+    )
     return Decision("promoted", cause, award, after, version)
 
 

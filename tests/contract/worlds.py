@@ -14,7 +14,7 @@ from badges.sinks.memory import Event, MemorySink
 from badges.sinks.pool import Pool
 from badges.sinks.postgres import PostgresSink
 from badges.tables.types import Award, Stats
-from tests.contract.builders import EARNED, Log
+from tests.contract.builders import EARNED, EARNED_ON, Log
 
 EPOCH = 719_163
 """The ordinal of 1970-01-01."""
@@ -120,6 +120,7 @@ class MemoryWorld:
             definition_version=1,
             awarded_by="postgres",
             changed_by="postgres",
+            earned_on=EARNED_ON,
         )
         self.memory.put_award(award)
         return msgspec.structs.replace(award)

@@ -26,6 +26,7 @@ from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.log import MemoryLog
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
+from badges.tables.periods import day_number
 from badges.tables.types import Award, DefinitionVersion, Mentor, Version, rule_key
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
 from tests.records import Writer
@@ -72,6 +73,11 @@ class UnreliableSink(MemorySink):
         if fate > 0.95:
             raise Unavailable("the connection broke after the commit")
         return outcome
+
+
+def as_stored(award: Award) -> Award:
+    """An award by what its row says: ids, and what only the fold knows, aside."""
+    return msgspec.structs.replace(award, id="", changed_in=None, derived_on=None)
 
 
 class NoWal:
@@ -133,10 +139,7 @@ class World:
     async def awards(self) -> dict[str, Award]:
         """What the database holds, ids aside."""
         rows = await self.sink.awards(LOG, 0, [MENTOR])
-        return {
-            row.badge_definition_id: msgspec.structs.replace(row, id="", changed_in=None)
-            for row in rows
-        }
+        return {row.badge_definition_id: as_stored(row) for row in rows}
 
     def _tools(self) -> tuple[Gate, Tools]:
         async def look() -> None:
@@ -244,7 +247,7 @@ class World:
             row = msgspec.structs.replace(
                 row, id=name, definition_version=self._version(row), changed_in=xid
             )
-            self.sink.put_award(row)
+            self.sink.put_award(_dated(row))
             op = "u" if there else "c"
         else:
             op = "u" if key in self.rows else "c"
@@ -281,3 +284,10 @@ class World:
             for award in list(self.sink.awards_by_id.values()):
                 self.writer.delete(award)
             self.sink.delete_mentor(MENTOR)
+
+
+def _dated(row: Award) -> Award:
+    """The row as the table has it: dated, whatever its record says."""
+    on = day_number(row.earned_at.date()) if row.earned_on is None else row.earned_on
+    tier_on = on if row.tier and row.tier_earned_on is None else row.tier_earned_on
+    return msgspec.structs.replace(row, earned_on=on, tier_earned_on=tier_on)

@@ -34,6 +34,10 @@ class Fold:
         elif not self.fold(happening):
             return []
         decisions = decide(self.ledger, self.book, Cause("log", 0, self._offset, turn))
+        for decision in decisions:
+            if decision.kind == "granted":
+                # As the reference names it, so that a row that somebody writes is the same one.
+                decision.after.id = decision.after.badge_definition_id
         self.decisions += decisions
         return decisions
 

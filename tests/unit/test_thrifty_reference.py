@@ -68,7 +68,7 @@ def test_it_ends_where_the_plain_reference_does(many: int, monkeypatch: pytest.M
     monkeypatch.setattr(thrifty_reference, "MANY", many)
     ends: Counter[str] = Counter()
     spared = 0
-    for seed in range(150):
+    for seed in range(300):
         story = tell_in_order(Random(f"thrifty {seed}"), 30, 20)
         plain, thrifty = play(Reference(MENTOR), story), play(Counting(MENTOR), story)
         assert thrifty.awards == plain.awards, seed
@@ -76,7 +76,7 @@ def test_it_ends_where_the_plain_reference_does(many: int, monkeypatch: pytest.M
         spared += len(story) - thrifty.evaluations
         ends.update(str(award.revoked_by) for award in plain.awards.values())
     assert min(ends["None"], ends["rule"]) > 15
-    assert spared > 150 * 20
+    assert spared > 300 * 20
 
 
 def test_a_story_may_end_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

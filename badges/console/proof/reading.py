@@ -61,8 +61,7 @@ def true_since(node: Node, rows: Rows) -> Day | None:
     if kind == "badges":
         keys = set(node["badges"])
         awards = [award for award in map(rows.held, keys) if award and not award.revoked_by]
-        days = [number(award.earned_at.astimezone(rows.zone).date()) for award in awards]
-        return _nth(days, node.get("at_least", len(keys)))
+        return _nth([award.day for award in awards], node.get("at_least", len(keys)))
     parts = [true_since(part, rows) for part in node["of"]]
     enough = len(parts) if kind == "all" else node.get("at_least", 1)
     return _nth([day for day in parts if day is not None], enough)

@@ -16,7 +16,12 @@ from badges.tables.types import Award, RuleKey, Stats, Version, rule_key
 
 _AWARDS = """
 SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, definition_version,
-       tier, tier_earned_at, awarded_by, revoked_by, changed_by
+       tier, tier_earned_at, awarded_by, revoked_by, changed_by,
+       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+           AS earned_on,
+       CASE WHEN tier_earned_on IS NOT NULL THEN
+           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+       END AS tier_earned_on
 FROM badge_awards
 """
 _EVENTS = """

@@ -16,7 +16,7 @@ are decided once by the `take_up` that follows.
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -24,7 +24,15 @@ from zoneinfo import ZoneInfo
 import msgspec.structs
 from msgspec import Struct
 
-from badges.console.proof.reading import Rows, begins, counting_from, reached_on, stats, true_since
+from badges.console.proof.reading import (
+    Rows,
+    begins,
+    counting_from,
+    number,
+    reached_on,
+    stats,
+    true_since,
+)
 from badges.tables.criteria import InvalidCriteria, parse
 from badges.tables.types import (
     Activity,
@@ -91,8 +99,9 @@ class Reference:
     def found(self, row: Row) -> None:
         """A row before the log's start."""
         if isinstance(row, Award):
+            award = _with_what_was_known(row, self.awards.get(row.badge_definition_id))
             self.lost(Award, row.id)
-            self.awards[row.badge_definition_id] = row
+            self.awards[row.badge_definition_id] = award
         else:
             kind = next(kind for kind in self.rows if isinstance(row, kind))
             self.rows[kind][row.id] = row
@@ -123,6 +132,7 @@ class Reference:
             return
         named, waiting = self._applying(mentor.organization_id)
         rows = self._rows(_zone(self.organizations.get(mentor.organization_id)), named)
+        self._date_awards(rows.zone)
         while waiting:
             ready = [
                 each
@@ -131,6 +141,13 @@ class Reference:
             ]
             for definition_id in ready:
                 self._decide(self.definitions[definition_id], waiting.pop(definition_id), rows)
+
+    def _date_awards(self, zone: tzinfo) -> None:
+        """Awards that the log gives no date get one where the mentor is first decided with them."""
+        for definition_id, award in self.awards.items():
+            if award.earned_on is None and award.derived_on is None:
+                day = _date_in(zone, award.earned_at)
+                self.awards[definition_id] = msgspec.structs.replace(award, derived_on=day)
 
     def _applying(self, organization: str) -> tuple[dict[str, str], dict[str, Mapping[str, Any]]]:
         """Which definition each key names, and the criteria of those that are to be decided."""
@@ -205,8 +222,14 @@ class Reference:
                 self._write("revoked", definition, award, revoked_by="rule")
             return
         if award.revoked_by is None and top and _above(top, award.tier, names):
-            instant = begins(reached[top], rows.zone)
-            self._write("promoted", definition, award, tier=top, tier_earned_at=instant)
+            self._write(
+                "promoted",
+                definition,
+                award,
+                tier=top,
+                tier_earned_at=begins(reached[top], rows.zone),
+                tier_earned_on=reached[top],
+            )
 
     @staticmethod
     def _may_be_lost(definition: DefinitionVersion, award: Award) -> bool:
@@ -231,6 +254,8 @@ class Reference:
                 definition_version=definition.version,
                 tier=top,
                 tier_earned_at=begins(reached[top], zone) if top else None,
+                earned_on=since,
+                tier_earned_on=reached[top] if top else None,
             ),
         )
 
@@ -241,6 +266,18 @@ class Reference:
         self.awards[definition.id] = after
         self.events.append(Happened(kind, definition.id, after.tier, definition.version))
         return after
+
+
+def _with_what_was_known(row: Award, before: Award | None) -> Award:
+    """A row of a log that leaves dates out, with those that it had: they never move."""
+    if before is None or before.id != row.id:
+        return row
+    kept: dict[str, Any] = {}
+    if row.earned_on is None and row.earned_at == before.earned_at:
+        kept |= {"earned_on": before.earned_on, "derived_on": before.derived_on}
+    if row.tier_earned_on is None and row.tier_earned_at == before.tier_earned_at:
+        kept["tier_earned_on"] = before.tier_earned_on
+    return msgspec.structs.replace(row, **kept)
 
 
 def badge_keys(criteria: Mapping[str, Any]) -> list[str]:
@@ -271,6 +308,14 @@ def _above(top: str, held: str | None, names: list[str]) -> bool:
     if held is None:
         return True
     return held in names and names.index(top) > names.index(held)
+
+
+def _date_in(zone: tzinfo, instant: datetime) -> Day:
+    """The date of an instant in a time zone, or in its own where no calendar goes that far."""
+    try:
+        return number(instant.astimezone(zone).date())
+    except OverflowError:
+        return number(instant.date())
 
 
 def _newer(version: Any, known: Mapping[str, Any]) -> Any:

@@ -20,8 +20,8 @@ from badges.streams.kafka import KafkaAccess
 from badges.tables.types import Award, Mentor, Stats
 
 COMPARED = (
-    "earned_at", "tier", "tier_earned_at", "revoked_by", "awarded_by", "definition_version",
-    "changed_by",
+    "earned_at", "earned_on", "tier", "tier_earned_at", "tier_earned_on", "revoked_by",
+    "awarded_by", "definition_version", "changed_by",
 )  # fmt: skip
 NOTHING = "no row"
 
@@ -128,8 +128,15 @@ def _compare_awards(
             continue
         for name in COMPARED:
             should, is_ = getattr(wanted, name), getattr(row, name)
-            if should != is_:
+            if should != is_ and not _is_unsaid(wanted, name):
                 yield Difference(mentor, badge, name, _text(should), _text(is_))
+
+
+def _is_unsaid(wanted: Award, name: str) -> bool:
+    """Whether it is a date that a log from before its column does not say."""
+    if name == "earned_on":
+        return wanted.earned_on is None
+    return name == "tier_earned_on" and wanted.tier_earned_on is None and wanted.tier is not None
 
 
 def _compare_stats(

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badges.console.schema.differences import Difference
+from badges.console.schema import history
+from badges.console.schema.differences import Consequence, Difference
 from badges.sinks.pool import Connection
 
 IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
@@ -14,11 +15,14 @@ PUBLISHED = {
     "activities": "id, peer_mentor_id, activity_type, activity_date, duration_minutes",
     "training_completions": "id, peer_mentor_id, course_code, completed_on",
     "mentor_pauses": "id, peer_mentor_id, starts_on, ends_on",
-    "badge_awards": "id, peer_mentor_id, badge_definition_id, earned_at, definition_version, "
-    "tier, tier_earned_at, awarded_by, revoked_by, changed_by",
+    "badge_awards": "id, peer_mentor_id, badge_definition_id, earned_at, earned_on, "
+    "definition_version, tier, tier_earned_at, tier_earned_on, awarded_by, revoked_by, changed_by",
     "badge_heartbeats": "id, at",
 }
 """What the publication shows of each table; names and evidence stay at home."""
+
+PUBLISHED_SINCE = {"20261128090000": {"badge_awards": {"earned_on", "tier_earned_on"}}}
+"""What a later migration added, by its version, to the publication that an earlier one made."""
 
 _IDENTITIES = """
 SELECT c.relname::text AS name, c.relreplident::text AS kind,
@@ -124,13 +128,15 @@ async def _publication(
         return [Difference(where, "is for all tables", "column lists", drop, "stop")]
     differences = []
     found = {p.name: (set(p.columns), p.filter) for p in published}
-    if found != {t: (set(columns.split(", ")), None) for t, columns in PUBLISHED.items()}:
+    if found != _published_by(set(PUBLISHED_SINCE)):
         shown = "; ".join(f"{p.name} ({', '.join(p.columns)})" for p in published)
         found_as = f"has other tables, columns or row filters: {shown}"
         if not await connection.fetchval(_ALL_THERE, list(PUBLISHED)):
             return [Difference(where, found_as, tables, drop, "stop")]
         mend = f'ALTER PUBLICATION "{name}" SET TABLE {tables};'
-        differences.append(Difference(where, found_as, tables, mend, "stop"))
+        older = _published_by(await history.applied(connection))
+        consequence: Consequence = "mend" if found == older else "stop"
+        differences.append(Difference(where, found_as, tables, mend, consequence))
     if not row["complete"]:
         differences.append(
             Difference(
@@ -142,6 +148,16 @@ async def _publication(
             )
         )
     return differences
+
+
+def _published_by(applied: set[str]) -> dict[str, tuple[set[str], None]]:
+    """What the publication of a database with these migrations shows: columns, no row filter."""
+    missing = [tables for version, tables in PUBLISHED_SINCE.items() if version not in applied]
+    lacks = {table: {c for each in missing for c in each.get(table, ())} for table in PUBLISHED}
+    return {
+        table: (set(columns.split(", ")) - lacks[table], None)
+        for table, columns in PUBLISHED.items()
+    }
 
 
 def _others(published: _Published) -> list[Difference]:

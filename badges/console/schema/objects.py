@@ -50,7 +50,7 @@ class Wanted:
 def wanted() -> Iterator[Wanted]:
     """Everything that has a head above, in the order of the files; the last of each counts."""
     last: dict[object, Wanted] = {}
-    for each in _all():
+    for each in created():
         last.pop(_identity(each), None)
         last[_identity(each)] = each
     return iter(last.values())
@@ -64,7 +64,8 @@ def _identity(each: Wanted) -> object:
     return each.kind, each.name, each.table, parameters and "".join(parameters[1].split())
 
 
-def _all() -> Iterator[Wanted]:
+def created() -> Iterator[Wanted]:
+    """Everything that has a head above, what a later file replaces included."""
     for migration in migrations.load():
         for statement in migration.statements:
             text = bare(statement)

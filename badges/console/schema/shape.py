@@ -20,9 +20,9 @@ SOURCE = (
 
 RESULT = (
     "badge_awards: id uuid!, peer_mentor_id uuid!, badge_definition_id uuid!, "
-    "earned_at timestamptz!, awarded_at timestamptz!, definition_version integer, tier text, "
-    "tier_earned_at timestamptz, evidence jsonb!, awarded_by text!, revoked_at timestamptz, "
-    "revoked_by text, changed_by text!, changed_xid xid8",
+    "earned_at timestamptz!, earned_on date!, awarded_at timestamptz!, definition_version integer, "
+    "tier text, tier_earned_at timestamptz, tier_earned_on date, evidence jsonb!, "
+    "awarded_by text!, revoked_at timestamptz, revoked_by text, changed_by text!, changed_xid xid8",
     "badge_award_events: id bigint!, xid xid8!, badge_award_id uuid!, peer_mentor_id uuid!, "
     "badge_definition_id uuid!, kind text!, tier text, at timestamptz!, "
     "definition_version integer, source text!, actor text, reason text",

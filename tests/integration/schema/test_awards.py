@@ -1,8 +1,9 @@
 """award_badge, and who is recorded as having written an award."""
 
 import asyncio
-from datetime import UTC, datetime
-from uuid import uuid4
+import json
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -32,6 +33,15 @@ async def stored(db: Connection) -> asyncpg.Record:
 async def events(db: Connection) -> list[tuple[str, str, str | None]]:
     rows = await db.fetch("SELECT kind, source, actor FROM badge_award_events ORDER BY id")
     return [(row["kind"], row["source"], row["actor"]) for row in rows]
+
+
+async def give_tiers(db: Connection, definition: UUID, *names: str) -> None:
+    """Save the definition with tiers of these names, at 1, 2 and so on."""
+    tiers = [{"name": name, "at_least": place} for place, name in enumerate(names, 1)]
+    criteria = {"version": 1, "type": "tier", "metric": "count", "tiers": tiers}
+    await db.execute(
+        "UPDATE badge_definitions SET criteria = $2 WHERE id = $1", definition, json.dumps(criteria)
+    )
 
 
 async def act_as(db: Connection, sub: str) -> None:
@@ -255,9 +265,7 @@ async def test_a_date_that_no_calendar_has_is_refused(db: Connection) -> None:
 
 async def test_a_tier_needs_its_date(db: Connection) -> None:
     people = await settle(db)
-    await db.execute(
-        "UPDATE badge_definitions SET name = 'Another' WHERE id = $1", people.definition
-    )
+    await give_tiers(db, people.definition, "silver", "gold")
     with pytest.raises(asyncpg.CheckViolationError):
         await db.fetchrow(
             "SELECT award_badge($1, $2, now(), '{}', tier => 'gold')",
@@ -265,13 +273,61 @@ async def test_a_tier_needs_its_date(db: Connection) -> None:
             people.definition,
         )
     row = await db.fetchrow(
-        "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 1, 'gold', $3)",
+        "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 2, 'gold', $3)",
         people.mentor,
         people.definition,
         EARNED,
     )
     assert row is not None
-    assert (row["tier"], row["tier_earned_at"], row["definition_version"]) == ("gold", EARNED, 1)
+    assert (row["tier"], row["tier_earned_at"], row["definition_version"]) == ("gold", EARNED, 2)
+    assert row["tier_earned_on"] == date(2026, 3, 1)
+
+
+GIVE_TIER = "SELECT * FROM award_badge($1, $2, $3, '{}', NULL, $4, $5, $3)"
+
+
+@pytest.mark.parametrize(
+    ("version", "tier", "message", "hint"),
+    [
+        (1, "bronze", 'has no tier "bronze" in version 1', "It has no tiers: leave tier out."),
+        (2, "bronze", 'has no tier "bronze" in version 2', "Its tiers are: bronse, silver."),
+        (3, "bronse", 'has no tier "bronse" in version 3', "Its tiers are: bronze, silver."),
+        (None, "bronse", 'has no tier "bronse" in version 3', "Its tiers are: bronze, silver."),
+        (None, "", 'has no tier "" in version 3', "Its tiers are: bronze, silver."),
+    ],
+)
+async def test_a_tier_that_the_version_does_not_have_is_refused(
+    db: Connection, version: int | None, tier: str, message: str, hint: str
+) -> None:
+    people = await settle(db)
+    await give_tiers(db, people.definition, "bronse", "silver")
+    await give_tiers(db, people.definition, "bronze", "silver")
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=message) as caught:
+        await db.fetchrow(GIVE_TIER, people.mentor, people.definition, EARNED, version, tier)
+    assert caught.value.hint == hint
+    assert await db.fetchval("SELECT count(*) FROM badge_awards") == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "tier"), [(2, "bronse"), (3, "bronze"), (None, "bronze"), (None, None)]
+)
+async def test_a_tier_of_the_version_is_given(
+    db: Connection, version: int | None, tier: str | None
+) -> None:
+    people = await settle(db)
+    await give_tiers(db, people.definition, "bronse", "silver")
+    await give_tiers(db, people.definition, "bronze", "silver")
+    row = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, $3, '{}', NULL, $4, $5, $6)",
+        people.mentor,
+        people.definition,
+        EARNED,
+        version,
+        tier,
+        EARNED if tier else None,
+    )
+    assert row is not None
+    assert (row["tier"], row["definition_version"]) == (tier, version or 3)
 
 
 @pytest.mark.parametrize(

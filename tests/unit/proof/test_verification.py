@@ -153,6 +153,8 @@ def test_the_award_is_what_the_contract_says_to_the_last_column(log: Written) ->
         definition_version=1,
         tier="silver",
         tier_earned_at=datetime(2026, 3, 2, 23, tzinfo=UTC),
+        earned_on=day("2026-03-01"),
+        tier_earned_on=day("2026-03-03"),
     )
 
 
@@ -160,8 +162,10 @@ def test_the_award_is_what_the_contract_says_to_the_last_column(log: Written) ->
     ("column", "wrong"),
     [
         ("earned_at", datetime(2026, 3, 3, 23, tzinfo=UTC)),
+        ("earned_on", day("2026-03-04")),
         ("tier", "bronze"),
         ("tier_earned_at", datetime(2026, 3, 1, 23, tzinfo=UTC)),
+        ("tier_earned_on", day("2026-03-02")),
         ("revoked_by", "rule"),
         ("awarded_by", "somebody"),
         ("definition_version", 2),
