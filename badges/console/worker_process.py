@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import NoReturn
@@ -41,6 +42,9 @@ from badges.telemetry import logs
 
 GC_THRESHOLDS = (100_000, 50, 100)
 """A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
+
+END_SECONDS = 7.0
+"""How long a worker that is told to end may take, whatever hangs."""
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +90,7 @@ async def _until_told(settings: Settings) -> None:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, _end, task)
     async with AsyncExitStack() as stack:
         pool = await create_pool(
             settings.database_url.get_secret_value(),
@@ -97,6 +101,23 @@ async def _until_told(settings: Settings) -> None:
         generation = await _live(pool)
         worker = await _assemble(settings, generation, pool, stack)
         await worker.run()
+
+
+def _end(task: "asyncio.Task[None]") -> None:
+    """End in good order, or without it when something hangs, the loop's own clean-up included.
+
+    Nothing is lost then either: what was not committed with its position is decided again.
+    """
+    task.cancel()
+    deadline = threading.Timer(END_SECONDS, _give_up)
+    deadline.daemon = True
+    deadline.start()
+
+
+def _give_up() -> None:
+    log.warning("ended without good order: something did not answer", seconds=END_SECONDS)
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _close(pool: Pool) -> None:

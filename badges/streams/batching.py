@@ -1,9 +1,11 @@
 """A Faust transport that hands over fetches, not messages: one message a partition and fetch.
 
 Faust costs about 90 microseconds a message, whatever the agent does with it. Here the value of a
-message is the list of raw records that one fetch gave for a partition, and its offset is the last
-record's, so that Faust's acknowledgements and commits keep their meaning. A partition has at most
-one message in flight: nothing more is fetched for it until that one is acknowledged.
+message is the list of raw records that one fetch gave for a partition. A partition has at most one
+message in flight: nothing more is fetched for it until that one is acknowledged.
+
+An acknowledgement says only that. What is committed to Kafka are the positions in `decided`, for a
+partition goes on from its position in Postgres, and committed offsets are there to show lag.
 
 Chosen by the URL scheme `badges://host:port` (entry point group `faust.transports`).
 """
@@ -21,13 +23,33 @@ BUSY_POLL_SECONDS = 0.005
 """How long a fetch may wait while a batch is open, whose partition it cannot see become free."""
 
 
+class ReadCommitted(driver.AIOKafkaConsumerThread):
+    """The consumer itself: rows of a transaction that was aborted never come."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust reads so only where it writes in transactions itself, and has no setting for it.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    def highwater(self, tp: TP) -> int:
+        """Return the partition's end, before the first row of a transaction still open."""
+        end: int = self._ensure_consumer().last_stable_offset(tp)
+        return end
+
+
 class Consumer(driver.Consumer):
     """Faust's aiokafka consumer, with fetches as its messages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.decided: dict[TP, int] = {}
+        """The next offset to decide of each partition: what is committed."""
         self._in_flight: set[TP] = set()
         self._freed = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ReadCommitted:
+        return ReadCommitted(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield one message for each partition that the next fetch has records of."""
@@ -59,9 +81,27 @@ class Consumer(driver.Consumer):
 
     def ack(self, message: Message) -> bool:
         """Acknowledge a batch: its partition may be fetched again."""
-        acknowledged = super().ack(message)
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
         self._release({message.tp})
-        return acknowledged
+        return True
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
+        """Commit the positions that have moved; Faust calls it at intervals and at the end."""
+        moved = {
+            tp: offset
+            for tp, offset in self.decided.items()
+            if offset != self._committed_offset[tp]
+        }
+        if not moved or not await self._commit(moved):
+            return False
+        self._committed_offset.update(moved)
+        return True
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Keep no account of offsets that no message had: acknowledgements commit nothing."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was in flight: after a rebalance everything uncommitted comes again."""

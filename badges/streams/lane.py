@@ -75,11 +75,21 @@ class Tools:
 class Lane:
     """Drives one partition: `offer` gives it batches, `wake` says that there are new versions."""
 
-    def __init__(self, partition: int, tools: Tools, end: Callable[[], int | None]) -> None:
-        """`end` gives the partition's end as far as the consumer has heard of it."""
+    def __init__(
+        self,
+        partition: int,
+        tools: Tools,
+        end: Callable[[], int | None],
+        decided: Callable[[int], None],
+    ) -> None:
+        """`end` gives the partition's end as far as the consumer has heard of it.
+
+        `decided` hears of every position that is written.
+        """
         self.partition = partition
         self._tools = tools
         self._end = end
+        self._decided = decided
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._waiting_at = -1
         self._waited = 0.0
@@ -107,6 +117,7 @@ class Lane:
 
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
+        self._decided(state.next_offset)
         watch = Watch(self._tools.agreement, state)
         await self._decide(state, ())
         while True:
@@ -145,6 +156,9 @@ class Lane:
     async def _read_and_decide(self, state: Partition, offset: int) -> None:
         async for chunk in self._tools.source.read(self.partition, state.next_offset, offset):
             await self._decide(state, chunk)
+        # What is left has no record, such as the mark that ends a transaction.
+        state.pass_over(offset)
+        await self._decide(state, ())
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
@@ -206,6 +220,7 @@ class Lane:
             await self._until_available(lambda: self._tools.dead_letters.send(letters))
         with metrics.TURN_SECONDS.time():
             outcome = await self._until_available(lambda: self._tools.sink.write(turn))
+        self._decided(turn.end)
         _count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
 

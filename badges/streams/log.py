@@ -112,6 +112,7 @@ class _Assigned:
             **access.client_options(),
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         self._place = place

@@ -117,6 +117,10 @@ class Partition:
             self.next_offset = offset + 1
         return None
 
+    def pass_over(self, offset: int) -> None:
+        """Go on at an offset: what lies before it is folded, or holds no record."""
+        self.next_offset = max(self.next_offset, offset)
+
     def give_up(self, record: Record) -> None:
         """Wait no longer for a version of what this record names: fold it all the same."""
         self._given_up.add(rule_named(record))

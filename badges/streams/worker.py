@@ -140,8 +140,11 @@ class Worker:
         numbers = {tp.partition for tp in assigned}
         for gone in self._lanes.keys() - numbers:
             self._lanes.pop(gone)[1].cancel()
+            self._app.consumer.decided.pop(self._place(gone), None)
         for number in numbers - self._lanes.keys():
-            lane = Lane(number, self._tools, partial(self._end, number))
+            lane = Lane(
+                number, self._tools, partial(self._end, number), partial(self._decided, number)
+            )
             self._lanes[number] = (lane, asyncio.create_task(self._drive(lane)))
         log.info("partitions assigned", partitions=sorted(numbers))
 
@@ -159,12 +162,18 @@ class Worker:
 
     def _end(self, partition: int) -> int | None:
         """The partition's end as last heard; None before that, and while it is not assigned."""
-        place = TP(self._generation.topic, partition)
         try:
-            end: int | None = self._app.consumer.highwater(place)
+            end: int | None = self._app.consumer.highwater(self._place(partition))
         except (AssertionError, IllegalStateError):  # aiokafka's for what a rebalance took away
             return None
         return end
+
+    def _decided(self, partition: int, next_offset: int) -> None:
+        """A partition's position moved: what Kafka's own tools take for its lag follows."""
+        self._app.consumer.decided[self._place(partition)] = next_offset
+
+    def _place(self, partition: int) -> TP:
+        return TP(self._generation.topic, partition)
 
     async def _wake_lanes(self) -> None:
         stamp = self._versions.stamp

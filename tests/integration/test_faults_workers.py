@@ -5,6 +5,8 @@ import time
 from datetime import date
 from uuid import UUID, uuid4
 
+import pytest
+
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import FAILOVER, Worker
@@ -12,6 +14,8 @@ from tests.stack import wait_for
 
 LONGEST_STOP = 5.0
 """Seconds that a worker may take to end after SIGTERM."""
+ENDS_WITHIN = 10.0
+"""The same, while a server that it talks to hangs."""
 
 
 def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(unmanned: Rig) -> None:
@@ -146,5 +150,29 @@ def test_two_workers_never_share_an_instance(unmanned: Rig) -> None:
         await p.at_work(first, second)
         names = {instance_of(worker) for worker in (first, second)}
         assert len(names) == 2
+
+    unmanned.run(test)
+
+
+@pytest.mark.parametrize("part", ["postgres", "kafka"])
+def test_a_worker_ends_when_told_whatever_hangs(unmanned: Rig, part: str) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        await p.activity(mentor, "2026-01-01")
+        await p.settle()
+        await p.activity(mentor, "2026-01-02")
+        p.stack.pause(part)
+        try:
+            code = await asyncio.to_thread(worker.ask_to_end, ENDS_WITHIN)
+        finally:
+            p.stack.resume(part)
+        assert code == 0
+        await p.at_work(worker)
+        await p.until(lambda: p.award(mentor, badge))
+        await p.settle(60)
+        assert await p.events(mentor, badge) == ["granted"]
 
     unmanned.run(test)

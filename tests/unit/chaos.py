@@ -162,7 +162,7 @@ class World:
         return gate, tools
 
     def _begin(self, tools: Tools) -> None:
-        lane = Lane(0, tools, lambda: len(self.log.records[0]))
+        lane = Lane(0, tools, lambda: len(self.log.records[0]), lambda _: None)
         self._lanes.append((lane, asyncio.create_task(lane.run())))
 
     async def _something_else(self, tools: Tools) -> None:
