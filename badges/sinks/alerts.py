@@ -64,7 +64,7 @@ DataKind: TypeAlias = Literal[
 """Something in the database, or of what arrives, needs a person; the rest goes on."""
 
 AlertKind: TypeAlias = Literal[
-    BreakKind, OutageKind, DataKind, "log_unreachable", "partition_failed"
+    BreakKind, OutageKind, DataKind, "log_unreachable", "partition_failed", "nobody_works"
 ]
 """Every kind of alert; docs/operations.md says what to do about each."""
 

@@ -39,7 +39,7 @@ class Cluster:
         options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
         self._admin = AIOKafkaAdminClient(**options)
         self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-            **options, enable_auto_commit=False
+            **options, enable_auto_commit=False, isolation_level="read_committed"
         )
         self._started = False
 
@@ -124,7 +124,7 @@ class Cluster:
         return _in_order(await self._consumer.beginning_offsets(_places(topic)))
 
     async def ends(self, topic: Topic) -> list[int]:
-        """Each partition's end: the offset that the next record will get."""
+        """Each partition's end: the next record's offset, or that of the first one uncommitted."""
         await self.start()
         return _in_order(await self._consumer.end_offsets(_places(topic)))
 

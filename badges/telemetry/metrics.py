@@ -20,3 +20,4 @@ FENCED = Counter("badges_turns_fenced", "Turns refused because the position had 
 RETRIES = Counter("badges_retries", "Attempts that failed because something was away.")
 NEXT_OFFSET = Gauge("badges_next_offset", "The next offset to decide.", ["partition"])
 MENTORS = Gauge("badges_mentors", "Ledgers held in memory.", ["partition"])
+BEHIND = Gauge("badges_behind_records", "Records that wait to be decided.", ["partition"])

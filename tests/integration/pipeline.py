@@ -51,10 +51,14 @@ class Pipeline:
         """A session of its own, which no pool looks after: it may die with its server."""
         return await asyncpg.connect(self._url)
 
+    def role_url(self, role: str) -> str:
+        """A role's URL of this pipeline's database."""
+        return self.stack.role_url(role, self._url)
+
     def worker(self, **settings: str) -> Worker:
         """A new worker of this log, not started yet; `settings` are further BADGES_* variables."""
         environment = {
-            "BADGES_DATABASE_URL": self.stack.role_url("badges_worker", self._url),
+            "BADGES_DATABASE_URL": self.role_url("badges_worker"),
             "BADGES_KAFKA_BOOTSTRAP": self.stack.kafka_bootstrap,
             "BADGES_CONNECT_URL": self.stack.connect_url,
             "BADGES_PREFIX": self.site.prefix,

@@ -28,7 +28,7 @@ class Worker:
     def __init__(self, stack: Stack, environment: Mapping[str, str]) -> None:
         self.name = f"test-worker-{next(_numbers)}"
         self._stack = stack
-        self._environment = environment
+        self.environment = environment
         self._process: psutil.Process | None = None
         self._log_start = 0
         self.module = "badges.console.cli.main"
@@ -53,7 +53,7 @@ class Worker:
         self.wanted = True
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         line = [sys.executable, "-m", self.module, "worker"]
-        command = processes.Command(self.name, line, environment=self._environment)
+        command = processes.Command(self.name, line, environment=self.environment)
         self._process = processes.spawn(self._stack.infra.layout, command)
 
     def kill(self) -> None:

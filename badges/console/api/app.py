@@ -1,13 +1,17 @@
 """The API as one application: its parts are put together here."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
 from badges.console.api import health, metrics
 from badges.console.settings import Settings
+from badges.sinks.alerts import PostgresAlerts
 from badges.sinks.pool import create_pool
+from badges.streams.backlog import watch_backlog
+from badges.streams.cluster import Cluster
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -16,13 +20,17 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = settings
-        pool = await create_pool(
-            settings.database_url.get_secret_value(),
-            application_name="badges api",
-            role="badges_api",
-        )
-        async with pool:
-            app.state.pool = pool
+        async with AsyncExitStack() as stack:
+            pool = await create_pool(
+                settings.database_url.get_secret_value(),
+                application_name="badges api",
+                role="badges_api",
+            )
+            app.state.pool = await stack.enter_async_context(pool)
+            cluster = Cluster(settings.kafka_access())
+            stack.push_async_callback(cluster.close)
+            watching = asyncio.create_task(watch_backlog(pool, cluster, PostgresAlerts(pool)))
+            stack.callback(watching.cancel)
             yield
 
     app = FastAPI(
