@@ -15,6 +15,7 @@ import prometheus_client
 import structlog
 
 from badges.console.problems import Problem
+from badges.console.schema.log_types import log_types
 from badges.console.settings import Settings
 from badges.sinks.alerts import PostgresAlerts
 from badges.sinks.base import Unavailable
@@ -26,6 +27,7 @@ from badges.streams import generations
 from badges.streams.agreement import Agreement
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
+from badges.streams.column_types import PostgresColumnTypes
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.errors import GenerationClosed
@@ -36,6 +38,7 @@ from badges.streams.log import KafkaLog
 from badges.streams.outages import tell_outages
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
+from badges.streams.setting_aside import SettingAside
 from badges.streams.wal import PostgresWal
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
@@ -185,7 +188,9 @@ async def _assemble(
     continuity = Continuity(generation, pool, cluster, connect)
     tools = Tools(
         sink=sink,
-        dead_letters=dead_letters,
+        aside=SettingAside(
+            generation.topic, dead_letters, PostgresColumnTypes(pool, log_types()), alerts
+        ),
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),

@@ -120,7 +120,11 @@ class Sink(Protocol):
 
 
 class DeadLetter(Struct, frozen=True):
-    """Input that could not be used: where it was, why, and the original bytes, key and value."""
+    """Input that could not be used: where it was, why, and the original bytes, key and value.
+
+    `table` and `row_id` say which row it is of, where that could be read. Letters with a
+    `badge_definition_id` are decisions that Postgres refused, as older versions kept them.
+    """
 
     log_id: str
     partition: int
@@ -130,6 +134,8 @@ class DeadLetter(Struct, frozen=True):
     key: bytes | None = None
     value: bytes | None = None
     badge_definition_id: str | None = None
+    table: str | None = None
+    row_id: str | None = None
 
 
 class DeadLetters(Protocol):

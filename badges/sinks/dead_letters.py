@@ -13,6 +13,9 @@ from badges.sinks.base import DeadLetter, Unavailable
 
 log = structlog.get_logger(__name__)
 
+UNREADABLE = "unreadable"
+"""The subject of letters of which not even the table can be read."""
+
 LARGEST_KEY = 1_000
 """Bytes of an original key that are kept; ours have 36."""
 
@@ -29,6 +32,11 @@ def key_of(letter: DeadLetter) -> str:
     if letter.badge_definition_id is None:
         return place
     return f"{place}/{letter.badge_definition_id}/{(letter.key or b'').decode(errors='replace')}"
+
+
+def subject_of(letter: DeadLetter) -> str:
+    """Whom the alert of a letter is about: its table, or UNREADABLE where none can be told."""
+    return letter.table or UNREADABLE
 
 
 def encode(letter: DeadLetter) -> bytes:

@@ -16,7 +16,6 @@ import structlog
 from badges.sinks.alerts import Alerts
 from badges.sinks.base import (
     DeadLetter,
-    DeadLetters,
     Disconnected,
     Fenced,
     Outcome,
@@ -31,8 +30,10 @@ from badges.streams.gate import Gate
 from badges.streams.log import Log, Message
 from badges.streams.partition import Partition, decide_all, rule_named
 from badges.streams.records import Record
-from badges.streams.recovery import Recovery
+from badges.streams.recovery import BegunUnusable, Recovery
 from badges.streams.rule_versions import Versions
+from badges.streams.setting_aside import SettingAside
+from badges.streams.unusable import Outline
 from badges.telemetry import metrics
 
 Answer = TypeVar("Answer")
@@ -44,6 +45,8 @@ FOLD_SLICE = 1000
 """Records folded between two turns of the event loop."""
 UNKNOWN_RULE_SECONDS = 30.0
 """How long a row waits for a version of what it names to become visible."""
+LOOK_SECONDS = 1.0
+"""How often a partition that stands still looks whether it may go on."""
 IDLE_SECONDS = 1.0
 """How long a lane waits for work before it looks whether it missed any."""
 
@@ -63,7 +66,7 @@ class Tools:
     """What the lanes of a process share."""
 
     sink: Sink
-    dead_letters: DeadLetters
+    aside: SettingAside
     versions: Versions
     source: Log
     recovery: Recovery
@@ -94,6 +97,8 @@ class Lane:
         self._waiting_at = -1
         self._waited = 0.0
         """How long a record, at which offset, has waited for a version of what it names."""
+        self._stood = True
+        """Whether there may be an alert that this partition stands still: an earlier process's."""
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -106,14 +111,18 @@ class Lane:
 
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
+        excused: frozenset[str] = frozenset()
         while True:
             try:
-                await self._follow(await self._tools.recovery.restore(self.partition))
+                await self._follow(await self._tools.recovery.restore(self.partition, excused))
             except Fenced as fenced:
                 metrics.FENCED.inc()
                 self._log.warning("state thrown away", reason=str(fenced))
             except LogBroken as broken:
                 await self._tools.gate.broken(broken)
+            except BegunUnusable as begun:
+                await self._until_readable(begun.unusable, begun.offset)
+                excused |= {begun.unusable.table or ""}
 
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
@@ -127,6 +136,7 @@ class Lane:
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
                     await self._tools.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
+                    await self._stands_no_more()
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
@@ -162,6 +172,7 @@ class Lane:
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
+        state.excused = excused = set[str]()
         while True:
             await self._take_up(state)
             stopped_at = await self._fold(state, messages)
@@ -169,7 +180,11 @@ class Lane:
                 await self._write(state)
             if stopped_at is None:
                 return
-            await self._until_known(state, stopped_at)
+            if not isinstance(stopped_at, Outline):
+                await self._until_known(state, stopped_at)
+            elif await self._until_readable(stopped_at, state.next_offset, state):
+                # What is in hand was in the log before we looked; whatever comes is looked at anew.
+                excused.add(stopped_at.table or "")
 
     async def _take_up(self, state: Partition) -> None:
         newer = self._tools.versions.newer_than(state.taken)
@@ -206,7 +221,30 @@ class Lane:
             subject=rule_named(record),
         )
 
-    async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | None:
+    async def _until_readable(
+        self, unusable: Outline, offset: int, state: Partition | None = None
+    ) -> bool:
+        """Stand still while the columns of a table have types that the log cannot carry.
+
+        False once there are new versions for `state` to take up meanwhile; then ask again.
+        """
+        while True:
+            wrong = await self._until_available(lambda: self._tools.aside.wrong_types(unusable))
+            if not wrong:
+                await self._stands_no_more()
+                return True
+            self._stood = True
+            await self._tools.aside.tell_standing(self.partition, offset, unusable, wrong)
+            await asyncio.sleep(LOOK_SECONDS)
+            if state is not None and self._tools.versions.newer_than(state.taken):
+                return False
+
+    async def _stands_no_more(self) -> None:
+        if self._stood:
+            await self._tools.aside.close_standing(self.partition)
+            self._stood = False
+
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | Outline | None:
         for first in range(0, len(messages), FOLD_SLICE):
             stopped_at = state.fold(messages[first : first + FOLD_SLICE])
             if stopped_at is not None:
@@ -217,7 +255,7 @@ class Lane:
     async def _write(self, state: Partition) -> None:
         letters, turn = state.letters, state.close_turn()
         if letters:
-            await self._until_available(lambda: self._tools.dead_letters.send(letters))
+            await self._until_available(lambda: self._tools.aside.keep(letters))
         with metrics.TURN_SECONDS.time():
             outcome = await self._until_available(lambda: self._tools.sink.write(turn))
         self._decided(turn.end)

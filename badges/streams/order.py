@@ -1,7 +1,18 @@
 """The order of the stream: which rows were sent before, and which are of a second snapshot."""
 
+from typing import Protocol
+
 from badges.streams.errors import LogBroken
-from badges.streams.records import Record, stream_order
+from badges.streams.records import stream_order
+
+
+class Placed(Protocol):
+    """A record, whatever else it says: where it is in the WAL and in the stream."""
+
+    @property
+    def lsn(self) -> int | None: ...  # noqa: D102
+    @property
+    def sequence(self) -> str | None: ...  # noqa: D102
 
 
 class StreamOrder:
@@ -17,7 +28,7 @@ class StreamOrder:
         self._sent_before = False
         self._snapshot_lsn: int | None = None
 
-    def sent_before(self, record: Record) -> bool:
+    def sent_before(self, record: Placed) -> bool:
         """Whether a connector that began again sends a row once more.
 
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
@@ -30,7 +41,7 @@ class StreamOrder:
             self._mark = max(place, self._mark)
         return self._sent_before
 
-    def check_snapshot(self, record: Record, offset: int) -> None:
+    def check_snapshot(self, record: Placed, offset: int) -> None:
         """Raise LogBroken unless a snapshot's row is of the one that the log began with."""
         where = f"offset {offset} of partition {self._partition}"
         if offset >= self._start:

@@ -5,7 +5,7 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 
 from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
@@ -20,6 +20,7 @@ from badges.streams.records import (
     decode,
     mentor_of,
 )
+from badges.streams.unusable import MOST_IN_A_ROW, Outline, outline
 from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
@@ -50,6 +51,10 @@ class Partition:
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
         self._turn_start = 0
+        self.excused: Container[str] = ()
+        """Tables of which any number of records in a row may be unusable, for the time being."""
+        self._in_a_row: dict[str, int] = {}
+        """The records in a row of each table that could not be used, up to the last one."""
         self._given_up: set[str] = set()
         self._order = StreamOrder(number, start)
         self._draft = _Draft()
@@ -86,12 +91,13 @@ class Partition:
             if self.turn == 0:
                 self._draft.touched[mentor] = ledger
 
-    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | None:
+    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | Outline | None:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
 
-        Returns None when all are folded, or the record before which it stopped, because it names an
-        organization or definition of which no version was taken up: it can be on its way. Not
-        `waiting`, all are folded; an unknown organization is in UTC. Raises LogBroken.
+        Returns None when all are folded, or the record before which it stopped: a Record that names
+        an organization or definition of which no version was taken up, for it can be on its way; or
+        the Outline of one that is one too many in a row that cannot be used, unless its table is
+        `excused`. Not `waiting`, an unknown organization is in UTC. Raises LogBroken.
         """
         order, start = self._order, self.start
         for message in messages:
@@ -102,10 +108,14 @@ class Partition:
                 record = decode(message.value or b"")
                 sent_before = order.sent_before(record)
             except UNREADABLE as error:
-                self._set_aside(message, error)
+                one_too_many = self._fold_unusable(message, error)
+                if one_too_many is not None:
+                    return one_too_many
             else:
                 if record.op == "r":
                     order.check_snapshot(record, offset)
+                if self._in_a_row and not sent_before and record.op != "d":
+                    self._in_a_row.pop(str(record.__struct_config__.tag), None)
                 if offset < start:
                     self._put_or_drop(record)
                 elif sent_before:
@@ -201,11 +211,12 @@ class Partition:
         ledger = self.ledgers.get(mentor)
         table = TABLES[type(record)]
         if record.op == "d":
-            if ledger is None or not table.drop(ledger, record.id):
+            if ledger is None:
                 return None
+            changed = table.drop(ledger, record.id)
             if ledger.empty:
                 del self.ledgers[mentor]
-            return ledger
+            return ledger if changed else None
         if ledger is None:
             ledger = self.ledgers[mentor] = Ledger(mentor)
         return ledger if table.put(ledger, record) else None
@@ -219,7 +230,46 @@ class Partition:
         known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
         return not known
 
-    def _set_aside(self, message: Message, error: Exception) -> None:
+    def _is_one_too_many(self, unusable: Outline) -> bool:
+        """Whether so many records of its table could not be used that somebody has to look."""
+        table = unusable.table
+        return (
+            table is not None
+            and self._in_a_row.get(table, 0) >= MOST_IN_A_ROW
+            and table not in self.excused
+            and unusable.op != "d"
+        )
+
+    def _fold_unusable(self, message: Message, error: Exception) -> Outline | None:
+        """Set a record aside; its row counts as gone, an event like any other.
+
+        Returns the record if it is one too many; nothing was done then.
+        """
+        unusable, offset = outline(message.value or b""), message.offset
+        if unusable.op == "r":
+            self._order.check_snapshot(unusable, offset)
+        if self._order.sent_before(unusable) and offset >= self.start:
+            return None
+        if self._is_one_too_many(unusable):
+            return unusable
+        deletion = unusable.deletion()
+        if deletion is None or unusable.op != "d":
+            self._set_aside(message, unusable, error)
+        if deletion is None:
+            return None
+        mentor = mentor_of(deletion)
+        text = unusable.known_text(self.ledgers.get(mentor))
+        if offset < self.start:
+            self._put_or_drop(deletion)
+        else:
+            self._fold_event(deletion, offset)
+        if text is not None and unusable.op != "d":
+            self.ledgers.setdefault(mentor, Ledger(mentor)).remember(deletion.id, text)
+        return None
+
+    def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:
+        if unusable.table is not None and unusable.op != "d":
+            self._in_a_row[unusable.table] = self._in_a_row.get(unusable.table, 0) + 1
         self._draft.letters.append(
             DeadLetter(
                 log_id=self.log_id,
@@ -229,6 +279,8 @@ class Partition:
                 at=_moment(message.timestamp),
                 key=message.key,
                 value=message.value,
+                table=unusable.table,
+                row_id=unusable.id,
             )
         )
 

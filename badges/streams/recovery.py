@@ -7,7 +7,7 @@ and nothing is written. So state needs no changelog, and cannot disagree with th
 import asyncio
 from bisect import bisect_left
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from itertools import groupby
 
 import structlog
@@ -18,11 +18,24 @@ from badges.streams.generations import Generation
 from badges.streams.log import Log, Message
 from badges.streams.partition import Partition, decide_all
 from badges.streams.rule_versions import Versions
+from badges.streams.unusable import TABLE_NAMES, Outline
 
 FOLD_SLICE = 100
 """Records folded between two turns of the event loop."""
 
 log = structlog.get_logger(__name__)
+
+
+class BegunUnusable(Exception):
+    """Among the rows from before the log's start are too many in a row that cannot be used.
+
+    `unusable` is the first of them that is one too many, at `offset`.
+    """
+
+    def __init__(self, unusable: Outline, offset: int) -> None:
+        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
+        self.unusable = unusable
+        self.offset = offset
 
 
 class Recovery:
@@ -34,21 +47,27 @@ class Recovery:
         self._versions = versions
         self._log = log
 
-    async def restore(self, partition: int) -> Partition:
-        """The state at the partition's position, waiting for what is away. Raises LogBroken."""
+    async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
+        """The state at the partition's position, waiting for what is away. Raises LogBroken.
+
+        Before the first turn of all, when nobody was decided yet, too many records in a row that
+        cannot be used raise BegunUnusable, unless their table is excused.
+        """
         for delay in delays():
             try:
                 position = await self._sink.position(self._generation.log_id, partition)
                 if position is not None:
-                    return await self._replay(partition, position)
+                    return await self._replay(partition, position, excused)
                 log.warning("the log is not live, waiting", partition=partition)
             except Unavailable as error:
                 log.warning("state cannot be read yet", partition=partition, error=str(error))
             await asyncio.sleep(delay)
         raise AssertionError("delays never end")
 
-    async def _replay(self, number: int, position: Position) -> Partition:
+    async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
         state = Partition(self._generation.log_id, number, self._generation.starts[number])
+        # What was decided once, was looked into then.
+        state.excused = excused if position.turn == 0 else TABLE_NAMES
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
@@ -57,7 +76,9 @@ class Recovery:
                 before = chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)]
                 state.fold(before, waiting=False)
                 await self._take_up(state, *turns.popleft())
-            state.fold(chunk, waiting=False)
+            stopped_at = state.fold(chunk, waiting=False)
+            if isinstance(stopped_at, Outline):
+                raise BegunUnusable(stopped_at, state.next_offset)
             await asyncio.sleep(0)
         for turn in turns:
             await self._take_up(state, *turn)

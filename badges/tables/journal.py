@@ -65,10 +65,13 @@ class Journal:
         "news",
         "removed",
         "rows",
+        "texts",
     )
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.texts: dict[str, str] | None = None
+        """The type or course of rows that count as gone, because what they say is unusable."""
         self.changes: list[Change] = []
         self.minutes = 0
         """Minutes of all rows that ever came: never less than the minutes of those present."""
@@ -125,6 +128,7 @@ class Journal:
 
     def drop_activity(self, activity_id: str) -> bool:
         """An activity went, or moved to another mentor."""
+        self.forget(activity_id)
         old = self.rows.pop(activity_id, None)
         if old is None:
             return False
@@ -137,9 +141,23 @@ class Journal:
         self.due = 0
 
     def activity_type(self, activity_id: str) -> str | None:
-        """The type of an activity that is there."""
+        """The type of an activity that is there, or is remembered."""
         row = self.rows.get(activity_id)
-        return None if row is None else type_name(row & TYPE_MASK)
+        return self.text(activity_id) if row is None else type_name(row & TYPE_MASK)
+
+    def remember(self, row_id: str, text: str) -> None:
+        """Keep the type or course of a row that counts as gone: it need not be sent again."""
+        self.texts = self.texts or {}
+        self.texts[row_id] = text
+
+    def text(self, row_id: str) -> str | None:
+        """The type or course of a row that counts as gone, if it is remembered."""
+        return self.texts.get(row_id) if self.texts else None
+
+    def forget(self, row_id: str) -> None:
+        """A row is gone for good, or there again."""
+        if self.texts:
+            self.texts.pop(row_id, None)
 
     def put_pause(self, row: Pause) -> bool:
         """A pause came or changed: runs are linked anew where it lies."""

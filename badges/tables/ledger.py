@@ -39,7 +39,8 @@ class Ledger(Journal):
     @property
     def empty(self) -> bool:
         """Whether nothing is left, so that the ledger may be discarded."""
-        return not (self.mentor or self.rows or self.trainings or self._pauses or self.held)
+        rows = self.rows or self.trainings or self._pauses or self.texts
+        return not (self.mentor or rows or self.held)
 
     def put_mentor(self, row: Mentor) -> bool:
         """The mentor's own row came or changed."""
@@ -72,6 +73,7 @@ class Ledger(Journal):
 
     def drop_training(self, training_id: str) -> bool:
         """A training completion went."""
+        self.forget(training_id)
         old = self.trainings.pop(training_id, None)
         if old is None:
             return False
@@ -84,9 +86,9 @@ class Ledger(Journal):
         return True
 
     def course(self, training_id: str) -> str | None:
-        """The course of a training completion that is there."""
+        """The course of a training completion that is there, or is remembered."""
         training = self.trainings.get(training_id)
-        return None if training is None else training[0]
+        return self.text(training_id) if training is None else training[0]
 
     def put_award(self, row: Award) -> bool:
         """An award as somebody wrote it, or as it was found: it replaces what was believed."""

@@ -10,12 +10,14 @@ from badges.sinks.base import Outcome, Turn
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
+from badges.streams.column_types import MemoryColumnTypes
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.kafka import KafkaAccess
 from badges.streams.lane import Tools
 from badges.streams.log import KafkaLog
 from badges.streams.recovery import Recovery
+from badges.streams.setting_aside import SettingAside
 from badges.streams.worker import Worker, WorkerOptions
 from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
@@ -64,7 +66,7 @@ async def race(filled: Filled) -> Lap:
     log = generation(filled)
     tools = Tools(
         sink=sink,
-        dead_letters=MemoryDeadLetters(),
+        aside=SettingAside(filled.topic, MemoryDeadLetters(), MemoryColumnTypes(), alerts),
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),

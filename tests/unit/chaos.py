@@ -20,12 +20,14 @@ from badges.sinks.base import Outcome, Turn, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
+from badges.streams.column_types import MemoryColumnTypes
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.log import MemoryLog
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
+from badges.streams.setting_aside import SettingAside
 from badges.tables.periods import day_number
 from badges.tables.types import Award, DefinitionVersion, Mentor, Version, rule_key
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
@@ -100,6 +102,7 @@ class World:
         self.versions = Versions()
         self.letters = MemoryDeadLetters()
         self.alerts = MemoryAlerts()
+        self.types = MemoryColumnTypes()
         self.sink = UnreliableSink(self.random, self.letters)
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
@@ -151,7 +154,7 @@ class World:
         gate = Gate(look, condemn, self.alerts)
         tools = Tools(
             sink=self.sink,
-            dead_letters=self.letters,
+            aside=SettingAside("log", self.letters, self.types, self.alerts),
             versions=self.versions,
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
