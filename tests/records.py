@@ -1,6 +1,8 @@
 """Records as Kafka Connect writes them to the mentor log, for tests."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec.structs
@@ -15,6 +17,7 @@ TABLE_OF: dict[type, str] = {
     Pause: "mentor_pauses",
     Award: "badge_awards",
 }
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 FILLERS = {
     "organization_id": "",
     "active": True,
@@ -61,6 +64,30 @@ def value(row: Any, op: str, *, lsn: int = 0, commit: int | None = None, xid: in
     return json.dumps(columns | meta).encode()
 
 
+AFTER_ALL_DAYS = 2_146_033_979
+"""What Debezium sends for the date infinity."""
+
+UNUSABLE: dict[type, list[dict[str, Any]]] = {
+    Mentor: [{"active": "yes"}],
+    Activity: [
+        {"activity_date": AFTER_ALL_DAYS},
+        {"activity_date": "2026-01-01"},
+        {"duration_minutes": -1},
+        {"duration_minutes": "30"},
+        {"activity_type": 7},
+    ],
+    TrainingCompletion: [{"completed_on": AFTER_ALL_DAYS}, {"course_code": ["basic"]}],
+    Pause: [{"starts_on": "2026-01-01"}, {"ends_on": 1.5}],
+    Award: [{"earned_at": "infinity"}, {"definition_version": "1"}],
+}
+"""Columns of each table as nobody can use them."""
+
+
+def unusable(text: bytes, columns: Mapping[str, Any]) -> bytes:
+    """The same record with other columns; of a delete those are fillers."""
+    return json.dumps(json.loads(text) | columns).encode()
+
+
 class Writer:
     """Appends rows to a partition of a memory log, each as a transaction of its own."""
 
@@ -86,6 +113,10 @@ class Writer:
         """A row that was deleted."""
         return self._streamed(row, "d")
 
+    def unusable(self, row: Any, columns: Mapping[str, Any], op: str = "u") -> Record:
+        """A row that was inserted, changed or deleted, with columns that nobody can use."""
+        return self._streamed(row, op, columns)
+
     def again(self, record: Record) -> Record:
         """The same record once more, as a connector sends it that begins again."""
         return self.log.append(self.partition, record.key, record.value)
@@ -94,9 +125,10 @@ class Writer:
         """Anything at all."""
         return self.log.append(self.partition, b"m", text)
 
-    def _streamed(self, row: Any, op: str) -> Record:
+    def _streamed(self, row: Any, op: str, columns: Mapping[str, Any] = NOTHING) -> Record:
         self._lsn += 10
-        return self._append(row, value(row, op, lsn=self._lsn, commit=self._lsn, xid=self._lsn))
+        text = value(row, op, lsn=self._lsn, commit=self._lsn, xid=self._lsn)
+        return self._append(row, unusable(text, columns) if columns else text)
 
     def _append(self, row: Any, text: bytes) -> Record:
         mentor = row.id if isinstance(row, Mentor) else row.peer_mentor_id

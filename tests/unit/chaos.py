@@ -20,7 +20,7 @@ from badges.sinks.base import Outcome, Turn, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import MemorySink
 from badges.streams.agreement import Agreement
-from badges.streams.column_types import MemoryColumnTypes
+from badges.streams.column_types import MemoryColumnTypes, WrongType
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.lane import Batch, Lane, Tools
@@ -31,7 +31,7 @@ from badges.streams.setting_aside import SettingAside
 from badges.tables.periods import day_number
 from badges.tables.types import Award, DefinitionVersion, Mentor, Version, rule_key
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
-from tests.records import Writer
+from tests.records import UNUSABLE, Writer
 
 LOG = "log"
 
@@ -95,8 +95,10 @@ class NoWal:
 class World:
     """One partition's database and log, with a lane or two that follow it."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, unusable: float = 0.0) -> None:
+        """So many of the rows of activities, completions and pauses say what nobody can use."""
         self.random = Random(seed)
+        self._unusable = unusable
         self.log = MemoryLog()
         self.writer = Writer(self.log)
         self.versions = Versions()
@@ -123,7 +125,10 @@ class World:
         self._begin(tools)
         for happening in story[found:]:
             self._happen(happening)
+            if self.random.random() < self._unusable:
+                self._change_a_type()
             await self._something_else(tools)
+        self.types.wrong_now.clear()
         await self._settle(tools)
         for _, task in self._lanes:
             task.cancel()
@@ -163,6 +168,16 @@ class World:
             alerts=self.alerts,
         )
         return gate, tools
+
+    def _change_a_type(self) -> None:
+        """Change a column's type, or change all of them back."""
+        if self.types.wrong_now:
+            self.types.wrong_now.clear()
+        else:
+            table, column = self.random.choice(
+                [("activities", "duration_minutes"), ("mentor_pauses", "starts_on")]
+            )
+            self.types.wrong_now.append(WrongType(table, column, "text"))
 
     def _begin(self, tools: Tools) -> None:
         lane = Lane(0, tools, lambda: len(self.log.records[0]), lambda _: None)
@@ -257,7 +272,9 @@ class World:
             self.rows[key] = row
         if isinstance(row, Mentor):
             self.sink.insert_mentor(row.id)
-        if before_start and self.random.random() < 0.5 and not isinstance(row, Award):
+        if not isinstance(row, Award | Mentor) and self.random.random() < self._unusable:
+            self.writer.unusable(row, self.random.choice(UNUSABLE[type(row)]), op)
+        elif before_start and self.random.random() < 0.5 and not isinstance(row, Award):
             self.writer.snapshot(row)
         else:
             self.writer.put(row, op)
@@ -282,7 +299,10 @@ class World:
         row = self.rows.pop((gone.kind, gone.row_id), None)
         if row is None:
             return
-        self.writer.delete(row)
+        if self.random.random() < self._unusable:
+            self.writer.unusable(row, self.random.choice(UNUSABLE[type(row)]), "d")
+        else:
+            self.writer.delete(row)
         if gone.kind is Mentor:
             for award in list(self.sink.awards_by_id.values()):
                 self.writer.delete(award)

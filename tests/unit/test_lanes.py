@@ -5,6 +5,7 @@ import os
 import msgspec.structs
 import pytest
 
+from badges.streams import partition
 from badges.tables.types import Award, Mentor
 from tests.unit.chaos import World, as_stored, run
 
@@ -22,20 +23,40 @@ def with_dates_of(found: Award | None, wanted: Award) -> Award:
     return msgspec.structs.replace(wanted, earned_on=on, tier_earned_on=tier_on)
 
 
+async def live(world: World) -> None:
+    """Tell a story of 60 events, and compare what is there at its end with the reference."""
+    await world.live(60)
+    reference = world.expected()
+    found = await world.awards()
+    wanted = {
+        definition: with_dates_of(found.get(definition), as_stored(award))
+        for definition, award in reference.awards.items()
+    }
+    assert found == wanted
+    stats = world.sink.stats.get("m")
+    assert stats == (reference.stats() if reference.rows[Mentor] else None)
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
     async def story() -> None:
         world = World(seed)
-        await world.live(60)
-        reference = world.expected()
-        found = await world.awards()
-        wanted = {
-            definition: with_dates_of(found.get(definition), as_stored(award))
-            for definition, award in reference.awards.items()
-        }
-        assert found == wanted
-        stats = world.sink.stats.get("m")
-        assert stats == (reference.stats() if reference.rows[Mentor] else None)
+        await live(world)
         assert not world.alerts.alerts
+
+    run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition, "MOST_IN_A_ROW", 2)
+
+    async def story() -> None:
+        world = World(seed, unusable=0.3)
+        await live(world)
+        told = {alert.subject for alert in world.alerts.alerts if alert.resolved_at is None}
+        assert told == {letter.table for letter in world.letters.letters.values()}
 
     run(story())

@@ -15,7 +15,28 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from badges.streams.kafka import KafkaAccess
-from badges.streams.records import UNREADABLE, AwardRecord, Record, decode
+from badges.streams.records import UNREADABLE, AwardRecord, MentorRecord, Record, decode
+from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+
+KINDS: Mapping[str, type] = {
+    "peer_mentors": Mentor,
+    "activities": Activity,
+    "training_completions": TrainingCompletion,
+    "mentor_pauses": Pause,
+    "badge_awards": Award,
+}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A row that is there no more, for all that is known: deleted, or changed to what says nothing.
+
+    `mentor` is the id of the mentor whose row it is.
+    """
+
+    kind: type
+    id: str
+    mentor: str
 
 
 @dataclass(frozen=True)
@@ -69,24 +90,61 @@ def _places(topic: str, partitions: int) -> list[TopicPartition]:
     return [TopicPartition(topic, partition) for partition in range(partitions)]
 
 
-def events(records: Sequence[Raw], start: int) -> Iterator[tuple[int, Record]]:
-    """The records that count, with their offsets: no unreadable ones, none that is sent again.
+def events(records: Sequence[Raw], start: int) -> Iterator[tuple[int, Record | Lost]]:
+    """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the
     commit, lies below that of a row before it.
     """
     last = (0, 0)
     for raw in records:
-        try:
-            record = decode(raw.value)
-            place = place_of(record.sequence)
-        except UNREADABLE:
-            continue
+        told, place = _read(raw.value)
         if place is not None:
             if place < last and raw.offset >= start:
                 continue
             last = max(last, place)
-        yield raw.offset, record
+        if told is not None:
+            yield raw.offset, told
+
+
+def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
+    """What a record says, if anything, and its place in the stream, if it has one."""
+    try:
+        record = decode(value)
+        place = place_of(record.sequence)
+    except UNREADABLE:
+        return _read_unusable(value)
+    if record.op != "d":
+        return record, place
+    mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
+    return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor), place
+
+
+def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
+    """What is left of a record that cannot be used: its row is known no more."""
+    try:
+        fields = json.loads(value)
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(fields, dict):
+        return None, None
+    try:
+        place = place_of(fields.get("__source_sequence"))
+    except (ValueError, TypeError):
+        place = None
+    return _lost(fields), place
+
+
+def _lost(fields: Mapping[str, Any]) -> Lost | None:
+    """The row that a record without a meaning is of: it is known no more, or deleted."""
+    table, row, op = fields.get("__table"), fields.get("id"), fields.get("__op")
+    mentor = row if table == "peer_mentors" else fields.get("peer_mentor_id")
+    kind = KINDS.get(table) if isinstance(table, str) else None
+    if kind is None or not isinstance(row, str) or not isinstance(mentor, str):
+        return None
+    if op != "d" and kind in (Mentor, Award):
+        return None
+    return Lost(kind, row, mentor)
 
 
 def place_of(sequence: str | None) -> tuple[int, int] | None:
@@ -97,6 +155,6 @@ def place_of(sequence: str | None) -> tuple[int, int] | None:
     return None if commit is None else (int(commit), int(row))
 
 
-def is_output(record: Record) -> bool:
+def is_output(record: Record | Lost) -> bool:
     """Whether the worker wrote the row itself, after the start: an outcome, not a cause."""
-    return isinstance(record, AwardRecord) and record.op != "d" and record.changed_by == "rule"
+    return isinstance(record, AwardRecord) and record.changed_by == "rule"

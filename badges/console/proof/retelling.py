@@ -5,24 +5,17 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from badges.console.proof.log_reading import Raw, events, is_output
+from badges.console.proof.log_reading import Lost, Raw, events, is_output
 from badges.console.proof.recorded import TakenUp
 from badges.console.proof.reference import Reference
 from badges.streams.records import AwardRecord, MentorRecord, Record
 from badges.tables.decisions import Cause
 from badges.tables.types import (
-    Activity,
-    Award,
-    Mentor,
-    Pause,
     RuleKey,
     Taken,
-    TrainingCompletion,
     Version,
     rule_key,
 )
-
-KINDS = (Mentor, Activity, TrainingCompletion, Pause)
 
 
 def retell(
@@ -88,21 +81,20 @@ class _Story:
             reference.take_up(new)
             self._name_awards(reference, told, Cause(self._log_id, self._partition, offset, turn))
 
-    def tell(self, offset: int, record: Record) -> None:
+    def tell(self, offset: int, record: Record | Lost) -> None:
         """One record; before the start it is only taken note of."""
         if offset >= self._start and is_output(record):
             return
-        mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
+        mentor = _mentor(record)
         reference = self.mentors.get(mentor)
         if reference is None:
-            if record.op == "d":
+            if isinstance(record, Lost):
                 return
             reference = self.mentors[mentor] = Reference(mentor)
             reference.take_up(self._versions)
         told = len(reference.events)
-        if record.op == "d":
-            kind = Award if isinstance(record, AwardRecord) else _kind(record)
-            (reference.lost if offset < self._start else reference.delete)(kind, record.id)
+        if isinstance(record, Lost):
+            (reference.lost if offset < self._start else reference.delete)(record.kind, record.id)
         else:
             row = record.award() if isinstance(record, AwardRecord) else record
             (reference.found if offset < self._start else reference.put)(row)
@@ -119,5 +111,7 @@ class _Story:
                 reference.awards[definition] = replace(award, id=named)
 
 
-def _kind(record: Record) -> type:
-    return next(kind for kind in KINDS if isinstance(record, kind))
+def _mentor(record: Record | Lost) -> str:
+    if isinstance(record, Lost):
+        return record.mentor
+    return record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
