@@ -144,3 +144,7 @@ class DeadLetters(Protocol):
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Return when the letters are durable. Raises Unavailable."""
         ...
+
+    async def remove(self, keys: Collection[str]) -> None:
+        """Return when the letters under these keys are gone for good. Raises Unavailable."""
+        ...

@@ -1,8 +1,9 @@
 """Dead letters: unusable input, kept with its reason under a key that names its position."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -13,6 +14,9 @@ from badges.sinks.base import DeadLetter, Unavailable
 
 log = structlog.get_logger(__name__)
 
+CHUNK = 1_000
+"""Records that are written at a time: each lot has its own patience."""
+
 UNREADABLE = "unreadable"
 """The subject of letters of which not even the table can be read."""
 
@@ -21,6 +25,19 @@ LARGEST_KEY = 1_000
 
 LARGEST_VALUE = 400_000
 """Bytes of an original value that are kept; a message is then well below Kafka's usual 1 MiB."""
+
+
+class StoredLetter(Protocol):
+    """A record of the topic. `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
 
 
 def key_of(letter: DeadLetter) -> str:
@@ -58,11 +75,41 @@ def decode(value: bytes) -> DeadLetter:
     return msgspec.json.decode(value, type=DeadLetter)
 
 
+def left(records: Iterable[StoredLetter]) -> dict[str, DeadLetter]:
+    """The letters of the topic by key, oldest first: the newest of each, without the removed.
+
+    Somebody else's record in the topic is a letter too, so that it can be seen and removed.
+    """
+    letters: dict[str, DeadLetter] = {}
+    for record in records:
+        key = (record.key or b"").decode(errors="surrogateescape")
+        if not record.value:
+            letters.pop(key, None)
+            continue
+        try:
+            letters[key] = decode(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            letters[key] = DeadLetter(
+                log_id="",
+                partition=0,
+                offset=record.offset,
+                reason=f"this letter itself is none: {error}",
+                at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+                key=record.key,
+                value=record.value,
+            )
+    return letters
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode(errors="surrogateescape")
+
+
 class KafkaDeadLetters:
     """The dead-letter topic; `badges.sinks.base.DeadLetters`.
 
     `client` holds aiokafka's arguments for the connection (bootstrap_servers and so on), `patience`
-    the seconds that one call may take. The producer starts with the first letter.
+    the seconds that each lot of a call may take. The producer starts with the first letter.
     """
 
     def __init__(self, topic: str, client: Mapping[str, Any], *, patience: float = 5.0) -> None:
@@ -74,10 +121,18 @@ class KafkaDeadLetters:
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Return when every letter is on all replicas. Raises Unavailable."""
+        await self._write([(key_of(letter), encode(letter)) for letter in letters])
+
+    async def remove(self, keys: Collection[str]) -> None:
+        """Return when a tombstone for each key is on all replicas. Raises Unavailable."""
+        await self._write([(key, None) for key in keys])
+
+    async def _write(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         async with self._one_at_a_time:
             try:
-                async with asyncio.timeout(self._patience):
-                    await self._send(letters)
+                for first in range(0, len(records), CHUNK):
+                    async with asyncio.timeout(self._patience):
+                        await self._send(records[first : first + CHUNK])
             except (KafkaError, OSError, TimeoutError) as error:
                 # An idempotent producer may not recover by itself; the next call makes a new one.
                 await self._discard()
@@ -89,17 +144,15 @@ class KafkaDeadLetters:
         async with self._one_at_a_time:
             await self._discard()
 
-    async def _send(self, letters: Sequence[DeadLetter]) -> None:
+    async def _send(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         if self._producer is None:
             self._producer = AIOKafkaProducer(
                 acks="all", enable_idempotence=True, request_timeout_ms=10_000, **self._client
             )
             await self._producer.start()
         acknowledged = [
-            await self._producer.send(
-                self._topic, key=key_of(letter).encode(), value=encode(letter)
-            )
-            for letter in letters
+            await self._producer.send(self._topic, key=_bytes(key), value=value)
+            for key, value in records
         ]
         await asyncio.gather(*acknowledged)
 
@@ -123,3 +176,8 @@ class MemoryDeadLetters:
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Keep the letters."""
         self.letters.update((key_of(letter), letter) for letter in letters)
+
+    async def remove(self, keys: Collection[str]) -> None:
+        """Forget the letters under these keys."""
+        for key in keys:
+            self.letters.pop(key, None)

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from badges.sinks.failures import translated
-from badges.sinks.pool import Pool
+from badges.sinks.pool import Executor
 
 Wanted: TypeAlias = Mapping[str, Mapping[str, Container[str]]]
 """By table and column, Postgres' names of the types that will do."""
@@ -43,14 +43,16 @@ class ColumnTypes(Protocol):
 class PostgresColumnTypes:
     """Asks the catalog of Postgres."""
 
-    def __init__(self, pool: Pool, wanted: Wanted) -> None:
-        self._pool = pool
+    def __init__(self, connection: Executor, wanted: Wanted) -> None:
+        self._connection = connection
         self._wanted = wanted
 
     async def wrong(self, table: str) -> Sequence[WrongType]:
         """See `ColumnTypes.wrong`."""
         with translated():
-            found = {row["name"]: row["type"] for row in await self._pool.fetch(_TYPES, table)}
+            found = {
+                row["name"]: row["type"] for row in await self._connection.fetch(_TYPES, table)
+            }
         return [
             WrongType(table, column, found.get(column))
             for column, types in self._wanted[table].items()

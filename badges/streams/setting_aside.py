@@ -4,7 +4,7 @@ A record that nobody can read is one row's trouble. Many in a row are a column's
 count rows as gone that are there, so the partition waits until the columns are as they must be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from badges.sinks.alerts import Alerts
@@ -35,24 +35,7 @@ class SettingAside:
         Raises Unavailable.
         """
         await self._letters.send(letters)
-        firsts: dict[str, DeadLetter] = {}
-        for letter in letters:
-            firsts.setdefault(subject_of(letter), letter)
-        for subject, letter in firsts.items():
-            of_table = f" of {letter.table}" if letter.table else ""
-            await self._alerts.raise_alert(
-                KIND,
-                {
-                    "message": f"a record{of_table} cannot be used: {letter.reason}. "
-                    f"See `{LIST}`; once it is mended, `badges dead-letters retry` takes it in",
-                    "reason": letter.reason,
-                    "topic": self._topic,
-                    "partition": letter.partition,
-                    "offset": letter.offset,
-                    "row": letter.row_id,
-                },
-                subject=subject,
-            )
+        await tell(self._alerts, letters, self._topic)
 
     async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
         """The columns that may be why records of its table cannot be used. Raises Unavailable."""
@@ -82,6 +65,28 @@ class SettingAside:
     async def close_standing(self, partition: int) -> None:
         """Tell that a partition goes on, should somebody have told that it stands."""
         await self._alerts.resolve(KIND, subject=standing(partition))
+
+
+async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> None:
+    """Open an alert of the first letter of each table, unless one is open; `topic` is the log's."""
+    firsts: dict[str, DeadLetter] = {}
+    for letter in letters:
+        firsts.setdefault(subject_of(letter), letter)
+    for subject, letter in firsts.items():
+        of_table = f" of {letter.table}" if letter.table else ""
+        await alerts.raise_alert(
+            KIND,
+            {
+                "message": f"a record{of_table} cannot be used: {letter.reason}. "
+                f"See `{LIST}`; once it is mended, `badges dead-letters retry` takes it in",
+                "reason": letter.reason,
+                "topic": topic,
+                "partition": letter.partition,
+                "offset": letter.offset,
+                "row": letter.row_id,
+            },
+            subject=subject,
+        )
 
 
 def standing(partition: int) -> str:

@@ -1,23 +1,27 @@
 """What every store of dead letters must do; Kafka's runs against the real one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from badges.console.dead_letters import Shelf
+from badges.console.problems import Problem
 from badges.sinks.base import DeadLetter, DeadLetters, Unavailable
 from badges.sinks.dead_letters import (
+    CHUNK,
     LARGEST_VALUE,
     KafkaDeadLetters,
     MemoryDeadLetters,
-    decode,
     key_of,
 )
+from badges.streams.cluster import Cluster
+from badges.streams.kafka import KafkaAccess
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -69,11 +73,8 @@ async def topic(kafka_alone: Stack) -> str:
 @pytest.fixture
 async def kafka(kafka_alone: Stack, topic: str) -> AsyncIterator[Store]:
     letters = KafkaDeadLetters(topic, {"bootstrap_servers": kafka_alone.kafka_bootstrap})
-
-    async def read() -> dict[str, DeadLetter]:
-        return {key: decode(value) for key, value in await read_topic(kafka_alone, topic)}
-
-    yield letters, read
+    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+        yield letters, shelf_of(kafka_alone, topic, cluster, letters).letters
     await letters.close()
 
 
@@ -83,23 +84,9 @@ def store(request: pytest.FixtureRequest) -> Store:
     return found
 
 
-async def read_topic(kafka_alone: Stack, topic: str) -> Sequence[tuple[str, bytes]]:
-    """Every message of the topic's only partition."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka_alone.kafka_bootstrap, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        found: list[tuple[str, bytes]] = []
-        while await consumer.position(partition) < end:
-            for messages in (await consumer.getmany(timeout_ms=500)).values():
-                found += [(message.key.decode(), message.value) for message in messages]
-        return found
-    finally:
-        await consumer.stop()
+def shelf_of(kafka_alone: Stack, topic: str, cluster: Cluster, store: KafkaDeadLetters) -> Shelf:
+    """How the command line reads the topic."""
+    return Shelf(KafkaAccess(kafka_alone.kafka_bootstrap), cluster, topic, store)
 
 
 async def send_at_last(letters: DeadLetters, letter: DeadLetter) -> None:
@@ -137,6 +124,61 @@ async def test_nothing_to_send(store: Store) -> None:
     letters, read = store
     await letters.send([])
     assert await read() == {}
+
+
+async def test_what_is_removed_is_gone_until_it_is_sent_again(store: Store) -> None:
+    letters, read = store
+    await letters.send([a_letter(41), a_letter(42), a_letter(43)])
+    await letters.remove(["log/3/41", "log/3/43", "nothing"])
+    assert await read() == {"log/3/42": a_letter(42)}
+    await letters.remove([])
+    await letters.send([a_letter(41)])
+    assert await read() == {"log/3/42": a_letter(42), "log/3/41": a_letter(41)}
+
+
+async def test_a_letter_names_its_row(store: Store) -> None:
+    letters, read = store
+    named = a_letter(41, table="activities", row_id="20000000-0000-0000-0000-000000000001")
+    await letters.send([named])
+    assert list((await read()).values()) == [named]
+
+
+async def test_more_letters_than_one_lot_are_kept_and_removed(kafka: Store) -> None:
+    letters, read = kafka
+    many = [a_letter(offset) for offset in range(2 * CHUNK + 1)]
+    await letters.send(many)
+    assert list(await read()) == [key_of(letter) for letter in many]
+    await letters.remove([key_of(letter) for letter in many[1:]])
+    assert list(await read()) == [key_of(many[0])]
+
+
+async def test_letters_of_older_versions_name_their_row_where_it_can_be_read(kafka: Store) -> None:
+    letters, read = kafka
+    value = b'{"__table": "activities", "id": "a", "activity_date": "x"}'
+    await letters.send([a_letter(1, value=value), a_letter(2)])
+    row, garbage = (await read()).values()
+    assert (row.table, row.row_id) == ("activities", "a")
+    assert (garbage.table, garbage.row_id) == (None, None)
+
+
+async def test_what_somebody_else_wrote_into_the_topic_is_a_letter_that_can_be_removed(
+    kafka_alone: Stack, topic: str, kafka: Store
+) -> None:
+    letters, read = kafka
+    async with AIOKafkaProducer(bootstrap_servers=kafka_alone.kafka_bootstrap) as producer:
+        await producer.send_and_wait(topic, b"not a letter", b"\xff")
+    ((key, letter),) = (await read()).items()
+    assert (letter.key, letter.value) == (b"\xff", b"not a letter")
+    assert "this letter itself is none" in letter.reason
+    await letters.remove([key])
+    assert await read() == {}
+
+
+async def test_a_topic_that_nobody_made_yet_has_no_letters(kafka_alone: Stack) -> None:
+    letters = KafkaDeadLetters("nothing", {"bootstrap_servers": kafka_alone.kafka_bootstrap})
+    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+        with pytest.raises(Problem, match="badges provision"):
+            await shelf_of(kafka_alone, "nothing", cluster, letters).letters()
 
 
 async def test_one_offset_may_refuse_several_decisions(store: Store) -> None:
@@ -179,8 +221,9 @@ async def test_a_kafka_that_hangs_is_unavailable_until_it_answers(
         kafka_alone.resume("kafka")
     await send_at_last(letters, a_letter(3))
     await letters.close()
-    keys = {key for key, _ in await read_topic(kafka_alone, topic)}
-    assert {key_of(a_letter(1)), key_of(a_letter(3))} <= keys
+    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+        kept = await shelf_of(kafka_alone, topic, cluster, letters).letters()
+    assert {key_of(a_letter(1)), key_of(a_letter(3))} <= kept.keys()
 
 
 async def test_no_kafka_is_unavailable() -> None:

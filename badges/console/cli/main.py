@@ -7,6 +7,7 @@ import typer
 
 from badges.console.cli.api import api
 from badges.console.cli.criteria import criteria
+from badges.console.cli.dead_letters import dead_letters
 from badges.console.cli.dedupe import dedupe
 from badges.console.cli.demo import demo
 from badges.console.cli.env import env
@@ -25,6 +26,7 @@ app = typer.Typer(
 
 app.command()(api)
 app.add_typer(criteria, name="criteria")
+app.add_typer(dead_letters, name="dead-letters")
 app.command()(dedupe)
 app.command()(demo)
 app.command()(env)
