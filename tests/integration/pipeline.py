@@ -41,7 +41,7 @@ class Pipeline:
         self.site = site
         self.pool = pool
         self.log = log
-        self._url = url
+        self.owner_url = url
         self._workers: list[Worker] = []
         self._keys = count(1)
         self._marks = count(1)
@@ -49,11 +49,11 @@ class Pipeline:
 
     async def connect(self) -> asyncpg.Connection:
         """A session of its own, which no pool looks after: it may die with its server."""
-        return await asyncpg.connect(self._url)
+        return await asyncpg.connect(self.owner_url)
 
     def role_url(self, role: str) -> str:
         """A role's URL of this pipeline's database."""
-        return self.stack.role_url(role, self._url)
+        return self.stack.role_url(role, self.owner_url)
 
     def worker(self, **settings: str) -> Worker:
         """A new worker of this log, not started yet; `settings` are further BADGES_* variables."""
