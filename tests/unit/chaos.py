@@ -5,7 +5,7 @@ The lane, its recovery and the partition are the real ones. Time is skipped, not
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from random import Random
 from typing import Any
 
@@ -25,15 +25,28 @@ from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.lane import Batch, Lane, Tools
 from badges.streams.log import MemoryLog
+from badges.streams.records import UNAVAILABLE
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
 from badges.streams.setting_aside import SettingAside
 from badges.tables.periods import day_number
-from badges.tables.types import Award, DefinitionVersion, Mentor, Version, rule_key
+from badges.tables.types import (
+    Activity,
+    Award,
+    DefinitionVersion,
+    Mentor,
+    TrainingCompletion,
+    Version,
+    rule_key,
+)
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
 from tests.records import UNUSABLE, Writer
 
 LOG = "log"
+
+
+_TEXTS: dict[type, str] = {Activity: "activity_type", TrainingCompletion: "course_code"}
+"""The column of each whose text is not sent again if it is long and did not change."""
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
@@ -99,6 +112,8 @@ class World:
         """So many of the rows of activities, completions and pauses say what nobody can use."""
         self.random = Random(seed)
         self._unusable = unusable
+        self._texts: dict[tuple[type, str], str] = {}
+        """The type or course that the log has of a row."""
         self.log = MemoryLog()
         self.writer = Writer(self.log)
         self.versions = Versions()
@@ -272,9 +287,28 @@ class World:
             self.rows[key] = row
         if isinstance(row, Mentor):
             self.sink.insert_mentor(row.id)
-        if not isinstance(row, Award | Mentor) and self.random.random() < self._unusable:
-            self.writer.unusable(row, self.random.choice(UNUSABLE[type(row)]), op)
-        elif before_start and self.random.random() < 0.5 and not isinstance(row, Award):
+        if isinstance(row, Award):
+            self.writer.put(row, op)
+        else:
+            self._write(row, op, before_start=before_start)
+
+    def _write(self, row: Any, op: str, *, before_start: bool) -> None:
+        """Send a row: as a long text that did not change, or as what nobody can use, at times."""
+        column = _TEXTS.get(type(row))
+        key, told = (type(row), row.id), self._texts.get((type(row), row.id))
+        text = getattr(row, column) if column else None
+        if column and op == "u" and told == text and self.random.random() < 0.3:
+            row = msgspec.structs.replace(row, **{column: UNAVAILABLE})
+        wrong: Mapping[str, Any] = {}
+        if not isinstance(row, Mentor) and self.random.random() < self._unusable:
+            wrong = self.random.choice(UNUSABLE[type(row)])
+        if text is not None and column not in wrong:
+            self._texts[key] = text
+        else:
+            self._texts.pop(key, None)
+        if wrong:
+            self.writer.unusable(row, wrong, op)
+        elif before_start and op == "c" and self.random.random() < 0.5:
             self.writer.snapshot(row)
         else:
             self.writer.put(row, op)

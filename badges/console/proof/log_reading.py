@@ -31,12 +31,15 @@ KINDS: Mapping[str, type] = {
 class Lost:
     """A row that is there no more, for all that is known: deleted, or changed to what says nothing.
 
-    `mentor` is the id of the mentor whose row it is.
+    `mentor` is the id of the mentor whose row it is, `text` the type or course of what may come
+    back without it.
     """
 
     kind: type
     id: str
     mentor: str
+    text: str | None = None
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
     if record.op != "d":
         return record, place
     mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
-    return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor), place
+    return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
 
 
 def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
@@ -144,7 +147,8 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
         return None
     if op != "d" and kind in (Mentor, Award):
         return None
-    return Lost(kind, row, mentor)
+    text = fields.get("activity_type" if kind is Activity else "course_code")
+    return Lost(kind, row, mentor, text if isinstance(text, str) else None, deleted=op == "d")
 
 
 def place_of(sequence: str | None) -> tuple[int, int] | None:

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from badges.console.proof.log_reading import Lost, Raw, events, is_output
 from badges.console.proof.recorded import TakenUp
 from badges.console.proof.reference import Reference
-from badges.streams.records import AwardRecord, MentorRecord, Record
+from badges.streams.records import (
+    UNAVAILABLE,
+    ActivityRecord,
+    AwardRecord,
+    MentorRecord,
+    PauseRecord,
+    Record,
+    TrainingRecord,
+)
 from badges.tables.decisions import Cause
 from badges.tables.types import (
     RuleKey,
@@ -16,6 +25,11 @@ from badges.tables.types import (
     Version,
     rule_key,
 )
+
+Row: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
+
+_TEXTS: dict[type, str] = {ActivityRecord: "activity_type", TrainingRecord: "course_code"}
+"""The column of each that Postgres does not send again while it is long and unchanged."""
 
 
 def retell(
@@ -66,6 +80,8 @@ class _Story:
         self.mentors: dict[str, Reference] = {}
         self.taken: Taken = {}
         self._versions: list[Version] = []
+        self._texts: dict[str, str] = {}
+        """The type or course of every row, as it was sent last."""
         self._log_id = log_id
         self._partition = partition
         self._start = start
@@ -85,6 +101,8 @@ class _Story:
         """One record; before the start it is only taken note of."""
         if offset >= self._start and is_output(record):
             return
+        if isinstance(record, Lost):
+            self._note(record)
         mentor = _mentor(record)
         reference = self.mentors.get(mentor)
         if reference is None:
@@ -96,9 +114,26 @@ class _Story:
         if isinstance(record, Lost):
             (reference.lost if offset < self._start else reference.delete)(record.kind, record.id)
         else:
-            row = record.award() if isinstance(record, AwardRecord) else record
+            row = record.award() if isinstance(record, AwardRecord) else self._whole(record)
             (reference.found if offset < self._start else reference.put)(row)
         self._name_awards(reference, told, Cause(self._log_id, self._partition, offset))
+
+    def _whole(self, record: Row) -> Row:
+        """The record with its type or course, where Postgres did not send that again."""
+        column = _TEXTS.get(type(record))
+        if column is None:
+            return record
+        text = getattr(record, column)
+        if text == UNAVAILABLE:
+            return replace(record, **{column: self._texts[record.id]})
+        self._texts[record.id] = text
+        return record
+
+    def _note(self, lost: Lost) -> None:
+        if lost.deleted:
+            self._texts.pop(lost.id, None)
+        elif lost.text not in (None, UNAVAILABLE):
+            self._texts[lost.id] = str(lost.text)
 
     @staticmethod
     def _name_awards(reference: Reference, told: int, cause: Cause) -> None:
