@@ -112,8 +112,11 @@ class Gone(msgspec.Struct, frozen=True):
 
 Happening: TypeAlias = Took | Put | Gone
 
-_TYPES = ["visit", "phone", "chat"]
-_COURSES = ["basic", "ethics", "safety"]
+LONG = "l\N{LATIN SMALL LETTER O WITH STROKE}ng" * 49 + "nam\N{SPARKLES}"
+"""A name of 200 characters; longer ones that begin with it are the same."""
+_TYPES = ["visit", "phone", "chat", LONG]
+_COURSES = ["basic", "ethics", "safety", LONG]
+_ENDINGS = ["", "1", "2", "\N{SPARKLES}"]
 _KEYS = ["k0", "k1", "k2", "k3", "k4", "k5"]
 _ZONES = ["Europe/Oslo", "America/Sao_Paulo", "Asia/Kolkata", "No/Where", "Pacific/Apia"]
 _METRICS = ["count", "minutes", "active_days", "distinct_types"]
@@ -127,7 +130,7 @@ class Storyteller:
         self._first = day("2023-10-10") + random.randrange(200)
         self._days = random.choice([8, 25, days])
         self._keys = _KEYS[: random.randint(1, definitions)]
-        self._types = _TYPES[: random.randint(1, 3)]
+        self._types = random.sample(_TYPES, random.randint(1, 3))
         self._versions: dict[str, int] = {}
         self._rows: dict[type, dict[str, Row]] = {}
         self._saves = 0
@@ -285,10 +288,14 @@ class Storyteller:
 
     def _activity(self, row_id: str) -> Activity:
         minutes = self._random.choice([None, 0, 10, 25, 60])
-        return activity(row_id, self._day(), self._random.choice(self._types), minutes)
+        return activity(row_id, self._day(), self._name(self._types), minutes)
 
     def _training(self, row_id: str) -> TrainingCompletion:
-        return training(row_id, self._random.choice(_COURSES), self._day())
+        return training(row_id, self._name(_COURSES), self._day())
+
+    def _name(self, among: list[str]) -> str:
+        name = self._random.choice(among)
+        return name + self._random.choice(_ENDINGS) if name == LONG else name
 
     def _pause(self, row_id: str) -> Pause:
         starts = self._day()
