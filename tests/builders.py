@@ -318,6 +318,7 @@ class Storyteller:
             return Gone(Award, definition_id)
         moment = datetime(2023, 11, 1, tzinfo=UTC) + timedelta(hours=random.randrange(2000))
         tier = random.choice([None, None, "bronze", "gold", "tin"])
+        latest = self._versions[definition_id]
         # A row whose record is older than the dates has none.
         dated = random.random() < 0.6
         on = day_number(moment.date()) + random.randrange(-1, 2)
@@ -327,7 +328,7 @@ class Storyteller:
                 peer_mentor_id=MENTOR,
                 badge_definition_id=definition_id,
                 earned_at=moment,
-                definition_version=random.choice([None, 1, self._versions[definition_id]]),
+                definition_version=random.choice([None, 1, latest, random.randint(1, latest)]),
                 tier=tier,
                 tier_earned_at=moment if tier else None,
                 awarded_by=random.choice(["rule", "anna"]),
@@ -336,4 +337,34 @@ class Storyteller:
                 earned_on=on if dated else None,
                 tier_earned_on=on if dated and tier else None,
             )
+        )
+
+
+class TierTeller(Storyteller):
+    """Tells of one definition whose tiers are given other names and levels again and again."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random, definitions=1)
+        self._measure = self._measured(minutes=False)
+        self._revocable = random.random() < 0.3
+
+    def _happening(self) -> Happening:
+        if self._random.random() < 0.15:
+            return Took(tuple(self._some_saves(2)))
+        return super()._happening()
+
+    def _save(self) -> Version:
+        random = self._random
+        levels = sorted({self._level() for _ in range(random.randint(1, 4))})
+        names = random.sample(["bronze", "silver", "gold", "onyx", "opal"], len(levels))
+        tiers = [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
+        number = self._next("k0-everyone")
+        return definition(
+            "k0",
+            {"type": "tier", **self._measure, "tiers": tiers},
+            id="k0-everyone",
+            version=number,
+            saved=number,
+            revocable=self._revocable,
+            deleted=random.random() < 0.05,
         )

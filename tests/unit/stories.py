@@ -114,10 +114,10 @@ def compare(seed: int, length: int) -> Fold:
     return compare_told(Random(seed), length)
 
 
-def compare_told(random: Random, length: int) -> Fold:
+def compare_told(random: Random, length: int, teller: type[Storyteller] = Storyteller) -> Fold:
     """Tell a random story and fail at the first event after which the two differ."""
     fold, reference = Fold(), Reference(MENTOR)
-    for happening in Storyteller(random).tell(length):
+    for happening in teller(random).tell(length):
         told = len(reference.events)
         decisions = fold.live(happening)
         tell(reference, happening)
