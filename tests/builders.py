@@ -112,8 +112,11 @@ class Gone(msgspec.Struct, frozen=True):
 
 Happening: TypeAlias = Took | Put | Gone
 
-_TYPES = ["visit", "phone", "chat"]
-_COURSES = ["basic", "ethics", "safety"]
+LONG = "l\N{LATIN SMALL LETTER O WITH STROKE}ng" * 49 + "nam\N{SPARKLES}"
+"""A name of 200 characters; longer ones that begin with it are the same."""
+_TYPES = ["visit", "phone", "chat", LONG]
+_COURSES = ["basic", "ethics", "safety", LONG]
+_ENDINGS = ["", "1", "2", "\N{SPARKLES}"]
 _KEYS = ["k0", "k1", "k2", "k3", "k4", "k5"]
 _ZONES = ["Europe/Oslo", "America/Sao_Paulo", "Asia/Kolkata", "No/Where", "Pacific/Apia"]
 _METRICS = ["count", "minutes", "active_days", "distinct_types"]
@@ -127,7 +130,7 @@ class Storyteller:
         self._first = day("2023-10-10") + random.randrange(200)
         self._days = random.choice([8, 25, days])
         self._keys = _KEYS[: random.randint(1, definitions)]
-        self._types = _TYPES[: random.randint(1, 3)]
+        self._types = random.sample(_TYPES, random.randint(1, 3))
         self._versions: dict[str, int] = {}
         self._rows: dict[type, dict[str, Row]] = {}
         self._saves = 0
@@ -285,10 +288,14 @@ class Storyteller:
 
     def _activity(self, row_id: str) -> Activity:
         minutes = self._random.choice([None, 0, 10, 25, 60])
-        return activity(row_id, self._day(), self._random.choice(self._types), minutes)
+        return activity(row_id, self._day(), self._name(self._types), minutes)
 
     def _training(self, row_id: str) -> TrainingCompletion:
-        return training(row_id, self._random.choice(_COURSES), self._day())
+        return training(row_id, self._name(_COURSES), self._day())
+
+    def _name(self, among: list[str]) -> str:
+        name = self._random.choice(among)
+        return name + self._random.choice(_ENDINGS) if name == LONG else name
 
     def _pause(self, row_id: str) -> Pause:
         starts = self._day()
@@ -311,6 +318,7 @@ class Storyteller:
             return Gone(Award, definition_id)
         moment = datetime(2023, 11, 1, tzinfo=UTC) + timedelta(hours=random.randrange(2000))
         tier = random.choice([None, None, "bronze", "gold", "tin"])
+        latest = self._versions[definition_id]
         # A row whose record is older than the dates has none.
         dated = random.random() < 0.6
         on = day_number(moment.date()) + random.randrange(-1, 2)
@@ -320,7 +328,7 @@ class Storyteller:
                 peer_mentor_id=MENTOR,
                 badge_definition_id=definition_id,
                 earned_at=moment,
-                definition_version=random.choice([None, 1, self._versions[definition_id]]),
+                definition_version=random.choice([None, 1, latest, random.randint(1, latest)]),
                 tier=tier,
                 tier_earned_at=moment if tier else None,
                 awarded_by=random.choice(["rule", "anna"]),
@@ -329,4 +337,34 @@ class Storyteller:
                 earned_on=on if dated else None,
                 tier_earned_on=on if dated and tier else None,
             )
+        )
+
+
+class TierTeller(Storyteller):
+    """Tells of one definition whose tiers are given other names and levels again and again."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random, definitions=1)
+        self._measure = self._measured(minutes=False)
+        self._revocable = random.random() < 0.3
+
+    def _happening(self) -> Happening:
+        if self._random.random() < 0.15:
+            return Took(tuple(self._some_saves(2)))
+        return super()._happening()
+
+    def _save(self) -> Version:
+        random = self._random
+        levels = sorted({self._level() for _ in range(random.randint(1, 4))})
+        names = random.sample(["bronze", "silver", "gold", "onyx", "opal"], len(levels))
+        tiers = [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
+        number = self._next("k0-everyone")
+        return definition(
+            "k0",
+            {"type": "tier", **self._measure, "tiers": tiers},
+            id="k0-everyone",
+            version=number,
+            saved=number,
+            revocable=self._revocable,
+            deleted=random.random() < 0.05,
         )

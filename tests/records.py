@@ -41,7 +41,7 @@ DATES = ("earned_on", "tier_earned_on")
 def value(row: Any, op: str, *, lsn: int = 0, commit: int | None = None, xid: int = 700) -> bytes:
     """The value of a record; `commit` None is a row of the snapshot, or right after it."""
     columns = {name: getattr(row, name) for name in row.__struct_fields__}
-    for name in ("changed_in", "derived_on"):
+    for name in ("changed_in", "derived_on", "tier_version"):
         columns.pop(name, None)
     # A row without dates is of a log that is older than their columns.
     columns = {n: v for n, v in columns.items() if v is not None or n not in DATES}

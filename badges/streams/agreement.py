@@ -143,4 +143,5 @@ def _agree(held: Award | None, found: Award | None) -> bool:
 
 def _bare(award: Award) -> Award:
     """What its row says, but for who wrote it last, and when: the worker and a person may agree."""
-    return msgspec.structs.replace(award, changed_by="", changed_in=None, derived_on=None)
+    unsaid = {"changed_in": None, "derived_on": None, "tier_version": None}
+    return msgspec.structs.replace(award, changed_by="", **unsaid)

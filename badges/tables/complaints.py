@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from badges.tables.documents import Problem, member, nearest, shown
+from badges.tables.names import COUNTED
 
 Models: TypeAlias = Mapping[str, type[BaseModel]]
 
@@ -15,6 +16,7 @@ _ABSENT: Final = object()
 _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "string_too_long": f"a text of at most {COUNTED} characters, for that many count",
     "list_type": "a list",
     "too_short": "a list that is not empty",
     "model_type": "an object",
@@ -129,7 +131,7 @@ def _without_tags(location: tuple[int | str, ...], document: object) -> Iterator
 
 def _general(item: ErrorDetails, place: _Place) -> Problem:
     expected = place.expected or _EXPECTED.get(item["type"], "") or item["msg"]
-    if item["type"] in ("string_too_short", "too_short"):
+    if item["type"] in ("string_too_short", "string_too_long", "too_short"):
         expected = _EXPECTED[item["type"]]
     return Problem(place.path, f"expected {expected}, found {place.found}")
 

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from badges.tables.complaints import complaints
 from badges.tables.documents import TOO_DEEP, Problem, read, shown
+from badges.tables.names import COUNTED
 
 Metric: TypeAlias = Literal["count", "minutes", "active_days", "distinct_types"]
 
@@ -51,7 +52,10 @@ def _too_many(at: str, most: int, what: str, found: int) -> PydanticCustomError:
 Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
 AtLeast: TypeAlias = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Parts: TypeAlias = Annotated[list["Node"], Field(min_length=1)]
+Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
+"""A name that rows are counted by: of a longer one only so much is compared."""
 Names: TypeAlias = Annotated[list[Name], Field(min_length=1)]
+CountedNames: TypeAlias = Annotated[list[Counted], Field(min_length=1)]
 IsoDate: TypeAlias = Annotated[
     date,
     BeforeValidator(
@@ -117,7 +121,7 @@ class Threshold(_Strict):
     type: Literal["threshold"]
     metric: Metric
     at_least: AtLeast
-    activity_types: Names | None = None
+    activity_types: CountedNames | None = None
     window: Window | None = None
 
 
@@ -129,7 +133,7 @@ class Streak(_Strict):
     length: Annotated[StrictInt, Field(ge=1, le=1000)]
     metric: Metric = "count"
     per_period: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1
-    activity_types: Names | None = None
+    activity_types: CountedNames | None = None
     grace: Annotated[StrictInt, Field(ge=0, le=52)] = 0
 
 
@@ -137,7 +141,7 @@ class Training(_Strict):
     """`at_least` of the courses completed; all of them unless given."""
 
     type: Literal["training"]
-    courses: Names
+    courses: CountedNames
     at_least: Annotated[StrictInt, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -197,7 +201,7 @@ class Tier(_Strict):
     type: Literal["tier"]
     metric: Metric
     tiers: Annotated[list[Step], Field(min_length=1)]
-    activity_types: Names | None = None
+    activity_types: CountedNames | None = None
     window: Window | None = None
 
     @model_validator(mode="after")

@@ -1,13 +1,13 @@
 """Deciding: what holds is compared with what is held, and the difference is decisions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
 import msgspec.structs
 
 from badges.tables.agenda import Agenda, put_away
-from badges.tables.conditions import Wait
+from badges.tables.conditions import Reached, Wait
 from badges.tables.decisions import Cause, Decision, Kind
 from badges.tables.evidence import evidence
 from badges.tables.journal import EVERYTHING
@@ -160,8 +160,7 @@ class _Case:
             return True
         if self.rule.revocable and award.awarded_by == "rule":
             return False
-        names = [name for name, _ in self.rule.tiers]
-        return not names or not (award.tier is None or award.tier in names[:-1])
+        return not self.rule.above(award)
 
     def waits(self) -> Iterator[Wait]:
         """What may change the outcome from here."""
@@ -172,59 +171,45 @@ class _Case:
         elif award.revoked_by is None:
             if rule.revocable and award.awarded_by == "rule":
                 yield from rule.condition.until(ledger, holds=False)
-            yield from self._waits_for_tier(award)
-
-    def _waits_for_tier(self, award: Award) -> Iterator[Wait]:
-        names = [name for name, _ in self.rule.tiers]
-        if award.tier is None and names:
-            yield from self.rule.tiers[0][1].until(self.ledger, holds=True)
-        elif award.tier in names and award.tier != names[-1]:
-            _, reached = self.rule.tiers[names.index(award.tier) + 1]
-            yield from reached.until(self.ledger, holds=True)
+            for _, reached in rule.above(award)[:1]:
+                yield from reached.until(ledger, holds=True)
 
     def _grant(self) -> Decision:
         rule, mentor_id = self.rule, self.ledger.mentor_id
-        tier = self._top()
+        tier, tier_day = self._top(rule.tiers)
         day = rule.condition.day(self.ledger)
-        tier_day = None if tier is None else self._tier_day(tier)
         award = Award(
             id=self.cause.award_id(mentor_id, rule.definition_id),
             peer_mentor_id=mentor_id,
             badge_definition_id=rule.definition_id,
             earned_at=self._instant(day),
             definition_version=rule.version,
-            tier=None if tier is None else rule.tiers[tier][0],
+            tier=tier,
             tier_earned_at=None if tier_day is None else self._instant(tier_day),
             earned_on=day,
             tier_earned_on=tier_day,
+            tier_version=None if tier is None else rule.version,
         )
         self.ledger.held[rule.definition_id] = award
         proof = evidence(self.ledger, rule, day, self.cause)
         return Decision("granted", self.cause, None, award, rule.version, proof)
 
     def _promote(self, award: Award) -> list[Decision]:
-        names = [name for name, _ in self.rule.tiers]
-        if not names or (award.tier is not None and award.tier not in names):
+        tier, day = self._top(self.rule.above(award))
+        if day is None:
             return []
-        held = -1 if award.tier is None else names.index(award.tier)
-        top = self._top()
-        if top is None or top <= held:
-            return []
-        day = self._tier_day(top)
-        dates = {"tier_earned_at": self._instant(day), "tier_earned_on": day}
-        return [self._change("promoted", award, tier=names[top], **dates)]
+        instant = self._instant(day)
+        changes = {"tier": tier, "tier_earned_at": instant, "tier_earned_on": day}
+        return [self._change("promoted", award, tier_version=self.rule.version, **changes)]
 
-    def _top(self) -> int | None:
-        """The number of the highest tier that is reached."""
-        top = None
-        for number, (_, reached) in enumerate(self.rule.tiers):
-            if not reached.holds(self.ledger):
+    def _top(self, tiers: Iterable[tuple[str, Reached]]) -> tuple[str | None, Day | None]:
+        """The name and date of the highest of some tiers that is reached, if one is."""
+        top: tuple[str, Reached] | None = None
+        for tier in tiers:
+            if not tier[1].holds(self.ledger):
                 break
-            top = number
-        return top
-
-    def _tier_day(self, tier: int) -> Day:
-        return self.rule.tiers[tier][1].day(self.ledger)
+            top = tier
+        return (None, None) if top is None else (top[0], top[1].day(self.ledger))
 
     def _instant(self, day: Day) -> datetime:
         return first_instant(day, self.plan.zone)

@@ -6,6 +6,7 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from badges.tables.journal import EVERYTHING, TRAINING, Journal
+from badges.tables.names import counted
 from badges.tables.types import Award, Day, Mentor, Stats, TrainingCompletion
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class Ledger(Journal):
 
     def put_training(self, row: TrainingCompletion) -> bool:
         """A training completion came or changed."""
-        new = (row.course_code, row.completed_on)
+        new = (counted(row.course_code), row.completed_on)
         if self.trainings.get(row.id) == new:
             return False
         self.drop_training(row.id)
         self.trainings[row.id] = new
-        insort(self.completions.setdefault(row.course_code, []), row.completed_on)
+        insort(self.completions.setdefault(new[0], []), row.completed_on)
         self.tell(TRAINING)
         return True
 
@@ -95,7 +96,7 @@ class Ledger(Journal):
         award = Award(*(getattr(row, name) for name in Award.__struct_fields__))
         believed = self.held.get(row.badge_definition_id)
         if believed is not None:
-            _keep_dates(believed, award)
+            _keep_what_is_known(believed, award)
         if believed == award:
             return False
         self.drop_award(row.id)
@@ -117,10 +118,12 @@ class Ledger(Journal):
         return self.tally().stats(self.mentor_id, len(self.trainings))
 
 
-def _keep_dates(before: Award, after: Award) -> None:
-    """What a record leaves unsaid of the dates stays as it was, as long as the instants do."""
+def _keep_what_is_known(before: Award, after: Award) -> None:
+    """What a record does not say of an award stays as it was, as long as what it says does."""
     if before.id != after.id:
         return
+    if before.tier == after.tier:
+        after.tier_version = before.tier_version
     if after.earned_on is None and before.earned_at == after.earned_at:
         after.earned_on, after.derived_on = before.earned_on, before.derived_on
     if after.tier_earned_on is None and before.tier_earned_at == after.tier_earned_at:

@@ -20,13 +20,17 @@ from badges.tables.criteria import (
     Training,
 )
 from badges.tables.specs import MeasureSpec, Specs, key_of
-from badges.tables.types import DefinitionVersion
+from badges.tables.tiers import Tiers
+from badges.tables.types import Award, DefinitionVersion
 
 Parsed: TypeAlias = Callable[[DefinitionVersion], Criteria | InvalidCriteria]
 
 
 class Rule(Struct, frozen=True, eq=False):
-    """An active definition, ready to be decided; `tiers` are empty unless it has some."""
+    """An active definition, ready to be decided; `tiers` are empty unless it has some.
+
+    `tiers_before` are those that it had in its versions so far.
+    """
 
     definition_id: str
     version: int
@@ -35,6 +39,18 @@ class Rule(Struct, frozen=True, eq=False):
     condition: Condition
     tiers: tuple[tuple[str, Reached], ...] = ()
     specs: frozenset[MeasureSpec] = frozenset()
+    tiers_before: Tiers = Tiers()
+
+    def above(self, award: Award) -> tuple[tuple[str, Reached], ...]:
+        """The tiers that are above the one held, ascending; all of them when none is held."""
+        if not self.tiers or award.tier is None:
+            return self.tiers
+        levels = {name: reached.level for name, reached in self.tiers}
+        level = levels.get(award.tier)
+        if level is None:
+            given_by = award.tier_version or award.definition_version
+            level = self.tiers_before.level(award.tier, given_by)
+        return tuple(tier for tier in self.tiers if tier[1].level > level)
 
 
 class Plan(Struct, frozen=True, eq=False):
@@ -56,9 +72,16 @@ class Plan(Struct, frozen=True, eq=False):
 
 
 def draw_up(
-    definitions: Iterable[DefinitionVersion], parsed: Parsed, zone: tzinfo, specs: Specs
+    definitions: Iterable[DefinitionVersion],
+    parsed: Parsed,
+    tiers: Mapping[str, Tiers],
+    zone: tzinfo,
+    specs: Specs,
 ) -> Plan:
-    """Compile the definitions that apply to one organization: its own and everyone's."""
+    """Compile the definitions that apply to one organization: its own and everyone's.
+
+    `tiers` are those of all versions so far, by definition id.
+    """
     in_order = sorted(definitions, key=lambda each: (each.saved_at, each.id))
     keys = _keys(in_order)
     active: dict[str, tuple[DefinitionVersion, Criteria]] = {}
@@ -76,7 +99,7 @@ def draw_up(
         else:
             active[definition.id] = definition, criteria
             needs[definition.id] = needed
-    rules = [_rule(*active[each], keys, specs) for each in _ordered(needs)]
+    rules = [_rule(*active[each], tiers[each], keys, specs) for each in _ordered(needs)]
     return Plan(
         tuple(rules),
         zone,
@@ -153,6 +176,7 @@ def _ordered(needs: Mapping[str, list[str]]) -> list[str]:
 def _rule(
     definition: DefinitionVersion,
     criteria: Criteria,
+    tiers_before: Tiers,
     keys: Mapping[str, str],
     specs: Specs,
 ) -> Rule:
@@ -172,6 +196,7 @@ def _rule(
         condition,
         tiers,
         frozenset(condition.specs()),
+        tiers_before,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Final, TypeAlias
 
+from badges.tables.names import counted
 from badges.tables.types import Day
 
 Row: TypeAlias = int
@@ -31,7 +32,8 @@ _names: list[str] = []
 
 
 def type_number(name: str) -> int:
-    """The number that stands for an activity type in this process."""
+    """The number that stands for an activity type in this process, as far as its name counts."""
+    name = counted(name)
     number = NUMBERS.get(name)
     if number is None:
         number = NUMBERS[name] = len(_names)
@@ -40,7 +42,7 @@ def type_number(name: str) -> int:
 
 
 def type_name(number: int) -> str:
-    """The activity type that a number stands for."""
+    """The activity type that a number stands for, as it counts."""
     return _names[number]
 
 

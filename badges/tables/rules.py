@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from badges.tables.criteria import Criteria, InvalidCriteria, parse
 from badges.tables.plans import Plan, draw_up
 from badges.tables.specs import Specs
+from badges.tables.tiers import Tiers, levels_in
 from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
 
 V = TypeVar("V", DefinitionVersion, OrganizationVersion)
@@ -28,12 +29,13 @@ class RuleBook:
         self._organizations: dict[str, OrganizationVersion] = {}
         self._deleted: dict[str, int] = {}
         self._criteria: dict[str, Criteria | InvalidCriteria] = {}
+        self._tiers: dict[str, Tiers] = {}
         self._specs = Specs()
         self._plans: dict[str, Plan] = {}
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put new versions into effect, deletions included; of several of an id, the newest."""
-        for version in versions:
+        for version in sorted(versions, key=lambda each: each.version):
             if isinstance(version, OrganizationVersion):
                 _newest(self._organizations, version)
                 continue
@@ -42,8 +44,15 @@ class RuleBook:
                 self._deleted[version.id] = max(last, version.version)
             if _newest(self._definitions, version):
                 self._criteria.pop(version.id, None)
+                self._note_tiers(version)
         self.edition += 1
         self._plans.clear()
+
+    def _note_tiers(self, version: DefinitionVersion) -> None:
+        if version.deleted or version.id not in self._tiers:
+            self._tiers[version.id] = Tiers()
+        if not version.deleted:
+            self._tiers[version.id].note(version.version, levels_in(version.criteria))
 
     def knows_organization(self, organization_id: str) -> bool:
         """Whether any version of the organization was taken up."""
@@ -69,6 +78,7 @@ class RuleBook:
             plan = self._plans[organization_id] = draw_up(
                 self._applying(organization_id),
                 self.criteria,
+                self._tiers,
                 self.zone(organization_id),
                 self._specs,
             )

@@ -58,7 +58,8 @@ class Award(Struct):
     transaction (source.txId, 32 bits) in which a person last changed the row, if that is known.
 
     `earned_on` and `tier_earned_on` are None in a row whose record is older than these columns.
-    `derived_on` then stands in for `earned_on`; it is no column.
+    What is no column: `derived_on`, which then stands in for `earned_on`, and `tier_version`, the
+    version by which the fold gave the tier.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Award(Struct):
     earned_on: Day | None = None
     tier_earned_on: Day | None = None
     derived_on: Day | None = None
+    tier_version: int | None = None
 
     @property
     def day(self) -> Day:

@@ -92,7 +92,8 @@ class UnreliableSink(MemorySink):
 
 def as_stored(award: Award) -> Award:
     """An award by what its row says: ids, and what only the fold knows, aside."""
-    return msgspec.structs.replace(award, id="", changed_in=None, derived_on=None)
+    unknown = {"changed_in": None, "derived_on": None, "tier_version": None}
+    return msgspec.structs.replace(award, id="", **unknown)
 
 
 class NoWal:

@@ -98,15 +98,26 @@ def happened(decision: Decision) -> Happened:
     )
 
 
+def told(*happenings: Happening) -> dict[str, Award]:
+    """What a mentor holds after a story, on which fold and reference agree after every event."""
+    fold, reference = Fold(), Reference(MENTOR)
+    for happening in happenings:
+        fold.live(happening)
+        tell(reference, happening)
+        assert without_ids(fold.ledger.held) == without_ids(reference.awards), happening
+    assert fold.ledger.stats() == reference.stats()
+    return fold.ledger.held
+
+
 def compare(seed: int, length: int) -> Fold:
     """Tell the story of a seed and fail at the first event after which the two differ."""
     return compare_told(Random(seed), length)
 
 
-def compare_told(random: Random, length: int) -> Fold:
+def compare_told(random: Random, length: int, teller: type[Storyteller] = Storyteller) -> Fold:
     """Tell a random story and fail at the first event after which the two differ."""
     fold, reference = Fold(), Reference(MENTOR)
-    for happening in Storyteller(random).tell(length):
+    for happening in teller(random).tell(length):
         told = len(reference.events)
         decisions = fold.live(happening)
         tell(reference, happening)

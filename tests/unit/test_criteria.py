@@ -82,6 +82,16 @@ def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -
         (root(at_least=1_000_001), "$.at_least", "found 1000001"),
         (root(activity_types=[]), "$.activity_types", "a list that is not empty"),
         (root(activity_types="visit"), "$.activity_types", "a list of activity types"),
+        (
+            root(activity_types=["v" * 200, "v" * 201]),
+            "$.activity_types[1]",
+            "a text of at most 200 characters, for that many count",
+        ),
+        (
+            {"version": 1, "type": "training", "courses": ["\N{SPARKLES}" * 201]},
+            "$.courses[0]",
+            "a text of at most 200 characters",
+        ),
         (root(activity_types=["visit", 3]), "$.activity_types[1]", "a text"),
         (root(window={"rolling_days": 3661}), "$.window.rolling_days", "from 1 to 3,660"),
         (root(window={"rolling_day": 3}), "$.window", 'did you mean "rolling_days"?'),

@@ -349,7 +349,7 @@ def test_a_type_that_postgres_did_not_send_again_stays(writer: Writer) -> None:
     folded(state, writer.put(mentor()), writer.put(row))
     untouched = activity("a", 2, "__debezium_unavailable_value")
     turn = folded(state, writer.put(untouched, "u"))
-    assert turn.stats[0].counts_by_type == {long_type: 1}
+    assert turn.stats[0].counts_by_type == {long_type[:200]: 1}
     assert turn.stats[0].first_activity_on == 2
 
 

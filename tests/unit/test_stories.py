@@ -11,7 +11,7 @@ from badges.console.proof.reference import Reference
 from badges.tables import agenda
 from badges.tables.explain import explain
 from badges.tables.types import Version
-from tests.builders import MENTOR, Put, Storyteller, Took
+from tests.builders import MENTOR, Put, Storyteller, TierTeller, Took
 from tests.unit.stories import Fold, compare, compare_told, lose, tell, without_ids
 
 
@@ -24,6 +24,17 @@ def test_the_fold_says_what_the_reference_says(random: Random, length: int) -> N
 @pytest.mark.parametrize("seed", range(100))
 def test_long_stories_too(seed: int) -> None:
     compare(seed, 40)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(random=st.randoms(use_true_random=False), length=st.integers(0, 40))
+def test_tiers_that_are_named_anew_keep_their_rank(random: Random, length: int) -> None:
+    compare_told(random, length, TierTeller)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_long_stories_of_tiers_too(seed: int) -> None:
+    compare_told(Random(f"tiers {seed}"), 60, TierTeller)
 
 
 @pytest.mark.parametrize("seed", range(50))

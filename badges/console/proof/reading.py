@@ -53,9 +53,9 @@ def true_since(node: Node, rows: Rows) -> Day | None:
     if kind == "training":
         courses = set(node["courses"])
         first = {
-            course: min(t.completed_on for t in rows.trainings if t.course_code == course)
+            course: min(t.completed_on for t in rows.trainings if t.course_code[:200] == course)
             for course in courses
-            if any(t.course_code == course for t in rows.trainings)
+            if any(t.course_code[:200] == course for t in rows.trainings)
         }
         return _nth(first.values(), node.get("at_least", len(courses)))
     if kind == "badges":
@@ -81,13 +81,13 @@ def amount(metric: str, activities: list[Activity]) -> int:
         return sum(a.duration_minutes or 0 for a in activities)
     if metric == "active_days":
         return len({a.activity_date for a in activities})
-    return len({a.activity_type for a in activities})
+    return len({a.activity_type[:200] for a in activities})
 
 
 def chosen(node: Node, rows: Rows) -> list[Activity]:
     """The activities of the types that criteria name, by date."""
     types = node.get("activity_types")
-    found = [a for a in rows.activities if types is None or a.activity_type in types]
+    found = [a for a in rows.activities if types is None or a.activity_type[:200] in types]
     return sorted(found, key=lambda a: a.activity_date)
 
 
@@ -221,7 +221,7 @@ def stats(mentor_id: str, rows: Rows) -> Stats:
     """The mentor's row of peer_mentor_stats: every row of any type counts."""
     activities = rows.activities
     days = sorted({a.activity_date for a in activities})
-    types = {a.activity_type for a in activities}
+    types = {a.activity_type[:200] for a in activities}
     streaks: list[Any] = []
     for named in ("day", "week", "month"):
         found = list(runs({"period": named}, activities, rows.pauses))
@@ -233,7 +233,7 @@ def stats(mentor_id: str, rows: Rows) -> Stats:
         len(activities),
         sum(a.duration_minutes or 0 for a in activities),
         len(days),
-        {each: sum(a.activity_type == each for a in activities) for each in types},
+        {each: sum(a.activity_type[:200] == each for a in activities) for each in types},
         len(rows.trainings),
         days[0] if days else None,
         days[-1] if days else None,

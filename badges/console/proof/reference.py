@@ -73,6 +73,8 @@ class Reference:
         self.definitions: dict[str, DefinitionVersion] = {}
         self.organizations: dict[str, OrganizationVersion] = {}
         self._deleted: dict[str, int] = {}
+        self._saved: list[DefinitionVersion] = []
+        """Every version of a definition so far, in their order."""
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """New versions take effect; the mentor is decided by them."""
@@ -81,6 +83,7 @@ class Reference:
                 self.organizations[version.id] = _newer(version, self.organizations)
             else:
                 self.definitions[version.id] = _newer(version, self.definitions)
+                self._saved.append(version)
                 if version.deleted:
                     last = self._deleted.get(version.id, 0)
                     self._deleted[version.id] = max(last, version.version)
@@ -201,10 +204,9 @@ class Reference:
             return
         rows = counting_from(all_rows, definition.counts_from)
         tiers = criteria["tiers"] if criteria["type"] == "tier" else []
-        names = [tier["name"] for tier in tiers]
         if award and award.revoked_by is None and not self._may_be_lost(definition, award):
             # Only a higher tier can follow, so nothing else is looked at.
-            tiers = [tier for tier in tiers if _above(tier["name"], award.tier, names)]
+            tiers = [tier for tier in tiers if tier["at_least"] > self._rank(award, criteria)]
             if not tiers:
                 return
         dates = {t["name"]: reached_on(criteria, rows, t["at_least"]) for t in tiers}
@@ -221,7 +223,7 @@ class Reference:
             if award.revoked_by is None:
                 self._write("revoked", definition, award, revoked_by="rule")
             return
-        if award.revoked_by is None and top and _above(top, award.tier, names):
+        if award.revoked_by is None and top and self._is_above(top, award, criteria):
             self._write(
                 "promoted",
                 definition,
@@ -229,7 +231,27 @@ class Reference:
                 tier=top,
                 tier_earned_at=begins(reached[top], rows.zone),
                 tier_earned_on=reached[top],
+                tier_version=definition.version,
             )
+
+    def _is_above(self, tier: str, award: Award, criteria: Mapping[str, Any]) -> bool:
+        return _levels(criteria)[tier] > self._rank(award, criteria)
+
+    def _rank(self, award: Award, criteria: Mapping[str, Any]) -> int:
+        """What the held tier asks for, or asked for once; 0 for none and for one never heard of."""
+        levels = _levels(criteria)
+        if award.tier is None or award.tier in levels:
+            return 0 if award.tier is None else levels[award.tier]
+        saved = sorted(self._since_deletion(award.badge_definition_id), key=lambda v: v.version)
+        gave = award.tier_version if award.tier_version else award.definition_version
+        # The version that gave it comes last, and so counts, if it has the tier at all.
+        saved += [version for version in saved if version.version == gave]
+        known = [_levels(read_criteria(version) or {}).get(award.tier) for version in saved]
+        return [0, *(level for level in known if level is not None)][-1]
+
+    def _since_deletion(self, definition_id: str) -> list[DefinitionVersion]:
+        deleted = self._deleted.get(definition_id, 0)
+        return [v for v in self._saved if v.id == definition_id and v.version > deleted]
 
     @staticmethod
     def _may_be_lost(definition: DefinitionVersion, award: Award) -> bool:
@@ -256,6 +278,7 @@ class Reference:
                 tier_earned_at=begins(reached[top], zone) if top else None,
                 earned_on=since,
                 tier_earned_on=reached[top] if top else None,
+                tier_version=definition.version if top else None,
             ),
         )
 
@@ -269,10 +292,12 @@ class Reference:
 
 
 def _with_what_was_known(row: Award, before: Award | None) -> Award:
-    """A row of a log that leaves dates out, with those that it had: they never move."""
+    """A row, with what it does not say: dates never move, and the same tier was given once."""
     if before is None or before.id != row.id:
         return row
     kept: dict[str, Any] = {}
+    if row.tier == before.tier:
+        kept["tier_version"] = before.tier_version
     if row.earned_on is None and row.earned_at == before.earned_at:
         kept |= {"earned_on": before.earned_on, "derived_on": before.derived_on}
     if row.tier_earned_on is None and row.tier_earned_at == before.tier_earned_at:
@@ -303,11 +328,11 @@ def _criteria(text: str) -> Mapping[str, Any] | None:
     return criteria
 
 
-def _above(top: str, held: str | None, names: list[str]) -> bool:
-    """Whether a tier is above the held one; one that the rule does not know is never left."""
-    if held is None:
-        return True
-    return held in names and names.index(top) > names.index(held)
+def _levels(criteria: Mapping[str, Any]) -> dict[str, int]:
+    """What each tier asks for, by name; nothing where criteria are of another type."""
+    if criteria.get("type") != "tier":
+        return {}
+    return {tier["name"]: tier["at_least"] for tier in criteria["tiers"]}
 
 
 def _date_in(zone: tzinfo, instant: datetime) -> Day:

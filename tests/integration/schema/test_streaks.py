@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from badges.sinks.pool import Connection
-from tests.integration.schema.people import settle
+from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,64 @@ async def test_paused_periods_are_bridged_if_all_are(
 async def test_a_pause_without_end_bridges_up_to_today(db: Connection) -> None:
     day = await today(db)
     assert await current(db, "week", first_day("week", day, 9), [(day - timedelta(65), None)]) == 5
+
+
+FIRST, LAST = "4714-11-24 BC", "5874897-12-31"
+"""The first and the last date that Postgres knows."""
+
+
+async def put_on(db: Connection, people: People, on: str) -> None:
+    """Statistics of one mentor with a single activity, as far away as that."""
+    periods = ("day", "week", "month")
+    columns = ", ".join(
+        f"{p}_streak_longest, {p}_streak_length, {p}_streak_last_on" for p in periods
+    )
+    values = ", ".join("1, 1, $2::text::date" for _ in periods)
+    await db.execute(
+        "INSERT INTO peer_mentor_stats (peer_mentor_id, first_activity_on, last_activity_on, "
+        f"{columns}) VALUES ($1, $2::text::date, $2::text::date, {values})",
+        people.mentor,
+        on,
+    )
+
+
+@pytest.mark.parametrize(
+    ("on", "length"),
+    [(LAST, 1), ("294277-01-01", 1), ("9999-12-31", 1), ("4713-01-01 BC", 0), (FIRST, 0)],
+)
+async def test_any_date_that_postgres_knows_is_shown_to_everybody(
+    db: Connection, on: str, length: int
+) -> None:
+    near, far = await settle(db), await settle(db, "far")
+    day = await today(db)
+    await put_on(db, near, str(day))
+    await put_on(db, far, on)
+    await db.execute(
+        "INSERT INTO mentor_pauses (peer_mentor_id, starts_on) VALUES ($1, $2)", far.mentor, day
+    )
+    rows = await db.fetch(
+        "SELECT day_streak_current, last_activity_on::text FROM peer_mentor_stats_current "
+        "ORDER BY peer_mentor_id = $1",
+        far.mentor,
+    )
+    assert [tuple(row) for row in rows] == [(1, str(day)), (length, on)]
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"), [(FIRST, LAST), (LAST, LAST), ("-infinity", "infinity")]
+)
+async def test_a_pause_may_begin_and_end_anywhere(db: Connection, starts: str, ends: str) -> None:
+    people = await settle(db)
+    await put_on(db, people, str(await today(db) - timedelta(days=9)))
+    await db.execute(
+        "INSERT INTO mentor_pauses (peer_mentor_id, starts_on, ends_on) "
+        "VALUES ($1, $2::text::date, $3::text::date)",
+        people.mentor,
+        starts,
+        ends,
+    )
+    held = await db.fetchval("SELECT day_streak_current FROM peer_mentor_stats_current")
+    assert held == (0 if starts == LAST else 1)
 
 
 async def test_without_any_activity_there_is_no_streak(db: Connection) -> None:

@@ -155,6 +155,7 @@ def test_the_award_is_what_the_contract_says_to_the_last_column(log: Written) ->
         tier_earned_at=datetime(2026, 3, 2, 23, tzinfo=UTC),
         earned_on=day("2026-03-01"),
         tier_earned_on=day("2026-03-03"),
+        tier_version=1,
     )
 
 
