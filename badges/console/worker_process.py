@@ -29,6 +29,7 @@ from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.errors import GenerationClosed
+from badges.streams.fenced import NameTaken
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
@@ -64,6 +65,12 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
     except GenerationClosed as closed:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
+    except NameTaken as taken:
+        raise Problem(
+            f"another worker that is alive has the name {taken} in the consumer group, so they "
+            "would throw each other out. Give each host a name of its own, and do not copy a "
+            "worker's BADGES_INSTANCE_DIRECTORY"
+        ) from None
 
 
 def _serve_metrics(host: str, port: int) -> None:
@@ -175,7 +182,7 @@ async def _assemble(
     cluster = Cluster(kafka)
     stack.push_async_callback(cluster.close)
     await _answering(cluster)
-    connect = await stack.enter_async_context(Connect(settings.connect_url))
+    connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)

@@ -91,6 +91,24 @@ def test_a_service_gets_its_own_role_and_nobody_elses_password(name: str) -> Non
     assert not [variable for variable in told if variable.endswith("_PASSWORD")]
 
 
+@pytest.mark.parametrize("name", ["worker", "migrate", "provision"])
+def test_the_jwt_secret_is_the_apis_alone(name: str) -> None:
+    place = Layout(Path("/run"), 25000)
+
+    assert addresses.JWT_SECRET not in addresses.for_command(place, PASSWORDS, name)
+    assert addresses.JWT_SECRET not in addresses.for_connect(place, PASSWORDS)
+    assert addresses.JWT_SECRET in addresses.for_command(place, PASSWORDS, "api")
+
+
+def test_a_process_gets_nothing_secret_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*secrets.NAMES, "BADGES_DATABASE_URL"):
+        monkeypatch.setenv(name, "of this stack or another")
+    monkeypatch.setenv("BADGES_PREFIX", "badges")
+
+    assert "BADGES_PREFIX" in processes.surroundings()
+    assert "of this stack or another" not in processes.surroundings().values()
+
+
 def test_migrate_gets_the_owner_and_the_roles_passwords() -> None:
     told = addresses.for_command(Layout(Path("/run"), 25000), PASSWORDS, "migrate")
 

@@ -153,6 +153,12 @@ def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
     assert "ports" not in SERVICES["worker"]
 
 
+def test_the_jwt_secret_is_the_apis_alone() -> None:
+    having = {name for name, service in SERVICES.items() if "BADGES_JWT_SECRET" in str(service)}
+
+    assert having == {"api"}
+
+
 def test_a_service_in_compose_knows_only_its_own_password() -> None:
     for name in addresses.SERVICES:
         environment = SERVICES[name]["environment"]

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from badges.console.problems import Problem
+from badges.console.urls import where
 from badges.sinks.pool import Connection
 
 CONNECT_TIMEOUT_S = 10
@@ -34,12 +34,6 @@ async def connect(url: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-def where(url: str) -> str:
-    """Host, port and database of the URL, without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
 
 
 def first_line(error: BaseException) -> str:

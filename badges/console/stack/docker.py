@@ -95,7 +95,5 @@ def _variables_file(layout: Layout) -> Path:
 def _compose(layout: Layout, *arguments: str) -> None:
     places = ["--file", str(COMPOSE_FILE), "--env-file", str(_variables_file(layout))]
     line = ["docker", "compose", "--project-name", project(layout), *places, *arguments]
-    hidden = secrets.NAMES
-    surroundings = {name: value for name, value in os.environ.items() if name not in hidden}
-    if subprocess.run(line, check=False, env=surroundings).returncode:
+    if subprocess.run(line, check=False, env=processes.surroundings()).returncode:
         raise Problem(f"docker compose {arguments[0]} failed; its own lines above say why")

@@ -5,11 +5,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.console.problems import Problem
-from badges.console.settings import explained
+from badges.console.settings import FILE, understood
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
@@ -23,7 +23,7 @@ class LayoutSettings(BaseSettings):
     """BADGES_PORT_BASE and BADGES_RUN_DIR, from the environment or a .env file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BADGES_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
+        env_prefix="BADGES_", env_file=FILE, env_file_encoding="utf-8", extra="ignore"
     )
 
     port_base: int | None = Field(None, ge=1024, le=65535 - len(PORTS))
@@ -106,10 +106,8 @@ def load() -> Layout:
     Without BADGES_PORT_BASE a stack keeps the ports it was last started with.
     Raises Problem with the variable's name when a setting is wrong.
     """
-    try:
+    with understood():
         settings = LayoutSettings()
-    except ValidationError as error:
-        raise Problem(explained(error)) from None
     run_dir = Path(os.path.abspath(settings.run_dir))  # noqa: PTH100 (a link stays as it is)
     before = noted(run_dir)
     base = settings.port_base or (before.port_base if before else DEFAULT_PORT_BASE)
