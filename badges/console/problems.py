@@ -7,6 +7,7 @@ from collections.abc import Sequence
 FOUND_A_PROBLEM = 1
 WRONG_USE = 2
 INTERRUPTED = 130
+ENDS = (".", "?", "!", ";")
 
 
 class Problem(Exception):
@@ -24,7 +25,7 @@ class Problem(Exception):
     def __str__(self) -> str:
         if self.hint is None:
             return self.message
-        return f"{self.message}{' ' if self.message.endswith('.') else '. '}{self.hint}"
+        return f"{self.message}{'' if self.message.endswith(ENDS) else '.'} {self.hint}"
 
 
 def report(problem: Problem, *, as_json: bool = False) -> int:
@@ -34,6 +35,13 @@ def report(problem: Problem, *, as_json: bool = False) -> int:
     else:
         print(f"badges: {problem}", file=sys.stderr)
     return problem.code
+
+
+def unusable(error: OSError) -> Problem:
+    """Return the problem that a file cannot be used; an error about no file is raised again."""
+    if error.filename is None:
+        raise error
+    return Problem(f"{error.filename}: {error.strerror}")
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

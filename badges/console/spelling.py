@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 
+from badges.console.problems import Problem
 from badges.console.settings import Settings, from_file
 from badges.console.stack import secrets
 from badges.console.stack.layout import PORTS, LayoutSettings
@@ -43,13 +45,19 @@ def misspelt() -> Iterator[tuple[str, str]]:
     What is near to none of ours is somebody else's, and left alone.
     """
     known = _known()
-    for name in sorted({*os.environ, *from_file()}):
+    for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")
         if f"{first}_" == PREFIX and rest in known:
             continue
         if get_close_matches(f"{first}_", [PREFIX], 1, NEAR):
             for nearest in get_close_matches(rest, known, 1, NEAR):
                 yield name, f"{PREFIX}{nearest}"
+
+
+def _in_file() -> set[str]:
+    with suppress(Problem):  # a file that cannot be read is for the settings to tell
+        return set(from_file())
+    return set()
 
 
 def _known() -> set[str]:

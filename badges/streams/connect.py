@@ -191,7 +191,9 @@ class Connect:
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_error:
-            raise ConnectRefused(_message(response))
+            known = "message" in _document(response)
+            place = "" if known else f"Kafka Connect at {self.place}: "
+            raise ConnectRefused(f"{place}{_message(response)}")
         with self._as_connect_speaks():
             return response.json() if response.content else None
 

@@ -7,6 +7,7 @@ two live workers never share one; and two containers that call themselves the sa
 directory of its own, have different ids.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -50,7 +51,8 @@ class Instance:
                 os.close(lock)
             else:
                 return slot, lock
-        raise OSError(f"more than {MOST_WORKERS} workers hold a lock in {self.directory}")
+        full = f"more than {MOST_WORKERS} workers hold a lock"
+        raise OSError(errno.EAGAIN, full, self.directory)
 
 
 def _everyday_place() -> Path:

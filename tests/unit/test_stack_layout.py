@@ -57,7 +57,7 @@ def test_a_damaged_note_says_what_to_do(place: Path) -> None:
     (place / ".run").mkdir()
     (place / ".run" / "stack.json").write_text("{")
 
-    with pytest.raises(Problem, match=r"stack\.json is damaged: delete it"):
+    with pytest.raises(Problem, match=r"stack\.json is damaged\. Delete it"):
         layout.load()
 
 
@@ -79,7 +79,7 @@ def test_a_password_that_is_new_joins_those_that_are_known(tmp_path: Path) -> No
 
 
 def test_a_stack_that_never_was_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="run `make up` first"):
+    with pytest.raises(Problem, match="Run `make up` first"):
         secrets.load(tmp_path)
 
 

@@ -17,7 +17,15 @@ from badges.console.cli.env import env
 from badges.console.cli.migrate import migrate
 from badges.console.cli.provision import provision
 from badges.console.cli.worker import worker
-from badges.console.problems import INTERRUPTED, WRONG_USE, Problem, one_line, report, wants_json
+from badges.console.problems import (
+    INTERRUPTED,
+    WRONG_USE,
+    Problem,
+    one_line,
+    report,
+    unusable,
+    wants_json,
+)
 from badges.console.schema.database import advice
 
 app = typer.Typer(
@@ -71,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
         return _misunderstood(error, arguments)
     except Problem as problem:
         return report(problem, as_json=wants_json(arguments))
+    except OSError as error:
+        return report(unusable(error), as_json=wants_json(arguments))
     except asyncpg.PostgresError as error:
         hint = "BADGES_DATABASE_URL has to name a role that may do this"
         refused = Problem(f"Postgres refuses: {advice(error)}", hint=hint)

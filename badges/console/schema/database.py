@@ -25,8 +25,8 @@ async def connect(url: str) -> AsyncIterator[Connection]:
         asyncpg.InterfaceError,
     ) as error:
         raise Problem(
-            f"Postgres at {where(url)} does not let us in: {first_line(error)}. "
-            "Check BADGES_DATABASE_URL and that the server runs."
+            f"Postgres at {where(url)} does not let us in: {first_line(error)}",
+            hint="Check BADGES_DATABASE_URL and that the server runs.",
         ) from error
     try:
         # Where our tables are, whatever the role or the URL says of it.

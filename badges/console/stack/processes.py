@@ -155,8 +155,8 @@ def require_free_port(name: str, port: int) -> None:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise Problem(
-                f"port {port} (for {name}) is in use{_listener(port)}: "
-                "stop that, or set BADGES_PORT_BASE to another number"
+                f"port {port} (for {name}) is in use{_listener(port)}",
+                hint="Stop that, or set BADGES_PORT_BASE to another number",
             ) from None
 
 
