@@ -5,7 +5,16 @@ import sys
 
 from badges.console import spelling
 from badges.console.problems import INTERRUPTED, Problem, report, unusable
-from badges.console.stack import docker, jars, launch, layout, secrets, services, supervisor
+from badges.console.stack import (
+    docker,
+    jars,
+    launch,
+    layout,
+    processes,
+    secrets,
+    services,
+    supervisor,
+)
 from badges.console.stack.infra import Infra
 
 
@@ -45,14 +54,19 @@ def _run(action: str, *, only_infra: bool) -> None:
 def _up(place: layout.Layout, *, only_infra: bool) -> None:
     if docker.asked_for():
         docker.up(place, _tell)
-    else:
-        launch.up(place, _tell, only_infra=only_infra)
+        return
+    if docker.run(place):
+        raise Problem(f"containers of {place.run_dir} run", hint="make down first")
+    launch.up(place, _tell, only_infra=only_infra)
 
 
 def _end(place: layout.Layout, *, with_data: bool) -> None:
-    before = layout.noted(place.run_dir)
-    if before is not None and before.stack == "docker":
-        docker.down(place, _tell, with_data=with_data)
+    """End what runs, containers or processes; clean up also after what does not run any more."""
+    containers, before = docker.made(place.run_dir), layout.noted(place.run_dir)
+    if containers and (with_data or (before and before.stack == "docker")):
+        docker.down(containers, _tell, with_data=with_data)
+        if not with_data and not processes.find_all(place):
+            return
     (launch.clean if with_data else launch.down)(place, _tell)
 
 
