@@ -55,10 +55,14 @@ bench: $(INSTALLED) ## Measure, and write build/bench.json
 	@$(BIN)/python -m bench
 
 # The environment variables that pip and uv read are put aside: a lock names no place to fetch from.
+# The second lock is for the image: of the first, what the commands need to run.
 lock: $(INSTALLED) ## Resolve all versions anew (needs uv)
 	@echo "setuptools>=77" | env -u PIP_FIND_LINKS -u UV_FIND_LINKS uv pip compile --quiet --upgrade \
 		--universal --python-version 3.11 --all-extras --generate-hashes --no-annotate --no-header \
 		--output-file requirements.lock pyproject.toml -
+	@echo "setuptools>=77" | env -u PIP_FIND_LINKS -u UV_FIND_LINKS uv pip compile --quiet \
+		--universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-annotate --no-header \
+		--output-file deploy/requirements.lock pyproject.toml -
 	@$(LAUNCHER) lock
 
 $(INSTALLED): requirements.lock pyproject.toml badges/console/stack/jars.lock

@@ -13,12 +13,13 @@ from datetime import datetime as RightDatetime  # noqa: N812
 from typing import Any
 
 from badges.console import worker_process
+from badges.console.cli import commands
 from badges.console.cli.main import main
 from badges.streams import batching
 
 AHEAD = "BADGES_TEST_CLOCK_AHEAD"
 
-LOADED_LATER = (worker_process, batching)
+LOADED_LATER = (commands, worker_process, batching)
 """Modules that the worker would load later: their annotations must name the right classes."""
 
 _right_time, _right_time_ns = time.time, time.time_ns

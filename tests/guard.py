@@ -13,11 +13,11 @@ def main() -> None:
     """Wait for the end of stdin, which comes however the parent dies, then clean its run folder."""
     sys.stdin.read()
     run_dir = Path(sys.argv[1])
-    note = layout.noted(run_dir)
+    note, containers = layout.noted(run_dir), docker.made(run_dir)
     place = layout.Layout(run_dir, note.port_base if note else layout.DEFAULT_PORT_BASE)
     try:
-        if note is not None and note.stack == "docker":
-            docker.down(place, _hush, with_data=True)
+        if containers is not None:
+            docker.down(containers, _hush, with_data=True)
     finally:
         launch.clean(place, _hush)
 

@@ -1,15 +1,29 @@
 """Settings: BADGES_* environment variables or a .env file, handed inward as plain values."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr, ValidationError
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from badges.console import urls
 from badges.console.problems import Problem
 from badges.streams.kafka import KafkaAccess
+
+FILE = Path(".env")
 
 
 def _parts(value: object) -> object:
@@ -20,17 +34,33 @@ Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_
 """CIDR blocks, several with commas."""
 
 
+def _database(url: SecretStr) -> SecretStr:
+    urls.checked_database(url.get_secret_value())
+    return url
+
+
+def _rest(url: SecretStr) -> SecretStr:
+    urls.checked_rest(url.get_secret_value())
+    return url
+
+
+DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
+RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
+Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
+"""Addresses that were understood; whoever reads one again may rely on that."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Each process is given the database URL of its own role."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BADGES_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
+        env_prefix="BADGES_", env_file=FILE, env_file_encoding="utf-8", extra="ignore"
     )
 
     prefix: str = Field("badges", pattern=r"^[a-z][a-z0-9_]{0,20}$")
-    database_url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
-    kafka_bootstrap: str = "127.0.0.1:9092"
-    connect_url: str = "http://127.0.0.1:8083"
+    database_url: DatabaseUrl = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    kafka_bootstrap: Servers = "127.0.0.1:9092"
+    connect_url: RestUrl = SecretStr("http://127.0.0.1:8083")
     partitions: int = Field(12, ge=1, le=1000)
     replication_factor: int = Field(1, ge=1, le=10)
     kafka_security_protocol: str = Field(
@@ -70,15 +100,34 @@ class Settings(BaseSettings):
 @cache
 def load() -> Settings:
     """Read the settings once. Raises Problem with the variable's name when one is wrong."""
-    try:
+    with understood():
         return Settings()
+
+
+def from_file() -> Mapping[str, str | None]:
+    """What the .env file sets, ours or not. Raises Problem when it cannot be read."""
+    with understood():
+        return dotenv_values(FILE, encoding="utf-8") if FILE.is_file() else {}
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Turn settings that are wrong, or a .env file that cannot be read, into a Problem."""
+    try:
+        yield
     except ValidationError as error:
         raise Problem(explained(error)) from None
+    except UnicodeDecodeError:
+        raise Problem(
+            f"the file {FILE} in this folder is not UTF-8", hint="Save it as that"
+        ) from None
+    except OSError as error:
+        raise Problem(f"the file {FILE} in this folder cannot be read: {error.strerror}") from None
 
 
 def explained(error: ValidationError) -> str:
-    """What is wrong with which variable, in one line."""
+    """What is wrong with which variable, in one line without what was given."""
     return "; ".join(
-        f"BADGES_{str(item['loc'][0]).upper()}: {item['msg']}"
+        f"BADGES_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors(include_input=False)
     )

@@ -111,6 +111,8 @@ def read_trials(text: bytes, source: str) -> list[Trial]:
     if problems:
         raise Problem(f"{source}, {problems[0]}; see docs/criteria.md")
     several = isinstance(document, list)
+    if document == []:
+        raise Problem(f"{source} holds no trial", hint="docs/criteria.md has an example")
     try:
         trials = _TRIALS.validate_python(document if several else [document])
     except ValidationError as error:

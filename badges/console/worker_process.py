@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import NoReturn
@@ -14,6 +15,7 @@ import asyncpg
 import prometheus_client
 import structlog
 
+from badges.console.lockout import PATIENCE_S, Lockout, watch
 from badges.console.problems import Problem
 from badges.console.schema.log_types import log_types
 from badges.console.settings import Settings
@@ -31,6 +33,7 @@ from badges.streams.column_types import PostgresColumnTypes
 from badges.streams.connect import Connect
 from badges.streams.continuity import Continuity
 from badges.streams.errors import GenerationClosed
+from badges.streams.fenced import NameTaken
 from badges.streams.gate import Gate
 from badges.streams.generations import Generation
 from badges.streams.lane import Tools
@@ -67,6 +70,13 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
     except GenerationClosed as closed:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
+    except NameTaken as taken:
+        raise Problem(
+            f"another worker that is alive has the name {taken} in the consumer group, so they "
+            "would throw each other out",
+            hint="Give each host a name of its own, and do not copy a worker's "
+            "BADGES_INSTANCE_DIRECTORY",
+        ) from None
 
 
 def _serve_metrics(host: str, port: int) -> None:
@@ -74,8 +84,8 @@ def _serve_metrics(host: str, port: int) -> None:
         prometheus_client.start_http_server(port, addr=host)
     except OSError as error:
         raise Problem(
-            f"metrics cannot be served at {host}, port {port}: {error.strerror}. "
-            "Set BADGES_METRICS_HOST, and for each worker a --metrics-port of its own"
+            f"metrics cannot be served at {host}, port {port}: {error.strerror}",
+            hint="Set BADGES_METRICS_HOST, and for each worker a --metrics-port of its own",
         ) from None
 
 
@@ -133,15 +143,18 @@ async def _close(pool: Pool) -> None:
 
 async def _live(pool: Pool) -> Generation:
     """The live generation, waited for: `badges provision` may still be filling it."""
+    lockout = Lockout()
     for delay in delays():
         try:
             with translated():
                 generation = await generations.live(pool)
+            lockout.let_in()
             if generation is not None:
                 return generation
             log.info("no generation of the log is live yet, waiting for `badges provision`")
         except (Unavailable, Refused) as error:
             _refuse_address(error.__cause__)
+            lockout.refused(error.__cause__, time.monotonic())
             log.warning("waiting for Postgres", error=str(error))
         await asyncio.sleep(delay)
     raise AssertionError("delays never end")
@@ -154,18 +167,28 @@ def _refuse_address(error: BaseException | None) -> None:
     if isinstance(error, asyncpg.ProtocolViolationError):
         raise Problem(
             f"BADGES_DATABASE_URL is not the address of a Postgres server, which would take the "
-            f"worker's settings ({error.args[0]}): give it that of the database itself, not of "
-            "PgBouncer or another pooler"
+            f"worker's settings ({error.args[0]})",
+            hint="Give it that of the database itself, not of PgBouncer or another pooler",
         )
 
 
-async def _answering(cluster: Cluster) -> None:
-    """Return when Kafka answers: started before it, or while it restarts, a worker waits."""
+async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
+    """Return when Kafka answers: started before it, or while it restarts, a worker waits.
+
+    The gate closes the alert that is raised when that takes long, for Kafka says no more of a wrong
+    password than that it does not answer.
+    """
+    began = time.monotonic()
     for delay in delays():
         try:
             await cluster.start()
         except (KafkaError, OSError) as error:
             log.warning("waiting for Kafka", error=str(error))
+            if time.monotonic() - began >= PATIENCE_S:
+                message = (
+                    f"a worker waits for Kafka: {error}. Check BADGES_KAFKA_* and that it runs"
+                )
+                await alerts.raise_alert("log_unreachable", {"message": message})
         else:
             return
         await asyncio.sleep(delay)
@@ -177,12 +200,12 @@ async def _assemble(
     kafka = settings.kafka_access()
     cluster = Cluster(kafka)
     stack.push_async_callback(cluster.close)
-    await _answering(cluster)
-    connect = await stack.enter_async_context(Connect(settings.connect_url))
+    alerts = PostgresAlerts(pool)
+    await _answering(cluster, alerts)
+    connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
-    alerts = PostgresAlerts(pool)
     versions = PostgresVersions(pool)
     source = KafkaLog(kafka, generation.topic)
     continuity = Continuity(generation, pool, cluster, connect)
@@ -203,9 +226,9 @@ async def _assemble(
     )
     telling = partial(tell_outages, generation, connect, alerts)
     try:
-        return Worker(options, generation, tools, versions, [telling])
+        return Worker(options, generation, tools, versions, [telling, partial(watch, pool)])
     except OSError as error:
         raise Problem(
-            f"a worker's name cannot be kept: {error}. "
-            "Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to"
+            f"a worker's name cannot be kept: {error.filename}: {error.strerror}",
+            hint="Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to",
         ) from None

@@ -15,6 +15,11 @@ PATIENCE_S = 60.0
 PAUSE_S = 0.25
 CONFLICT = 409
 NOT_FOUND = 404
+STARTING = {"message", "url", "status"}
+"""What the answer of Connect's web server has, to every path, while Connect itself starts."""
+
+NO_SUCH_PATH = "HTTP 404 Not Found"
+"""What Connect, or another program made like it, says of a path that it does not have."""
 
 
 class ConnectAway(Exception):
@@ -55,9 +60,10 @@ class Connect:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        """`url` may hold a name and a password, which errors do not show."""
+        self.place = str(httpx.URL(url.rstrip("/")).copy_with(userinfo=b""))
         self._client = httpx.AsyncClient(
-            base_url=self.url, timeout=TIMEOUT_S, headers={"Accept": "application/json"}
+            base_url=url.rstrip("/"), timeout=TIMEOUT_S, headers={"Accept": "application/json"}
         )
 
     async def close(self) -> None:
@@ -153,7 +159,7 @@ class Connect:
                 while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect tells nobody
                     await asyncio.sleep(PAUSE_S)
         except TimeoutError as error:
-            raise ConnectAway(f"Kafka Connect at {self.url}: {name} does not obey") from error
+            raise ConnectAway(f"Kafka Connect at {self.place}: {name} does not obey") from error
 
     async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
         """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""
@@ -177,7 +183,7 @@ class Connect:
                 response = await self._client.request(method, path, **options)
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
-                raise ConnectAway(f"Kafka Connect at {self.url}: {reason}") from error
+                raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
             late = asyncio.get_running_loop().time() > deadline
             if response.status_code != CONFLICT or method == "GET" or late:
                 return self._answered(response)
@@ -185,7 +191,9 @@ class Connect:
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_error:
-            raise ConnectRefused(_message(response))
+            known = "message" in _document(response)
+            place = "" if known else f"Kafka Connect at {self.place}: "
+            raise ConnectRefused(f"{place}{_message(response)}")
         with self._as_connect_speaks():
             return response.json() if response.content else None
 
@@ -195,19 +203,32 @@ class Connect:
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ConnectAway(f"what answers at {self.url} is not Kafka Connect") from error
+            raise self._stranger() from error
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
-        # While it starts, Connect answers every path with a 404 that is not its own.
-        starting = response.status_code == NOT_FOUND and "error_code" not in response.text
-        if starting or response.status_code >= 500 or response.status_code == CONFLICT:
-            message = "it is starting" if starting else _message(response)
-            raise ConnectAway(f"Kafka Connect at {self.url}: {message}")
+        answer = _document(response)
+        if response.status_code == NOT_FOUND and answer.keys() >= STARTING:
+            raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
+        if response.status_code == NOT_FOUND and answer.get("message") in (None, NO_SUCH_PATH):
+            raise self._stranger()
+        if response.status_code >= 500 or response.status_code == CONFLICT:
+            raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")
         return response
+
+    def _stranger(self) -> ConnectAway:
+        return ConnectAway(f"what answers at {self.place} is not Kafka Connect")
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _message(response: httpx.Response) -> str:
-    try:
-        return str(response.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{response.status_code} {response.text[:200]}"
+    said = _document(response).get("message")
+    if said is None:
+        return f"it answers {response.status_code} {response.reason_phrase}".strip()
+    return " ".join(str(said).split())

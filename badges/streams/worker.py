@@ -20,6 +20,7 @@ from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
+from badges.streams.fenced import Displaced, NameTaken, is_fenced
 from badges.streams.generations import Generation
 from badges.streams.instance import Instance
 from badges.streams.kafka import KafkaAccess
@@ -82,10 +83,15 @@ class Worker:
         # A static member that comes back gets the partitions it had, whatever it subscribes to now.
         self._member = f"{self._instance.name}-{generation.number}"
         self._app = _faust_app(options, self._instance.directory, self._member)
+        self._displaced = Displaced(options.session_timeout)
+        self._name_taken = asyncio.Event()
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
-        """Work until cancelled. Raises what crashed the consumer or a lane."""
+        """Work until cancelled. Raises what crashed the consumer or a lane.
+
+        That is NameTaken when another live worker has this one's name in the group.
+        """
         self._app.on_partitions_assigned.connect(self._assigned, weak=False)
         self._app.agent(self._topic(), concurrency=1)(self._hand_over)
         background = [
@@ -94,6 +100,7 @@ class Worker:
                 self._tools.gate.watch,
                 self._versions.follow,
                 self._wake_lanes,
+                self._watch_name,
                 *self._services,
             )
         ]
@@ -117,9 +124,15 @@ class Worker:
             )
         finally:
             consumer.cancel()
+        if is_fenced(self._app.crash_reason):
+            raise NameTaken(self._member)
         for task in ended:
             task.result()
         raise self._app.crash_reason or RuntimeError("the consumer stopped by itself")
+
+    async def _watch_name(self) -> None:
+        await self._name_taken.wait()
+        raise NameTaken(self._member)
 
     def _topic(self) -> Any:
         return self._app.topic(
@@ -137,6 +150,9 @@ class Worker:
         A lane that stays goes on as it is: if another worker had the partition meanwhile, the
         position has moved, and the fence tells.
         """
+        generation = self._app.consumer_generation_id
+        if self._displaced.assigned(generation, asyncio.get_running_loop().time()):
+            self._name_taken.set()
         numbers = {tp.partition for tp in assigned}
         for gone in self._lanes.keys() - numbers:
             self._lanes.pop(gone)[1].cancel()

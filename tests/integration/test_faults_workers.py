@@ -1,8 +1,10 @@
 """Workers that are killed, paused, joined and left by others: nothing is lost or counted twice."""
 
 import asyncio
+import shutil
 import time
 from datetime import date
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -174,5 +176,46 @@ def test_a_worker_ends_when_told_whatever_hangs(unmanned: Rig, part: str) -> Non
         await p.until(lambda: p.award(mentor, badge))
         await p.settle(60)
         assert await p.events(mentor, badge) == ["granted"]
+
+    unmanned.run(test)
+
+
+def test_one_host_name_and_two_directories_make_two_names(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        run_dir = p.stack.infra.layout.run_dir
+        first, second = (
+            p.worker(BADGES_INSTANCE_DIRECTORY=str(run_dir / place)) for place in ("here", "there")
+        )
+        await p.at_work(first, second)
+        names = {worker: instance_of(worker) for worker in (first, second)}
+        assert len(set(names.values())) == 2
+
+        for worker in (first, second):
+            await asyncio.to_thread(worker.kill)
+            worker.start()
+            await p.until(partial(p.has_partitions, worker), FAILOVER, "partitions")
+            assert instance_of(worker) == names[worker]
+        assert first.runs
+
+    unmanned.run(test)
+
+
+def test_a_worker_whose_name_another_takes_ends_with_one_line(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        run_dir = p.stack.infra.layout.run_dir
+        first = p.worker(BADGES_INSTANCE_DIRECTORY=str(run_dir / "original"))
+        await p.at_work(first)
+        shutil.copytree(run_dir / "original", run_dir / "copy")
+        second = p.worker(BADGES_INSTANCE_DIRECTORY=str(run_dir / "copy"))
+        second.start()
+        both = (first, second)
+        await asyncio.to_thread(
+            wait_for, lambda: not all(worker.runs for worker in both), FAILOVER, "the end of one"
+        )
+
+        (ended,) = (worker for worker in both if not worker.runs)
+        last = list(ended.lines())[-1]
+        assert last["text"].startswith("badges: another worker ")
+        assert f"the name {instance_of(first)} " in last["text"]
 
     unmanned.run(test)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from badges.console.problems import Problem
 from badges.console.stack import launch, processes, secrets
 from badges.console.stack.infra import PARTS, Infra
-from badges.console.stack.layout import Layout
+from badges.console.stack.layout import HOST, Layout
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
 from tests.stack import Stack, free_port_base, guarded, wait_for
@@ -106,6 +107,19 @@ def test_a_port_in_use_is_one_line_and_nothing_is_started(
         r"badges: port \d+ \(for postgres\) is in use.*BADGES_PORT_BASE.*\n", errors
     )
     assert launcher.running() == set()
+    assert not layout.run_dir.exists()
+
+
+def test_a_port_in_use_changes_nothing_of_a_stack_that_was_there(launcher: Launcher) -> None:
+    launcher.layout.make()
+    before = {path: path.stat().st_mtime_ns for path in launcher.layout.run_dir.rglob("*")}
+    with socket.create_server((HOST, launcher.layout.port("api"))):
+        code, _, errors = launcher.run("up")
+
+    assert code == 2
+    assert f"port {launcher.layout.port('api')} (for api) is in use" in errors
+    after = {path: path.stat().st_mtime_ns for path in launcher.layout.run_dir.rglob("*")}
+    assert after == before
 
 
 def test_a_second_stack_in_one_folder_is_refused(postgres: Stack) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from badges.console import settings
 from badges.console.cli import provision as command
-from badges.console.cli.main import app
+from badges.console.cli.commands import app
 from badges.console.problems import Problem
 from badges.console.stack import filling, provisioning
 from badges.console.stack.filling import Site

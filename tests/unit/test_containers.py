@@ -6,6 +6,7 @@ is not everywhere.
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ import yaml
 from badges.console.problems import Problem
 from badges.console.stack import docker, secrets
 from badges.console.stack.infra import PARTS, Infra
-from badges.console.stack.layout import Layout
+from badges.console.stack.layout import HOST, Layout
 from tests.parts import PAUSED, RUNNING, Containers
-from tests.stack import Stack
+from tests.stack import Stack, free_port_base
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load(docker.COMPOSE_FILE.read_text())
@@ -27,7 +28,7 @@ DOCKER = """#!/bin/sh
 echo "$(pwd)|$*" >> "$FAKE_DOCKER/lines"
 env > "$FAKE_DOCKER/variables"
 case "$*" in
-*" ps "*) cat "$FAKE_DOCKER/containers" ;;
+*" ps "*) [ ! -e "$FAKE_DOCKER/containers" ] || cat "$FAKE_DOCKER/containers" ;;
 esac
 if [ -e "$FAKE_DOCKER/refusal" ]; then
     cat "$FAKE_DOCKER/refusal" >&2
@@ -158,8 +159,114 @@ def test_the_guard_removes_the_containers_of_a_killed_run(told: Told, infra: Inf
 
     last = told.lines()[-1]
     assert "--project-name badge-streams-25000 " in last
-    assert last.endswith("/compose.env down --remove-orphans --volumes")
+    assert last.endswith("/compose.env --profile monitoring down --remove-orphans --volumes")
     assert not infra.layout.run_dir.exists()
+
+
+def launch(infra: Infra, monkeypatch: pytest.MonkeyPatch, action: str) -> tuple[int, list[str]]:
+    """Call the launcher from the compose file's folder; its exit code, and the lines it printed."""
+    monkeypatch.setenv("BADGES_RUN_DIR", str(infra.layout.run_dir))
+    done = subprocess.run(
+        [sys.executable, "-m", "badges.console.stack", action],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+def orders(told: Told) -> list[str]:
+    """The orders to compose, without the places of its files."""
+    lines = [line for line in told.lines() if line.startswith("compose --project-name")]
+    return [line.partition("compose.env ")[2] for line in lines]
+
+
+REMOVED = [
+    "--profile monitoring rm --force --stop --volumes",
+    "--profile monitoring down --remove-orphans",
+]
+WITH_DATA = "--profile monitoring down --remove-orphans --volumes"
+
+
+def test_down_leaves_the_data_and_nothing_else(
+    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.write_variables(infra.layout, infra.passwords)
+
+    assert launch(infra, monkeypatch, "down") == (0, ["removed the containers"])
+    assert orders(told) == REMOVED
+    assert secrets.load(infra.layout.run_dir) == infra.passwords
+
+
+@pytest.mark.parametrize("between", ["nothing", "a local stack", "another port"])
+def test_clean_after_down_removes_the_data_with_the_passwords(
+    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    docker.write_variables(infra.layout, infra.passwords)
+    launch(infra, monkeypatch, "down")
+    if between != "nothing":
+        Layout(infra.layout.run_dir, 25000 if between == "a local stack" else 25100).make()
+
+    code, _ = launch(infra, monkeypatch, "clean")
+
+    assert code == 0
+    assert orders(told) == [*REMOVED, WITH_DATA]
+    assert "--project-name badge-streams-25000 " in told.lines()[-1]
+    assert not infra.layout.run_dir.exists()
+
+
+def test_the_data_of_containers_are_not_forgotten_where_no_engine_answers(
+    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.write_variables(infra.layout, infra.passwords)
+    (told.folder / "refusal").write_text("Cannot connect to the Docker daemon\n")
+
+    code, (line,) = launch(infra, monkeypatch, "clean")
+
+    assert code == 2
+    assert line.endswith(
+        "needs Docker, and docker info does not work: Cannot connect to the Docker daemon"
+    )
+    assert secrets.load(infra.layout.run_dir) == infra.passwords
+
+
+def test_a_local_stack_is_refused_while_containers_run(
+    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.write_variables(infra.layout, infra.passwords)
+    note = infra.layout.note.read_text()
+    (told.folder / "containers").write_text("0123456789ab\n")
+
+    code, lines = launch(infra, monkeypatch, "up")
+
+    assert (code, lines) == (
+        2,
+        [f"badges: containers of {infra.layout.run_dir} run. make down first"],
+    )
+    assert infra.layout.note.read_text() == note
+    assert orders(told) == ["ps --quiet"]
+
+
+@pytest.mark.usefixtures("told")
+def test_containers_on_a_port_in_use_leave_nothing_behind(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "new", free_port_base())
+    with (
+        socket.create_server((HOST, layout.port("connect"))),
+        pytest.raises(Problem, match=r"\(for connect\) is in use"),
+    ):
+        docker.up(layout, print)
+
+    assert not layout.run_dir.exists()
+
+
+@pytest.mark.usefixtures("told")
+def test_containers_keep_their_ports(infra: Infra) -> None:
+    docker.write_variables(infra.layout, infra.passwords)
+
+    with pytest.raises(Problem, match="have BADGES_PORT_BASE=25000"):
+        docker.up(Layout(infra.layout.run_dir, 25100), print)
+    assert docker.made(infra.layout.run_dir) == infra.layout
 
 
 def _run(folder: Path, test: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from badges.console.cli.main import app
+from badges.console.cli.commands import app
 from badges.console.problems import Problem
 
 ROOT = Path(__file__).parents[2]

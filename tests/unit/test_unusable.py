@@ -177,7 +177,7 @@ def test_a_snapshot_row_after_the_start_breaks_the_log_whatever_it_says(writer: 
 def test_a_text_that_is_not_sent_again_is_remembered_while_its_row_is_gone(
     writer: Writer, first: str
 ) -> None:
-    state, long = begun(), "t" * 3000
+    state, long = begun(), "t" * 200
     row = activity("a", 1, long)
     folded(state, writer.put(mentor()))
     folded(state, writer.put(row) if first == "put" else writer.unusable(row, INFINITE, "c"))

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from badges.console import settings
+from badges.console import settings, starting
 from badges.console.problems import Problem
 from badges.telemetry import logs
 
@@ -11,9 +11,10 @@ from badges.telemetry import logs
 def api() -> None:
     """Serve the HTTP API at BADGES_API_HOST and BADGES_API_PORT until SIGTERM."""
     # FastAPI takes a second to import, which no other command should wait for.
-    import uvicorn  # noqa: PLC0415
+    with starting.imports():
+        import uvicorn  # noqa: PLC0415
 
-    from badges.console.api.app import create_app  # noqa: PLC0415
+        from badges.console.api.app import create_app  # noqa: PLC0415
 
     chosen = settings.load()
     logs.configure(level=chosen.log_level)
@@ -29,6 +30,6 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise Problem(
-            f"the API cannot listen at {host}, port {port}: {reason}. "
-            "Set BADGES_API_HOST and BADGES_API_PORT"
+            f"the API cannot listen at {host}, port {port}: {reason}",
+            hint="Set BADGES_API_HOST and BADGES_API_PORT",
         ) from None

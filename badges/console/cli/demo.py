@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from badges.console import settings
+from badges.console import settings, starting
 
 
 def demo(
@@ -28,8 +28,9 @@ def demo(
     Ends by reading the whole log again by brute force; exit code 1 when an award differs.
     """
     # The clients of Kafka and Postgres take a while to import; other commands need not wait.
-    from badges.console.demo import stage  # noqa: PLC0415
-    from badges.console.demo.run import Options  # noqa: PLC0415
+    with starting.imports():
+        from badges.console.demo import stage  # noqa: PLC0415
+        from badges.console.demo.run import Options  # noqa: PLC0415
 
     way = stage.Way(plain=plain, as_json=as_json, picture=picture)
     code = stage.perform(settings.load(), Options(seed, seconds, git, limit), way)

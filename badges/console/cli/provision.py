@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import typer
@@ -13,7 +12,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.status import Status
 
-from badges.console import settings
+from badges.console import settings, urls
 from badges.console.problems import Problem
 from badges.console.schema.database import connect, first_line
 from badges.console.stack import provisioning
@@ -69,7 +68,7 @@ async def _site(
         async with (
             connect(url) as connection,
             Cluster(chosen.kafka_access()) as cluster,
-            Connect(chosen.connect_url) as rest,
+            Connect(chosen.connect_url.get_secret_value()) as rest,
         ):
             yield Site(
                 connection=connection,
@@ -79,7 +78,7 @@ async def _site(
                 prefix=chosen.prefix,
                 partitions=chosen.partitions,
                 replication_factor=chosen.replication_factor,
-                sslmode=parse_qs(urlsplit(url).query).get("sslmode", ["prefer"])[0],
+                sslmode=urls.sslmode(url),
                 say=say,
                 progress=progress,
             )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from badges.console import settings
+from badges.console import settings, starting
 
 
 def worker(
@@ -15,7 +15,8 @@ def worker(
 ) -> None:
     """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""
     # Faust takes a second to import, which no other command should wait for.
-    from badges.console.worker_process import run_worker  # noqa: PLC0415
+    with starting.imports():
+        from badges.console.worker_process import run_worker  # noqa: PLC0415
 
     given = settings.load()
     run_worker(given, metrics_port or given.metrics_port)

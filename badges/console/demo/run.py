@@ -20,7 +20,8 @@ from badges.console.problems import Problem
 from badges.console.proof import log_reading, recorded
 from badges.console.proof.catching_up import caught_up
 from badges.console.proof.verification import Difference, Verified, verify
-from badges.console.schema.database import connect, first_line, where
+from badges.console.schema.database import connect, first_line
+from badges.console.urls import where
 from badges.sinks.pool import Connection
 
 CONNECTIONS = 6

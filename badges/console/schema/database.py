@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from badges.console.problems import Problem
+from badges.console.urls import where
 from badges.sinks.pool import Connection
 
 CONNECT_TIMEOUT_S = 10
@@ -25,8 +25,8 @@ async def connect(url: str) -> AsyncIterator[Connection]:
         asyncpg.InterfaceError,
     ) as error:
         raise Problem(
-            f"Postgres at {where(url)} does not let us in: {first_line(error)}. "
-            "Check BADGES_DATABASE_URL and that the server runs."
+            f"Postgres at {where(url)} does not let us in: {first_line(error)}",
+            hint="Check BADGES_DATABASE_URL and that the server runs.",
         ) from error
     try:
         # Where our tables are, whatever the role or the URL says of it.
@@ -34,12 +34,6 @@ async def connect(url: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-def where(url: str) -> str:
-    """Host, port and database of the URL, without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
 
 
 def first_line(error: BaseException) -> str:

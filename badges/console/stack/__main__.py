@@ -1,67 +1,10 @@
-"""The launcher's command line; make calls it."""
+"""`python -m badges.console.stack`, which make calls; what it does is in command."""
 
-import argparse
-import errno
 import sys
 
-from badges.console.problems import WRONG_USE, Problem
-from badges.console.stack import docker, jars, launch, layout, secrets, services, supervisor
-from badges.console.stack.infra import Infra
-
-
-def main() -> int:
-    """Run one action and return the exit code; an error is one line on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m badges.console.stack", description=__doc__)
-    parser.add_argument("action", choices=("up", "down", "clean", "install", "lock", "supervise"))
-    parser.add_argument("--infra", action="store_true", help="only Postgres, Kafka and Connect")
-    chosen = parser.parse_args()
-    try:
-        _run(chosen.action, only_infra=chosen.infra)
-    except Problem as problem:
-        print(f"badges: {problem}", file=sys.stderr)
-        return problem.code
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
-            raise
-        print(f"badges: {error.strerror}: {error.filename}", file=sys.stderr)
-        return WRONG_USE
-    except KeyboardInterrupt:
-        print("badges: interrupted; make down stops what was started", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _run(action: str, *, only_infra: bool) -> None:
-    if action == "install":
-        jars.class_path()
-    elif action == "lock":
-        _tell(f"{jars.LOCK.name}: {jars.write_lock()} jars")
-    elif action == "supervise":
-        place = layout.load()
-        supervisor.supervise(Infra(place, secrets.load(place.run_dir), services.prefix()))
-    elif action == "up":
-        _up(layout.load(), only_infra=only_infra)
-    else:
-        _end(layout.load(), with_data=action == "clean")
-
-
-def _up(place: layout.Layout, *, only_infra: bool) -> None:
-    if docker.asked_for():
-        docker.up(place, _tell)
-    else:
-        launch.up(place, _tell, only_infra=only_infra)
-
-
-def _end(place: layout.Layout, *, with_data: bool) -> None:
-    before = layout.noted(place.run_dir)
-    if before is not None and before.stack == "docker":
-        docker.down(place, _tell, with_data=with_data)
-    (launch.clean if with_data else launch.down)(place, _tell)
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
-
+from badges.console import starting
 
 if __name__ == "__main__":
+    with starting.imports():
+        from badges.console.stack.command import main
     sys.exit(main())

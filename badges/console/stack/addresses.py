@@ -9,6 +9,7 @@ DATABASE = "badges"
 SERVICES = ("worker", "api")
 """The project's own processes; each has a role of its own in the database, badges_NAME."""
 
+JWT_SECRET = "BADGES_JWT_SECRET"
 ROLE_PASSWORDS = ("BADGES_WORKER_PASSWORD", "BADGES_API_PASSWORD", "BADGES_CONNECT_PASSWORD")
 
 
@@ -34,21 +35,24 @@ def for_people(layout: Layout, passwords: Mapping[str, str]) -> dict[str, str]:
         "BADGES_KAFKA_BOOTSTRAP": layout.kafka_bootstrap,
         "BADGES_CONNECT_URL": layout.connect_url,
         "BADGES_API_URL": layout.api_url,
-        "BADGES_JWT_SECRET": passwords["BADGES_JWT_SECRET"],
+        JWT_SECRET: passwords[JWT_SECRET],
     }
 
 
 def for_command(layout: Layout, passwords: Mapping[str, str], name: str) -> dict[str, str]:
-    """Return the variables of a badges command: a service's own role, else the owner's."""
-    everybody = for_people(layout, passwords)
+    """Return the variables of a badges command: a service's own role, else the owner's.
+
+    Whoever has the JWT secret can sign a token of anybody's: it is for the API alone.
+    """
+    told = for_people(layout, passwords)
+    secret = told.pop(JWT_SECRET)
     if name not in SERVICES:
-        return {**everybody, **{name: passwords[name] for name in ROLE_PASSWORDS}}
-    return {
-        **everybody,
-        "BADGES_DATABASE_URL": role_url(layout, passwords, f"badges_{name}"),
-        "BADGES_API_HOST": HOST,
-        "BADGES_API_PORT": str(layout.port("api")),
-    }
+        return {**told, **{name: passwords[name] for name in ROLE_PASSWORDS}}
+    told["BADGES_DATABASE_URL"] = role_url(layout, passwords, f"badges_{name}")
+    if name == "api":
+        told |= {"BADGES_API_HOST": HOST, "BADGES_API_PORT": str(layout.port("api"))}
+        told[JWT_SECRET] = secret
+    return told
 
 
 def for_connect(layout: Layout, passwords: Mapping[str, str]) -> dict[str, str]:

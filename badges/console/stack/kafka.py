@@ -1,7 +1,6 @@
 """Apache Kafka: one node that is broker and controller (KRaft), bound to the loopback address."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,7 +94,7 @@ def _format(layout: Layout) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **java.environment()},
+        env={**processes.surroundings(), **java.environment()},
     )
     if done.returncode:
         log = layout.log_file("kafka-format")

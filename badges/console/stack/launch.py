@@ -31,10 +31,13 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
     Raises Problem with one clear line when a part cannot be started.
     """
     _refuse_other_ports(layout)
+    prefix, needed = services.prefix(), PARTS if only_infra else (*PARTS, "api")
+    # Before anything is written, so that a port that is somebody else's leaves nothing behind.
+    Infra(layout, {}, prefix).require_ports(needed)
     layout.make()
     with _alone(layout):
         _require_room(layout)
-        infra = Infra(layout, secrets.ensure(layout.run_dir), services.prefix())
+        infra = Infra(layout, secrets.ensure(layout.run_dir), prefix)
         if _all_ready(infra, PARTS if only_infra else EVERYTHING):
             tell("already up; make down stops it")
             return
@@ -42,7 +45,6 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
         if only_infra:
             infra.start(tell=tell)
         else:
-            infra.require_ports(["api"])
             infra.start(with_database=lambda: services.run(infra, "migrate"), tell=tell)
             services.run(infra, "provision")
             _start_services(infra)
@@ -119,8 +121,9 @@ def _refuse_other_ports(layout: Layout) -> None:
         return
     if processes.find_all(layout):
         raise Problem(
-            f"a stack with BADGES_PORT_BASE={before.port_base} runs in {layout.run_dir}: "
-            "stop it with make down, or give the second one a folder of its own with BADGES_RUN_DIR"
+            f"a stack with BADGES_PORT_BASE={before.port_base} runs in {layout.run_dir}",
+            hint="Stop it with make down, or give the second one a folder of its own with "
+            "BADGES_RUN_DIR",
         )
 
 

@@ -5,15 +5,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.console.problems import Problem
-from badges.console.settings import explained
+from badges.console.settings import FILE, understood
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
 """Below the ranges from which Linux (32768) and macOS (49152) hand out ports by themselves."""
+
+ANOTHER = "Name a folder that you may write to"
 
 PORTS = ("postgres", "kafka", "controller", "connect", "api", "prometheus")
 """A part's port is the base plus its place here."""
@@ -23,7 +25,7 @@ class LayoutSettings(BaseSettings):
     """BADGES_PORT_BASE and BADGES_RUN_DIR, from the environment or a .env file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BADGES_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
+        env_prefix="BADGES_", env_file=FILE, env_file_encoding="utf-8", extra="ignore"
     )
 
     port_base: int | None = Field(None, ge=1024, le=65535 - len(PORTS))
@@ -76,9 +78,12 @@ class Layout:
 
     def make(self, kind: str = "local") -> None:
         """Create the run directory and note the port base in it, and if it is local or docker."""
-        (self.run_dir / "logs").mkdir(parents=True, exist_ok=True)
         note = {"stack": kind, "port_base": self.port_base}
-        self.note.write_text(json.dumps(note) + "\n", encoding="utf-8")
+        try:
+            (self.run_dir / "logs").mkdir(parents=True, exist_ok=True)
+            self.note.write_text(json.dumps(note) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _unusable(self.run_dir, error) from None
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,26 @@ class Note:
 
 
 def noted(run_dir: Path) -> Note | None:
-    """Return how the stack in this directory was last started, or None if it never was."""
+    """Return how the stack in this directory was last started, or None if it never was.
+
+    Raises Problem when it cannot be the directory of a stack.
+    """
+    if os.path.lexists(run_dir) and not run_dir.is_dir():
+        raise Problem(f"BADGES_RUN_DIR: {run_dir} is not a folder", hint=ANOTHER)
     try:
         note = json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))
         return Note(stack=str(note["stack"]), port_base=int(note["port_base"]))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unusable(run_dir, error) from None
     except (ValueError, KeyError, TypeError):
-        raise Problem(f"{run_dir / 'stack.json'} is damaged: delete it and run make up") from None
+        note = run_dir / "stack.json"
+        raise Problem(f"{note} is damaged", hint="Delete it and run make up") from None
+
+
+def _unusable(run_dir: Path, error: OSError) -> Problem:
+    return Problem(f"BADGES_RUN_DIR: {run_dir} cannot be used: {error.strerror}", hint=ANOTHER)
 
 
 def load() -> Layout:
@@ -106,10 +123,8 @@ def load() -> Layout:
     Without BADGES_PORT_BASE a stack keeps the ports it was last started with.
     Raises Problem with the variable's name when a setting is wrong.
     """
-    try:
+    with understood():
         settings = LayoutSettings()
-    except ValidationError as error:
-        raise Problem(explained(error)) from None
     run_dir = Path(os.path.abspath(settings.run_dir))  # noqa: PTH100 (a link stays as it is)
     before = noted(run_dir)
     base = settings.port_base or (before.port_base if before else DEFAULT_PORT_BASE)

@@ -16,6 +16,7 @@ from badges.console.problems import Problem
 from badges.console.stack import processes
 from badges.console.stack.addresses import DATABASE, OWNER
 from badges.console.stack.layout import HOST, Layout
+from badges.streams import private
 
 SETTINGS = {
     "wal_level": "logical",
@@ -29,6 +30,9 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 """Settings of the server, local and in docker-compose.yml. fsync stays on: awards are the truth."""
+
+SHARED = Path("/var/tmp")
+"""Where every user may make folders."""
 
 INITDB = (
     "--encoding=UTF8",
@@ -46,18 +50,19 @@ def prepare(layout: Layout, password: str) -> None:
     if (data / "PG_VERSION").exists():
         return
     shutil.rmtree(data, ignore_errors=True)
-    home.mkdir(parents=True, exist_ok=True)
+    os.close(private.open_directory(home, 0o755))
     draft, secret = home / "data.new", home / "password"
     shutil.rmtree(draft, ignore_errors=True)
-    secret.touch(mode=0o600)
-    secret.write_text(password + "\n", encoding="utf-8")
+    draft.mkdir(mode=0o700)
     if user is not None:
-        for path in (home, secret):
-            os.chown(path, user, processes.user_group(user))
+        # The other user has this one folder in root's own, and root opens nothing in it.
+        home.chmod(0o755)
+        os.chown(draft, user, processes.user_group(user))
     try:
+        _write_secret(secret, password, user)
         _initdb(layout, draft, secret, user)
     finally:
-        secret.unlink()
+        secret.unlink(missing_ok=True)
     draft.rename(data)
 
 
@@ -124,13 +129,22 @@ def _initdb(layout: Layout, data: Path, secret: Path, user: int | None) -> None:
         text=True,
         check=False,
         cwd=data.parent,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**processes.surroundings(), "LC_ALL": "C"},
         **rights,  # type: ignore[call-overload]
     )
     if done.returncode:
         log = layout.log_file("initdb")
         log.write_text(done.stdout + done.stderr, encoding="utf-8")
         raise Problem(f"initdb could not make the database: {processes.log_tail(log)}")
+
+
+def _write_secret(path: Path, password: str, user: int | None) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if user is not None:
+            os.fchown(descriptor, user, processes.user_group(user))
+        file.write(password + "\n")
 
 
 def _wheel() -> Path:
@@ -154,11 +168,18 @@ def _home(layout: Layout) -> Path:
 
     Root's other user may not enter every folder (a checkout below /root, say). Opening those up is
     not ours to do, so the data then goes below /var/tmp, under a name made from the run directory.
+    Raises Problem when somebody else has made that folder, where anybody may.
     """
     if os.geteuid() != 0 or _open_to_all(layout.run_dir):
         return layout.run_dir / "postgres"
     name = hashlib.sha256(str(layout.run_dir).encode()).hexdigest()[:12]
-    return Path("/var/tmp") / f"badge-streams-{name}"
+    home = SHARED / f"badge-streams-{name}"
+    if os.path.lexists(home) and not (private.is_own(home) and not home.is_symlink()):
+        raise Problem(
+            f"{home} was not made by root, or others may write to it",
+            hint="Remove it, or choose with BADGES_RUN_DIR a folder that everybody may enter",
+        )
+    return home
 
 
 def _binaries(layout: Layout) -> Path:

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from badges.console.problems import Problem
+from badges.console.stack import secrets
 from badges.console.stack.layout import HOST, Layout
 
 MARK = "BADGES_STACK_PART"
@@ -56,7 +57,7 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd="/" if command.user is not None else None,
-                env={**os.environ, **command.environment, MARK: mark(layout, command.name)},
+                env={**surroundings(), **command.environment, MARK: mark(layout, command.name)},
                 **_rights(command.user),  # type: ignore[call-overload]
             )
     except OSError as error:
@@ -64,6 +65,15 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     _children[child.pid] = child
     _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
     return psutil.Process(child.pid)
+
+
+def surroundings() -> dict[str, str]:
+    """Return this process's environment without what is secret, of this stack or another.
+
+    A shell may hold all of it (`eval "$(badges env)"`); each process is given what is its own.
+    """
+    hidden = {*secrets.NAMES, "BADGES_DATABASE_URL"}
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def mark(layout: Layout, name: str) -> str:
@@ -145,8 +155,8 @@ def require_free_port(name: str, port: int) -> None:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise Problem(
-                f"port {port} (for {name}) is in use{_listener(port)}: "
-                "stop that, or set BADGES_PORT_BASE to another number"
+                f"port {port} (for {name}) is in use{_listener(port)}",
+                hint="Stop that, or set BADGES_PORT_BASE to another number",
             ) from None
 
 

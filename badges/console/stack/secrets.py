@@ -30,7 +30,9 @@ def load(run_dir: Path) -> dict[str, str]:
     """Return the passwords of a stack that exists. Raises Problem when none was ever started."""
     known = _read(run_dir / "secrets.env")
     if not known:
-        raise Problem(f"no local stack in {run_dir}: run `make up` first, or set BADGES_RUN_DIR")
+        raise Problem(
+            f"no local stack in {run_dir}", hint="Run `make up` first, or set BADGES_RUN_DIR"
+        )
     return known
 
 

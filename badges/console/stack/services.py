@@ -1,6 +1,5 @@
 """The project's own processes in the local stack: each gets the settings of its own role."""
 
-import os
 import subprocess
 import sys
 
@@ -27,8 +26,8 @@ def command(infra: Infra, name: str) -> processes.Command:
 def run(infra: Infra, name: str) -> None:
     """Run a badges command in the foreground; what it prints is seen. Raises Problem on failure."""
     marked = {processes.MARK: processes.mark(infra.layout, name)}
-    surroundings = {**os.environ, **_environment(infra, name), **marked}
-    code = subprocess.run(_line(name), check=False, env=surroundings).returncode
+    told = {**processes.surroundings(), **_environment(infra, name), **marked}
+    code = subprocess.run(_line(name), check=False, env=told).returncode
     if code:
         raise Problem(f"badges {name} failed (exit code {code}); its own line above says why")
 

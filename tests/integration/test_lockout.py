@@ -1,0 +1,50 @@
+"""A worker with a wrong password, from the start and all of a sudden."""
+
+import subprocess
+import sys
+
+from tests.integration.pipeline import Pipeline, Rig
+from tests.stack import Stack, wait_for
+
+LINE = "badges: Postgres has refused to let the worker in for "
+
+
+def test_a_wrong_password_ends_a_worker_within_a_minute(stack: Stack) -> None:
+    url = stack.database_url.replace(stack.infra.passwords["BADGES_OWNER_PASSWORD"], "wr0ng")
+    ended = subprocess.run(
+        [sys.executable, "-m", "badges.console.cli.main", "worker"],
+        env={**stack.environment(url)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    *waited, last = ended.stderr.splitlines()
+    assert last.startswith(LINE)
+    assert "password authentication failed" in last
+    assert all(line.startswith("{") for line in waited)
+    assert "wr0ng" not in ended.stderr
+
+
+def test_a_worker_that_is_let_in_no_more_ends_within_a_minute(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        name = p.site.database + "_guest"
+        await p.pool.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE badges_worker")
+        server = p.stack.database_url.rpartition("@")[2].rpartition("/")[0]
+        worker = p.worker(BADGES_DATABASE_URL=f"postgresql://{name}:x@{server}/{p.site.database}")
+        try:
+            await p.at_work(worker)
+            await p.pool.execute(f"ALTER ROLE {name} PASSWORD 'another'")
+            await p.pool.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", name
+            )
+            wait_for(lambda: not worker.runs, 60, "the worker's end")
+        finally:
+            worker.end()
+            await p.pool.execute(f"DROP ROLE {name}")
+
+        assert list(worker.lines())[-1]["text"].startswith(LINE)
+
+    unmanned.run(test)
