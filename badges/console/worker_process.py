@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 import prometheus_client
@@ -39,6 +40,7 @@ from badges.streams.outages import tell_outages
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
 from badges.streams.setting_aside import SettingAside
+from badges.streams.surroundings import Surroundings
 from badges.streams.wal import PostgresWal
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
@@ -201,9 +203,12 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
-    telling = partial(tell_outages, generation, connect, alerts)
+    services: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        partial(tell_outages, generation, connect, alerts),
+        Surroundings(pool, versions, alerts).watch,
+    ]
     try:
-        return Worker(options, generation, tools, versions, [telling])
+        return Worker(options, generation, tools, versions, services)
     except OSError as error:
         raise Problem(
             f"a worker's name cannot be kept: {error}. "
