@@ -6,8 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import date
-from random import Random
-from string import ascii_letters, digits
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +18,7 @@ from badges.console.schema.check import check
 from tests.integration.conftest import Rigs
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo
 from tests.integration.schema import application
+from tests.integration.schema.sessions import long_text
 from tests.log_site import records
 from tests.stack import Stack
 
@@ -30,11 +29,6 @@ TABLES = application.TABLES.replace("varchar(40)", "text").replace(
     "ON DELETE CASCADE", "ON DELETE CASCADE ON UPDATE CASCADE"
 )
 """An application's tables, which bound no text and let ids change."""
-
-
-def long_text(length: int, seed: int) -> str:
-    """Text that cannot be compressed, so that Postgres stores it out of line."""
-    return "".join(Random(seed).choices(ascii_letters + digits, k=length))
 
 
 EARLIER, LATER = long_text(3_000, 1), long_text(3_000, 2)
