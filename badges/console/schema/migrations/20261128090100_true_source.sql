@@ -121,10 +121,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM public.badge_definitions b
     ) AS d
     FULL JOIN (
-        SELECT DISTINCT ON (b.id) b.id, b.version, b.deleted, jsonb_build_array(
+        SELECT b.id, b.version, b.deleted, jsonb_build_array(
             b.organization_id, b.key, b.name, b.description, b.icon, b.criteria::text,
             b.counts_from, b.revocable, b.status) AS content
-        FROM public.badge_definition_versions b ORDER BY b.id, b.version DESC
+        FROM public.badge_definition_versions b
+        JOIN (SELECT n.id, max(n.version) AS version
+              FROM public.badge_definition_versions n GROUP BY n.id) AS newest
+            ON newest.id = b.id AND newest.version = b.version
     ) AS v ON v.id = d.id
     WHERE CASE WHEN d.id IS NULL THEN NOT v.deleted
                ELSE v.deleted IS DISTINCT FROM false OR d.content <> v.content
