@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 import prometheus_client
@@ -42,6 +43,7 @@ from badges.streams.outages import tell_outages
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import PostgresVersions
 from badges.streams.setting_aside import SettingAside
+from badges.streams.surroundings import Surroundings
 from badges.streams.wal import PostgresWal
 from badges.streams.worker import Worker, WorkerOptions
 from badges.telemetry import logs
@@ -224,9 +226,13 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
-    telling = partial(tell_outages, generation, connect, alerts)
+    services: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        partial(tell_outages, generation, connect, alerts),
+        Surroundings(pool, versions, alerts).watch,
+        partial(watch, pool),
+    ]
     try:
-        return Worker(options, generation, tools, versions, [telling, partial(watch, pool)])
+        return Worker(options, generation, tools, versions, services)
     except OSError as error:
         raise Problem(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",

@@ -87,6 +87,14 @@ class Alerts(Protocol):
         ...
 
 
+class OpenAlerts(Alerts, Protocol):
+    """Alerts that can be looked through."""
+
+    async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
+        """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
+        ...
+
+
 class PostgresAlerts:
     """Alerts in badge_alerts. What cannot be written now is logged, and tried at the next call."""
 
@@ -106,6 +114,12 @@ class PostgresAlerts:
         """Close the open alert of that kind and subject, if there is one."""
         self._unwritten[kind, subject] = None
         await self._write()
+
+    async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
+        """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["open_alerts"], kind, timeout=PATIENCE)
+        return {row["subject"]: row["detail"] for row in rows}
 
     async def _write(self) -> None:
         async with self._in_order:
@@ -165,6 +179,14 @@ class MemoryAlerts:
         alert = self._open(kind, subject)
         if alert is not None:
             alert.resolved_at = datetime.now(UTC)
+
+    async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
+        """The detail of each open alert of a kind, by subject."""
+        return {
+            alert.subject: {**alert.detail, **({"subject": alert.subject} if alert.subject else {})}
+            for alert in self.alerts
+            if alert.kind == kind and alert.resolved_at is None
+        }
 
     def _open(self, kind: AlertKind, subject: str) -> MemoryAlert | None:
         same = (a for a in self.alerts if (a.kind, a.subject) == (kind, subject))

@@ -187,3 +187,50 @@ RETURNING id;
 -- name: resolve_alert
 UPDATE badge_alerts SET resolved_at = now()
 WHERE kind = $1 AND coalesce(detail ->> 'subject', '') = $2 AND resolved_at IS NULL;
+
+-- name: open_alerts
+SELECT coalesce(detail ->> 'subject', '') AS subject, detail
+FROM badge_alerts
+WHERE kind = $1 AND resolved_at IS NULL;
+
+-- Rows that differ from their newest version: their triggers were off.
+-- name: missed_versions
+SELECT kind, id::text AS id, what FROM badges_private.missed_versions() ORDER BY kind, id;
+
+-- Whether ON CONFLICT (peer_mentor_id, badge_definition_id) has an index to rely on.
+-- name: awards_are_unique
+SELECT EXISTS (
+    SELECT FROM pg_index i
+    WHERE i.indrelid = to_regclass('public.badge_awards') AND i.indisunique AND i.indisvalid
+        AND i.indpred IS NULL
+        AND pg_get_indexdef(i.indexrelid) LIKE '%(peer_mentor_id, badge_definition_id)');
+
+-- name: duplicate_awards
+SELECT id::text AS id, peer_mentor_id::text AS peer_mentor_id,
+       badge_definition_id::text AS badge_definition_id, earned_at, kept_id::text AS kept_id
+FROM (
+    SELECT id, peer_mentor_id, badge_definition_id, earned_at,
+           row_number() OVER pair AS place, first_value(id) OVER pair AS kept_id
+    FROM public.badge_awards
+    WINDOW pair AS (PARTITION BY peer_mentor_id, badge_definition_id ORDER BY earned_at, id)
+) AS ranked
+WHERE place > 1
+ORDER BY ranked.peer_mentor_id, ranked.badge_definition_id, place;
+
+-- Each time zone in use, and its offsets from UTC in seconds at noon of the first of every month
+-- from $1 on, $2 of them; null where Postgres does not know the zone.
+-- name: time_zones
+SELECT used.name, used.organizations,
+       CASE WHEN used.name IN (SELECT name FROM pg_timezone_names) THEN ARRAY (
+           SELECT extract(epoch FROM (noon AT TIME ZONE 'UTC' AT TIME ZONE used.name) - noon)::int
+           FROM (
+               SELECT $1::date + interval '12 hours' + make_interval(months => n) AS noon
+               FROM generate_series(0, $2::int - 1) AS n
+           ) AS sampled
+           ORDER BY noon)
+       END AS offsets
+FROM (
+    SELECT coalesce(timezone, 'Europe/Oslo') AS name, count(*) AS organizations
+    FROM organizations GROUP BY 1
+) AS used
+ORDER BY used.name;

@@ -212,7 +212,7 @@ class Lane:
             "rule_unknown",
             {
                 "message": "a row names an organization or a badge definition of which no version "
-                "is recorded: run `badges migrate --check`; its triggers may have been off",
+                "is recorded; if it is there, its triggers were off: run `badges migrate`",
                 "id": rule_named(record),
                 "row": record.id,
                 "partition": self.partition,

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from badges.tables.criteria import Criteria, InvalidCriteria, parse
 from badges.tables.plans import Plan, draw_up
 from badges.tables.specs import Specs
 from badges.tables.tiers import Tiers, levels_in
 from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
+from badges.tables.zones import zone
 
 V = TypeVar("V", DefinitionVersion, OrganizationVersion)
 
@@ -69,7 +69,7 @@ class RuleBook:
     def zone(self, organization_id: str) -> tzinfo:
         """The organization's time zone in effect."""
         version = self._organizations.get(organization_id)
-        return _zone(version.timezone if version else "UTC") or UTC
+        return zone(version.timezone if version else "UTC") or UTC
 
     def plan(self, organization_id: str) -> Plan:
         """What is to be decided about a mentor of the organization, and in which order."""
@@ -112,11 +112,13 @@ class RuleBook:
             and isinstance(parsed := self.criteria(definition), InvalidCriteria)
         }
         for organization in self._organizations.values():
-            if _zone(organization.timezone) is None:
+            if zone(organization.timezone) is None:
                 reasons[organization.id] = (
                     f"unknown time zone {organization.timezone!r}: dates begin in UTC"
                 )
-        for organization_id in ["", *self._organizations]:
+        kept = (each for each in self._definitions.values() if not each.deleted)
+        # Organizations without a definition of their own have everyone's plan.
+        for organization_id in sorted({"", *(each.organization_id or "" for each in kept)}):
             for definition_id, keys in self.plan(organization_id).cycles.items():
                 reasons.setdefault(definition_id, f"closes a cycle of badges: {' -> '.join(keys)}")
         return reasons
@@ -128,10 +130,3 @@ def _newest(known: dict[str, V], new: V) -> bool:
         return False
     known[new.id] = new
     return True
-
-
-def _zone(name: str) -> tzinfo | None:
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
-        return None

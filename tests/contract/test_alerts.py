@@ -7,7 +7,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.sinks.alerts import AlertKind, Alerts, MemoryAlerts, PostgresAlerts
+from badges.sinks.alerts import AlertKind, MemoryAlerts, OpenAlerts, PostgresAlerts
+from badges.sinks.base import Unavailable
 from badges.sinks.pool import Pool, create_pool
 from tests.stack import Stack
 
@@ -18,7 +19,7 @@ Seen = Callable[[str], Awaitable[list[tuple[object, bool]]]]
 
 
 @pytest.fixture
-async def memory() -> tuple[Alerts, Seen]:
+async def memory() -> tuple[OpenAlerts, Seen]:
     alerts = MemoryAlerts()
 
     async def seen(kind: str) -> list[tuple[object, bool]]:
@@ -28,7 +29,7 @@ async def memory() -> tuple[Alerts, Seen]:
 
 
 @pytest.fixture
-async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[Alerts, Seen]:
+async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[OpenAlerts, Seen]:
     async def seen(kind: str) -> list[tuple[object, bool]]:
         rows = await owner.fetch(
             "SELECT detail - 'subject' AS detail, resolved_at IS NULL AS open FROM badge_alerts "
@@ -41,8 +42,8 @@ async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[Alerts, Seen]:
 
 
 @pytest.fixture(params=["memory", "postgres_alerts"])
-def store(request: pytest.FixtureRequest) -> tuple[Alerts, Seen]:
-    found: tuple[Alerts, Seen] = request.getfixturevalue(request.param)
+def store(request: pytest.FixtureRequest) -> tuple[OpenAlerts, Seen]:
+    found: tuple[OpenAlerts, Seen] = request.getfixturevalue(request.param)
     return found
 
 
@@ -53,7 +54,7 @@ def kind() -> AlertKind:
 
 
 async def test_an_alert_is_raised_once_while_it_is_open(
-    store: tuple[Alerts, Seen], kind: AlertKind
+    store: tuple[OpenAlerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"message": "first"})
@@ -62,7 +63,7 @@ async def test_an_alert_is_raised_once_while_it_is_open(
 
 
 async def test_a_resolved_alert_may_be_raised_again(
-    store: tuple[Alerts, Seen], kind: AlertKind
+    store: tuple[OpenAlerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"n": 1})
@@ -74,7 +75,7 @@ async def test_a_resolved_alert_may_be_raised_again(
 
 
 async def test_subjects_have_alerts_of_their_own(
-    store: tuple[Alerts, Seen], kind: AlertKind
+    store: tuple[OpenAlerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"n": 1}, subject="a")
@@ -85,11 +86,23 @@ async def test_subjects_have_alerts_of_their_own(
 
 
 async def test_resolving_what_was_never_raised_does_nothing(
-    store: tuple[Alerts, Seen], kind: AlertKind
+    store: tuple[OpenAlerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.resolve(kind)
     assert await seen(kind) == []
+
+
+async def test_what_is_open_is_listed_by_subject(
+    store: tuple[OpenAlerts, Seen], kind: AlertKind
+) -> None:
+    alerts, _ = store
+    assert await alerts.opened(kind) == {}
+    await alerts.raise_alert(kind, {"n": 1}, subject="a")
+    await alerts.raise_alert(kind, {"n": 2}, subject="b")
+    await alerts.raise_alert(kind, {"n": 3})
+    await alerts.resolve(kind, subject="a")
+    assert await alerts.opened(kind) == {"b": {"n": 2, "subject": "b"}, "": {"n": 3}}
 
 
 @pytest.fixture
@@ -126,6 +139,8 @@ async def test_a_detail_may_hold_what_json_does_not_know(
 async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: AlertKind) -> None:
     alerts = PostgresAlerts(own_pool)
     await own_pool.close()
+    with pytest.raises(Unavailable):
+        await alerts.opened(kind)
     await alerts.raise_alert(kind, {"n": 1})
     assert alerts._unwritten == {(kind, ""): {"n": 1}}
     await alerts.resolve("partition_failed", subject="3")

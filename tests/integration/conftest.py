@@ -15,15 +15,19 @@ from tests.stack import Stack
 class Rigs:
     """One pipeline at a time, made when it is asked for."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, tables: str | None = None) -> None:
+        """`tables` are SQL that an application ran before anything of ours was there."""
         self._stack = stack
+        self._tables = tables
         self._resources = ExitStack()
         self._rig: Rig | None = None
 
     def current(self) -> Rig:
         """The pipeline that there is, or a new one."""
         if self._rig is None:
-            self._rig = self._resources.enter_context(pipeline(self._stack, found.insert))
+            before = None if self._tables else found.insert
+            made = pipeline(self._stack, before, tables=self._tables)
+            self._rig = self._resources.enter_context(made)
         return self._rig
 
     def discard(self) -> None:

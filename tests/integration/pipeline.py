@@ -22,6 +22,7 @@ from badges.console.proof.verification import verify
 from badges.console.stack import provisioning
 from badges.sinks.pool import Pool
 from badges.streams.generations import Generation
+from tests.integration.schema.postgres import execute
 from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
 from tests.log_site import OwnSite, own_site
 from tests.stack import Stack
@@ -364,12 +365,16 @@ def pipeline(
     stack: Stack,
     before: Callable[[Pool], Awaitable[Any]] | None = None,
     partitions: int = PARTITIONS,
+    tables: str | None = None,
 ) -> Iterator[Rig]:
     """A pipeline in a database of its own; at the end nothing of it is left.
 
-    `before` is given the database when it is migrated and nothing else has begun.
+    `tables` are SQL of an application, run before the database is migrated; `before` is given the
+    database when it is migrated and nothing else has begun.
     """
     url = stack.create_database()
+    if tables:
+        asyncio.run(execute(url, tables))
     with asyncio.Runner() as runner:
         resources = AsyncExitStack()
         try:

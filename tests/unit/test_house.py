@@ -24,7 +24,7 @@ THINKING_MAY_NOT_IMPORT = {
     "socket", "subprocess", "sys", "time", "threading",
 }  # fmt: skip
 PROOF_MAY_IMPORT = {
-    "tables": {"criteria", "decisions", "types"},
+    "tables": {"criteria", "decisions", "types", "zones"},
     "sinks": {"pool"},
     "streams": {"generations", "kafka", "records", "rule_versions", "wal"},
     "console": {"problems", "proof"},
@@ -99,6 +99,12 @@ def test_every_package_is_listed_for_the_wheel() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
     assert set(listed) == found
+
+
+def test_time_zones_come_from_one_place() -> None:
+    for path in sources():
+        if any(module.startswith("zoneinfo") for module in imported_modules(path)):
+            assert path == PACKAGE / "tables" / "zones.py"
 
 
 def test_metrics_are_named_in_one_place() -> None:

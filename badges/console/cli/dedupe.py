@@ -11,7 +11,7 @@ import typer
 from badges.console import settings
 from badges.console.schema import duplicates
 from badges.console.schema.database import connect
-from badges.console.schema.duplicates import Duplicate
+from badges.sinks.duplicates import Duplicate
 
 
 def dedupe(
@@ -41,4 +41,6 @@ async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Dupli
         if dry_run:
             return await duplicates.find(connection)
         async with connection.transaction():
-            return await duplicates.remove(connection)
+            removed = await duplicates.remove(connection)
+            await duplicates.tell(connection, removed)
+            return removed

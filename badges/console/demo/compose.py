@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from badges.console.demo.catalogue import Badge, Catalogue, Organization
 from badges.console.demo.stories import STORIES, Story, ordinary
@@ -17,6 +16,7 @@ from badges.console.demo.world import (
     World,
     definition_id,
 )
+from badges.tables.zones import zone
 
 MOMENTS_A_SECOND = 4.0
 QUIET_END = 0.92
@@ -49,7 +49,7 @@ def compose(catalogue: Catalogue, ids: Ids, seed: str, seconds: float, now: date
 
 
 def _today(organization: Organization, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(organization.timezone)).date()
+    return now.astimezone(zone(organization.timezone)).date()
 
 
 def _stories(rng: random.Random, seconds: float) -> Iterator[Story]:

@@ -19,7 +19,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import msgspec.structs
 from msgspec import Struct
@@ -46,6 +45,7 @@ from badges.tables.types import (
     TrainingCompletion,
     Version,
 )
+from badges.tables.zones import zone
 
 Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
 
@@ -350,7 +350,4 @@ def _newer(version: Any, known: Mapping[str, Any]) -> Any:
 
 def _zone(organization: OrganizationVersion | None) -> tzinfo:
     """The time zone in effect; one that is unknown counts as UTC."""
-    try:
-        return ZoneInfo(organization.timezone) if organization else UTC
-    except (OSError, ValueError, LookupError):
-        return UTC
+    return (zone(organization.timezone) if organization else None) or UTC

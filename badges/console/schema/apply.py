@@ -10,8 +10,8 @@ from badges.console.schema import duplicates, history, migrations, passwords
 from badges.console.schema.check import check
 from badges.console.schema.database import advice
 from badges.console.schema.differences import Difference, of
-from badges.console.schema.duplicates import Duplicate
 from badges.console.schema.migrations import Migration
+from badges.sinks.duplicates import Duplicate
 from badges.sinks.pool import Connection
 
 _ONE_AT_A_TIME = 0x6261646765730001
@@ -51,6 +51,7 @@ async def migrate(
         removed = await duplicates.remove(connection) if pending or mended else []
         for migration in every if mended else pending:
             await _apply(connection, migration)
+        await duplicates.tell(connection, removed)
     for role, password in role_passwords.items():
         await passwords.set_password(connection, role, password)
     return Report(

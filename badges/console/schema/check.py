@@ -6,6 +6,7 @@ from badges.console.schema import (
     compare_rights,
     compare_rows,
     compare_tables,
+    compare_versions,
     compare_visibility,
 )
 from badges.console.schema.differences import Difference, of
@@ -17,6 +18,7 @@ async def check(connection: Connection, *, prefix: str) -> list[Difference]:
     differences = await compare_tables.compare(connection)
     if not of("stop", differences):
         differences += await compare_rows.compare(connection)
+        differences += await compare_versions.compare(connection)
     differences += await compare_log.compare(connection, prefix)
     differences += await compare_objects.compare(connection)
     differences += await compare_rights.compare(connection)

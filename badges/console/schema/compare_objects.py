@@ -44,6 +44,11 @@ WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL
     AND c.relnamespace = 'public'::regnamespace
 """
 
+_ACTIVITIES_INDEX = """
+SELECT to_regclass('public.activities_mentor_date_type_idx') IS NULL AS missing,
+       badges_private.mend_activities_index() AS statements
+"""
+
 _NEEDED = {
     ("public.badge_definitions", "(organization_id, key) NULLS NOT DISTINCT"): (
         "UNIQUE NULLS NOT DISTINCT (organization_id, key)"
@@ -85,7 +90,20 @@ async def compare(connection: Connection) -> list[Difference]:
         for (table, name), clause in _NEEDED.items()
         if (table, name) not in constraints
     ]
+    if "badges_private.mend_activities_index" in found.function_names:
+        differences += await _activities_index(connection)
     return differences
+
+
+async def _activities_index(connection: Connection) -> list[Difference]:
+    """The one index whose columns depend on what the application's table takes."""
+    row = await connection.fetchrow(_ACTIVITIES_INDEX)
+    if row is None or row["statements"] is None:
+        return []
+    found = "is missing" if row["missing"] else "has another last column"
+    needed = "mentor, date, and the type: cut, where the table does not bound it to 200 characters"
+    where = "index activities_mentor_date_type_idx on public.activities"
+    return [Difference(where, found, needed, row["statements"])]
 
 
 async def _look(connection: Connection) -> _Found:

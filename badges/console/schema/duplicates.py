@@ -1,56 +1,52 @@
-"""Awards that one mentor holds twice, from before the unique constraint: the earliest stays."""
+"""Of the awards of one mentor and definition the earliest stays; what goes is told as an alert."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
+from badges.sinks import duplicates
+from badges.sinks.duplicates import Duplicate
 from badges.sinks.pool import Connection
 
+_REMOVE = "DELETE FROM public.badge_awards WHERE id = ANY ($1::text[]::uuid[])"
 
-@dataclass(frozen=True)
-class Duplicate:
-    """An award that goes, and the earlier one of the same mentor and definition that stays."""
+# The log had each of them, and of a mentor and badge the last that came is believed: so the one
+# that stays comes once more. Its row does not change.
+_SEND_AGAIN = "UPDATE public.badge_awards SET id = id WHERE id = ANY ($1::text[]::uuid[])"
 
-    id: str
-    peer_mentor_id: str
-    badge_definition_id: str
-    earned_at: datetime
-    kept_id: str
+_TELL = """
+INSERT INTO public.badge_alerts (kind, detail, resolved_at)
+VALUES ('duplicate_awards', $1::text::jsonb, clock_timestamp())
+"""
 
-    def sentence(self) -> str:
-        """Which award it is, and why it goes."""
-        return (
-            f"award {self.id}: mentor {self.peer_mentor_id} holds badge "
-            f"{self.badge_definition_id} by the earlier award {self.kept_id}."
-        )
-
-
-_FIND = """
-SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, kept_id::text
-FROM (
-    SELECT id, peer_mentor_id, badge_definition_id, earned_at,
-           row_number() OVER pair AS place, first_value(id) OVER pair AS kept_id
-    FROM public.badge_awards
-    WINDOW pair AS (PARTITION BY peer_mentor_id, badge_definition_id ORDER BY earned_at, id)
-) AS ranked
-WHERE place > 1
-ORDER BY peer_mentor_id, badge_definition_id, place
+_RESOLVE = """
+UPDATE public.badge_alerts SET resolved_at = clock_timestamp()
+WHERE kind = 'duplicate_awards' AND resolved_at IS NULL
 """
 
 
 async def find(connection: Connection) -> list[Duplicate]:
     """The awards that `remove` would remove; none where the table is missing."""
-    if not await connection.fetchval("SELECT to_regclass('public.badge_awards') IS NOT NULL"):
-        return []
-    return [Duplicate(**dict(row.items())) for row in await connection.fetch(_FIND)]
+    return await duplicates.find(connection) if await _is_there(connection, "badge_awards") else []
 
 
 async def remove(connection: Connection) -> Sequence[Duplicate]:
     """Remove every award but the earliest of its mentor and definition; returns what went."""
     found = await find(connection)
     if found:
-        await connection.execute(
-            "DELETE FROM public.badge_awards WHERE id = ANY ($1::text[]::uuid[])",
-            [each.id for each in found],
-        )
+        await connection.execute(_REMOVE, [each.id for each in found])
+        await connection.execute(_SEND_AGAIN, list({each.kept_id for each in found}))
     return found
+
+
+async def tell(connection: Connection, removed: Sequence[Duplicate]) -> None:
+    """Leave an alert of what was removed, resolved since it is gone; and close those open of it."""
+    if removed and await _is_there(connection, "badge_alerts"):
+        message = f"{len(removed)} awards that were held twice were removed; the earliest stay"
+        await connection.execute(
+            _TELL, json.dumps({"message": message, **duplicates.detail(removed)})
+        )
+        await connection.execute(_RESOLVE)
+
+
+async def _is_there(connection: Connection, table: str) -> bool:
+    return bool(await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{table}"))

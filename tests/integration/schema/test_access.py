@@ -117,6 +117,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.grant_awards",
             "badges_private.withdraw_awards",
             "badges_private.depart_mentors",
+            "badges_private.missed_versions",
         },
         "badges_api": {"award_badge", "badges_private.claimed_organization"},
         "service_role": {"award_badge"},

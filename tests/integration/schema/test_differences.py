@@ -90,6 +90,14 @@ OURS = {
         "ALTER TABLE organizations DISABLE TRIGGER badges_save_timezone",
         "is disabled",
     ),
+    "a trigger that fires less often": (
+        "ALTER TABLE activities ENABLE REPLICA TRIGGER badges_delete_before_truncate",
+        "does not always fire",
+    ),
+    "a disabled trigger that must always fire": (
+        "ALTER TABLE badge_awards DISABLE TRIGGER zz_badges_send_whole",
+        "does not always fire",
+    ),
     "an index": ("DROP INDEX activities_mentor_date_type_idx", "activities_mentor_date_type_idx"),
     "a policy": ("DROP POLICY badges_connect_all ON activities", "badges_connect_all"),
     "a function": (

@@ -28,7 +28,7 @@ BEGIN
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
             peer_mentor_id uuid NOT NULL
                 REFERENCES public.peer_mentors ON DELETE CASCADE ON UPDATE CASCADE,
-            activity_type text NOT NULL,
+            activity_type text NOT NULL CHECK (char_length(activity_type) <= 200),
             activity_date date NOT NULL,
             duration_minutes int CHECK (duration_minutes >= 0),
             created_at timestamptz NOT NULL DEFAULT now()
@@ -93,9 +93,6 @@ ALTER TABLE public.badge_definitions DROP CONSTRAINT IF EXISTS badge_definitions
 
 ALTER TABLE public.badge_definitions ADD CONSTRAINT badge_definitions_status_check
     CHECK (status IN ('draft', 'active', 'retired'));
-
-CREATE INDEX IF NOT EXISTS activities_mentor_date_type_idx
-    ON public.activities (peer_mentor_id, activity_date, activity_type);
 
 -- The identity of a mentor's row in the log is the pair: moving an activity to another mentor is
 -- then a delete under the one key and a create under the other.

@@ -1,0 +1,220 @@
+"""A worker tells what it finds around the log, and closes what is mended, whatever fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from badges.sinks.alerts import DataKind, MemoryAlerts
+from badges.sinks.queries import QUERIES
+from badges.streams import surroundings
+from badges.streams.rule_versions import Versions
+from badges.streams.surroundings import Surroundings
+from badges.tables.types import DefinitionVersion, OrganizationVersion
+from badges.tables.zones import offsets
+
+SAVED = datetime(2026, 1, 1, tzinfo=UTC)
+COUNT = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 1}'
+
+
+class Database:
+    """Answers to the statements of `surroundings`: rows, a value, or an error to raise."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {
+            "missed_versions": [],
+            "awards_are_unique": True,
+            "duplicate_awards": [],
+            "time_zones": [],
+        }
+        self.asked: list[str] = []
+
+    async def fetch(self, query: str, *_: object) -> Any:
+        return self._answer(query)
+
+    async def fetchval(self, query: str, *_: object) -> Any:
+        return self._answer(query)
+
+    def _answer(self, query: str) -> Any:
+        (name,) = (name for name in self.answers if QUERIES[name] == query)
+        self.asked.append(name)
+        answer = self.answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class World:
+    """Surroundings whose database, versions and alerts a test sets and sees."""
+
+    def __init__(self) -> None:
+        self.database = Database()
+        self.versions = Versions()
+        self.alerts = MemoryAlerts()
+        self.looking = Surroundings(self.database, self.versions, self.alerts)  # type: ignore[arg-type]
+
+    def open(self, kind: DataKind) -> list[str]:
+        return [
+            alert.subject
+            for alert in self.alerts.alerts
+            if alert.kind == kind and alert.resolved_at is None
+        ]
+
+    async def look(self, kind: DataKind) -> list[str]:
+        await self.looking.look(kind)
+        return self.open(kind)
+
+
+def run(test: Callable[[World], Awaitable[None]]) -> None:
+    async def body() -> None:
+        await test(World())
+
+    asyncio.run(body())
+
+
+def missed(*ids: str, what: str = "changed") -> Iterable[dict[str, str]]:
+    return [{"kind": "definition", "id": each, "what": what} for each in ids]
+
+
+def test_each_finding_is_an_alert_until_it_is_found_no_more() -> None:
+    async def test(world: World) -> None:
+        world.database.answers["missed_versions"] = missed("a", "b")
+        assert await world.look("versions_differ") == ["a", "b"]
+        assert await world.look("versions_differ") == ["a", "b"]
+        world.database.answers["missed_versions"] = missed("b")
+        assert await world.look("versions_differ") == ["b"]
+        assert len(world.alerts.alerts) == 2
+        assert "badges migrate" in str(world.alerts.alerts[0].detail["message"])
+
+    run(test)
+
+
+def test_what_an_earlier_process_told_is_closed_too() -> None:
+    async def test(world: World) -> None:
+        for kind in ("versions_differ", "definition_invalid", "time_zone"):
+            await world.alerts.raise_alert(kind, {"message": "old"}, subject="a")
+        for kind in ("constraint_missing", "duplicate_awards"):
+            await world.alerts.raise_alert(kind, {"message": "old"})  # type: ignore[arg-type]
+        for alert in world.alerts.alerts:
+            assert await world.look(alert.kind) == []  # type: ignore[arg-type]
+
+    run(test)
+
+
+def test_what_says_something_else_by_now_is_told_anew() -> None:
+    async def test(world: World) -> None:
+        world.database.answers["missed_versions"] = missed("a")
+        await world.look("versions_differ")
+        world.database.answers["missed_versions"] = missed("a", what="deleted")
+        assert await world.look("versions_differ") == ["a"]
+        assert [alert.detail["what"] for alert in world.alerts.alerts] == ["changed", "deleted"]
+
+    run(test)
+
+
+def test_an_unknown_rule_is_closed_once_a_version_of_it_is_known() -> None:
+    async def test(world: World) -> None:
+        for subject in ("d", "o", "stranger"):
+            await world.alerts.raise_alert("rule_unknown", {"message": "who?"}, subject=subject)
+        assert await world.look("rule_unknown") == ["d", "o", "stranger"]
+        world.versions.keep(DefinitionVersion("d", 1, SAVED, deleted=False))
+        world.versions.keep(OrganizationVersion("o", 1, SAVED, "Europe/Oslo"))
+        assert await world.look("rule_unknown") == ["stranger"]
+
+    run(test)
+
+
+def test_a_definition_is_told_while_it_is_active_and_invalid() -> None:
+    async def test(world: World) -> None:
+        def save(version: int, criteria: str, status: str = "active") -> None:
+            fields = {"key": "k", "criteria": criteria, "status": status}
+            world.versions.keep(
+                DefinitionVersion("d", version, SAVED, deleted=False, **fields)  # type: ignore[arg-type]
+            )
+
+        save(1, COUNT)
+        assert await world.look("definition_invalid") == []
+        for number, mended in enumerate(("mended", "draft", "retired")):
+            save(2 * number + 2, "[]")
+            assert await world.look("definition_invalid") == ["d"]
+            assert await world.look("definition_invalid") == ["d"]
+            if mended == "mended":
+                save(2 * number + 3, COUNT)
+            else:
+                save(2 * number + 3, "[]", mended)
+            assert await world.look("definition_invalid") == []
+        save(8, "[]")
+        assert await world.look("definition_invalid") == ["d"]
+        world.versions.keep(DefinitionVersion("d", 9, SAVED, deleted=True))
+        assert await world.look("definition_invalid") == []
+
+    run(test)
+
+
+def test_awards_are_read_only_where_nothing_keeps_them_apart() -> None:
+    async def test(world: World) -> None:
+        twice = {
+            "id": "a2", "peer_mentor_id": "m", "badge_definition_id": "d", "earned_at": SAVED,
+            "kept_id": "a1",
+        }  # fmt: skip
+        world.database.answers["duplicate_awards"] = [twice]
+        assert await world.look("duplicate_awards") == []
+        assert "duplicate_awards" not in world.database.asked
+        world.database.answers["awards_are_unique"] = False
+        assert await world.look("constraint_missing") == [""]
+        assert await world.look("duplicate_awards") == [""]
+        world.database.answers["duplicate_awards"] = []
+        assert await world.look("duplicate_awards") == []
+        assert await world.look("constraint_missing") == [""]
+        world.database.answers["awards_are_unique"] = True
+        assert await world.look("constraint_missing") == []
+
+    run(test)
+
+
+def test_a_zone_is_told_while_it_differs() -> None:
+    async def test(world: World) -> None:
+        row = {"name": "Europe/Oslo", "organizations": 1, "offsets": None}
+        world.database.answers["time_zones"] = [row]
+        assert await world.look("time_zone") == ["Europe/Oslo"]
+        world.database.answers["time_zones"] = [{**row, "offsets": offsets("Europe/Oslo")}]
+        assert await world.look("time_zone") == []
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InsufficientPrivilegeError("permission denied"),
+        asyncpg.UndefinedFunctionError("no such function"),
+        ConnectionRefusedError(),
+        ZeroDivisionError(),
+    ],
+)
+def test_a_look_that_fails_ends_nothing_and_silences_no_other(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(surroundings, "LOOK_EVERY_S", 0)
+
+    async def test(world: World) -> None:
+        world.database.answers["missed_versions"] = error
+        world.database.answers["awards_are_unique"] = False
+        await world.alerts.raise_alert("versions_differ", {"message": "old"}, subject="a")
+        task = asyncio.create_task(world.looking.watch())
+        async with asyncio.timeout(30):
+            while world.database.asked.count("missed_versions") < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert not task.done()
+        assert world.open("constraint_missing") == [""]
+        assert world.open("versions_differ") == ["a"], "what cannot be asked is not mended"
+        world.database.answers["missed_versions"] = []
+        async with asyncio.timeout(30):
+            while world.open("versions_differ"):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        task.cancel()
+
+    run(test)
