@@ -55,12 +55,15 @@ _SHAPES: Final[Mapping[str, str]] = {
 }
 
 
-def complaints(error: ValidationError, document: object, models: Models) -> list[Problem]:
-    """The problems in a pydantic error about a criteria document.
+def complaints(
+    error: ValidationError, document: object, models: Models, most: int
+) -> list[Problem]:
+    """The first problems, so many at most, in a pydantic error about a criteria document.
 
     `models` maps names of types to their models, whose field names are the known keys.
     """
-    return [_complaint(item, document, models) for item in error.errors(include_url=False)]
+    items = error.errors(include_url=False)[:most]
+    return [_complaint(item, document, models) for item in items]
 
 
 def _complaint(item: ErrorDetails, document: object, models: Models) -> Problem:
@@ -181,6 +184,12 @@ def _literal(item: ErrorDetails, place: _Place) -> Problem:
     )
 
 
+def _too_long(item: ErrorDetails, place: _Place) -> Problem:
+    most = item.get("ctx", {}).get("max_length")
+    message = f"expected a text of at most {most} characters, found one of {len(place.value)}"
+    return Problem(place.path, message)
+
+
 def _own(item: ErrorDetails, place: _Place) -> Problem:
     """A check of the criteria models themselves, which say what they expect."""
     context = item.get("ctx", {})
@@ -195,5 +204,6 @@ _SPEAKERS: Final[Mapping[str, Callable[[ErrorDetails, _Place], Problem]]] = {
     "union_tag_invalid": _tag,
     "union_tag_not_found": _tag,
     "literal_error": _literal,
+    "string_too_long": _too_long,
     "expected": _own,
 }
