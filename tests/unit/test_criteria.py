@@ -309,7 +309,12 @@ def test_the_longest_names_fit_five_hundred_times(letter: str, ascii_only: bool)
 
 
 def test_a_document_has_a_size() -> None:
-    document = {"version": 1, "type": "raw", "reason": "long", "criteria_raw": ""}
+    document: dict[str, object] = {
+        "version": 1,
+        "type": "raw",
+        "reason": "long",
+        "criteria_raw": "",
+    }
     room = MAX_TEXT - len(json.dumps(document))
     parse(json.dumps(document | {"criteria_raw": "x" * room}))
     parse(json.dumps(document | {"criteria_raw": "x" * room}, separators=(",", ":")).encode())
@@ -346,7 +351,8 @@ def test_doubled_keys_are_found_in_one_going_through() -> None:
 
     for keys in (500, 4_000):
         Counted.compared = 0
-        pairs = [(Counted(f"k{number}"), 1) for number in range(keys)] * 2
+        names = [Counted(f"k{number}") for number in range(keys)]
+        pairs: list[tuple[str, Any]] = [(name, 1) for name in [*names, *names]]
         assert len(_object(pairs).repeated) == keys
         assert Counted.compared < 5 * 2 * keys
 

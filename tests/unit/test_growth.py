@@ -105,12 +105,9 @@ def costs(criteria: dict[str, Any], key: str, most: int, days: int, *, short: in
 
 
 def windows(metric: str, **window: Any) -> tuple[dict[str, Any], str, int]:
+    days = window.get("rolling_days", 31)
     criteria = {"type": "threshold", "metric": metric, "window": window}
-    return (
-        criteria,
-        "at_least",
-        window.get("rolling_days", 1000) if metric == "active_days" else 10**6,
-    )
+    return criteria, "at_least", days if metric == "active_days" else 10**6
 
 
 def streaks(**criteria: Any) -> tuple[dict[str, Any], str, int]:
