@@ -7,13 +7,14 @@ from pathlib import Path
 from rich.console import Console
 
 from badges.console.problems import FOUND_A_PROBLEM
-from bench import commits, fold, latency, load, rates, restart, sink
+from bench import commits, fold, latency, load, rates, restart, sink, windows
 from bench.figures import Figure, table, write
 from bench.site import Bench
 
 SECTIONS = {
     "history": fold.history,
     "memory": fold.memory,
+    "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
     "latency": latency.measure,

@@ -205,8 +205,10 @@ class Storyteller:
         kind = random.choice(kinds + (["all", "any"] if depth < 3 else []))
         if kind == "threshold":
             measured = self._measured(minutes=True)
-            factor = 25 if measured["metric"] == "minutes" else 1
-            return {"type": kind, "at_least": self._level() * factor, **measured}
+            level = self._level() * (25 if measured["metric"] == "minutes" else 1)
+            if measured["metric"] == "active_days":
+                level = min(level, measured.get("window", {}).get("rolling_days", level))
+            return {"type": kind, "at_least": level, **measured}
         if kind == "streak":
             return self._streak()
         if kind == "training":

@@ -28,7 +28,8 @@ from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
 from badges.streams.log import Log, Message
-from badges.streams.partition import Partition, decide_all, rule_named
+from badges.streams.pacing import in_spells
+from badges.streams.partition import Partition, rule_named
 from badges.streams.records import Record
 from badges.streams.recovery import BegunUnusable, Recovery
 from badges.streams.rule_versions import Versions
@@ -41,8 +42,6 @@ Answer = TypeVar("Answer")
 PARTITION_FAILED: Final = "partition_failed"
 """The alert of a partition on which a worker ends again and again."""
 
-FOLD_SLICE = 1000
-"""Records folded between two turns of the event loop."""
 UNKNOWN_RULE_SECONDS = 30.0
 """How long a row waits for a version of what it names to become visible."""
 LOOK_SECONDS = 1.0
@@ -175,7 +174,7 @@ class Lane:
         state.excused = excused = set[str]()
         while True:
             await self._take_up(state)
-            stopped_at = await self._fold(state, messages)
+            stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
             if not state.turn_is_empty:
                 await self._write(state)
             if stopped_at is None:
@@ -190,7 +189,7 @@ class Lane:
         newer = self._tools.versions.newer_than(state.taken)
         if newer or state.turn == 0:
             state.put_into_effect(newer)
-            await decide_all(state)
+            await in_spells(state.decide, list(state.ledgers))
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.
@@ -243,14 +242,6 @@ class Lane:
         if self._stood:
             await self._tools.aside.close_standing(self.partition)
             self._stood = False
-
-    async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | Outline | None:
-        for first in range(0, len(messages), FOLD_SLICE):
-            stopped_at = state.fold(messages[first : first + FOLD_SLICE])
-            if stopped_at is not None:
-                return stopped_at
-            await asyncio.sleep(0)
-        return None
 
     async def _write(self, state: Partition) -> None:
         letters, turn = state.letters, state.close_turn()

@@ -4,7 +4,6 @@ Pure: it is given records and versions, and gives back what to write. The same c
 recovery and in tests, so a crash or another batch boundary cannot change an outcome.
 """
 
-import asyncio
 from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -26,9 +25,6 @@ from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
 from badges.tables.types import RuleKey, Taken, Version, rule_key
-
-DECIDE_SLICE = 200
-"""Mentors decided by new versions between two turns of the event loop."""
 
 NAMING_RULES = (MentorRecord, AwardRecord)
 """Kinds of records that name an organization or a definition."""
@@ -283,14 +279,6 @@ class Partition:
                 row_id=unusable.id,
             )
         )
-
-
-async def decide_all(state: Partition) -> None:
-    """Decide every mentor by what was put into effect, in slices: other partitions go on."""
-    mentors = list(state.ledgers)
-    for first in range(0, len(mentors), DECIDE_SLICE):
-        state.decide(mentors[first : first + DECIDE_SLICE])
-        await asyncio.sleep(0)
 
 
 class _Draft:

@@ -7,7 +7,8 @@ and nothing is written. So state needs no changelog, and cannot disagree with th
 import asyncio
 from bisect import bisect_left
 from collections import deque
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import Container, Sequence
+from functools import partial
 from itertools import groupby
 
 import structlog
@@ -16,12 +17,11 @@ from badges.sinks.base import Position, RecordedPosition, Sink, Unavailable
 from badges.streams.backoff import delays
 from badges.streams.generations import Generation
 from badges.streams.log import Log, Message
-from badges.streams.partition import Partition, decide_all
+from badges.streams.pacing import in_spells
+from badges.streams.partition import Partition
+from badges.streams.records import Record
 from badges.streams.rule_versions import Versions
 from badges.streams.unusable import TABLE_NAMES, Outline
-
-FOLD_SLICE = 100
-"""Records folded between two turns of the event loop."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,25 +71,25 @@ class Recovery:
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
-        async for chunk in self._read(number, position.next_offset):
+        async for chunk in self._log.read(number, 0, position.next_offset):
+            folded = 0
             while turns and turns[0][0][1] <= chunk[-1].offset:
-                before = chunk[: bisect_left(chunk, turns[0][0][1], key=_offset)]
-                state.fold(before, waiting=False)
+                end = bisect_left(chunk, turns[0][0][1], key=_offset)
+                await self._fold(state, chunk[folded:end])
                 await self._take_up(state, *turns.popleft())
-            stopped_at = state.fold(chunk, waiting=False)
-            if isinstance(stopped_at, Outline):
-                raise BegunUnusable(stopped_at, state.next_offset)
-            await asyncio.sleep(0)
+                folded = end
+            await self._fold(state, chunk[folded:])
         for turn in turns:
             await self._take_up(state, *turn)
         state.resume(position.next_offset, position.turn)
         return state
 
-    async def _read(self, partition: int, end: int) -> AsyncIterator[Sequence[Message]]:
-        """The log up to an offset, in slices so small that the group hears from us in between."""
-        async for chunk in self._log.read(partition, 0, end):
-            for first in range(0, len(chunk), FOLD_SLICE):
-                yield chunk[first : first + FOLD_SLICE]
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> None:
+        stopped_at: Record | Outline | None = await in_spells(
+            partial(state.fold, waiting=False), messages
+        )
+        if isinstance(stopped_at, Outline):
+            raise BegunUnusable(stopped_at, state.next_offset)
 
     async def _take_up(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
@@ -98,7 +98,7 @@ class Recovery:
         state.resume(offset, turn)
         taken_up = [position.taken_up for position in recorded]
         state.put_into_effect(self._versions.up_to(taken_up, state.taken))
-        await decide_all(state)
+        await in_spells(state.decide, list(state.ledgers))
 
 
 def _offset(message: Message) -> int:

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from badges.tables.documents import Problem, member, nearest, shown
-from badges.tables.names import COUNTED
 
 Models: TypeAlias = Mapping[str, type[BaseModel]]
 
@@ -16,7 +15,6 @@ _ABSENT: Final = object()
 _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
-    "string_too_long": f"a text of at most {COUNTED} characters, for that many count",
     "list_type": "a list",
     "too_short": "a list that is not empty",
     "model_type": "an object",
@@ -57,12 +55,15 @@ _SHAPES: Final[Mapping[str, str]] = {
 }
 
 
-def complaints(error: ValidationError, document: object, models: Models) -> list[Problem]:
-    """The problems in a pydantic error about a criteria document.
+def complaints(
+    error: ValidationError, document: object, models: Models, most: int
+) -> list[Problem]:
+    """The first problems, so many at most, in a pydantic error about a criteria document.
 
     `models` maps names of types to their models, whose field names are the known keys.
     """
-    return [_complaint(item, document, models) for item in error.errors(include_url=False)]
+    items = error.errors(include_url=False)[:most]
+    return [_complaint(item, document, models) for item in items]
 
 
 def _complaint(item: ErrorDetails, document: object, models: Models) -> Problem:
@@ -131,7 +132,7 @@ def _without_tags(location: tuple[int | str, ...], document: object) -> Iterator
 
 def _general(item: ErrorDetails, place: _Place) -> Problem:
     expected = place.expected or _EXPECTED.get(item["type"], "") or item["msg"]
-    if item["type"] in ("string_too_short", "string_too_long", "too_short"):
+    if item["type"] in ("string_too_short", "too_short"):
         expected = _EXPECTED[item["type"]]
     return Problem(place.path, f"expected {expected}, found {place.found}")
 
@@ -183,6 +184,12 @@ def _literal(item: ErrorDetails, place: _Place) -> Problem:
     )
 
 
+def _too_long(item: ErrorDetails, place: _Place) -> Problem:
+    most = item.get("ctx", {}).get("max_length")
+    message = f"expected a text of at most {most} characters, found one of {len(place.value)}"
+    return Problem(place.path, message)
+
+
 def _own(item: ErrorDetails, place: _Place) -> Problem:
     """A check of the criteria models themselves, which say what they expect."""
     context = item.get("ctx", {})
@@ -197,5 +204,6 @@ _SPEAKERS: Final[Mapping[str, Callable[[ErrorDetails, _Place], Problem]]] = {
     "union_tag_invalid": _tag,
     "union_tag_not_found": _tag,
     "literal_error": _literal,
+    "string_too_long": _too_long,
     "expected": _own,
 }

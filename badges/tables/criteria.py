@@ -1,5 +1,7 @@
 """The criteria of a badge: the whole union, parsed and checked, and its JSON schema."""
 
+import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -25,23 +27,30 @@ Metric: TypeAlias = Literal["count", "minutes", "active_days", "distinct_types"]
 
 MAX_DEPTH: Final = 4
 MAX_NODES: Final = 32
+MAX_TEXT: Final = 128 * 1024
+"""The characters of a document written plainly: room for 500 courses with the longest names."""
+MAX_PROBLEMS: Final = 100
+"""More of them help nobody."""
 
 
 class InvalidCriteria(ValueError):
-    """A criteria document that cannot be used; `problems` says everything that is wrong with it."""
+    """A criteria document that cannot be used; `problems` says what is wrong with it, all at once.
+
+    Of thousands of problems it says the first.
+    """
 
     def __init__(self, problems: list[Problem]) -> None:
+        problems = problems[:MAX_PROBLEMS]
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
 
 
 def _iso_date(value: object) -> object:
-    if not isinstance(value, str) or len(value) != 10:
-        raise PydanticCustomError("expected", "", {"expected": "a date like 2026-01-31"})
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise PydanticCustomError("expected", "", {"expected": "a date like 2026-01-31"}) from None
+    # The date alone: `date` itself reads weeks and dates without hyphens too.
+    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise PydanticCustomError("expected", "", {"expected": "a date like 2026-01-31"})
 
 
 def _too_many(at: str, most: int, what: str, found: int) -> PydanticCustomError:
@@ -115,6 +124,24 @@ Window: TypeAlias = Annotated[
 ]
 
 
+_MOST_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+
+
+def _days_suffice(metric: Metric, days: int | None, *levels: tuple[str, int]) -> None:
+    """Refuse levels, with their places, of more active days than there are days (None: no end)."""
+    for at, level in levels:
+        if metric == "active_days" and days is not None and level > days:
+            raise _too_many(at, days, "days", level)
+
+
+def _days_of(window: Rolling | Calendar | Fixed | None) -> int | None:
+    if isinstance(window, Rolling):
+        return window.rolling_days
+    if isinstance(window, Calendar):
+        return _MOST_DAYS[window.calendar]
+    return None if window is None else (window.to - window.from_).days + 1
+
+
 class Threshold(_Strict):
     """A metric of the activities that reaches `at_least`, ever or within some window."""
 
@@ -123,6 +150,11 @@ class Threshold(_Strict):
     at_least: AtLeast
     activity_types: CountedNames | None = None
     window: Window | None = None
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> "Threshold":
+        _days_suffice(self.metric, _days_of(self.window), ("at_least", self.at_least))
+        return self
 
 
 class Streak(_Strict):
@@ -135,6 +167,11 @@ class Streak(_Strict):
     per_period: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1
     activity_types: CountedNames | None = None
     grace: Annotated[StrictInt, Field(ge=0, le=52)] = 0
+
+    @model_validator(mode="after")
+    def _can_count(self) -> "Streak":
+        _days_suffice(self.metric, _MOST_DAYS[self.period], ("per_period", self.per_period))
+        return self
 
 
 class Training(_Strict):
@@ -225,6 +262,10 @@ class Tier(_Strict):
                 raise PydanticCustomError("expected", "", context)
             names.add(step.name)
             least = step.at_least
+        steps = [
+            (f"tiers[{index}].at_least", step.at_least) for index, step in enumerate(self.tiers)
+        ]
+        _days_suffice(self.metric, _days_of(self.window), *steps)
         return self
 
 
@@ -272,7 +313,7 @@ def parse(text: str | bytes) -> Criteria:
 
 
 def _parse(text: str | bytes) -> Criteria:
-    document, problems = read(text)
+    document, problems = read(text, MAX_TEXT)
     if document is None and problems:
         raise InvalidCriteria(problems)
     if not isinstance(document, dict):
@@ -285,7 +326,8 @@ def _parse(text: str | bytes) -> Criteria:
         )
     except ValidationError as error:
         said = {problem.path for problem in problems}
-        problems += [c for c in complaints(error, document, MODELS) if c.path not in said]
+        found = complaints(error, document, MODELS, MAX_PROBLEMS)
+        problems += [complaint for complaint in found if complaint.path not in said]
     if problems or criteria is None:
         raise InvalidCriteria(problems)
     return criteria

@@ -1,6 +1,7 @@
 """Runs of counting periods, with misses bridged by grace and by pauses."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from badges.tables.pauses import Pauses
@@ -11,11 +12,11 @@ class Runs:
     """The runs that a set of counting periods forms.
 
     Two neighbours are of one run when at most `grace` periods between them were missed; a period
-    with a paused day is not missed. To add or to remove a period takes O(log n), except that the
-    runs are compared anew when the longest one is broken.
+    with a paused day is not missed. To add or to remove a period takes O(log n), except that all
+    runs are counted by their lengths when for the first time one of the longest is broken.
     """
 
-    __slots__ = ("_grace", "_pauses", "_periods", "_starts", "_tail", "longest")
+    __slots__ = ("_grace", "_lengths", "_pauses", "_periods", "_starts", "_tail", "longest")
 
     def __init__(
         self, grace: int = 0, pauses: Pauses | None = None, periods: Iterable[Period] = ()
@@ -27,6 +28,8 @@ class Runs:
         self._tail = 0
         """The length of the newest run."""
         self.longest = 0
+        self._lengths: dict[int, int] | None = None
+        """How many runs there are of each length, once somebody needed to know."""
         self._link()
 
     def _link(self) -> None:
@@ -36,14 +39,36 @@ class Runs:
             for index, period in enumerate(periods)
             if not index or not self._linked(periods[index - 1], period)
         ]
-        self._compare()
+        self.longest = max(self._measured(), default=0)
+        self._measure_tail()
 
-    def _compare(self) -> None:
+    def _measured(self) -> list[int]:
+        """The length of each run."""
         bounds = [bisect_left(self._periods, start) for start in self._starts]
         bounds.append(len(self._periods))
-        lengths = [bounds[index + 1] - bounds[index] for index in range(len(self._starts))]
-        self.longest = max(lengths, default=0)
-        self._tail = lengths[-1] if lengths else 0
+        return [bounds[index + 1] - bounds[index] for index in range(len(self._starts))]
+
+    def _measure_tail(self) -> None:
+        starts, periods = self._starts, self._periods
+        self._tail = len(periods) - bisect_left(periods, starts[-1]) if starts else 0
+
+    def _compare(self, before: Sequence[int], now: Sequence[int]) -> None:
+        """Runs of some lengths have become runs of other lengths."""
+        longest, lengths = max(now, default=0), self._lengths
+        if lengths is None:
+            if longest >= self.longest or self.longest not in before:
+                self.longest = max(self.longest, longest)
+                return
+            lengths = self._lengths = Counter(self._measured())
+        else:
+            for length in before:
+                lengths[length] -= 1
+                if not lengths[length]:
+                    del lengths[length]
+            for length in now:
+                lengths[length] = lengths.get(length, 0) + 1
+        if longest > self.longest or self.longest not in lengths:
+            self.longest = max(lengths, default=0)
 
     def pause(self, pauses: Pauses | None, first: Period, last: Period | None) -> None:
         """Take in other pauses, which differ from `first` to `last` (None: for ever) at most.
@@ -53,19 +78,23 @@ class Runs:
         self._pauses = pauses
         periods, starts = self._periods, self._starts
         end = len(periods) if last is None else bisect_left(periods, last) + 1
-        changed = False
         for index in range(max(bisect_right(periods, first), 1), min(end, len(periods))):
             period = periods[index]
             place = bisect_left(starts, period)
             begins = place < len(starts) and starts[place] == period
-            if begins == self._linked(periods[index - 1], period):
-                changed = True
-                if begins:
-                    del starts[place]
-                else:
-                    starts.insert(place, period)
-        if changed:
-            self._compare()
+            if begins != self._linked(periods[index - 1], period):
+                continue
+            if not begins:
+                starts.insert(place, period)
+            _, low, _ = self._span(periods[index - 1])
+            _, _, high = self._span(period)
+            whole, parts = (high - low,), (index - low, high - index)
+            if begins:
+                del starts[place]
+                self._compare(parts, whole)
+            else:
+                self._compare(whole, parts)
+        self._measure_tail()
 
     def _linked(self, first: Period, second: Period) -> bool:
         missed = second - first - 1
@@ -97,13 +126,16 @@ class Runs:
             self._insert(period)
             return
         # The usual case: a period after all others.
+        before = self._tail
         if periods and self._linked(periods[-1], period):
             self._tail += 1
         else:
             self._starts.append(period)
             self._tail = 1
         periods.append(period)
-        if self._tail > self.longest:  # noqa: PLR1730 - this is far cheaper than a call
+        if self._lengths is not None:
+            self._compare((before,) if self._tail > 1 else (), (self._tail,))
+        elif self._tail > self.longest:
             self.longest = self._tail
 
     def apply(self, crossings: Iterable[Crossing]) -> None:
@@ -121,16 +153,20 @@ class Runs:
         following = periods[index]
         number = bisect_left(starts, following)
         begins = number < len(starts) and starts[number] == following
-        if begins and self._linked(period, following):
-            if before:
-                del starts[number]
-            else:
-                starts[number] = period
+        joins = begins and before and self._linked(period, following)
+        if joins:
+            del starts[number]
         elif begins and not before:
-            starts.insert(number, period)
+            if self._linked(period, following):
+                starts[number] = period
+            else:
+                starts.insert(number, period)
         periods.insert(index, period)
         number, low, high = self._span(period)
-        self.longest = max(self.longest, high - low)
+        if joins:
+            self._compare((index - low, high - index - 1), (high - low,))
+        else:
+            self._compare((high - low - 1,) if high - low > 1 else (), (high - low,))
         if number + 1 == len(starts):
             self._tail = high - low
 
@@ -140,16 +176,18 @@ class Runs:
         number, low, high = self._span(period)
         index = bisect_left(periods, period)
         del periods[index]
+        left: tuple[int, ...] = (high - low - 1,)
         if high - low == 1:
             del starts[number]
+            left = ()
         elif index == low:
             starts[number] = periods[low]
         elif index < high - 1 and not self._linked(periods[index - 1], periods[index]):
             starts.insert(number + 1, periods[index])
-        if high - low == self.longest:
-            self._compare()
-        elif number >= len(starts) - 2:
-            self._tail = len(periods) - bisect_left(periods, starts[-1]) if starts else 0
+            left = (index - low, high - index - 1)
+        self._compare((high - low,), left)
+        if number >= len(starts) - 2:
+            self._measure_tail()
 
     @property
     def size(self) -> int:

@@ -66,7 +66,7 @@ class MeasureSpec:
         """A measure that is yet to be given the rows."""
         key, choice = self.key, self.choice
         if key.kind == "rolling":
-            return windows.Rolling(history, choice, key.metric, key.days)
+            return _ROLLING[key.metric](history, choice, key.metric, key.days)
         if key.kind == "streak":
             return self._streak(history)
         if key.metric == "active_days":
@@ -121,6 +121,13 @@ def key_of(node: Threshold | Tier | Streak, since: Day | None) -> Key:
         return Key("total", node.metric, types, since, until=day_number(window.to))
     return Key("total", node.metric, types, since)
 
+
+_ROLLING: Final[Mapping[Metric, type[windows.Rolling]]] = {
+    "count": windows.Rolling,
+    "minutes": windows.Rolling,
+    "active_days": windows.RollingDays,
+    "distinct_types": windows.RollingTypes,
+}
 
 _SHORTEST: Final[Mapping[PeriodName, int]] = {"week": 7, "month": 28}
 """The days of the shortest week and month."""

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.tables.criteria import InvalidCriteria, json_schema, parse, warnings
+from badges.tables.criteria import (
+    MAX_PROBLEMS,
+    MAX_TEXT,
+    InvalidCriteria,
+    Training,
+    json_schema,
+    parse,
+    warnings,
+)
+from badges.tables.documents import _object
 from badges.tables.wording import summary
 
 THRESHOLD: dict[str, Any] = {"type": "threshold", "metric": "count", "at_least": 3}
@@ -85,7 +94,7 @@ def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -
         (
             root(activity_types=["v" * 200, "v" * 201]),
             "$.activity_types[1]",
-            "a text of at most 200 characters, for that many count",
+            "a text of at most 200 characters, found one of 201",
         ),
         (
             {"version": 1, "type": "training", "courses": ["\N{SPARKLES}" * 201]},
@@ -102,6 +111,72 @@ def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -
             root(window={"from": "2026-01-02", "to": "2026-01-01"}),
             "$.window.to",
             "a date from 2026-01-02 on",
+        ),
+        (root(activity_types=["a", "å" * 201]), "$.activity_types[1]", "at most 200 characters"),
+        (
+            {"version": 1, "type": "training", "courses": ["\U0001f9e1" * 201]},
+            "$.courses[0]",
+            "found one of 201",
+        ),
+        (
+            {
+                "version": 1,
+                "type": "streak",
+                "period": "day",
+                "length": 2,
+                "activity_types": ["x" * 300],
+            },
+            "$.activity_types[0]",
+            "found one of 300",
+        ),
+        (
+            root(metric="active_days", at_least=31, window={"rolling_days": 30}),
+            "$.at_least",
+            "expected an integer from 1 to 30, the number of days, found 31",
+        ),
+        (
+            {
+                "version": 1,
+                "type": "all",
+                "of": [
+                    THRESHOLD
+                    | {"metric": "active_days", "at_least": 8, "window": {"calendar": "week"}}
+                ],
+            },
+            "$.of[0].at_least",
+            "from 1 to 7",
+        ),
+        (
+            root(
+                metric="active_days",
+                at_least=32,
+                window={"from": "2026-01-01", "to": "2026-01-31"},
+            ),
+            "$.at_least",
+            "from 1 to 31",
+        ),
+        (
+            {
+                "version": 1,
+                "type": "tier",
+                "metric": "active_days",
+                "tiers": [{"name": "a", "at_least": 5}, {"name": "b", "at_least": 8}],
+                "window": {"rolling_days": 7},
+            },
+            "$.tiers[1].at_least",
+            "from 1 to 7, the number of days, found 8",
+        ),
+        (
+            {
+                "version": 1,
+                "type": "streak",
+                "period": "week",
+                "length": 2,
+                "metric": "active_days",
+                "per_period": 8,
+            },
+            "$.per_period",
+            "from 1 to 7",
         ),
         ({**THRESHOLD}, "$.version", "expected 1, found nothing"),
         (root(version=True), "$.version", "found true"),
@@ -178,6 +253,125 @@ def test_what_is_wrong_is_said_with_its_place(document: object, path: str, part:
     found = problems(document)
     assert path in found, found
     assert part in found[path]
+
+
+@pytest.mark.parametrize("metric", ["count", "minutes", "distinct_types"])
+@pytest.mark.parametrize("window", [{"rolling_days": 3}, {"calendar": "week"}])
+def test_only_days_can_be_too_many_for_a_window(metric: str, window: dict[str, Any]) -> None:
+    parse(json.dumps(root(metric=metric, at_least=1000, window=window)))
+
+
+@pytest.mark.parametrize(
+    ("window", "days"),
+    [
+        ({"rolling_days": 3660}, 3660),
+        ({"calendar": "week"}, 7),
+        ({"calendar": "month"}, 31),
+        ({"calendar": "quarter"}, 92),
+        ({"calendar": "year"}, 366),
+        ({"from": "2024-02-28", "to": "2024-03-01"}, 3),
+        (None, 1_000_000),
+    ],
+)
+def test_as_many_active_days_as_a_window_has_can_be_asked_for(
+    window: dict[str, Any] | None, days: int
+) -> None:
+    document = root(metric="active_days", at_least=days, window=window)
+    parse(json.dumps(document))
+    assert "$.at_least" in problems(document | {"at_least": days + 1})
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2026-W05-3",
+        "20260131",
+        "2026-1-31",
+        "2026-01-31 ",
+        " 2026-01-31",
+        "2026-01-31\n",
+        "2026-01-31T00:00",
+        "2026-01-3\u0661",
+        "\uff12026-01-31",
+        "2026-02-30",
+        "0000-01-01",
+        "+2026-01-31",
+        "2026/01/31",
+        20260131,
+        None,
+    ],
+)
+def test_a_date_is_written_in_one_way(date: object) -> None:
+    for key, other in (("from", {"to": "9999-12-31"}), ("to", {"from": "0001-01-01"})):
+        found = problems(root(window={key: date, **other}))
+        assert set(found) == {f"$.window.{key}"}
+        assert "expected a date like 2026-01-31" in found[f"$.window.{key}"]
+
+
+@pytest.mark.parametrize("letter", ["x", "å", "\U0001f9e1"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_the_longest_names_fit_five_hundred_times(letter: str, ascii_only: bool) -> None:
+    courses = [f"{number:03}{letter * 197}" for number in range(500)]
+    document = {"version": 1, "type": "training", "courses": courses, "at_least": 500}
+    parsed = parse(json.dumps(document, ensure_ascii=ascii_only))
+    assert isinstance(parsed, Training)
+    assert parsed.courses == courses
+
+
+def test_a_document_has_a_size() -> None:
+    document: dict[str, object] = {
+        "version": 1,
+        "type": "raw",
+        "reason": "long",
+        "criteria_raw": "",
+    }
+    room = MAX_TEXT - len(json.dumps(document))
+    parse(json.dumps(document | {"criteria_raw": "x" * room}))
+    parse(json.dumps(document | {"criteria_raw": "x" * room}, separators=(",", ":")).encode())
+    found = problems(document | {"criteria_raw": "x" * (room + 1)})
+    assert found == {
+        "$": "$: expected a document of at most 131,072 characters, found 131,073",
+    }
+    assert "$" in problems(json.dumps(document | {"criteria_raw": [1] * 50_000}))
+
+
+def test_a_document_is_as_long_as_postgres_writes_it() -> None:
+    raw: dict[str, object] = {"version": 1, "type": "raw", "reason": "r"}
+    raw["criteria_raw"] = [1] * 40_000
+    assert len(json.dumps(raw)) < MAX_TEXT
+    parse(json.dumps(raw, indent=4))
+    raw["criteria_raw"] = [1] * 45_000
+    tight = json.dumps(raw, separators=(",", ":"))
+    assert len(tight) < MAX_TEXT
+    assert "at most 131,072 characters" in problems(tight)["$"]
+
+
+def test_doubled_keys_are_found_in_one_going_through() -> None:
+    class Counted(str):
+        """A key that counts how often it is compared."""
+
+        __slots__ = ()
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    for keys in (500, 4_000):
+        Counted.compared = 0
+        names = [Counted(f"k{number}") for number in range(keys)]
+        pairs: list[tuple[str, Any]] = [(name, 1) for name in [*names, *names]]
+        assert len(_object(pairs).repeated) == keys
+        assert Counted.compared < 5 * 2 * keys
+
+
+def test_of_thousands_of_problems_the_first_are_said() -> None:
+    doubled = ",".join(f'"k{number}": 1, "k{number}": 2' for number in range(5_000))
+    assert list(problems("{" + doubled + "}"))[:2] == ["$.k0", "$.k1"]
+    assert len(problems("{" + doubled + "}")) == MAX_PROBLEMS
+    assert len(problems(root(activity_types=[""] * 20_000))) == MAX_PROBLEMS
 
 
 def test_bytes_that_are_no_utf8_are_a_problem() -> None:

@@ -78,6 +78,13 @@ def test_the_thinking_room_does_no_io_and_reads_no_clock(path: Path) -> None:
     assert not names & {"open", "print", "input"}
 
 
+def test_a_partition_waits_for_nothing() -> None:
+    imported = {
+        module.split(".")[0] for module in imported_modules(PACKAGE / "streams" / "partition.py")
+    }
+    assert not imported & THINKING_MAY_NOT_IMPORT
+
+
 @pytest.mark.parametrize(
     "path", sorted((PACKAGE / "console" / "proof").glob("*.py")), ids=lambda p: p.name
 )

@@ -48,6 +48,8 @@ def thresholds(draw: st.DrawFn) -> dict[str, Any]:
     found["at_least"] = draw(st.integers(2, 9))
     if metric == "distinct_types":
         found["at_least"] = draw(st.integers(2, 3))
+    if metric == "active_days" and window and "rolling_days" in window:
+        found["at_least"] = min(found["at_least"], window["rolling_days"])
     return (
         found
         | ({"window": window} if window else {})

@@ -1,0 +1,42 @@
+"""Long work in short spells, so that the event loop never waits for one mentor or one batch.
+
+What a record costs depends on the rules and on its mentor's history, so spells end by the clock.
+A spell is not broken off inside one item.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from time import monotonic
+from typing import Final, TypeVar
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+SPELL_SECONDS: Final = 0.01
+"""For how long others wait at most, one item aside."""
+
+
+async def in_spells(
+    work: Callable[[Iterator[Item]], Found | None], items: Iterable[Item]
+) -> Found | None:
+    """Give the items to `work`, some at a time, until it finds something; what it found.
+
+    It must take all that it is given, unless it finds something. Others have a turn after each
+    spell.
+    """
+    left = iter(items)
+    for item in left:
+        found = work(_until(monotonic() + SPELL_SECONDS, chain((item,), left)))
+        if found is not None:
+            return found
+        await asyncio.sleep(0)
+    return None
+
+
+def _until(end: float, items: Iterator[Item]) -> Iterator[Item]:
+    """Items until it is so late, one at least."""
+    for item in items:
+        yield item
+        if monotonic() >= end:
+            return
