@@ -26,7 +26,14 @@ _SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
 
 
 class Spoiled(Exception):
-    """The snapshot broke off or cannot be trusted: the generation is thrown away whole."""
+    """The snapshot broke off or cannot be trusted: the generation is thrown away whole.
+
+    `cause` is what the connector failed of, if that is why.
+    """
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -172,7 +179,8 @@ def _check(status: Status | None, generation: Generation) -> None:
     if status is None:
         raise Spoiled(f"the connector {generation.connector} is gone")
     if status.failed:
-        raise Spoiled(f"the connector {generation.connector} failed: {status.cause}")
+        cause = status.cause
+        raise Spoiled(f"the connector {generation.connector} failed: {cause}", cause)
     if status.state in ("STOPPED", "PAUSED"):
         raise Spoiled(f"the connector {generation.connector} was {status.state.lower()}")
 

@@ -9,6 +9,7 @@ import asyncpg
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.stack import topics
 from badges.console.stack.filling import Site, Spoiled, begin, discard, snapshot_ended, start
+from badges.console.stack.steady import Failures, stays_running
 from badges.streams import generations
 from badges.streams.connect import Status
 from badges.streams.continuity import CONFIRMATIONS, Continuity
@@ -44,6 +45,7 @@ async def fill(site: Site) -> Generation:
     A generation that is being filled already is gone on with, unless its snapshot broke off.
     Raises Problem after ATTEMPTS snapshots that broke off.
     """
+    failures = Failures()
     reason = ""
     for _ in range(ATTEMPTS):
         generation = await generations.filling(site.connection) or await begin(site)
@@ -53,6 +55,8 @@ async def fill(site: Site) -> Generation:
         except Spoiled as spoiled:
             reason = str(spoiled)
             await discard(site, generation, reason)
+            if spoiled.cause is not None:
+                failures.refuse(generation.connector, spoiled.cause)
             continue
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
@@ -67,12 +71,14 @@ async def maintain(site: Site, generation: Generation) -> None:
     """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
     name = generation.connector
     await _check_continuity(site, generation)
+    failures = Failures()
     status = await site.connect.status(name)
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
     wanted = {**site.configuration(generation.number), "name": name}
-    if await site.connect.config(name) != wanted:
+    differs = await site.connect.config(name) != wanted
+    if differs:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
     if status is not None and status.state in ("STOPPED", "PAUSED"):
@@ -81,6 +87,9 @@ async def maintain(site: Site, generation: Generation) -> None:
     if status is not None and status.failed:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
+        failures.seen(status.cause)
+    if differs or status is None or not status.running:
+        await stays_running(site, generation, failures)
     beats = generations.names(site.prefix, generation.number).heartbeat_topic
     await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
 
