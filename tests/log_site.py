@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from badges.console.schema import apply
-from badges.console.stack import filling
+from badges.console.stack import removal
 from badges.console.stack.filling import Site
 from badges.sinks.pool import Connection
 from badges.streams import generations
@@ -69,7 +69,7 @@ async def _clear(site: OwnSite) -> None:
     for row in await site.connection.fetch("SELECT log_id FROM badge_logs"):
         generation = await generations.find(site.connection, row["log_id"])
         assert generation is not None
-        await filling.discard(site, generation, "the test is over")
+        await removal.discard(site, generation, "the test is over")
     await site.cluster.delete([f"{site.prefix}.dead-letters"])
     await site.connection.close()
 

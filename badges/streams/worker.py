@@ -34,6 +34,9 @@ LONGEST_POLL_SECONDS = 86400
 """How long a fold may take before the group takes the partitions away: practically never."""
 
 
+MOST_HEARTBEAT_SECONDS = 3.0
+"""By its heartbeats a member learns that another one waits for its share, or has left."""
+
 STOP_SECONDS = 3
 """How long leaving the group may take; after it the process ends without."""
 
@@ -217,7 +220,9 @@ def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
         broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
         broker_credentials=_credentials(options.kafka),
         broker_session_timeout=options.session_timeout,
-        broker_heartbeat_interval=options.session_timeout / 5,
+        # Faust refuses a longer session than that, and has 90 s by itself.
+        broker_request_timeout=max(options.session_timeout, 90.0),
+        broker_heartbeat_interval=min(options.session_timeout / 5, MOST_HEARTBEAT_SECONDS),
         broker_max_poll_interval=LONGEST_POLL_SECONDS,
         broker_max_poll_records=20_000,
         broker_commit_interval=1.0,

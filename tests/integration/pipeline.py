@@ -41,7 +41,7 @@ class Pipeline:
         self.site = site
         self.pool = pool
         self.log = log
-        self._url = url
+        self.url = url
         self._workers: list[Worker] = []
         self._keys = count(1)
         self._marks = count(1)
@@ -49,11 +49,11 @@ class Pipeline:
 
     async def connect(self) -> asyncpg.Connection:
         """A session of its own, which no pool looks after: it may die with its server."""
-        return await asyncpg.connect(self._url)
+        return await asyncpg.connect(self.url)
 
     def role_url(self, role: str) -> str:
         """A role's URL of this pipeline's database."""
-        return self.stack.role_url(role, self._url)
+        return self.stack.role_url(role, self.url)
 
     def worker(self, **settings: str) -> Worker:
         """A new worker of this log, not started yet; `settings` are further BADGES_* variables."""
@@ -232,6 +232,10 @@ class Pipeline:
         self._markers = self._markers or await self._one_mentor_a_partition()
         await self._mark(number)
         await self.until(lambda: self._decided(number), seconds, "that everything is decided")
+
+    def forget_markers(self) -> None:
+        """Choose other marker mentors: the log has another number of partitions."""
+        self._markers = []
 
     async def _one_mentor_a_partition(self) -> list[UUID]:
         organization = await self.organization()
