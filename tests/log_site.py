@@ -34,8 +34,13 @@ class OwnSite(Site):
 
 
 @asynccontextmanager
-async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncIterator[OwnSite]:
-    """A site on a migrated database; at the end its connectors, slots and topics are gone."""
+async def own_site(
+    stack: Stack, url: str, *, partitions: int = 3, migrated: bool = True
+) -> AsyncIterator[OwnSite]:
+    """A site on a migrated database; at the end its connectors, slots and topics are gone.
+
+    Unless it is to be `migrated`, somebody has to do that before the end.
+    """
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
     async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
@@ -54,7 +59,8 @@ async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncItera
             role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
             for role in ("badges_worker", "badges_api", "badges_connect")
         }
-        await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+        if migrated:
+            await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
         try:
             yield site
         finally:

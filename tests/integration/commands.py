@@ -15,13 +15,15 @@ LIMIT_S = 180.0
 class Command:
     """One `badges ...` against a pipeline's database, log and prefix."""
 
-    def __init__(self, p: Pipeline, *arguments: str) -> None:
+    def __init__(self, p: Pipeline, *arguments: str, **settings: str) -> None:
+        """`settings` are further environment variables."""
         self._arguments = arguments
         self._environment = {
             **os.environ,
             **p.stack.environment(p.url),
             "BADGES_PREFIX": p.site.prefix,
             "BADGES_PARTITIONS": str(p.site.partitions),
+            **settings,
         }
         self._process: Process | None = None
 
@@ -55,13 +57,9 @@ class Command:
         return self._process.returncode, out.decode(), err.decode()
 
 
-async def run(p: Pipeline, *arguments: str) -> tuple[int, str, str]:
-    """Run a command to its end: exit code, standard output and error."""
-    return await (await Command(p, *arguments).start()).end()
-
-
-async def answer(p: Pipeline, *arguments: str) -> Any:
+async def answer(p: Pipeline, *arguments: str, **settings: str) -> Any:
     """What a command that succeeds prints with --json."""
-    code, out, err = await run(p, *arguments, "--json")
+    command = await Command(p, *arguments, "--json", **settings).start()
+    code, out, err = await command.end()
     assert code == 0, err
     return json.loads(out)
