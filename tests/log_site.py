@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from badges.console.schema import apply
-from badges.console.stack import filling
+from badges.console.stack import removal
 from badges.console.stack.filling import Site
 from badges.sinks.pool import Connection
 from badges.streams import generations
@@ -34,8 +34,13 @@ class OwnSite(Site):
 
 
 @asynccontextmanager
-async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncIterator[OwnSite]:
-    """A site on a migrated database; at the end its connectors, slots and topics are gone."""
+async def own_site(
+    stack: Stack, url: str, *, partitions: int = 3, migrated: bool = True
+) -> AsyncIterator[OwnSite]:
+    """A site on a migrated database; at the end its connectors, slots and topics are gone.
+
+    Unless it is to be `migrated`, somebody has to do that before the end.
+    """
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
     async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
@@ -54,7 +59,8 @@ async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncItera
             role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
             for role in ("badges_worker", "badges_api", "badges_connect")
         }
-        await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+        if migrated:
+            await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
         try:
             yield site
         finally:
@@ -69,7 +75,7 @@ async def _clear(site: OwnSite) -> None:
     for row in await site.connection.fetch("SELECT log_id FROM badge_logs"):
         generation = await generations.find(site.connection, row["log_id"])
         assert generation is not None
-        await filling.discard(site, generation, "the test is over")
+        await removal.discard(site, generation, "the test is over")
     await site.cluster.delete([f"{site.prefix}.dead-letters"])
     await site.connection.close()
 

@@ -71,6 +71,8 @@ AlertKind: TypeAlias = Literal[
 BREAKS: tuple[BreakKind, ...] = get_args(BreakKind)
 OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)
 ALERTS: tuple[AlertKind, ...] = get_args(AlertKind)
+PARTITIONS: tuple[AlertKind, ...] = ("awards_differ", "partition_failed", "turn_stalled")
+"""Those whose subject is a partition of the live generation."""
 
 
 class Alerts(Protocol):

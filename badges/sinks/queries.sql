@@ -100,9 +100,10 @@ WITH asked AS MATERIALIZED (
         revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
     FROM asked d
     WHERE d.kind NOT IN ('granted', 'withdrawn') AND a.id = d.id
-        AND a.tier IS NOT DISTINCT FROM d.believed_tier
-        AND a.revoked_by IS NOT DISTINCT FROM d.believed_revoked_by
-        AND a.changed_by IS NOT DISTINCT FROM d.believed_changed_by
+        -- What the fold believes comes from the log, where long texts are cut.
+        AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
+        AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
+        AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
         AND (d.believed_xid IS NULL
              OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
         AND (a.tier, a.tier_earned_at, a.revoked_by)

@@ -12,12 +12,14 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_c
 from msgspec import Struct
 
 from badges.streams.kafka import KafkaAccess
+from badges.streams.leaving import LeaveGroupRequest
 from badges.streams.metadata import MetadataRequest
 
 REQUEST_TIMEOUT_MS = 5000
 WAIT_S = 30.0
 PAUSE_S = 0.1
 UNKNOWN_TOPIC = 3
+UNKNOWN_MEMBER = 25
 NO_ERROR = 0
 
 
@@ -127,6 +129,16 @@ class Cluster:
         """Each partition's end: the next record's offset, or that of the first one uncommitted."""
         await self.start()
         return _in_order(await self._consumer.end_offsets(_places(topic)))
+
+    async def leave(self, group: str, names: Sequence[str]) -> None:
+        """Take static members out of a consumer group; names that nobody has are passed over."""
+        await self.start()
+        coordinator = await self._admin.find_coordinator(group)
+        request = LeaveGroupRequest(group, names)
+        answer = await self._admin._send_request_to_node(coordinator, request)
+        for code in (answer.error_code, *(member[-1] for member in answer.members)):
+            if code not in (NO_ERROR, UNKNOWN_MEMBER):
+                raise for_code(code)(group)
 
     async def committed_topics(self, group: str) -> set[str]:
         """The topics of which the consumer group has committed an offset."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import httpx
@@ -12,6 +12,7 @@ TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
 
+RESTART_S = 5.0
 PAUSE_S = 0.25
 CONFLICT = 409
 NOT_FOUND = 404
@@ -41,6 +42,11 @@ class Status(Struct, frozen=True):
     def failed(self) -> bool:
         """Whether the connector or its task has given up."""
         return "FAILED" in (self.state, *self.tasks)
+
+    @property
+    def running(self) -> bool:
+        """Whether the connector and every task run; one that lost its slot has no task."""
+        return bool(self.tasks) and {self.state, *self.tasks} == {"RUNNING"}
 
     @property
     def cause(self) -> str:
@@ -140,9 +146,16 @@ class Connect:
         await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
     async def restart_failed(self, name: str) -> None:
-        """Start again what of the connector has FAILED."""
+        """Start again what of the connector has FAILED, and wait until it is so no longer.
+
+        What fails again at once may never be seen not to: that is waited for RESTART_S at most.
+        """
         query = {"includeTasks": "true", "onlyFailed": "true"}
         await self._ask("POST", f"/connectors/{name}/restart", params=query)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RESTART_S):
+                while not await self._is(name, lambda status: not status.failed):  # noqa: ASYNC110
+                    await asyncio.sleep(PAUSE_S)
 
     async def delete_offsets(self, name: str) -> None:
         """Forget where a stopped connector was."""

@@ -25,7 +25,9 @@ log = structlog.get_logger(__name__)
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
-NEW_GENERATION = "A new generation of the log is needed; nothing is decided until it is live."
+NEW_GENERATION = (
+    "`badges resnapshot` makes a new generation of the log; nothing is decided until it is live."
+)
 
 
 class Break(LogBroken):
@@ -35,6 +37,7 @@ class Break(LogBroken):
         self, kind: BreakKind | Literal["log_broken"], message: str, *, lasting: bool = True
     ) -> None:
         super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
+        self.message = message
         self.lasting = lasting
 
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from badges.sinks.alerts import BreakKind
+from badges.sinks.alerts import PARTITIONS, BreakKind
 from badges.sinks.pool import Connection, Executor
 from badges.streams.wal import insert_lsn
 
@@ -81,6 +81,22 @@ async def newest(connection: Executor) -> Generation | None:
 async def find(connection: Executor, log_id: str) -> Generation | None:
     """The generation with this log id."""
     return await _one(connection, "WHERE log_id = $1", log_id)
+
+
+async def over(connection: Executor, number: int) -> list[Generation]:
+    """The generations before `number` that nobody asked to keep."""
+    return await _several(connection, "WHERE generation < $1 AND NOT kept", number)
+
+
+async def ever_live(connection: Executor) -> bool:
+    """Whether any generation ever was live."""
+    query = "SELECT EXISTS (SELECT FROM badge_logs WHERE live_at IS NOT NULL)"
+    return bool(await connection.fetchval(query))
+
+
+async def keep(connection: Executor, kept: bool) -> None:
+    """Note of all generations there are whether they are kept when they are over."""
+    await connection.execute("UPDATE badge_logs SET kept = $1 WHERE kept <> $1", kept)
 
 
 async def numbers(connection: Executor) -> set[int]:
@@ -193,6 +209,12 @@ async def go_live(
             list(starts),
             start_lsn,
         )
+        # The partitions that these speak of are those of the generation that is over.
+        await connection.execute(
+            "UPDATE badge_alerts SET resolved_at = now() "
+            "WHERE resolved_at IS NULL AND kind = ANY ($1)",
+            list(PARTITIONS),
+        )
 
 
 async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
@@ -220,9 +242,13 @@ async def condemn(connection: Executor, log_id: str, kind: BreakKind, reason: st
 
 
 async def _one(connection: Executor, condition: str, *values: object) -> Generation | None:
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values)
-    if row is None:
-        return None
-    fields = dict(row)
-    number = fields.pop("generation")
-    return Generation(**{**fields, "number": number, "starts": tuple(fields["starts"])})
+    return next(iter(await _several(connection, condition, *values)), None)
+
+
+async def _several(connection: Executor, condition: str, *values: object) -> list[Generation]:
+    found = []
+    for row in await connection.fetch(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values):
+        fields = dict(row)
+        number = fields.pop("generation")
+        found.append(Generation(**{**fields, "number": number, "starts": tuple(fields["starts"])}))
+    return found

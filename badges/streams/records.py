@@ -5,6 +5,7 @@ beside the fields that `add.fields` names, prefixed with two underscores. Of a d
 are real, the other columns are fillers.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
@@ -179,8 +180,29 @@ TABLES: dict[type, Table] = {
     AwardRecord: Table(_put_award, Ledger.drop_award),
 }
 
-decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
-"""Decode one value. Raises one of UNREADABLE; the text says which field is wrong."""
+_decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
+
+_HALF_PAIR = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\"|.)", re.DOTALL)
+"""An escape in JSON; the first kind is the half of a surrogate pair that a text ends with."""
+
+
+def decode(value: bytes) -> Record:
+    """Decode one value. Raises one of UNREADABLE; the text says which field is wrong.
+
+    The connector cuts long texts between two UTF-16 units, which may be the halves of a pair: the
+    half that is left is dropped.
+    """
+    try:
+        return _decode(value)
+    except msgspec.DecodeError:
+        whole = _HALF_PAIR.sub(_without_half, value)
+        if whole == value:
+            raise
+    return _decode(whole)
+
+
+def _without_half(escape: re.Match[bytes]) -> bytes:
+    return b'"' if len(escape[0]) > 2 else escape[0]
 
 
 def mentor_of(record: Record) -> str:

@@ -15,11 +15,13 @@ from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
+from badges.streams.cluster import Cluster
+from badges.streams.errors import GenerationClosed
 from badges.streams.fenced import Displaced, NameTaken, is_fenced
 from badges.streams.generations import Generation
 from badges.streams.instance import Instance
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 LONGEST_POLL_SECONDS = 86400
 """How long a fold may take before the group takes the partitions away: practically never."""
 
+
+MOST_HEARTBEAT_SECONDS = 3.0
+"""By its heartbeats a member learns that another one waits for its share, or has left."""
 
 STOP_SECONDS = 3
 """How long leaving the group may take; after it the process ends without."""
@@ -76,22 +81,48 @@ class Worker:
         self._generation = generation
         self._tools = tools
         self._versions = versions
+        self._options = options
         self._services = services
         self._instance = Instance(
             options.group, options.kafka.bootstrap, options.instance_directory
         )
-        # A static member that comes back gets the partitions it had, whatever it subscribes to now.
-        self._member = f"{self._instance.name}-{generation.number}"
+        self._member = self._name(generation.number)
         self._app = _faust_app(options, self._instance.directory, self._member)
         self._displaced = Displaced(options.session_timeout)
         self._name_taken = asyncio.Event()
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+
+    def _name(self, generation: int) -> str:
+        """Its name in the group, one for each generation.
+
+        A static member that comes back gets the partitions it had, whatever it subscribes to now.
+        """
+        return f"{self._instance.name}-{generation}"
 
     async def run(self) -> None:
         """Work until cancelled. Raises what crashed the consumer or a lane.
 
         That is NameTaken when another live worker has this one's name in the group.
         """
+        # One that was killed may have left a name of an earlier generation in the group.
+        await self._leave([self._name(number) for number in range(1, self._generation.number)])
+        try:
+            await self._work()
+        except GenerationClosed:
+            await self._leave([self._member])
+            raise
+
+    async def _leave(self, names: Sequence[str]) -> None:
+        """Leave the group under these names; else nobody gets partitions until sessions end."""
+        if not names:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS), Cluster(self._options.kafka) as cluster:
+                await cluster.leave(self._options.group, names)
+        except (KafkaError, OSError) as error:
+            log.warning("names stay in the group for a session", names=names, error=str(error))
+
+    async def _work(self) -> None:
         self._app.on_partitions_assigned.connect(self._assigned, weak=False)
         self._app.agent(self._topic(), concurrency=1)(self._hand_over)
         background = [
@@ -205,7 +236,9 @@ def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
         broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
         broker_credentials=_credentials(options.kafka),
         broker_session_timeout=options.session_timeout,
-        broker_heartbeat_interval=options.session_timeout / 5,
+        # Faust refuses a longer session than that, and has 90 s by itself.
+        broker_request_timeout=max(options.session_timeout, 90.0),
+        broker_heartbeat_interval=min(options.session_timeout / 5, MOST_HEARTBEAT_SECONDS),
         broker_max_poll_interval=LONGEST_POLL_SECONDS,
         broker_max_poll_records=20_000,
         broker_commit_interval=1.0,

@@ -12,6 +12,9 @@ from msgspec import Struct
 Day: TypeAlias = int
 """A date as days since 1970-01-01, as Debezium writes it; `date.toordinal() - 719163`."""
 
+COUNTED = 200
+"""So many characters of a text tell it from another; the connector cuts what is far longer."""
+
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
 
@@ -84,6 +87,15 @@ class Award(Struct):
         day = self.derived_on if self.earned_on is None else self.earned_on
         assert day is not None
         return day
+
+    def __post_init__(self) -> None:
+        """Texts have their first COUNTED characters: the log, unlike the table, has no more."""
+        if self.tier is not None:
+            self.tier = self.tier[:COUNTED]
+        if self.revoked_by is not None:
+            self.revoked_by = self.revoked_by[:COUNTED]
+        self.awarded_by = self.awarded_by[:COUNTED]
+        self.changed_by = self.changed_by[:COUNTED]
 
 
 class DefinitionVersion(Struct, frozen=True):

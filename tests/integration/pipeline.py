@@ -234,6 +234,10 @@ class Pipeline:
         await self._mark(number)
         await self.until(lambda: self._decided(number), seconds, "that everything is decided")
 
+    def forget_markers(self) -> None:
+        """Choose other marker mentors: the log has another number of partitions."""
+        self._markers = []
+
     async def _one_mentor_a_partition(self) -> list[UUID]:
         organization = await self.organization()
         found: dict[int, UUID] = {}

@@ -9,14 +9,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.admin.new_partitions import NewPartitions
-from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from badges.console.schema import apply
-from badges.console.stack import provisioning, topics
+from badges.console.stack import provisioning
 from badges.sinks.pool import create_pool
 from badges.streams import generations
 from badges.streams.connect import Connect
@@ -27,6 +23,17 @@ from badges.streams.generations import Generation
 from badges.streams.log import KafkaLog
 from badges.streams.outages import outage
 from badges.streams.partition import Partition
+from tests.integration.breaks import (
+    Admin,
+    add_partitions,
+    advance_slot,
+    cut,
+    decide_too_far,
+    delete_topic,
+    drop_slot,
+    lose_offsets,
+    make_topic_again,
+)
 from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
 from tests.stack import Stack, running_postgres
 
@@ -54,90 +61,17 @@ async def _break(continuity: Continuity) -> Break:
     raise AssertionError(f"nothing was found within {WITHIN_S:g} s")
 
 
-async def _lose_offsets(site: OwnSite, live: Generation) -> None:
-    await site.connect.stop(live.connector)
-    await site.connect.delete_offsets(live.connector)
-
-
-async def _drop_slot(site: OwnSite, live: Generation) -> None:
-    await site.connect.stop(live.connector)
-    await _when_free(site, f"SELECT pg_drop_replication_slot('{live.slot}')")
-
-
-async def _advance_slot(site: OwnSite, live: Generation) -> None:
-    await site.connect.stop(live.connector)
-    await add_mentor(site.connection)
-    await _when_free(
-        site, f"SELECT pg_replication_slot_advance('{live.slot}', pg_current_wal_insert_lsn())"
-    )
-
-
-async def _when_free(site: OwnSite, statement: str) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await site.connection.execute(statement)
-            except asyncpg.ObjectInUseError:
-                await asyncio.sleep(0.1)
-            else:
-                return
-
-
-async def _delete_topic(site: OwnSite, live: Generation) -> None:
-    await site.connect.stop(live.connector)
-    await site.cluster.delete([live.topic])
-
-
-async def _make_topic_again(site: OwnSite, live: Generation) -> None:
-    await _delete_topic(site, live)
-    async with asyncio.timeout(30):
-        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    await topics.ensure(site.cluster, topics.mentor_log(live.topic, live.partitions, 1), 1)
-
-
-async def _add_partitions(site: OwnSite, live: Generation) -> None:
-    async with _Admin(site) as admin:
-        await admin.create_partitions({live.topic: NewPartitions(live.partitions + 2)})
-
-
-async def _cut(site: OwnSite, live: Generation) -> None:
-    async with _Admin(site) as admin:
-        ends = await site.cluster.ends((await site.cluster.topics([live.topic]))[live.topic])
-        partition = max(range(len(ends)), key=ends.__getitem__)
-        place = TopicPartition(live.topic, partition)
-        await admin.delete_records({place: RecordsToDelete(ends[partition])})
-
-
-async def _decide_too_far(site: OwnSite, live: Generation) -> None:
-    await site.connection.execute(
-        "UPDATE badge_log_positions SET next_offset = 1000 WHERE log_id = $1", live.log_id
-    )
-
-
-class _Admin:
-    def __init__(self, site: OwnSite) -> None:
-        self._client = AIOKafkaAdminClient(**site.access.client_options())
-
-    async def __aenter__(self) -> AIOKafkaAdminClient:
-        await self._client.start()
-        return self._client
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
-
-
 @pytest.mark.parametrize(
     ("kind", "damage"),
     [
-        ("offsets_lost", _lose_offsets),
-        ("slot_missing", _drop_slot),
-        ("slot_ahead", _advance_slot),
-        ("topic_missing", _delete_topic),
-        ("topic_replaced", _make_topic_again),
-        ("partitions_changed", _add_partitions),
-        ("log_cut", _cut),
-        ("log_short", _decide_too_far),
+        ("offsets_lost", lose_offsets),
+        ("slot_missing", drop_slot),
+        ("slot_ahead", advance_slot),
+        ("topic_missing", delete_topic),
+        ("topic_replaced", make_topic_again),
+        ("partitions_changed", add_partitions),
+        ("log_cut", cut),
+        ("log_short", decide_too_far),
     ],
 )
 def test_a_break_is_told_and_noted_for_good(
@@ -171,7 +105,7 @@ def test_a_break_is_told_and_noted_for_good(
 
 def test_a_topic_that_would_expire_is_told_and_mends(stack: Stack, database_url: str) -> None:
     async def configure(site: OwnSite, topic: str, settings: dict[str, str]) -> None:
-        async with _Admin(site) as admin:
+        async with Admin(site) as admin:
             resource = ConfigResource(ConfigResourceType.TOPIC, topic, settings)
             await admin.alter_configs([resource])
 
@@ -224,7 +158,7 @@ def test_a_snapshot_that_somebody_begins_again_is_seen_by_whoever_reads_it(
         async with own_site(stack, database_url) as site:
             await add_mentor(site.connection, activities=5)
             live = await provisioning.provision(site)
-            await _lose_offsets(site, live)
+            await lose_offsets(site, live)
             await site.connect.resume(live.connector)
             await written(site, live, sum(live.starts) * 2)
             ops = [json.loads(value)["__op"] for _, value in await records(site, live)]

@@ -17,6 +17,7 @@ from badges.console.cli.demo import demo
 from badges.console.cli.env import env
 from badges.console.cli.migrate import migrate
 from badges.console.cli.provision import provision
+from badges.console.cli.resnapshot import resnapshot
 from badges.console.cli.worker import worker
 from badges.console.problems import (
     INTERRUPTED,
@@ -44,6 +45,7 @@ app.command()(demo)
 app.command()(env)
 app.command()(migrate)
 app.command()(provision)
+app.command()(resnapshot)
 app.command()(worker)
 
 

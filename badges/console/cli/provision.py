@@ -46,7 +46,7 @@ def provision(
 async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool) -> None:
     progress = Progress()
     say = progress.say if not as_json else progress.say_aside
-    async with _site(chosen, say, progress.show) as site:
+    async with open_site(chosen, "provision", say, progress.show) as site:
         if dry_run:
             _print_plan(await provisioning.plan(site), as_json=as_json)
             return
@@ -55,14 +55,17 @@ async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool)
         finally:
             progress.stop()
         notes = await provisioning.notes(site, live)
-    _print_result(live, notes, as_json=as_json)
+    print_result(live, notes, as_json=as_json)
 
 
 @asynccontextmanager
-async def _site(
-    chosen: settings.Settings, say: Callable[[str], None], progress: Callable[[str], None]
+async def open_site(
+    chosen: settings.Settings,
+    command: str,
+    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> AsyncIterator[Site]:
-    """All clients that provisioning needs. Whoever does not answer becomes a Problem."""
+    """All clients that a command needs. Whoever does not answer becomes a Problem."""
     url = chosen.database_url.get_secret_value()
     try:
         async with (
@@ -83,11 +86,11 @@ async def _site(
                 progress=progress,
             )
     except AWAY as error:
-        raise Problem(_where_it_failed(error, chosen)) from error
+        raise Problem(_where_it_failed(error, command, chosen)) from error
 
 
-def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
-    again = "Run `badges provision` again when that is mended; it goes on where it was."
+def _where_it_failed(error: BaseException, command: str, chosen: settings.Settings) -> str:
+    again = f"Run `badges {command}` again when that is mended; it goes on where it was."
     if isinstance(error, (ConnectAway, ConnectRefused)):
         return f"{error} (BADGES_CONNECT_URL). {again}"
     if isinstance(error, (KafkaError, Unavailable, TimeoutError)):
@@ -106,7 +109,8 @@ def _print_plan(steps: list[str], *, as_json: bool) -> None:
         typer.echo("Nothing to do: the log is live and whole.")
 
 
-def _print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
+def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
+    """Say what the live generation is, and what about it differs from the settings."""
     if as_json:
         result = {
             "generation": live.number,

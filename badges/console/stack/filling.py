@@ -2,31 +2,36 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import asyncpg
 
 from badges.console.stack import connector, topics
 from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect, ConnectAway, Status
+from badges.streams.continuity import CONFIRMATIONS, judge
+from badges.streams.facts import CannotTell, gather
 from badges.streams.generations import Generation
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
 from badges.streams.wal import read_slot
 
 PAUSE_S = 0.2
-DROP_PATIENCE_S = 60.0
 
 _SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
 
 
 class Spoiled(Exception):
-    """The snapshot broke off or cannot be trusted: the generation is thrown away whole."""
+    """The snapshot broke off or cannot be trusted: the generation is thrown away whole.
+
+    `cause` is what the connector failed of, if that is why.
+    """
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -128,38 +133,23 @@ def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
 async def start(site: Site, generation: Generation) -> Generation:
     """Close the older generation if there is one, set each partition's start, and go live.
 
-    Raises Spoiled, before anything is closed, when the topic holds more than one snapshot.
+    Raises Spoiled, before anything is closed, when the topic holds more than one snapshot, or the
+    log is broken already.
     """
     topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
     if topic is None:
         raise Spoiled(f"its topic {generation.topic} is gone")
     read_to = await site.cluster.ends(topic)
     await _check_rows(site, generation, [0] * generation.partitions, read_to)
+    await _check_whole(site, generation)
     written = await generations.close_older(site.connection, generation.number)
-    await _slot_passes(site, generation, written)
+    await slot_passes(site, generation, written)
     starts = await site.cluster.ends(topic)
     await _check_rows(site, generation, read_to, starts)
     await generations.go_live(site.connection, generation.log_id, written, starts)
     live = await generations.find(site.connection, generation.log_id)
     assert live is not None
     return live
-
-
-async def discard(site: Site, generation: Generation, reason: str) -> None:
-    """Throw a generation away: connector, offsets, slot and topics. Its row stays, as broken.
-
-    The row is changed last, so that a discard that was interrupted is done again.
-    """
-    name = generation.connector
-    if await site.connect.status(name) is not None:
-        await site.connect.stop(name)
-        await site.connect.delete_offsets(name)
-        await site.connect.delete(name)
-    await _drop_slot(site.connection, generation.slot)
-    beats = generations.names(site.prefix, generation.number).heartbeat_topic
-    await site.cluster.delete([generation.topic, beats])
-    await generations.note_broken(site.connection, generation.log_id, reason)
-    site.say(f"Generation {generation.number} was thrown away: {reason}.")
 
 
 async def _note_slot(site: Site, generation: Generation) -> None:
@@ -172,7 +162,8 @@ def _check(status: Status | None, generation: Generation) -> None:
     if status is None:
         raise Spoiled(f"the connector {generation.connector} is gone")
     if status.failed:
-        raise Spoiled(f"the connector {generation.connector} failed: {status.cause}")
+        cause = status.cause
+        raise Spoiled(f"the connector {generation.connector} failed: {cause}", cause)
     if status.state in ("STOPPED", "PAUSED"):
         raise Spoiled(f"the connector {generation.connector} was {status.state.lower()}")
 
@@ -190,6 +181,24 @@ async def _advance(site: Site, generation: Generation) -> str:
     )
     hint = f" (process {oldest} holds a transaction open, the slot waits for it)" if oldest else ""
     return f"Snapshot: waiting for the first rows{hint}"
+
+
+async def _check_whole(site: Site, generation: Generation) -> None:
+    """Raise Spoiled when the log is broken before it begins: its database was put back, say."""
+    looks = 0
+    while True:
+        try:
+            facts = await gather(generation, site.connection, site.cluster, site.connect)
+        except CannotTell as error:
+            site.progress(f"Waiting: {error}")
+        else:
+            found = judge(generation, facts)
+            looks += 1
+            if found is None:
+                return
+            if looks == CONFIRMATIONS:
+                raise Spoiled(found.message)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def _check_rows(
@@ -215,35 +224,18 @@ def snapshot_lsn(value: bytes | None) -> int | None:
     return int(found[1]) if found else None
 
 
-async def _slot_passes(site: Site, generation: Generation, lsn: int) -> None:
+async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:
+    """Return when all that was written up to a place in the WAL is in Kafka. Raises Spoiled."""
     while True:
         slot = await read_slot(site.connection, generation.slot)
         if slot is not None and slot.confirmed is not None and slot.confirmed > lsn:
             return
         try:
             _check(await site.connect.status(generation.connector), generation)
-            site.progress("Snapshot: over, waiting for the log to pass the start")
+            site.progress("Snapshot: over, waiting for the log to come up to now")
         except ConnectAway as error:
             site.progress(f"Waiting: {error}")
         await asyncio.sleep(PAUSE_S)
-
-
-async def _drop_slot(connection: Connection, slot: str) -> None:
-    """The server notices only after a while that the connector let go of the slot."""
-    deadline = time.monotonic() + DROP_PATIENCE_S
-    while True:
-        try:
-            await connection.execute(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-                "WHERE slot_name = $1",
-                slot,
-            )
-        except asyncpg.ObjectInUseError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(PAUSE_S)
-        else:
-            return
 
 
 def _names_of(prefix: str, number: int) -> set[str]:

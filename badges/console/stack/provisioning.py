@@ -8,10 +8,13 @@ import asyncpg
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.stack import topics
-from badges.console.stack.filling import Site, Spoiled, begin, discard, snapshot_ended, start
+from badges.console.stack.filling import Site, Spoiled, begin, snapshot_ended, start
+from badges.console.stack.handover import near_the_end
+from badges.console.stack.removal import discard, left_over, sweep
+from badges.console.stack.steady import Failures, stays_running
 from badges.streams import generations
 from badges.streams.connect import Status
-from badges.streams.continuity import CONFIRMATIONS, Continuity
+from badges.streams.continuity import CONFIRMATIONS, NEW_GENERATION, Continuity
 from badges.streams.facts import CannotTell
 from badges.streams.generations import Generation
 
@@ -28,51 +31,67 @@ async def provision(site: Site) -> Generation:
     Running it again, or twice at once, changes nothing that is right already.
     """
     await check_site(site)
-    async with _alone(site):
+    async with alone(site):
         await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
         found = await generations.live(site.connection)
         if found is None:
             await _refuse_broken(site)
             return await fill(site)
         await maintain(site, found)
+        await sweep(site, found)
         return found
 
 
 async def fill(site: Site) -> Generation:
     """Fill a new generation and make it live, in place of the one before it if there is one.
 
-    A generation that is being filled already is gone on with, unless its snapshot broke off.
+    A generation that is being filled already is gone on with, unless its snapshot broke off or
+    another number of partitions is asked for.
     Raises Problem after ATTEMPTS snapshots that broke off.
     """
+    failures = Failures()
     reason = ""
     for _ in range(ATTEMPTS):
-        generation = await generations.filling(site.connection) or await begin(site)
+        generation = await _half_filled(site) or await begin(site)
         try:
             await snapshot_ended(site, generation)
+            await near_the_end(site, generation)
             live = await start(site, generation)
         except Spoiled as spoiled:
             reason = str(spoiled)
             await discard(site, generation, reason)
+            if spoiled.cause is not None:
+                failures.refuse(generation.connector, spoiled.cause)
             continue
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
     raise Problem(
         f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}. "
-        "See Kafka Connect's log, then run `badges provision` again",
+        "See Kafka Connect's log, then run this again",
         code=FOUND_A_PROBLEM,
     )
+
+
+async def _half_filled(site: Site) -> Generation | None:
+    half = await generations.filling(site.connection)
+    if half is None or half.partitions == site.partitions:
+        return half
+    await discard(site, half, f"it has {half.partitions} partitions, not {site.partitions}")
+    return None
 
 
 async def maintain(site: Site, generation: Generation) -> None:
     """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
     name = generation.connector
     await _check_continuity(site, generation)
+    failures = Failures()
     status = await site.connect.status(name)
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
     wanted = {**site.configuration(generation.number), "name": name}
-    if await site.connect.config(name) != wanted:
+    differs = await site.connect.config(name) != wanted
+    if differs:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
     if status is not None and status.state in ("STOPPED", "PAUSED"):
@@ -81,6 +100,9 @@ async def maintain(site: Site, generation: Generation) -> None:
     if status is not None and status.failed:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
+        failures.seen(status.cause)
+    if differs or status is None or not status.running:
+        await stays_running(site, generation, failures)
     beats = generations.names(site.prefix, generation.number).heartbeat_topic
     await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
 
@@ -101,7 +123,8 @@ async def plan(site: Site) -> list[str]:
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
-    return steps
+    over = await left_over(site, live)
+    return steps + [f"remove what is left of generation {each.number}" for each in over]
 
 
 async def notes(site: Site, generation: Generation) -> list[str]:
@@ -112,7 +135,14 @@ async def notes(site: Site, generation: Generation) -> list[str]:
         topics.heartbeats(names.heartbeat_topic),
         topics.dead_letters(site.prefix),
     ]
-    return [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
+    lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
+    half = await generations.filling(site.connection)
+    if half is not None:
+        lines.append(
+            f"generation {half.number} is half filled and goes on costing: `badges resnapshot` "
+            "finishes it"
+        )
+    return lines
 
 
 async def check_site(site: Site) -> None:
@@ -181,18 +211,20 @@ async def _refuse_broken(site: Site) -> None:
         """
     )
     if last is not None and last["state"] == "broken":
+        reason = str(last["reason"]).removesuffix(f" {NEW_GENERATION}")
         raise Problem(
-            f"generation {last['generation']} of the log is broken: {last['reason']}",
+            f"generation {last['generation']} of the log is broken: {reason} {NEW_GENERATION}",
             code=FOUND_A_PROBLEM,
         )
 
 
 @asynccontextmanager
-async def _alone(site: Site) -> AsyncIterator[None]:
+async def alone(site: Site) -> AsyncIterator[None]:
+    """Wait until no other command is making or mending a log here, and keep them waiting."""
     told = False
     while not await site.connection.fetchval(f"SELECT pg_try_advisory_lock({LOCK})"):
         if not told:
-            site.say("Another `badges provision` is at work; waiting for it to end.")
+            site.say("Another `badges provision` or `resnapshot` is at work; waiting for its end.")
             told = True
         await asyncio.sleep(PAUSE_S)
     try:

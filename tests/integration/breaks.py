@@ -1,0 +1,105 @@
+"""Ways to break a log for real."""
+
+import asyncio
+
+import asyncpg
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.new_partitions import NewPartitions
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from badges.console.stack import topics
+from badges.streams.generations import Generation
+from tests.log_site import OwnSite, add_mentor
+
+
+async def lose_offsets(site: OwnSite, live: Generation) -> None:
+    """Let Connect forget where the connector was."""
+    await site.connect.stop(live.connector)
+    await site.connect.delete_offsets(live.connector)
+
+
+async def drop_slot(site: OwnSite, live: Generation) -> None:
+    """Drop the slot."""
+    await site.connect.stop(live.connector)
+    await when_free(site, f"SELECT pg_drop_replication_slot('{live.slot}')")
+
+
+async def advance_slot(site: OwnSite, live: Generation) -> None:
+    """Move the slot past rows that were not sent."""
+    await site.connect.stop(live.connector)
+    await add_mentor(site.connection)
+    await when_free(
+        site, f"SELECT pg_replication_slot_advance('{live.slot}', pg_current_wal_insert_lsn())"
+    )
+
+
+async def when_free(site: OwnSite, statement: str) -> None:
+    """Run a statement as soon as nobody uses the slot any more."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await site.connection.execute(statement)
+            except asyncpg.ObjectInUseError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def delete_topic(site: OwnSite, live: Generation) -> None:
+    """Delete the log's topic."""
+    await site.connect.stop(live.connector)
+    await site.cluster.delete([live.topic])
+
+
+async def make_topic_again(site: OwnSite, live: Generation) -> None:
+    """Put an empty topic in the place of the log's."""
+    await delete_topic(site, live)
+    async with asyncio.timeout(30):
+        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await topics.ensure(site.cluster, topics.mentor_log(live.topic, live.partitions, 1), 1)
+
+
+async def add_partitions(site: OwnSite, live: Generation) -> None:
+    """Give the topic two partitions more."""
+    async with Admin(site) as admin:
+        await admin.create_partitions({live.topic: NewPartitions(live.partitions + 2)})
+
+
+async def cut(site: OwnSite, live: Generation) -> None:
+    """Delete the records of the fullest partition."""
+    async with Admin(site) as admin:
+        ends = await site.cluster.ends((await site.cluster.topics([live.topic]))[live.topic])
+        partition = max(range(len(ends)), key=ends.__getitem__)
+        place = TopicPartition(live.topic, partition)
+        await admin.delete_records({place: RecordsToDelete(ends[partition])})
+
+
+async def decide_too_far(site: OwnSite, live: Generation) -> None:
+    """Put the positions past the end, as if Kafka had lost records."""
+    await site.connection.execute(
+        "UPDATE badge_log_positions SET next_offset = 1000 WHERE log_id = $1", live.log_id
+    )
+
+
+class Admin:
+    """A client that changes topics, for the length of a `with`."""
+
+    def __init__(self, site: OwnSite) -> None:
+        self._client = AIOKafkaAdminClient(**site.access.client_options())
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        await self._client.start()
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+
+async def note_another_identity(site: OwnSite, live: Generation) -> None:
+    """Have the generation say that it was filled from a database that is not this one."""
+    await site.connection.execute(
+        "UPDATE badge_logs SET system_identifier = '7000000000000000000' WHERE log_id = $1",
+        live.log_id,
+    )

@@ -1,0 +1,424 @@
+"""`badges resnapshot`: a new generation takes over, whatever became of the one before."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.stack import filling, provisioning
+from badges.console.stack.resnapshot import resnapshot
+from badges.streams import generations
+from badges.streams.generations import Generation
+from badges.streams.wal import read_slot
+from tests.integration import commands
+from tests.integration.breaks import (
+    add_partitions,
+    advance_slot,
+    cut,
+    delete_topic,
+    drop_slot,
+    lose_offsets,
+    make_topic_again,
+    note_another_identity,
+)
+from tests.integration.load import load
+from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.workers import Worker
+from tests.log_site import OwnSite, own_site
+from tests.stack import Stack
+
+SESSION = 120
+"""Seconds for which a member that is gone without a word would hold its partitions."""
+PATIENCE = 60.0
+"""Much less than SESSION, and much for a busy machine."""
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack) as own:
+        yield own
+
+
+async def at_work(p: Pipeline, number: int = 2) -> list[Worker]:
+    """Workers whose sessions would last for long."""
+    workers = [p.worker(BADGES_SESSION_TIMEOUT=str(SESSION)) for _ in range(number)]
+    await p.at_work(*workers)
+    return workers
+
+
+async def is_gone(p: Pipeline, old: Generation) -> None:
+    """Fail unless nothing of a generation is left, and its workers can write nothing."""
+    names = generations.names(p.site.prefix, old.number)
+    assert await p.site.cluster.topics([names.topic, names.heartbeat_topic]) == {}
+    assert await p.site.connect.status(names.connector) is None
+    assert await read_slot(p.pool, names.slot) is None
+    assert await generations.next_offsets(p.pool, old.log_id) == {}
+    row = await generations.find(p.pool, old.log_id)
+    assert row is not None
+    assert row.state == "closed"
+
+
+async def no_alert_is_open(p: Pipeline) -> None:
+    """Return when every alert is closed."""
+
+    async def closed() -> bool:
+        return not await p.pool.fetch("SELECT FROM badge_alerts WHERE resolved_at IS NULL")
+
+    await p.until(closed, PATIENCE, "the end of all alerts")
+
+
+async def granted(p: Pipeline) -> dict[UUID, int]:
+    """How often each award was granted."""
+    rows = await p.pool.fetch(
+        "SELECT badge_award_id AS id, count(*) AS times FROM badge_award_events "
+        "WHERE kind = 'granted' GROUP BY 1"
+    )
+    return {row["id"]: row["times"] for row in rows}
+
+
+def test_a_whole_log_is_replaced_under_load(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(1), revocable=True)
+        await p.activity(mentor, "2026-01-10")
+        workers = await at_work(p)
+        await p.settle(PATIENCE)
+        await p.pool.execute(
+            "UPDATE badge_awards SET revoked_at = now(), revoked_by = 'Anna' "
+            "WHERE peer_mentor_id = $1",
+            mentor,
+        )
+        async with load(p, 31) as going:
+            await going.more(40)
+            await p.verify()
+            old = p.log
+            begun = await filling.begin(p.site)
+            await filling.snapshot_ended(p.site, begun)
+            await p.verify()
+            before = await granted(p)
+
+            p.log = await resnapshot(p.site)
+
+            # With their old names in the group, nobody would get a partition for SESSION seconds.
+            print(f"the next award came after {await p.next_decision(PATIENCE):.1f} s")
+            assert p.log.log_id == begun.log_id
+            after = await granted(p)
+            assert {id_: after.get(id_, 1) for id_ in before} == before
+            await going.more(40)
+        for worker in workers:
+            assert worker.runs
+            assert len(worker.said("beginning again with the live generation")) == 1
+        await is_gone(p, old)
+        await no_alert_is_open(p)
+        held = await p.award(mentor, badge)
+        assert held is not None
+        assert held["revoked_by"] == "Anna"
+        assert set((await granted(p)).values()) == {1}
+
+    rig.run(test)
+
+
+BREAKS: dict[str, Callable[[OwnSite, Generation], Awaitable[None]]] = {
+    "slot_missing": drop_slot,
+    "slot_ahead": advance_slot,
+    "offsets_lost": lose_offsets,
+    "topic_missing": delete_topic,
+    "topic_replaced": make_topic_again,
+    "partitions_changed": add_partitions,
+    "log_cut": cut,
+    "other_database": note_another_identity,
+}
+
+
+@pytest.mark.parametrize("kinds", [list(BREAKS)[::3], list(BREAKS)[1::3], list(BREAKS)[2::3]])
+def test_each_break_is_mended_by_one_command(rig: Rig, kinds: list[str]) -> None:
+    async def test(p: Pipeline) -> None:
+        workers = await at_work(p)
+        organization, mentor = await p.newcomer()
+        for number, kind in enumerate(kinds, start=1):
+            badge = await p.badge(organization, count_of(number))
+            await p.settle(PATIENCE)
+            old = p.log
+            await BREAKS[kind](p.site, old)
+            await p.until(partial(is_open, p, kind), PATIENCE, kind)
+            with pytest.raises(Problem, match="`badges resnapshot`") as broken:
+                await provisioning.provision(p.site)
+            assert broken.value.code == 1
+            await p.activity(mentor, f"2026-01-{number:02}")
+
+            p.log = await resnapshot(p.site)
+
+            await p.settle(PATIENCE)
+            assert await p.award(mentor, badge) is not None
+            await p.verify()
+            await is_gone(p, old)
+            await no_alert_is_open(p)
+            assert await provisioning.provision(p.site) == p.log
+        assert all(worker.runs for worker in workers)
+        assert set((await granted(p)).values()) == {1}
+
+    rig.run(test)
+
+
+async def is_open(p: Pipeline, kind: str) -> bool:
+    """Whether an alert of this kind is open."""
+    return bool(
+        await p.pool.fetch("SELECT FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL", kind)
+    )
+
+
+def test_another_number_of_partitions(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        await p.activity(mentor, "2026-01-10")
+        worker, *_ = await at_work(p, 1)
+        await p.settle(PATIENCE)
+        # Alerts about partitions that there are no more have nobody who could close them.
+        await p.pool.execute(
+            "INSERT INTO badge_alerts (kind, detail) "
+            """SELECT kind, '{"message": "", "subject": "3"}' """
+            "FROM unnest(ARRAY['awards_differ', 'partition_failed', 'turn_stalled']) AS kind"
+        )
+        half = await filling.begin(p.site)
+
+        for partitions, number in ((3, 3), (7, 4)):
+            result = await commands.answer(p, "resnapshot", "--partitions", str(partitions))
+
+            assert (result["generation"], len(result["starts"])) == (number, partitions)
+            live = await generations.live(p.pool)
+            assert live is not None
+            p.log = live
+            await p.activity(mentor, f"2026-01-{10 + number}")
+            await p.activity(mentor, f"2026-01-{10 + number}")
+            p.forget_markers()
+            await p.settle(PATIENCE)
+            await p.verify()
+            await no_alert_is_open(p)
+        assert await p.award(mentor, badge) is not None
+        thrown_away = await generations.find(p.pool, half.log_id)
+        assert thrown_away is not None
+        assert thrown_away.state == "broken"
+        assert "has 4 partitions, not 3" in str(thrown_away.reason)
+        assert await p.has_partitions(worker, 7)
+
+    rig.run(test)
+
+
+def test_a_command_that_is_killed_is_run_again(rig: Rig) -> None:
+    async def filling_begun() -> bool:
+        return await generations.filling(rig.pipeline.pool) is not None
+
+    async def closed() -> bool:
+        return await generations.live(rig.pipeline.pool) is None
+
+    async def test(p: Pipeline) -> None:
+        await at_work(p)
+        first = p.log
+        async with load(p, 32) as going:
+            await going.more(30)
+            for moment in (filling_begun, filling_begun, closed):
+                command = await commands.Command(p, "resnapshot").start()
+                await p.until(moment, PATIENCE, moment.__name__)
+                await command.kill()
+                await going.more(10)
+            result = await commands.answer(p, "resnapshot")
+            live = await generations.live(p.pool)
+            assert live is not None
+            p.log = live
+            assert result["log_id"] == live.log_id
+            await p.next_decision(PATIENCE)
+            await going.more(20)
+        await is_gone(p, first)
+        over = await generations.over(p.pool, p.log.number)
+        assert len(over) < p.log.number
+        assert set((await granted(p)).values()) == {1}
+
+    rig.run(test)
+
+
+def test_what_was_killed_between_the_closing_and_the_start_is_gone_on_with_by_either_command(
+    rig: Rig,
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        await at_work(p, 1)
+        for number, command in enumerate(("resnapshot", "provision"), start=1):
+            badge = await p.badge(organization, count_of(number))
+            await p.settle(PATIENCE)
+            old = p.log
+            half = await filling.begin(p.site)
+            await filling.snapshot_ended(p.site, half)
+            await generations.close_older(p.site.connection, half.number)
+            await p.activity(mentor, f"2026-01-{number:02}")
+
+            result = await commands.answer(p, command)
+
+            assert result["log_id"] == half.log_id
+            live = await generations.live(p.pool)
+            assert live is not None
+            p.log = live
+            await p.settle(PATIENCE)
+            assert await p.award(mentor, badge) is not None
+            await p.verify()
+            if command == "provision":
+                await commands.answer(p, command)
+            await is_gone(p, old)
+
+    rig.run(test)
+
+
+@pytest.mark.parametrize("part", ["connect", "postgres", "kafka"])
+def test_a_server_that_is_killed_meanwhile_only_makes_it_begin_again(rig: Rig, part: str) -> None:
+    async def test(p: Pipeline) -> None:
+        await at_work(p, 1)
+        first = p.log
+        async with load(p, 33) as going:
+            await going.more(30)
+            command = await commands.Command(p, "resnapshot").start()
+
+            async def begun() -> bool:
+                return await generations.filling(p.pool) is not None
+
+            await p.until(begun, PATIENCE, "the new generation")
+            await asyncio.to_thread(p.stack.kill, part)
+            await asyncio.to_thread(p.stack.start, part)
+            code, _, err = await command.end()
+            assert code in (0, 2)
+            if code == 2:
+                assert err.startswith("badges: ") or "\nbadges: " in err
+                await commands.answer(p, "resnapshot")
+            live = await generations.live(p.pool)
+            assert live is not None
+            p.log = live
+            await p.next_decision(2 * PATIENCE)
+            await going.more(20)
+        await is_gone(p, first)
+
+    rig.run(test)
+
+
+def test_two_at_once_make_one_generation(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await at_work(p, 1)
+        await p.settle(PATIENCE)
+        other = await p.connect()
+        second = OwnSite(**{**vars(p.site), "connection": other})
+
+        one, two = await asyncio.gather(resnapshot(p.site), resnapshot(second))
+
+        await other.close()
+        assert one == two
+        assert one.number == 2
+        p.log = one
+        await p.settle(PATIENCE)
+        await p.verify()
+
+    rig.run(test)
+
+
+def test_a_straggler_of_the_closed_generation_writes_nothing(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        await p.activity(mentor, "2026-01-10")
+        straggler, *_ = await at_work(p, 1)
+        await p.settle(PATIENCE)
+        straggler.pause()
+        await p.activity(mentor, "2026-01-11")
+
+        p.log = await resnapshot(p.site)
+        other = p.worker()
+        other.start()
+        straggler.resume()
+
+        await p.settle(2 * PATIENCE)
+        assert len(straggler.said("beginning again with the live generation")) == 1
+        assert await p.award(mentor, badge) is not None
+        await p.verify()
+        assert set((await granted(p)).values()) == {1}
+
+    rig.run(test)
+
+
+def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(rig: Rig) -> None:
+    async def exists(p: Pipeline, old: Generation) -> tuple[bool, bool, bool]:
+        return (
+            bool(await p.site.cluster.topics([old.topic])),
+            await p.site.connect.status(old.connector) is not None,
+            await read_slot(p.pool, old.slot) is not None,
+        )
+
+    async def test(p: Pipeline) -> None:
+        first = p.log
+        await drop_slot(p.site, first)
+        second = await commands.answer(p, "resnapshot", "--keep")
+        assert second["generation"] == 2
+        await provisioning.provision(p.site)
+        assert await exists(p, first) == (True, True, False)
+
+        p.log = await resnapshot(p.site)
+
+        assert p.log.number == 3
+        await is_gone(p, first)
+        assert await exists(p, p.log) == (True, True, True)
+        assert [each.state for each in await generations.over(p.pool, 3)] == ["closed"] * 2
+
+    rig.run(test)
+
+
+def test_without_a_log_it_says_what_makes_one(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            with pytest.raises(Problem, match="run `badges provision`") as refused:
+                await resnapshot(site)
+            assert refused.value.code == 2
+            assert await generations.newest(site.connection) is None
+
+    asyncio.run(test())
+
+
+def test_a_database_with_faults_is_told_before_anything_begins(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            await site.connection.execute(
+                "ALTER TABLE activities ALTER activity_date DROP NOT NULL"
+            )
+
+            with pytest.raises(Problem, match=r"activity_date .*`badges migrate") as refused:
+                await resnapshot(site)
+
+            assert refused.value.code == 2
+            assert await generations.newest(site.connection) == live
+
+    asyncio.run(test())
+
+
+def test_a_half_filled_generation_of_a_database_that_was_put_back_is_thrown_away(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            half = await filling.begin(site)
+            await filling.snapshot_ended(site, half)
+            await note_another_identity(site, half)
+
+            new = await resnapshot(site)
+
+            assert (live.number, half.number, new.number) == (1, 2, 3)
+            thrown_away = await generations.find(site.connection, half.log_id)
+            assert thrown_away is not None
+            assert thrown_away.state == "broken"
+            assert "the database is another one" in str(thrown_away.reason)
+            assert await read_slot(site.connection, half.slot) is None
+            assert await read_slot(site.connection, live.slot) is None
+
+    asyncio.run(test())

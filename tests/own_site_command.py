@@ -1,0 +1,15 @@
+"""The console command for a site of a test's own: see OwnSite."""
+
+from functools import partial
+from urllib.parse import urlsplit
+
+from badges.console import settings
+from badges.console.cli import provision
+from badges.console.cli.main import main
+from tests.log_site import OwnSite
+
+if __name__ == "__main__":
+    url = settings.load().database_url.get_secret_value()
+    database = urlsplit(url).path.lstrip("/")
+    setattr(provision, "Site", partial(OwnSite, database=database))  # noqa: B010
+    main()

@@ -1,0 +1,43 @@
+"""Which failures of a connector will come again."""
+
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.stack.steady import Failures
+from badges.streams.connect import Status
+
+TOO_LARGE = (
+    "org.apache.kafka.common.errors.RecordTooLargeException: The message is 1200426 bytes when "
+    "serialized which is larger than 1048576"
+)
+
+
+def test_what_cannot_pass_is_refused_at_once_with_its_cause() -> None:
+    with pytest.raises(Problem, match=r"c-1 fails, and will again: .*RecordTooLarge") as refused:
+        Failures().refuse("c-1", TOO_LARGE)
+    assert refused.value.code == 1
+
+
+def test_what_may_pass_is_refused_when_it_comes_again_under_other_numbers() -> None:
+    failures = Failures()
+    failures.refuse("c-1", "PSQLException: slot c_1 is active for PID 77")
+    failures.refuse("c-1", "PSQLException: the server is shutting down")
+
+    with pytest.raises(Problem, match="c-2 fails, and will again"):
+        failures.refuse("c-2", "PSQLException: slot c_2 is active for PID 1234")
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "running"),
+    [
+        ("RUNNING", ("RUNNING",), True),
+        ("RUNNING", (), False),
+        ("RUNNING", ("FAILED",), False),
+        ("RUNNING", ("RUNNING", "UNASSIGNED"), False),
+        ("PAUSED", ("RUNNING",), False),
+    ],
+)
+def test_a_connector_runs_when_all_of_it_does(
+    state: str, tasks: tuple[str, ...], running: bool
+) -> None:
+    assert Status(state, tasks).running == running
