@@ -18,6 +18,7 @@ from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
+from badges.streams.fingerprint import changes
 from badges.streams.generations import Generation
 
 log = structlog.get_logger(__name__)
@@ -29,19 +30,29 @@ NEW_GENERATION = "A new generation of the log is needed; nothing is decided unti
 
 
 class Break(LogBroken):
-    """A break of continuity. A `lasting` one cannot mend: the generation is lost."""
+    """A break of continuity. A `lasting` one cannot mend: the generation is lost.
+
+    A `certain` one need not be seen again to be believed.
+    """
 
     def __init__(
-        self, kind: BreakKind | Literal["log_broken"], message: str, *, lasting: bool = True
+        self,
+        kind: BreakKind | Literal["log_broken"],
+        message: str,
+        *,
+        lasting: bool = True,
+        certain: bool = False,
     ) -> None:
         super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
         self.lasting = lasting
+        self.certain = certain
 
 
 def noted(_: Generation, facts: Facts) -> Break | None:
     """Has somebody found it broken before?"""
     if facts.state == "broken":
-        return Break(TOLD, facts.reason or "the log was found broken", lasting=False)
+        reason = facts.reason or "the log was found broken"
+        return Break(TOLD, reason, lasting=False, certain=True)
     return None
 
 
@@ -54,6 +65,25 @@ def other_database(generation: Generation, facts: Facts) -> Break | None:
         f"the database is another one, or was restored or promoted: system identifier and timeline "
         f"are {facts.identity[0]}/{facts.identity[1]}, generation {generation.number} was filled "
         f"from {generation.system_identifier}/{generation.timeline}",
+    )
+
+
+def source_changed(_: Generation, facts: Facts) -> Break | None:
+    """Are tables, publication, identities and our triggers what the log was filled from?"""
+    if facts.filled_from is None:
+        return None
+    found = changes(facts.filled_from, facts.source)
+    if not found:
+        return None
+    first = next((change for change in found if change.lasting), found[0])
+    alike = [c for c in found if (c.kind, c.lasting) == (first.kind, first.lasting)]
+    statements = " ".join(change.statement for change in alike if change.statement)
+    message = "; ".join(change.text for change in alike)
+    return Break(
+        first.kind,
+        f"{message} (set it right with {statements})" if statements else message,
+        lasting=first.lasting,
+        certain=True,
     )
 
 
@@ -170,6 +200,7 @@ def database_behind(_: Generation, facts: Facts) -> Break | None:
 QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     noted,
     other_database,
+    source_changed,
     topic_replaced,
     partitions_changed,
     settings_wrong,
@@ -205,8 +236,9 @@ class Continuity:
     """Looks at one generation, with clients that are kept.
 
     A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
-    just starting cannot condemn a log; until then CannotTell is raised, which stops writing too. A
-    lasting break is noted in badge_logs.
+    just starting cannot condemn a log; until then CannotTell is raised, which stops writing too.
+    What one statement has read of one database is certain at once. A lasting break is noted in
+    badge_logs.
     """
 
     def __init__(
@@ -229,7 +261,7 @@ class Continuity:
             return None
         kind, seen = self._suspicion
         self._suspicion = (found.kind, seen + 1 if kind == found.kind else 1)
-        if self._suspicion[1] < CONFIRMATIONS and found.kind != TOLD:
+        if self._suspicion[1] < CONFIRMATIONS and not found.certain:
             raise CannotTell(f"looking again: {found}")
         if found.lasting:
             await self.condemn(found)

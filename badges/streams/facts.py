@@ -12,9 +12,10 @@ import asyncpg
 from msgspec import Struct
 
 from badges.sinks.pool import Executor
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.cluster import Cluster, KafkaError, Topic
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.fingerprint import Fingerprint
 from badges.streams.generations import Generation
 from badges.streams.wal import Slot, insert_lsn, read_slot
 
@@ -39,11 +40,17 @@ class CannotTell(Exception):
 
 
 class Facts(Struct, frozen=True):
-    """What was read at one look, the database before the rest. `offsets` None: Connect is away."""
+    """What was read at one look, the database before the rest. `offsets` None: Connect is away.
+
+    `filled_from` and `source` are fingerprints of one moment; the first is None for a generation
+    from before they were taken.
+    """
 
     state: str
     reason: str | None
     identity: tuple[str, int]
+    filled_from: Fingerprint | None
+    source: Fingerprint
     slot: Slot | None
     positions: Mapping[int, int]
     topic: Topic | None
@@ -73,10 +80,15 @@ async def gather(
 
 async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:
     row = await generations.find(connection, generation.log_id)
+    filled_from, source = await fingerprint.compare(
+        connection, generation.log_id, generation.publication
+    )
     return {
         "state": row.state if row else "missing",
         "reason": row.reason if row else None,
         "identity": await generations.identity(connection),
+        "filled_from": filled_from,
+        "source": source,
         "slot": await read_slot(connection, generation.slot),
         "positions": await generations.next_offsets(connection, generation.log_id),
     }

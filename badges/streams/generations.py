@@ -1,19 +1,22 @@
 """The generations of the log: what badge_logs says of each, and how one becomes the next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from badges.sinks.alerts import BreakKind
 from badges.sinks.pool import Connection, Executor
+from badges.streams import fingerprint
 from badges.streams.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
 _COLUMNS = """
     log_id, generation, topic, slot, connector, partitions, system_identifier, timeline, state,
-    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason
+    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason,
+    coalesce(columns, '{}')::text AS columns
 """
 
 _NOTE_BROKEN = """
@@ -37,6 +40,7 @@ class Generation(Struct, frozen=True):
     `log_id` is Kafka's topic id. `starts` has one offset a partition, from which on every record is
     an event; it is empty until the generation is live. `start_lsn`, a WAL position in bytes, is
     where the slot began while the generation is filling, and what the starts lie behind afterwards.
+    `columns` are those that were published of each table when it was begun.
     """
 
     log_id: str
@@ -51,6 +55,12 @@ class Generation(Struct, frozen=True):
     start_lsn: int | None = None
     starts: tuple[int, ...] = ()
     reason: str | None = None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def publication(self) -> str:
+        """The publication that the slot is read through; all generations share it."""
+        return self.slot.removesuffix(f"_{self.number}")
 
 
 def names(prefix: str, number: int) -> Names:
@@ -116,12 +126,15 @@ async def identity(connection: Executor) -> tuple[str, int]:
 
 
 async def begin(connection: Executor, generation: Generation) -> None:
-    """Write the row of a generation that is about to be filled."""
+    """Write the row of a generation that is about to be filled, and what it is filled from."""
     await connection.execute(
-        """
+        f"""
         INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
-                                system_identifier, timeline, state)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'filling')
+                                system_identifier, timeline, state, columns, fingerprint)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'filling',
+               (SELECT jsonb_object_agg(tablename, attnames::text[]) FROM pg_publication_tables
+                WHERE pubname = $9::text AND schemaname = 'public'),
+               {fingerprint.present("$9::text")}
         """,
         generation.log_id,
         generation.number,
@@ -131,6 +144,7 @@ async def begin(connection: Executor, generation: Generation) -> None:
         generation.partitions,
         generation.system_identifier,
         generation.timeline,
+        generation.publication,
     )
 
 
@@ -224,5 +238,7 @@ async def _one(connection: Executor, condition: str, *values: object) -> Generat
     if row is None:
         return None
     fields = dict(row)
-    number = fields.pop("generation")
-    return Generation(**{**fields, "number": number, "starts": tuple(fields["starts"])})
+    fields["number"] = fields.pop("generation")
+    fields["starts"] = tuple(fields["starts"])
+    fields["columns"] = msgspec.json.decode(fields["columns"])
+    return Generation(**fields)

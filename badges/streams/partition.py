@@ -5,7 +5,7 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
@@ -17,9 +17,11 @@ from badges.streams.records import (
     AwardRecord,
     MentorRecord,
     Record,
+    Unresolved,
     decode,
     mentor_of,
 )
+from badges.streams.whole import check_columns, check_delete, complete, value_missing
 from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
@@ -37,10 +39,17 @@ class Partition:
     """The state of one partition of a generation of the log.
 
     `start` is the generation's start in this partition: records below it are only folded, and all
-    of them are decided together by the first turn; from there every record is an event.
+    of them are decided together by the first turn; from there every record is an event. `columns`
+    are those that the generation publishes of each table.
     """
 
-    def __init__(self, log_id: str, number: int, start: int) -> None:
+    def __init__(
+        self,
+        log_id: str,
+        number: int,
+        start: int,
+        columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.log_id = log_id
         self.number = number
         self.start = start
@@ -49,6 +58,7 @@ class Partition:
         self.book = RuleBook()
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
+        self._columns = columns or {}
         self._turn_start = 0
         self._given_up: set[str] = set()
         self._order = StreamOrder(number, start)
@@ -102,15 +112,21 @@ class Partition:
                 record = decode(message.value or b"")
                 sent_before = order.sent_before(record)
             except UNREADABLE as error:
+                check_columns(message.value, self._columns, self.number, offset)
                 self._set_aside(message, error)
             else:
                 if record.op == "r":
                     order.check_snapshot(record, offset)
+                elif record.op == "d":
+                    check_delete(record, message.key, self.number, offset)
+                naming = type(record) in NAMING_RULES
+                if naming and (offset < start or not sent_before):
+                    self._complete(record, offset)
                 if offset < start:
-                    self._put_or_drop(record)
+                    self._put_or_drop(record, offset)
                 elif sent_before:
                     pass
-                elif waiting and type(record) in NAMING_RULES and self._names_unknown_rule(record):
+                elif waiting and naming and self._names_unknown_rule(record):
                     return record
                 else:
                     self._fold_event(record, offset)
@@ -167,7 +183,7 @@ class Partition:
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
-        ledger = self._put_or_drop(record)
+        ledger = self._put_or_drop(record, offset)
         if ledger is None:
             return
         draft.xids.add(record.xid)
@@ -195,7 +211,12 @@ class Partition:
             return []
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _put_or_drop(self, record: Record) -> Ledger | None:
+    def _complete(self, record: Record, offset: int) -> None:
+        assert isinstance(record, NAMING_RULES)
+        ledger = self.ledgers.get(mentor_of(record))
+        complete(record, ledger, self._columns, self.number, offset)
+
+    def _put_or_drop(self, record: Record, offset: int) -> Ledger | None:
         """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
         mentor = mentor_of(record)
         ledger = self.ledgers.get(mentor)
@@ -208,7 +229,10 @@ class Partition:
             return ledger
         if ledger is None:
             ledger = self.ledgers[mentor] = Ledger(mentor)
-        return ledger if table.put(ledger, record) else None
+        try:
+            return ledger if table.put(ledger, record) else None
+        except Unresolved as column:
+            raise value_missing(record, str(column), self.number, offset) from None
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:

@@ -48,7 +48,8 @@ class Recovery:
         raise AssertionError("delays never end")
 
     async def _replay(self, number: int, position: Position) -> Partition:
-        state = Partition(self._generation.log_id, number, self._generation.starts[number])
+        of = self._generation
+        state = Partition(of.log_id, number, of.starts[number], of.columns)
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))

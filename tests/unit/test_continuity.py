@@ -11,6 +11,7 @@ from badges.streams.continuity import judge, sent_lsn, wrong_settings
 from badges.streams.facts import LOG_SETTINGS, Facts
 from badges.streams.wal import Slot
 from tests.builders import generation
+from tests.sources import source
 
 GENERATION = generation(3, log_id="id", partitions=2, starts=(4, 5))
 
@@ -18,6 +19,8 @@ WHOLE = Facts(
     state="live",
     reason=None,
     identity=("7", 1),
+    filled_from=source(),
+    source=source(),
     slot=Slot(wal_status="reserved", confirmed=100),
     positions={0: 10, 1: 20},
     topic=Topic("badges.mentor-log.3", "id", 2),

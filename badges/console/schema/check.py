@@ -7,6 +7,7 @@ from badges.console.schema import (
     compare_rows,
     compare_tables,
     compare_visibility,
+    filled_from,
 )
 from badges.console.schema.differences import Difference, of
 from badges.sinks.pool import Connection
@@ -18,6 +19,7 @@ async def check(connection: Connection, *, prefix: str) -> list[Difference]:
     if not of("stop", differences):
         differences += await compare_rows.compare(connection)
     differences += await compare_log.compare(connection, prefix)
+    differences += await filled_from.compare(connection)
     differences += await compare_objects.compare(connection)
     differences += await compare_rights.compare(connection)
     differences += await compare_visibility.compare(connection)

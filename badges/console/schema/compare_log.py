@@ -1,11 +1,12 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from badges.console.schema import history
 from badges.console.schema.differences import Consequence, Difference
 from badges.sinks.pool import Connection
+from badges.streams.fingerprint import identity_statement
 
 IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
 """Tables whose rows the log knows by mentor and id."""
@@ -29,7 +30,10 @@ SELECT c.relname::text AS name, c.relreplident::text AS kind,
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attnum = k.number
-        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns
+        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns,
+       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE i.indrelid = c.oid AND x.relname = c.relname || '_mentor_identity_idx'
+                   AND i.indisvalid AND i.indisunique) AS indexed
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r'
 ORDER BY c.relname
@@ -65,11 +69,16 @@ class _Published:
 async def compare(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     rows = await connection.fetch(_PUBLISHED)
+    # A renamed column is still published: its name is what has to be set right.
+    renamed = await filled_from.renamed(connection)
+    names = {
+        (table, now): name for table, columns in renamed.items() for name, now in columns.items()
+    }
     published = [
         _Published(
             row["publication"],
             row["name"],
-            tuple(row["columns"] or ()),
+            tuple(names.get((row["name"], column), column) for column in row["columns"] or ()),
             row["filter"],
             row["identifies"],
         )
@@ -77,22 +86,23 @@ async def compare(connection: Connection, prefix: str) -> list[Difference]:
     ]
     ours = f"{prefix}_mentor_log"
     return [
-        *await _identities(connection),
+        *await _identities(connection, names),
         *await _publication(connection, ours, [p for p in published if p.publication == ours]),
         *(d for p in published if p.publication != ours for d in _others(p)),
     ]
 
 
-async def _identities(connection: Connection) -> list[Difference]:
+async def _identities(
+    connection: Connection, names: Mapping[tuple[str, str], str]
+) -> list[Difference]:
     differences = []
     rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *IDENTIFIED])
     for row in rows:
-        name, kind, columns = row["name"], row["kind"], set(row["columns"])
+        name, kind = row["name"], row["kind"]
+        columns = {names.get((name, column), column) for column in row["columns"]}
         needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}
         if (kind == "i" and columns == needed) or (kind == "d" and needed == {"id"}):
             continue
-        # Where it is somebody's choice, the index of ours may not be there yet.
-        index = f"USING INDEX {name}_mentor_identity_idx" if kind == "d" else "DEFAULT"
         differences.append(
             Difference(
                 f"public.{name} replica identity",
@@ -100,7 +110,7 @@ async def _identities(connection: Connection) -> list[Difference]:
                 f"a unique index on ({', '.join(sorted(needed, reverse=True))})"
                 if needed != {"id"}
                 else "the primary key",
-                f"ALTER TABLE public.{name} REPLICA IDENTITY {index};",
+                identity_statement(name, indexed=row["indexed"]),
                 consequence="mend" if kind == "d" else "stop",
             )
         )
