@@ -18,7 +18,7 @@ from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
-from badges.streams.fingerprint import changes
+from badges.streams.fingerprint import Fingerprint, changes
 from badges.streams.generations import Generation
 
 log = structlog.get_logger(__name__)
@@ -70,9 +70,12 @@ def other_database(generation: Generation, facts: Facts) -> Break | None:
 
 def source_changed(_: Generation, facts: Facts) -> Break | None:
     """Are tables, publication, identities and our triggers what the log was filled from?"""
-    if facts.filled_from is None:
-        return None
-    found = changes(facts.filled_from, facts.source)
+    return source_break(facts.filled_from, facts.source)
+
+
+def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break | None:
+    """The break by what changed of the source, if anything did; one that lasts comes first."""
+    found = changes(filled_from, source) if filled_from else []
     if not found:
         return None
     first = next((change for change in found if change.lasting), found[0])

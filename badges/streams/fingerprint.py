@@ -147,15 +147,11 @@ def changes(stored: Fingerprint, now: Fingerprint) -> list[Change]:
 
 
 def renamed(stored: SourceTable, now: SourceTable) -> dict[str, str]:
-    """The columns that go by another name in the same table: old name to new name."""
+    """The columns of the same table that have another name, and nothing theirs: old to new name."""
     if stored.oid is None or stored.oid != now.oid:
         return {}
-    names = {number: name for name, number in [*now.columns.items(), *now.others.items()]}
-    return {
-        name: names[number]
-        for name, number in stored.columns.items()
-        if names.get(number, name) != name
-    }
+    present = {**now.columns, **now.others}
+    return {old: new for old, new in _other_names(stored, now).items() if old not in present}
 
 
 def identity_statement(table: str, *, indexed: bool) -> str:
@@ -225,18 +221,27 @@ def _column_changes(name: str, before: SourceTable, after: SourceTable) -> Itera
     for column, number in before.columns.items():
         if number not in after.columns.values():
             yield Change("source_changed", f"column {column} of public.{name} is not published")
-    for column, other in renamed(before, after).items():
+    mendable = renamed(before, after)
+    for column, other in _other_names(before, after).items():
         text = f"column {column} of public.{name} is called {other} now"
-        if column in after.columns or column in after.others:
-            another = f"{text}, and another column has its name"
-            yield Change("source_changed", another)
-        else:
+        if column in mendable:
             yield Change(
                 "column_renamed",
                 f"{text}, so rows would arrive without it",
                 lasting=False,
                 statement=rename_statement(name, other, column),
             )
+        else:
+            yield Change("source_changed", f"{text}, and another column has its name")
+
+
+def _other_names(stored: SourceTable, now: SourceTable) -> dict[str, str]:
+    names = {number: name for name, number in [*now.columns.items(), *now.others.items()]}
+    return {
+        name: names[number]
+        for name, number in stored.columns.items()
+        if names.get(number, name) != name
+    }
 
 
 def _identity_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[Change]:

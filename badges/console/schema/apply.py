@@ -50,11 +50,11 @@ async def migrate(
         pending = [each for each in every if each.version not in done]
         mended = [] if pending else of("mend", differences)
         changing = bool(pending or mended)
-        whole = await (filled_from.matching if changing else filled_from.unknown)(connection)
+        whole = await filled_from.whole(connection) if changing else []
         removed = await duplicates.remove(connection) if changing else []
         for migration in every if mended else pending:
             await _apply(connection, migration)
-        await filled_from.stamp(connection, whole)
+        await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
     for role, password in role_passwords.items():
         await passwords.set_password(connection, role, password)
     return Report(

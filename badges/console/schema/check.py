@@ -14,13 +14,19 @@ from badges.sinks.pool import Connection
 
 
 async def check(connection: Connection, *, prefix: str) -> list[Difference]:
-    """Every difference, those that stop `migrate` first. Reads only."""
+    """Every difference, those that stop `migrate` first. Reads only.
+
+    While a column has another name, keys, rights and lists that name it cannot be judged.
+    """
+    gaps = await filled_from.compare(connection)
+    renamed = await filled_from.renamed(connection)
+    if renamed:
+        return renamed + gaps
     differences = await compare_tables.compare(connection)
     if not of("stop", differences):
         differences += await compare_rows.compare(connection)
     differences += await compare_log.compare(connection, prefix)
-    differences += await filled_from.compare(connection)
     differences += await compare_objects.compare(connection)
     differences += await compare_rights.compare(connection)
     differences += await compare_visibility.compare(connection)
-    return sorted(differences, key=lambda each: each.consequence != "stop")
+    return sorted(differences + gaps, key=lambda each: each.consequence != "stop")

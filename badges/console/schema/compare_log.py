@@ -1,6 +1,6 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from badges.console.schema import history
@@ -69,16 +69,11 @@ class _Published:
 async def compare(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     rows = await connection.fetch(_PUBLISHED)
-    # A renamed column is still published: its name is what has to be set right.
-    renamed = await filled_from.renamed(connection)
-    names = {
-        (table, now): name for table, columns in renamed.items() for name, now in columns.items()
-    }
     published = [
         _Published(
             row["publication"],
             row["name"],
-            tuple(names.get((row["name"], column), column) for column in row["columns"] or ()),
+            tuple(row["columns"] or ()),
             row["filter"],
             row["identifies"],
         )
@@ -86,20 +81,17 @@ async def compare(connection: Connection, prefix: str) -> list[Difference]:
     ]
     ours = f"{prefix}_mentor_log"
     return [
-        *await _identities(connection, names),
+        *await _identities(connection),
         *await _publication(connection, ours, [p for p in published if p.publication == ours]),
         *(d for p in published if p.publication != ours for d in _others(p)),
     ]
 
 
-async def _identities(
-    connection: Connection, names: Mapping[tuple[str, str], str]
-) -> list[Difference]:
+async def _identities(connection: Connection) -> list[Difference]:
     differences = []
     rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *IDENTIFIED])
     for row in rows:
-        name, kind = row["name"], row["kind"]
-        columns = {names.get((name, column), column) for column in row["columns"]}
+        name, kind, columns = row["name"], row["kind"], set(row["columns"])
         needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}
         if (kind == "i" and columns == needed) or (kind == "d" and needed == {"id"}):
             continue

@@ -1,8 +1,8 @@
 """Existing tables against their shape: what is there may only be changed by its owner."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from badges.console.schema import catalog, filled_from, objects
+from badges.console.schema import catalog, objects
 from badges.console.schema.catalog import FoundColumn, Key, Relation
 from badges.console.schema.differences import Consequence, Difference
 from badges.console.schema.shape import (
@@ -17,7 +17,6 @@ from badges.console.schema.shape import (
     tables,
 )
 from badges.sinks.pool import Connection
-from badges.streams.fingerprint import rename_statement
 
 _UNIQUE_SLUG = """
 SELECT EXISTS (
@@ -34,11 +33,10 @@ async def compare(connection: Connection) -> list[Difference]:
     """How the tables that exist differ from what they must be. Missing tables are not listed."""
     wanted = tables(SOURCE + RESULT)
     found = await catalog.relations(connection, list(wanted))
-    renamed = await filled_from.renamed(connection)
     differences = [
         difference
         for name, relation in sorted(found.items())
-        for difference in _table(relation, wanted[name], renamed.get(name, {}))
+        for difference in _table(relation, wanted[name])
     ]
     keys = await catalog.keys(connection)
     plain = {name for name, relation in found.items() if relation.kind == _TABLE}
@@ -50,9 +48,7 @@ async def compare(connection: Connection) -> list[Difference]:
     return differences
 
 
-def _table(
-    relation: Relation, wanted: Sequence[Column], renamed: Mapping[str, str]
-) -> Iterator[Difference]:
+def _table(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:
     where = f"public.{relation.name}"
     if relation.kind != _TABLE:
         yield Difference(
@@ -72,10 +68,7 @@ def _table(
             consequence="stop",
         )
     for column in wanted:
-        if column.name in renamed and column.name not in relation.columns:
-            yield _renamed(relation, column, renamed[column.name])
-        else:
-            yield from _column(relation, column, relation.columns.get(column.name))
+        yield from _column(relation, column, relation.columns.get(column.name))
     yield from _unfilled(relation, wanted)
 
 
@@ -111,17 +104,6 @@ def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> It
             alter.format("ALTER") + "SET NOT NULL;",
             consequence="stop",
         )
-
-
-def _renamed(relation: Relation, wanted: Column, now: str) -> Difference:
-    # What is published goes by number: another column of the old name would be another one.
-    return Difference(
-        f"public.{relation.name}.{wanted.name}",
-        f"is called {now}",
-        f"the name {wanted.name}",
-        rename_statement(relation.name, now, wanted.name),
-        consequence="stop",
-    )
 
 
 def _is_added(relation: Relation, column: Column) -> bool:

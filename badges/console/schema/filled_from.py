@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from badges.console.schema.differences import Difference
 from badges.sinks.pool import Connection
 from badges.streams import fingerprint
-from badges.streams.fingerprint import Change
+from badges.streams.continuity import source_break
+from badges.streams.errors import TOLD
+from badges.streams.generations import condemn
 
 RESNAPSHOT = "badges resnapshot"
-
-_LOGS = "SELECT to_regclass('public.badge_logs') IS NOT NULL"
 
 _HAS_FINGERPRINTS = """
 SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.badge_logs')
@@ -47,51 +47,57 @@ class Log:
 
 async def compare(connection: Connection) -> list[Difference]:
     """Whether the newest generation of the log is broken, or will be when a worker looks."""
-    if not await connection.fetchval(_HAS_FINGERPRINTS):
-        return []
     for newest in await _logs(connection, _NEWEST):
         if newest.state == "broken":
             return [_gap(newest, f"is broken: {newest.reason}")]
-        lasting = [c.text for c in await _changes(connection, newest) if c.lasting]
-        if lasting:
-            return [_gap(newest, f"has a gap: {'; '.join(lasting)}")]
+        found = source_break(
+            *await fingerprint.compare(connection, newest.log_id, newest.publication)
+        )
+        if found and found.lasting:
+            return [_gap(newest, f"has a gap: {found}")]
     return []
 
 
-async def renamed(connection: Connection) -> dict[str, dict[str, str]]:
-    """By table, the published columns that have another name now: old name to new name."""
-    if not await connection.fetchval(_HAS_FINGERPRINTS):
-        return {}
-    for newest in await _logs(connection, _NEWEST):
-        stored, present = await fingerprint.compare(connection, newest.log_id, newest.publication)
-        if stored is not None:
-            return {
-                name: fingerprint.renamed(table, present.tables[name])
-                for name, table in stored.tables.items()
-            }
-    return {}
+async def renamed(connection: Connection) -> list[Difference]:
+    """The published columns that have another name now, told by their numbers."""
+    return [
+        Difference(
+            f"public.{table}.{column}",
+            f"is called {now}",
+            f"the name {column}",
+            fingerprint.rename_statement(table, now, column),
+            consequence="stop",
+        )
+        for newest in await _logs(connection, _NEWEST)
+        for table, columns in (await _renamed(connection, newest)).items()
+        for column, now in columns.items()
+    ]
 
 
-async def matching(connection: Connection) -> Sequence[Log]:
-    """The generations whose source is what they were filled from, or of which that is not known.
+async def whole(connection: Connection) -> list[Log]:
+    """The generations that are known to have been filled from the source as it is.
 
-    Until the transaction ends nobody else can change the tables that they are filled from.
+    A live one with a gap is noted as broken, because what `migrate` mends would look whole again.
+    Until the transaction ends nobody else can change the tables.
     """
-    if not await connection.fetchval(_LOGS):
-        return []
     logs = await _logs(connection, _IN_USE)
-    if not logs or not await connection.fetchval(_HAS_FINGERPRINTS):
-        return logs
-    for table in fingerprint.SOURCES:
+    for table in fingerprint.SOURCES if logs else ():
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{table}"):
             await connection.execute(_LOCK.format(f"public.{table}"))
-    return [log for log in logs if not await _changes(connection, log)]
+    return [log for log in logs if await _is_whole(connection, log)]
 
 
-async def unknown(connection: Connection) -> Sequence[Log]:
+async def _is_whole(connection: Connection, log: Log) -> bool:
+    stored, present = await fingerprint.compare(connection, log.log_id, log.publication)
+    found = source_break(stored, present)
+    if found and found.lasting and found.kind != TOLD and log.state == "live":
+        await condemn(connection, log.log_id, found.kind, str(found))
+    return stored is not None and found is None
+
+
+async def unknown(connection: Connection) -> list[Log]:
     """The generations of which it is not known what they were filled from."""
-    known = await connection.fetchval(_HAS_FINGERPRINTS)
-    return await _logs(connection, _UNKNOWN) if known else []
+    return await _logs(connection, _UNKNOWN)
 
 
 async def stamp(connection: Connection, logs: Sequence[Log]) -> None:
@@ -101,12 +107,19 @@ async def stamp(connection: Connection, logs: Sequence[Log]) -> None:
 
 
 async def _logs(connection: Connection, query: str) -> list[Log]:
+    if not await connection.fetchval(_HAS_FINGERPRINTS):
+        return []
     return [Log(**dict(row.items())) for row in await connection.fetch(query)]
 
 
-async def _changes(connection: Connection, log: Log) -> list[Change]:
+async def _renamed(connection: Connection, log: Log) -> dict[str, dict[str, str]]:
     stored, present = await fingerprint.compare(connection, log.log_id, log.publication)
-    return fingerprint.changes(stored, present) if stored else []
+    if stored is None:
+        return {}
+    return {
+        name: fingerprint.renamed(table, present.tables[name])
+        for name, table in stored.tables.items()
+    }
 
 
 def _gap(newest: Log, found: str) -> Difference:
