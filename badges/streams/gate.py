@@ -7,12 +7,15 @@ from typing import Final
 
 import structlog
 
-from badges.sinks.alerts import BREAKS, AlertKind, Alerts
+from badges.sinks.alerts import BREAKS, AlertKind, Alerts, BreakKind
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
 """So many looks in a row may fail before that is an alert: a server restarts in less."""
+
+MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
+"""What is open of these when the log is broken for good is not what has to be told."""
 
 UNREACHABLE: Final = "log_unreachable"
 """The alert of Kafka or Postgres not answering a look."""
@@ -46,7 +49,9 @@ class Gate:
         self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
         self._told = ""
         self._failures = 0
-        self._sealed = False
+        self._one_judgement = asyncio.Lock()
+        self._sealed: LogBroken | None = None
+        """What was found for good, whatever later looks find."""
 
     async def passed(self) -> None:
         """Return when turns may be written."""
@@ -59,7 +64,7 @@ class Gate:
 
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
-        self._sealed = True
+        self._sealed = self._sealed or error
         await self._condemn(error)
         await self._judge(error, self._doubts)
         await asyncio.Event().wait()
@@ -85,22 +90,27 @@ class Gate:
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 
     async def _judge(self, found: LogBroken | None, doubts: int) -> None:
-        if found is not None:
-            self._close()
-            await self._tell(found)
-        elif not self._sealed and doubts == self._doubts:
-            await self._mended()
-            self._open.set()
+        async with self._one_judgement:
+            if found is not None:
+                self._close()
+                if self._sealed in (None, found):
+                    await self._tell(found)
+            elif not self._sealed and doubts == self._doubts:
+                await self._mended()
+                self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
         if self._told == found.kind:
             return
         self._told = found.kind
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
-        if found.kind != TOLD:
-            await self._resolve(self._open_kinds - {found.kind})
-            self._open_kinds = {found.kind}
-            await self._alerts.raise_alert(found.kind, {"message": str(found)})
+        if found.kind == TOLD:
+            await self._resolve(self._open_kinds & {*MENDABLE})
+            self._open_kinds -= {*MENDABLE}
+            return
+        await self._resolve(self._open_kinds - {found.kind})
+        self._open_kinds = {found.kind}
+        await self._alerts.raise_alert(found.kind, {"message": str(found)})
 
     async def _cannot_look(self, error: Exception) -> None:
         self._failures += 1
