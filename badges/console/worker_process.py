@@ -196,7 +196,7 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
-    telling = partial(tell_outages, generation, connect, alerts)
+    telling = partial(tell_outages, generation, connect, alerts, continuity.condemn)
     try:
         return Worker(options, generation, tools, versions, [telling])
     except OSError as error:

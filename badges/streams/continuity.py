@@ -20,6 +20,7 @@ from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
 from badges.streams.fingerprint import Fingerprint, changes
 from badges.streams.generations import Generation
+from badges.streams.tails import another_record
 
 log = structlog.get_logger(__name__)
 
@@ -161,13 +162,26 @@ def log_cut(generation: Generation, facts: Facts) -> Break | None:
             return Break(
                 "log_cut", f"partition {partition} of {generation.topic} begins at offset {start}"
             )
-    for partition, position in sorted(facts.positions.items()):
-        if partition < len(facts.ends) and facts.ends[partition] < position:
+    for partition, decided in sorted(facts.decided.items()):
+        end = facts.ends[partition] if partition < len(facts.ends) else decided.next_offset
+        ends = f"partition {partition} of {generation.topic} ends at offset {end}"
+        if end < decided.next_offset:
+            position = decided.next_offset
             return Break(
-                "log_short",
-                f"partition {partition} of {generation.topic} ends at offset "
-                f"{facts.ends[partition]}, below the position {position} that is already decided",
+                "log_short", f"{ends}, below the position {position} that is already decided"
             )
+        if end < decided.highest_end:
+            return Break("log_short", f"{ends}, and did at {decided.highest_end} before")
+    return None
+
+
+def log_rewritten(_: Generation, facts: Facts) -> Break | None:
+    """Is what was decided last still what stands there?"""
+    for partition, sequence in sorted(facts.reread.items()):
+        last = facts.decided[partition].last
+        wrong = another_record(partition, last, sequence) if last else ""
+        if wrong:
+            return Break("log_rewritten", wrong)
     return None
 
 
@@ -208,6 +222,7 @@ QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     partitions_changed,
     settings_wrong,
     log_cut,
+    log_rewritten,
     slot_missing,
     offsets_lost,
     slot_ahead,
@@ -253,14 +268,20 @@ class Continuity:
         self._connect = connect
         self._suspicion: tuple[str, int] = ("", 0)
 
-    async def look(self) -> Break | None:
-        """What is broken, or None. Raises CannotTell."""
-        facts = await gather(self._generation, self._connection, self._cluster, self._connect)
+    async def look(self, reread: bool = True) -> Break | None:
+        """What is broken, or None; `reread` the log's last decided records too.
+
+        That takes longer, and is needed after a connection was lost. Raises CannotTell.
+        """
+        facts = await gather(
+            self._generation, self._connection, self._cluster, self._connect, reread=reread
+        )
         if facts.state == "closed":
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
         found = judge(self._generation, facts)
         if found is None:
             self._suspicion = ("", 0)
+            await self._note_ends(facts)
             return None
         kind, seen = self._suspicion
         self._suspicion = (found.kind, seen + 1 if kind == found.kind else 1)
@@ -269,6 +290,19 @@ class Continuity:
         if found.lasting:
             await self.condemn(found)
         return found
+
+    async def _note_ends(self, facts: Facts) -> None:
+        grown = {
+            partition: facts.ends[partition]
+            for partition, decided in facts.decided.items()
+            if facts.ends[partition] > decided.highest_end
+        }
+        if grown:
+            try:
+                with translated():
+                    await generations.note_ends(self._connection, self._generation.log_id, grown)
+            except (Refused, Unavailable) as error:
+                raise CannotTell(str(error)) from error
 
     async def condemn(self, found: LogBroken) -> None:
         """Note in badge_logs that the generation is broken, if the database can be reached."""

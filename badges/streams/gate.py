@@ -31,12 +31,13 @@ class Gate:
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[LogBroken | None]],
+        look: Callable[[bool], Awaitable[LogBroken | None]],
         condemn: Callable[[LogBroken], Awaitable[None]],
         alerts: Alerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
+        It is asked to read the log's last decided records again when a connection was lost.
         `condemn` notes for every worker that the log contradicts itself.
         """
         self._look = look
@@ -45,6 +46,8 @@ class Gate:
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
         self._doubts = 0
+        self._reread_at = -1
+        """The doubts there were when the last decided records were last found in their places."""
         # An earlier process may have left some open.
         self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
         self._told = ""
@@ -59,7 +62,7 @@ class Gate:
 
     def doubt(self) -> None:
         """A connection was lost: nothing is written before the continuity was looked at again."""
-        self._close()
+        self._doubt()
         self._asked.set()
 
     async def broken(self, error: LogBroken) -> None:
@@ -75,15 +78,15 @@ class Gate:
             doubts = self._doubts
             self._asked.clear()
             try:
-                found = await self._look()
+                found = await self._look(doubts != self._reread_at)
             except GenerationClosed:
                 raise
             except Exception as error:
-                self._close()
+                self._doubt()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            self._failures = 0
+            self._failures, self._reread_at = 0, doubts
             await self._judge(found, doubts)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
@@ -92,7 +95,7 @@ class Gate:
     async def _judge(self, found: LogBroken | None, doubts: int) -> None:
         async with self._one_judgement:
             if found is not None:
-                self._close()
+                self._open.clear()
                 if self._sealed in (None, found):
                     await self._tell(found)
             elif not self._sealed and doubts == self._doubts:
@@ -129,6 +132,6 @@ class Gate:
         for kind in sorted(kinds):
             await self._alerts.resolve(kind)
 
-    def _close(self) -> None:
+    def _doubt(self) -> None:
         self._doubts += 1
         self._open.clear()

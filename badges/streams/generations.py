@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from badges.sinks.alerts import BreakKind
+from badges.sinks.base import Place
 from badges.sinks.pool import Connection, Executor
 from badges.streams import fingerprint
 from badges.streams.wal import insert_lsn
@@ -98,6 +99,53 @@ async def numbers(connection: Executor) -> set[int]:
     return {
         row["generation"] for row in await connection.fetch("SELECT generation FROM badge_logs")
     }
+
+
+class Decided(Struct, frozen=True):
+    """How far a partition is decided, the last record of that, and the highest end it ever had."""
+
+    next_offset: int
+    last: Place | None = None
+    highest_end: int = 0
+
+
+async def decided(connection: Executor, log_id: str) -> dict[int, Decided]:
+    """How far each partition is decided."""
+    rows = await connection.fetch(
+        """
+        SELECT partition, next_offset, last_offset, last_sequence, highest_end
+        FROM badge_log_positions WHERE log_id = $1
+        """,
+        log_id,
+    )
+    return {
+        row["partition"]: Decided(
+            row["next_offset"],
+            None if row["last_offset"] is None else Place(row["last_offset"], row["last_sequence"]),
+            row["highest_end"] or 0,
+        )
+        for row in rows
+    }
+
+
+async def note_ends(connection: Executor, log_id: str, ends: Mapping[int, int]) -> None:
+    """Note the highest ends that partitions were seen to have; one in a turn is left for later."""
+    await connection.execute(
+        """
+        UPDATE badge_log_positions p SET highest_end = seen.highest
+        FROM (
+            SELECT q.partition, e.highest
+            FROM badge_log_positions q
+            JOIN unnest($2::int[], $3::bigint[]) AS e (partition, highest) USING (partition)
+            WHERE q.log_id = $1 AND coalesce(q.highest_end, 0) < e.highest
+            FOR UPDATE OF q SKIP LOCKED
+        ) AS seen
+        WHERE p.log_id = $1 AND p.partition = seen.partition
+        """,
+        log_id,
+        list(ends),
+        list(ends.values()),
+    )
 
 
 async def next_offsets(connection: Executor, log_id: str) -> dict[int, int]:

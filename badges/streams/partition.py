@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
+from badges.sinks.base import DeadLetter, Departure, Place, Position, RulePosition, Turn
 from badges.streams.log import Message
 from badges.streams.order import StreamOrder
 from badges.streams.records import (
@@ -20,6 +20,7 @@ from badges.streams.records import (
     Unresolved,
     decode,
     mentor_of,
+    sequence_of,
 )
 from badges.streams.whole import check_columns, check_delete, complete, value_missing
 from badges.tables.decisions import Cause, Decision
@@ -60,6 +61,7 @@ class Partition:
         self.ledgers: dict[str, Ledger] = {}
         self._columns = columns or {}
         self._turn_start = 0
+        self._last: Message | None = None
         self._given_up: set[str] = set()
         self._order = StreamOrder(number, start)
         self._draft = _Draft()
@@ -73,6 +75,12 @@ class Partition:
     def position(self) -> Position:
         """Where the next turn begins."""
         return Position(self._turn_start, self.turn)
+
+    @property
+    def last(self) -> Place | None:
+        """The last record that was folded."""
+        message = self._last
+        return Place(message.offset, sequence_of(message.value)) if message else None
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
@@ -131,6 +139,7 @@ class Partition:
                 else:
                     self._fold_event(record, offset)
             self.next_offset = offset + 1
+            self._last = message
         return None
 
     def pass_over(self, offset: int) -> None:
@@ -161,6 +170,7 @@ class Partition:
             decisions=draft.decisions,
             xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
+            last=self.last,
         )
         self.turn += 1
         self._turn_start = self.next_offset

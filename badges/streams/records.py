@@ -199,6 +199,21 @@ def mentor_of(record: Record) -> str:
     return record.id if type(record) is MentorRecord else record.peer_mentor_id  # type: ignore[union-attr]
 
 
+class _Placed(Struct):
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+_decode_place = msgspec.json.Decoder(_Placed).decode
+
+
+def sequence_of(value: bytes | None) -> str | None:
+    """The `source.sequence` of a record, usable or not; None where it has none."""
+    try:
+        return _decode_place(value or b"").sequence
+    except UNREADABLE:
+        return None
+
+
 def stream_order(sequence: str | None) -> tuple[int, int] | None:
     """Debezium's place of a streamed row, (last commit's lsn, own lsn), or None without a commit.
 

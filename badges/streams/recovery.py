@@ -18,6 +18,7 @@ from badges.streams.generations import Generation
 from badges.streams.log import Log, Message
 from badges.streams.partition import Partition, decide_all
 from badges.streams.rule_versions import Versions
+from badges.streams.tails import check_last
 
 FOLD_SLICE = 100
 """Records folded between two turns of the event loop."""
@@ -50,6 +51,7 @@ class Recovery:
     async def _replay(self, number: int, position: Position) -> Partition:
         of = self._generation
         state = Partition(of.log_id, number, of.starts[number], of.columns)
+        decided = await self._sink.last_decided(of.log_id, number)
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
@@ -62,6 +64,7 @@ class Recovery:
             await asyncio.sleep(0)
         for turn in turns:
             await self._take_up(state, *turn)
+        check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
         return state
 

@@ -19,3 +19,13 @@ UPDATE public.badge_logs SET columns = '{
         "definition_version", "tier", "tier_earned_at", "awarded_by", "revoked_by", "changed_by"],
     "badge_heartbeats": ["id", "at"]
 }' WHERE columns IS NULL;
+
+-- What tells that Kafka has lost the log's end: the last record that is decided, by its offset and
+-- its place in the WAL (Debezium's source.sequence), and the highest end that was ever seen.
+ALTER TABLE public.badge_log_positions
+    ADD COLUMN IF NOT EXISTS last_offset bigint,
+    ADD COLUMN IF NOT EXISTS last_sequence text,
+    ADD COLUMN IF NOT EXISTS highest_end bigint;
+
+GRANT UPDATE (last_offset, last_sequence, highest_end) ON public.badge_log_positions
+    TO badges_worker;
