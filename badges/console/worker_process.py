@@ -227,7 +227,7 @@ async def _assemble(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
     services: list[Callable[[], Coroutine[Any, Any, None]]] = [
-        partial(tell_outages, generation, connect, alerts),
+        partial(tell_outages, generation, connect, alerts, continuity.condemn),
         Surroundings(pool, versions, alerts).watch,
         partial(watch, pool),
     ]

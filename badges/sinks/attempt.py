@@ -35,8 +35,13 @@ class NotYetVisible(Exception):
 
 
 def move(turn: Turn, turn_id: UUID) -> tuple[str, int, int, int, int, UUID]:
-    """Return the parameters of `move_position`, in its order."""
+    """Return the first parameters of `move_position`, in its order."""
     return turn.log_id, turn.partition, turn.start, turn.end, turn.number, turn_id
+
+
+def last(turn: Turn) -> tuple[int | None, str | None]:
+    """Return the last parameters of `move_position`."""
+    return (turn.last.offset, turn.last.sequence) if turn.last else (None, None)
 
 
 class Attempt:
@@ -71,6 +76,7 @@ class Attempt:
             *move(turn, turn_id),
             list(mentors),
             list(definitions),
+            *last(turn),
         )
         if row is None or not row["moved"]:
             return await self._was_written(turn_id)

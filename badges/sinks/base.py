@@ -33,13 +33,24 @@ class Departure(Struct, frozen=True):
     cause: Cause
 
 
+class Place(Struct, frozen=True):
+    """A record of a partition: its offset, and its place in the WAL (source.sequence as text).
+
+    `sequence` is None where the record does not say it.
+    """
+
+    offset: int
+    sequence: str | None
+
+
 class Turn(Struct, frozen=True):
     """One transaction of a worker on one partition.
 
     The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
     order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
     without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
-    what is missing while one of them is in progress is not gone, but not visible yet.
+    what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
+    last record below `end`: it is remembered with the position.
     """
 
     log_id: str
@@ -52,6 +63,7 @@ class Turn(Struct, frozen=True):
     decisions: Sequence[Decision] = ()
     stats: Sequence[Stats] = ()
     xids: Collection[int] = ()
+    last: Place | None = None
 
 
 class Rejected(Struct, frozen=True):
@@ -98,6 +110,13 @@ class Sink(Protocol):
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         """The partition's position, or None when the generation is not live. Raises Unavailable."""
+        ...
+
+    async def last_decided(self, log_id: str, partition: int) -> Place | None:
+        """The last record below the position, None where it was not remembered.
+
+        Raises Unavailable.
+        """
         ...
 
     async def rule_positions(

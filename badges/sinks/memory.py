@@ -11,6 +11,7 @@ from badges.sinks.base import (
     DeadLetters,
     Fenced,
     Outcome,
+    Place,
     Position,
     RecordedPosition,
     Rejected,
@@ -46,6 +47,7 @@ class MemorySink:
     def __init__(self, dead_letters: DeadLetters | None = None) -> None:
         self._dead_letters = dead_letters or MemoryDeadLetters()
         self._positions: dict[tuple[str, int], Position] = {}
+        self._last: dict[tuple[str, int], Place | None] = {}
         self._missing_mentors: set[str] = set()
         self._missing_definitions: set[str] = set()
         self._deletions: dict[str, int] = {}
@@ -59,6 +61,10 @@ class MemorySink:
     async def position(self, log_id: str, partition: int) -> Position | None:
         """Return the partition's position; None when the generation is not live."""
         return self._positions.get((log_id, partition))
+
+    async def last_decided(self, log_id: str, partition: int) -> Place | None:
+        """Return the last record below the position; None where it was not remembered."""
+        return self._last.get((log_id, partition))
 
     async def rule_positions(
         self, log_id: str, partition: int, before_turn: int
@@ -88,6 +94,7 @@ class MemorySink:
         if rejected:
             await self._dead_letters.send(turns.letters(rejected))
         self._positions[place] = Position(turn.end, turn.number + 1)
+        self._last[place] = turn.last
         for taken_up in turn.rule_positions:
             self._rule_positions.append((*place, turn.number, turn.start, taken_up))
         for departure in turn.departures:

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 import msgspec
 
 from badges.sinks import turns
-from badges.sinks.attempt import CHUNK, Attempt, NotYetVisible, move
+from badges.sinks.attempt import CHUNK, Attempt, NotYetVisible, last, move
 from badges.sinks.base import (
     DeadLetters,
     Fenced,
     Outcome,
+    Place,
     Position,
     RecordedPosition,
     RulePosition,
@@ -43,6 +44,12 @@ class PostgresSink:
         with translated():
             row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
         return Position(row["next_offset"], row["turn"]) if row else None
+
+    async def last_decided(self, log_id: str, partition: int) -> Place | None:
+        """Read the last record below the position; None where it was not remembered."""
+        with translated():
+            row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
+        return Place(row["last_offset"], row["last_sequence"]) if row else None
 
     async def rule_positions(
         self, log_id: str, partition: int, before_turn: int
@@ -114,7 +121,12 @@ class PostgresSink:
         try:
             with translated():
                 written = await self._pool.fetchval(
-                    QUERIES["write_stats_turn"], turn.stats, *move(turn, turn_id), mentors
+                    QUERIES["write_stats_turn"],
+                    turn.stats,
+                    *move(turn, turn_id),
+                    mentors,
+                    [],
+                    *last(turn),
                 )
         except Refused:
             return False

@@ -6,6 +6,10 @@ FROM badge_log_positions p
 JOIN badge_logs l USING (log_id)
 WHERE p.log_id = $1 AND p.partition = $2 AND l.state = 'live';
 
+-- name: last_decided
+SELECT last_offset, last_sequence FROM badge_log_positions
+WHERE log_id = $1 AND partition = $2 AND last_offset IS NOT NULL;
+
 -- name: rule_positions
 SELECT turn, "offset", kind, id::text AS id, version
 FROM badge_rule_positions
@@ -30,7 +34,7 @@ ORDER BY peer_mentor_id, badge_definition_id;
 
 -- name: move_position
 UPDATE badge_log_positions
-SET next_offset = $5, turn = turn + 1, turn_id = $7
+SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11
 WHERE log_id = $2 AND partition = $3 AND next_offset = $4 AND turn = $6
     AND EXISTS (SELECT FROM badge_logs WHERE log_id = $2 AND state = 'live')
 
@@ -168,7 +172,7 @@ WITH present AS (
 -- written, when the position is not what it should be or a mentor is missing.
 -- name: write_stats_turn
 WITH mentors AS MATERIALIZED (
-    SELECT id FROM badges_private.lock_for_awards($8, '{}')
+    SELECT id FROM badges_private.lock_for_awards($8, $9)
 ), moved AS (
     -- include: move_position
     AND (SELECT count(*) FROM mentors) = cardinality($8)

@@ -18,6 +18,8 @@ from badges.streams.metadata import MetadataRequest
 REQUEST_TIMEOUT_MS = 5000
 WAIT_S = 30.0
 PAUSE_S = 0.1
+PATIENCE_MS = 200
+SMALL_FETCH = 64 * 1024
 UNKNOWN_TOPIC = 3
 UNKNOWN_MEMBER = 25
 NO_ERROR = 0
@@ -38,11 +40,9 @@ class Cluster:
     """
 
     def __init__(self, access: KafkaAccess) -> None:
-        options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
-        self._admin = AIOKafkaAdminClient(**options)
-        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-            **options, enable_auto_commit=False, isolation_level="read_committed"
-        )
+        self._options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
+        self._admin = AIOKafkaAdminClient(**self._options)
+        self._consumer = self._new_consumer()
         self._started = False
 
     async def start(self) -> None:
@@ -139,6 +139,40 @@ class Cluster:
         for code in (answer.error_code, *(member[-1] for member in answer.members)):
             if code not in (NO_ERROR, UNKNOWN_MEMBER):
                 raise for_code(code)(group)
+
+    async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
+        """The value of the record at an offset of each partition, None where there is no record.
+
+        The offsets must lie below the ends. A consumer of its own, which no broker's restart has
+        confused, reads them; it may wait for ever.
+        """
+        found: dict[int, bytes | None] = {}
+        consumer = self._new_consumer(max_partition_fetch_bytes=SMALL_FETCH)
+        try:
+            await consumer.start()
+            places = {TopicPartition(topic.name, number): at for number, at in offsets.items()}
+            consumer.assign(list(places))
+            for place, offset in places.items():
+                consumer.seek(place, offset)
+            while len(found) < len(places):
+                fetched = await consumer.getmany(timeout_ms=PATIENCE_MS)
+                for place, offset in places.items():
+                    if place.partition in found:
+                        continue
+                    records = fetched.get(place, [])
+                    if records or await consumer.position(place) > offset:
+                        there = [record.value for record in records if record.offset == offset]
+                        found[place.partition] = there[0] if there else None
+                        consumer.pause(place)
+        finally:
+            # Not awaited: one that is stopped just after its start says that we are cancelled.
+            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=WAIT_S)
+        return found
+
+    def _new_consumer(self, **options: Any) -> "AIOKafkaConsumer[Any, Any]":
+        return AIOKafkaConsumer(
+            **self._options, **options, enable_auto_commit=False, isolation_level="read_committed"
+        )
 
     async def committed_topics(self, group: str) -> set[str]:
         """The topics of which the consumer group has committed an offset."""

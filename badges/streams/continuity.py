@@ -18,7 +18,9 @@ from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
+from badges.streams.fingerprint import Fingerprint, changes
 from badges.streams.generations import Generation
+from badges.streams.tails import another_record
 
 log = structlog.get_logger(__name__)
 
@@ -31,20 +33,30 @@ NEW_GENERATION = (
 
 
 class Break(LogBroken):
-    """A break of continuity. A `lasting` one cannot mend: the generation is lost."""
+    """A break of continuity. A `lasting` one cannot mend: the generation is lost.
+
+    A `certain` one need not be seen again to be believed.
+    """
 
     def __init__(
-        self, kind: BreakKind | Literal["log_broken"], message: str, *, lasting: bool = True
+        self,
+        kind: BreakKind | Literal["log_broken"],
+        message: str,
+        *,
+        lasting: bool = True,
+        certain: bool = False,
     ) -> None:
         super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
         self.message = message
         self.lasting = lasting
+        self.certain = certain
 
 
 def noted(_: Generation, facts: Facts) -> Break | None:
     """Has somebody found it broken before?"""
     if facts.state == "broken":
-        return Break(TOLD, facts.reason or "the log was found broken", lasting=False)
+        reason = facts.reason or "the log was found broken"
+        return Break(TOLD, reason, lasting=False, certain=True)
     return None
 
 
@@ -57,6 +69,28 @@ def other_database(generation: Generation, facts: Facts) -> Break | None:
         f"the database is another one, or was restored or promoted: system identifier and timeline "
         f"are {facts.identity[0]}/{facts.identity[1]}, generation {generation.number} was filled "
         f"from {generation.system_identifier}/{generation.timeline}",
+    )
+
+
+def source_changed(_: Generation, facts: Facts) -> Break | None:
+    """Are tables, publication, identities and our triggers what the log was filled from?"""
+    return source_break(facts.filled_from, facts.source)
+
+
+def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break | None:
+    """The break by what changed of the source, if anything did; one that lasts comes first."""
+    found = changes(filled_from, source) if filled_from else []
+    if not found:
+        return None
+    first = next((change for change in found if change.lasting), found[0])
+    alike = [c for c in found if (c.kind, c.lasting) == (first.kind, first.lasting)]
+    statements = " ".join(change.statement for change in alike if change.statement)
+    message = "; ".join(change.text for change in alike)
+    return Break(
+        first.kind,
+        f"{message} (set it right with {statements})" if statements else message,
+        lasting=first.lasting,
+        certain=True,
     )
 
 
@@ -131,13 +165,26 @@ def log_cut(generation: Generation, facts: Facts) -> Break | None:
             return Break(
                 "log_cut", f"partition {partition} of {generation.topic} begins at offset {start}"
             )
-    for partition, position in sorted(facts.positions.items()):
-        if partition < len(facts.ends) and facts.ends[partition] < position:
+    for partition, decided in sorted(facts.decided.items()):
+        end = facts.ends[partition] if partition < len(facts.ends) else decided.next_offset
+        ends = f"partition {partition} of {generation.topic} ends at offset {end}"
+        if end < decided.next_offset:
+            position = decided.next_offset
             return Break(
-                "log_short",
-                f"partition {partition} of {generation.topic} ends at offset "
-                f"{facts.ends[partition]}, below the position {position} that is already decided",
+                "log_short", f"{ends}, below the position {position} that is already decided"
             )
+        if end < decided.highest_end:
+            return Break("log_short", f"{ends}, and did at {decided.highest_end} before")
+    return None
+
+
+def log_rewritten(_: Generation, facts: Facts) -> Break | None:
+    """Is what was decided last still what stands there?"""
+    for partition, sequence in sorted(facts.reread.items()):
+        last = facts.decided[partition].last
+        wrong = another_record(partition, last, sequence) if last else ""
+        if wrong:
+            return Break("log_rewritten", wrong)
     return None
 
 
@@ -173,10 +220,12 @@ def database_behind(_: Generation, facts: Facts) -> Break | None:
 QUESTIONS: tuple[Callable[[Generation, Facts], Break | None], ...] = (
     noted,
     other_database,
+    source_changed,
     topic_replaced,
     partitions_changed,
     settings_wrong,
     log_cut,
+    log_rewritten,
     slot_missing,
     offsets_lost,
     slot_ahead,
@@ -208,8 +257,9 @@ class Continuity:
     """Looks at one generation, with clients that are kept.
 
     A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
-    just starting cannot condemn a log; until then CannotTell is raised, which stops writing too. A
-    lasting break is noted in badge_logs.
+    just starting cannot condemn a log; until then CannotTell is raised, which stops writing too.
+    What one statement has read of one database is certain at once. A lasting break is noted in
+    badge_logs.
     """
 
     def __init__(
@@ -221,22 +271,41 @@ class Continuity:
         self._connect = connect
         self._suspicion: tuple[str, int] = ("", 0)
 
-    async def look(self) -> Break | None:
-        """What is broken, or None. Raises CannotTell."""
-        facts = await gather(self._generation, self._connection, self._cluster, self._connect)
+    async def look(self, reread: bool = True) -> Break | None:
+        """What is broken, or None; `reread` the log's last decided records too.
+
+        That takes longer, and is needed after a connection was lost. Raises CannotTell.
+        """
+        facts = await gather(
+            self._generation, self._connection, self._cluster, self._connect, reread=reread
+        )
         if facts.state == "closed":
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
         found = judge(self._generation, facts)
         if found is None:
             self._suspicion = ("", 0)
+            await self._note_ends(facts)
             return None
         kind, seen = self._suspicion
         self._suspicion = (found.kind, seen + 1 if kind == found.kind else 1)
-        if self._suspicion[1] < CONFIRMATIONS and found.kind != TOLD:
+        if self._suspicion[1] < CONFIRMATIONS and not found.certain:
             raise CannotTell(f"looking again: {found}")
         if found.lasting:
             await self.condemn(found)
         return found
+
+    async def _note_ends(self, facts: Facts) -> None:
+        grown = {
+            partition: facts.ends[partition]
+            for partition, decided in facts.decided.items()
+            if facts.ends[partition] > decided.highest_end
+        }
+        if grown:
+            try:
+                with translated():
+                    await generations.note_ends(self._connection, self._generation.log_id, grown)
+            except (Refused, Unavailable) as error:
+                raise CannotTell(str(error)) from error
 
     async def condemn(self, found: LogBroken) -> None:
         """Note in badge_logs that the generation is broken, if the database can be reached."""

@@ -10,15 +10,19 @@ from typing import Any
 
 import asyncpg
 from msgspec import Struct
+from msgspec.structs import replace
 
 from badges.sinks.pool import Executor
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.cluster import Cluster, KafkaError, Topic
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
-from badges.streams.generations import Generation
+from badges.streams.fingerprint import Fingerprint
+from badges.streams.generations import Decided, Generation
+from badges.streams.records import sequence_of
 from badges.streams.wal import Slot, insert_lsn, read_slot
 
 TIMEOUT_S = 5.0
+REREAD_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
 """Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
 
@@ -39,25 +43,42 @@ class CannotTell(Exception):
 
 
 class Facts(Struct, frozen=True):
-    """What was read at one look, the database before the rest. `offsets` None: Connect is away."""
+    """What was read at one look, the database before the rest. `offsets` None: Connect is away.
+
+    `filled_from` and `source` are fingerprints of one moment; the first is None for a generation
+    from before they were taken. `reread` has the source.sequence that the last decided record of a
+    partition has now, where that was read again.
+    """
 
     state: str
     reason: str | None
     identity: tuple[str, int]
+    filled_from: Fingerprint | None
+    source: Fingerprint
     slot: Slot | None
-    positions: Mapping[int, int]
+    decided: Mapping[int, Decided]
     topic: Topic | None
     settings: Mapping[str, str]
     starts: Sequence[int]
     ends: Sequence[int]
     offsets: Sequence[Mapping[str, Any]] | None
     wal_end: int
+    reread: Mapping[int, str | None] = {}
 
 
 async def gather(
-    generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+    generation: Generation,
+    connection: Executor,
+    cluster: Cluster,
+    connect: Connect,
+    *,
+    reread: bool,
 ) -> Facts:
-    """Read all facts. Raises CannotTell when Postgres or Kafka do not answer within TIMEOUT_S."""
+    """Read all facts; `reread` what was decided last too, of each partition.
+
+    Raises CannotTell when Postgres or Kafka do not answer within TIMEOUT_S, or the latter not
+    within REREAD_TIMEOUT_S.
+    """
     try:
         async with asyncio.timeout(TIMEOUT_S):
             database = await _ask_database(generation, connection)
@@ -66,19 +87,28 @@ async def gather(
             )
             # After Connect: what it has sent lies before this, unless the database was put back.
             wal_end = await insert_lsn(connection)
+        facts = Facts(**database, **kafka, offsets=offsets, wal_end=wal_end)
+        if reread:
+            async with asyncio.timeout(REREAD_TIMEOUT_S):
+                facts = replace(facts, reread=await _reread(facts, cluster))
     except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error
-    return Facts(**database, **kafka, offsets=offsets, wal_end=wal_end)
+    return facts
 
 
 async def _ask_database(generation: Generation, connection: Executor) -> dict[str, Any]:
     row = await generations.find(connection, generation.log_id)
+    filled_from, source = await fingerprint.compare(
+        connection, generation.log_id, generation.publication
+    )
     return {
         "state": row.state if row else "missing",
         "reason": row.reason if row else None,
         "identity": await generations.identity(connection),
+        "filled_from": filled_from,
+        "source": source,
         "slot": await read_slot(connection, generation.slot),
-        "positions": await generations.next_offsets(connection, generation.log_id),
+        "decided": await generations.decided(connection, generation.log_id),
     }
 
 
@@ -102,3 +132,17 @@ async def _ask_connect(
             return await connect.offsets(generation.connector)
     except (ConnectAway, ConnectRefused, TimeoutError):
         return None
+
+
+async def _reread(facts: Facts, cluster: Cluster) -> dict[int, str | None]:
+    """The places of the last decided records, of partitions that are long enough to have them."""
+    offsets = {
+        partition: decided.last.offset
+        for partition, decided in facts.decided.items()
+        if decided.last and partition < len(facts.ends)
+        if facts.starts[partition] <= decided.last.offset < facts.ends[partition]
+    }
+    if facts.topic is None or not offsets:
+        return {}
+    values = await cluster.values_at(facts.topic, offsets)
+    return {partition: sequence_of(value) for partition, value in values.items()}

@@ -7,12 +7,15 @@ from typing import Final
 
 import structlog
 
-from badges.sinks.alerts import BREAKS, AlertKind, Alerts
+from badges.sinks.alerts import BREAKS, AlertKind, Alerts, BreakKind
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
 """So many looks in a row may fail before that is an alert: a server restarts in less."""
+
+MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
+"""What is open of these when the log is broken for good is not what has to be told."""
 
 UNREACHABLE: Final = "log_unreachable"
 """The alert of Kafka or Postgres not answering a look."""
@@ -28,12 +31,13 @@ class Gate:
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[LogBroken | None]],
+        look: Callable[[bool], Awaitable[LogBroken | None]],
         condemn: Callable[[LogBroken], Awaitable[None]],
         alerts: Alerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
+        It is asked to read the log's last decided records again when a connection was lost.
         `condemn` notes for every worker that the log contradicts itself.
         """
         self._look = look
@@ -42,11 +46,15 @@ class Gate:
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
         self._doubts = 0
+        self._reread_at = -1
+        """The doubts there were when the last decided records were last found in their places."""
         # An earlier process may have left some open.
         self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
         self._told = ""
         self._failures = 0
-        self._sealed = False
+        self._one_judgement = asyncio.Lock()
+        self._sealed: LogBroken | None = None
+        """What was found for good, whatever later looks find."""
 
     async def passed(self) -> None:
         """Return when turns may be written."""
@@ -54,12 +62,12 @@ class Gate:
 
     def doubt(self) -> None:
         """A connection was lost: nothing is written before the continuity was looked at again."""
-        self._close()
+        self._doubt()
         self._asked.set()
 
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
-        self._sealed = True
+        self._sealed = self._sealed or error
         await self._condemn(error)
         await self._judge(error, self._doubts)
         await asyncio.Event().wait()
@@ -70,37 +78,42 @@ class Gate:
             doubts = self._doubts
             self._asked.clear()
             try:
-                found = await self._look()
+                found = await self._look(doubts != self._reread_at)
             except GenerationClosed:
                 raise
             except Exception as error:
-                self._close()
+                self._doubt()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            self._failures = 0
+            self._failures, self._reread_at = 0, doubts
             await self._judge(found, doubts)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 
     async def _judge(self, found: LogBroken | None, doubts: int) -> None:
-        if found is not None:
-            self._close()
-            await self._tell(found)
-        elif not self._sealed and doubts == self._doubts:
-            await self._mended()
-            self._open.set()
+        async with self._one_judgement:
+            if found is not None:
+                self._open.clear()
+                if self._sealed in (None, found):
+                    await self._tell(found)
+            elif not self._sealed and doubts == self._doubts:
+                await self._mended()
+                self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
         if self._told == found.kind:
             return
         self._told = found.kind
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
-        if found.kind != TOLD:
-            await self._resolve(self._open_kinds - {found.kind})
-            self._open_kinds = {found.kind}
-            await self._alerts.raise_alert(found.kind, {"message": str(found)})
+        if found.kind == TOLD:
+            await self._resolve(self._open_kinds & {*MENDABLE})
+            self._open_kinds -= {*MENDABLE}
+            return
+        await self._resolve(self._open_kinds - {found.kind})
+        self._open_kinds = {found.kind}
+        await self._alerts.raise_alert(found.kind, {"message": str(found)})
 
     async def _cannot_look(self, error: Exception) -> None:
         self._failures += 1
@@ -119,6 +132,6 @@ class Gate:
         for kind in sorted(kinds):
             await self._alerts.resolve(kind)
 
-    def _close(self) -> None:
+    def _doubt(self) -> None:
         self._doubts += 1
         self._open.clear()

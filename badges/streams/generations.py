@@ -1,19 +1,23 @@
 """The generations of the log: what badge_logs says of each, and how one becomes the next."""
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from badges.sinks.alerts import PARTITIONS, BreakKind
+from badges.sinks.base import Place
 from badges.sinks.pool import Connection, Executor
+from badges.streams import fingerprint
 from badges.streams.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
 _COLUMNS = """
     log_id, generation, topic, slot, connector, partitions, system_identifier, timeline, state,
-    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason
+    (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason,
+    coalesce(columns, '{}')::text AS columns
 """
 
 _NOTE_BROKEN = """
@@ -37,6 +41,7 @@ class Generation(Struct, frozen=True):
     `log_id` is Kafka's topic id. `starts` has one offset a partition, from which on every record is
     an event; it is empty until the generation is live. `start_lsn`, a WAL position in bytes, is
     where the slot began while the generation is filling, and what the starts lie behind afterwards.
+    `columns` are those that were published of each table when it was begun.
     """
 
     log_id: str
@@ -51,6 +56,12 @@ class Generation(Struct, frozen=True):
     start_lsn: int | None = None
     starts: tuple[int, ...] = ()
     reason: str | None = None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def publication(self) -> str:
+        """The publication that the slot is read through; all generations share it."""
+        return self.slot.removesuffix(f"_{self.number}")
 
 
 def names(prefix: str, number: int) -> Names:
@@ -106,6 +117,53 @@ async def numbers(connection: Executor) -> set[int]:
     }
 
 
+class Decided(Struct, frozen=True):
+    """How far a partition is decided, the last record of that, and the highest end it ever had."""
+
+    next_offset: int
+    last: Place | None = None
+    highest_end: int = 0
+
+
+async def decided(connection: Executor, log_id: str) -> dict[int, Decided]:
+    """How far each partition is decided."""
+    rows = await connection.fetch(
+        """
+        SELECT partition, next_offset, last_offset, last_sequence, highest_end
+        FROM badge_log_positions WHERE log_id = $1
+        """,
+        log_id,
+    )
+    return {
+        row["partition"]: Decided(
+            row["next_offset"],
+            None if row["last_offset"] is None else Place(row["last_offset"], row["last_sequence"]),
+            row["highest_end"] or 0,
+        )
+        for row in rows
+    }
+
+
+async def note_ends(connection: Executor, log_id: str, ends: Mapping[int, int]) -> None:
+    """Note the highest ends that partitions were seen to have; one in a turn is left for later."""
+    await connection.execute(
+        """
+        UPDATE badge_log_positions p SET highest_end = seen.highest
+        FROM (
+            SELECT q.partition, e.highest
+            FROM badge_log_positions q
+            JOIN unnest($2::int[], $3::bigint[]) AS e (partition, highest) USING (partition)
+            WHERE q.log_id = $1 AND coalesce(q.highest_end, 0) < e.highest
+            FOR UPDATE OF q SKIP LOCKED
+        ) AS seen
+        WHERE p.log_id = $1 AND p.partition = seen.partition
+        """,
+        log_id,
+        list(ends),
+        list(ends.values()),
+    )
+
+
 async def next_offsets(connection: Executor, log_id: str) -> dict[int, int]:
     """The next offset to decide of each partition."""
     rows = await connection.fetch(
@@ -132,12 +190,15 @@ async def identity(connection: Executor) -> tuple[str, int]:
 
 
 async def begin(connection: Executor, generation: Generation) -> None:
-    """Write the row of a generation that is about to be filled."""
+    """Write the row of a generation that is about to be filled, and what it is filled from."""
     await connection.execute(
-        """
+        f"""
         INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
-                                system_identifier, timeline, state)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'filling')
+                                system_identifier, timeline, state, columns, fingerprint)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'filling',
+               (SELECT jsonb_object_agg(tablename, attnames::text[]) FROM pg_publication_tables
+                WHERE pubname = $9::text AND schemaname = 'public'),
+               {fingerprint.present("$9::text")}
         """,
         generation.log_id,
         generation.number,
@@ -147,6 +208,7 @@ async def begin(connection: Executor, generation: Generation) -> None:
         generation.partitions,
         generation.system_identifier,
         generation.timeline,
+        generation.publication,
     )
 
 
@@ -246,9 +308,12 @@ async def _one(connection: Executor, condition: str, *values: object) -> Generat
 
 
 async def _several(connection: Executor, condition: str, *values: object) -> list[Generation]:
-    found = []
-    for row in await connection.fetch(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values):
-        fields = dict(row)
-        number = fields.pop("generation")
-        found.append(Generation(**{**fields, "number": number, "starts": tuple(fields["starts"])}))
-    return found
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values)
+    return [_generation(dict(row)) for row in rows]
+
+
+def _generation(fields: dict[str, Any]) -> Generation:
+    fields["number"] = fields.pop("generation")
+    fields["starts"] = tuple(fields["starts"])
+    fields["columns"] = msgspec.json.decode(fields["columns"])
+    return Generation(**fields)

@@ -4,12 +4,16 @@ Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has 
 """
 
 import asyncio
+import re
+from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec import Struct
 
 from badges.sinks.alerts import OUTAGES, Alerts, OutageKind
 from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from badges.streams.continuity import Break
+from badges.streams.errors import LogBroken
 from badges.streams.generations import Generation
 
 LOOK_EVERY_S = 5.0
@@ -23,11 +27,15 @@ PROVISION = (
 log = structlog.get_logger(__name__)
 
 
+_KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
+
+
 class Outage(Struct, frozen=True):
     """One reason why no new rows arrive."""
 
     kind: OutageKind
     message: str
+    cause: str = ""
 
 
 async def outage(generation: Generation, connect: Connect) -> Outage | None:
@@ -44,7 +52,9 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
         return Outage("connector_missing", f"the connector {name} is missing. {PROVISION}")
     if status.failed:
         return Outage(
-            "connector_failed", f"the connector {name} failed: {status.cause}. {PROVISION}"
+            "connector_failed",
+            f"the connector {name} failed: {status.cause}. {PROVISION}",
+            status.cause,
         )
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
@@ -52,13 +62,38 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
     return None
 
 
-async def tell_outages(generation: Generation, connect: Connect, alerts: Alerts) -> None:
-    """Look every few seconds, for good; open an alert for what lasts, and close it afterwards."""
+def unsendable(found: Outage) -> Break | None:
+    """The break by a row that the connector can never send: it lacks the column that is its key."""
+    column = _KEYLESS.search(found.cause)
+    if found.kind != "connector_failed" or column is None:
+        return None
+    table = "peer_mentors" if column[1] == "id" else "a mentor's rows"
+    return Break(
+        "column_missing",
+        f"a row of {table} without its column {column[1]}, which had another name when the row was "
+        "written, cannot be sent by the connector",
+    )
+
+
+async def tell_outages(
+    generation: Generation,
+    connect: Connect,
+    alerts: Alerts,
+    condemn: Callable[[LogBroken], Awaitable[None]],
+) -> None:
+    """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
+
+    `condemn` notes that the log is broken where no restart helps.
+    """
     open_kinds = set(OUTAGES)  # an earlier process may have left them
     suspected: OutageKind | None = None
     seen = 0
     while True:
         found = await outage(generation, connect)
+        broken = unsendable(found) if found else None
+        if broken:
+            await condemn(broken)
+            found = None
         kind = found.kind if found else None
         seen = seen + 1 if kind == suspected else 1
         suspected = kind

@@ -4,10 +4,10 @@ Pure: it is given records and versions, and gives back what to write. The same c
 recovery and in tests, so a crash or another batch boundary cannot change an outcome.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from badges.sinks.base import DeadLetter, Departure, Position, RulePosition, Turn
+from badges.sinks.base import DeadLetter, Departure, Place, Position, RulePosition, Turn
 from badges.streams.log import Message
 from badges.streams.order import StreamOrder
 from badges.streams.records import (
@@ -16,15 +16,21 @@ from badges.streams.records import (
     AwardRecord,
     MentorRecord,
     Record,
+    Unresolved,
     decode,
     mentor_of,
+    sequence_of,
 )
 from badges.streams.unusable import MOST_IN_A_ROW, Outline, outline
+from badges.streams.whole import check_columns, check_delete, complete, value_missing
 from badges.tables.decisions import Cause, Decision
 from badges.tables.evaluation import decide, is_due
 from badges.tables.ledger import Ledger
 from badges.tables.rules import RuleBook
 from badges.tables.types import RuleKey, Taken, Version, rule_key
+
+READ_OR_DELETED = ("r", "d")
+"""What is rare among records, and looked at more closely."""
 
 NAMING_RULES = (MentorRecord, AwardRecord)
 """Kinds of records that name an organization or a definition."""
@@ -34,10 +40,17 @@ class Partition:
     """The state of one partition of a generation of the log.
 
     `start` is the generation's start in this partition: records below it are only folded, and all
-    of them are decided together by the first turn; from there every record is an event.
+    of them are decided together by the first turn; from there every record is an event. `columns`
+    are those that the generation publishes of each table.
     """
 
-    def __init__(self, log_id: str, number: int, start: int) -> None:
+    def __init__(
+        self,
+        log_id: str,
+        number: int,
+        start: int,
+        columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.log_id = log_id
         self.number = number
         self.start = start
@@ -46,11 +59,13 @@ class Partition:
         self.book = RuleBook()
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
+        self._columns = columns or {}
         self._turn_start = 0
         self.excused: Container[str] = ()
         """Tables of which any number of records in a row may be unusable, for the time being."""
         self._in_a_row: dict[str, int] = {}
         """The records in a row of each table that could not be used, up to the last one."""
+        self._last: Message | None = None
         self._given_up: set[str] = set()
         self._order = StreamOrder(number, start)
         self._draft = _Draft()
@@ -64,6 +79,12 @@ class Partition:
     def position(self) -> Position:
         """Where the next turn begins."""
         return Position(self._turn_start, self.turn)
+
+    @property
+    def last(self) -> Place | None:
+        """The last record that was folded."""
+        message = self._last
+        return Place(message.offset, sequence_of(message.value)) if message else None
 
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
@@ -108,20 +129,31 @@ class Partition:
                 if one_too_many is not None:
                     return one_too_many
             else:
-                if record.op == "r":
-                    order.check_snapshot(record, offset)
+                if record.op in READ_OR_DELETED:
+                    self._check(record, message)
                 if self._in_a_row and not sent_before and record.op != "d":
                     self._in_a_row.pop(str(record.__struct_config__.tag), None)
+                naming = type(record) in NAMING_RULES
+                if naming and (offset < start or not sent_before):
+                    self._complete(record, offset)
                 if offset < start:
-                    self._put_or_drop(record)
+                    self._put_or_drop(record, offset)
                 elif sent_before:
                     pass
-                elif waiting and type(record) in NAMING_RULES and self._names_unknown_rule(record):
+                elif waiting and naming and self._names_unknown_rule(record):
                     return record
                 else:
                     self._fold_event(record, offset)
             self.next_offset = offset + 1
+            self._last = message
         return None
+
+    def _check(self, record: Record, message: Message) -> None:
+        """Raise LogBroken where a snapshot's row or a delete cannot be of this log."""
+        if record.op == "r":
+            self._order.check_snapshot(record, message.offset)
+        else:
+            check_delete(record, message.key, self.number, message.offset)
 
     def pass_over(self, offset: int) -> None:
         """Go on at an offset: what lies before it is folded, or holds no record."""
@@ -151,6 +183,7 @@ class Partition:
             decisions=draft.decisions,
             xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
+            last=self.last,
         )
         self.turn += 1
         self._turn_start = self.next_offset
@@ -173,7 +206,7 @@ class Partition:
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
-        ledger = self._put_or_drop(record)
+        ledger = self._put_or_drop(record, offset)
         if ledger is None:
             return
         draft.xids.add(record.xid)
@@ -201,7 +234,12 @@ class Partition:
             return []
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _put_or_drop(self, record: Record) -> Ledger | None:
+    def _complete(self, record: Record, offset: int) -> None:
+        assert isinstance(record, NAMING_RULES)
+        ledger = self.ledgers.get(mentor_of(record))
+        complete(record, ledger, self._columns, self.number, offset)
+
+    def _put_or_drop(self, record: Record, offset: int) -> Ledger | None:
         """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
         mentor = mentor_of(record)
         ledger = self.ledgers.get(mentor)
@@ -215,7 +253,10 @@ class Partition:
             return ledger if changed else None
         if ledger is None:
             ledger = self.ledgers[mentor] = Ledger(mentor)
-        return ledger if table.put(ledger, record) else None
+        try:
+            return ledger if table.put(ledger, record) else None
+        except Unresolved as column:
+            raise value_missing(record, str(column), self.number, offset) from None
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:
@@ -241,6 +282,7 @@ class Partition:
 
         Returns the record if it is one too many; nothing was done then.
         """
+        check_columns(message.value, self._columns, self.number, message.offset)
         unusable, offset = outline(message.value or b""), message.offset
         if unusable.op == "r":
             self._order.check_snapshot(unusable, offset)
@@ -256,7 +298,7 @@ class Partition:
         mentor = mentor_of(deletion)
         text = unusable.known_text(self.ledgers.get(mentor))
         if offset < self.start:
-            self._put_or_drop(deletion)
+            self._put_or_drop(deletion, offset)
         else:
             self._fold_event(deletion, offset)
         if text is not None and unusable.op != "d":

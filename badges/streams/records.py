@@ -33,7 +33,7 @@ UNAVAILABLE = "__debezium_unavailable_value"
 class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True):
     """A change of peer_mentors. A mentor of whom nobody says whether they are active is active."""
 
-    active: bool | None = True  # type: ignore[assignment]  # settled in __post_init__
+    active: bool | None  # type: ignore[assignment]  # settled in __post_init__
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -49,7 +49,7 @@ class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=Tr
     """A change of activities."""
 
     activity_date: BoundedDay
-    duration_minutes: BoundedMinutes | None = None
+    duration_minutes: BoundedMinutes | None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -71,6 +71,7 @@ class TrainingRecord(
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
     """A change of mentor_pauses."""
 
+    ends_on: Day | None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -106,13 +107,13 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
     badge_definition_id: str
     earned_at: str
     earned_on: Day | UnsetType | None = UNSET
-    definition_version: int | None = None
-    tier: str | None = None
-    tier_earned_at: str | None = None
+    definition_version: int | None
+    tier: str | None
+    tier_earned_at: str | None
     tier_earned_on: Day | UnsetType | None = UNSET
-    awarded_by: str = "rule"
-    revoked_by: str | None = None
-    changed_by: str = "rule"
+    awarded_by: str
+    revoked_by: str | None
+    changed_by: str
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
@@ -156,16 +157,26 @@ def _drop_mentor(ledger: Ledger, _id: str) -> bool:
     return ledger.drop_mentor()
 
 
+class Unresolved(Exception):
+    """A long text that was not sent and that the ledger does not know; says which column."""
+
+
 def _put_activity(ledger: Ledger, record: ActivityRecord) -> bool:
     if record.activity_type == UNAVAILABLE:
-        record.activity_type = ledger.activity_type(record.id) or UNAVAILABLE
+        record.activity_type = _known("activity_type", ledger.activity_type(record.id))
     return ledger.put_activity(record)
 
 
 def _put_training(ledger: Ledger, record: TrainingRecord) -> bool:
     if record.course_code == UNAVAILABLE:
-        record.course_code = ledger.course(record.id) or UNAVAILABLE
+        record.course_code = _known("course_code", ledger.course(record.id))
     return ledger.put_training(record)
+
+
+def _known(column: str, text: str | None) -> str:
+    if text is None:
+        raise Unresolved(column)
+    return text
 
 
 def _put_award(ledger: Ledger, record: AwardRecord) -> bool:
@@ -208,6 +219,21 @@ def _without_half(escape: re.Match[bytes]) -> bytes:
 def mentor_of(record: Record) -> str:
     """The id of the mentor whose log the record belongs to."""
     return record.id if type(record) is MentorRecord else record.peer_mentor_id  # type: ignore[union-attr]
+
+
+class _Placed(Struct):
+    sequence: str | None = field(name="__source_sequence", default=None)
+
+
+_decode_place = msgspec.json.Decoder(_Placed).decode
+
+
+def sequence_of(value: bytes | None) -> str | None:
+    """The `source.sequence` of a record, usable or not; None where it has none."""
+    try:
+        return _decode_place(value or b"").sequence
+    except UNREADABLE:
+        return None
 
 
 def stream_order(sequence: str | None) -> tuple[int, int] | None:

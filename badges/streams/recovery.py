@@ -21,6 +21,7 @@ from badges.streams.pacing import in_spells
 from badges.streams.partition import Partition
 from badges.streams.records import Record
 from badges.streams.rule_versions import Versions
+from badges.streams.tails import check_last
 from badges.streams.unusable import TABLE_NAMES, Outline
 
 log = structlog.get_logger(__name__)
@@ -65,9 +66,11 @@ class Recovery:
         raise AssertionError("delays never end")
 
     async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
-        state = Partition(self._generation.log_id, number, self._generation.starts[number])
+        of = self._generation
+        state = Partition(of.log_id, number, of.starts[number], of.columns)
         # What was decided once, was looked into then.
         state.excused = excused if position.turn == 0 else TABLE_NAMES
+        decided = await self._sink.last_decided(of.log_id, number)
         await self._versions.refresh()
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
         turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
@@ -81,6 +84,7 @@ class Recovery:
             await self._fold(state, chunk[folded:])
         for turn in turns:
             await self._take_up(state, *turn)
+        check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
         return state
 

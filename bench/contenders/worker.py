@@ -86,7 +86,7 @@ async def race(filled: Filled) -> Lap:
                 await working  # what made it end by itself is raised here
 
 
-async def _nothing_broken() -> None:
+async def _nothing_broken(_: bool) -> None:
     """The log of a race is whole."""
 
 

@@ -18,7 +18,7 @@ def put_before(file: Path, lines: str) -> None:
     file.write_text(lines + file.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-async def begin(owner: asyncpg.Connection[asyncpg.Record]) -> None:
+async def begin(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Put the documented lines before those of the server, for this machine's own address."""
     assert LINES is not None
     await owner.execute("CREATE ROLE badges_connect LOGIN REPLICATION PASSWORD 'x'")

@@ -166,7 +166,7 @@ class World:
         return {row.badge_definition_id: as_stored(row) for row in rows}
 
     def _tools(self) -> tuple[Gate, Tools]:
-        async def look() -> None:
+        async def look(_: bool) -> None:
             await asyncio.sleep(0)
 
         async def condemn(error: LogBroken) -> None:

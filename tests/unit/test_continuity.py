@@ -6,11 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from badges.sinks.base import Place
 from badges.streams.cluster import Topic
 from badges.streams.continuity import judge, sent_lsn, wrong_settings
 from badges.streams.facts import LOG_SETTINGS, Facts
+from badges.streams.generations import Decided
 from badges.streams.wal import Slot
 from tests.builders import generation
+from tests.sources import source
 
 GENERATION = generation(3, log_id="id", partitions=2, starts=(4, 5))
 
@@ -18,8 +21,10 @@ WHOLE = Facts(
     state="live",
     reason=None,
     identity=("7", 1),
+    filled_from=source(),
+    source=source(),
     slot=Slot(wal_status="reserved", confirmed=100),
-    positions={0: 10, 1: 20},
+    decided={0: Decided(10, Place(9, "[1,2]"), 10), 1: Decided(20, Place(17, "[3,4]"), 20)},
     topic=Topic("badges.mentor-log.3", "id", 2),
     settings=LOG_SETTINGS,
     starts=(0, 0),
@@ -46,6 +51,9 @@ def test_a_whole_log_has_no_break() -> None:
         ("topic_settings", False, {"settings": {**LOG_SETTINGS, "cleanup.policy": "compact"}}),
         ("log_cut", True, {"starts": (0, 1)}),
         ("log_short", True, {"ends": (10, 19)}),
+        ("log_short", True, {"decided": {1: Decided(20, None, 21)}}),
+        ("log_rewritten", True, {"reread": {0: "[1,2]", 1: "[5,6]"}}),
+        ("log_rewritten", True, {"reread": {1: None}}),
         ("slot_missing", True, {"slot": None}),
         ("slot_lost", True, {"slot": Slot(wal_status="lost", confirmed=None)}),
         ("offsets_lost", True, {"offsets": ()}),
@@ -72,7 +80,10 @@ def test_one_difference_is_one_break(
         {"slot": Slot(wal_status="extended", confirmed=None)},
         {"slot": Slot(wal_status="unreserved", confirmed=1)},
         {"ends": (1000, 2000)},
-        {"positions": {}},
+        {"decided": {}},
+        {"reread": {0: "[1,2]", 1: "[3,4]"}},
+        {"reread": {0: "[1,2]"}},
+        {"decided": {0: Decided(10, Place(9, None), 0)}, "reread": {0: "[1,2]"}},
     ],
 )
 def test_what_only_delays_is_no_break(difference: Mapping[str, Any]) -> None:

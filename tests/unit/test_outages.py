@@ -10,6 +10,7 @@ import pytest
 from badges.sinks.alerts import OUTAGES, AlertKind
 from badges.streams import outages
 from badges.streams.connect import Connect, ConnectAway, Status
+from badges.streams.errors import LogBroken
 from badges.streams.outages import CONFIRMATIONS, outage, tell_outages
 from tests.builders import generation
 from tests.serving import serving
@@ -50,6 +51,9 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
+    async def condemn(self, error: LogBroken) -> None:
+        self.calls.append(f"condemn {error.kind}: {error}")
+
 
 def _heard(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Status | None]) -> list[str]:
     monkeypatch.setattr(outages, "LOOK_EVERY_S", 0)
@@ -58,7 +62,7 @@ def _heard(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Status | None]) ->
     async def test() -> None:
         connect = Told(*answers)
         with pytest.raises(asyncio.CancelledError):
-            await tell_outages(GENERATION, connect, heard)
+            await tell_outages(GENERATION, connect, heard, heard.condemn)
         await connect.close()
 
     asyncio.run(test())
@@ -101,6 +105,24 @@ def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
+
+
+@pytest.mark.parametrize(
+    ("column", "table"), [("id", "peer_mentors"), ("peer_mentor_id", "a mentor's rows")]
+)
+def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
+    monkeypatch: pytest.MonkeyPatch, column: str, table: str
+) -> None:
+    trace = f"Tolerance exceeded\nCaused by: java.lang.X: Unknown field: {column}\n\tat Y"
+    keyless = Status("RUNNING", ("FAILED",), trace)
+
+    calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1))
+
+    assert not [call for call in calls if call.startswith("raise")]
+    condemned = [call for call in calls if call.startswith("condemn")]
+    assert condemned[0].startswith(
+        f"condemn column_missing: a row of {table} without its column {column},"
+    )
 
 
 class Page(BaseHTTPRequestHandler):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.schema import duplicates, history, migrations, passwords
+from badges.console.schema import duplicates, filled_from, history, migrations, passwords
 from badges.console.schema.check import check
 from badges.console.schema.database import advice
 from badges.console.schema.differences import Difference, of
@@ -36,7 +36,8 @@ async def migrate(
     """Bring the database up to date in one transaction.
 
     `prefix` begins the publication's name; `role_passwords` gives roles their login. Files that
-    are recorded as applied are applied again only where something they create is missing. Raises
+    are recorded as applied are applied again only where something they create is missing. What
+    they change of a log's source is no gap in it; what was changed before stays one. Raises
     Problem, with nothing changed, when the database differs in what belongs to somebody else.
     """
     async with connection.transaction():
@@ -48,10 +49,13 @@ async def migrate(
         every = migrations.load()
         pending = [each for each in every if each.version not in done]
         mended = [] if pending else of("mend", differences)
-        removed = await duplicates.remove(connection) if pending or mended else []
+        changing = bool(pending or mended)
+        whole = await filled_from.whole(connection) if changing else []
+        removed = await duplicates.remove(connection) if changing else []
         for migration in every if mended else pending:
             await _apply(connection, migration)
         await duplicates.tell(connection, removed)
+        await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
     for role, password in role_passwords.items():
         await passwords.set_password(connection, role, password)
     return Report(

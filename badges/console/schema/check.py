@@ -8,13 +8,21 @@ from badges.console.schema import (
     compare_tables,
     compare_versions,
     compare_visibility,
+    filled_from,
 )
 from badges.console.schema.differences import Difference, of
 from badges.sinks.pool import Connection
 
 
 async def check(connection: Connection, *, prefix: str) -> list[Difference]:
-    """Every difference, those that stop `migrate` first. Reads only."""
+    """Every difference, those that stop `migrate` first. Reads only.
+
+    While a column has another name, keys, rights and lists that name it cannot be judged.
+    """
+    gaps = await filled_from.compare(connection)
+    renamed = await filled_from.renamed(connection)
+    if renamed:
+        return renamed + gaps
     differences = await compare_tables.compare(connection)
     if not of("stop", differences):
         differences += await compare_rows.compare(connection)
@@ -23,4 +31,4 @@ async def check(connection: Connection, *, prefix: str) -> list[Difference]:
     differences += await compare_objects.compare(connection)
     differences += await compare_rights.compare(connection)
     differences += await compare_visibility.compare(connection)
-    return sorted(differences, key=lambda each: each.consequence != "stop")
+    return sorted(differences + gaps, key=lambda each: each.consequence != "stop")

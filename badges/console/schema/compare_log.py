@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from badges.console.schema import history
 from badges.console.schema.differences import Consequence, Difference
 from badges.sinks.pool import Connection
+from badges.streams.fingerprint import identity_statement
 
 IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
 """Tables whose rows the log knows by mentor and id."""
@@ -29,7 +30,10 @@ SELECT c.relname::text AS name, c.relreplident::text AS kind,
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attnum = k.number
-        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns
+        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns,
+       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE i.indrelid = c.oid AND x.relname = c.relname || '_mentor_identity_idx'
+                   AND i.indisvalid AND i.indisunique) AS indexed
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r'
 ORDER BY c.relname
@@ -91,8 +95,6 @@ async def _identities(connection: Connection) -> list[Difference]:
         needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}
         if (kind == "i" and columns == needed) or (kind == "d" and needed == {"id"}):
             continue
-        # Where it is somebody's choice, the index of ours may not be there yet.
-        index = f"USING INDEX {name}_mentor_identity_idx" if kind == "d" else "DEFAULT"
         differences.append(
             Difference(
                 f"public.{name} replica identity",
@@ -100,7 +102,7 @@ async def _identities(connection: Connection) -> list[Difference]:
                 f"a unique index on ({', '.join(sorted(needed, reverse=True))})"
                 if needed != {"id"}
                 else "the primary key",
-                f"ALTER TABLE public.{name} REPLICA IDENTITY {index};",
+                identity_statement(name, indexed=row["indexed"]),
                 consequence="mend" if kind == "d" else "stop",
             )
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from badges.console.schema import catalog
+from badges.console.schema import catalog, objects
 from badges.console.schema.catalog import FoundColumn, Key, Relation
 from badges.console.schema.differences import Consequence, Difference
 from badges.console.schema.shape import (
@@ -107,8 +107,7 @@ def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> It
 
 
 def _is_added(relation: Relation, column: Column) -> bool:
-    kept = {"id", "peer_mentor_id", "badge_definition_id", "earned_at"}
-    return relation.name in ADDED_COLUMNS and column.name not in kept
+    return (relation.name, column.name) in objects.added_columns()
 
 
 def _unfilled(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:

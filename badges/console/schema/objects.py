@@ -27,6 +27,8 @@ _HEADS = {
 }
 
 _NESTED_TABLE = re.compile(r"CREATE TABLE \w+\.\w+ \(.*?\n {8}\);", re.DOTALL)
+_ALTERED = re.compile(r"ALTER TABLE public\.(?P<table>\w+)\s+(?P<changes>ADD COLUMN .*)", re.DOTALL)
+_ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
 _PARAMETERS = re.compile(r"CREATE OR REPLACE FUNCTION [\w.]+\((.*?)\)\s+RETURNS", re.DOTALL)
 _BODY = re.compile(r"AS \$\$(.*)\$\$", re.DOTALL)
 
@@ -54,6 +56,17 @@ def wanted() -> Iterator[Wanted]:
         last.pop(_identity(each), None)
         last[_identity(each)] = each
     return iter(last.values())
+
+
+def added_columns() -> set[tuple[str, str]]:
+    """Table and name of each column that a migration adds to a table that is there already."""
+    return {
+        (found["table"], column)
+        for migration in migrations.load()
+        for statement in migration.statements
+        if (found := _ALTERED.match(bare(statement)))
+        for column in _ADDED.findall(found["changes"])
+    }
 
 
 def _identity(each: Wanted) -> object:

@@ -40,9 +40,9 @@ RESULT = (
     "badge_logs: log_id text!, generation integer!, topic text!, slot text!, connector text!, "
     "partitions integer!, system_identifier text!, timeline integer!, state text!, "
     "start_lsn pg_lsn, starts bigint[], reason text, created_at timestamptz!, "
-    "live_at timestamptz, closed_at timestamptz, kept boolean!",
+    "live_at timestamptz, closed_at timestamptz, kept boolean!, columns jsonb, fingerprint jsonb",
     "badge_log_positions: log_id text!, partition integer!, next_offset bigint!, turn bigint!, "
-    "turn_id uuid",
+    "turn_id uuid, last_offset bigint, last_sequence text, highest_end bigint",
     "badge_rule_positions: kind text!, id uuid!, version integer!, log_id text!, "
     "partition integer!, turn bigint!, offset bigint!",
     "badge_alerts: id bigint!, kind text!, at timestamptz!, detail jsonb!, resolved_at timestamptz",

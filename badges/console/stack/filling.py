@@ -188,7 +188,9 @@ async def _check_whole(site: Site, generation: Generation) -> None:
     looks = 0
     while True:
         try:
-            facts = await gather(generation, site.connection, site.cluster, site.connect)
+            facts = await gather(
+                generation, site.connection, site.cluster, site.connect, reread=False
+            )
         except CannotTell as error:
             site.progress(f"Waiting: {error}")
         else:

@@ -1,0 +1,332 @@
+"""What changes about the source is told within 10 s, and nothing is decided wrongly by it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.schema import apply
+from badges.console.schema.check import check
+from badges.console.schema.differences import Difference
+from badges.console.stack import provisioning
+from badges.sinks.pool import Connection
+from badges.streams import generations
+from badges.streams.continuity import Break, Continuity
+from badges.streams.facts import CannotTell
+from badges.streams.fingerprint import SOURCES
+from tests.log_site import OwnSite, add_activities, add_mentor, own_site
+from tests.stack import Stack
+
+WITHIN_S = 10.0
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+async def verdict(continuity: Continuity) -> Break | None:
+    """What the first look finds that can tell; fails when none does within 10 s."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            with suppress(CannotTell):
+                return await continuity.look()
+            await asyncio.sleep(0.1)
+
+
+def of_source(differences: list[Difference]) -> list[str]:
+    """The statements that `migrate --check` prints about the tables and the log."""
+    return [each.statement for each in differences]
+
+
+USING = "ALTER TABLE public.{0} REPLICA IDENTITY USING INDEX {0}_mentor_identity_idx;"
+
+
+def test_every_renamed_column_is_told_and_mends(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            assert set(live.columns) == {*SOURCES, "badge_heartbeats"}
+            for table in SOURCES:
+                for column in live.columns[table]:
+                    await site.connection.execute(
+                        f"ALTER TABLE {table} RENAME COLUMN {column} TO other"
+                    )
+                    back = f'ALTER TABLE public.{table} RENAME COLUMN "other" TO "{column}";'
+
+                    found = await verdict(continuity)
+
+                    assert found is not None
+                    assert (found.kind, found.lasting) == ("column_renamed", False)
+                    assert f"column {column} of public.{table} is called other now" in str(found)
+                    assert back in str(found)
+                    assert of_source(await check(site.connection, prefix=site.prefix)) == [back]
+                    with pytest.raises(Problem, match=f"public.{table}.{column} is called other"):
+                        await migrate(site)
+                    await site.connection.execute(back)
+                    assert await verdict(continuity) is None
+            assert await check(site.connection, prefix=site.prefix) == []
+
+    run(test())
+
+
+async def migrate(site: OwnSite) -> apply.Report:
+    return await apply.migrate(site.connection, prefix=site.prefix, role_passwords={})
+
+
+async def copy_in_its_place(connection: Connection, _: OwnSite) -> None:
+    await connection.execute(
+        """
+        CREATE TABLE activities_copy (LIKE activities INCLUDING ALL);
+        INSERT INTO activities_copy SELECT * FROM activities;
+        ALTER TABLE activities RENAME TO activities_old;
+        ALTER TABLE activities_copy RENAME TO activities;
+        """
+    )
+
+
+async def drop_a_column(connection: Connection, _: OwnSite) -> None:
+    await connection.execute("ALTER TABLE activities DROP COLUMN duration_minutes CASCADE")
+
+
+async def drop_the_publication(connection: Connection, site: OwnSite) -> None:
+    await connection.execute(f"DROP PUBLICATION {site.prefix}_mentor_log")
+
+
+async def publish_again(connection: Connection, site: OwnSite) -> None:
+    publication = f"{site.prefix}_mentor_log"
+    await connection.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
+    await connection.execute(
+        f"ALTER PUBLICATION {publication} ADD TABLE activities "
+        "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
+    )
+
+
+async def filter_rows(connection: Connection, site: OwnSite) -> None:
+    await connection.execute(
+        f"ALTER PUBLICATION {site.prefix}_mentor_log DROP TABLE mentor_pauses; "
+        f"ALTER PUBLICATION {site.prefix}_mentor_log ADD TABLE mentor_pauses "
+        "(id, peer_mentor_id, starts_on, ends_on) WHERE (id IS NOT NULL)"
+    )
+
+
+async def publish_less(connection: Connection, site: OwnSite) -> None:
+    await connection.execute(
+        f"ALTER PUBLICATION {site.prefix}_mentor_log SET (publish = 'insert, update')"
+    )
+
+
+async def disable_our_trigger(connection: Connection, _: OwnSite) -> None:
+    await connection.execute("ALTER TABLE activities DISABLE TRIGGER badges_delete_before_truncate")
+
+
+async def drop_our_trigger(connection: Connection, _: OwnSite) -> None:
+    await connection.execute("DROP TRIGGER badges_delete_before_truncate ON activities")
+
+
+async def drop_a_table(connection: Connection, _: OwnSite) -> None:
+    await connection.execute("DROP TABLE mentor_pauses CASCADE")
+
+
+async def swap_names(connection: Connection, _: OwnSite) -> None:
+    await connection.execute(
+        "ALTER TABLE activities RENAME duration_minutes TO old_minutes; "
+        "ALTER TABLE activities ADD COLUMN duration_minutes int"
+    )
+
+
+async def default_identity(connection: Connection, _: OwnSite) -> None:
+    await connection.execute("ALTER TABLE activities REPLICA IDENTITY DEFAULT")
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "text"),
+    [
+        (copy_in_its_place, "source_changed", "public.activities is another table"),
+        (drop_a_column, "source_changed", "public.activities is not in the publication any more"),
+        (drop_the_publication, "source_changed", "_mentor_log is gone"),
+        (publish_again, "source_changed", "public.activities was taken out of the publication"),
+        (filter_rows, "source_changed", "public.mentor_pauses was taken out of the publication"),
+        (publish_less, "source_changed", "publishes insert, update instead of"),
+        (disable_our_trigger, "source_changed", "badges_delete_before_truncate of public.activit"),
+        (drop_our_trigger, "source_changed", "of public.activities is gone"),
+        (drop_a_table, "source_changed", "there is no table public.mentor_pauses any more"),
+        (swap_names, "source_changed", "another column has its name"),
+        (default_identity, "replica_identity", USING.format("activities")),
+    ],
+)
+def test_a_gap_in_the_source_lasts(
+    stack: Stack,
+    database_url: str,
+    damage: Callable[[Connection, OwnSite], Awaitable[None]],
+    kind: str,
+    text: str,
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await add_mentor(site.connection, activities=3)
+            live = await provisioning.provision(site)
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            assert await continuity.look() is None
+            before = await check(site.connection, prefix=site.prefix)
+            assert before == []
+
+            await damage(site.connection, site)
+            statements = of_source(await check(site.connection, prefix=site.prefix))
+            # Told before anybody has looked, and after.
+            assert "badges resnapshot" in statements
+            found = await verdict(continuity)
+
+            assert found is not None
+            assert (found.kind, found.lasting) == (kind, True)
+            assert text in str(found)
+            noted = await generations.find(site.connection, live.log_id)
+            assert noted is not None
+            assert (noted.state, noted.reason) == ("broken", str(found))
+            opened = await site.connection.fetch("SELECT kind FROM badge_alerts")
+            assert [row["kind"] for row in opened] == [kind]
+            with suppress(Problem):
+                await migrate(site)
+            with pytest.raises(Problem, match="is broken") as refused:
+                await provisioning.provision(site)
+            assert refused.value.code == 1
+            assert "badges resnapshot" in of_source(
+                await check(site.connection, prefix=site.prefix)
+            )
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "damage", [drop_the_publication, disable_our_trigger, drop_our_trigger, default_identity]
+)
+def test_what_migrate_mends_stays_a_gap(
+    stack: Stack, database_url: str, damage: Callable[[Connection, OwnSite], Awaitable[None]]
+) -> None:
+    # The worker does not run, so nobody else has seen what was there in between.
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            await damage(site.connection, site)
+
+            report = await migrate(site)
+
+            assert [difference.statement for difference in report.left] == ["badges resnapshot"]
+            noted = await generations.find(site.connection, live.log_id)
+            assert noted is not None
+            assert noted.state == "broken"
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            found = await verdict(continuity)
+            assert found is not None
+            assert (found.kind, str(found)) == ("log_broken", noted.reason)
+            assert len(await site.connection.fetch("SELECT FROM badge_alerts")) == 1
+            with pytest.raises(Problem, match="is broken"):
+                await provisioning.provision(site)
+
+    run(test())
+
+
+def test_what_migrate_changes_itself_is_no_gap(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            # A generation from before fingerprints were taken, in a database of that time.
+            await site.connection.execute(
+                """
+                ALTER TABLE badge_logs DROP COLUMN columns, DROP COLUMN fingerprint;
+                DELETE FROM supabase_migrations.schema_migrations WHERE version > '20261124999999';
+                """
+            )
+            report = await migrate(site)
+            assert report.applied
+            assert report.left == ()
+            upgraded = await generations.live(site.connection)
+            assert upgraded == live
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            assert await verdict(continuity) is None
+
+            # Made again where it was missing, with the publication's row for the table.
+            await site.connection.execute("DROP POLICY badges_connect_all ON activities")
+            assert (await migrate(site)).left == ()
+            assert await verdict(continuity) is None
+
+            await publish_again(site.connection, site)
+            found = await verdict(continuity)
+            assert found is not None
+            assert found.kind == "source_changed"
+
+    run(test())
+
+
+def test_what_the_application_does_with_its_own_is_no_finding(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            mentor = await add_mentor(site.connection, activities=2)
+            live = await provisioning.provision(site)
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            await site.connection.execute(
+                """
+                ALTER TABLE activities ADD COLUMN mood text DEFAULT 'good';
+                ALTER TABLE activities RENAME COLUMN mood TO temper;
+                ALTER TABLE activities RENAME COLUMN created_at TO made_at;
+                ALTER TABLE activities RENAME COLUMN made_at TO created_at;
+                ALTER TABLE activities DROP COLUMN temper;
+                CREATE INDEX theirs ON activities (activity_date);
+                CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql
+                    AS 'BEGIN RETURN NEW; END';
+                CREATE TRIGGER theirs BEFORE INSERT ON activities
+                    FOR EACH ROW EXECUTE FUNCTION theirs();
+                ALTER TABLE activities ENABLE ROW LEVEL SECURITY;
+                CREATE POLICY theirs ON activities USING (true);
+                ALTER TABLE peer_mentors ADD COLUMN phone text;
+                ALTER TABLE activities ADD CONSTRAINT theirs CHECK (duration_minutes < 2000);
+                CREATE PUBLICATION theirs FOR TABLE organizations;
+                """
+            )
+            await add_activities(site.connection, mentor, 1)
+            assert await verdict(continuity) is None
+            assert await check(site.connection, prefix=site.prefix) == []
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("ALTER TABLE activities REPLICA IDENTITY FULL", "activities"),
+        ("ALTER TABLE mentor_pauses REPLICA IDENTITY FULL", "mentor_pauses"),
+        ("ALTER TABLE badge_awards REPLICA IDENTITY NOTHING", "badge_awards"),
+        ("DROP INDEX training_completions_mentor_identity_idx", "training_completions"),
+        ("ALTER TABLE peer_mentors REPLICA IDENTITY FULL", "peer_mentors"),
+    ],
+)
+def test_an_identity_that_refuses_writes_is_told_with_the_statement_that_mends_it(
+    stack: Stack, database_url: str, statement: str, table: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            await site.connection.execute(statement)
+
+            found = await verdict(continuity)
+
+            assert found is not None
+            assert (found.kind, found.lasting) == ("replica_identity", False)
+            right = "ALTER TABLE public.peer_mentors REPLICA IDENTITY DEFAULT;"
+            if table != "peer_mentors":
+                right = USING.format(table)
+            assert right in str(found)
+            differences = await check(site.connection, prefix=site.prefix)
+            mending = next(d for d in differences if "identity" in d.where)
+            assert right in mending.statement
+            await site.connection.execute(mending.statement)
+            assert await verdict(continuity) is None
+            assert await check(site.connection, prefix=site.prefix) == []
+
+    run(test())

@@ -1,0 +1,171 @@
+"""A worker stands still where the source changes, says so, and decides nothing wrongly by it."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.stack import provisioning
+from badges.streams import generations
+from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.stack import Stack
+
+WITHIN_S = 10.0
+
+RENAMED = [
+    ("activities", "duration_minutes"),
+    ("activities", "peer_mentor_id"),
+    ("mentor_pauses", "ends_on"),
+    ("peer_mentors", "active"),
+]
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation may not last."""
+    with pipeline(stack) as own:
+        yield own
+
+
+async def open_alerts(p: Pipeline) -> dict[str, str]:
+    """The message of each open alert by its kind; what only delays is left out."""
+    rows = await p.pool.fetch(
+        "SELECT kind, detail ->> 'message' AS message FROM badge_alerts "
+        "WHERE resolved_at IS NULL AND kind NOT LIKE 'connect%'"
+    )
+    return {row["kind"]: row["message"] for row in rows}
+
+
+async def told(p: Pipeline, kind: str, seconds: float = WITHIN_S) -> str:
+    """The message of the one alert that is open; fails when that is not of this kind by then."""
+
+    async def only() -> bool:
+        return list(await open_alerts(p)) == [kind]
+
+    await p.until(only, seconds, f"the alert {kind}")
+    return (await open_alerts(p))[kind]
+
+
+async def quiet(p: Pipeline) -> bool:
+    return await open_alerts(p) == {}
+
+
+async def positions(p: Pipeline) -> list[Any]:
+    rows = await p.pool.fetch(
+        "SELECT partition, next_offset, turn FROM badge_log_positions ORDER BY 1"
+    )
+    return [tuple(row) for row in rows]
+
+
+class Mentor:
+    """A mentor who holds a badge of each kind that a wrong reading would take away."""
+
+    def __init__(self, p: Pipeline, organization: UUID, id_: UUID) -> None:
+        self.p, self.organization, self.id = p, organization, id_
+        self.badges: list[UUID] = []
+        self.activities: list[UUID] = []
+        self.pause = uuid4()
+
+    async def begin(self) -> None:
+        p, streak = self.p, {"type": "streak", "period": "day", "length": 2}
+        minutes = {"type": "threshold", "metric": "minutes", "at_least": 60}
+        for criteria in (minutes, streak, count_of(2)):
+            self.badges.append(await p.badge(self.organization, criteria, revocable=True))
+        for day in ("2026-01-10", "2026-01-14"):
+            self.activities.append(await p.activity(self.id, day, minutes=30))
+        await p.pool.execute(
+            "INSERT INTO mentor_pauses VALUES ($1, $2, '2026-01-11', '2026-01-13')",
+            self.pause,
+            self.id,
+        )
+
+    async def held(self) -> list[UUID]:
+        rows = [await self.p.award(self.id, badge) for badge in self.badges]
+        return [row["badge_definition_id"] for row in rows if row and row["revoked_at"] is None]
+
+    async def touch(self, table: str) -> None:
+        """Change something of the row that the renamed column is of, as an application would."""
+        keys = {
+            "activities": ("activity_type = 'phone'", self.activities[1]),
+            "mentor_pauses": ("starts_on = '2026-01-10'", self.pause),
+            "peer_mentors": ("organization_id = organization_id", self.id),
+        }
+        change, id_ = keys[table]
+        await self.p.pool.execute(f"UPDATE {table} SET {change} WHERE id = $1", id_)
+
+
+async def begun(p: Pipeline) -> Mentor:
+    mentor = Mentor(p, *await p.newcomer())
+    await mentor.begin()
+    p.ensure_a_worker()
+    await p.settle()
+    assert await mentor.held() == mentor.badges
+    return mentor
+
+
+async def rename(p: Pipeline, table: str, column: str, to: str) -> None:
+    await p.pool.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO {to}")
+
+
+@pytest.mark.parametrize(("table", "column"), RENAMED)
+def test_a_column_renamed_and_named_back_only_delays(rig: Rig, table: str, column: str) -> None:
+    async def test(p: Pipeline) -> None:
+        mentor = await begun(p)
+        for _ in range(2):
+            await rename(p, table, column, "renamed")
+            message = await told(p, "column_renamed")
+            assert f"column {column} of public.{table} is called renamed now" in message
+            assert f'ALTER TABLE public.{table} RENAME COLUMN "renamed" TO "{column}";' in message
+
+            before, size = await positions(p), await p.log_size()
+            await p.pool.execute(
+                "INSERT INTO training_completions VALUES ($1, $2, 'basic', '2026-01-10')",
+                uuid4(),
+                mentor.id,
+            )
+            await p.until(partial(grown, p, size), what="the row in the log")
+            assert await positions(p) == before
+
+            await rename(p, table, "renamed", column)
+            await p.until(partial(quiet, p), WITHIN_S, "the end of the alert")
+            await p.settle()
+        stats = await p.stats(mentor.id)
+        assert stats is not None
+        assert stats["training_count"] == 2
+        assert await mentor.held() == mentor.badges
+        await p.verify()
+
+    rig.run(test)
+
+
+async def grown(p: Pipeline, size: int) -> bool:
+    return await p.log_size() > size
+
+
+@pytest.mark.parametrize(("table", "column"), RENAMED)
+def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
+    rig: Rig, table: str, column: str
+) -> None:
+    async def test(p: Pipeline) -> None:
+        mentor = await begun(p)
+        before = await p.stats(mentor.id)
+        await rename(p, table, column, "renamed")
+        await mentor.touch(table)
+
+        message = await told(p, "column_missing")
+        assert f"a row of {table} without its column {column}," in message
+        await rename(p, table, "renamed", column)
+
+        noted = await generations.find(p.site.connection, p.log.log_id)
+        assert noted is not None
+        assert (noted.state, noted.reason) == ("broken", message)
+        with pytest.raises(Problem, match=f"a row of {table} without its column"):
+            await provisioning.provision(p.site)
+        assert await mentor.held() == mentor.badges
+        assert await p.stats(mentor.id) == before
+        assert list(await open_alerts(p)) == ["column_missing"]
+
+    rig.run(test)

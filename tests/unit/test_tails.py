@@ -1,0 +1,159 @@
+"""The last record that was decided is remembered, and looked for where the log is read again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from badges.sinks.alerts import MemoryAlerts
+from badges.sinks.base import Place
+from badges.sinks.memory import MemorySink
+from badges.streams import gate as gates
+from badges.streams.errors import LogBroken
+from badges.streams.facts import CannotTell
+from badges.streams.gate import Gate
+from badges.streams.log import MemoryLog
+from badges.streams.partition import Partition
+from badges.streams.recovery import Recovery
+from badges.streams.rule_versions import Versions
+from badges.streams.tails import check_last
+from tests.builders import activity, generation, mentor, organization
+from tests.records import Writer, value
+
+LOG = "log"
+
+
+def begun() -> Partition:
+    state = Partition(LOG, 0, 0)
+    state.take_up([organization()])
+    return state
+
+
+def sequence(lsn: int) -> str:
+    return f'["{lsn}", "{lsn}"]'
+
+
+def test_a_turn_remembers_its_last_record() -> None:
+    writer, state = Writer(MemoryLog()), begun()
+    records = [writer.put(mentor()), writer.put(activity("a", 1))]
+    assert state.fold(records) is None
+    assert state.close_turn().last == Place(1, sequence(1020))
+
+
+def test_a_turn_without_records_remembers_the_one_before() -> None:
+    writer, state = Writer(MemoryLog()), begun()
+    state.fold([writer.put(mentor())])
+    state.close_turn()
+    state.take_up([organization(version=2)])
+    assert state.close_turn().last == Place(0, sequence(1010))
+
+
+def test_nothing_is_remembered_where_nothing_was_read() -> None:
+    assert begun().close_turn().last is None
+
+
+def test_offsets_that_hold_no_record_are_none() -> None:
+    writer, state = Writer(MemoryLog()), begun()
+    state.fold([writer.put(mentor())])
+    state.pass_over(7)
+    turn = state.close_turn()
+    assert (turn.end, turn.last) == (7, Place(0, sequence(1010)))
+
+
+def test_a_record_that_cannot_be_used_is_remembered_as_well() -> None:
+    writer, state = Writer(MemoryLog()), begun()
+    text = value(activity("a", 1), "c", commit=5).replace(
+        b'"activity_date": 1', b'"activity_date": "x"'
+    )
+    state.fold([writer.raw(text)])
+    assert state.close_turn().last == Place(0, '["5", "0"]')
+    state.fold([writer.raw(b"what is no JSON")])
+    assert state.close_turn().last == Place(1, None)
+
+
+@pytest.mark.parametrize(
+    ("decided", "last"),
+    [
+        (Place(5, "[1,1]"), Place(5, "[2,2]")),
+        (Place(5, "[1,1]"), Place(4, "[1,1]")),
+        (Place(5, "[1,1]"), Place(6, "[1,1]")),
+        (Place(5, "[1,1]"), Place(5, None)),
+        (Place(5, "[1,1]"), None),
+    ],
+)
+def test_another_record_in_its_place_is_a_break(decided: Place, last: Place | None) -> None:
+    with pytest.raises(LogBroken, match="offset 5 of partition 3 holds another record") as caught:
+        check_last(3, 8, decided, last)
+    assert caught.value.kind == "log_rewritten"
+
+
+@pytest.mark.parametrize(
+    ("decided", "last"),
+    [
+        (Place(5, "[1,1]"), Place(5, "[1,1]")),
+        (None, Place(5, "[1,1]")),
+        (Place(5, None), Place(5, "[1,1]")),
+        (Place(8, "[3,3]"), Place(5, "[1,1]")),
+    ],
+)
+def test_the_same_one_is_none_and_what_is_not_known_is_not_compared(
+    decided: Place | None, last: Place
+) -> None:
+    check_last(3, 8, decided, last)
+
+
+def test_a_partition_that_begins_finds_what_was_written_over() -> None:
+    async def test() -> None:
+        writer, sink, versions = Writer(MemoryLog()), MemorySink(), Versions()
+        versions.keep(organization())
+        sink.set_position(LOG, 0, 0)
+        state = begun()
+        state.fold([writer.put(mentor()), writer.put(activity("a", 1))])
+        await sink.write(state.close_turn())
+        recovery = Recovery(generation(log_id=LOG), sink, versions, writer.log)
+        assert (await recovery.restore(0)).last == Place(1, sequence(1020))
+
+        writer.log.records[0].pop()
+        writer.put(activity("b", 2))
+        with pytest.raises(LogBroken) as caught:
+            await recovery.restore(0)
+        assert caught.value.kind == "log_rewritten"
+
+    asyncio.run(test())
+
+
+def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "CHECK_SECONDS", 0)
+    asked: list[bool] = []
+    steps: list[Callable[[], Awaitable[LogBroken | None]]] = []
+
+    async def nothing() -> None:
+        return None
+
+    async def away() -> None:
+        raise CannotTell("Kafka is away")
+
+    async def doubted() -> None:
+        gate.doubt()
+
+    async def mendable() -> LogBroken:
+        return LogBroken("topic_settings", "it would expire")
+
+    async def look(reread: bool) -> LogBroken | None:
+        asked.append(reread)
+        if len(asked) > len(steps):
+            raise asyncio.CancelledError
+        return await steps[len(asked) - 1]()
+
+    async def condemn(_: LogBroken) -> None:
+        raise AssertionError("nothing is for good here")
+
+    steps += [nothing, nothing, away, away, nothing, doubted, nothing, mendable, nothing, nothing]
+    gate = Gate(look, condemn, MemoryAlerts())
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(gate.watch())
+
+    #       first        after two that failed     after a doubt
+    assert asked == [
+        True, False, False, True, True, False, True, False, False, False, False
+    ]  # fmt: skip

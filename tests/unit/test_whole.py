@@ -1,0 +1,185 @@
+"""A column that a record lacks is no null, a stand-in no text, and a delete has its mentor."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec.structs
+import pytest
+
+from badges.streams.errors import LogBroken
+from badges.streams.log import MemoryLog, Record
+from badges.streams.partition import Partition
+from badges.streams.records import UNAVAILABLE
+from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.records import TABLE_OF, Writer, value
+
+AWARD = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
+ROWS: tuple[Any, ...] = (
+    mentor(),
+    activity("a", 1),
+    training("t", "basic", 1),
+    pause("p", 1),
+    AWARD,
+)
+PUBLISHED: dict[type, str] = {
+    Mentor: "id organization_id active",
+    Activity: "id peer_mentor_id activity_type activity_date duration_minutes",
+    TrainingCompletion: "id peer_mentor_id course_code completed_on",
+    Pause: "id peer_mentor_id starts_on ends_on",
+    Award: "id peer_mentor_id badge_definition_id earned_at definition_version tier tier_earned_at "
+    "awarded_by revoked_by changed_by",
+}
+COLUMNS = [(row, column) for row in ROWS for column in PUBLISHED[type(row)].split()]
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer(MemoryLog())
+
+
+def without(row: Any, column: str, op: str = "c") -> bytes:
+    columns = json.loads(value(row, op, commit=1))
+    del columns[column]
+    return json.dumps(columns).encode()
+
+
+def begun() -> Partition:
+    state = Partition("log", 3, 0)
+    two = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
+    state.take_up([organization(), two])
+    return state
+
+
+def broken(state: Partition, *records: Record, waiting: bool = True) -> LogBroken:
+    with pytest.raises(LogBroken) as caught:
+        state.fold(records, waiting=waiting)
+    return caught.value
+
+
+@pytest.mark.parametrize(("row", "column"), COLUMNS)
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_row_that_lacks_a_published_column_breaks_the_log(
+    writer: Writer, row: Any, column: str, waiting: bool
+) -> None:
+    first = writer.put(mentor())
+    error = broken(begun(), first, writer.raw(without(row, column)), waiting=waiting)
+
+    assert error.kind == "column_missing"
+    table = TABLE_OF[type(row)]
+    assert f"offset 1 of partition 3: a row of {table} without its column {column}," in str(error)
+
+
+@pytest.mark.parametrize(("row", "column"), COLUMNS)
+def test_a_delete_that_lacks_one_breaks_it_as_well(writer: Writer, row: Any, column: str) -> None:
+    error = broken(begun(), writer.raw(without(row, column, "d")))
+
+    of_mentor = column == ("id" if isinstance(row, Mentor) else "peer_mentor_id")
+    assert error.kind == ("mentor_missing" if of_mentor else "column_missing")
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [(row, name) for row, name in COLUMNS if getattr(row, name) is None or name == "active"],
+)
+def test_a_null_is_a_null(writer: Writer, row: Any, column: str) -> None:
+    text = json.loads(value(row, "c", commit=1)) | {column: None}
+
+    assert begun().fold([writer.raw(json.dumps(text).encode())], waiting=False) is None
+
+
+def test_a_column_is_needed_from_where_a_generation_publishes_it(writer: Writer) -> None:
+    columns = {"mentor_pauses": ("id", "peer_mentor_id", "starts_on", "ends_on", "reason")}
+    state = Partition("log", 0, 0, columns)
+    text = value(pause("p", 1), "c", commit=1).replace(b'"starts_on": 1', b'"starts_on": "x"')
+
+    assert broken(state, writer.raw(text)).kind == "column_missing"
+    older = begun()
+    assert older.fold([writer.raw(text)]) is None
+    assert len(older.letters) == 1
+
+
+def test_what_somebody_else_wrote_into_the_topic_is_a_dead_letter(writer: Writer) -> None:
+    texts = (b'{"__table": "activities", "__op": "d"}', b'{"__table": "activities"}', b"[]", b"")
+    state = begun()
+
+    assert state.fold([writer.raw(text) for text in texts]) is None
+    assert len(state.letters) == len(texts)
+
+
+@pytest.mark.parametrize("row", ROWS[1:], ids=lambda row: TABLE_OF[type(row)])
+@pytest.mark.parametrize("said", ["", None])
+def test_a_delete_without_its_mentor_is_never_passed_over(
+    writer: Writer, row: Any, said: str | None
+) -> None:
+    text = json.loads(value(row, "d", commit=1)) | {"peer_mentor_id": said}
+    error = broken(begun(), writer.raw(json.dumps(text).encode()))
+
+    assert error.kind == "mentor_missing"
+    assert f"offset 0 of partition 3: a row of {TABLE_OF[type(row)]}" in str(error)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: TABLE_OF[type(row)])
+def test_a_delete_under_another_key_is_never_passed_over(writer: Writer, row: Any) -> None:
+    elsewhere = writer.log.append(0, b"someone else", value(row, "d", commit=1))
+
+    assert broken(begun(), elsewhere).kind == "mentor_missing"
+
+
+STAND_INS = [
+    (activity("a", 1, "v" * 200), "activity_type"),
+    (training("t", "c" * 3000, 1), "course_code"),
+    (mentor(), "organization_id"),
+    (AWARD, "badge_definition_id"),
+    (msgspec.structs.replace(AWARD, tier="t" * 3000, tier_earned_at=AWARD.earned_at), "tier"),
+    (AWARD, "awarded_by"),
+    (msgspec.structs.replace(AWARD, revoked_by="r" * 3000), "revoked_by"),
+    (msgspec.structs.replace(AWARD, changed_by="anna" * 1000, awarded_by="bo"), "changed_by"),
+]
+
+
+@pytest.mark.parametrize(("row", "column"), STAND_INS)
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_stand_in_that_nobody_knows_never_becomes_data(
+    writer: Writer, row: Any, column: str, waiting: bool
+) -> None:
+    updated = writer.put(msgspec.structs.replace(row, **{column: UNAVAILABLE}), "u")
+    error = broken(begun(), updated, waiting=waiting)
+
+    assert error.kind == "value_missing"
+    table = TABLE_OF[type(row)]
+    assert f"offset 0 of partition 3: {column} of {table} {row.id} is too long" in str(error)
+
+
+@pytest.mark.parametrize(("row", "column"), [pair for pair in STAND_INS if pair[1] != "awarded_by"])
+def test_a_stand_in_of_a_row_that_is_known_is_what_it_was(
+    writer: Writer, row: Any, column: str
+) -> None:
+    state = begun()
+    known = writer.put(row)
+    assert state.fold([known], waiting=False) is None
+    before = state.ledgers[MENTOR]
+    held, kept, courses = dict(before.held), before.mentor, dict(before.trainings)
+
+    updated = writer.put(msgspec.structs.replace(row, **{column: UNAVAILABLE}), "u")
+
+    assert state.fold([updated], waiting=False) is None
+    after = state.ledgers[MENTOR]
+    assert (after.mentor, after.trainings) == (kept, courses)
+    assert [bare(award) for award in after.held.values()] == [bare(a) for a in held.values()]
+    if isinstance(row, Activity):
+        assert after.activity_type(row.id) == row.activity_type
+
+
+def bare(award: Award) -> Award:
+    return msgspec.structs.replace(award, changed_in=None)
+
+
+def test_a_short_word_is_never_left_out_of_an_update(writer: Writer) -> None:
+    state = begun()
+    assert state.fold([writer.put(AWARD)], waiting=False) is None
+
+    updated = writer.put(msgspec.structs.replace(AWARD, awarded_by=UNAVAILABLE), "u")
+
+    assert broken(state, updated).kind == "value_missing"
