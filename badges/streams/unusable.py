@@ -133,16 +133,31 @@ _DELETIONS: dict[str, Callable[[str, str, dict[str, Any]], Record]] = {
         id=id_, organization_id="", active=True, **meta
     ),
     "activities": lambda id_, mentor, meta: ActivityRecord(
-        id=id_, peer_mentor_id=mentor, activity_type="", activity_date=0, **meta
+        id=id_,
+        peer_mentor_id=mentor,
+        activity_type="",
+        activity_date=0,
+        duration_minutes=None,
+        **meta,
     ),
     "training_completions": lambda id_, mentor, meta: TrainingRecord(
         id=id_, peer_mentor_id=mentor, course_code="", completed_on=0, **meta
     ),
     "mentor_pauses": lambda id_, mentor, meta: PauseRecord(
-        id=id_, peer_mentor_id=mentor, starts_on=0, **meta
+        id=id_, peer_mentor_id=mentor, starts_on=0, ends_on=None, **meta
     ),
     "badge_awards": lambda id_, mentor, meta: AwardRecord(
-        id=id_, peer_mentor_id=mentor, badge_definition_id="", earned_at="", **meta
+        id=id_,
+        peer_mentor_id=mentor,
+        badge_definition_id="",
+        earned_at="",
+        definition_version=None,
+        tier=None,
+        tier_earned_at=None,
+        awarded_by="",
+        revoked_by=None,
+        changed_by="",
+        **meta,
     ),
 }
 """A delete of each table, by row, mentor and metadata; the rest is fillers, as in Debezium's."""
