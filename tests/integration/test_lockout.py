@@ -1,4 +1,4 @@
-"""A worker with a wrong password, from the start and all of a sudden."""
+"""A worker with a wrong password, from the start and all of a sudden, or without Kafka."""
 
 import subprocess
 import sys
@@ -46,5 +46,28 @@ def test_a_worker_that_is_let_in_no_more_ends_within_a_minute(unmanned: Rig) -> 
             await p.pool.execute(f"DROP ROLE {name}")
 
         assert list(worker.lines())[-1]["text"].startswith(LINE)
+
+    unmanned.run(test)
+
+
+def test_a_worker_that_waits_for_kafka_tells_within_a_minute(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        async def is_open() -> bool:
+            return bool(
+                await p.pool.fetchval(
+                    "SELECT count(*) FROM badge_alerts "
+                    "WHERE kind = 'log_unreachable' AND resolved_at IS NULL"
+                )
+            )
+
+        async def is_closed() -> bool:
+            return not await is_open()
+
+        lost = p.worker(BADGES_KAFKA_BOOTSTRAP="127.0.0.1:1")
+        lost.start()
+        await p.until(is_open, 60, "the alert")
+        lost.end()
+        await p.at_work(p.worker())
+        await p.until(is_closed, 60, "its end")
 
     unmanned.run(test)

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from badges.sinks.pool import Connection
 from tests.stack import Stack, running_postgres
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -18,7 +19,7 @@ def put_before(file: Path, lines: str) -> None:
     file.write_text(lines + file.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-async def begin(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def begin(owner: Connection) -> None:
     """Put the documented lines before those of the server, for this machine's own address."""
     assert LINES is not None
     await owner.execute("CREATE ROLE badges_connect LOGIN REPLICATION PASSWORD 'x'")

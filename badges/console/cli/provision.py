@@ -86,17 +86,17 @@ async def open_site(
                 progress=progress,
             )
     except AWAY as error:
-        raise Problem(_where_it_failed(error, command, chosen)) from error
+        again = f"Run `badges {command}` again when that is mended; it goes on where it was."
+        raise Problem(_where_it_failed(error, chosen), hint=again) from error
 
 
-def _where_it_failed(error: BaseException, command: str, chosen: settings.Settings) -> str:
-    again = f"Run `badges {command}` again when that is mended; it goes on where it was."
+def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
     if isinstance(error, (ConnectAway, ConnectRefused)):
-        return f"{error} (BADGES_CONNECT_URL). {again}"
+        return f"{error} (BADGES_CONNECT_URL)"
     if isinstance(error, (KafkaError, Unavailable, TimeoutError)):
         place = chosen.kafka_bootstrap
-        return f"Kafka at {place}: {first_line(error)} (BADGES_KAFKA_BOOTSTRAP). {again}"
-    return f"{first_line(error)}. {again}"
+        return f"Kafka at {place}: {first_line(error)} (BADGES_KAFKA_BOOTSTRAP)"
+    return first_line(error)
 
 
 def _print_plan(steps: list[str], *, as_json: bool) -> None:
