@@ -219,10 +219,17 @@ class Operations:
         yield Statement(
             """
             UPDATE badge_awards
-            SET revoked_by = $3, tier = $4, tier_earned_at = $5
+            SET revoked_by = $3, tier = $4, tier_earned_at = $5, earned_on = coalesce($6, earned_on)
             WHERE peer_mentor_id = $1 AND badge_definition_id = $2
             """,
-            [mentor, definition, row.revoked_by, row.tier, row.tier_earned_at],
+            [
+                mentor,
+                definition,
+                row.revoked_by,
+                row.tier,
+                row.tier_earned_at,
+                _date(row.earned_on),
+            ],
         )
 
     def _saves(self) -> Iterator[Statement]:
