@@ -125,12 +125,14 @@ def amount(metric: Metric, rows: Iterable[Row]) -> int:
 class PeriodAmounts:
     """What rows amount to in one metric, period by period; periods without rows have none."""
 
-    __slots__ = ("_metric", "_of", "_seen", "values")
+    __slots__ = ("_metric", "_of", "_seen", "_tops", "values")
 
     def __init__(self, metric: Metric, period: PeriodName) -> None:
         self._metric: Final = metric
         self._of = PERIOD_OF[period]
         self._seen: dict[int, int] = {}
+        self._tops = 0
+        """How many periods have the peak that was told last."""
         self.values: dict[Period, int] = {}
 
     def apply(self, change: Change) -> tuple[Period, int, int]:
@@ -156,38 +158,48 @@ class PeriodAmounts:
 
     def peak(self, changes: Iterable[Change], peak: int) -> int:
         """Add rows and take rows out: the amount of the best period, which was `peak` before."""
-        counting, of, values, lost = self._metric == "count", self._of, self.values, False
+        counting, of, values, tops = self._metric == "count", self._of, self.values, self._tops
         for change in changes:
             if counting and change >= 0:
                 period = of((change >> DAY_AT) - BIAS)
                 after = values[period] = values.get(period, 0) + 1
-                if after > peak:  # noqa: PLR1730 - this is far cheaper than a call
-                    peak = after
-                continue
-            _, before, after = self.apply(change)
+                before = after - 1
+            else:
+                _, before, after = self.apply(change)
             if after > peak:
-                peak = after
-            elif after < before == peak:
-                lost = True
-        return max(values.values(), default=0) if lost else peak
+                peak, tops = after, 1
+            elif after != before:
+                tops += (after == peak) - (before == peak)
+        return self._kept(peak, tops)
 
     def peak_of_days(self, days: Iterable[Crossing], peak: int) -> int:
         """Let days come and go: the most days of a period, which was `peak` before."""
-        of, values, lost = self._of, self.values, False
+        of, values, tops = self._of, self.values, self._tops
         for day, comes in days:
             period = of(day)
             if comes:
                 after = values[period] = values.get(period, 0) + 1
-                if after > peak:  # noqa: PLR1730 - this is far cheaper than a call
-                    peak = after
+                if after > peak:
+                    peak, tops = after, 1
+                elif after == peak:
+                    tops += 1
                 continue
             before = values[period]
-            lost = lost or before == peak
+            tops -= before == peak
             if before > 1:
                 values[period] = before - 1
             else:
                 del values[period]
-        return max(values.values(), default=0) if lost else peak
+        return self._kept(peak, tops)
+
+    def _kept(self, peak: int, tops: int) -> int:
+        """The peak, that so many periods have; they are looked through only when none is left."""
+        if not tops:
+            amounts = list(self.values.values())
+            peak = max(amounts, default=0)
+            tops = amounts.count(peak)
+        self._tops = tops
+        return peak
 
     def crossing(self, changes: Iterable[Change], level: int) -> list[Crossing]:
         """Add rows and take rows out: the periods that thereby reach a level or lose it."""
