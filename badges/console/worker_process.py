@@ -144,7 +144,7 @@ async def _close(pool: Pool) -> None:
 
 
 async def _live(pool: Pool) -> Generation:
-    """The live generation, waited for: `badges provision` may still be filling it."""
+    """The live generation, waited for: a command may still be filling it."""
     lockout = Lockout()
     for delay in delays():
         try:
@@ -153,7 +153,7 @@ async def _live(pool: Pool) -> Generation:
             lockout.let_in()
             if generation is not None:
                 return generation
-            log.info("no generation of the log is live yet, waiting for `badges provision`")
+            log.info("no log is live, waiting for `badges provision` or `badges resnapshot`")
         except (Unavailable, Refused) as error:
             _refuse_address(error.__cause__)
             lockout.refused(error.__cause__, time.monotonic())

@@ -374,7 +374,7 @@ def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(rig: Rig) -> No
 def test_without_a_log_it_says_what_makes_one(stack: Stack, database_url: str) -> None:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
-            with pytest.raises(Problem, match="run `badges provision`") as refused:
+            with pytest.raises(Problem, match="Run `badges provision`") as refused:
                 await resnapshot(site)
             assert refused.value.code == 2
             assert await generations.newest(site.connection) is None

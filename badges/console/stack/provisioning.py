@@ -66,8 +66,8 @@ async def fill(site: Site) -> Generation:
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
     raise Problem(
-        f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}. "
-        "See Kafka Connect's log, then run this again",
+        f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}",
+        hint="See Kafka Connect's log, then run this again",
         code=FOUND_A_PROBLEM,
     )
 

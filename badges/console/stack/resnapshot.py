@@ -22,7 +22,8 @@ async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
     async with alone(site):
         if not await generations.ever_live(site.connection):
             raise Problem(
-                "there is no log yet that a new generation could replace: run `badges provision`"
+                "there is no log yet that a new generation could replace",
+                hint="Run `badges provision`",
             )
         await _refuse_faults(site)
         await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
@@ -41,7 +42,7 @@ async def _refuse_faults(site: Site) -> None:
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise Problem(
-            f"the database is not as a log needs it: {faults[0].where} {faults[0].found}{more}. "
-            "Run `badges migrate`, which mends what it may; `badges migrate --check` lists all "
-            "with the statements that mend them"
+            f"the database is not as a log needs it: {faults[0].where} {faults[0].found}{more}",
+            hint="Run `badges migrate`, which mends what it may; `badges migrate --check` lists "
+            "all, with the statements that mend them",
         )

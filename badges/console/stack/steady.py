@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 
-from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.problems import FOUND_A_PROBLEM, Problem, one_line
 from badges.console.stack.filling import Site
 from badges.streams.generations import Generation
 from badges.streams.wal import confirmed, insert_lsn
@@ -39,8 +39,8 @@ class Failures:
         """Note a cause. Raises Problem when it will come again."""
         if self.seen(cause):
             raise Problem(
-                f"the connector {connector} fails, and will again: {cause}. Mend that, then run "
-                "this again",
+                f"the connector {connector} fails, and will again: {one_line(cause)}",
+                hint="Mend that, then run this again",
                 code=FOUND_A_PROBLEM,
             )
 
@@ -64,8 +64,8 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
             steady_since = time.monotonic()
             if now - began > PATIENCE_S:
                 raise Problem(
-                    f"the connector {name} does not come to run within {PATIENCE_S:g} s "
-                    f"({status}). See Kafka Connect's log",
+                    f"the connector {name} does not come to run within {PATIENCE_S:g} s ({status})",
+                    hint="See Kafka Connect's log",
                     code=FOUND_A_PROBLEM,
                 )
         elif await confirmed(site.connection, generation.slot) > end:
