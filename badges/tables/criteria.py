@@ -62,7 +62,7 @@ Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
 AtLeast: TypeAlias = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Parts: TypeAlias = Annotated[list["Node"], Field(min_length=1)]
 Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
-"""A name that rows are counted by: of a longer one only so much is compared."""
+"""A name that rows are counted or tiers known by: of a longer one only so much is compared."""
 Names: TypeAlias = Annotated[list[Name], Field(min_length=1)]
 CountedNames: TypeAlias = Annotated[list[Counted], Field(min_length=1)]
 IsoDate: TypeAlias = Annotated[
@@ -228,7 +228,7 @@ class AnyOf(_Strict):
 class Step(_Strict):
     """One tier of a tier badge."""
 
-    name: Name
+    name: Counted
     at_least: AtLeast
 
 

@@ -9,11 +9,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from badges.tables.names import COUNTED
+
 Day: TypeAlias = int
 """A date as days since 1970-01-01, as Debezium writes it; `date.toordinal() - 719163`."""
-
-COUNTED = 200
-"""So many characters of a text tell it from another; the connector cuts what is far longer."""
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 

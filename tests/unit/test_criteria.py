@@ -101,6 +101,16 @@ def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -
             "$.courses[0]",
             "a text of at most 200 characters",
         ),
+        (
+            {
+                "version": 1,
+                "type": "tier",
+                "metric": "count",
+                "tiers": [{"name": "b" * 201, "at_least": 1}],
+            },
+            "$.tiers[0].name",
+            "a text of at most 200 characters",
+        ),
         (root(activity_types=["visit", 3]), "$.activity_types[1]", "a text"),
         (root(window={"rolling_days": 3661}), "$.window.rolling_days", "from 1 to 3,660"),
         (root(window={"rolling_day": 3}), "$.window", 'did you mean "rolling_days"?'),
