@@ -75,8 +75,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 class UnreliableSink(MemorySink):
     """A memory sink that fails now and then, before a turn is written or just after."""
 
-    def __init__(self, random: Random, dead_letters: MemoryDeadLetters) -> None:
-        super().__init__(dead_letters)
+    def __init__(self, random: Random) -> None:
+        super().__init__()
         self._random = random
 
     async def write(self, turn: Turn) -> Outcome:
@@ -121,7 +121,7 @@ class World:
         self.letters = MemoryDeadLetters()
         self.alerts = MemoryAlerts()
         self.types = MemoryColumnTypes()
-        self.sink = UnreliableSink(self.random, self.letters)
+        self.sink = UnreliableSink(self.random)
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
         self.start = 0
