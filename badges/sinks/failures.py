@@ -35,7 +35,8 @@ LOCKED = "55P03"
 LONGEST_MESSAGE = 1_000
 
 _OURS = "badges_private."
-_CALL = re.compile(r"[\w$.\"]+\([^()]*\)")
+_NAME = r"(?:\"[^\"]+\"|[\w$]+)"
+_CALL = re.compile(rf"{_NAME}(?:\.{_NAME})*\([^()]*\)")
 _QUOTED = re.compile(r"\"([^\"]+)\"")
 
 
@@ -100,10 +101,12 @@ def translated() -> Iterator[None]:
 def _function(context: str) -> str | None:
     """The innermost function that is not ours; a line of CONTEXT is in the server's language."""
     for line in context.splitlines():
-        if "PL/" in line and (found := _CALL.search(line) or _QUOTED.search(line)):
-            name = found[0].strip('"')
-            if not name.startswith(_OURS):
-                return name
+        if "PL/" not in line:
+            continue
+        call, quoted = _CALL.search(line), _QUOTED.search(line)
+        name = call[0] if call else quoted[1] if quoted else ""
+        if name and not name.startswith(_OURS):
+            return name
     return None
 
 
