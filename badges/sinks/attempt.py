@@ -1,29 +1,18 @@
 """One transaction that writes one turn, from the fence to the last row of stats."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
-import structlog
+from msgspec.structs import replace
 
-from badges.sinks import turns
-from badges.sinks.base import Fenced, Outcome, Rejected, Turn
-from badges.sinks.failures import is_refusal, reason_of
+from badges.sinks import turns, waiting
+from badges.sinks.base import Fenced, Outcome, Turn
 from badges.sinks.pool import Connection
 from badges.sinks.queries import QUERIES
-from badges.sinks.rows import decision_rows
 from badges.sinks.snapshots import unfinished
+from badges.sinks.waiting import Locked
 from badges.tables.decisions import Decision
 from badges.tables.types import Stats
-
-log = structlog.get_logger(__name__)
-
-CHUNK = 2_000
-"""Rows of one statement at most: a backfill's turn may hold a hundred times as many."""
-
-Item = TypeVar("Item", Decision, Stats)
-Apply = Callable[[Sequence[Item]], Awaitable[int]]
 
 
 class NotYetVisible(Exception):
@@ -47,15 +36,15 @@ def last(turn: Turn) -> tuple[int | None, str | None]:
 class Attempt:
     """A turn in an open transaction: `open`, then `write`, then the caller commits.
 
-    `isolating` puts savepoints around what Postgres may refuse, to find the decisions at fault.
+    All or nothing: what Postgres refuses is raised as it comes.
     """
 
-    def __init__(self, connection: Connection, turn: Turn, *, isolating: bool) -> None:
+    opening = "open_turn"
+
+    def __init__(self, connection: Connection, turn: Turn) -> None:
         self._connection = connection
         self._turn = turn
-        self._isolating = isolating
-        self._mentors: set[str] = set()
-        self._deletions: dict[str, int | None] = {}
+        self._locked = Locked((), {}, ())
         self._snapshot = ""
         self._xid = 0
 
@@ -65,13 +54,11 @@ class Attempt:
         False if this very turn was written before. Raises Fenced if another one was.
         """
         turn = self._turn
-        if self._isolating:
-            await self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         mentors = {d.after.peer_mentor_id for d in turn.decisions}
         mentors.update(stats.peer_mentor_id for stats in turn.stats)
         definitions = {d.after.badge_definition_id for d in turn.decisions}
         row = await self._connection.fetchrow(
-            QUERIES["open_turn"],
+            QUERIES[self.opening],
             turn.rule_positions,
             *move(turn, turn_id),
             list(mentors),
@@ -80,9 +67,12 @@ class Attempt:
         )
         if row is None or not row["moved"]:
             return await self._was_written(turn_id)
-        self._mentors = {str(id_) for id_ in row["mentors"]}
         names = (str(id_) for id_ in row["definitions"])
-        self._deletions = dict(zip(names, row["deletions"], strict=True))
+        self._locked = Locked(
+            mentors={str(id_) for id_ in row["mentors"]},
+            deletions=dict(zip(names, row["deletions"], strict=True)),
+            busy={str(id_) for id_ in row["busy"]},
+        )
         self._snapshot, self._xid = row["snapshot"], int(row["xid"])
         return True
 
@@ -93,27 +83,24 @@ class Attempt:
         turn was in progress as it began.
         """
         turn = self._turn
-        if turn.departures:
-            await self._connection.execute(
-                QUERIES["depart"], [item.peer_mentor_id for item in turn.departures]
-            )
-        rejected: list[Rejected] = []
         decisions = self._decisions_in_force()
-        written = await self._apply(
-            decisions, self._decide, lambda item, reason: rejected.append(Rejected(item, reason))
-        )
-        stats = [item for item in turn.stats if item.peer_mentor_id in self._mentors]
-        await self._apply(stats, self._write_stats, self._stats_refused)
-        outcome = Outcome(
-            written=written,
-            overtaken=len(decisions) - written - len(rejected),
-            gone=len(turn.decisions) - len(decisions),
-            rejected=rejected,
-        )
+        stats = [item for item in turn.stats if item.peer_mentor_id in self._locked.mentors]
+        outcome = await self._write(decisions, stats)
+        outcome = replace(outcome, gone=len(turn.decisions) - len(decisions))
         missing = outcome.gone or outcome.overtaken or len(stats) < len(turn.stats)
         if missing and not settled:
             self._look_for_unfinished()
         return outcome
+
+    async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
+        """Write departures, and the decisions and stats of those that are there."""
+        left = [item.peer_mentor_id for item in self._turn.departures]
+        await waiting.depart(self._connection, left)
+        written = 0
+        for wave in turns.waves(decisions):
+            written += await waiting.decide(self._connection, wave)
+        await waiting.write_stats(self._connection, stats)
+        return Outcome(written=written, overtaken=len(decisions) - written)
 
     async def _was_written(self, turn_id: UUID) -> bool:
         turn = self._turn
@@ -136,57 +123,5 @@ class Attempt:
         return [
             decision
             for decision in self._turn.decisions
-            if id(decision) not in before_a_delete
-            and decision.after.peer_mentor_id in self._mentors
-            and self._is_definition_there(decision)
+            if id(decision) not in before_a_delete and self._locked.has(decision)
         ]
-
-    def _is_definition_there(self, decision: Decision) -> bool:
-        definition = decision.after.badge_definition_id
-        if definition not in self._deletions:
-            return False
-        deleted = self._deletions[definition]
-        return deleted is None or deleted <= decision.definition_version
-
-    async def _decide(self, decisions: Sequence[Decision]) -> int:
-        changed = 0
-        for wave in turns.waves(decisions):
-            for part in _chunks(wave):
-                rows = await self._connection.fetch(QUERIES["decide"], decision_rows(part))
-                changed += len(rows)
-        return changed
-
-    async def _write_stats(self, stats: Sequence[Stats]) -> int:
-        for part in _chunks(stats):
-            mentors = [item.peer_mentor_id for item in part]
-            await self._connection.execute(QUERIES["write_stats"], part, mentors)
-        return len(stats)
-
-    def _stats_refused(self, stats: Stats, reason: str) -> None:
-        log.error("stats refused", peer_mentor_id=stats.peer_mentor_id, reason=reason)
-
-    async def _apply(
-        self, items: Sequence[Item], apply: Apply[Item], refused: Callable[[Item, str], None]
-    ) -> int:
-        """Apply all items (isolating: all but the refused ones), and sum what `apply` returns."""
-        if not items:
-            return 0
-        if not self._isolating:
-            return await apply(items)
-        try:
-            async with self._connection.transaction():
-                return await apply(items)
-        except asyncpg.PostgresError as error:
-            if not is_refusal(error):
-                raise
-            if len(items) == 1:
-                refused(items[0], reason_of(error))
-                return 0
-        middle = len(items) // 2
-        first = await self._apply(items[:middle], apply, refused)
-        return first + await self._apply(items[middle:], apply, refused)
-
-
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]

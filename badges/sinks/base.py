@@ -67,7 +67,7 @@ class Turn(Struct, frozen=True):
 
 
 class Rejected(Struct, frozen=True):
-    """A decision that the store refused for a reason of its own, already in the dead letters."""
+    """A decision about what is no row of ours, already in the dead letters."""
 
     decision: Decision
     reason: str
@@ -77,13 +77,40 @@ class Outcome(Struct, frozen=True):
     """What became of a turn's decisions.
 
     `written` counts rows that really changed, `overtaken` those whose row a person had changed
-    first, `gone` those whose mentor or definition was deleted meanwhile.
+    first, `gone` those whose mentor or definition was deleted meanwhile, `refused` those that the
+    store refuses to write, so that they wait. `accepted` counts rows that changed because what had
+    waited is accepted by now. `waits`: something of the partition waits after the turn.
     """
 
     written: int = 0
     overtaken: int = 0
     gone: int = 0
     rejected: Sequence[Rejected] = ()
+    refused: int = 0
+    accepted: int = 0
+    waits: bool = False
+
+
+class Waiting(Struct, frozen=True):
+    """Why something waits: what the store says, of `count` rows of any partition.
+
+    `subject` is for people: the trigger, constraint or lock, else the definition.
+    """
+
+    subject: str
+    sqlstate: str
+    message: str
+    refused_by: str | None
+    badge_definition_id: str | None
+    count: int
+    since: datetime
+
+
+class Found(Struct, frozen=True):
+    """An award as badge_awards has it once what waits is written: there, or `gone`."""
+
+    award: Award
+    gone: bool = False
 
 
 class Position(Struct, frozen=True):
@@ -98,7 +125,14 @@ class Fenced(Exception):
 
 
 class Unavailable(Exception):
-    """The store does not answer or could not serialize: nothing was written, try again."""
+    """The store does not answer, or cannot do it now: nothing was written, try again.
+
+    `sqlstate` is Postgres's reason, if it gave one.
+    """
+
+    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(reason)
+        self.sqlstate = sqlstate
 
 
 class Disconnected(Unavailable):
@@ -128,13 +162,31 @@ class Sink(Protocol):
     async def write(self, turn: Turn) -> Outcome:
         """Write the turn in one transaction. Raises Fenced or Unavailable; nothing is written then.
 
-        A decision that the store refuses by itself goes to the dead letters before the turn is
-        committed, and the rest of the turn is written.
+        What the store refuses, again and again for a while, waits, and what follows of the same
+        award waits behind it; the rest of the turn is written. What waits is tried again first.
         """
         ...
 
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        """Try again to write what waits in a partition that is at `position`: does any still wait?
+
+        Raises Fenced or Unavailable.
+        """
+        ...
+
+    async def waiting(self) -> list[Waiting]:
+        """Why anything waits, in any partition. Raises Unavailable or Refused."""
+        ...
+
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        """The rows of badge_awards of these mentors, to compare a caught-up fold with."""
+        """The awards of these mentors, with what waits as if it were written.
+
+        By mentor and definition, to compare a caught-up fold with. Raises Unavailable or Refused.
+        """
+        ...
+
+    async def found(self, log_id: str) -> list[Found]:
+        """What waited as this log went live: held as found. Raises Unavailable or Refused."""
         ...
 
 

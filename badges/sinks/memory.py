@@ -1,28 +1,36 @@
 """A sink without a database: the same meaning in dicts, for tests and benchmarks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from badges.sinks import turns
 from badges.sinks.base import (
-    DeadLetters,
+    Departure,
     Fenced,
+    Found,
     Outcome,
     Place,
     Position,
     RecordedPosition,
-    Rejected,
     RulePosition,
     Turn,
+    Waiting,
 )
-from badges.sinks.dead_letters import MemoryDeadLetters
+from badges.sinks.failures import Refusal
+from badges.sinks.memory_queue import MemoryQueue, PartitionKey, Row
+from badges.sinks.waiting import Item, about
 from badges.tables.decisions import Decision, Kind, Source
 from badges.tables.types import Award, Stats
 
 _INT4_MAX = 2**31 - 1
+
+Refusing: TypeAlias = tuple[Literal["award", "stats", "delete"], str]
+"""What a trigger of the application refuses: awards of a definition, statistics of a mentor, or
+that awards of a mentor are deleted."""
 
 
 class Event(Struct, frozen=True):
@@ -37,15 +45,24 @@ class Event(Struct, frozen=True):
     source: Source
 
 
+class _Refused(Exception):
+    def __init__(self, sqlstate: str, message: str) -> None:
+        self.refusal = Refusal(sqlstate, message)
+        super().__init__(message)
+
+
 class MemorySink:
     """Holds what PostgresSink writes; `badges.sinks.base.Sink`.
 
     Mentors and definitions exist unless they were deleted. `awards_by_id`, `evidence` (by award
-    id), `stats` (by mentor) and `events` are there to be read.
+    id), `stats` (by mentor) and `events` are there to be read. What is in `refusing` is refused,
+    with the SQLSTATE that it has there; `found_by_log` is what `found` gives.
     """
 
-    def __init__(self, dead_letters: DeadLetters | None = None) -> None:
-        self._dead_letters = dead_letters or MemoryDeadLetters()
+    def __init__(self) -> None:
+        self.refusing: dict[Refusing, str] = {}
+        self.found_by_log: dict[str, list[Found]] = {}
+        self.queue = MemoryQueue()
         self._positions: dict[tuple[str, int], Position] = {}
         self._last: dict[tuple[str, int], Place | None] = {}
         self._missing_mentors: set[str] = set()
@@ -76,13 +93,32 @@ class MemorySink:
             if (log, number) == (log_id, partition) and turn < before_turn
         ]
 
-    async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:  # noqa: ARG002
-        """Return copies of the awards of these mentors, by mentor and definition."""
-        return [
-            msgspec.structs.replace(self.awards_by_id[award_id])
-            for mentor in sorted(set(mentors))
-            for _, award_id in sorted(self._held.get(mentor, {}).items())
-        ]
+    async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
+        """Return the awards of these mentors, with what waits as if it were written."""
+        among = set(mentors)
+        rows = [self.awards_by_id[i] for m in among for i in self._held.get(m, {}).values()]
+        queued = self.queue.at((log_id, partition))
+        waits = [row.item for row in queued if about(row.item)[0] in among]
+        held = turns.once_written(rows, (x for x in waits if isinstance(x, Decision | Departure)))
+        return [msgspec.structs.replace(award) for _, award in sorted(held.items())]
+
+    async def waiting(self) -> list[Waiting]:
+        """Return why anything waits, in any partition."""
+        return list(self.queue.reasons())
+
+    async def found(self, log_id: str) -> list[Found]:
+        """Return what waited as this log went live."""
+        return self.found_by_log.get(log_id, [])
+
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        """Try again to write what waits."""
+        place = (log_id, partition)
+        if not self.queue.at(place):
+            return False
+        if self._positions.get(place) != position:
+            raise Fenced(f"partition {partition} of log {log_id} is somewhere else")
+        self._retry(place)
+        return bool(self.queue.at(place))
 
     async def write(self, turn: Turn) -> Outcome:
         """Write the turn; see `badges.sinks.base.Sink`."""
@@ -90,26 +126,28 @@ class MemorySink:
         if self._positions.get(place) != Position(turn.start, turn.number):
             raise Fenced(f"partition {turn.partition} of log {turn.log_id} is somewhere else")
         decisions = self._decisions_in_force(turn)
-        rejected = [Rejected(d, reason) for d in decisions if (reason := _refusal(d))]
-        if rejected:
-            await self._dead_letters.send(turns.letters(rejected))
+        present = [s for s in turn.stats if s.peer_mentor_id not in self._missing_mentors]
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
         for taken_up in turn.rule_positions:
             self._rule_positions.append((*place, turn.number, turn.start, taken_up))
-        for departure in turn.departures:
-            self._depart(departure.peer_mentor_id)
-        refused = {id(item.decision) for item in rejected}
-        asked = [d for d in decisions if id(d) not in refused]
-        written = sum(self._decide(decision) for decision in asked)
-        for stats in turn.stats:
-            if stats.peer_mentor_id not in self._missing_mentors and not _stats_refusal(stats):
-                self.stats[stats.peer_mentor_id] = stats
+        self.queue.forget_mentors({each.peer_mentor_id for each in turn.departures}, place)
+        since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
+        accepted, before = self._retry(place), len(self.queue.rows)
+        for departure in {each.peer_mentor_id: each for each in turn.departures}.values():
+            self._write_or_wait(place, departure)
+        departed = len(self.queue.rows)
+        written = sum(self._write_or_wait(place, decision) for decision in decisions)
+        decided = len(self.queue.rows)
+        for stats in present:
+            self._write_or_wait(place, stats, since.get(stats.peer_mentor_id))
         return Outcome(
             written=written,
-            overtaken=len(asked) - written,
+            overtaken=len(decisions) - written - (decided - departed),
             gone=len(turn.decisions) - len(decisions),
-            rejected=rejected,
+            refused=len(self.queue.rows) - before,
+            accepted=accepted,
+            waits=bool(self.queue.at(place)),
         )
 
     def set_position(self, log_id: str, partition: int, next_offset: int, turn: int = 0) -> None:
@@ -139,6 +177,7 @@ class MemorySink:
             self.delete_award(award_id)
         self.events = [event for event in self.events if event.peer_mentor_id != mentor]
         self.stats.pop(mentor, None)
+        self.queue.forget_mentors({mentor})
 
     def insert_mentor(self, mentor: str) -> None:
         """Insert a mentor that was deleted."""
@@ -150,6 +189,7 @@ class MemorySink:
         self._deletions[definition] = version
         for award in [a for a in self.awards_by_id.values() if a.badge_definition_id == definition]:
             self.delete_award(award.id)
+        self.queue.forget_definition(definition)
 
     def insert_definition(self, definition: str) -> None:
         """Insert a definition that was deleted."""
@@ -160,17 +200,81 @@ class MemorySink:
         return [
             decision
             for decision in turn.decisions
-            if id(decision) not in before_a_delete
-            and decision.after.peer_mentor_id not in self._missing_mentors
-            and decision.after.badge_definition_id not in self._missing_definitions
-            and self._deletions.get(decision.after.badge_definition_id, 0)
-            <= decision.definition_version
+            if id(decision) not in before_a_delete and self._is_there(decision)
         ]
 
+    def _is_there(self, item: Item) -> bool:
+        """Whether what it is about is there, and is what it was about."""
+        mentor, definition = about(item)
+        if isinstance(item, Departure):
+            return True
+        if mentor in self._missing_mentors:
+            return False
+        return not isinstance(item, Decision) or (
+            definition not in self._missing_definitions
+            and self._deletions.get(item.after.badge_definition_id, 0) <= item.definition_version
+        )
+
+    def _retry(self, place: PartitionKey) -> int:
+        """Write what is accepted by now; how many rows changed."""
+        changed = 0
+        for row in self.queue.at(place):
+            if self.queue.is_behind(row.item, place, row):
+                continue
+            try:
+                changed += self._write_again(row.item)
+            except _Refused as refused:
+                row.refusal = refused.refusal
+            else:
+                self.queue.rows.remove(row)
+        return changed
+
+    def _write_again(self, item: Item) -> bool:
+        if not self._is_there(item):
+            return False
+        if isinstance(item, Decision) and item.kind == "granted":
+            mentor, definition = item.after.peer_mentor_id, item.after.badge_definition_id
+            if definition in self._held.get(mentor, {}):
+                return False
+        return self._write(item) and isinstance(item, Decision)
+
+    def _write_or_wait(
+        self, place: PartitionKey, item: Item, since: datetime | None = None
+    ) -> bool:
+        refusal = None
+        if not self.queue.is_behind(item, place):
+            try:
+                return self._write(item)
+            except _Refused as refused:
+                refusal = refused.refusal
+        self.queue.rows.append(Row(place, item, refusal, since or datetime.now(UTC)))
+        return False
+
+    def _write(self, item: Item) -> bool:
+        """Write one item; whether a row changed. Raises _Refused."""
+        if isinstance(item, Decision):
+            return self._decide(item)
+        if isinstance(item, Departure):
+            self._depart(item.peer_mentor_id)
+            return True
+        self._refuse("stats", item.peer_mentor_id)
+        if reason := _stats_refusal(item):
+            raise _Refused("22P05", reason)
+        self.stats[item.peer_mentor_id] = item
+        return True
+
+    def _refuse(self, what: Literal["award", "stats", "delete"], name: str) -> None:
+        sqlstate = self.refusing.get((what, name))
+        if sqlstate:
+            raise _Refused(sqlstate, f"not this {what}: {name}")
+
     def _depart(self, mentor: str) -> None:
-        for award_id in list(self._held.get(mentor, {}).values()):
-            if self.awards_by_id[award_id].changed_by == "rule":
-                self.delete_award(award_id)
+        awards = [self.awards_by_id[award_id] for award_id in self._held.get(mentor, {}).values()]
+        going = [award.id for award in awards if award.changed_by == "rule"]
+        if going:
+            self._refuse("delete", mentor)
+        for award_id in going:
+            self.delete_award(award_id)
         self.events = [
             event
             for event in self.events
@@ -180,24 +284,28 @@ class MemorySink:
 
     def _decide(self, decision: Decision) -> bool:
         after, believed = decision.after, decision.believed
+        if reason := _refusal(decision):
+            raise _Refused("22P05", reason)
+        row = self.awards_by_id.get(after.id)
         if decision.kind == "granted":
             if after.badge_definition_id in self._held.get(after.peer_mentor_id, {}):
                 return False
+            self._refuse("award", after.badge_definition_id)
             self.put_award(msgspec.structs.replace(after, changed_by="rule"))
             if decision.evidence is not None:
                 self.evidence[after.id] = decision.evidence
         elif decision.kind == "withdrawn":
-            row = self.awards_by_id.get(after.id)
             if row is None or row.changed_by != "rule":
                 return False
+            self._refuse("delete", after.peer_mentor_id)
             self.delete_award(after.id)
             return True
         else:
-            row = self.awards_by_id.get(after.id)
-            if row is None or believed is None or not _same(row, believed):
+            if row is None or believed is None or not turns.is_believed(row, believed):
                 return False
             if _held_state(row) == _held_state(after):
                 return False
+            self._refuse("award", after.badge_definition_id)
             if row.tier != after.tier:
                 row.tier_earned_on = after.tier_earned_on
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
@@ -208,16 +316,6 @@ class MemorySink:
 
 def _held_state(award: Award) -> tuple[object, ...]:
     return award.tier, award.tier_earned_at, award.revoked_by
-
-
-def _same(row: Award, believed: Award) -> bool:
-    if believed.changed_in not in (None, row.changed_in):
-        return False
-    return (row.tier, row.revoked_by, row.changed_by) == (
-        believed.tier,
-        believed.revoked_by,
-        believed.changed_by,
-    )
 
 
 def _event(decision: Decision) -> Event:
@@ -243,6 +341,8 @@ def _refusal(decision: Decision) -> str:
     return ""
 
 
-def _stats_refusal(stats: Stats) -> bool:
+def _stats_refusal(stats: Stats) -> str:
+    if any("\x00" in name for name in stats.counts_by_type):
+        return "a type holds a NUL character"
     counts = (stats.activity_count, stats.active_days, stats.training_count)
-    return max(counts) > _INT4_MAX or any("\x00" in name for name in stats.counts_by_type)
+    return "a count is out of range" if max(counts) > _INT4_MAX else ""

@@ -1,8 +1,10 @@
-"""The statements of queries.sql by name: `QUERIES["position"]`."""
+"""The statements of this room's .sql files by name: `QUERIES["position"]`."""
 
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+
+FILES = ("queries.sql", "refused.sql")
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^ *-- include: (\w+)\n", re.MULTILINE)
@@ -25,5 +27,5 @@ def parse(text: str) -> dict[str, str]:
 
 
 QUERIES: Mapping[str, str] = parse(
-    files("badges.sinks").joinpath("queries.sql").read_text(encoding="utf-8")
+    "\n".join(files("badges.sinks").joinpath(name).read_text(encoding="utf-8") for name in FILES)
 )

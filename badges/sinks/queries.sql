@@ -38,9 +38,19 @@ SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_seq
 WHERE log_id = $2 AND partition = $3 AND next_offset = $4 AND turn = $6
     AND EXISTS (SELECT FROM badge_logs WHERE log_id = $2 AND state = 'live')
 
--- The mentors and definitions of a turn are locked in the statement that moves its position. The
--- snapshot is older than the locks: a transaction that it shows as over was over before we looked.
--- name: open_turn
+-- What `locked` found. The snapshot is older than the locks: a transaction that it shows as over was
+-- over before we looked.
+-- name: opened
+SELECT
+    EXISTS (SELECT FROM moved) AS moved,
+    pg_current_xact_id()::text AS xid,
+    pg_current_snapshot()::text AS snapshot,
+    ARRAY (SELECT id FROM locked WHERE kind = 'mentor') AS mentors,
+    ARRAY (SELECT id FROM locked WHERE kind = 'definition' ORDER BY id) AS definitions,
+    ARRAY (SELECT deleted_version FROM locked WHERE kind = 'definition' ORDER BY id) AS deletions,
+    ARRAY (SELECT id FROM locked WHERE kind = 'busy') AS busy;
+
+-- name: begin_turn
 WITH moved AS (
     -- include: move_position
     RETURNING turn_id
@@ -50,15 +60,22 @@ WITH moved AS (
     FROM moved, jsonb_to_recordset($1) AS r (kind text, id uuid, version int)
     ON CONFLICT DO NOTHING
 ), locked AS MATERIALIZED (
+
+-- The mentors and definitions of a turn are locked in the statement that moves its position.
+-- name: open_turn
+-- include: begin_turn
     SELECT * FROM badges_private.lock_for_awards($8, $9)
 )
-SELECT
-    EXISTS (SELECT FROM moved) AS moved,
-    pg_current_xact_id()::text AS xid,
-    pg_current_snapshot()::text AS snapshot,
-    ARRAY (SELECT id FROM locked WHERE kind = 'mentor') AS mentors,
-    ARRAY (SELECT id FROM locked WHERE kind = 'definition' ORDER BY id) AS definitions,
-    ARRAY (SELECT deleted_version FROM locked WHERE kind = 'definition' ORDER BY id) AS deletions;
+-- include: opened
+;
+
+-- The same, without waiting for who has locked them.
+-- name: open_turn_at_once
+-- include: begin_turn
+    SELECT * FROM badges_private.lock_at_once($8, $9)
+)
+-- include: opened
+;
 
 -- name: unfinished
 SELECT EXISTS (

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from badges.sinks.base import DeadLetter, Rejected, Turn
+from badges.sinks.base import DeadLetter, Departure, Rejected, Turn
 from badges.tables.decisions import Decision
+from badges.tables.types import Award
 
 is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 """Whether a text is an id as the log carries it."""
@@ -70,8 +71,51 @@ def transactions(turn: Turn) -> set[int]:
     return {*turn.xids, *(cause.xid for cause in causes if cause.xid is not None)}
 
 
+def once_written(
+    rows: Iterable[Award], waiting: Iterable[Decision | Departure]
+) -> dict[tuple[str, str], Award]:
+    """The awards, by mentor and definition, as they are once what waits is written to `rows`."""
+    held = {(row.peer_mentor_id, row.badge_definition_id): row for row in rows}
+    for item in waiting:
+        if isinstance(item, Departure):
+            held = {
+                pair: row
+                for pair, row in held.items()
+                if pair[0] != item.peer_mentor_id or row.changed_by != "rule"
+            }
+        else:
+            _write_once(held, item)
+    return held
+
+
+def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
+    after, believed = decision.after, decision.believed
+    pair = after.peer_mentor_id, after.badge_definition_id
+    row = held.get(pair)
+    if decision.kind == "granted":
+        held.setdefault(pair, after)
+    elif row is None or row.id != after.id:
+        return
+    elif decision.kind == "withdrawn":
+        if row.changed_by == "rule":
+            del held[pair]
+    elif believed is not None and is_believed(row, believed):
+        held[pair] = after
+
+
+def is_believed(row: Award, believed: Award) -> bool:
+    """Whether a row still is what the fold believes; a person was faster where it is not."""
+    if row.changed_in is not None and believed.changed_in not in (None, row.changed_in):
+        return False
+    return (row.tier, row.revoked_by, row.changed_by) == (
+        believed.tier,
+        believed.revoked_by,
+        believed.changed_by,
+    )
+
+
 def letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
-    """Make dead letters of refused decisions: the mentor's id as key, the decision as value."""
+    """Make dead letters of decisions: the mentor's id as key, the decision as value."""
     return [
         DeadLetter(
             log_id=item.decision.cause.log_id,

@@ -10,6 +10,7 @@ from badges.sinks.alerts import PARTITIONS, BreakKind
 from badges.sinks.base import Place
 from badges.sinks.pool import Connection, Executor
 from badges.streams import fingerprint
+from badges.streams.carrying import carry_over
 from badges.streams.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
@@ -251,7 +252,10 @@ async def close_older(connection: Connection, number: int) -> int:
 async def go_live(
     connection: Connection, log_id: str, start_lsn: int, starts: Sequence[int]
 ) -> None:
-    """Let workers decide from this generation, each partition from its start, turn 0."""
+    """Let workers decide from this generation, each partition from its start, turn 0.
+
+    What waits to be written waits on there.
+    """
     async with connection.transaction():
         await connection.execute(
             """
@@ -271,6 +275,7 @@ async def go_live(
             list(starts),
             start_lsn,
         )
+        await carry_over(connection, log_id, len(starts))
         # The partitions that these speak of are those of the generation that is over.
         await connection.execute(
             "UPDATE badge_alerts SET resolved_at = now() "

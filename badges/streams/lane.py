@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from badges.sinks.alerts import Alerts
+from badges.sinks.alerts import OpenAlerts
 from badges.sinks.base import (
     DeadLetter,
     Disconnected,
@@ -35,6 +35,7 @@ from badges.streams.recovery import BegunUnusable, Recovery
 from badges.streams.rule_versions import Versions
 from badges.streams.setting_aside import SettingAside
 from badges.streams.unusable import Outline
+from badges.streams.waiting import RefusedWrites, Stall
 from badges.telemetry import metrics
 
 Answer = TypeVar("Answer")
@@ -71,7 +72,7 @@ class Tools:
     recovery: Recovery
     gate: Gate
     agreement: Agreement
-    alerts: Alerts
+    alerts: OpenAlerts
 
 
 class Lane:
@@ -98,6 +99,8 @@ class Lane:
         """How long a record, at which offset, has waited for a version of what it names."""
         self._stood = True
         """Whether there may be an alert that this partition stands still: an earlier process's."""
+        self._stall = Stall(partition, tools.alerts)
+        self._refused = RefusedWrites(tools.sink, tools.alerts)
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -127,11 +130,14 @@ class Lane:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
         self._decided(state.next_offset)
         watch = Watch(self._tools.agreement, state)
+        self._refused = RefusedWrites(self._tools.sink, self._tools.alerts)
         await self._decide(state, ())
         while True:
             batch = await self._next_batch()
             if batch is None:
                 await self._decide_missed(state)
+                await self._tools.gate.passed()
+                await self._refused.try_again(state)
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
                     await self._tools.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
@@ -250,27 +256,33 @@ class Lane:
         with metrics.TURN_SECONDS.time():
             outcome = await self._until_available(lambda: self._tools.sink.write(turn))
         self._decided(turn.end)
+        await self._refused.after(outcome)
         _count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
 
     async def _until_available(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         for delay in delays():
             await self._tools.gate.passed()
+            began = asyncio.get_running_loop().time()
             try:
-                return await attempt()
+                answer = await attempt()
             except Unavailable as error:
                 if isinstance(error, Disconnected):
                     self._tools.gate.doubt()
                 metrics.RETRIES.inc()
                 self._log.warning("not available, trying again", error=str(error))
-                await asyncio.sleep(delay)
+                await asyncio.sleep(await self._stall.failed(error, began, delay))
+            else:
+                await self._stall.over()
+                return answer
         raise AssertionError("delays never end")
 
 
 def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
     metrics.TURNS.inc()
     metrics.RECORDS.inc(turn.end - turn.start)
-    metrics.AWARDS.inc(outcome.written)
+    metrics.AWARDS.inc(outcome.written + outcome.accepted)
+    metrics.REFUSED.inc(outcome.refused)
     metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
     metrics.DROPPED.labels("gone").inc(outcome.gone)
     metrics.DEAD_LETTERS.inc(len(letters) + len(outcome.rejected))

@@ -7,7 +7,7 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from badges.sinks.base import DeadLetter, Departure, Place, Position, RulePosition, Turn
+from badges.sinks.base import DeadLetter, Departure, Found, Place, Position, RulePosition, Turn
 from badges.streams.log import Message
 from badges.streams.order import StreamOrder
 from badges.streams.records import (
@@ -90,6 +90,17 @@ class Partition:
         """Put versions into effect before the next record, and decide every mentor by them."""
         self.put_into_effect(versions)
         self.decide(list(self.ledgers))
+
+    def hold(self, found: Iterable[Found]) -> None:
+        """Hold what waited as the generation went live, once the rows below `start` are folded."""
+        for each in found:
+            ledger = self.ledgers.get(each.award.peer_mentor_id)
+            if ledger is None:
+                continue
+            if each.gone:
+                ledger.drop_award(each.award.id)
+            else:
+                ledger.put_award(each.award)
 
     def put_into_effect(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record; `decide` every mentor before that."""

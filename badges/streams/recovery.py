@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Container, Sequence
 from functools import partial
 from itertools import groupby
+from typing import TypeAlias
 
 import structlog
 
@@ -23,6 +24,9 @@ from badges.streams.records import Record
 from badges.streams.rule_versions import Versions
 from badges.streams.tails import check_last
 from badges.streams.unusable import TABLE_NAMES, Outline
+
+Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
+"""Turn and offset of what took effect there."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,21 +76,31 @@ class Recovery:
         state.excused = excused if position.turn == 0 else TABLE_NAMES
         decided = await self._sink.last_decided(of.log_id, number)
         await self._versions.refresh()
+        found = await self._sink.found(state.log_id)
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
-        turns = deque((where, list(group)) for where, group in groupby(recorded, key=_where))
-        async for chunk in self._log.read(number, 0, position.next_offset):
-            folded = 0
-            while turns and turns[0][0][1] <= chunk[-1].offset:
-                end = bisect_left(chunk, turns[0][0][1], key=_offset)
-                await self._fold(state, chunk[folded:end])
-                await self._take_up(state, *turns.popleft())
-                folded = end
-            await self._fold(state, chunk[folded:])
+        turns: deque[Recorded] = deque(
+            (where, list(group)) for where, group in groupby(recorded, key=_where)
+        )
+        if found:
+            await self._read(state, turns, state.start)
+            state.hold(found)
+        await self._read(state, turns, position.next_offset)
         for turn in turns:
             await self._take_up(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
         return state
+
+    async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
+        """Fold the log up to an offset, with the turns that took effect below it."""
+        async for chunk in self._log.read(state.number, state.next_offset, end):
+            folded = 0
+            while turns and turns[0][0][1] <= chunk[-1].offset:
+                until = bisect_left(chunk, turns[0][0][1], key=_offset)
+                await self._fold(state, chunk[folded:until])
+                await self._take_up(state, *turns.popleft())
+                folded = until
+            await self._fold(state, chunk[folded:])
 
     async def _fold(self, state: Partition, messages: Sequence[Message]) -> None:
         stopped_at: Record | Outline | None = await in_spells(

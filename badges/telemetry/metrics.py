@@ -15,6 +15,7 @@ DROPPED = Counter(
     "Decisions not written: overtaken by a person, or about what was deleted meanwhile.",
     ["reason"],
 )
+REFUSED = Counter("badges_writes_refused", "What was decided and has to wait to be written.")
 DEAD_LETTERS = Counter("badges_dead_letters", "Input set aside in the dead-letter topic.")
 FENCED = Counter("badges_turns_fenced", "Turns refused because the position had moved.")
 RETRIES = Counter("badges_retries", "Attempts that failed because something was away.")

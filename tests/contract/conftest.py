@@ -9,7 +9,7 @@ import pytest
 
 from badges.console.schema.apply import migrate
 from badges.sinks.pool import Pool, create_pool
-from tests.contract.worlds import MemoryWorld, PostgresWorld, World
+from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
 from tests.stack import Stack
 
 ROLES = ("badges_worker", "badges_api", "badges_connect")
@@ -81,5 +81,6 @@ async def _migrate(url: str, stack: Stack) -> None:
     passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
     try:
         await migrate(connection, prefix="badges", role_passwords=passwords)
+        await connection.execute(TRIGGERS)
     finally:
         await connection.close()

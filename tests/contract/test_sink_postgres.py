@@ -1,13 +1,14 @@
 """What only the sink for Postgres can be asked: locks, visibility, refusals, rights and limits."""
 
 import asyncio
+from contextlib import suppress
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 import pytest
 
-from badges.sinks.base import Position, Unavailable
+from badges.sinks.base import Outcome, Position, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from badges.sinks.postgres import PostgresSink
@@ -109,11 +110,12 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     turn = build(log, mentor, definition)
+    sink = PostgresSink(world.worker, world.letters, refusal_patience=60)
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
         with pytest.raises(Unavailable, match="lock timeout"):
-            await world.sink.write(turn)
-    assert (await world.sink.write(turn)).gone == len(turn.decisions)
+            await sink.write(turn)
+    assert (await sink.write(turn)).gone == len(turn.decisions)
     assert await world.stats(mentor) is None
 
 
@@ -121,7 +123,7 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
 async def test_a_large_turn_is_written_in_parts(
     world: PostgresWorld, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr("badges.sinks.attempt.CHUNK", chunk)
+    monkeypatch.setattr("badges.sinks.waiting.CHUNK", chunk)
     monkeypatch.setattr("badges.sinks.postgres.CHUNK", chunk)
     log = await world.live_log()
     mentors = [await world.mentor() for _ in range(7)]
@@ -188,12 +190,16 @@ async def test_what_a_deferred_check_refuses_is_found_too(world: PostgresWorld) 
     ]
     try:
         outcome = await world.sink.write(log.turn(*decisions))
+        (waiting,) = await world.sink.waiting()
     finally:
         await world.owner.execute("DROP FUNCTION test_refuse CASCADE")
-    assert outcome.written == 3
-    (rejected,) = outcome.rejected
-    assert rejected.decision == decisions[1]
-    assert "no such tier" in rejected.reason
+    assert (outcome.written, outcome.refused) == (3, 1)
+    assert await world.waiting(mentors[1]) == [("granted", "P0001")]
+    assert waiting.message == "no such tier"
+    assert waiting.refused_by == "trigger refuses on badge_awards"
+    assert waiting.subject == waiting.refused_by
+    assert not await world.sink.retry(log.log_id, 0, Position(log.next_offset, log.number))
+    assert await world.rows(mentors[1]) == [decisions[1].after]
 
 
 async def test_a_missing_right_loses_nothing(world: PostgresWorld) -> None:
@@ -202,13 +208,131 @@ async def test_a_missing_right_loses_nothing(world: PostgresWorld) -> None:
     turn = with_grant(log, mentor, definition)
     await world.owner.execute("REVOKE INSERT ON badge_award_events FROM badges_worker")
     try:
-        with pytest.raises(Unavailable, match="permission denied"):
+        with pytest.raises(Unavailable, match="permission denied") as stalled:
             await world.sink.write(turn)
     finally:
         await world.owner.execute("GRANT INSERT ON badge_award_events TO badges_worker")
-    assert world.letters.letters == {}
+    assert stalled.value.sqlstate == "42501"
+    assert await world.waiting(mentor) == []
     await world.sink.write(turn)
     await assert_written_once(world, turn)
+
+
+async def test_many_that_are_refused_are_not_tried_one_by_one(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentors = [await world.mentor() for _ in range(100)]
+    refused, other = await world.definition(), await world.definition()
+    await world.refuse("award", refused)
+    decisions = [grant(log.cause(), m, d) for m in mentors for d in (refused, other)]
+    outcome = await world.sink.write(log.turn(*decisions))
+    assert (outcome.written, outcome.refused) == (100, 100)
+    (waiting,) = await world.sink.waiting()
+    assert waiting.count == 100
+    await world.accept("award", refused)
+    position = Position(log.next_offset, log.number)
+    assert not await world.sink.retry(log.log_id, 0, position)
+    assert all([len(await world.rows(mentor)) == 2 for mentor in mentors])
+
+
+@pytest.mark.parametrize("what", ["badge_definitions", "peer_mentors"])
+async def test_what_somebody_holds_locked_waits_and_the_rest_is_written(
+    world: PostgresWorld, what: str
+) -> None:
+    log = await world.live_log()
+    mentor, other = await world.mentor(), await world.mentor()
+    definition, another = await world.definition(), await world.definition()
+    locked = grant(log.cause(), mentor, definition)
+    free = grant(log.cause(), other, another)
+    async with world.owner.acquire() as idle, idle.transaction():
+        name = definition if what == "badge_definitions" else mentor
+        await idle.execute(f"SELECT FROM {what} WHERE id = $1 FOR UPDATE", name)
+        turn = log.turn(locked, free, stats=[stats_of(mentor), stats_of(other)])
+        outcome = await world.sink.write(turn)
+        assert outcome.written == 1
+        assert await world.rows(other) == [free.after]
+        assert await world.stats(other) == stats_of(other)
+        assert ("granted", "55P03") in await world.waiting(mentor)
+        assert {name in waiting.subject for waiting in await world.sink.waiting()} == {True}
+        assert (await world.sink.write(log.turn())).waits
+    position = Position(log.next_offset, log.number)
+    assert not await world.sink.retry(log.log_id, 0, position)
+    assert await world.rows(mentor) == [locked.after]
+    assert await world.stats(mentor) == stats_of(mentor)
+
+
+async def test_a_refused_turn_is_tried_whole_for_a_while(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    sink = PostgresSink(world.worker, world.letters, refusal_patience=0.2)
+    await world.refuse("award", definition)
+    turn = with_grant(log, mentor, definition)
+    with pytest.raises(Unavailable) as refused:
+        await sink.write(turn)
+    assert refused.value.sqlstate == "P0001"
+    assert await world.waiting(mentor) == []
+
+    async def written() -> Outcome | None:
+        with suppress(Unavailable):
+            return await sink.write(turn)
+        return None
+
+    outcome = await until(written, "the rest is written")
+    assert outcome.refused == 1
+    second = grant(log.cause(), await world.mentor(), definition)
+    assert (await sink.write(log.turn(second))).refused == 1  # known by now: at once
+    await world.accept("award", definition)
+    assert (await sink.write(log.turn())).accepted == 2
+
+
+async def test_what_is_refused_and_accepted_within_a_while_never_waits(
+    world: PostgresWorld,
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    sink = PostgresSink(world.worker, world.letters, refusal_patience=60)
+    await world.refuse("award", definition)
+    turn = with_grant(log, mentor, definition)
+    with pytest.raises(Unavailable, match="the application says no"):
+        await sink.write(turn)
+    await world.accept("award", definition)
+    assert not (await sink.write(turn)).waits
+    await assert_written_once(world, turn)
+
+
+async def test_another_sink_knows_what_waits(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.refuse("award", definition)
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+    successor = PostgresSink(world.worker, world.letters)
+    outcome = await successor.write(log.turn(stats=[stats_of(mentor)]))
+    assert outcome.waits
+    assert await successor.awards(log.log_id, 0, [mentor]) == [granted.after]
+    revoked = revoke(log.cause(), granted.after)
+    assert (await successor.write(log.turn(revoked))).refused == 1
+    await world.accept("award", definition)
+    assert not await successor.retry(log.log_id, 0, Position(log.next_offset, log.number))
+    assert await world.rows(mentor) == [revoked.after]
+    assert not (await world.sink.retry(log.log_id, 0, Position(log.next_offset, log.number)))
+
+
+async def test_the_message_names_what_is_no_trigger_too(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    check = "CONSTRAINT test_check CHECK (activity_count < 5) NOT VALID"
+    await world.owner.execute(f"ALTER TABLE peer_mentor_stats ADD {check}")
+    try:
+        turn = log.turn(grant(log.cause(), mentor, definition), stats=[stats_of(mentor, 7)])
+        outcome = await world.sink.write(turn)
+        (waiting,) = await world.sink.waiting()
+    finally:
+        await world.owner.execute("ALTER TABLE peer_mentor_stats DROP CONSTRAINT test_check")
+    assert (outcome.written, outcome.refused) == (1, 1)
+    assert waiting.subject == "constraint test_check on peer_mentor_stats"
+    assert waiting.sqlstate == "23514"
+    assert not await world.sink.retry(log.log_id, 0, Position(log.next_offset, log.number))
+    assert await world.stats(mentor) == stats_of(mentor, 7)
 
 
 async def test_too_many_connections_are_unavailable(

@@ -106,7 +106,7 @@ async def test_a_commit_whose_answer_is_lost_is_known_again(
     await sink.write(build(warm, await world.mentor(), definition))
     log = await world.live_log()
     turn = build(log, mentor, definition)
-    proxy.lose_answer_to((request_ or log.log_id).encode())
+    proxy.lose_answer_to((request_ or mentor).encode())
     with pytest.raises(Unavailable):
         await sink.write(turn)
     assert proxy.lost == 1

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.sinks.base import Departure, Outcome
+from badges.sinks.base import Departure, Outcome, Position
 from badges.tables.decisions import Decision
 from badges.tables.types import Award
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
-from tests.contract.worlds import MemoryWorld, PostgresWorld
+from tests.contract.worlds import MemoryWorld, PostgresWorld, What
 
 pytestmark = pytest.mark.anyio
 
 MENTORS, DEFINITIONS = 2, 2
+REFUSED: tuple[What, ...] = ("award", "stats", "delete")
 
 Choice = tuple[str, int, int, int]
 """What to do, with which mentor, which definition, and which of the awards there were."""
@@ -29,7 +30,9 @@ choices = st.tuples(
     st.integers(0, 5),
 )
 deeds = st.tuples(
-    st.sampled_from(("give", "take", "delete", "leave", "return", "depart")),
+    st.sampled_from(
+        ("give", "take", "delete", "leave", "return", "depart", "refuse", "accept", "retry")
+    ),
     st.integers(0, MENTORS - 1),
     st.integers(0, DEFINITIONS - 1),
     st.integers(0, 5),
@@ -50,6 +53,7 @@ class Story:
         self.known: list[Award] = []
         self.present: set[str] = set()
         self.departing: list[str] = []
+        self.refused: set[tuple[What, str]] = set()
 
     def decision(self, place: int, choice: Choice) -> Decision | None:
         """Make a decision, on whatever award there ever was: beliefs may be out of date."""
@@ -87,6 +91,11 @@ class Story:
             await self.world.mentor(mentor)
         elif what == "depart":
             self.departing.append(mentor)
+        elif what in ("refuse", "accept"):
+            await self._change_mind(what, REFUSED[which % 3], mentor, self.definitions[definition])
+        elif what == "retry":
+            position = Position(self.log.next_offset, self.log.number)
+            await self.world.sink.retry(self.log.log_id, 0, position)
         elif mentor in self.present:
             await self._touch_award(what, mentor, self.definitions[definition], which, new_id)
 
@@ -107,12 +116,25 @@ class Story:
         events = [sorted(await self.world.events(m), key=msgspec.json.encode) for m in self.mentors]
         stats = [await self.world.stats(mentor) for mentor in self.mentors]
         position = await self.world.sink.position(self.log.log_id, 0)
-        return [awards, events, stats, position, sorted(self.world.letters.letters)]
+        rows = [await self.world.rows(mentor) for mentor in self.mentors]
+        # The order in which it waits counts within an award, and shows in what is written.
+        waiting = [sorted(await self.world.waiting(mentor), key=str) for mentor in self.mentors]
+        return [awards, events, stats, position, rows, waiting]
+
+    async def _change_mind(self, does: str, what: What, mentor: str, definition: str) -> None:
+        """Refuse or accept, where that is something new."""
+        refused = what, definition if what == "award" else mentor
+        if does == "refuse" and refused not in self.refused:
+            self.refused.add(refused)
+            await self.world.refuse(*refused)
+        elif does == "accept" and refused in self.refused:
+            self.refused.discard(refused)
+            await self.world.accept(*refused)
 
     async def _touch_award(
         self, what: str, mentor: str, definition: str, which: int, new_id: str
     ) -> None:
-        held = await self.world.sink.awards(self.log.log_id, 0, [mentor])
+        held = await self.world.rows(mentor)
         if what == "give" and all(award.badge_definition_id != definition for award in held):
             self.known.append(await self.world.award_by_hand(mentor, definition, new_id))
         elif held and what == "take":
@@ -133,14 +155,13 @@ async def begin(world: MemoryWorld | PostgresWorld, log_id: str, ids: Sequence[s
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(told=turns_of_a_story)
 async def test_memory_and_postgres_agree(
     postgres_world: PostgresWorld, told: list[tuple[list[Choice], list[Choice]]]
 ) -> None:
     log_id, ids = str(uuid4()), [str(uuid4()) for _ in range(MENTORS + DEFINITIONS)]
-    postgres_world.letters.letters.clear()
     stories = [await begin(world, log_id, ids) for world in (MemoryWorld(), postgres_world)]
     for deeds_first, decided in told:
         for deed in deeds_first:
@@ -149,8 +170,7 @@ async def test_memory_and_postgres_agree(
                 await story.deed(deed, new_id)
         outcomes = [await story.write(decided) for story in stories]
         memory, postgres = (
-            (o.written, o.overtaken, o.gone, [r.decision.after for r in o.rejected])
-            for o in outcomes
+            (o.written, o.overtaken, o.gone, o.refused, o.accepted, o.waits) for o in outcomes
         )
         assert memory == postgres
         assert await stories[0].state() == await stories[1].state()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import uuid4
 
 import asyncpg
@@ -13,11 +13,48 @@ from badges.sinks.dead_letters import MemoryDeadLetters
 from badges.sinks.memory import Event, MemorySink
 from badges.sinks.pool import Pool
 from badges.sinks.postgres import PostgresSink
+from badges.sinks.queries import QUERIES
+from badges.sinks.rows import award_of
+from badges.sinks.waiting import columns
 from badges.tables.types import Award, Stats
 from tests.contract.builders import EARNED, EARNED_ON, Log
 
+What: TypeAlias = Literal["award", "stats", "delete"]
+"""Awards of a definition, statistics of a mentor, or that awards of a mentor are deleted."""
+
 EPOCH = 719_163
 """The ordinal of 1970-01-01."""
+
+
+TRIGGERS = """
+CREATE TABLE test_refusals (what text, name uuid, sqlstate text, PRIMARY KEY (what, name));
+
+CREATE FUNCTION test_refuses() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    code text;
+BEGIN
+    IF session_user <> 'badges_worker' THEN
+        RETURN NULL;
+    END IF;
+    SELECT r.sqlstate INTO code FROM public.test_refusals r
+    WHERE CASE
+        WHEN TG_OP = 'DELETE' THEN (r.what, r.name) = ('delete', OLD.peer_mentor_id)
+        WHEN TG_ARGV[0] = 'stats' THEN (r.what, r.name) = ('stats', NEW.peer_mentor_id)
+        ELSE (r.what, r.name::text) = ('award', to_jsonb(NEW) ->> 'badge_definition_id') END;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the application says no' USING ERRCODE = code;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER test_refuses_awards AFTER INSERT OR UPDATE OR DELETE ON badge_awards
+    FOR EACH ROW EXECUTE FUNCTION test_refuses('award');
+
+CREATE TRIGGER test_refuses_stats AFTER INSERT OR UPDATE ON peer_mentor_stats
+    FOR EACH ROW EXECUTE FUNCTION test_refuses('stats');
+"""
+"""What an application may do: refuse what is listed in test_refusals, if the worker writes it."""
 
 
 class Letters(MemoryDeadLetters):
@@ -69,6 +106,20 @@ class World(Protocol):
 
     async def stats(self, mentor: str) -> Stats | None: ...
 
+    async def rows(self, mentor: str) -> Sequence[Award]:
+        """What badge_awards has, by definition; `Sink.awards` adds what waits."""
+        ...
+
+    async def refuse(self, what: What, name: str, sqlstate: str = "P0001") -> None:
+        """Let a trigger of the application refuse what the worker writes there."""
+        ...
+
+    async def accept(self, what: What, name: str) -> None: ...
+
+    async def waiting(self, mentor: str) -> Sequence[tuple[str, str | None]]:
+        """Kind and SQLSTATE of what waits about a mentor, in its order."""
+        ...
+
     async def evidence(self, award_id: str) -> Mapping[str, Any]: ...
 
 
@@ -77,7 +128,7 @@ class MemoryWorld:
 
     def __init__(self) -> None:
         self.letters = Letters()
-        self.memory = MemorySink(self.letters)
+        self.memory = MemorySink()
 
     @property
     def sink(self) -> Sink:
@@ -138,6 +189,23 @@ class MemoryWorld:
     async def stats(self, mentor: str) -> Stats | None:
         return self.memory.stats.get(mentor)
 
+    async def rows(self, mentor: str) -> Sequence[Award]:
+        held = [row for row in self.memory.awards_by_id.values() if row.peer_mentor_id == mentor]
+        return sorted(held, key=lambda row: row.badge_definition_id)
+
+    async def refuse(self, what: What, name: str, sqlstate: str = "P0001") -> None:
+        self.memory.refusing[what, name] = sqlstate
+
+    async def accept(self, what: What, name: str) -> None:
+        self.memory.refusing.pop((what, name), None)
+
+    async def waiting(self, mentor: str) -> Sequence[tuple[str, str | None]]:
+        return [
+            (columns(row.item)[0], row.refusal.sqlstate if row.refusal else None)
+            for row in self.memory.queue.rows
+            if columns(row.item)[1] == mentor
+        ]
+
     async def evidence(self, award_id: str) -> Mapping[str, Any]:
         return self.memory.evidence[award_id]
 
@@ -149,8 +217,9 @@ class PostgresWorld:
         self.owner = owner
         self.worker = worker
         self.letters = Letters()
-        self.postgres = PostgresSink(worker, self.letters, patience=2)
+        self.postgres = PostgresSink(worker, self.letters, patience=2, refusal_patience=0)
         self._organization = organization
+        self._is_new = True
 
     @property
     def sink(self) -> Sink:
@@ -159,6 +228,9 @@ class PostgresWorld:
     async def live_log(
         self, next_offset: int = 0, number: int = 0, *, log_id: str | None = None
     ) -> Log:
+        if self._is_new:  # what other tests have left
+            await self.owner.execute("DELETE FROM badge_refused_writes; DELETE FROM test_refusals")
+            self._is_new = False
         log = Log(log_id or str(uuid4()), next_offset, number)
         await self.owner.execute(
             """
@@ -251,6 +323,26 @@ class PostgresWorld:
             "SELECT * FROM peer_mentor_stats WHERE peer_mentor_id = $1", mentor
         )
         return _stats(row) if row else None
+
+    async def rows(self, mentor: str) -> Sequence[Award]:
+        return [award_of(row) for row in await self.owner.fetch(QUERIES["awards"], [mentor])]
+
+    async def refuse(self, what: What, name: str, sqlstate: str = "P0001") -> None:
+        await self.owner.execute(
+            "INSERT INTO test_refusals VALUES ($1, $2, $3)", what, name, sqlstate
+        )
+
+    async def accept(self, what: What, name: str) -> None:
+        await self.owner.execute(
+            "DELETE FROM test_refusals WHERE (what, name) = ($1, $2::uuid)", what, name
+        )
+
+    async def waiting(self, mentor: str) -> Sequence[tuple[str, str | None]]:
+        rows = await self.owner.fetch(
+            "SELECT kind, sqlstate FROM badge_refused_writes WHERE peer_mentor_id = $1 ORDER BY id",
+            mentor,
+        )
+        return [(row["kind"], row["sqlstate"]) for row in rows]
 
     async def evidence(self, award_id: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = await self.owner.fetchval(

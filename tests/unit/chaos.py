@@ -6,6 +6,7 @@ The lane, its recovery and the partition are the real ones. Time is skipped, not
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -15,10 +16,13 @@ from badges.console.proof.log_reading import Raw
 from badges.console.proof.recorded import TakenUp
 from badges.console.proof.reference import Reference
 from badges.console.proof.retelling import retell
+from badges.console.proof.waiting import Held
 from badges.sinks.alerts import MemoryAlerts
-from badges.sinks.base import Outcome, Turn, Unavailable
+from badges.sinks.base import Found, Outcome, Position, Turn, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.memory import MemorySink
+from badges.sinks.failures import Refusal
+from badges.sinks.memory import MemorySink, Refusing
+from badges.sinks.memory_queue import Row
 from badges.streams.agreement import Agreement
 from badges.streams.column_types import MemoryColumnTypes, WrongType
 from badges.streams.errors import LogBroken
@@ -29,6 +33,7 @@ from badges.streams.records import UNAVAILABLE
 from badges.streams.recovery import Recovery
 from badges.streams.rule_versions import Versions
 from badges.streams.setting_aside import SettingAside
+from badges.tables.decisions import Cause, Decision
 from badges.tables.periods import day_number
 from badges.tables.types import (
     Activity,
@@ -75,8 +80,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 class UnreliableSink(MemorySink):
     """A memory sink that fails now and then, before a turn is written or just after."""
 
-    def __init__(self, random: Random, dead_letters: MemoryDeadLetters) -> None:
-        super().__init__(dead_letters)
+    def __init__(self, random: Random) -> None:
+        super().__init__()
         self._random = random
 
     async def write(self, turn: Turn) -> Outcome:
@@ -88,6 +93,12 @@ class UnreliableSink(MemorySink):
         if fate > 0.95:
             raise Unavailable("the connection broke after the commit")
         return outcome
+
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        await asyncio.sleep(0)
+        if self._random.random() < 0.2:
+            raise Unavailable("the connection broke before the commit")
+        return await super().retry(log_id, partition, position)
 
 
 def as_stored(award: Award) -> Award:
@@ -109,10 +120,14 @@ class NoWal:
 class World:
     """One partition's database and log, with a lane or two that follow it."""
 
-    def __init__(self, seed: int, *, unusable: float = 0.0) -> None:
-        """So many of the rows of activities, completions and pauses say what nobody can use."""
+    def __init__(self, seed: int, *, unusable: float = 0.0, refusing: float = 0.0) -> None:
+        """So many of the rows of activities, completions and pauses say what nobody can use.
+
+        As often as `refusing` says, an application begins to refuse something, or accepts it again.
+        """
         self.random = Random(seed)
         self._unusable = unusable
+        self._refusing = refusing
         self._texts: dict[tuple[type, str], str] = {}
         """The type or course that the log has of a row."""
         self.log = MemoryLog()
@@ -121,7 +136,7 @@ class World:
         self.letters = MemoryDeadLetters()
         self.alerts = MemoryAlerts()
         self.types = MemoryColumnTypes()
-        self.sink = UnreliableSink(self.random, self.letters)
+        self.sink = UnreliableSink(self.random)
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
         self.start = 0
@@ -136,6 +151,8 @@ class World:
             self._happen(happening, before_start=True)
         self.start = len(self.log.records[0])
         self.sink.set_position(LOG, 0, self.start)
+        if self._refusing:
+            self._carry_over()
         gate, tools = self._tools()
         watching = asyncio.create_task(gate.watch())
         self._begin(tools)
@@ -143,7 +160,10 @@ class World:
             self._happen(happening)
             if self.random.random() < self._unusable:
                 self._change_a_type()
+            if self.random.random() < self._refusing:
+                self._refuse_or_accept()
             await self._something_else(tools)
+        self.sink.refusing.clear()
         self.types.wrong_now.clear()
         await self._settle(tools)
         for _, task in self._lanes:
@@ -157,7 +177,8 @@ class World:
             for _, _, turn, offset, position in self.sink._rule_positions
         ]
         records = [Raw(record.offset, record.value or b"") for record in self.log.records[0]]
-        mentors = retell(LOG, 0, self.start, records, taken, self.all_versions)
+        held = [Held(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
+        mentors = retell(LOG, 0, self.start, records, taken, self.all_versions, held)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:
@@ -184,6 +205,38 @@ class World:
             alerts=self.alerts,
         )
         return gate, tools
+
+    def _refuse_or_accept(self) -> None:
+        """Let a trigger refuse something, or accept all that one has refused."""
+        if self.sink.refusing and self.random.random() < 0.3:
+            self.sink.refusing.clear()
+            return
+        definitions = [id_ for kind, id_ in self.all_versions if kind == "definition"]
+        choices: list[Refusing] = [("award", id_) for id_ in definitions]
+        choices += [("stats", MENTOR), ("delete", MENTOR)]
+        self.sink.refusing[self.random.choice(choices)] = "P0001"
+
+    def _carry_over(self) -> None:
+        """An award waits from the generation before, if there is one that it can be of."""
+        definitions = [
+            versions[-1]
+            for (kind, _), versions in self.all_versions.items()
+            if kind == "definition" and not getattr(versions[-1], "deleted", False)
+        ]
+        if not definitions or (Mentor, MENTOR) not in self.rows:
+            return
+        definition = self.random.choice(definitions)
+        if self._awards_of(definition.id):
+            return
+        earned = datetime(2025, 1, 5, tzinfo=UTC)
+        award = Award(
+            "carried", MENTOR, definition.id, earned, definition.version, earned_on=20_093
+        )
+        granted = Decision("granted", Cause("before", 0, 7), None, award, definition.version, {})
+        waits = Row((LOG, 0), granted, Refusal("P0001", "no"), earned)
+        self.sink.queue.rows.append(waits)
+        self.sink.refusing["award", definition.id] = "P0001"
+        self.sink.found_by_log[LOG] = [Found(msgspec.structs.replace(award))]
 
     def _change_a_type(self) -> None:
         """Change a column's type, or change all of them back."""

@@ -1,6 +1,7 @@
 """Lanes in a world of crashes, zombies, retries and odd batches end where the contract says."""
 
 import os
+from collections import Counter
 
 import msgspec.structs
 import pytest
@@ -60,3 +61,29 @@ def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
         assert told == {letter.table for letter in world.letters.letters.values()}
 
     run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_what_an_application_refuses_for_a_while_is_written_at_last(seed: int) -> None:
+    async def story() -> None:
+        world = World(seed, refusing=0.2)
+        await live(world)
+        assert world.sink.queue.rows == []
+        granted = Counter(e.badge_award_id for e in world.sink.events if e.kind == "granted")
+        rules = {name for name in world.sink.awards_by_id if not name.startswith("hand-")}
+        assert {award: granted[award] for award in rules} == dict.fromkeys(rules, 1)
+        assert {alert.kind for alert in world.alerts.alerts} <= {"write_refused"}
+        assert all(alert.resolved_at for alert in world.alerts.alerts)
+
+    run(story())
+
+
+def test_the_stories_hold_writes_that_are_refused() -> None:
+    async def story(world: World) -> None:
+        await world.live(60)
+
+    worlds = [World(seed, refusing=0.2) for seed in range(20)]
+    for world in worlds:
+        run(story(world))
+    assert sum(bool(world.alerts.alerts) for world in worlds) > 10
+    assert sum(bool(world.sink.found_by_log) for world in worlds) > 3

@@ -6,10 +6,10 @@ import asyncpg
 import pytest
 
 from badges.sinks.base import Departure, Turn, Unavailable
-from badges.sinks.failures import Refused, translated
+from badges.sinks.failures import Refusal, Refused, refusal_of, translated
 from badges.sinks.queries import QUERIES, parse
 from badges.sinks.snapshots import unfinished
-from badges.sinks.turns import outdated, transactions, waves
+from badges.sinks.turns import once_written, outdated, transactions, waves
 from tests.contract.builders import Log, grant, promote, revoke
 
 EPOCH = 2**32
@@ -106,6 +106,76 @@ def test_errors_that_blame_the_data(error: type[asyncpg.PostgresError]) -> None:
 def test_errors_after_which_the_turn_is_tried_again(error: type[Exception]) -> None:
     with pytest.raises(Unavailable), translated():
         raise error("no")
+
+
+def raised(error: type[asyncpg.PostgresError], **fields: str) -> asyncpg.PostgresError:
+    """An error as it comes from the server."""
+    made = error("no")
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+TRIGGER = (
+    "PL/pgSQL function public.app_says_no() line 3 at RAISE\n"
+    'SQL statement "INSERT INTO public.badge_awards AS a (id) SELECT g.id"\n'
+    'SQL function "grant_awards" statement 1'
+)
+
+
+@pytest.mark.parametrize(
+    ("context", "by"),
+    [
+        (TRIGGER, "public.app_says_no()"),
+        (
+            'PL/pgSQL-Funktion app."Sagt nein"(integer) Zeile 3 bei RAISE',
+            'app."Sagt nein"(integer)',
+        ),
+        ('PL/Python function "app_says_no"', "app_says_no"),
+        ("PL/pgSQL function badges_private.stamp_award() line 9 at RAISE", None),
+        ('SQL statement "SELECT app(1)"', None),
+        ("", None),
+    ],
+)
+def test_a_refusal_names_the_function_that_is_not_ours(context: str, by: str | None) -> None:
+    refusal = refusal_of(raised(asyncpg.UndefinedFunctionError, context=context))
+    assert refusal == Refusal("42883", "no", by, of_rows=by is not None)
+
+
+def test_a_refusal_names_a_constraint() -> None:
+    error = raised(asyncpg.CheckViolationError, constraint_name="short", table_name="badge_awards")
+    assert refusal_of(error) == Refusal("23514", "no", "constraint short on badge_awards")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.SerializationError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.DiskFullError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.AdminShutdownError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+    ],
+)
+def test_trouble_of_the_server_refuses_no_row(error: type[asyncpg.PostgresError]) -> None:
+    assert refusal_of(raised(error, context=TRIGGER)) is None
+
+
+def test_an_award_is_as_it_will_be_once_what_waits_is_written() -> None:
+    log = Log("log")
+    granted = grant(log.cause(0), "m", "d", tier="a")
+    promoted = promote(log.cause(1), granted.after, "b")
+    revoked = revoke(log.cause(2), promoted.after)
+    pair = "m", "d"
+    assert once_written([], [granted, promoted, revoked]) == {pair: revoked.after}
+    assert once_written([granted.after], [promoted]) == {pair: promoted.after}
+    assert once_written([granted.after], [Departure("m", log.cause())]) == {}
+    theirs = grant(log.cause(9), "m", "d").after
+    theirs.changed_by = "anna"
+    assert once_written([theirs], [granted, promoted]) == {pair: theirs}
+    assert once_written([theirs], [Departure("m", log.cause())]) == {pair: theirs}
 
 
 def test_waves_keep_the_order_of_each_award() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from badges.console.problems import Problem
+from badges.console.proof import waiting
 from badges.console.proof.reading import number
+from badges.console.proof.waiting import Held, Waiting
 from badges.sinks.pool import Connection, Executor
 from badges.streams import generations, rule_versions
 from badges.streams.generations import Generation
@@ -74,6 +76,8 @@ class Recorded:
     awards: Sequence[Award]
     events: Sequence[AwardEvent]
     stats: Sequence[Stats]
+    held: Sequence[Held] = ()
+    waiting: Sequence[Waiting] = ()
 
     def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
         """Partitions that are not decided up to these ends, or lack a version saved by now."""
@@ -104,6 +108,8 @@ async def read(connection: Connection) -> Recorded:
             awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
             events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
             stats=[_stats(dict(row)) for row in await connection.fetch(_STATS)],
+            held=await waiting.read_held(connection, log.log_id),
+            waiting=await waiting.read(connection, log.log_id),
         )
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from badges.console.proof.log_reading import Lost, Raw, events, is_output
 from badges.console.proof.recorded import TakenUp
 from badges.console.proof.reference import Reference
+from badges.console.proof.waiting import Held
 from badges.streams.records import (
     UNAVAILABLE,
     ActivityRecord,
@@ -20,6 +21,7 @@ from badges.streams.records import (
 )
 from badges.tables.decisions import Cause
 from badges.tables.types import (
+    Award,
     RuleKey,
     Taken,
     Version,
@@ -39,8 +41,12 @@ def retell(
     records: Sequence[Raw],
     taken_up: Iterable[TakenUp],
     versions: Mapping[RuleKey, Sequence[Version]],
+    held: Sequence[Held] = (),
 ) -> dict[str, Reference]:
-    """What the reference makes of one partition: by mentor, as after its last record."""
+    """What the reference makes of one partition: by mentor, as after its last record.
+
+    `held` are the awards that waited to be written when the log began: found like all that were.
+    """
     story = _Story(log_id, partition, start)
     turns = iter(
         [
@@ -50,10 +56,14 @@ def retell(
     )
     coming = next(turns, None)
     for offset, record in events(records, start):
+        if offset >= start:
+            story.hold(held)
+            held = ()
         while coming and coming[1] <= offset:
             story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
             coming = next(turns, None)
         story.tell(offset, record)
+    story.hold(held)
     while coming:
         story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
         coming = next(turns, None)
@@ -85,6 +95,15 @@ class _Story:
         self._log_id = log_id
         self._partition = partition
         self._start = start
+
+    def hold(self, held: Iterable[Held]) -> None:
+        """Awards as they will be, instead of what the snapshot has of them."""
+        for each in held:
+            reference = self.mentors.get(each.award.peer_mentor_id)
+            if reference is not None:
+                reference.lost(Award, each.award.id)
+                if not each.gone:
+                    reference.found(each.award)
 
     def take_up(self, turn: int, offset: int, versions: Iterable[Version]) -> None:
         """Versions take effect together, for every mentor there is, and for those to come."""

@@ -15,6 +15,7 @@ from badges.console.proof.log_reading import Raw
 from badges.console.proof.recorded import AwardEvent, Recorded
 from badges.console.proof.reference import Reference
 from badges.console.proof.retelling import retell
+from badges.console.proof.waiting import awards_then, stats_then
 from badges.sinks.pool import Connection
 from badges.streams.kafka import KafkaAccess
 from badges.tables.types import Award, Mentor, Stats
@@ -102,13 +103,14 @@ def expected(found: Recorded, partition: int, records: Sequence[Raw]) -> dict[st
         [raw for raw in records if raw.offset < found.next_offsets[partition]],
         [taken for taken in found.taken_up if taken.partition == partition],
         found.versions,
+        found.held,
     )
 
 
 def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Difference]:
-    """Everything in which the tables differ from the reference."""
-    yield from _compare_awards(found.awards, mentors)
-    yield from _compare_stats(found.stats, mentors)
+    """Everything in which the tables differ from the reference, once what waits is written."""
+    yield from _compare_awards(awards_then(found.awards, found.waiting), mentors)
+    yield from _compare_stats(stats_then(found.stats, found.waiting), mentors)
     yield from _compare_events(found.awards, found.events)
 
 

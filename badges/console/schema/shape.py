@@ -40,16 +40,21 @@ RESULT = (
     "badge_logs: log_id text!, generation integer!, topic text!, slot text!, connector text!, "
     "partitions integer!, system_identifier text!, timeline integer!, state text!, "
     "start_lsn pg_lsn, starts bigint[], reason text, created_at timestamptz!, "
-    "live_at timestamptz, closed_at timestamptz, kept boolean!, columns jsonb, fingerprint jsonb",
+    "live_at timestamptz, closed_at timestamptz, kept boolean!, columns jsonb, fingerprint jsonb, "
+    "found json",
     "badge_log_positions: log_id text!, partition integer!, next_offset bigint!, turn bigint!, "
     "turn_id uuid, last_offset bigint, last_sequence text, highest_end bigint",
     "badge_rule_positions: kind text!, id uuid!, version integer!, log_id text!, "
     "partition integer!, turn bigint!, offset bigint!",
+    "badge_refused_writes: id bigint!, log_id text!, partition integer!, kind text!, "
+    "peer_mentor_id uuid!, badge_definition_id uuid, badge_award_id uuid, decision json!, "
+    "sqlstate text, message text!, refused_by text, since timestamptz!, tries integer!, "
+    "last_at timestamptz!",
     "badge_alerts: id bigint!, kind text!, at timestamptz!, detail jsonb!, resolved_at timestamptz",
     "badge_heartbeats: id integer!, at timestamptz!",
 )
 
-ADDED_COLUMNS = ("badge_awards",)
+ADDED_COLUMNS = ("badge_awards", "badge_logs")
 """Result tables that may be older than this project: missing columns are added."""
 
 

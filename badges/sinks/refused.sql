@@ -1,0 +1,120 @@
+-- The statements about badge_refused_writes, in the form of queries.sql. Of every partition's, $1 is
+-- the log's id and $2 the partition.
+
+-- name: waits
+SELECT EXISTS (SELECT FROM badge_refused_writes WHERE log_id = $1 AND partition = $2);
+
+-- name: reasons
+SELECT DISTINCT sqlstate, refused_by FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND sqlstate IS NOT NULL;
+
+-- A retry without a turn is fenced like one: whoever moves the position meanwhile waits for us.
+-- name: hold_position
+SELECT true FROM badge_log_positions p
+WHERE p.log_id = $1 AND p.partition = $2 AND p.next_offset = $3 AND p.turn = $4
+    AND EXISTS (SELECT FROM badge_logs l WHERE l.log_id = $1 AND l.state = 'live')
+FOR UPDATE OF p;
+
+-- What may be tried, longest untried first: nothing of the same award waits before it, nor the
+-- departure of its mentor. $3 have been tried already.
+-- name: heads
+SELECT w.id, w.kind, w.decision::text AS decision
+FROM badge_refused_writes w
+WHERE w.log_id = $1 AND w.partition = $2 AND w.id <> ALL ($3)
+    AND NOT EXISTS (
+        SELECT FROM badge_refused_writes e
+        WHERE e.log_id = $1 AND e.partition = $2 AND e.peer_mentor_id = w.peer_mentor_id
+            AND e.id < w.id
+            AND (e.kind = 'departed'
+                 OR e.badge_definition_id IS NOT DISTINCT FROM w.badge_definition_id))
+ORDER BY w.last_at, w.id
+LIMIT $4;
+
+-- name: lock_at_once
+SELECT kind, id::text AS id, deleted_version FROM badges_private.lock_at_once($1, $2);
+
+-- Of these mentors and definitions the pairs that have an award: a row of other id is in the way.
+-- name: held_already
+SELECT a.id::text AS id, a.peer_mentor_id::text AS mentor, a.badge_definition_id::text AS definition
+FROM badge_awards a
+JOIN unnest($1::uuid[], $2::uuid[]) AS w (mentor, definition)
+    ON (a.peer_mentor_id, a.badge_definition_id) = (w.mentor, w.definition);
+
+-- name: forget_waiting
+DELETE FROM badge_refused_writes WHERE id = ANY ($1);
+
+-- name: note_refused
+UPDATE badge_refused_writes w
+SET tries = w.tries + 1, last_at = clock_timestamp(), sqlstate = r.sqlstate, message = r.message,
+    refused_by = r.refused_by
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+    AS r (id, sqlstate, message, refused_by)
+WHERE w.id = r.id;
+
+-- name: forget_departing
+DELETE FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3);
+
+-- name: replace_stats
+DELETE FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND kind = 'stats' AND peer_mentor_id = ANY ($3)
+RETURNING peer_mentor_id::text AS mentor, since, tries;
+
+-- What has to queue: further changes of these awards (definition null: all about the mentor).
+-- name: queues
+SELECT DISTINCT peer_mentor_id::text AS mentor, badge_definition_id::text AS definition
+FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND kind <> 'stats' AND peer_mentor_id = ANY ($3);
+
+-- name: set_aside
+INSERT INTO badge_refused_writes (
+    log_id, partition, kind, peer_mentor_id, badge_definition_id, badge_award_id, decision, sqlstate,
+    message, refused_by, since, tries, last_at)
+SELECT $1, $2, w.kind, w.mentor, w.definition, w.award, w.decision::json, w.sqlstate, w.message,
+    w.refused_by, coalesce(w.since, now()), w.tries, clock_timestamp()
+FROM unnest($3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::timestamptz[], $12::int[]) WITH ORDINALITY
+    AS w (kind, mentor, definition, award, decision, sqlstate, message, refused_by, since, tries,
+          place)
+ORDER BY w.place;
+
+-- name: waiting_decisions
+SELECT kind, decision::text AS decision FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3) AND kind <> 'stats'
+ORDER BY id;
+
+-- Why anything waits, in whichever partition: a row for each subject of an alert.
+-- name: refusals
+SELECT w.subject, max(w.sqlstate) AS sqlstate, max(w.message) AS message,
+    max(w.refused_by) AS refused_by, max(w.badge_definition_id::text) AS badge_definition_id,
+    count(*) AS count, min(w.since) AS since
+FROM (
+    SELECT coalesce(refused_by, badge_definition_id::text,
+                    CASE kind WHEN 'stats' THEN 'peer_mentor_stats' ELSE 'badge_awards' END)
+           AS subject, *
+    FROM badge_refused_writes WHERE sqlstate IS NOT NULL
+) AS w
+GROUP BY w.subject ORDER BY w.subject;
+
+-- name: triggers_of
+SELECT string_agg(DISTINCT format('trigger %I on %s', t.tgname, t.tgrelid::regclass), ', ')
+FROM pg_trigger t WHERE t.tgfoid = to_regprocedure($1) AND NOT t.tgisinternal;
+
+-- name: found
+SELECT found::text FROM badge_logs WHERE log_id = $1;
+
+-- name: open_waits
+SELECT id, kind, peer_mentor_id::text AS mentor, decision::text AS decision
+FROM badge_refused_writes ORDER BY id FOR UPDATE;
+
+-- name: carry_over
+UPDATE badge_refused_writes w SET log_id = $1, partition = p.partition, tries = 0
+FROM unnest($2::uuid[], $3::int[]) AS p (mentor, partition)
+WHERE w.peer_mentor_id = p.mentor;
+
+-- name: forget_gone
+DELETE FROM badge_refused_writes w
+WHERE NOT EXISTS (SELECT FROM peer_mentors m WHERE m.id = w.peer_mentor_id);
+
+-- name: note_found
+UPDATE badge_logs SET found = $2::text::json WHERE log_id = $1;
