@@ -98,23 +98,27 @@ class OpenAlerts(Alerts, Protocol):
 
 
 class PostgresAlerts:
-    """Alerts in badge_alerts. What cannot be written now is logged, and tried at the next call."""
+    """Alerts in badge_alerts. What cannot be written now is logged, and tried at the next call.
+
+    An alert that is over by then is written all the same, and closed: a webhook hangs on it.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._unwritten: dict[tuple[AlertKind, str], Mapping[str, object] | None] = {}
+        self._unwritten: dict[tuple[AlertKind, str], list[Mapping[str, object] | None]] = {}
+        """What is to be done about each kind and subject, in its order; None closes."""
         self._in_order = asyncio.Lock()
 
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
         """Open an alert; does nothing while one of that kind and subject is open."""
-        self._unwritten[kind, subject] = detail
+        self._add(kind, subject, detail)
         await self._write()
 
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         """Close the open alert of that kind and subject, if there is one."""
-        self._unwritten[kind, subject] = None
+        self._add(kind, subject, None)
         await self._write()
 
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
@@ -127,18 +131,29 @@ class PostgresAlerts:
         async with self._in_order:
             await self._write_all()
 
+    def _add(self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None) -> None:
+        """Note what is to be done: one opening, and what it is between, says as much as many."""
+        steps = self._unwritten.setdefault((kind, subject), [])
+        if not steps or (steps[-1] is None) != (detail is None):
+            steps.append(detail)
+        del steps[:-3]
+
     async def _write_all(self) -> None:
-        for (kind, subject), detail in list(self._unwritten.items()):
-            try:
-                with translated():
-                    await self._write_one(kind, subject, detail)
-            except Unavailable as error:
-                log.error("alert not written yet", kind=kind, detail=detail, error=str(error))
-                return
-            except Refused as error:
-                log.error("alert refused", kind=kind, detail=detail, error=str(error))
-            if self._unwritten.get((kind, subject)) is detail:
-                del self._unwritten[kind, subject]
+        for key, steps in list(self._unwritten.items()):
+            while steps:
+                detail = steps[0]
+                try:
+                    with translated():
+                        await self._write_one(*key, detail)
+                except Unavailable as error:
+                    log.error("alert not written yet", kind=key[0], detail=detail, error=str(error))
+                    return
+                except Refused as error:
+                    log.error("alert refused", kind=key[0], detail=detail, error=str(error))
+                if steps and steps[0] is detail:
+                    del steps[0]
+            if not self._unwritten.get(key):
+                self._unwritten.pop(key, None)
 
     async def _write_one(
         self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None

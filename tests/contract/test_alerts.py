@@ -128,6 +128,20 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
     assert row["detail"] == {"n": 1}
 
 
+async def test_what_is_over_before_it_could_be_written_is_written_all_the_same(
+    owner: Pool, own_pool: Pool, kind: AlertKind
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        for n in range(5):
+            await alerts.raise_alert(kind, {"n": n})
+            await alerts.resolve(kind)
+    await alerts.resolve("partition_failed")
+    rows = await owner.fetch("SELECT detail, resolved_at FROM badge_alerts WHERE kind = $1", kind)
+    assert [(row["detail"], row["resolved_at"] is not None) for row in rows] == [({"n": 4}, True)]
+
+
 async def test_a_detail_may_hold_what_json_does_not_know(
     owner: Pool, worker: Pool, kind: AlertKind
 ) -> None:
@@ -142,6 +156,6 @@ async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: AlertKi
     with pytest.raises(Unavailable):
         await alerts.opened(kind)
     await alerts.raise_alert(kind, {"n": 1})
-    assert alerts._unwritten == {(kind, ""): {"n": 1}}
+    assert alerts._unwritten == {(kind, ""): [{"n": 1}]}
     await alerts.resolve("partition_failed", subject="3")
-    assert alerts._unwritten == {(kind, ""): {"n": 1}, ("partition_failed", "3"): None}
+    assert alerts._unwritten == {(kind, ""): [{"n": 1}], ("partition_failed", "3"): [None]}
