@@ -121,7 +121,7 @@ class Before:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.mentor = self.by_rule = self.by_hand = self.organization = UUID(int=0)
         self._patches = monkeypatch.context()
-        older = tuple(each for each in migrations.load() if each.version < BROUGHT_BY)
+        older = tuple(each for each in migrations.load() if each.version != BROUGHT_BY)
         now = OwnSite.configuration
 
         def configuration(site: OwnSite, number: int) -> dict[str, str]:
@@ -164,6 +164,12 @@ class Before:
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("SET LOCAL ROLE badges_worker")
             await self._award(connection, self.by_rule)
+            await connection.execute(
+                "INSERT INTO badge_award_events (badge_award_id, peer_mentor_id, "
+                "badge_definition_id, kind, tier, definition_version, source) "
+                "SELECT id, peer_mentor_id, badge_definition_id, 'granted', tier, 1, 'stream' "
+                "FROM badge_awards"
+            )
         await self._award(pool, self.by_hand)
 
     async def _award(self, connection: Executor, badge: UUID) -> None:
