@@ -39,7 +39,7 @@ async def own_site(
 ) -> AsyncIterator[OwnSite]:
     """A site on a migrated database; at the end its connectors, slots and topics are gone.
 
-    Unless it is to be `migrated`, somebody has to do that before the end.
+    Unless it is to be `migrated`, that is left to the test.
     """
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
@@ -64,7 +64,10 @@ async def own_site(
         try:
             yield site
         finally:
-            await _clear(replace(site, connection=await _alive(site.connection, url)))
+            alive = await _alive(site.connection, url)
+            if not migrated:
+                await apply.migrate(alive, prefix=site.prefix, role_passwords={})
+            await _clear(replace(site, connection=alive))
 
 
 async def _alive(connection: Connection, url: str) -> Connection:

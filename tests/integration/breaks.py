@@ -103,3 +103,13 @@ async def note_another_identity(site: OwnSite, live: Generation) -> None:
         "UPDATE badge_logs SET system_identifier = '7000000000000000000' WHERE log_id = $1",
         live.log_id,
     )
+
+
+async def publish_again(site: OwnSite, _live: Generation) -> None:
+    """Take a table out of the publication and put it in again: rows may have been missed."""
+    publication = f"{site.prefix}_mentor_log"
+    await site.connection.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
+    await site.connection.execute(
+        f"ALTER PUBLICATION {publication} ADD TABLE activities "
+        "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
+    )

@@ -23,6 +23,7 @@ from tests.integration.breaks import (
     lose_offsets,
     make_topic_again,
     note_another_identity,
+    publish_again,
 )
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
@@ -131,6 +132,7 @@ BREAKS: dict[str, Callable[[OwnSite, Generation], Awaitable[None]]] = {
     "partitions_changed": add_partitions,
     "log_cut": cut,
     "other_database": note_another_identity,
+    "source_changed": publish_again,
 }
 
 

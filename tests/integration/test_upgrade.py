@@ -13,7 +13,8 @@ from badges.streams import generations
 from badges.streams.generations import Generation
 from tests.conftest import BY_DESIGN
 from tests.integration import commands
-from tests.integration.load import load
+from tests.integration.load import Load, going_on
+from tests.integration.operations import Operations
 from tests.integration.pipeline import PARTITIONS, Pipeline, connections
 from tests.log_site import own_site
 from tests.stack import ROOT, Stack
@@ -61,7 +62,9 @@ def test_a_database_and_a_log_of_the_version_before_go_on(
         assert (made["generation"], made["log_id"]) == (1, p.log.log_id)
         old = p.worker(**earlier)
         await p.at_work(old)
-        async with load(p, 41) as going:
+        operations = Operations(41, dated=False)
+        await Load(p, operations).begin()
+        async with going_on(p, operations) as going:
             await going.more(60)
 
             report = await commands.answer(p, "migrate")
