@@ -1,0 +1,67 @@
+"""What an application may do to the worker's writes, and what is seen of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from tests.integration.pipeline import Pipeline
+
+RAISES = "RAISE EXCEPTION 'the webhook failed' USING ERRCODE = '{}'"
+CALLS_WHAT_IS_NOT_THERE = "PERFORM public.no_such_function(1)"
+REFUSALS = {
+    "P0001": RAISES.format("P0001"),
+    "23514": RAISES.format("23514"),
+    "42501": RAISES.format("42501"),
+    "42883": CALLS_WHAT_IS_NOT_THERE,
+}
+"""What a trigger does, by the SQLSTATE that comes of it."""
+
+
+@asynccontextmanager
+async def refusing(p: Pipeline, badge: UUID, sqlstate: str = "P0001") -> AsyncIterator[None]:
+    """Within, a trigger of the application fails for every new award of a badge."""
+    await p.pool.execute(
+        f"""
+        CREATE FUNCTION app_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.badge_definition_id = '{badge}' THEN {REFUSALS[sqlstate]}; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER app_notify AFTER INSERT ON badge_awards
+            FOR EACH ROW EXECUTE FUNCTION app_notify();
+        """
+    )
+    try:
+        yield
+    finally:
+        await p.pool.execute("DROP FUNCTION app_notify CASCADE")
+
+
+async def waiting(p: Pipeline, mentor: UUID) -> list[asyncpg.Record]:
+    """What waits about a mentor, in its order."""
+    return await p.pool.fetch(
+        "SELECT * FROM badge_refused_writes WHERE peer_mentor_id = $1 ORDER BY id", mentor
+    )
+
+
+async def alert(p: Pipeline, kind: str) -> dict[str, Any] | None:
+    """The detail of the newest open alert of a kind."""
+    text = await p.pool.fetchval(
+        "SELECT detail::text FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL "
+        "ORDER BY id DESC LIMIT 1",
+        kind,
+    )
+    return msgspec.json.decode(text, type=dict[str, Any]) if text else None
+
+
+async def all_closed(p: Pipeline, *kinds: str) -> None:
+    """Return when no alert of these kinds is open."""
+
+    async def closed() -> bool:
+        return not any([await alert(p, kind) for kind in kinds])
+
+    await p.until(closed, 60, f"the end of the alerts {kinds}")

@@ -1,0 +1,321 @@
+"""An application's trigger refuses what was decided: it waits, and nothing else does."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from badges.console.stack import provisioning
+from tests.integration.pipeline import Pipeline, Rig, count_of, oslo, pipeline
+from tests.integration.refusing import REFUSALS, alert, all_closed, refusing, waiting
+from tests.integration.workers import FAILOVER
+from tests.stack import Stack
+
+
+async def reach_two(p: Pipeline, mentor: UUID) -> list[UUID]:
+    """Two visits, which make the second day that of a badge for two."""
+    return [await p.activity(mentor, f"2026-01-0{day}") for day in (5, 6)]
+
+
+async def activities(p: Pipeline, mentor: UUID) -> int:
+    """How many of a mentor's activities the statistics count."""
+    row = await p.stats(mentor)
+    return int(row["activity_count"]) if row else 0
+
+
+async def is_refused(p: Pipeline, mentor: UUID, rows: int = 1) -> None:
+    """Return when so much waits about a mentor."""
+
+    async def waits() -> bool:
+        return len(await waiting(p, mentor)) == rows
+
+    await p.until(waits, 60, f"that {rows} writes wait")
+
+
+async def is_held(p: Pipeline, mentor: UUID, badge: UUID) -> None:
+    """Return when the badge is there."""
+    await p.until(lambda: p.award(mentor, badge), 60, "the award")
+
+
+@pytest.mark.parametrize("sqlstate", REFUSALS)
+def test_a_refused_award_waits_alone(working: Rig, sqlstate: str) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        other = await p.mentor(organization)
+        refused = await p.badge(organization, count_of(2), key="refused")
+        beside = await p.badge(organization, count_of(2))
+        resting = await p.badge(organization, {"type": "badges", "badges": ["refused"]})
+        await p.settle()
+        async with refusing(p, refused, sqlstate):
+            await reach_two(p, mentor)
+            await is_held(p, mentor, beside)
+            await is_held(p, mentor, resting)
+            assert await p.award(mentor, refused) is None
+            (row,) = await waiting(p, mentor)
+            assert (row["kind"], row["sqlstate"]) == ("granted", sqlstate)
+            assert row["refused_by"] == "trigger app_notify on badge_awards"
+            assert await activities(p, mentor) == 2
+            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+            told = await alert(p, "write_refused")
+            assert told is not None
+            assert (told["sqlstate"], told["waiting"]) == (sqlstate, 1)
+            assert told["refused_by"] == "trigger app_notify on badge_awards"
+            assert told["badge_definition_id"] == str(refused)
+            assert row["message"] in told["message"]
+            await p.activity(other, "2026-01-09")
+            await p.settle()
+            await p.verify()
+            assert await activities(p, other) == 1
+        await is_held(p, mentor, refused)
+        award = await p.award(mentor, refused)
+        assert award is not None
+        assert award["id"] == row["badge_award_id"]
+        assert (award["earned_at"], award["earned_on"]) == (oslo(2026, 1, 6), date(2026, 1, 6))
+        assert await p.events(mentor, refused) == ["granted"]
+        rested = await p.award(mentor, resting)
+        assert rested is not None
+        assert rested["earned_on"] == date(2026, 1, 6)
+        assert await waiting(p, mentor) == []
+        await all_closed(p, "write_refused", "turn_stalled", "awards_differ")
+        await p.verify()
+        await p.retire_everything()
+
+    working.run(test)
+
+
+def test_what_waits_outlives_workers_that_end_and_are_killed(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2), revocable=True)
+        async with refusing(p, badge):
+            visits = await reach_two(p, mentor)
+            await is_refused(p, mentor)
+            (granted,) = await waiting(p, mentor)
+            worker.kill()
+            worker.start()
+            await p.pool.execute("DELETE FROM activities WHERE id = $1", visits[0])
+            await is_refused(p, mentor, rows=2)
+            assert await asyncio.to_thread(worker.ask_to_end, 20) == 0
+            worker.start()
+            await p.activity(mentor, "2026-01-07")
+            await is_refused(p, mentor, rows=3)
+            assert [row["kind"] for row in await waiting(p, mentor)] == [
+                "granted",
+                "revoked",
+                "restored",
+            ]
+            await p.settle()
+            await p.verify()
+            worker.kill()
+        worker.start()
+        await is_held(p, mentor, badge)
+        award = await p.award(mentor, badge)
+        assert award is not None
+        assert award["id"] == granted["badge_award_id"]
+        assert award["earned_on"] == date(2026, 1, 6)
+        assert award["revoked_at"] is None
+        assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
+        await all_closed(p, "write_refused", "awards_differ")
+        await p.verify()
+        await p.retire_everything()
+
+    unmanned.run(test)
+
+
+def test_a_rule_that_lapses_meanwhile_revokes_in_its_turn(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2), revocable=True)
+        async with refusing(p, badge):
+            visits = await reach_two(p, mentor)
+            await is_refused(p, mentor)
+            await p.pool.execute("DELETE FROM activities WHERE id = $1", visits[1])
+            await is_refused(p, mentor, rows=2)
+            assert await p.award(mentor, badge) is None
+        await is_held(p, mentor, badge)
+        award = await p.award(mentor, badge)
+        assert award is not None
+        assert (award["earned_on"], award["revoked_by"]) == (date(2026, 1, 6), "rule")
+        assert await p.events(mentor, badge) == ["granted", "revoked"]
+        await p.verify()
+        await p.retire_everything()
+
+    working.run(test)
+
+
+def test_a_person_who_gives_the_badge_meanwhile_wins(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(2))
+        async with refusing(p, badge):
+            await reach_two(p, mentor)
+            await is_refused(p, mentor)
+            await p.pool.execute("ALTER TABLE badge_awards DISABLE TRIGGER app_notify")
+            given = await p.pool.fetchval(
+                "SELECT (award_badge($1, $2, NULL, '{}', 'Anna')).id", mentor, badge
+            )
+            await p.pool.execute("ALTER TABLE badge_awards ENABLE TRIGGER app_notify")
+            await is_refused(p, mentor, rows=0)
+        await p.settle()
+        award = await p.award(mentor, badge)
+        assert award is not None
+        assert (award["id"], award["awarded_by"]) == (given, "Anna")
+        assert await p.events(mentor, badge) == ["granted"]
+        await p.verify()
+        await all_closed(p, "write_refused", "awards_differ")
+        await p.retire_everything()
+
+    working.run(test)
+
+
+def test_what_waits_goes_with_its_mentor_or_definition(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        other = await p.mentor(organization)
+        badge = await p.badge(organization, count_of(2))
+        async with refusing(p, badge):
+            await reach_two(p, mentor)
+            await reach_two(p, other)
+            await is_refused(p, mentor)
+            await is_refused(p, other)
+            await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
+            assert await waiting(p, mentor) == []
+            await p.pool.execute("DELETE FROM badge_definitions WHERE id = $1", badge)
+            assert await waiting(p, other) == []
+            await all_closed(p, "write_refused")
+        await p.verify()
+
+    working.run(test)
+
+
+def test_a_departure_that_is_refused_waits(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        other = await p.mentor(organization)
+        badge = await p.badge(organization, count_of(2))
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        worker.kill()
+        # The mentor leaves and comes back, and has an award of the rule's already: what a worker
+        # that was behind has written to the mentor's second life.
+        async with p.pool.acquire() as connection, connection.transaction():
+            await connection.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
+            await connection.execute(
+                "INSERT INTO peer_mentors (id, organization_id) VALUES ($1, $2)",
+                mentor,
+                organization,
+            )
+            await connection.execute("SET LOCAL ROLE badges_worker")
+            await connection.execute(
+                "SELECT badges_private.grant_awards(ARRAY[gen_random_uuid()], ARRAY[$1::uuid], "
+                "ARRAY[$2::uuid], ARRAY[timestamptz '2020-01-01'], ARRAY[1], ARRAY[NULL], "
+                "ARRAY[NULL::timestamptz], ARRAY['{}'::jsonb], 'rule')",
+                mentor,
+                badge,
+            )
+        await p.pool.execute(
+            """
+            CREATE FUNCTION app_keep() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'awards are kept' USING ERRCODE = 'P0001'; END $$;
+            CREATE TRIGGER app_keep BEFORE DELETE ON badge_awards
+                FOR EACH ROW EXECUTE FUNCTION app_keep();
+            """
+        )
+        await reach_two(p, mentor)
+        await reach_two(p, other)
+        worker.start()
+        await is_held(p, other, badge)
+        await p.until(lambda: waiting(p, mentor), 60, "that the departure waits")
+        kinds = [row["kind"] for row in await waiting(p, mentor)]
+        assert kinds[0] == "departed"
+        await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+        await p.pool.execute("DROP FUNCTION app_keep CASCADE")
+        await is_refused(p, mentor, rows=0)
+        await p.settle()
+        award = await p.award(mentor, badge)
+        assert award is not None
+        assert award["earned_on"] == date(2026, 1, 6)
+        assert await p.events(mentor, badge) == ["granted"]
+        await all_closed(p, "write_refused", "awards_differ")
+        await p.verify()
+        await p.retire_everything()
+
+    unmanned.run(test)
+
+
+def test_a_definition_that_somebody_holds_locked_stops_only_itself(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        locked = await p.badge(organization, count_of(2))
+        beside = await p.badge(organization, count_of(2))
+        await p.settle()
+        async with p.pool.acquire() as idle, idle.transaction():
+            await idle.execute("SELECT FROM badge_definitions WHERE id = $1 FOR UPDATE", locked)
+            await reach_two(p, mentor)
+            await is_held(p, mentor, beside)
+            await is_refused(p, mentor)
+            (row,) = await waiting(p, mentor)
+            assert row["sqlstate"] == "55P03"
+            assert row["refused_by"] == f"a lock on badge definition {locked}"
+            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+        await is_held(p, mentor, locked)
+        award = await p.award(mentor, locked)
+        assert award is not None
+        assert award["earned_on"] == date(2026, 1, 6)
+        assert await p.events(mentor, locked) == ["granted"]
+        await all_closed(p, "write_refused", "turn_stalled")
+        await p.verify()
+        await p.retire_everything()
+
+    working.run(test)
+
+
+@pytest.fixture
+def own(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack) as made:
+        yield made
+
+
+def test_what_waits_goes_over_to_the_next_generation(own: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        refused = await p.badge(organization, count_of(2), key="carried")
+        lapsing = await p.badge(organization, count_of(2), revocable=True)
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        async with refusing(p, refused):
+            visits = await reach_two(p, mentor)
+            await is_held(p, mentor, lapsing)
+            await is_refused(p, mentor)
+            (before,) = await waiting(p, mentor)
+            # The next generation's snapshot cannot tell that it was earned.
+            await p.pool.execute("DELETE FROM activities WHERE id = $1", visits[0])
+            await p.settle()
+            old, p.log = p.log, await provisioning.fill(p.site)
+            assert p.log.number == old.number + 1
+            resting = await p.badge(organization, {"type": "badges", "badges": ["carried"]})
+            await p.until(lambda: p.award(mentor, resting), FAILOVER, "what rests on it")
+            (row,) = await waiting(p, mentor)
+            assert (row["id"], row["log_id"]) == (before["id"], p.log.log_id)
+            await p.settle(FAILOVER)
+            await p.verify()
+            worker.kill()
+            worker.start()
+            await p.settle(FAILOVER)
+            await p.verify()
+        await is_held(p, mentor, refused)
+        award = await p.award(mentor, refused)
+        assert award is not None
+        assert (award["id"], award["earned_on"]) == (before["badge_award_id"], date(2026, 1, 6))
+        assert await p.events(mentor, refused) == ["granted"]
+        await p.verify()
+        await all_closed(p, "write_refused", "awards_differ")
+
+    own.run(test)
