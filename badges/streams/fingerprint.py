@@ -48,7 +48,7 @@ PRESENT = """
                     AND i.indisvalid AND i.indisunique),
             'triggers', coalesce((
                 SELECT jsonb_object_agg(t.tgname, t.tgenabled) FROM pg_trigger t
-                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname LIKE 'badges\\_%'),
+                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname ~ '^(zz_)?badges_'),
                 '{{}}')))
         FROM unnest(ARRAY[{sources}]) AS source (name)
         LEFT JOIN pg_class c ON c.relname = source.name AND c.relkind = 'r'

@@ -220,7 +220,13 @@ class Operations:
                 """,
                 [mentor, definition, row.earned_at, row.awarded_by],
             )
-        values = [mentor, definition, row.revoked_by, row.tier, row.tier_earned_at]
+        values: list[object] = [
+            mentor,
+            definition,
+            row.revoked_by,
+            row.tier,
+            row.tier_earned_at,
+        ]
         dates = ""
         if self._dated:
             values.append(_date(row.earned_on))
