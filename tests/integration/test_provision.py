@@ -52,7 +52,7 @@ def test_an_empty_database_gets_generation_1_and_running_again_changes_nothing(
             assert again == first
             assert await site.connect.config(first.connector) == config
             assert await provisioning.plan(site) == []
-            assert await provisioning.notes(site, first) == []
+            assert await provisioning.notes(site, first) == [provisioning.ONE_REPLICA]
 
     run(test())
 
@@ -336,6 +336,6 @@ def test_the_command_prints_a_plan_then_its_result(
             assert live is not None
             assert result["log_id"] == live.log_id
             assert result["starts"] == [0, 0, 0]
-            assert result["notes"] == []
+            assert result["notes"] == [provisioning.ONE_REPLICA]
 
     run(test())

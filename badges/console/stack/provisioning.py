@@ -21,6 +21,10 @@ from badges.streams.generations import Generation
 ATTEMPTS = 3
 """So many snapshots may break off in one run before a person has to look."""
 
+ONE_REPLICA = (
+    "the log has one replica (BADGES_REPLICATION_FACTOR): a broker that loses its disk's last "
+    "second breaks it"
+)
 LOCK = "hashtextextended('badges provision', 0)"
 PAUSE_S = 0.5
 
@@ -136,6 +140,8 @@ async def notes(site: Site, generation: Generation) -> list[str]:
         topics.dead_letters(site.prefix),
     ]
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
+    if site.replication_factor == 1:
+        lines.append(ONE_REPLICA)
     half = await generations.filling(site.connection)
     if half is not None:
         lines.append(
