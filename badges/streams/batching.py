@@ -11,11 +11,10 @@ Chosen by the URL scheme `badges://host:port` (entry point group `faust.transpor
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from aiokafka.conn import CloseReason
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
@@ -31,22 +30,7 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust reads so only where it writes in transactions itself, and has no setting for it.
         consumer._isolation_level = "read_committed"
-        self._tell_closed_connections(consumer._client)
         return consumer
-
-    def _tell_closed_connections(self, client: Any) -> None:
-        """Have the consumer told of every connection that closes, before another is opened.
-
-        Behind the next one may be a broker that has lost records. Nothing public says it.
-        """
-        refresh, owner = client._on_connection_closed, cast("Consumer", self.consumer)
-
-        def closed(connection: Any, reason: Any) -> None:
-            if reason is not CloseReason.SHUTDOWN:
-                owner.on_disconnect()
-            refresh(connection, reason)
-
-        client._on_connection_closed = closed
 
     def highwater(self, tp: TP) -> int:
         """Return the partition's end, before the first row of a transaction still open."""
@@ -61,8 +45,6 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.decided: dict[TP, int] = {}
         """The next offset to decide of each partition: what is committed."""
-        self.on_disconnect: Callable[[], object] = lambda: None
-        """Called, in the consumer's thread, when a connection to Kafka was lost."""
         self._in_flight: set[TP] = set()
         self._freed = asyncio.Event()
 

@@ -181,11 +181,8 @@ class Worker:
         A lane that stays goes on as it is: if another worker had the partition meanwhile, the
         position has moved, and the fence tells.
         """
-        loop = asyncio.get_running_loop()
-        doubt = partial(loop.call_soon_threadsafe, self._tools.gate.doubt)
-        self._app.consumer.on_disconnect = doubt
         generation = self._app.consumer_generation_id
-        if self._displaced.assigned(generation, loop.time()):
+        if self._displaced.assigned(generation, asyncio.get_running_loop().time()):
             self._name_taken.set()
         numbers = {tp.partition for tp in assigned}
         for gone in self._lanes.keys() - numbers:

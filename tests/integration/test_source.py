@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from badges.console.problems import Problem
 from badges.console.schema import apply
@@ -244,7 +245,11 @@ def test_what_migrate_changes_itself_is_no_gap(stack: Stack, database_url: str) 
             assert report.applied
             assert report.left == ()
             upgraded = await generations.live(site.connection)
-            assert upgraded == live
+            assert upgraded is not None
+            # What was filled before awards had dates does not publish them.
+            assert "earned_on" in live.columns["badge_awards"]
+            assert "earned_on" not in upgraded.columns["badge_awards"]
+            assert replace(upgraded, columns=live.columns) == live
             continuity = Continuity(live, site.connection, site.cluster, site.connect)
             assert await verdict(continuity) is None
 
