@@ -125,7 +125,7 @@ WITH asked AS MATERIALIZED (
         AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
         AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
         AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
-        AND (d.believed_xid IS NULL
+        AND (d.believed_xid IS NULL OR a.changed_xid IS NULL
              OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
         AND (a.tier, a.tier_earned_at, a.revoked_by)
             IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import structlog
 
 from badges.sinks.alerts import BreakKind
-from badges.sinks.base import Unavailable
+from badges.sinks.base import Disconnected, Unavailable
 from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Executor
 from badges.streams import generations
@@ -304,8 +304,11 @@ class Continuity:
             try:
                 with translated():
                     await generations.note_ends(self._connection, self._generation.log_id, grown)
-            except (Refused, Unavailable) as error:
+            except Disconnected as error:
                 raise CannotTell(str(error)) from error
+            except (Refused, Unavailable) as error:
+                # A turn that cannot be written either is told with its reason; this can wait.
+                log.warning("how far the log reaches cannot be noted", error=str(error))
 
     async def condemn(self, found: LogBroken) -> None:
         """Note in badge_logs that the generation is broken, if the database can be reached."""

@@ -67,7 +67,7 @@ def unsendable(found: Outage) -> Break | None:
     column = _KEYLESS.search(found.cause)
     if found.kind != "connector_failed" or column is None:
         return None
-    table = "peer_mentors" if column[1] == "id" else "a mentor's rows"
+    table = "peer_mentors" if column[1] == "id" else "one of the tables of a mentor's rows"
     return Break(
         "column_missing",
         f"a row of {table} without its column {column[1]}, which had another name when the row was "

@@ -131,13 +131,16 @@ async def alerts(p: Pipeline) -> list[str]:
 
 async def written(p: Pipeline) -> list[list[asyncpg.Record]]:
     """Everything that a worker writes."""
+    positions = "SELECT log_id, partition, next_offset, turn, turn_id FROM badge_log_positions"
     return [
+        # The highest end of each partition is what was seen, not what was decided.
+        await p.pool.fetch(f"{positions} ORDER BY 1, 2")
+    ] + [
         await p.pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3")
         for table in (
             "badge_awards",
             "badge_award_events",
             "peer_mentor_stats",
-            "badge_log_positions",
             "badge_rule_positions",
         )
     ]

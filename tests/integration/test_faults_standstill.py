@@ -52,7 +52,6 @@ async def written_once(p: Pipeline, mentor: UUID, badge: UUID) -> None:
     [
         "INSERT ON badge_award_events",
         "UPDATE (next_offset) ON badge_log_positions",
-        "EXECUTE ON FUNCTION badges_private.lock_for_awards(uuid[], uuid[])",
     ],
 )
 def test_a_right_that_is_revoked(own: Rig, right: str) -> None:

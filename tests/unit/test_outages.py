@@ -108,7 +108,8 @@ def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("column", "table"), [("id", "peer_mentors"), ("peer_mentor_id", "a mentor's rows")]
+    ("column", "table"),
+    [("id", "peer_mentors"), ("peer_mentor_id", "one of the tables of a mentor's rows")],
 )
 def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
     monkeypatch: pytest.MonkeyPatch, column: str, table: str

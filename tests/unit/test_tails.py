@@ -76,7 +76,6 @@ def test_a_record_that_cannot_be_used_is_remembered_as_well() -> None:
     [
         (Place(5, "[1,1]"), Place(5, "[2,2]")),
         (Place(5, "[1,1]"), Place(4, "[1,1]")),
-        (Place(5, "[1,1]"), Place(6, "[1,1]")),
         (Place(5, "[1,1]"), Place(5, None)),
         (Place(5, "[1,1]"), None),
     ],
@@ -157,3 +156,9 @@ def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.M
     assert asked == [
         True, False, False, True, True, False, True, False, False, False, False
     ]  # fmt: skip
+
+
+def test_a_worker_that_remembers_none_has_gone_on_from_there() -> None:
+    check_last(0, 200, Place(100, "[1,2]"), Place(199, "[3,4]"))
+    with pytest.raises(LogBroken):
+        check_last(0, 200, Place(199, "[1,2]"), Place(199, "[3,4]"))

@@ -114,6 +114,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
         "badges_worker": {
             "award_badge",
             "badges_private.lock_for_awards",
+            "badges_private.lock_at_once",
             "badges_private.grant_awards",
             "badges_private.withdraw_awards",
             "badges_private.depart_mentors",

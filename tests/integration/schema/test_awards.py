@@ -362,8 +362,11 @@ async def test_revocation_has_a_time_and_a_name_or_neither(
 async def test_an_update_of_nothing_changes_nobody(db: Connection) -> None:
     await award(db, await settle(db))
     await act_as(db, "kari")
+    before = (await stored(db))["changed_xid"]
     await db.execute("UPDATE badge_awards SET tier = tier")
-    assert (await stored(db))["changed_by"] == "postgres"
+    row = await stored(db)
+    # Its record has the transaction's id, so the row must have it too.
+    assert (row["changed_by"], row["changed_xid"] == before) == ("postgres", False)
 
 
 async def test_a_row_inserted_by_hand_has_its_events_too(db: Connection) -> None:

@@ -126,6 +126,9 @@ BEGIN
     IF NEW IS DISTINCT FROM OLD THEN
         NEW.changed_by := writer;
         NEW.changed_xid := CASE WHEN writer <> 'rule' THEN pg_current_xact_id() END;
+    ELSIF writer <> 'rule' AND OLD.changed_by <> 'rule' THEN
+        -- An update that changes nothing is in the log all the same, under its transaction.
+        NEW.changed_xid := pg_current_xact_id();
     END IF;
     RETURN NEW;
 END
