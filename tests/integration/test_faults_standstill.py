@@ -1,6 +1,5 @@
 """A turn that cannot be written at all: the partition stands still, is told, and goes on."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import date
 from uuid import UUID
@@ -9,7 +8,6 @@ import pytest
 
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.refusing import alert, all_closed
-from tests.integration.test_faults_servers import end_sessions
 from tests.integration.workers import Worker
 from tests.stack import Stack
 
@@ -71,42 +69,5 @@ def test_a_right_that_is_revoked(own: Rig, right: str) -> None:
         await p.pool.execute(f"GRANT {right} TO badges_worker")
         await written_once(p, mentor, badge)
         assert worker.runs
-
-    own.run(test)
-
-
-def test_a_database_that_is_read_only(own: Rig) -> None:
-    async def test(p: Pipeline) -> None:
-        worker, mentor, badge = await begin(p)
-        name = await p.pool.fetchval("SELECT current_database()")
-
-        async def is_read_only(value: str) -> None:
-            async with p.pool.acquire() as connection:
-                await connection.execute("SET default_transaction_read_only = off")
-                await connection.execute(
-                    f"ALTER ROLE badges_worker IN DATABASE {name} "
-                    f"SET default_transaction_read_only = {value}"
-                )
-            await end_sessions(p)
-
-        await is_read_only("on")
-        await p.activity(mentor, "2026-01-06")
-
-        async def told() -> bool:
-            lines = worker.said("alert not written yet")
-            return any(line["kind"] == "turn_stalled" for line in lines)
-
-        await p.until(told, TOLD_WITHIN, "the line in the log")
-        assert await p.award(mentor, badge) is None
-        await is_read_only("off")
-        await written_once(p, mentor, badge)
-        row = await p.pool.fetchrow(
-            "SELECT detail ->> 'sqlstate' AS sqlstate, resolved_at FROM badge_alerts "
-            "WHERE kind = 'turn_stalled'"
-        )
-        assert row is not None
-        assert row["sqlstate"] == "25006"
-        assert row["resolved_at"] is not None
-        assert await asyncio.to_thread(worker.ask_to_end, 20) == 0
 
     own.run(test)
