@@ -1,7 +1,6 @@
-"""A broker that comes back without its last records is found out, also when it has grown past."""
+"""A broker that comes back without its last records is found out by the ends it had."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,21 +11,12 @@ from badges.streams import generations
 from badges.streams.continuity import Break, Continuity
 from badges.streams.facts import CannotTell
 from tests import kafka_files
-from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
-from tests.integration.test_source_live import told
 from tests.log_site import add_activities, add_mentor, own_site, written
 from tests.stack import Stack
 
 LIMIT = 60.0
 
 pytestmark = pytest.mark.usefixtures("local")
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as own:
-        yield own
 
 
 def data(stack: Stack) -> Path:
@@ -42,54 +32,6 @@ def restarted_without(stack: Stack, topic: str, partition: int, batches: int) ->
     stack.start("kafka")
     stack.start("connect")
     return end
-
-
-async def end_of(p: Pipeline, partition: int) -> int:
-    topic = (await p.site.cluster.topics([p.log.topic]))[p.log.topic]
-    return (await p.site.cluster.ends(topic))[partition]
-
-
-def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig) -> None:
-    async def test(p: Pipeline) -> None:
-        organization, mentor = await p.newcomer()
-        badge = await p.badge(organization, count_of(3), revocable=True)
-        partition = partition_of(mentor, p.log.partitions)
-        worker = p.worker()
-        await p.at_work(worker)
-        for day in range(10, 13):
-            await p.activity(mentor, f"2026-01-{day}")
-            await p.settle()
-        assert await p.award(mentor, badge) is not None
-        before = await p.stats(mentor)
-        decided = (await generations.decided(p.pool, p.log.log_id))[partition]
-        assert decided.last is not None
-        assert decided.last.offset == decided.next_offset - 1
-        await asyncio.to_thread(worker.kill)
-
-        end = await asyncio.to_thread(restarted_without, p.stack, p.log.topic, partition, 2)
-        assert end < decided.next_offset
-        await add_activities_until(p, mentor, partition, decided.highest_end + 5)
-        await asyncio.to_thread(worker.start)
-
-        message = await told(p, "log_rewritten", LIMIT)
-        assert f"offset {decided.last.offset} of partition {partition} holds another" in message
-        noted = await generations.find(p.site.connection, p.log.log_id)
-        assert noted is not None
-        assert (noted.state, await p.stats(mentor)) == ("broken", before)
-
-    rig.run(test)
-
-
-async def add_activities_until(p: Pipeline, mentor: object, partition: int, end: int) -> None:
-    """Insert rows of a mentor until their partition has so many records."""
-    async with asyncio.timeout(LIMIT):
-        while await end_of(p, partition) < end:
-            await p.pool.execute(
-                "INSERT INTO activities (peer_mentor_id, activity_type, activity_date) "
-                "SELECT $1, 'visit', '2026-02-01' FROM generate_series(1, 10)",
-                mentor,
-            )
-            await asyncio.sleep(0.5)
 
 
 def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) -> None:
