@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from badges.console.worker_process import GC_THRESHOLDS
-from badges.streams.log import MemoryLog, Message
+from badges.sinks.base import Message
+from badges.streams.log import MemoryLog
 from badges.streams.partition import Partition
 from badges.streams.records import decode
 from badges.tables.types import Version

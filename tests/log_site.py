@@ -34,13 +34,8 @@ class OwnSite(Site):
 
 
 @asynccontextmanager
-async def own_site(
-    stack: Stack, url: str, *, partitions: int = 3, migrated: bool = True
-) -> AsyncIterator[OwnSite]:
-    """A site on a migrated database; at the end its connectors, slots and topics are gone.
-
-    Unless it is to be `migrated`, that is left to the test.
-    """
+async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncIterator[OwnSite]:
+    """A site on a migrated database; at the end its connectors, slots and topics are gone."""
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
     async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
@@ -59,14 +54,11 @@ async def own_site(
             role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
             for role in ("badges_worker", "badges_api", "badges_connect")
         }
-        if migrated:
-            await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+        await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
         try:
             yield site
         finally:
             alive = await _alive(site.connection, url)
-            if not migrated:
-                await apply.migrate(alive, prefix=site.prefix, role_passwords={})
             await _clear(replace(site, connection=alive))
 
 

@@ -190,6 +190,19 @@ class Sink(Protocol):
         ...
 
 
+class Message(Protocol):
+    """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
 class DeadLetter(Struct, frozen=True):
     """Input that could not be used: where it was, why, and the original bytes, key and value.
 

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from badges.sinks.base import DeadLetter, Unavailable
+from badges.sinks.base import DeadLetter, Message, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -25,19 +25,6 @@ LARGEST_KEY = 1_000
 
 LARGEST_VALUE = 400_000
 """Bytes of an original value that are kept; a message is then well below Kafka's usual 1 MiB."""
-
-
-class StoredLetter(Protocol):
-    """A record of the topic. `timestamp` is in milliseconds."""
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
 
 
 def key_of(letter: DeadLetter) -> str:
@@ -75,7 +62,7 @@ def decode(value: bytes) -> DeadLetter:
     return msgspec.json.decode(value, type=DeadLetter)
 
 
-def left(records: Iterable[StoredLetter]) -> dict[str, DeadLetter]:
+def left(records: Iterable[Message]) -> dict[str, DeadLetter]:
     """The letters of the topic by key, oldest first: the newest of each, without the removed.
 
     Somebody else's record in the topic is a letter too, so that it can be seen and removed.

@@ -18,6 +18,7 @@ from badges.sinks.base import (
     DeadLetter,
     Disconnected,
     Fenced,
+    Message,
     Outcome,
     Sink,
     Turn,
@@ -27,7 +28,7 @@ from badges.streams.agreement import Agreement, Watch
 from badges.streams.backoff import delays
 from badges.streams.errors import LogBroken
 from badges.streams.gate import Gate
-from badges.streams.log import Log, Message
+from badges.streams.log import Log
 from badges.streams.pacing import in_spells
 from badges.streams.partition import Partition, rule_named
 from badges.streams.records import Record

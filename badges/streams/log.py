@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from badges.sinks.base import Unavailable
+from badges.sinks.base import Message, Unavailable
 from badges.streams.kafka import KafkaAccess
 
 CHUNK_RECORDS = 5000
@@ -21,19 +21,6 @@ One that began while its broker was restarted may never come to an end."""
 READ_SECONDS = 15.0
 """Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
 STOP_SECONDS = 5.0
-
-
-class Message(Protocol):
-    """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
 
 
 class Log(Protocol):

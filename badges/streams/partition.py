@@ -7,8 +7,16 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from badges.sinks.base import DeadLetter, Departure, Found, Place, Position, RulePosition, Turn
-from badges.streams.log import Message
+from badges.sinks.base import (
+    DeadLetter,
+    Departure,
+    Found,
+    Message,
+    Place,
+    Position,
+    RulePosition,
+    Turn,
+)
 from badges.streams.order import StreamOrder
 from badges.streams.records import (
     TABLES,

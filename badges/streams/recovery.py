@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 import structlog
 
-from badges.sinks.base import Position, RecordedPosition, Sink, Unavailable
+from badges.sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
 from badges.streams.backoff import delays
 from badges.streams.generations import Generation
-from badges.streams.log import Log, Message
+from badges.streams.log import Log
 from badges.streams.pacing import in_spells
 from badges.streams.partition import Partition
 from badges.streams.records import Record

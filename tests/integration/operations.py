@@ -81,13 +81,9 @@ _TABLES: dict[type, _Table] = {
 class Operations:
     """All that happens in one seed: `setup`, then as many transactions as are asked for."""
 
-    def __init__(
-        self, seed: int, *, storied: int = 10, counted: int = 20, dated: bool = True
-    ) -> None:
-        """Unless `dated`, awards have no dates beside their instants, as in earlier versions."""
+    def __init__(self, seed: int, *, storied: int = 10, counted: int = 20) -> None:
         self.random = Random(f"operations {seed}")
         self._seed = seed
-        self._dated = dated
         self.organizations = [self.id(name) for name in (ORGANIZATION, OTHER_ORGANIZATION)]
         self.storied = [self.id(f"storied {number}") for number in range(storied)]
         self.counted = [self.id(f"counted {number}") for number in range(counted)]
@@ -232,23 +228,20 @@ class Operations:
                 """,
                 [mentor, definition, row.earned_at, row.awarded_by],
             )
-        values: list[object] = [
-            mentor,
-            definition,
-            row.revoked_by,
-            row.tier,
-            row.tier_earned_at,
-        ]
-        dates = ""
-        if self._dated:
-            values.append(_date(row.earned_on))
-            dates = ", earned_on = coalesce($6, earned_on)"
         yield Statement(
-            f"""
-            UPDATE badge_awards SET revoked_by = $3, tier = $4, tier_earned_at = $5{dates}
+            """
+            UPDATE badge_awards SET revoked_by = $3, tier = $4, tier_earned_at = $5,
+                earned_on = coalesce($6, earned_on)
             WHERE peer_mentor_id = $1 AND badge_definition_id = $2
             """,
-            values,
+            [
+                mentor,
+                definition,
+                row.revoked_by,
+                row.tier,
+                row.tier_earned_at,
+                _date(row.earned_on),
+            ],
         )
 
     def _saves(self) -> Iterator[Statement]:
