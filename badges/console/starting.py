@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +14,11 @@ def imports() -> Iterator[None]:
     """Within the block, in which nothing may be begun, Ctrl-C ends the process at once.
 
     A KeyboardInterrupt there would come out of whatever module is being imported, as a traceback.
-    A process that ignores Ctrl-C, as one in the background does, goes on ignoring it.
+    A process that ignores Ctrl-C, as one in the background does, goes on ignoring it; and only
+    the main thread is interrupted.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, _end)

@@ -16,6 +16,7 @@ import asyncpg
 import prometheus_client
 import structlog
 
+from badges.console import event_loop
 from badges.console.lockout import PATIENCE_S, Lockout, watch
 from badges.console.problems import Problem
 from badges.console.schema.log_types import log_types
@@ -68,7 +69,7 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
         _serve_metrics(settings.metrics_host, metrics_port)
     try:
         with suppress(asyncio.CancelledError):
-            asyncio.run(_until_told(settings))
+            event_loop.run(lambda: _until_told(settings))
     except GenerationClosed as closed:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()

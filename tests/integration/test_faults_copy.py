@@ -10,7 +10,7 @@ from badges.streams.generations import Generation
 from tests.log_site import OwnSite, add_mentor, own_site, records
 from tests.stack import Stack
 
-ROWS = 20_000
+ROWS = 100_000
 """So many that Connect, which stores where it is once a second, does so in the middle of them."""
 
 

@@ -1,6 +1,5 @@
 """`badges dead-letters`: what could not be used, taken in again or dropped."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +9,7 @@ import asyncpg
 import typer
 
 from badges.console import dead_letters as shelves
-from badges.console import retrying, settings
+from badges.console import event_loop, retrying, settings
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.retrying import LEFT, Told
 from badges.console.schema.database import connect, first_line
@@ -35,7 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 @dead_letters.command("list")
 def list_(table: Table = None, as_json: Json = False) -> None:
     """List the letters: key, when, table, row and reason."""
-    letters = asyncio.run(_list(settings.load(), _known(table)))
+    letters = event_loop.run(lambda: _list(settings.load(), _known(table)))
     if as_json:
         items = [_item(key, letter) for key, letter in letters.items()]
         typer.echo(json.dumps({"items": items}, indent=2))
@@ -60,7 +59,7 @@ def retry(
     A letter's row is sent through the log once more, by an update that changes nothing, as the
     tables' owner. Once the worker has used it, the letter is removed; so is one whose row is gone.
     """
-    told = asyncio.run(_retry(settings.load(), keys or [], _known(table), wait))
+    told = event_loop.run(lambda: _retry(settings.load(), keys or [], _known(table), wait))
     stay = [each for each in told if each.outcome in LEFT]
     if as_json:
         typer.echo(json.dumps({"items": [asdict(each) for each in told], "left": len(stay)}))
@@ -91,7 +90,7 @@ def drop(
         if as_json or not typer.get_text_stream("stdin").isatty():
             raise Problem("this cannot be undone: add --yes if it is meant")
         typer.confirm(question, abort=True)
-    dropped = asyncio.run(_drop(settings.load(), keys or [], _known(table)))
+    dropped = event_loop.run(lambda: _drop(settings.load(), keys or [], _known(table)))
     if as_json:
         typer.echo(json.dumps({"dropped": list(dropped)}))
     else:

@@ -1,6 +1,5 @@
 """`badges dedupe`: remove awards that a mentor holds twice."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from badges.console import settings
+from badges.console import event_loop, settings
 from badges.console.schema import duplicates
 from badges.console.schema.database import connect
 from badges.sinks.duplicates import Duplicate
@@ -25,7 +24,7 @@ def dedupe(
     Only a database from before the unique constraint can hold any; `badges migrate` removes them
     too, and then adds the constraint.
     """
-    found = asyncio.run(_dedupe(settings.load(), dry_run=dry_run))
+    found = event_loop.run(lambda: _dedupe(settings.load(), dry_run=dry_run))
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], default=str, indent=2))
         return

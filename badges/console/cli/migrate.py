@@ -1,6 +1,5 @@
 """`badges migrate`: bring the database up to date, or say what differs."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from badges.console import settings
+from badges.console import event_loop, settings
 from badges.console.problems import FOUND_A_PROBLEM
 from badges.console.schema import apply
 from badges.console.schema.check import check
@@ -29,13 +28,13 @@ def migrate(
     chosen = settings.load()
     differences: Sequence[Difference]
     if only_check:
-        differences = asyncio.run(_check(chosen))
+        differences = event_loop.run(lambda: _check(chosen))
         if as_json:
             typer.echo(json.dumps([asdict(each) for each in differences], indent=2))
         else:
             _print_differences(differences, "Nothing differs.")
     else:
-        report = asyncio.run(_migrate(chosen))
+        report = event_loop.run(lambda: _migrate(chosen))
         differences = [each for each in report.left if each.consequence != "report"]
         if as_json:
             typer.echo(json.dumps(asdict(report), default=str, indent=2))

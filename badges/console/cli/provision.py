@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.status import Status
 
-from badges.console import settings, urls
+from badges.console import event_loop, settings, urls
 from badges.console.problems import Problem
 from badges.console.schema.database import connect, first_line
 from badges.console.stack import provisioning
@@ -40,7 +40,7 @@ def provision(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
-    asyncio.run(_provision(settings.load(), dry_run=dry_run, as_json=as_json))
+    event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))
 
 
 async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool) -> None:

@@ -1,12 +1,11 @@
 """`badges resnapshot`: a new generation of the log, after a break or for its own sake."""
 
-import asyncio
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from badges.console import settings
+from badges.console import event_loop, settings
 from badges.console.cli.provision import Progress, open_site, print_result
 from badges.console.stack import provisioning
 from badges.console.stack import resnapshot as making
@@ -35,7 +34,7 @@ def resnapshot(
 
     Safe to run again, and after it was interrupted.
     """
-    asyncio.run(_resnapshot(settings.load(), partitions, keep=keep, as_json=as_json))
+    event_loop.run(lambda: _resnapshot(settings.load(), partitions, keep=keep, as_json=as_json))
 
 
 async def _resnapshot(

@@ -1,12 +1,12 @@
 """Where the demo is shown: a live screen, plain lines, JSON alone, or a picture."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from badges.console import event_loop
 from badges.console.demo import picture, summary, target
 from badges.console.demo.lines import Lines
 from badges.console.demo.run import Finished, Options, run
@@ -35,23 +35,25 @@ def perform(settings: Settings, options: Options, way: Way) -> int:
     place = target.find(settings)
     console = Console()
     if way.as_json:
-        finished = asyncio.run(run(place, options, Silence()))
+        finished = event_loop.run(lambda: run(place, options, Silence()))
         print(summary.as_json(finished))
     elif way.plain or way.picture or not console.is_terminal:
         finished = _without_screen(place, options, way)
         print("\n".join(summary.as_lines(finished)))
     else:
         with Screen(console, TITLE) as screen:
-            finished = asyncio.run(run(place, options, screen))
+            finished = event_loop.run(lambda: run(place, options, screen))
         console.print(summary.as_text(finished))
     return FOUND_A_PROBLEM if finished.verified.differences else 0
 
 
 def _without_screen(place: Target, options: Options, way: Way) -> Finished:
     if way.picture is None:
-        return asyncio.run(run(place, options, Lines(lambda line: print(line, flush=True))))
+        return event_loop.run(
+            lambda: run(place, options, Lines(lambda line: print(line, flush=True)))
+        )
     screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), TITLE)
-    finished = asyncio.run(run(place, options, screen))
+    finished = event_loop.run(lambda: run(place, options, screen))
     screen.note("not verified" if finished.verified.differences else "verified")
     picture.draw(screen.render(), way.picture)
     return finished

