@@ -5,6 +5,7 @@ ends it when the test run dies in any way, kill -9 included.
 """
 
 import asyncio
+import os
 import random
 import shutil
 import socket
@@ -183,9 +184,14 @@ def guarded(run_dir: Path) -> Iterator[None]:
 
 
 def free_port_base() -> int:
-    """Return a port base whose ports are all free now."""
+    """Return a port base whose ports are all free now.
+
+    Test processes side by side (pytest-xdist names them gw0, gw1, ...) choose from different ones.
+    """
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        base = random.randrange(LOWEST, HIGHEST, 10)
+        base = random.randrange(LOWEST + 10 * mine, HIGHEST, 10 * processes)
         if all(_is_free(base + place) for place in range(len(PORTS))):
             return base
 
