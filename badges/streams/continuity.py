@@ -13,7 +13,7 @@ from badges.sinks.alerts import BreakKind
 from badges.sinks.base import Disconnected, Unavailable
 from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Executor
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
@@ -94,14 +94,14 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break 
     )
 
 
-def renamed_columns(facts: Facts) -> set[tuple[str, str]]:
-    """Tables and columns of which the columns have another name now."""
-    if facts.filled_from is None:
+def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
+    """Table and name of each column that has another name now."""
+    if filled_from is None:
         return set()
     return {
         (name, column)
-        for name, table in facts.filled_from.tables.items()
-        for column in renamed(table, facts.source.tables[name])
+        for name, table in filled_from.tables.items()
+        for column in renamed(table, source.tables[name])
     }
 
 
@@ -293,7 +293,7 @@ class Continuity:
         )
         if facts.state == "closed":
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
-        self._renamed |= renamed_columns(facts)
+        self._renamed |= renamed_columns(facts.filled_from, facts.source)
         found = judge(self._generation, facts)
         if found is None:
             self._suspicion = ("", 0)
@@ -307,8 +307,18 @@ class Continuity:
             await self.condemn(found)
         return found
 
-    def ever_renamed(self, column: str) -> list[str]:
-        """The tables of which a look has found a column of this name to have another one."""
+    async def ever_renamed(self, column: str) -> list[str]:
+        """The tables of which a column of this name has another one, or had at a look before."""
+        generation = self._generation
+        try:
+            with translated():
+                self._renamed |= renamed_columns(
+                    *await fingerprint.compare(
+                        self._connection, generation.log_id, generation.publication
+                    )
+                )
+        except (Refused, Unavailable) as error:
+            log.warning("what is renamed now cannot be seen", error=str(error))
         return sorted(table for table, old in self._renamed if old == column)
 
     async def _note_ends(self, facts: Facts) -> None:

@@ -62,8 +62,8 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
     return None
 
 
-def unsendable(
-    found: Outage, ever_renamed: Callable[[str], Sequence[str]] = lambda _: ()
+async def unsendable(
+    found: Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
 ) -> Break | None:
     """The break by a row that the connector can never send: it lacks the column that is its key.
 
@@ -76,7 +76,7 @@ def unsendable(
     if column[1] == "id":
         table = "peer_mentors"
     else:
-        table = " or ".join(ever_renamed(column[1])) or "one of the tables of a mentor's rows"
+        table = " or ".join(await ever_renamed(column[1])) or "one of the tables of a mentor's rows"
     return Break(
         "column_missing",
         f"a row of {table} without its column {column[1]}, which had another name when the row was "
@@ -89,7 +89,7 @@ async def tell_outages(
     connect: Connect,
     alerts: Alerts,
     condemn: Callable[[LogBroken], Awaitable[None]],
-    ever_renamed: Callable[[str], Sequence[str]],
+    ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
 ) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
 
@@ -101,7 +101,7 @@ async def tell_outages(
     seen = 0
     while True:
         found = await outage(generation, connect)
-        broken = unsendable(found, ever_renamed) if found else None
+        broken = await unsendable(found, ever_renamed) if found else None
         if broken:
             await condemn(broken)
             found = None
