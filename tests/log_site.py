@@ -18,6 +18,7 @@ from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
+from badges.streams.records import UNAVAILABLE
 from tests.stack import Stack
 
 _numbers = count(1)
@@ -29,8 +30,8 @@ class OwnSite(Site):
 
     database: str = ""
 
-    def configuration(self, number: int) -> dict[str, str]:
-        return {**super().configuration(number), "database.dbname": self.database}
+    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
+        return {**super().configuration(number, stand_in), "database.dbname": self.database}
 
 
 @asynccontextmanager

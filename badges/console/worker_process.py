@@ -27,7 +27,7 @@ from badges.sinks.dead_letters import KafkaDeadLetters
 from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Pool, create_pool
 from badges.sinks.postgres import PostgresSink
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.agreement import Agreement
 from badges.streams.backoff import delays
 from badges.streams.cluster import Cluster, KafkaError
@@ -115,6 +115,7 @@ async def _until_told(settings: Settings) -> None:
         )
         stack.push_async_callback(_close, pool)
         generation = await _live(pool)
+        await _know_source(pool, generation)
         worker = await _assemble(settings, generation, pool, stack)
         await worker.run()
 
@@ -161,6 +162,20 @@ async def _live(pool: Pool) -> Generation:
             log.warning("waiting for Postgres", error=str(error))
         await asyncio.sleep(delay)
     raise AssertionError("delays never end")
+
+
+async def _know_source(pool: Pool, generation: Generation) -> None:
+    """Have it recorded what the log is read from, where `badges migrate` was not there to do so."""
+    try:
+        with translated():
+            if await fingerprint.stamp_unknown(pool, generation.log_id, generation.publication):
+                log.warning(
+                    "what the log is read from was not recorded, and is watched from now on: its "
+                    "migrations were applied without `badges migrate`",
+                    generation=generation.number,
+                )
+    except (Unavailable, Refused) as error:
+        log.warning("what the log is read from cannot be recorded", error=str(error))
 
 
 def _refuse_address(error: BaseException | None) -> None:
@@ -228,8 +243,10 @@ async def _assemble(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
     services: list[Callable[[], Coroutine[Any, Any, None]]] = [
-        partial(tell_outages, generation, connect, alerts, continuity.condemn),
-        Surroundings(pool, versions, alerts).watch,
+        partial(
+            tell_outages, generation, connect, alerts, continuity.condemn, continuity.ever_renamed
+        ),
+        Surroundings(pool, versions, alerts, generation.partitions).watch,
         partial(watch, pool),
     ]
     try:

@@ -1,6 +1,7 @@
 """Alerts: each is a row of badge_alerts first, so that people, webhooks and metrics find it."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeAlias, get_args
@@ -71,8 +72,27 @@ AlertKind: TypeAlias = Literal[
 BREAKS: tuple[BreakKind, ...] = get_args(BreakKind)
 OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)
 ALERTS: tuple[AlertKind, ...] = get_args(AlertKind)
-PARTITIONS: tuple[AlertKind, ...] = ("awards_differ", "partition_failed", "turn_stalled")
-"""Those whose subject is a partition of the live generation."""
+PARTITIONS: tuple[AlertKind, ...] = (
+    "awards_differ",
+    "partition_failed",
+    "turn_stalled",
+    "dead_letters",
+)
+"""Those whose subject may be a partition of the live generation."""
+
+PARTITION_SUBJECT = r"^(?:partition )?([0-9]+)$"
+"""Such subjects, for Postgres as well."""
+
+
+def standing(partition: int) -> str:
+    """The subject of the alert that a partition stands still."""
+    return f"partition {partition}"
+
+
+def partition_in(subject: str) -> int | None:
+    """The partition that is the subject of an alert, if it is one."""
+    found = re.match(PARTITION_SUBJECT, subject)
+    return int(found[1]) if found else None
 
 
 class Alerts(Protocol):

@@ -295,7 +295,7 @@ class MemorySink:
             if decision.evidence is not None:
                 self.evidence[after.id] = decision.evidence
         elif decision.kind == "withdrawn":
-            if row is None or row.changed_by != "rule":
+            if row is None or not turns.is_the_rules(row):
                 return False
             self._refuse("delete", after.peer_mentor_id)
             self.delete_award(after.id)

@@ -97,10 +97,15 @@ def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
     elif row is None or row.id != after.id:
         return
     elif decision.kind == "withdrawn":
-        if row.changed_by == "rule":
+        if is_the_rules(row):
             del held[pair]
     elif believed is not None and is_believed(row, believed):
         held[pair] = after
+
+
+def is_the_rules(row: Award) -> bool:
+    """Whether the rule gave an award, and nobody else has changed it."""
+    return (row.awarded_by, row.changed_by) == ("rule", "rule")
 
 
 def is_believed(row: Award, believed: Award) -> bool:

@@ -13,12 +13,12 @@ from badges.sinks.alerts import BreakKind
 from badges.sinks.base import Disconnected, Unavailable
 from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Executor
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 from badges.streams.facts import LOG_SETTINGS, CannotTell, Facts, gather
-from badges.streams.fingerprint import Fingerprint, changes
+from badges.streams.fingerprint import Fingerprint, changes, renamed
 from badges.streams.generations import Generation
 from badges.streams.tails import another_record
 
@@ -92,6 +92,17 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break 
         lasting=first.lasting,
         certain=True,
     )
+
+
+def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
+    """Table and name of each column that has another name now."""
+    if filled_from is None:
+        return set()
+    return {
+        (name, column)
+        for name, table in filled_from.tables.items()
+        for column in renamed(table, source.tables[name])
+    }
 
 
 def slot_missing(generation: Generation, facts: Facts) -> Break | None:
@@ -270,6 +281,7 @@ class Continuity:
         self._cluster = cluster
         self._connect = connect
         self._suspicion: tuple[str, int] = ("", 0)
+        self._renamed: set[tuple[str, str]] = set()
 
     async def look(self, reread: bool = True) -> Break | None:
         """What is broken, or None; `reread` the log's last decided records too.
@@ -281,6 +293,7 @@ class Continuity:
         )
         if facts.state == "closed":
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
+        self._renamed |= renamed_columns(facts.filled_from, facts.source)
         found = judge(self._generation, facts)
         if found is None:
             self._suspicion = ("", 0)
@@ -293,6 +306,20 @@ class Continuity:
         if found.lasting:
             await self.condemn(found)
         return found
+
+    async def ever_renamed(self, column: str) -> list[str]:
+        """The tables of which a column of this name has another one, or had at a look before."""
+        generation = self._generation
+        try:
+            with translated():
+                self._renamed |= renamed_columns(
+                    *await fingerprint.compare(
+                        self._connection, generation.log_id, generation.publication
+                    )
+                )
+        except (Refused, Unavailable) as error:
+            log.warning("what is renamed now cannot be seen", error=str(error))
+        return sorted(table for table, old in self._renamed if old == column)
 
     async def _note_ends(self, facts: Facts) -> None:
         grown = {

@@ -13,7 +13,12 @@ class GenerationClosed(Exception):
 
 
 class LogBroken(Exception):
-    """The log contradicts itself: `kind` is the alert's, or TOLD; the text says what and where."""
+    """The log contradicts itself: `kind` is the alert's, or TOLD; the text says what and where.
+
+    Only one that is not `lasting` can mend.
+    """
+
+    lasting = True
 
     def __init__(self, kind: BreakKind | Literal["log_broken"], message: str) -> None:
         super().__init__(message)

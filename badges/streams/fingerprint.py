@@ -141,6 +141,20 @@ async def stamp(connection: Executor, log_id: str, publication: str) -> None:
     )
 
 
+async def stamp_unknown(connection: Executor, log_id: str, publication: str) -> bool:
+    """Store the present fingerprint with a generation that has none; whether that was so."""
+    return bool(
+        await connection.fetchval(
+            f"""
+            UPDATE badge_logs SET fingerprint = {present("$2::text")}
+            WHERE log_id = $1 AND state = 'live' AND fingerprint IS NULL RETURNING true
+            """,
+            log_id,
+            publication,
+        )
+    )
+
+
 def changes(stored: Fingerprint, now: Fingerprint) -> list[Change]:
     """What differs between the source that a log was filled from and the present one."""
     return [*_changes(stored, now)]

@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 
-from badges.sinks.alerts import BREAKS, AlertKind, Alerts, BreakKind
+from badges.sinks.alerts import BREAKS, AlertKind, BreakKind, OpenAlerts
+from badges.sinks.base import Unavailable
+from badges.sinks.failures import Refused
 from badges.streams.errors import TOLD, GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
@@ -33,7 +35,7 @@ class Gate:
         self,
         look: Callable[[bool], Awaitable[LogBroken | None]],
         condemn: Callable[[LogBroken], Awaitable[None]],
-        alerts: Alerts,
+        alerts: OpenAlerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
@@ -50,7 +52,7 @@ class Gate:
         """The doubts there were when the last decided records were last found in their places."""
         # An earlier process may have left some open.
         self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
-        self._told = ""
+        self._told: LogBroken | None = None
         self._failures = 0
         self._one_judgement = asyncio.Lock()
         self._sealed: LogBroken | None = None
@@ -103,9 +105,11 @@ class Gate:
                 self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
-        if self._told == found.kind:
+        if self._has_told(found):
             return
-        self._told = found.kind
+        if not found.lasting and not await self._make_room(found):
+            return
+        self._told = found
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
         if found.kind == TOLD:
             await self._resolve(self._open_kinds & {*MENDABLE})
@@ -114,6 +118,25 @@ class Gate:
         await self._resolve(self._open_kinds - {found.kind})
         self._open_kinds = {found.kind}
         await self._alerts.raise_alert(found.kind, {"message": str(found)})
+
+    def _has_told(self, found: LogBroken) -> bool:
+        """Whether that is what was told last; of what lasts the first words count."""
+        if self._told is None or self._told.kind != found.kind:
+            return False
+        return found.lasting or str(found) == str(self._told)
+
+    async def _make_room(self, found: LogBroken) -> bool:
+        """Close an alert of the kind that says something else; False if that cannot be told yet."""
+        if found.kind == TOLD:
+            return True
+        try:
+            opened = (await self._alerts.opened(found.kind)).get("", {})
+        except (Unavailable, Refused) as error:
+            log.warning("cannot see which alerts are open, looking again", error=str(error))
+            return False
+        if opened.get("message") not in (None, str(found)):
+            await self._alerts.resolve(found.kind)
+        return True
 
     async def _cannot_look(self, error: Exception) -> None:
         self._failures += 1
@@ -126,7 +149,7 @@ class Gate:
 
     async def _mended(self) -> None:
         await self._resolve(self._open_kinds)
-        self._open_kinds, self._told = set(), ""
+        self._open_kinds, self._told = set(), None
 
     async def _resolve(self, kinds: Iterable[AlertKind]) -> None:
         for kind in sorted(kinds):

@@ -6,11 +6,12 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from badges.sinks.alerts import PARTITIONS, BreakKind
+from badges.sinks.alerts import PARTITION_SUBJECT, PARTITIONS, BreakKind
 from badges.sinks.base import Place
 from badges.sinks.pool import Connection, Executor
 from badges.streams import fingerprint
 from badges.streams.carrying import carry_over
+from badges.streams.records import UNAVAILABLE
 from badges.streams.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
@@ -18,7 +19,7 @@ State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 _COLUMNS = """
     log_id, generation, topic, slot, connector, partitions, system_identifier, timeline, state,
     (start_lsn - '0/0')::bigint AS start_lsn, coalesce(starts, '{}') AS starts, reason,
-    coalesce(columns, '{}')::text AS columns
+    coalesce(columns, '{}')::text AS columns, stand_in
 """
 
 _NOTE_BROKEN = """
@@ -42,7 +43,8 @@ class Generation(Struct, frozen=True):
     `log_id` is Kafka's topic id. `starts` has one offset a partition, from which on every record is
     an event; it is empty until the generation is live. `start_lsn`, a WAL position in bytes, is
     where the slot began while the generation is filling, and what the starts lie behind afterwards.
-    `columns` are those that were published of each table when it was begun.
+    `columns` are those that were published of each table when it was begun. `stand_in` is what the
+    connector sends in the place of a long text that it was not sent itself.
     """
 
     log_id: str
@@ -58,6 +60,7 @@ class Generation(Struct, frozen=True):
     starts: tuple[int, ...] = ()
     reason: str | None = None
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stand_in: str = UNAVAILABLE
 
     @property
     def publication(self) -> str:
@@ -195,8 +198,8 @@ async def begin(connection: Executor, generation: Generation) -> None:
     await connection.execute(
         f"""
         INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
-                                system_identifier, timeline, state, columns, fingerprint)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'filling',
+                                system_identifier, timeline, state, stand_in, columns, fingerprint)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'filling', $10,
                (SELECT jsonb_object_agg(tablename, attnames::text[]) FROM pg_publication_tables
                 WHERE pubname = $9::text AND schemaname = 'public'),
                {fingerprint.present("$9::text")}
@@ -210,6 +213,7 @@ async def begin(connection: Executor, generation: Generation) -> None:
         generation.system_identifier,
         generation.timeline,
         generation.publication,
+        generation.stand_in,
     )
 
 
@@ -279,8 +283,9 @@ async def go_live(
         # The partitions that these speak of are those of the generation that is over.
         await connection.execute(
             "UPDATE badge_alerts SET resolved_at = now() "
-            "WHERE resolved_at IS NULL AND kind = ANY ($1)",
+            "WHERE resolved_at IS NULL AND kind = ANY ($1) AND detail ->> 'subject' ~ $2",
             list(PARTITIONS),
+            PARTITION_SUBJECT,
         )
 
 
@@ -321,4 +326,5 @@ def _generation(fields: dict[str, Any]) -> Generation:
     fields["number"] = fields.pop("generation")
     fields["starts"] = tuple(fields["starts"])
     fields["columns"] = msgspec.json.decode(fields["columns"])
+    fields["stand_in"] = fields["stand_in"] or UNAVAILABLE
     return Generation(**fields)

@@ -5,7 +5,7 @@ Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -62,12 +62,21 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
     return None
 
 
-def unsendable(found: Outage) -> Break | None:
-    """The break by a row that the connector can never send: it lacks the column that is its key."""
+async def unsendable(
+    found: Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
+) -> Break | None:
+    """The break by a row that the connector can never send: it lacks the column that is its key.
+
+    The connector does not say of which table it is; `ever_renamed` gives those of which a column
+    was seen to have another name.
+    """
     column = _KEYLESS.search(found.cause)
     if found.kind != "connector_failed" or column is None:
         return None
-    table = "peer_mentors" if column[1] == "id" else "one of the tables of a mentor's rows"
+    if column[1] == "id":
+        table = "peer_mentors"
+    else:
+        table = " or ".join(await ever_renamed(column[1])) or "one of the tables of a mentor's rows"
     return Break(
         "column_missing",
         f"a row of {table} without its column {column[1]}, which had another name when the row was "
@@ -80,17 +89,19 @@ async def tell_outages(
     connect: Connect,
     alerts: Alerts,
     condemn: Callable[[LogBroken], Awaitable[None]],
+    ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
 ) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
 
-    `condemn` notes that the log is broken where no restart helps.
+    `condemn` notes that the log is broken where no restart helps, in a row of one of the tables of
+    which a column was `ever_renamed`.
     """
     open_kinds = set(OUTAGES)  # an earlier process may have left them
     suspected: OutageKind | None = None
     seen = 0
     while True:
         found = await outage(generation, connect)
-        broken = unsendable(found) if found else None
+        broken = await unsendable(found, ever_renamed) if found else None
         if broken:
             await condemn(broken)
             found = None

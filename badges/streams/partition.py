@@ -7,6 +7,7 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from badges.sinks import turns
 from badges.sinks.base import (
     DeadLetter,
     Departure,
@@ -20,6 +21,7 @@ from badges.sinks.base import (
 from badges.streams.order import StreamOrder
 from badges.streams.records import (
     TABLES,
+    UNAVAILABLE,
     UNREADABLE,
     AwardRecord,
     MentorRecord,
@@ -49,7 +51,8 @@ class Partition:
 
     `start` is the generation's start in this partition: records below it are only folded, and all
     of them are decided together by the first turn; from there every record is an event. `columns`
-    are those that the generation publishes of each table.
+    are those that the generation publishes of each table, `stand_in` is what it has in the place of
+    a text that was not sent.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Partition:
         number: int,
         start: int,
         columns: Mapping[str, Sequence[str]] | None = None,
+        stand_in: str = UNAVAILABLE,
     ) -> None:
         self.log_id = log_id
         self.number = number
@@ -68,6 +72,7 @@ class Partition:
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
         self._columns = columns or {}
+        self._stand_in = stand_in
         self._turn_start = 0
         self.excused: Container[str] = ()
         """Tables of which any number of records in a row may be unusable, for the time being."""
@@ -243,20 +248,21 @@ class Partition:
         """What a row that somebody inserted says of the rule's own award of the same badge.
 
         There is one row of a mentor and badge, so the rule's was granted too late: usually it was
-        refused, but somebody may have deleted theirs before it was written.
+        refused, but somebody may have deleted theirs before it was written. What people gave is
+        theirs, also where the rule has promoted it since.
         """
         if type(record) is not AwardRecord or record.op == "d":
             return []
         ledger = self.ledgers.get(record.peer_mentor_id)
         held = ledger.held.get(record.badge_definition_id) if ledger else None
-        if held is None or held.id == record.id or held.changed_by != "rule":
+        if held is None or held.id == record.id or not turns.is_the_rules(held):
             return []
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
     def _complete(self, record: Record, offset: int) -> None:
         assert isinstance(record, NAMING_RULES)
         ledger = self.ledgers.get(mentor_of(record))
-        complete(record, ledger, self._columns, self.number, offset)
+        complete(record, ledger, self._columns, self._stand_in, self.number, offset)
 
     def _put_or_drop(self, record: Record, offset: int) -> Ledger | None:
         """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
@@ -273,7 +279,7 @@ class Partition:
         if ledger is None:
             ledger = self.ledgers[mentor] = Ledger(mentor)
         try:
-            return ledger if table.put(ledger, record) else None
+            return ledger if table.put(ledger, record, self._stand_in) else None
         except Unresolved as column:
             raise value_missing(record, str(column), self.number, offset) from None
 
@@ -302,7 +308,7 @@ class Partition:
         Returns the record if it is one too many; nothing was done then.
         """
         check_columns(message.value, self._columns, self.number, message.offset)
-        unusable, offset = outline(message.value or b""), message.offset
+        unusable, offset = outline(message.value or b"", self._stand_in), message.offset
         if unusable.op == "r":
             self._order.check_snapshot(unusable, offset)
         if self._order.sent_before(unusable) and offset >= self.start:

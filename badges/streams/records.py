@@ -27,7 +27,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueErro
 """What reading a record raises that is not one."""
 
 UNAVAILABLE = "__debezium_unavailable_value"
-"""What stands for a long text that an update left alone: pgoutput does not send it again."""
+"""What stands for a long text that an update left alone: pgoutput does not send it again.
+
+It is Debezium's own word for that, which anybody may write into a row, so it is that of older
+generations alone: one that is filled today has a word that nobody can know beforehand.
+"""
 
 
 class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True):
@@ -147,9 +151,12 @@ Record: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
 
 
 class Table(NamedTuple):
-    """What a ledger does with a table's rows: take one, or drop the one with an id."""
+    """What a ledger does with a table's rows: take one, or drop the one with an id.
 
-    put: Callable[[Ledger, Any], bool]
+    Who takes one is told what stands for a text that was not sent.
+    """
+
+    put: Callable[[Ledger, Any, str], bool]
     drop: Callable[[Ledger, Any], bool]
 
 
@@ -161,14 +168,18 @@ class Unresolved(Exception):
     """A long text that was not sent and that the ledger does not know; says which column."""
 
 
-def _put_activity(ledger: Ledger, record: ActivityRecord) -> bool:
-    if record.activity_type == UNAVAILABLE:
+def _put_mentor(ledger: Ledger, record: MentorRecord, _: str) -> bool:
+    return ledger.put_mentor(record)
+
+
+def _put_activity(ledger: Ledger, record: ActivityRecord, stand_in: str) -> bool:
+    if record.activity_type == stand_in:
         record.activity_type = _known("activity_type", ledger.activity_type(record.id))
     return ledger.put_activity(record)
 
 
-def _put_training(ledger: Ledger, record: TrainingRecord) -> bool:
-    if record.course_code == UNAVAILABLE:
+def _put_training(ledger: Ledger, record: TrainingRecord, stand_in: str) -> bool:
+    if record.course_code == stand_in:
         record.course_code = _known("course_code", ledger.course(record.id))
     return ledger.put_training(record)
 
@@ -179,15 +190,19 @@ def _known(column: str, text: str | None) -> str:
     return text
 
 
-def _put_award(ledger: Ledger, record: AwardRecord) -> bool:
+def _put_pause(ledger: Ledger, record: PauseRecord, _: str) -> bool:
+    return ledger.put_pause(record)
+
+
+def _put_award(ledger: Ledger, record: AwardRecord, _: str) -> bool:
     return ledger.put_award(record.award())
 
 
 TABLES: dict[type, Table] = {
-    MentorRecord: Table(Ledger.put_mentor, _drop_mentor),
+    MentorRecord: Table(_put_mentor, _drop_mentor),
     ActivityRecord: Table(_put_activity, Ledger.drop_activity),
     TrainingRecord: Table(_put_training, Ledger.drop_training),
-    PauseRecord: Table(Ledger.put_pause, Ledger.drop_pause),
+    PauseRecord: Table(_put_pause, Ledger.drop_pause),
     AwardRecord: Table(_put_award, Ledger.drop_award),
 }
 

@@ -71,7 +71,7 @@ class Recovery:
 
     async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
         of = self._generation
-        state = Partition(of.log_id, number, of.starts[number], of.columns)
+        state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
         # What was decided once, was looked into then.
         state.excused = excused if position.turn == 0 else TABLE_NAMES
         decided = await self._sink.last_decided(of.log_id, number)

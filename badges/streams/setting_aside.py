@@ -7,7 +7,7 @@ count rows as gone that are there, so the partition waits until the columns are 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from badges.sinks.alerts import Alerts
+from badges.sinks.alerts import Alerts, standing
 from badges.sinks.base import DeadLetter, DeadLetters
 from badges.sinks.dead_letters import subject_of
 from badges.streams.column_types import ColumnTypes, WrongType
@@ -87,8 +87,3 @@ async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> Non
             },
             subject=subject,
         )
-
-
-def standing(partition: int) -> str:
-    """The subject of the alert that a partition stands still."""
-    return f"partition {partition}"

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from badges.sinks import duplicates
-from badges.sinks.alerts import DataKind, OpenAlerts
+from badges.sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
 from badges.sinks.failures import translated
 from badges.sinks.pool import Pool
 from badges.sinks.queries import QUERIES
@@ -34,12 +34,14 @@ log = structlog.get_logger(__name__)
 class Surroundings:
     """Looks at all of it, again and again; several workers may do so at once."""
 
-    def __init__(self, pool: Pool, versions: Versions, alerts: OpenAlerts) -> None:
+    def __init__(self, pool: Pool, versions: Versions, alerts: OpenAlerts, partitions: int) -> None:
+        """`partitions` are those of the live generation of the log."""
+        self._partitions = partitions
         self._pool = pool
         self._versions = versions
         self._alerts = alerts
         self._definitions = Definitions(versions)
-        self._looks: Mapping[DataKind, Look] = {
+        self._looks: Mapping[AlertKind, Look] = {
             "versions_differ": self._missed_versions,
             "definition_invalid": self._definitions.invalid,
             "constraint_missing": self._missing_constraint,
@@ -50,20 +52,23 @@ class Surroundings:
     async def watch(self) -> None:
         """Look every LOOK_EVERY_S seconds, for good."""
         while True:
-            for kind in (*self._looks, RULE_UNKNOWN):
+            for kind in (*self._looks, RULE_UNKNOWN, *PARTITIONS):
                 try:
                     await self.look(kind)
                 except Exception as error:
                     log.warning("cannot look now, looking again", kind=kind, error=repr(error))
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def look(self, kind: DataKind) -> None:
+    async def look(self, kind: AlertKind) -> None:
         """Open alerts of a kind for what is found, and close those of what is not found any more.
 
         Raises what the look raises.
         """
         if kind == RULE_UNKNOWN:
             await self._close_known()
+            return
+        if kind in PARTITIONS:
+            await self._close_gone(kind)
             return
         with translated():
             found = {each.subject: each for each in await self._looks[kind]()}
@@ -87,6 +92,16 @@ class Surroundings:
         known = {*self._versions.newest("definition"), *self._versions.newest("organization")}
         for subject in set(opened) - findings.still_unknown(opened, known):
             await self._alerts.resolve(RULE_UNKNOWN, subject=subject)
+
+    async def _close_gone(self, kind: AlertKind) -> None:
+        """Close what is told of partitions that a log before this one had.
+
+        Its worker may have said so while the next log went live.
+        """
+        for subject in await self._alerts.opened(kind):
+            partition = partition_in(subject)
+            if partition is not None and partition >= self._partitions:
+                await self._alerts.resolve(kind, subject=subject)
 
     async def _missed_versions(self) -> Iterable[Finding]:
         rows = await self._pool.fetch(QUERIES["missed_versions"])

@@ -74,8 +74,11 @@ class Outline(Struct, frozen=True):
         return ledger.course(self.id) if self.table == "training_completions" else None
 
 
-def outline(value: bytes) -> Outline:
-    """Read what is readable; of what is no JSON object, nothing. Never raises."""
+def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
+    """Read what is readable; of what is no JSON object, nothing. Never raises.
+
+    `stand_in` is what the log has in the place of a text that was not sent.
+    """
     try:
         found = _decode(value)
     except UNREADABLE:
@@ -93,7 +96,7 @@ def outline(value: bytes) -> Outline:
         xid=found.xid if type(found.xid) is int else None,
         lsn=found.lsn if type(found.lsn) is int else None,
         sequence=_place(found.sequence),
-        text=None if text == UNAVAILABLE else _text(text),
+        text=None if text == stand_in else _text(text),
     )
 
 

@@ -12,7 +12,6 @@ from msgspec import UNSET
 
 from badges.streams.errors import LogBroken
 from badges.streams.records import (
-    UNAVAILABLE,
     UNREADABLE,
     ActivityRecord,
     AwardRecord,
@@ -83,10 +82,13 @@ def complete(
     record: MentorRecord | AwardRecord,
     ledger: Ledger | None,
     columns: Columns,
+    stand_in: str,
     partition: int,
     offset: int,
 ) -> None:
     """Fill in what an update left alone, as the ledger knows it. Raises LogBroken.
+
+    `stand_in` is what the record has in the place of such a text.
 
     It comes before anything is read from a row that names an organization or a definition; texts of
     other rows are filled in as they are put into the ledger.
@@ -97,7 +99,7 @@ def complete(
             if getattr(record, column) is UNSET and column in columns.get(table, ()):
                 raise _column_missing(table, column, partition, offset)
     for column, known in _TEXTS[type(record)].items():
-        if getattr(record, column) == UNAVAILABLE:
+        if getattr(record, column) == stand_in:
             found = known(ledger, record) if ledger else None
             # 'rule' is so short that it is never left out of an update.
             if found is None or found == "rule":

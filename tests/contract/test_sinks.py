@@ -250,6 +250,19 @@ async def test_what_a_person_wrote_is_not_withdrawn(world: World) -> None:
     assert len(await world.sink.awards(log.log_id, 0, [mentor])) == 1
 
 
+async def test_what_a_person_gave_is_not_withdrawn_though_the_rule_has_promoted_it(
+    world: World,
+) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    given = await world.award_by_hand(mentor, definition)
+    promoted = promote(log.cause(), given, "silver")
+    assert (await world.sink.write(log.turn(promoted))).written == 1
+    outcome = await world.sink.write(log.turn(withdraw(log.cause(), promoted.after)))
+    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert [row.id for row in await world.rows(mentor)] == [given.id]
+
+
 async def test_stats_replace_what_was_there(world: World) -> None:
     log = await world.live_log()
     mentor, other = await world.mentor(), await world.mentor()

@@ -411,6 +411,50 @@ def test_what_was_removed_twice_is_held_once_by_the_fold(working: Rig) -> None:
     working.run(test)
 
 
+@pytest.mark.parametrize("revocable", [True, False])
+def test_an_award_of_the_rule_outlives_a_second_one_that_somebody_inserts(
+    working: Rig, revocable: bool
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(1), revocable=revocable)
+        counted = await p.activity(mentor, "2026-05-01")
+        await p.settle()
+        first = await p.award(mentor, badge)
+        assert first is not None
+        if not revocable:  # then nothing would bring it back
+            await p.pool.execute("DELETE FROM activities WHERE id = $1", counted)
+            await p.settle()
+
+        await p.pool.execute(f"ALTER TABLE badge_awards DROP CONSTRAINT {CONSTRAINT}")
+        await p.pool.execute(
+            "INSERT INTO badge_awards (id, peer_mentor_id, badge_definition_id, earned_at, "
+            "awarded_by) SELECT gen_random_uuid(), peer_mentor_id, badge_definition_id, "
+            "earned_at + interval '1 day', awarded_by FROM badge_awards WHERE id = $1",
+            first["id"],
+        )
+        await told(p, "duplicate_awards")
+        report = await migrate(p)
+        assert len(report.removed) == 1
+        await p.settle()
+
+        held = await p.award(mentor, badge)
+        assert held is not None
+        assert (held["id"], held["earned_at"]) == (first["id"], first["earned_at"])
+        await p.verify()
+        if revocable:
+            await p.pool.execute("DELETE FROM activities WHERE id = $1", counted)
+            await p.settle()
+            held = await p.award(mentor, badge)
+            assert held is not None
+            assert (held["id"], held["revoked_by"]) == (first["id"], "rule")
+        await closed(p, "duplicate_awards")
+        await closed(p, "constraint_missing")
+        await p.verify()
+
+    working.run(test)
+
+
 def test_several_workers_tell_one_thing_once(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.at_work(p.worker())

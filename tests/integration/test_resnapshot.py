@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -187,8 +188,9 @@ def test_another_number_of_partitions(rig: Rig) -> None:
         # Alerts about partitions that there are no more have nobody who could close them.
         await p.pool.execute(
             "INSERT INTO badge_alerts (kind, detail) "
-            """SELECT kind, '{"message": "", "subject": "3"}' """
-            "FROM unnest(ARRAY['awards_differ', 'partition_failed', 'turn_stalled']) AS kind"
+            """SELECT kind, jsonb_build_object('message', '', 'subject', subject) FROM (VALUES """
+            "('awards_differ', '3'), ('partition_failed', '3'), ('turn_stalled', '3'), "
+            "('dead_letters', 'partition 3')) AS told (kind, subject)"
         )
         half = await filling.begin(p.site)
 
@@ -388,21 +390,80 @@ def test_without_a_log_it_says_what_makes_one(stack: Stack, database_url: str) -
     asyncio.run(test())
 
 
-def test_a_database_with_faults_is_told_before_anything_begins(
+TRUNCATING = "TRIGGER badges_delete_before_truncate"
+SPOILING = {
+    "activity_date may be null": "ALTER TABLE activities ALTER activity_date DROP NOT NULL",
+    "ends_on is missing": "ALTER TABLE mentor_pauses DROP COLUMN ends_on CASCADE",
+    "duration_minutes is called minutes": "ALTER TABLE activities RENAME duration_minutes "
+    "TO minutes",
+    "replica identity is the full row": "ALTER TABLE activities REPLICA IDENTITY FULL",
+    "has other tables": "ALTER PUBLICATION {prefix}_mentor_log DROP TABLE activities",
+    f"{TRUNCATING[8:]} on public.activities is disabled": f"ALTER TABLE activities DISABLE "
+    f"{TRUNCATING}",
+    "zz_badges_send_whole on public.activities does not always fire": "ALTER TABLE activities "
+    "ENABLE TRIGGER zz_badges_send_whole",
+    "send_whole is another version": "CREATE OR REPLACE FUNCTION badges_private.send_whole() "
+    "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "lacks SELECT on public.activities": "REVOKE SELECT (id) ON activities FROM badges_connect",
+    "policy badges_connect_all on public.activities": "DROP POLICY badges_connect_all "
+    "ON activities",
+}
+"""What a new log would lack rows or columns by, and the words in which it is told."""
+
+
+def test_a_database_that_would_spoil_the_new_log_is_told_before_anything_begins(
     stack: Stack, database_url: str
 ) -> None:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
-            await site.connection.execute(
-                "ALTER TABLE activities ALTER activity_date DROP NOT NULL"
-            )
+            for told, damage in SPOILING.items():
+                # Only its own session sees the damage, and nothing is left of it.
+                undone = site.connection.transaction()
+                await undone.start()
+                await site.connection.execute(damage.format(prefix=site.prefix))
 
-            with pytest.raises(Problem, match=r"activity_date .*`badges migrate") as refused:
-                await resnapshot(site)
+                with pytest.raises(Problem, match=f"{told}.*`badges migrate") as refused:
+                    await resnapshot(site)
 
-            assert refused.value.code == 2
+                await undone.rollback()
+                assert refused.value.code == 2
             assert await generations.newest(site.connection) == live
+
+    asyncio.run(test())
+
+
+HARMLESS = {
+    "index activities_mentor_date_type_idx": "DROP INDEX activities_mentor_date_type_idx",
+    "badge_awards lacks a constraint": "ALTER TABLE badge_awards "
+    "DROP CONSTRAINT badge_awards_tier_check",
+    "created_at may be null": "ALTER TABLE activities ALTER created_at DROP NOT NULL",
+    "has no foreign key": "ALTER TABLE mentor_pauses "
+    "DROP CONSTRAINT mentor_pauses_peer_mentor_id_fkey",
+    "is open to PUBLIC": "GRANT SELECT ON badge_alerts TO PUBLIC",
+    "lacks SELECT on public.organizations": "REVOKE SELECT ON organizations FROM badges_worker",
+}
+"""What is as wrong as before once a new log is there."""
+
+
+def test_what_leaves_the_new_log_whole_is_told_and_refuses_nothing(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as opened:
+            said: list[str] = []
+            site = replace(opened, say=said.append)
+            live = await provisioning.provision(site)
+            for damage in HARMLESS.values():
+                await site.connection.execute(damage)
+
+            new = await resnapshot(site)
+
+            assert (live.number, new.number) == (1, 2)
+            warned = [line for line in said if line.startswith("Warning: ")]
+            for told in HARMLESS:
+                assert [line for line in warned if told in line], told
+            assert all("see `badges migrate --check`" in line for line in warned)
 
     asyncio.run(test())
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace as replace_site
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from badges.console.problems import Problem
-from badges.console.schema import apply
+from badges.console.schema import apply, history, migrations
 from badges.console.schema.check import check
 from badges.console.schema.differences import Difference
 from badges.console.stack import provisioning
@@ -264,6 +265,46 @@ def test_what_migrate_changes_itself_is_no_gap(stack: Stack, database_url: str) 
             assert found.kind == "source_changed"
 
     run(test())
+
+
+def test_a_log_whose_migrations_others_applied_is_watched_from_the_next_provision_on(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as opened:
+            said: list[str] = []
+            site = replace_site(opened, say=said.append)
+            live = await provisioning.provision(site)
+            older = "20261124999999"
+            await site.connection.execute(
+                f"""
+                ALTER TABLE badge_logs DROP COLUMN columns, DROP COLUMN fingerprint;
+                DELETE FROM supabase_migrations.schema_migrations WHERE version > '{older}';
+                """
+            )
+            await apply_as_others_do(site, older)
+            assert await check(site.connection, prefix=site.prefix) == []
+
+            for _ in range(2):
+                assert (await provisioning.provision(site)).log_id == live.log_id
+
+            (recorded,) = [line for line in said if "what it is read from" in line]
+            assert recorded.startswith("Generation 1: what it is read from was not recorded")
+            await publish_again(site.connection, site)
+            with pytest.raises(Problem, match="activities was taken out of the publication"):
+                await provisioning.provision(site)
+
+    run(test())
+
+
+async def apply_as_others_do(site: OwnSite, after: str) -> None:
+    """Apply migrations as the Supabase CLI does: statement by statement, and noted as applied."""
+    await site.connection.execute("SELECT set_config('badges.prefix', $1, false)", site.prefix)
+    for migration in migrations.load():
+        if migration.version > after:
+            for statement in migration.statements:
+                await site.connection.execute(statement)
+            await history.record(site.connection, migration)
 
 
 def test_what_the_application_does_with_its_own_is_no_finding(

@@ -10,6 +10,7 @@ import pytest
 from badges.console.problems import Problem
 from badges.console.stack import provisioning
 from badges.streams import generations
+from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.stack import Stack
 
@@ -20,6 +21,7 @@ RENAMED = [
     ("activities", "peer_mentor_id"),
     ("mentor_pauses", "ends_on"),
     ("peer_mentors", "active"),
+    ("peer_mentors", "id"),
 ]
 
 
@@ -86,7 +88,7 @@ class Mentor:
         rows = [await self.p.award(self.id, badge) for badge in self.badges]
         return [row["badge_definition_id"] for row in rows if row and row["revoked_at"] is None]
 
-    async def touch(self, table: str) -> None:
+    async def touch(self, table: str, key: str = "id") -> None:
         """Change something of the row that the renamed column is of, as an application would."""
         keys = {
             "activities": ("activity_type = 'phone'", self.activities[1]),
@@ -94,7 +96,7 @@ class Mentor:
             "peer_mentors": ("organization_id = organization_id", self.id),
         }
         change, id_ = keys[table]
-        await self.p.pool.execute(f"UPDATE {table} SET {change} WHERE id = $1", id_)
+        await self.p.pool.execute(f"UPDATE {table} SET {change} WHERE {key} = $1", id_)
 
 
 async def begun(p: Pipeline) -> Mentor:
@@ -145,9 +147,8 @@ async def grown(p: Pipeline, size: int) -> bool:
     return await p.log_size() > size
 
 
-KEYLESS = {"peer_mentor_id": "one of the tables of a mentor's rows"}
 KEYLESS_S = 30.0
-"""The connector fails then, and is looked at every few seconds."""
+"""Without its key a row makes the connector fail, which is looked at every few seconds."""
 
 
 @pytest.mark.parametrize(("table", "column"), RENAMED)
@@ -158,21 +159,58 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
         mentor = await begun(p)
         before = await p.stats(mentor.id)
         await rename(p, table, column, "renamed")
-        await mentor.touch(table)
+        await mentor.touch(table, "renamed" if column == "id" else "id")
 
         message = await told(p, "column_missing", KEYLESS_S)
-        # A row without its key never comes so far that its table can be told.
-        where = KEYLESS.get(column, table)
-        assert f"a row of {where} without its column {column}," in message
+        assert f"a row of {table} without its column {column}," in message
         await rename(p, table, "renamed", column)
 
         noted = await generations.find(p.site.connection, p.log.log_id)
         assert noted is not None
         assert (noted.state, noted.reason) == ("broken", message)
-        with pytest.raises(Problem, match=f"a row of {where} without its column"):
+        with pytest.raises(Problem, match=f"a row of {table} without its column"):
             await provisioning.provision(p.site)
         assert await mentor.held() == mentor.badges
         assert await p.stats(mentor.id) == before
         assert list(await open_alerts(p)) == ["column_missing"]
+
+    rig.run(test)
+
+
+def test_a_second_rename_is_told_as_well(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await begun(p)
+        await rename(p, "activities", "duration_minutes", "minutes")
+        first = await told(p, "column_renamed")
+        await rename(p, "mentor_pauses", "ends_on", "until")
+
+        async def both_are_told() -> bool:
+            message = (await open_alerts(p)).get("column_renamed", "")
+            return first in message and "ends_on of public.mentor_pauses" in message
+
+        await p.until(both_are_told, WITHIN_S, "the second rename")
+        await rename(p, "activities", "minutes", "duration_minutes")
+        message = await told(p, "column_renamed")
+        await rename(p, "mentor_pauses", "until", "ends_on")
+        await p.until(partial(quiet, p), WITHIN_S, "the end of the alert")
+        assert "ends_on of public.mentor_pauses" in message
+        await p.verify()
+
+    rig.run(test)
+
+
+def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.pool.execute("UPDATE badge_logs SET fingerprint = NULL")
+        worker = p.worker()
+        await p.at_work(worker)
+
+        async def is_recorded() -> bool:
+            return bool(await p.pool.fetchval("SELECT fingerprint IS NOT NULL FROM badge_logs"))
+
+        await p.until(is_recorded, WITHIN_S, "the fingerprint")
+        assert any("without `badges migrate`" in str(line) for line in worker.lines())
+        await publish_again(p.site, p.log)
+        assert "public.activities was taken out" in await told(p, "source_changed")
 
     rig.run(test)

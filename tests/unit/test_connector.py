@@ -24,6 +24,14 @@ def test_its_names_are_the_generations() -> None:
     assert not [value for value in config.values() if re.search(r"(?<!\$)\{[a-z]", value)]
 
 
+def test_what_stands_for_texts_is_the_generations() -> None:
+    setting = "unavailable.value.placeholder"
+
+    assert connector.configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
+    # What a generation from before was filled with, by Debezium's default.
+    assert connector.configuration("abc", 7)[setting] == "__debezium_unavailable_value"
+
+
 def test_no_address_or_password_is_in_it() -> None:
     config = connector.configuration("abc", 7)
 

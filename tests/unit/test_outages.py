@@ -55,14 +55,22 @@ class Heard:
         self.calls.append(f"condemn {error.kind}: {error}")
 
 
-def _heard(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Status | None]) -> list[str]:
+def _heard(
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Sequence[Status | None],
+    renamed: Sequence[str] = (),
+) -> list[str]:
     monkeypatch.setattr(outages, "LOOK_EVERY_S", 0)
     heard = Heard()
+
+    async def ever_renamed(column: str) -> Sequence[str]:
+        assert column == "peer_mentor_id"
+        return renamed
 
     async def test() -> None:
         connect = Told(*answers)
         with pytest.raises(asyncio.CancelledError):
-            await tell_outages(GENERATION, connect, heard, heard.condemn)
+            await tell_outages(GENERATION, connect, heard, heard.condemn, ever_renamed)
         await connect.close()
 
     asyncio.run(test())
@@ -109,7 +117,12 @@ def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("column", "table"),
-    [("id", "peer_mentors"), ("peer_mentor_id", "one of the tables of a mentor's rows")],
+    [
+        ("id", "peer_mentors"),
+        ("peer_mentor_id", "one of the tables of a mentor's rows"),
+        ("peer_mentor_id", "activities"),
+        ("peer_mentor_id", "activities or mentor_pauses"),
+    ],
 )
 def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
     monkeypatch: pytest.MonkeyPatch, column: str, table: str
@@ -117,7 +130,8 @@ def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
     trace = f"Tolerance exceeded\nCaused by: java.lang.X: Unknown field: {column}\n\tat Y"
     keyless = Status("RUNNING", ("FAILED",), trace)
 
-    calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1))
+    tables = [] if table.startswith("one of") else table.split(" or ")
+    calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1), tables)
 
     assert not [call for call in calls if call.startswith("raise")]
     condemned = [call for call in calls if call.startswith("condemn")]

@@ -137,6 +137,24 @@ def test_an_award_of_the_rule_that_came_too_late_is_withdrawn(writer: Writer) ->
     assert again.after.id not in ("x", granted.after.id)
 
 
+def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
+    tiers = [{"name": "bronze", "at_least": 1}, {"name": "silver", "at_least": 2}]
+    state = begun(
+        organization(), definition("two", {"type": "tier", "metric": "count", "tiers": tiers})
+    )
+    given = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    given.tier, given.tier_earned_at = "bronze", given.earned_at
+    given.awarded_by = given.changed_by = "anna"
+    rows = (mentor(), activity("a", 1), activity("b", 2))
+    turn = folded(state, writer.put(mentor()), writer.put(given), *map(writer.put, rows[1:]))
+    assert kinds(turn) == [("promoted", "two")]
+    assert state.ledgers[MENTOR].held["two"].changed_by == "rule"
+
+    twice = msgspec.structs.replace(given, id="y", tier="silver", changed_by="bo")
+
+    assert kinds(folded(state, writer.put(twice))) == []
+
+
 def test_a_mentor_of_whom_nothing_is_said_is_active(writer: Writer) -> None:
     text = (writer.put(mentor()).value or b"").replace(b'"active": true', b'"active": null')
     state = begun()

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from badges.sinks.alerts import DataKind, MemoryAlerts
+from badges.sinks.alerts import PARTITIONS, AlertKind, MemoryAlerts, standing
 from badges.sinks.queries import QUERIES
 from badges.streams import surroundings
 from badges.streams.rule_versions import Versions
@@ -54,16 +54,16 @@ class World:
         self.database = Database()
         self.versions = Versions()
         self.alerts = MemoryAlerts()
-        self.looking = Surroundings(self.database, self.versions, self.alerts)  # type: ignore[arg-type]
+        self.looking = Surroundings(self.database, self.versions, self.alerts, 3)  # type: ignore[arg-type]
 
-    def open(self, kind: DataKind) -> list[str]:
+    def open(self, kind: AlertKind) -> list[str]:
         return [
             alert.subject
             for alert in self.alerts.alerts
             if alert.kind == kind and alert.resolved_at is None
         ]
 
-    async def look(self, kind: DataKind) -> list[str]:
+    async def look(self, kind: AlertKind) -> list[str]:
         await self.looking.look(kind)
         return self.open(kind)
 
@@ -99,7 +99,7 @@ def test_what_an_earlier_process_told_is_closed_too() -> None:
         for kind in ("constraint_missing", "duplicate_awards"):
             await world.alerts.raise_alert(kind, {"message": "old"})  # type: ignore[arg-type]
         for alert in world.alerts.alerts:
-            assert await world.look(alert.kind) == []  # type: ignore[arg-type]
+            assert await world.look(alert.kind) == []
 
     run(test)
 
@@ -216,5 +216,16 @@ def test_a_look_that_fails_ends_nothing_and_silences_no_other(
             while world.open("versions_differ"):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         task.cancel()
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", PARTITIONS)
+def test_what_is_told_of_a_partition_that_is_no_more_is_closed(kind: AlertKind) -> None:
+    async def test(world: World) -> None:
+        for subject in ("2", "3", standing(2), standing(11), "activities", ""):
+            await world.alerts.raise_alert(kind, {"message": "it stands"}, subject=subject)
+
+        assert await world.look(kind) == ["2", standing(2), "activities", ""]
 
     run(test)

@@ -183,3 +183,62 @@ def test_a_short_word_is_never_left_out_of_an_update(writer: Writer) -> None:
     updated = writer.put(msgspec.structs.replace(AWARD, awarded_by=UNAVAILABLE), "u")
 
     assert broken(state, updated).kind == "value_missing"
+
+
+OURS = "not sent 0123456789abcdef0123456789abcdef"
+TEXTS = [
+    (activity("a", 1), "activity_type"),
+    (training("t", "c", 1), "course_code"),
+    (AWARD, "awarded_by"),
+    (msgspec.structs.replace(AWARD, revoked_by="r"), "revoked_by"),
+]
+
+
+@pytest.mark.parametrize(("row", "column"), TEXTS)
+@pytest.mark.parametrize("text", [UNAVAILABLE, OURS[:-1], OURS + "0", "not sent"])
+@pytest.mark.parametrize("op", ["r", "c", "u"])
+def test_what_somebody_wrote_is_data_where_something_else_stands_for_texts(
+    writer: Writer, row: Any, column: str, text: str, op: str
+) -> None:
+    state = Partition("log", 3, 2 if op == "r" else 0, stand_in=OURS)
+    two = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
+    state.take_up([organization(), two])
+    rows = (mentor(), msgspec.structs.replace(row, **{column: text}))
+    records = [writer.snapshot(each) if op == "r" else writer.put(each, op) for each in rows]
+
+    assert state.fold(records, waiting=False) is None
+
+    assert not state.letters
+    ledger = state.ledgers[MENTOR]
+    if isinstance(row, Activity):
+        assert ledger.activity_type(row.id) == text
+    elif isinstance(row, TrainingCompletion):
+        assert ledger.course(row.id) == text
+    else:
+        assert getattr(ledger.held["two"], column) == text
+
+
+@pytest.mark.parametrize(("row", "column"), TEXTS)
+def test_what_stands_for_texts_is_none_of_them(writer: Writer, row: Any, column: str) -> None:
+    state = Partition("log", 3, 0, stand_in=OURS)
+    updated = msgspec.structs.replace(row, **{column: OURS})
+    records = [writer.put(mentor()), writer.put(updated, "u")]
+
+    assert broken(state, *records, waiting=False).kind == "value_missing"
+
+
+def test_a_text_that_was_not_sent_comes_back_with_the_row_that_cannot_be_used(
+    writer: Writer,
+) -> None:
+    state = Partition("log", 3, 0, stand_in=OURS)
+    state.take_up([organization()])
+    long = activity("a", 1, "v" * 3000)
+    short = msgspec.structs.replace(long, activity_type=OURS)
+    records = [writer.put(mentor()), writer.put(long)]
+    records.append(writer.unusable(short, {"activity_date": "never"}, "u"))
+    assert state.fold(records, waiting=False) is None
+    assert len(state.letters) == 1
+
+    assert state.fold([writer.put(short, "u")], waiting=False) is None
+
+    assert state.ledgers[MENTOR].activity_type("a") == ("v" * 3000)[:200]

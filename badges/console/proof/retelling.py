@@ -42,12 +42,14 @@ def retell(
     taken_up: Iterable[TakenUp],
     versions: Mapping[RuleKey, Sequence[Version]],
     held: Sequence[Held] = (),
+    stand_in: str = UNAVAILABLE,
 ) -> dict[str, Reference]:
     """What the reference makes of one partition: by mentor, as after its last record.
 
     `held` are the awards that waited to be written when the log began: found like all that were.
+    `stand_in` is what the log has in the place of a text that was not sent.
     """
-    story = _Story(log_id, partition, start)
+    story = _Story(log_id, partition, start, stand_in)
     turns = iter(
         [
             (turn, offset, list(taken))
@@ -86,7 +88,7 @@ def _new(
 class _Story:
     """The mentors of one partition, as far as it is told."""
 
-    def __init__(self, log_id: str, partition: int, start: int) -> None:
+    def __init__(self, log_id: str, partition: int, start: int, stand_in: str) -> None:
         self.mentors: dict[str, Reference] = {}
         self.taken: Taken = {}
         self._versions: list[Version] = []
@@ -95,6 +97,7 @@ class _Story:
         self._log_id = log_id
         self._partition = partition
         self._start = start
+        self._stand_in = stand_in
 
     def hold(self, held: Iterable[Held]) -> None:
         """Awards as they will be, instead of what the snapshot has of them."""
@@ -143,7 +146,7 @@ class _Story:
         if column is None:
             return record
         text = getattr(record, column)
-        if text == UNAVAILABLE:
+        if text == self._stand_in:
             return replace(record, **{column: self._texts[record.id]})
         self._texts[record.id] = text
         return record
@@ -151,7 +154,7 @@ class _Story:
     def _note(self, lost: Lost) -> None:
         if lost.deleted:
             self._texts.pop(lost.id, None)
-        elif lost.text not in (None, UNAVAILABLE):
+        elif lost.text not in (None, self._stand_in):
             self._texts[lost.id] = str(lost.text)
 
     @staticmethod

@@ -104,6 +104,7 @@ def expected(found: Recorded, partition: int, records: Sequence[Raw]) -> dict[st
         [taken for taken in found.taken_up if taken.partition == partition],
         found.versions,
         found.held,
+        found.log.stand_in,
     )
 
 

@@ -73,7 +73,7 @@ def _write(awards: dict[Pair, Award], pair: Pair, waiting: Waiting) -> None:
             awards[pair] = after
     elif row is not None and row.id == after.id:
         if waiting.kind == "withdrawn":
-            if row.changed_by == "rule":
+            if row.changed_by == row.awarded_by == "rule":
                 del awards[pair]
             return
         believed = msgspec.convert(waiting.decision["believed"], Award)

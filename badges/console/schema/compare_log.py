@@ -1,7 +1,7 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from badges.console.schema import history
 from badges.console.schema.differences import Consequence, Difference
@@ -80,9 +80,10 @@ async def compare(connection: Connection, prefix: str) -> list[Difference]:
         for row in rows
     ]
     ours = f"{prefix}_mentor_log"
+    of_ours = await _publication(connection, ours, [p for p in published if p.publication == ours])
     return [
         *await _identities(connection),
-        *await _publication(connection, ours, [p for p in published if p.publication == ours]),
+        *(replace(each, spoils_log=True) for each in of_ours),
         *(d for p in published if p.publication != ours for d in _others(p)),
     ]
 
@@ -104,6 +105,7 @@ async def _identities(connection: Connection) -> list[Difference]:
                 else "the primary key",
                 identity_statement(name, indexed=row["indexed"]),
                 consequence="mend" if kind == "d" else "stop",
+                spoils_log=True,
             )
         )
     return differences

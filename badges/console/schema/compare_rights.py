@@ -79,11 +79,25 @@ async def compare(connection: Connection) -> list[Difference]:
         if not row["found"]:
             missing.add(row["name"])
             create = f"CREATE ROLE {row['name']} NOLOGIN{' REPLICATION' if replicates else ''};"
-            differences.append(Difference(f"role {row['name']}", "is missing", "the role", create))
+            differences.append(
+                Difference(
+                    f"role {row['name']}",
+                    "is missing",
+                    "the role",
+                    create,
+                    spoils_log=replicates,
+                )
+            )
         elif replicates and not row["replicates"]:
             alter = f"ALTER ROLE {row['name']} REPLICATION;"
             differences.append(
-                Difference(f"role {row['name']}", "may not replicate", "REPLICATION", alter)
+                Difference(
+                    f"role {row['name']}",
+                    "may not replicate",
+                    "REPLICATION",
+                    alter,
+                    spoils_log=True,
+                )
             )
     wanted = list(objects.wanted())
     for grant in (each for each in wanted if each.kind == "grant"):
@@ -114,6 +128,7 @@ async def _grant(connection: Connection, grant: Wanted, missing: set[str]) -> li
                             f"lacks {right} on {target}",
                             text,
                             f"GRANT {text} TO {role};",
+                            spoils_log=role == "badges_connect",
                         )
                     )
     return differences

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from badges.console.schema import catalog, objects
 from badges.console.schema.catalog import FoundColumn, Key, Relation
+from badges.console.schema.compare_log import PUBLISHED
 from badges.console.schema.differences import Consequence, Difference
 from badges.console.schema.shape import (
     ADDED_COLUMNS,
@@ -57,6 +58,7 @@ def _table(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]
             "a plain table",
             f"ALTER {_KINDS.get(relation.kind, 'TABLE')} {where} RENAME TO {relation.name}_old;",
             consequence="stop",
+            spoils_log=True,
         )
         return
     if not relation.ours:
@@ -86,8 +88,10 @@ def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> It
             needed,
             alter.format("ADD") + needed + ";",
             consequence="mend" if _is_added(relation, wanted) else "stop",
+            spoils_log=True,
         )
         return
+    published = wanted.name in PUBLISHED.get(relation.name, "").split(", ")
     if found.type not in ALIKE.get(wanted.type, {wanted.type}):
         yield Difference(
             where,
@@ -95,6 +99,7 @@ def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> It
             needed,
             alter.format("ALTER") + f'TYPE {wanted.type} USING "{wanted.name}"::{wanted.type};',
             consequence="stop",
+            spoils_log=published,
         )
     if wanted.not_null and not found.not_null:
         yield Difference(
@@ -103,6 +108,7 @@ def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> It
             needed,
             alter.format("ALTER") + "SET NOT NULL;",
             consequence="stop",
+            spoils_log=published,
         )
 
 

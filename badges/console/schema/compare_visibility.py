@@ -44,6 +44,8 @@ async def compare(connection: Connection) -> list[Difference]:
             f"CREATE POLICY badges_owner_all ON public.{row['table_name']} "
             f'FOR ALL TO "{row["owner"]}" USING (true) WITH CHECK (true);',
             consequence="stop",
+            # Whoever is decided at its start would be taken for deleted.
+            spoils_log=True,
         )
         for row in rows
     ]

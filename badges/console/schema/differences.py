@@ -18,6 +18,8 @@ class Difference:
     needed: str
     statement: str
     consequence: Consequence = "mend"
+    spoils_log: bool = False
+    """Whether a log that is filled now would lack rows or columns, or could not be filled."""
 
     def lines(self) -> str:
         """The difference in a sentence, and its statement indented below."""

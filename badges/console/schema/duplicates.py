@@ -13,6 +13,15 @@ _REMOVE = "DELETE FROM public.badge_awards WHERE id = ANY ($1::text[]::uuid[])"
 # that stays comes once more. Its row does not change.
 _SEND_AGAIN = "UPDATE public.badge_awards SET id = id WHERE id = ANY ($1::text[]::uuid[])"
 
+# What the rule wrote is no news to the workers, but they may have believed the one that went in its
+# place. A row that really changes is its writer's: that brings it back, and no turn takes it away.
+_BRING_BACK = """
+UPDATE public.badge_awards SET evidence = coalesce(evidence, '{}') || '{"held_twice": true}'
+WHERE id = ANY ($1::text[]::uuid[]) AND changed_by = 'rule'
+"""
+
+_IS_STAMPED = "SELECT to_regprocedure('badges_private.stamp_award()') IS NOT NULL"
+
 _TELL = """
 INSERT INTO public.badge_alerts (kind, detail, resolved_at)
 VALUES ('duplicate_awards', $1::text::jsonb, clock_timestamp())
@@ -34,7 +43,10 @@ async def remove(connection: Connection) -> Sequence[Duplicate]:
     found = await find(connection)
     if found:
         await connection.execute(_REMOVE, [each.id for each in found])
-        await connection.execute(_SEND_AGAIN, list({each.kept_id for each in found}))
+        kept = list({each.kept_id for each in found})
+        await connection.execute(_SEND_AGAIN, kept)
+        if await connection.fetchval(_IS_STAMPED):
+            await connection.execute(_BRING_BACK, kept)
     return found
 
 

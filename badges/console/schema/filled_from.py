@@ -67,6 +67,7 @@ async def renamed(connection: Connection) -> list[Difference]:
             f"the name {column}",
             fingerprint.rename_statement(table, now, column),
             consequence="stop",
+            spoils_log=True,
         )
         for newest in await _logs(connection, _NEWEST)
         for table, columns in (await _renamed(connection, newest)).items()
@@ -75,10 +76,11 @@ async def renamed(connection: Connection) -> list[Difference]:
 
 
 async def whole(connection: Connection) -> list[Log]:
-    """The generations that are known to have been filled from the source as it is.
+    """The generations that may stay as they are when `migrate` has changed their source.
 
-    A live one with a gap is noted as broken, because what `migrate` mends would look whole again.
-    Until the transaction ends nobody else can change the tables.
+    They were filled from the source as it is, or it is not known from what. A live one with a gap
+    is noted as broken, because what `migrate` mends would look whole again. Until the transaction
+    ends nobody else can change the tables.
     """
     logs = await _logs(connection, _IN_USE)
     for table in fingerprint.SOURCES if logs else ():
@@ -92,7 +94,7 @@ async def _is_whole(connection: Connection, log: Log) -> bool:
     found = source_break(stored, present)
     if found and found.lasting and found.kind != TOLD and log.state == "live":
         await condemn(connection, log.log_id, found.kind, str(found))
-    return stored is not None and found is None
+    return found is None
 
 
 async def unknown(connection: Connection) -> list[Log]:
@@ -102,7 +104,7 @@ async def unknown(connection: Connection) -> list[Log]:
 
 async def stamp(connection: Connection, logs: Sequence[Log]) -> None:
     """Take the fingerprints of generations anew: what `migrate` changes itself is no gap."""
-    for log in logs:
+    for log in dict.fromkeys(logs):
         await fingerprint.stamp(connection, log.log_id, log.publication)
 
 

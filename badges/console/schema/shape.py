@@ -41,7 +41,7 @@ RESULT = (
     "partitions integer!, system_identifier text!, timeline integer!, state text!, "
     "start_lsn pg_lsn, starts bigint[], reason text, created_at timestamptz!, "
     "live_at timestamptz, closed_at timestamptz, kept boolean!, columns jsonb, fingerprint jsonb, "
-    "found json",
+    "found json, stand_in text",
     "badge_log_positions: log_id text!, partition integer!, next_offset bigint!, turn bigint!, "
     "turn_id uuid, last_offset bigint, last_sequence text, highest_end bigint",
     "badge_rule_positions: kind text!, id uuid!, version integer!, log_id text!, "

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from badges.streams.facts import CannotTell, gather
 from badges.streams.generations import Generation
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
+from badges.streams.records import UNAVAILABLE
 from badges.streams.wal import read_slot
 
 PAUSE_S = 0.2
@@ -52,9 +54,9 @@ class Site:
     say: Callable[[str], None] = field(default=print)
     progress: Callable[[str], None] = field(default=print)
 
-    def configuration(self, number: int) -> dict[str, str]:
+    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
         """The connector's configuration for one generation."""
-        return connector.configuration(self.prefix, number, sslmode=self.sslmode)
+        return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 
 async def next_number(site: Site) -> int:
@@ -92,12 +94,15 @@ async def begin(site: Site) -> Generation:
         system_identifier=system_identifier,
         timeline=timeline,
         state="filling",
+        # Nobody can have written it into a row.
+        stand_in=f"not sent {secrets.token_hex(16)}",
     )
     await generations.begin(site.connection, generation)
     await site.connection.execute(
         "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
     )
-    await site.connect.create_stopped(names.connector, site.configuration(number))
+    configuration = site.configuration(number, generation.stand_in)
+    await site.connect.create_stopped(names.connector, configuration)
     if await site.connect.offsets(names.connector):
         await site.connect.delete_offsets(names.connector)
     await site.connect.resume(names.connector)

@@ -12,7 +12,7 @@ from badges.console.stack.filling import Site, Spoiled, begin, snapshot_ended, s
 from badges.console.stack.handover import near_the_end
 from badges.console.stack.removal import discard, left_over, sweep
 from badges.console.stack.steady import Failures, stays_running
-from badges.streams import generations
+from badges.streams import fingerprint, generations
 from badges.streams.connect import Status
 from badges.streams.continuity import CONFIRMATIONS, NEW_GENERATION, Continuity
 from badges.streams.facts import CannotTell
@@ -24,6 +24,10 @@ ATTEMPTS = 3
 ONE_REPLICA = (
     "the log has one replica (BADGES_REPLICATION_FACTOR): a broker that loses its disk's last "
     "second breaks it"
+)
+NOW_KNOWN = (
+    "what it is read from was not recorded, because its migrations were applied without `badges "
+    "migrate`; it is from now on, and what changed before nobody can tell"
 )
 LOCK = "hashtextextended('badges provision', 0)"
 PAUSE_S = 0.5
@@ -87,13 +91,15 @@ async def _half_filled(site: Site) -> Generation | None:
 async def maintain(site: Site, generation: Generation) -> None:
     """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
     name = generation.connector
+    if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
+        site.say(f"Generation {generation.number}: {NOW_KNOWN}.")
     await _check_continuity(site, generation)
     failures = Failures()
     status = await site.connect.status(name)
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
-    wanted = {**site.configuration(generation.number), "name": name}
+    wanted = _wanted(site, generation)
     differs = await site.connect.config(name) != wanted
     if differs:
         await site.connect.configure(name, wanted)
@@ -123,7 +129,7 @@ async def plan(site: Site) -> list[str]:
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_continuity(site, live)
     status = await site.connect.status(live.connector)
-    wanted = {**site.configuration(live.number), "name": live.connector}
+    wanted = _wanted(site, live)
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
@@ -177,6 +183,12 @@ async def check_site(site: Site) -> None:
         raise Problem(f"Kafka Connect cannot use the connector: {'; '.join(wrong)}")
 
 
+def _wanted(site: Site, generation: Generation) -> dict[str, str]:
+    """The configuration that the generation's connector must have, as Connect shows it."""
+    configuration = site.configuration(generation.number, generation.stand_in)
+    return {**configuration, "name": generation.connector}
+
+
 def _repairs(live: Generation, status: Status | None) -> list[str]:
     if status is None:
         return [f"create the missing connector {live.connector} again"]
@@ -203,7 +215,7 @@ async def _check_continuity(site: Site, generation: Generation) -> None:
 
 async def _create_again(site: Site, generation: Generation) -> None:
     name = generation.connector
-    await site.connect.create_stopped(name, site.configuration(generation.number))
+    await site.connect.create_stopped(name, _wanted(site, generation))
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
     await _check_continuity(site, generation)
     site.say(f"Connector {name}: it was missing, and was created again.")

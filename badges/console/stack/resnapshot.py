@@ -36,9 +36,15 @@ async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
 
 
 async def _refuse_faults(site: Site) -> None:
-    """What is wrong with the tables or the publication would be missing from the new log too."""
+    """What is wrong with what a log is read from would be missing from the new one too.
+
+    Whatever else differs is as wrong as before: it is told, and keeps nobody from mending a log.
+    """
     differences = await check(site.connection, prefix=site.prefix)
-    faults = [each for each in differences if each.consequence != "report"]
+    faults = [each for each in differences if each.spoils_log]
+    for each in differences:
+        if not each.spoils_log and each.consequence != "report":
+            site.say(f"Warning: {each.where} {each.found}; see `badges migrate --check`.")
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise Problem(

@@ -150,3 +150,35 @@ async def test_the_rule_never_gives_back_what_a_person_took(
     )
     assert row is not None
     assert row["revoked_by"] == "postgres"
+
+
+WITHDRAW = "SELECT * FROM badges_private.withdraw_awards($1)"
+
+
+async def test_what_the_rule_gave_is_withdrawn_unless_another_row_is_beside_it(
+    db: Connection, worker: Connection
+) -> None:
+    people = await settle(db)
+    (given,) = await grant(worker, people.mentor, people.definition)
+    name = await db.fetchval(
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'badge_awards'::regclass "
+        "AND contype = 'u'"
+    )
+    await db.execute(f"ALTER TABLE badge_awards DROP CONSTRAINT {name}")
+    other = uuid4()
+    await db.execute(
+        "INSERT INTO badge_awards (id, peer_mentor_id, badge_definition_id, earned_at, awarded_by) "
+        "VALUES ($1, $2, $3, $4, 'rule')",
+        other,
+        people.mentor,
+        people.definition,
+        EARNED,
+    )
+    assert await worker.fetch(WITHDRAW, [given, other]) == []
+    await db.execute("DELETE FROM badge_awards WHERE id = $1", other)
+    await db.execute(
+        f"ALTER TABLE badge_awards ADD CONSTRAINT {name} "
+        "UNIQUE (peer_mentor_id, badge_definition_id)"
+    )
+
+    assert [row[0] for row in await worker.fetch(WITHDRAW, [given])] == [given]

@@ -1,0 +1,139 @@
+"""What was missed while the source was another one stays missed, until a new log is filled."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from badges.console.problems import Problem
+from badges.console.schema.check import check
+from badges.console.stack import provisioning
+from badges.console.stack.resnapshot import resnapshot
+from badges.streams import generations
+from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.stack import Stack
+
+WITHIN_S = 10.0
+PATIENCE = 60.0
+COLUMNS = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack) as own:
+        yield own
+
+
+async def copy_in_its_place(p: Pipeline, mentor: UUID) -> None:
+    """What those do who want to change a big table without locking it for long."""
+    await p.pool.execute(
+        """
+        BEGIN;
+        CREATE TABLE activities_new (LIKE activities INCLUDING ALL);
+        INSERT INTO activities_new SELECT * FROM activities;
+        ALTER TABLE activities_new ADD FOREIGN KEY (peer_mentor_id) REFERENCES peer_mentors
+            ON DELETE CASCADE ON UPDATE CASCADE;
+        ALTER TABLE activities RENAME TO activities_old;
+        ALTER INDEX activities_mentor_identity_idx RENAME TO activities_old_identity_idx;
+        ALTER TABLE activities_new RENAME TO activities;
+        COMMIT;
+        """
+    )
+    await three_more(p, mentor)
+
+
+async def drop_a_column(p: Pipeline, mentor: UUID) -> None:
+    """The publication's list names the column, so CASCADE takes the whole table out of it."""
+    await p.pool.execute("ALTER TABLE activities DROP COLUMN duration_minutes CASCADE")
+    await p.pool.execute(
+        "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
+        "SELECT gen_random_uuid(), $1, 'visit', date '2026-02-01' + n FROM generate_series(1, 3) n",
+        mentor,
+    )
+
+
+async def out_and_in_again(p: Pipeline, mentor: UUID) -> None:
+    """So quickly that no look need see the table missing."""
+    publication = f"{p.site.prefix}_mentor_log"
+    await p.pool.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
+    await three_more(p, mentor)
+    await p.pool.execute(f"ALTER PUBLICATION {publication} ADD TABLE activities {COLUMNS}")
+
+
+async def three_more(p: Pipeline, mentor: UUID) -> None:
+    for day in ("2026-02-02", "2026-02-03", "2026-02-04"):
+        await p.activity(mentor, day)
+
+
+async def open_breaks(p: Pipeline) -> dict[str, str]:
+    """The message of each open alert by its kind; what only delays is left out."""
+    rows = await p.pool.fetch(
+        "SELECT kind, detail ->> 'message' AS message FROM badge_alerts "
+        "WHERE resolved_at IS NULL AND kind NOT LIKE 'connect%'"
+    )
+    return {row["kind"]: row["message"] for row in rows}
+
+
+async def is_broken(p: Pipeline) -> bool:
+    return list(await open_breaks(p)) == ["source_changed"]
+
+
+async def mend(p: Pipeline) -> None:
+    """Do what `migrate --check` says, until it has nothing left to say but `badges resnapshot`."""
+    for _ in range(20):
+        left = [
+            each
+            for each in await check(p.site.connection, prefix=p.site.prefix)
+            if each.statement != "badges resnapshot"
+        ]
+        if not left:
+            return
+        await p.site.connection.execute(left[0].statement)
+    raise AssertionError(f"still to be mended: {left}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (copy_in_its_place, "public.activities is another table"),
+        (drop_a_column, "public.activities is not in the publication any more"),
+        (out_and_in_again, "public.activities was taken out of the publication and added again"),
+    ],
+)
+def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
+    rig: Rig, damage: Callable[[Pipeline, UUID], Awaitable[None]], text: str
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(4))
+        await p.activity(mentor, "2026-01-10")
+        p.ensure_a_worker()
+        await p.settle(PATIENCE)
+        old = p.log
+
+        await damage(p, mentor)
+
+        await p.until(partial(is_broken, p), WITHIN_S, "the alert")
+        assert text in (await open_breaks(p))["source_changed"]
+        await mend(p)
+        noted = await generations.find(p.site.connection, old.log_id)
+        assert noted is not None
+        assert noted.state == "broken"
+        with pytest.raises(Problem, match="`badges resnapshot`"):
+            await provisioning.provision(p.site)
+        assert await p.award(mentor, badge) is None
+
+        p.log = await resnapshot(p.site)
+
+        await p.settle(PATIENCE)
+        stats = await p.stats(mentor)
+        assert stats is not None
+        assert stats["activity_count"] == 4
+        assert await p.award(mentor, badge) is not None
+        await p.verify()
+        assert await open_breaks(p) == {}
+        assert await check(p.site.connection, prefix=p.site.prefix) == []
+
+    rig.run(test)

@@ -1,0 +1,133 @@
+"""What stands in the log for a text that was not sent is none that anybody can have written."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from badges.console.stack.resnapshot import resnapshot
+from badges.sinks.pool import Pool
+from badges.streams.records import UNAVAILABLE
+from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.schema.sessions import long_text
+from tests.stack import Stack
+
+PATIENCE = 60.0
+ORGANIZATION, FOUND = uuid4(), uuid4()
+LONG = long_text(3_000, 7)
+"""Stored out of line: an update that leaves it alone does not send it."""
+
+
+async def found(pool: Pool) -> None:
+    """A mentor of whom the first snapshot has Debezium's own word, as activity and as course."""
+    await pool.execute(
+        "INSERT INTO organizations (id, slug, name) VALUES ($1, 'words', 'Words')", ORGANIZATION
+    )
+    await pool.execute(
+        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Somebody')",
+        FOUND,
+        ORGANIZATION,
+    )
+    await pool.execute(
+        "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
+        "VALUES (gen_random_uuid(), $1, $2, '2026-01-01')",
+        FOUND,
+        UNAVAILABLE,
+    )
+    await complete(pool, FOUND, UNAVAILABLE)
+
+
+async def complete(pool: Pool, mentor: UUID, course: str) -> UUID:
+    new = uuid4()
+    await pool.execute(
+        "INSERT INTO training_completions VALUES ($1, $2, $3, '2026-01-02')", new, mentor, course
+    )
+    return new
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack, found) as own:
+        yield own
+
+
+async def counts(p: Pipeline, mentor: UUID) -> dict[str, int]:
+    stats = await p.stats(mentor)
+    assert stats is not None
+    return msgspec.json.decode(stats["counts_by_type"], type=dict[str, int])
+
+
+async def open_alerts(p: Pipeline) -> list[str]:
+    rows = await p.pool.fetch("SELECT kind FROM badge_alerts WHERE resolved_at IS NULL")
+    return [row["kind"] for row in rows]
+
+
+def test_what_people_write_is_data_in_the_snapshot_and_live_and_after_another(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        p.ensure_a_worker()
+        badge = await p.badge(ORGANIZATION, count_of(1, UNAVAILABLE))
+        trained = [
+            await p.badge(ORGANIZATION, {"type": "training", "courses": [course]})
+            for course in (UNAVAILABLE, LONG[:200])
+        ]
+        live = await p.mentor(ORGANIZATION)
+        words = [UNAVAILABLE, p.log.stand_in[:-1], p.log.stand_in + "0"]
+        for word in words:
+            await p.activity(live, "2026-02-01", word)
+        for word in (*words, LONG):
+            await complete(p.pool, live, word)
+        # The long one is left out of this, and what stands for it is resolved.
+        await p.pool.execute(
+            "UPDATE training_completions SET completed_on = '2026-02-02' WHERE peer_mentor_id = $1",
+            live,
+        )
+        await p.settle(PATIENCE)
+
+        for _ in range(2):
+            assert await counts(p, FOUND) == {UNAVAILABLE: 1}
+            assert await counts(p, live) == dict.fromkeys(words, 1)
+            for mentor in (FOUND, live):
+                assert await p.award(mentor, badge) is not None
+                assert await p.award(mentor, trained[0]) is not None
+            late = await p.award(live, trained[1])
+            assert late is not None
+            assert await open_alerts(p) == []
+            await p.verify()
+
+            before, p.log = p.log, await resnapshot(p.site)
+            assert p.log.stand_in not in (before.stand_in, UNAVAILABLE)
+            await p.settle(PATIENCE)
+
+    rig.run(test)
+
+
+def test_a_text_that_the_log_never_had_is_a_break_all_the_same(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        mentors = [await p.mentor(ORGANIZATION) for _ in range(2)]
+        badge = await p.badge(ORGANIZATION, {"type": "training", "courses": [LONG[:200]]})
+        moving = await complete(p.pool, mentors[0], LONG)
+        # Nobody looks meanwhile, so that alone what comes of it can tell.
+        trigger = "TRIGGER zz_badges_send_whole"
+        await p.pool.execute(f"ALTER TABLE training_completions DISABLE {trigger}")
+        await p.pool.execute(
+            "UPDATE training_completions SET peer_mentor_id = $2 WHERE id = $1", moving, mentors[1]
+        )
+        await p.pool.execute(f"ALTER TABLE training_completions ENABLE ALWAYS {trigger}")
+        p.ensure_a_worker()
+
+        async def is_told() -> bool:
+            return await open_alerts(p) == ["value_missing"]
+
+        await p.until(is_told, PATIENCE, "the alert")
+        assert await p.award(mentors[1], badge) is None
+
+        p.log = await resnapshot(p.site)
+
+        await p.settle(PATIENCE)
+        assert await p.award(mentors[1], badge) is not None
+        assert await open_alerts(p) == []
+        await p.verify()
+
+    rig.run(test)
