@@ -3,8 +3,15 @@
 import struct
 from pathlib import Path
 
-_BATCH = struct.Struct(">qi")
-"""How a batch begins: its first offset, and its length without these twelve bytes."""
+from msgspec import Struct
+
+_HEAD = struct.Struct(">qii7xi")
+"""How a batch begins: its first offset, its length without the twelve bytes up to here, the epoch
+of the leader that wrote it, and how far its last offset is from the first."""
+
+_BEFORE_LENGTH = 12
+_NOT_CHECKED = struct.Struct(">qii")
+"""What no checksum covers: first offset, length and epoch."""
 
 _CHECKPOINTS = (
     "replication-offset-checkpoint",
@@ -14,33 +21,50 @@ _CHECKPOINTS = (
 )
 
 
-def cut(data: Path, topic: str, partition: int, batches: int) -> int:
-    """Take the last batches off a partition of a broker that does not run; the end it has then.
+class _Batch(Struct, frozen=True):
+    first: int
+    epoch: int
+    records: int
+    content: bytes
 
-    Indexes, producers' snapshots and checkpoints go as well: the broker makes them anew.
+
+def cut(data: Path, topic: str, partition: int, offset: int, regrown: int = 0) -> int:
+    """Take the batch with an offset, and all after it, off a partition of a broker that is stopped.
+
+    If it is to have `regrown` again, copies of a record of its own fill it up to that end. Returns
+    the end that it has then. Indexes, producers' snapshots and checkpoints go as well: the broker
+    makes them anew.
     """
     folder = data / f"{topic}-{partition}"
     (segment,) = folder.glob("*.log")
-    starts = _batches(segment.read_bytes())
-    assert len(starts) > batches, f"{segment} has {len(starts)} batches"
-    end, place = starts[-batches]
-    with segment.open("r+b") as file:
-        file.truncate(place)
+    batches = _batches(segment.read_bytes())
+    kept = [batch for batch in batches if batch.first + batch.records <= offset]
+    assert kept, f"{segment} has nothing before offset {offset}"
+    end = kept[-1].first + kept[-1].records
+    if end < regrown:
+        one = next(batch for batch in kept if batch.records == 1)
+        kept += [_moved(one, place, kept[-1].epoch) for place in range(end, regrown)]
+    segment.write_bytes(b"".join(batch.content for batch in kept))
     for kind in ("*.index", "*.timeindex", "*.snapshot", "leader-epoch-checkpoint"):
         for made_anew in folder.glob(kind):
             made_anew.unlink()
     for name in _CHECKPOINTS:
         (data / name).unlink(missing_ok=True)
-    return end
+    return max(end, regrown)
 
 
-def _batches(content: bytes) -> list[tuple[int, int]]:
-    """First offset and place in the file of each batch."""
+def _batches(content: bytes) -> list[_Batch]:
     found, place = [], 0
-    while place + _BATCH.size <= len(content):
-        offset, length = _BATCH.unpack_from(content, place)
+    while place + _HEAD.size <= len(content):
+        first, length, epoch, last = _HEAD.unpack_from(content, place)
         if length <= 0:  # what is allocated and not written
             break
-        found.append((offset, place))
-        place += _BATCH.size + length
+        after = place + _BEFORE_LENGTH + length
+        found.append(_Batch(first, epoch, last + 1, content[place:after]))
+        place = after
     return found
+
+
+def _moved(batch: _Batch, offset: int, epoch: int) -> _Batch:
+    head = _NOT_CHECKED.pack(offset, len(batch.content) - _BEFORE_LENGTH, epoch)
+    return _Batch(offset, epoch, batch.records, head + batch.content[_NOT_CHECKED.size :])

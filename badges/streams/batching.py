@@ -13,11 +13,13 @@ Chosen by the URL scheme `badges://host:port` (entry point group `faust.transpor
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
+
+from badges.streams.connections import Connections
 
 BUSY_POLL_SECONDS = 0.005
 """How long a fetch may wait while a batch is open, whose partition it cannot see become free."""
@@ -26,10 +28,14 @@ BUSY_POLL_SECONDS = 0.005
 class ReadCommitted(driver.AIOKafkaConsumerThread):
     """The consumer itself: rows of a transaction that was aborted never come."""
 
+    connections: Connections | None = None
+    """Over which its records come, once it was begun."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust reads so only where it writes in transactions itself, and has no setting for it.
         consumer._isolation_level = "read_committed"
+        self.connections = Connections(consumer, cast("Consumer", self.consumer).decided)
         return consumer
 
     def highwater(self, tp: TP) -> int:
@@ -41,6 +47,8 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Faust's aiokafka consumer, with fetches as its messages."""
 
+    _thread: ReadCommitted
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.decided: dict[TP, int] = {}
@@ -50,6 +58,11 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ReadCommitted:
         return ReadCommitted(self, loop=self.loop, beacon=self.beacon)
+
+    def connection(self, tp: TP, offset: int) -> int:
+        """Return the number of the connection over which the record at an offset comes, or 0."""
+        connections = self._thread.connections
+        return connections.number(tp, offset) if connections else 0
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield one message for each partition that the next fetch has records of."""

@@ -6,6 +6,7 @@ lane that is fenced throws its state away and begins again from the position in 
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from badges.sinks.base import (
     Fenced,
     Message,
     Outcome,
+    Place,
     Sink,
     Turn,
     Unavailable,
@@ -85,15 +87,20 @@ class Lane:
         tools: Tools,
         end: Callable[[], int | None],
         decided: Callable[[int], None],
+        connection: Callable[[int], int],
     ) -> None:
         """`end` gives the partition's end as far as the consumer has heard of it.
 
-        `decided` hears of every position that is written.
+        `decided` hears of every position that is written. `connection` gives the number of the
+        connection to Kafka over which the record at an offset came, or will come.
         """
         self.partition = partition
         self._tools = tools
         self._end = end
         self._decided = decided
+        self._connection = connection
+        self._confirmed = 0
+        """The connection up to which the last record was read again."""
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._waiting_at = -1
         self._waited = 0.0
@@ -116,6 +123,8 @@ class Lane:
         """Follow the log; begin again whenever somebody else has moved the position."""
         excused: frozenset[str] = frozenset()
         while True:
+            # What is restored ends with the record that was decided last, read after these began.
+            self._confirmed = self._connection(sys.maxsize)
             try:
                 await self._follow(await self._tools.recovery.restore(self.partition, excused))
             except Fenced as fenced:
@@ -146,6 +155,7 @@ class Lane:
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
+                await self._confirm(state, batch.messages[0].offset)
                 await self._decide(state, batch.messages)
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
@@ -165,12 +175,30 @@ class Lane:
         await self._decide(state, ())
         if self._batches.empty():
             await self._decide_up_to(state, self._end() or 0)
+            await self._confirm(state, state.next_offset)
+
+    async def _confirm(self, state: Partition, offset: int) -> None:
+        """Read the last record again when those from `offset` on come over a later connection.
+
+        The broker behind that may have lost records that were decided, and grown past them since.
+        """
+        connection, last = self._connection(offset), state.last
+        if connection > self._confirmed and last is not None:
+            await self._until_available(lambda: self._read_again(last))
+        self._confirmed = max(connection, self._confirmed)
+
+    async def _read_again(self, last: Place) -> None:
+        source, offset = self._tools.source, last.offset + 1
+        async for _ in source.read(self.partition, offset, offset, last):
+            pass
 
     async def _decide_up_to(self, state: Partition, offset: int) -> None:
-        await self._until_available(lambda: self._read_and_decide(state, offset))
+        if state.next_offset < offset:
+            await self._until_available(lambda: self._read_and_decide(state, offset))
 
     async def _read_and_decide(self, state: Partition, offset: int) -> None:
-        async for chunk in self._tools.source.read(self.partition, state.next_offset, offset):
+        first, source = state.next_offset, self._tools.source
+        async for chunk in source.read(self.partition, first, offset, state.last):
             await self._decide(state, chunk)
         # What is left has no record, such as the mark that ends a transaction.
         state.pass_over(offset)

@@ -9,8 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from badges.sinks.base import Message, Unavailable
+from badges.sinks.base import Message, Place, Unavailable
+from badges.streams.connections import Connections
 from badges.streams.kafka import KafkaAccess
+from badges.streams.records import sequence_of
+from badges.streams.tails import following
 
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
@@ -26,12 +29,17 @@ STOP_SECONDS = 5.0
 class Log(Protocol):
     """One generation of the log."""
 
-    def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+    def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
         """Yield the records of offsets [start, end) in order, in chunks.
 
         Offsets that hold no record (a transaction's marks) are passed over. Raises Unavailable,
         also when the range is not there: a broker that has just started may not know its end yet,
         and whether the log is short is judged by its continuity.
+
+        `after` is the last record before `start`. It is read again first, and so is the last one
+        that was yielded when the connection is lost. Raises LogBroken where another has its place.
         """
         ...
 
@@ -43,29 +51,47 @@ class KafkaLog:
         self._access = access
         self._topic = topic
 
-    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+    async def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
         """See `Log.read`."""
-        if start >= end:
+        place = TopicPartition(self._topic, partition)
+        if start >= end and after is None:
             return
         try:
-            async for chunk in self._read(TopicPartition(self._topic, partition), start, end):
-                yield chunk
+            while True:
+                with suppress(_Reconnected):
+                    async for chunk in self._read(place, start, end, after):
+                        yield chunk
+                        after = Place(chunk[-1].offset, sequence_of(chunk[-1].value))
+                        start = after.offset + 1
+                    return
         except (KafkaError, OSError) as error:
             raise Unavailable(f"Kafka cannot be read: {error!r}") from error
 
     async def _read(
-        self, place: TopicPartition, start: int, end: int
+        self, place: TopicPartition, start: int, end: int, after: Place | None
     ) -> AsyncIterator[Sequence[Message]]:
-        async with _Assigned(self._access, place) as consumer:
+        """Read over one connection. Raises _Reconnected where another one begins."""
+        if after is not None:
+            start, end = after.offset, max(end, after.offset + 1)
+        async with _Assigned(self._access, place) as (consumer, connections):
             async with asyncio.timeout(READ_SECONDS):
                 await self._check(consumer, place, start, end)
                 consumer.seek(place, start)
-            reached = start
+            reached, first = start, None
             while reached < end:
+                asked = reached
                 async with asyncio.timeout(READ_SECONDS):
                     records, reached = await self._fetch(consumer, place, reached)
+                connection = connections.number(place, asked)
+                first = first or connection
+                if connection != first:
+                    raise _Reconnected
                 if records and records[-1].offset >= end:
                     records = [record for record in records if record.offset < end]
+                if after is not None:
+                    records, after = following(place.partition, after, records), None
                 if records:
                     yield records
 
@@ -91,6 +117,10 @@ class KafkaLog:
             )
 
 
+class _Reconnected(Exception):
+    """The connection was lost: the broker behind the next one may have another log."""
+
+
 class _Assigned:
     """A consumer without a group, assigned to one partition for the length of a `with`."""
 
@@ -102,9 +132,10 @@ class _Assigned:
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
+        self._connections = Connections(self._consumer)
         self._place = place
 
-    async def __aenter__(self) -> "AIOKafkaConsumer[Any, Any]":
+    async def __aenter__(self) -> "tuple[AIOKafkaConsumer[Any, Any], Connections]":
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._consumer.start()
@@ -112,7 +143,7 @@ class _Assigned:
             await self._stop()
             raise
         self._consumer.assign([self._place])
-        return self._consumer
+        return self._consumer, self._connections
 
     async def __aexit__(self, *_: object) -> None:
         await self._stop()
@@ -146,10 +177,14 @@ class MemoryLog:
         records.append(Record(len(records), timestamp, key, value))
         return records[-1]
 
-    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Message]]:
+    async def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
         """See `Log.read`."""
         records = self.records[partition]
-        if end > len(records):
+        if max(end, after.offset + 1 if after else 0) > len(records):
             raise Unavailable(f"partition {partition} ends at offset {len(records)}")
+        if after is not None:
+            following(partition, after, records[after.offset : after.offset + 1])
         for first in range(start, end, CHUNK_RECORDS):
             yield records[first : min(end, first + CHUNK_RECORDS)]

@@ -93,7 +93,9 @@ class Recovery:
 
     async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
         """Fold the log up to an offset, with the turns that took effect below it."""
-        async for chunk in self._log.read(state.number, state.next_offset, end):
+        if state.next_offset >= end:
+            return
+        async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
             folded = 0
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 until = bisect_left(chunk, turns[0][0][1], key=_offset)

@@ -4,8 +4,11 @@ A broker that loses its disk's last second comes back with a log that is shorter
 what was decided soon after; then only a record tells that it is another one.
 """
 
-from badges.sinks.base import Place
+from collections.abc import Sequence
+
+from badges.sinks.base import Message, Place
 from badges.streams.errors import LogBroken
+from badges.streams.records import sequence_of
 
 
 def another_record(partition: int, decided: Place, sequence: str | None) -> str:
@@ -20,6 +23,18 @@ def another_record(partition: int, decided: Place, sequence: str | None) -> str:
         f"was decided there: its place in the WAL is {sequence or 'none'}, it was "
         f"{decided.sequence}. Kafka has lost records, and others came after them"
     )
+
+
+def following(partition: int, last: Place, records: Sequence[Message]) -> Sequence[Message]:
+    """Of records read from that of `last` on, those after it.
+
+    Raises LogBroken where another one is in its place.
+    """
+    again = records[0] if records and records[0].offset == last.offset else None
+    wrong = another_record(partition, last, sequence_of(again.value) if again else None)
+    if wrong:
+        raise LogBroken("log_rewritten", wrong)
+    return records[1:] if again else records
 
 
 def check_last(partition: int, end: int, decided: Place | None, last: Place | None) -> None:

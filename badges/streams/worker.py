@@ -190,7 +190,11 @@ class Worker:
             self._app.consumer.decided.pop(self._place(gone), None)
         for number in numbers - self._lanes.keys():
             lane = Lane(
-                number, self._tools, partial(self._end, number), partial(self._decided, number)
+                number,
+                self._tools,
+                partial(self._end, number),
+                partial(self._decided, number),
+                partial(self._app.consumer.connection, self._place(number)),
             )
             self._lanes[number] = (lane, asyncio.create_task(self._drive(lane)))
         log.info("partitions assigned", partitions=sorted(numbers))

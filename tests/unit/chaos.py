@@ -140,6 +140,10 @@ class World:
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
         self.start = 0
+        self.connections = 1
+        """How often the lanes' consumer has connected to Kafka."""
+        self.broken: list[LogBroken] = []
+        """What lanes have found to contradict itself."""
         self._lanes: list[tuple[Lane, asyncio.Task[None]]] = []
         self._offered = 0
 
@@ -153,9 +157,7 @@ class World:
         self.sink.set_position(LOG, 0, self.start)
         if self._refusing:
             self._carry_over()
-        gate, tools = self._tools()
-        watching = asyncio.create_task(gate.watch())
-        self._begin(tools)
+        tools, watching = self.begin()
         for happening in story[found:]:
             self._happen(happening)
             if self.random.random() < self._unusable:
@@ -169,6 +171,20 @@ class World:
         for _, task in self._lanes:
             task.cancel()
         watching.cancel()
+        assert not self.broken
+
+    def begin(self) -> tuple[Tools, asyncio.Task[None]]:
+        """Begin a lane, and what looks at the log; what lanes are made with, and that look."""
+        gate, tools = self._tools()
+        watching = asyncio.create_task(gate.watch())
+        self._begin(tools)
+        return tools, watching
+
+    def offer(self, first: int) -> None:
+        """Hand a fetch to every lane: the records from an offset on."""
+        records = self.log.records[0][first:]
+        for lane, _ in self._lanes:
+            lane.offer(Batch(records, lambda: None))
 
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
@@ -191,7 +207,7 @@ class World:
             await asyncio.sleep(0)
 
         async def condemn(error: LogBroken) -> None:
-            raise AssertionError(f"nothing breaks this log: {error}")
+            self.broken.append(error)
 
         gate = Gate(look, condemn, self.alerts)
         tools = Tools(
@@ -249,7 +265,13 @@ class World:
             self.types.wrong_now.append(WrongType(table, column, "text"))
 
     def _begin(self, tools: Tools) -> None:
-        lane = Lane(0, tools, lambda: len(self.log.records[0]), lambda _: None)
+        lane = Lane(
+            0,
+            tools,
+            lambda: len(self.log.records[0]),
+            lambda _: None,
+            lambda _: self.connections,
+        )
         self._lanes.append((lane, asyncio.create_task(lane.run())))
 
     async def _something_else(self, tools: Tools) -> None:
@@ -266,6 +288,8 @@ class World:
                 lane.wake()
         elif chance < 0.60:
             await asyncio.sleep(self.random.uniform(0, 3))
+        elif chance < 0.65:
+            self.connections += 1
         for _ in range(self.random.choice([0, 0, 1, 3, 10])):
             await asyncio.sleep(0)
 
@@ -273,11 +297,9 @@ class World:
         """Hand a fetch to every lane: now and then one that overlaps, or leaves a gap."""
         end = len(self.log.records[0])
         first = max(0, min(self._offered + self.random.choice([0, 0, 0, -2, 3]), end))
-        records = self.log.records[0][first:end]
-        if records:
+        if first < end:
             self._offered = end
-            for lane, _ in self._lanes:
-                lane.offer(Batch(records, lambda: None))
+            self.offer(first)
 
     def _end_one(self) -> None:
         _, task = self._lanes.pop(self.random.randrange(len(self._lanes)))
@@ -297,7 +319,7 @@ class World:
                 await asyncio.sleep(10)
                 return
             await asyncio.sleep(0.5)
-        raise AssertionError("the lanes never came to an end")
+        raise AssertionError(f"the lanes never came to an end; they found {self.broken}")
 
     def _happen(self, happening: Happening, *, before_start: bool = False) -> None:
         if isinstance(happening, Took):

@@ -19,6 +19,7 @@ from badges.streams.rule_versions import Versions
 from badges.streams.tails import check_last
 from tests.builders import activity, generation, mentor, organization
 from tests.records import Writer, value
+from tests.unit.chaos import World, run
 
 LOG = "log"
 
@@ -162,3 +163,64 @@ def test_a_worker_that_remembers_none_has_gone_on_from_there() -> None:
     check_last(0, 200, Place(100, "[1,2]"), Place(199, "[3,4]"))
     with pytest.raises(LogBroken):
         check_last(0, 200, Place(199, "[1,2]"), Place(199, "[3,4]"))
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_lane_finds_out_what_was_written_over_behind_its_back(more: int) -> None:
+    async def story() -> None:
+        world = World(1)
+        world.versions.keep(organization())
+        world.sink.set_position(LOG, 0, 0)
+        rows = [mentor(), *(activity(str(n), n) for n in range(4))]
+        for row in rows:
+            world.writer.put(row)
+        _, watching = world.begin()
+        await until(lambda: decided(world) == 5)
+
+        # Kafka loses two records, and another connection finds others in their places.
+        del world.log.records[0][-2:]
+        for number in range(2 + more):
+            world.writer.put(activity(f"other-{number}", number))
+        world.connections += 1
+        if more:
+            world.offer(5)
+        await until(lambda: bool(world.broken))
+        assert world.broken[0].kind == "log_rewritten"
+        assert "offset 4 of partition 0 holds another record" in str(world.broken[0])
+        assert decided(world) == 5
+        watching.cancel()
+
+    run(story())
+
+
+def test_what_no_lane_had_decided_may_be_another_record_by_now() -> None:
+    async def story() -> None:
+        world = World(2)
+        world.versions.keep(organization())
+        world.sink.set_position(LOG, 0, 0)
+        for row in [mentor(), activity("0", 0)]:
+            world.writer.put(row)
+        _, watching = world.begin()
+        await until(lambda: decided(world) == 2)
+        world.connections += 1
+        world.writer.put(activity("lost", 1))
+        world.log.records[0].pop()
+        world.writer.put(activity("1", 1))
+        world.offer(2)
+        await until(lambda: decided(world) == 3)
+        assert not world.broken
+        watching.cancel()
+
+    run(story())
+
+
+def decided(world: World) -> int:
+    """The next offset to decide."""
+    return world.sink._positions[LOG, 0].next_offset
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fails after ten minutes, which are skipped."""
+    async with asyncio.timeout(600):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from badges.console.stack import connector, topics
+from badges.sinks.base import Message
 from badges.sinks.pool import Connection
 from badges.streams import generations
 from badges.streams.cluster import Cluster, KafkaError
 from badges.streams.connect import Connect, ConnectAway, Status
 from badges.streams.continuity import CONFIRMATIONS, judge
+from badges.streams.errors import LogBroken
 from badges.streams.facts import CannotTell, gather
 from badges.streams.generations import Generation
 from badges.streams.kafka import KafkaAccess
@@ -215,14 +217,21 @@ async def _check_rows(
     began = noted.start_lsn if noted else None
     source = KafkaLog(site.access, generation.topic)
     for partition, (first, end) in enumerate(zip(since, until, strict=True)):
-        async for records in source.read(partition, first, end):
-            for record in records:
-                lsn = snapshot_lsn(record.value)
-                if lsn is not None and lsn != began:
-                    raise Spoiled(
-                        f"a row of a snapshot at WAL position {lsn} is in {generation.topic}, but "
-                        f"the slot began at {began}: the snapshot was interrupted and begun again"
-                    )
+        try:
+            async for records in source.read(partition, first, end):
+                _check_snapshot(generation, records, began)
+        except LogBroken as broken:
+            raise Spoiled(str(broken)) from broken
+
+
+def _check_snapshot(generation: Generation, records: Sequence[Message], began: int | None) -> None:
+    for record in records:
+        lsn = snapshot_lsn(record.value)
+        if lsn is not None and lsn != began:
+            raise Spoiled(
+                f"a row of a snapshot at WAL position {lsn} is in {generation.topic}, but "
+                f"the slot began at {began}: the snapshot was interrupted and begun again"
+            )
 
 
 def snapshot_lsn(value: bytes | None) -> int | None:
