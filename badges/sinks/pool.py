@@ -14,6 +14,9 @@ Executor: TypeAlias = "Pool | Connection"
 
 _JSONB_VERSION = b"\x01"
 
+SERVER_PATIENCE_S = 5
+"""So much later than the client the server gives up a statement."""
+
 SERVER_SETTINGS = {
     "search_path": "public",
     "timezone": "UTC",
@@ -23,6 +26,8 @@ SERVER_SETTINGS = {
     "lock_timeout": "800ms",
     # A worker that was stopped in mid-turn must not keep its partition's position locked.
     "idle_in_transaction_session_timeout": "10s",
+    # One connection listens, and others rest: none of them is to end for that.
+    "idle_session_timeout": "0",
     # A machine that vanished is noticed within half a minute.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -55,6 +60,9 @@ async def create_pool(
         reset=_leave_as_it_is,
         server_settings={
             **SERVER_SETTINGS,
+            # The server ends what a client could not, and nothing before that: a new definition
+            # for thousands of mentors is one statement, and longer than a database may allow.
+            "statement_timeout": f"{int(1000 * (command_timeout + SERVER_PATIENCE_S))}ms",
             "application_name": application_name,
             **({"role": role} if role else {}),
         },
@@ -62,6 +70,9 @@ async def create_pool(
 
 
 async def _prepare(connection: Connection) -> None:
+    if connection.get_server_version() >= (17, 0):
+        # Not known before, and so not to be sent with the others.
+        await connection.execute("SET transaction_timeout = 0")
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=_encode, decoder=_decode
     )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -83,4 +84,5 @@ async def _migrate(chosen: settings.Settings) -> apply.Report:
             role_passwords={
                 role: secret.get_secret_value() for role, secret in passwords.items() if secret
             },
+            tell=partial(typer.echo, err=True),
         )

@@ -20,7 +20,7 @@ from badges.console.problems import Problem
 from badges.console.proof import log_reading, recorded
 from badges.console.proof.catching_up import caught_up
 from badges.console.proof.verification import Difference, Verified, verify
-from badges.console.schema.database import connect, first_line
+from badges.console.schema.database import OWN_SETTINGS, connect, first_line
 from badges.console.urls import where
 from badges.sinks.pool import Connection
 
@@ -147,7 +147,10 @@ async def _play(
 
     async with (
         asyncpg.create_pool(
-            target.database_url, min_size=CONNECTIONS, max_size=CONNECTIONS
+            target.database_url,
+            min_size=CONNECTIONS,
+            max_size=CONNECTIONS,
+            server_settings=OWN_SETTINGS,
         ) as pool,
         _following(target, unlock),
     ):

@@ -1,20 +1,31 @@
 """Apply the migrations that a database lacks, all of them or none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import asyncpg
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.schema import duplicates, filled_from, history, migrations, passwords
+from badges.console.schema import (
+    duplicates,
+    filled_from,
+    history,
+    indexes,
+    locks,
+    migrations,
+    passwords,
+)
 from badges.console.schema.check import check
 from badges.console.schema.database import advice
 from badges.console.schema.differences import Difference, of
+from badges.console.schema.indexes import Build
+from badges.console.schema.locks import Tell
 from badges.console.schema.migrations import Migration
 from badges.sinks.duplicates import Duplicate
 from badges.sinks.pool import Connection
 
-_ONE_AT_A_TIME = 0x6261646765730001
+_LOCK = str(0x6261646765730001)
 
 
 @dataclass(frozen=True)
@@ -31,39 +42,69 @@ class Report:
 
 
 async def migrate(
-    connection: Connection, *, prefix: str, role_passwords: Mapping[str, str]
+    connection: Connection,
+    *,
+    prefix: str,
+    role_passwords: Mapping[str, str],
+    tell: Tell = lambda _: None,
+    patience_s: float = locks.PATIENCE_S,
 ) -> Report:
-    """Bring the database up to date in one transaction.
+    """Bring the database up to date in one transaction, after the indexes that filled tables lack.
 
-    `prefix` begins the publication's name; `role_passwords` gives roles their login. Files that
-    are recorded as applied are applied again only where something they create is missing. What
-    they change of a log's source is no gap in it; what was changed before stays one. Raises
-    Problem, with nothing changed, when the database differs in what belongs to somebody else.
+    `prefix` begins the publication's name; `role_passwords` gives roles their login; `tell` hears
+    what is waited for, and a lock is tried for `patience_s` seconds. Files that are recorded as
+    applied are applied again only where something they create is missing. What they change of a
+    log's source is no gap in it; what was changed before stays one. Raises Problem, with nothing
+    changed, when the database differs in what belongs to somebody else.
     """
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
-        await connection.execute("SELECT set_config('badges.prefix', $1, true)", prefix)
-        differences = await check(connection, prefix=prefix)
-        _refuse(of("stop", differences))
-        done = await history.applied(connection)
-        every = migrations.load()
-        pending = [each for each in every if each.version not in done]
-        mended = [] if pending else of("mend", differences)
-        changing = bool(pending or mended)
-        whole = await filled_from.whole(connection) if changing else []
-        removed = await duplicates.remove(connection) if changing else []
-        for migration in every if mended else pending:
-            await _apply(connection, migration)
-        await duplicates.tell(connection, removed)
-        await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
-    for role, password in role_passwords.items():
-        await passwords.set_password(connection, role, password)
+    patience = partial(locks.patiently, connection, tell=tell, patience_s=patience_s)
+    async with locks.one_at_a_time(connection, _LOCK, tell, "Another `badges migrate`"):
+        builds, lacking = await patience(lambda: _look(connection, prefix))
+        built = await indexes.build(connection, builds, tell=tell, patience_s=patience_s)
+        report = await patience(lambda: _change(connection, prefix))
+        for role, password in role_passwords.items():
+            await passwords.set_password(connection, role, password)
+        names = {each.where for each in built}
+        mended = [each for each in lacking if each.where in names and not report.applied]
+        return replace(
+            report,
+            mended=(*mended, *report.mended),
+            passwords=tuple(role_passwords),
+            left=tuple(await check(connection, prefix=prefix)),
+        )
+
+
+async def _look(connection: Connection, prefix: str) -> tuple[list[Build], list[Difference]]:
+    """The indexes to build beforehand, and the differences that show it; both mostly empty."""
+    missing = await indexes.missing(connection)
+    if not missing:
+        return [], []
+    differences = await check(connection, prefix=prefix)
+    _refuse(of("stop", differences))
+    return await indexes.worth_building(connection, missing), differences
+
+
+async def _change(connection: Connection, prefix: str) -> Report:
+    await connection.execute("SELECT set_config('badges.prefix', $1, true)", prefix)
+    differences = await check(connection, prefix=prefix)
+    _refuse(of("stop", differences))
+    done = await history.applied(connection)
+    every = migrations.load()
+    pending = [each for each in every if each.version not in done]
+    mended = [] if pending else of("mend", differences)
+    changing = bool(pending or mended)
+    if changing:
+        await locks.take_all(connection)
+    whole = await filled_from.whole(connection) if changing else []
+    removed = await duplicates.remove(connection) if changing else []
+    for migration in every if mended else pending:
+        await _apply(connection, migration)
+    await duplicates.tell(connection, removed)
+    await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
     return Report(
         applied=tuple(f"{each.version}_{each.name}" for each in pending),
         mended=tuple(mended),
         removed=tuple(removed),
-        passwords=tuple(role_passwords),
-        left=tuple(await check(connection, prefix=prefix)),
     )
 
 
@@ -80,6 +121,8 @@ async def _apply(connection: Connection, migration: Migration) -> None:
     for statement in migration.statements:
         try:
             await connection.execute(statement)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            raise
         except asyncpg.PostgresError as error:
             raise Problem(
                 f"migration {migration.version}_{migration.name}: {advice(error)} "

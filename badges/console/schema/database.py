@@ -11,6 +11,16 @@ from badges.sinks.pool import Connection
 
 CONNECT_TIMEOUT_S = 10
 
+OWN_SETTINGS = {
+    "statement_timeout": "0",
+    # Where our tables are.
+    "search_path": "public",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What a command needs, whatever the database, the role or the URL says of it."""
+
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Connection]:
@@ -29,8 +39,10 @@ async def connect(url: str) -> AsyncIterator[Connection]:
             hint="Check BADGES_DATABASE_URL and that the server runs.",
         ) from error
     try:
-        # Where our tables are, whatever the role or the URL says of it.
-        await connection.execute("SET search_path = public")
+        for setting, value in OWN_SETTINGS.items():
+            await connection.execute(f"SET {setting} = {value}")
+        if connection.get_server_version() >= (17, 0):
+            await connection.execute("SET transaction_timeout = 0")
         yield connection
     finally:
         await connection.close()

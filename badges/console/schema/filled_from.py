@@ -31,8 +31,6 @@ _NEWEST = f"""
 {_GENERATIONS} WHERE live_at IS NOT NULL OR state = 'filling' ORDER BY generation DESC LIMIT 1
 """
 
-_LOCK = "LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE"
-
 
 @dataclass(frozen=True)
 class Log:
@@ -79,13 +77,10 @@ async def whole(connection: Connection) -> list[Log]:
     """The generations that may stay as they are when `migrate` has changed their source.
 
     They were filled from the source as it is, or it is not known from what. A live one with a gap
-    is noted as broken, because what `migrate` mends would look whole again. Until the transaction
-    ends nobody else can change the tables.
+    is noted as broken, because what `migrate` mends would look whole again. The tables are locked:
+    until the transaction ends nobody else can change them.
     """
     logs = await _logs(connection, _IN_USE)
-    for table in fingerprint.SOURCES if logs else ():
-        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{table}"):
-            await connection.execute(_LOCK.format(f"public.{table}"))
     return [log for log in logs if await _is_whole(connection, log)]
 
 

@@ -1,12 +1,12 @@
 """What `badges provision` does: see that exactly one generation of the log is live and whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.schema.locks import one_at_a_time
 from badges.console.stack import topics
 from badges.console.stack.filling import Site, Spoiled, begin, snapshot_ended, start
 from badges.console.stack.handover import near_the_end
@@ -236,17 +236,7 @@ async def _refuse_broken(site: Site) -> None:
         )
 
 
-@asynccontextmanager
-async def alone(site: Site) -> AsyncIterator[None]:
+def alone(site: Site) -> AbstractAsyncContextManager[None]:
     """Wait until no other command is making or mending a log here, and keep them waiting."""
-    told = False
-    while not await site.connection.fetchval(f"SELECT pg_try_advisory_lock({LOCK})"):
-        if not told:
-            site.say("Another `badges provision` or `resnapshot` is at work; waiting for its end.")
-            told = True
-        await asyncio.sleep(PAUSE_S)
-    try:
-        yield
-    finally:
-        if not site.connection.is_closed():
-            await site.connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
+    others = "Another `badges provision` or `resnapshot`"
+    return one_at_a_time(site.connection, LOCK, site.say, others)

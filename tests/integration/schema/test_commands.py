@@ -57,6 +57,25 @@ async def test_the_way_of_a_database(empty_db: Connection, empty_url: str) -> No
     assert "Nothing to do" in badges(empty_url, "dedupe").stdout
 
 
+async def test_a_timeout_of_the_database_stops_nothing(
+    empty_db: Connection, empty_url: str
+) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute(
+        """
+        CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.5); END $$;
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA')
+        EXECUTE FUNCTION slowly();
+        """
+    )
+    database = empty_url.rpartition("/")[2]
+    await empty_db.execute(f"ALTER DATABASE {database} SET statement_timeout = '300ms'")
+    migrated = badges(empty_url, "migrate")
+    assert (migrated.returncode, migrated.stderr) == (0, "")
+    assert migrated.stdout.count("Applied ") == len(migrations.load())
+
+
 async def test_dedupe_removes_what_it_says(empty_db: Connection, empty_url: str) -> None:
     await empty_db.execute(application.TABLES)
     await empty_db.execute(application.ROWS)
