@@ -1,4 +1,7 @@
-"""A proxy before Postgres that can lose an answer: the server did it, the client never knows."""
+"""A proxy before Postgres that can lose an answer, or be a pooler that knows no replication.
+
+When an answer is lost, the server did it and the client never knows.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +10,13 @@ from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 
+REPLICATION = b"\0replication\0"
+"""In the first message of whoever wants to read the write-ahead log."""
+
+_SAYS = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: replication\0\0"
+REFUSAL = b"E" + (len(_SAYS) + 4).to_bytes(4, "big") + _SAYS
+"""What PgBouncer answers to that."""
+
 
 class Proxy:
     """Passes everything on, until `lose_answer_to` names a request."""
@@ -14,18 +24,23 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._port = port
         self._marker: bytes | None = None
+        self._is_pooler = False
         self.lost = 0
 
     def lose_answer_to(self, marker: bytes) -> None:
         """Close the connection instead of answering the next request that contains these bytes."""
         self._marker = marker
 
+    def be_a_pooler(self) -> None:
+        """Refuse, from now on, whoever wants to read the write-ahead log, in PgBouncer's words."""
+        self._is_pooler = True
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         from_server, to_server = await asyncio.open_connection(HOST, self._port)
         losing = asyncio.Event()
         carriers = [
-            asyncio.create_task(self._requests(reader, to_server, losing)),
+            asyncio.create_task(self._requests(reader, to_server, writer, losing)),
             asyncio.create_task(self._answers(from_server, writer, losing)),
         ]
         await asyncio.wait(carriers, return_when=asyncio.FIRST_COMPLETED)
@@ -35,9 +50,16 @@ class Proxy:
             stream.close()
 
     async def _requests(
-        self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, losing: asyncio.Event
+        self,
+        reader: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
+        losing: asyncio.Event,
     ) -> None:
         while data := await reader.read(65536):
+            if self._is_pooler and REPLICATION in data:
+                writer.write(REFUSAL)
+                return
             if self._marker is not None and self._marker in data:
                 self._marker = None
                 losing.set()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from badges.console.problems import Problem, one_line
 from badges.console.stack import connector, topics
 from badges.sinks.base import Message
 from badges.sinks.pool import Connection
@@ -23,6 +24,9 @@ from badges.streams.records import UNAVAILABLE
 from badges.streams.wal import read_slot
 
 PAUSE_S = 0.2
+
+ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
+"""Variables of Kafka Connect's: where the connector finds Postgres."""
 
 _SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
 
@@ -113,7 +117,7 @@ async def begin(site: Site) -> Generation:
 
 
 async def snapshot_ended(site: Site, generation: Generation) -> None:
-    """Wait until the first snapshot is in the topic whole. Raises Spoiled.
+    """Wait until the first snapshot is in the topic whole. Raises Spoiled, or Problem when it cannot begin.
 
     Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
     Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second
@@ -122,7 +126,9 @@ async def snapshot_ended(site: Site, generation: Generation) -> None:
     while True:
         try:
             await _note_slot(site, generation)
-            _check(await site.connect.status(generation.connector), generation)
+            status = await site.connect.status(generation.connector)
+            await _refuse_unbegun(site, generation, status)
+            _check(status, generation)
             offsets = await site.connect.offsets(generation.connector)
             if offsets is not None and is_complete(offsets):
                 return
@@ -130,6 +136,21 @@ async def snapshot_ended(site: Site, generation: Generation) -> None:
         except (ConnectAway, KafkaError) as error:
             site.progress(f"Waiting: {error}")
         await asyncio.sleep(PAUSE_S)
+
+
+async def try_again(site: Site, generation: Generation) -> None:
+    """Start a connector again that failed before it had a slot, configured as is right now.
+
+    It has read nothing, so what it failed of can be mended without beginning anew.
+    """
+    name = generation.connector
+    status = await site.connect.status(name)
+    if status is None or not status.failed or await _had_slot(site, generation):
+        return
+    wanted = {**site.configuration(generation.number), "name": name}
+    if await site.connect.config(name) != wanted:
+        await site.connect.configure(name, wanted)
+    await site.connect.restart_failed(name)
 
 
 def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
@@ -163,6 +184,29 @@ async def _note_slot(site: Site, generation: Generation) -> None:
     slot = await read_slot(site.connection, generation.slot)
     if slot is not None and slot.confirmed is not None:
         await generations.note_slot_start(site.connection, generation.log_id, slot.confirmed)
+
+
+async def _refuse_unbegun(site: Site, generation: Generation, status: Status | None) -> None:
+    """Raise Problem when the connector failed before it had a slot.
+
+    Another generation would fail of the same, and this one has not read anything yet: it stays,
+    for `try_again`.
+    """
+    if status is None or not status.failed or await _had_slot(site, generation):
+        return
+    raise Problem(
+        f"the connector {generation.connector} failed before it could read anything: "
+        f"{one_line(status.cause)}",
+        hint=f"Kafka Connect's own {ADDRESS} have to lead to Postgres itself, not to a pooler such "
+        "as PgBouncer. Mend what it says, then run this again: it goes on where it was",
+    )
+
+
+async def _had_slot(site: Site, generation: Generation) -> bool:
+    noted = await generations.find(site.connection, generation.log_id)
+    if noted is not None and noted.start_lsn is not None:
+        return True
+    return await read_slot(site.connection, generation.slot) is not None
 
 
 def _check(status: Status | None, generation: Generation) -> None:

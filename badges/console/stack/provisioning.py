@@ -8,7 +8,15 @@ import asyncpg
 from badges.console.problems import FOUND_A_PROBLEM, Problem
 from badges.console.schema.locks import one_at_a_time
 from badges.console.stack import topics
-from badges.console.stack.filling import Site, Spoiled, begin, snapshot_ended, start
+from badges.console.stack.filling import (
+    ADDRESS,
+    Site,
+    Spoiled,
+    begin,
+    snapshot_ended,
+    start,
+    try_again,
+)
 from badges.console.stack.handover import near_the_end
 from badges.console.stack.removal import discard, left_over, sweep
 from badges.console.stack.steady import Failures, stays_running
@@ -55,7 +63,7 @@ async def fill(site: Site) -> Generation:
 
     A generation that is being filled already is gone on with, unless its snapshot broke off or
     another number of partitions is asked for.
-    Raises Problem after ATTEMPTS snapshots that broke off.
+    Raises Problem after ATTEMPTS snapshots that broke off, and when none could begin.
     """
     failures = Failures()
     reason = ""
@@ -82,7 +90,10 @@ async def fill(site: Site) -> Generation:
 
 async def _half_filled(site: Site) -> Generation | None:
     half = await generations.filling(site.connection)
-    if half is None or half.partitions == site.partitions:
+    if half is None:
+        return None
+    if half.partitions == site.partitions:
+        await try_again(site, half)
         return half
     await discard(site, half, f"it has {half.partitions} partitions, not {site.partitions}")
     return None
@@ -180,7 +191,11 @@ async def check_site(site: Site) -> None:
         )
     wrong = await site.connect.validate({**site.configuration(0), "name": f"{site.prefix}-check"})
     if wrong:
-        raise Problem(f"Kafka Connect cannot use the connector: {'; '.join(wrong)}")
+        raise Problem(
+            f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",
+            hint=f"Kafka Connect's own {ADDRESS} say where it finds Postgres, by name or IPv4 "
+            "address; an IPv6 address needs a name. Its _NAME, _USER and _PASSWORD say the rest",
+        )
 
 
 def _wanted(site: Site, generation: Generation) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""Connect has an address of Postgres of its own, and it may lead elsewhere."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+
+from badges.console.problems import WRONG_USE, Problem
+from badges.console.stack import docker, provisioning
+from badges.console.stack.filling import ADDRESS
+from badges.streams import generations
+from badges.streams.records import UNAVAILABLE
+from tests.conftest import BY_DESIGN
+from tests.contract.proxy import proxied
+from tests.log_site import OwnSite, add_mentor, own_site
+from tests.stack import Stack
+
+
+@dataclass(frozen=True)
+class Elsewhere(OwnSite):
+    """A site whose Connect is told something else about Postgres, by the connector's settings."""
+
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
+        return {**super().configuration(number, stand_in), **self.told}
+
+
+def elsewhere(site: OwnSite, lines: list[str], told: Mapping[str, str]) -> Elsewhere:
+    return Elsewhere(**{**vars(site), "say": lines.append, "told": told})
+
+
+@pytest.mark.skipif(docker.asked_for(), reason=f"{BY_DESIGN}a container does not see the pooler")
+def test_a_pooler_is_one_line_and_nothing_is_thrown_away(stack: Stack, database_url: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site, proxied(database_url) as (proxy, pooler):
+            await add_mentor(site.connection, activities=10)
+            proxy.be_a_pooler()
+            lines: list[str] = []
+            led = {"database.port": str(urlsplit(pooler).port)}
+
+            for _ in range(2):
+                with pytest.raises(Problem) as caught:
+                    await provisioning.provision(elsewhere(site, lines, led))
+                assert ADDRESS in str(caught.value)
+                assert "unsupported startup parameter: replication" in str(caught.value)
+                assert caught.value.code == WRONG_USE
+            (begun,) = lines  # and not a word of anything thrown away
+            assert "Generation 1 of the log begins" in begun
+            half = await generations.filling(site.connection)
+            assert half is not None
+
+            live = await provisioning.provision(elsewhere(site, lines, {}))
+
+            assert live.log_id == half.log_id
+            assert sum(live.starts) == 11
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ({"database.port": "9"}, ":9 refused"),
+        ({"database.hostname": "[::1]"}, "an IPv6 address needs a name"),
+        ({"database.password": "other"}, "password authentication failed"),
+    ],
+)
+def test_what_connect_cannot_use_begins_nothing(
+    stack: Stack, database_url: str, told: Mapping[str, str], cause: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            with pytest.raises(Problem) as caught:
+                await provisioning.provision(elsewhere(site, [], told))
+            assert cause in str(caught.value)
+            assert ADDRESS in str(caught.value)
+            assert await generations.newest(site.connection) is None
+
+    asyncio.run(test())
