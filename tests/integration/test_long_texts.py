@@ -13,7 +13,8 @@ from badges.sinks.pool import Executor, Pool
 from badges.streams import generations
 from badges.streams.wal import read_slot
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
-from tests.log_site import OwnSite, add_mentor, own_site, records, written
+from tests.log_site import add_mentor, own_site, records, written
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 LONG = 1_200_000
