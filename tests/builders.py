@@ -10,6 +10,7 @@ import msgspec.structs
 
 from badges.streams import generations
 from badges.streams.generations import Generation
+from badges.tables.criteria import InvalidCriteria, parse
 from badges.tables.periods import day_number
 from badges.tables.types import (
     Activity,
@@ -125,6 +126,8 @@ _METRICS = ["count", "minutes", "active_days", "distinct_types"]
 class Storyteller:
     """Tells random stories of one mentor, and remembers which rows there are to change."""
 
+    tier_names: tuple[str, ...] = ("bronze", "silver", "gold", "onyx")
+
     def __init__(self, random: Random, *, days: int = 60, definitions: int = 6) -> None:
         self._random = random
         self._first = day("2023-10-10") + random.randrange(200)
@@ -191,13 +194,15 @@ class Storyteller:
 
     def _criteria(self) -> dict[str, Any]:
         if self._random.random() < 0.25:
-            levels = sorted({self._level() for _ in range(self._random.randint(1, 4))})
-            names = self._random.sample(["bronze", "silver", "gold", "onyx"], len(levels))
-            tiers = [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
-            return {"type": "tier", "tiers": tiers, **self._measured(minutes=False)}
+            return {"type": "tier", "tiers": self._tiers(), **self._measured(minutes=False)}
         if self._random.random() < 0.02:
             return {"type": "raw", "criteria_raw": {}, "reason": "it cannot be said"}
         return self._node(1)
+
+    def _tiers(self) -> list[dict[str, Any]]:
+        levels = sorted({self._level() for _ in range(self._random.randint(1, 4))})
+        names = self._random.sample(self.tier_names, len(levels))
+        return [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
 
     def _node(self, depth: int) -> dict[str, Any]:
         random = self._random
@@ -345,6 +350,8 @@ class Storyteller:
 class TierTeller(Storyteller):
     """Tells of one definition whose tiers are given other names and levels again and again."""
 
+    tier_names = ("bronze", "silver", "gold", "onyx", "opal")
+
     def __init__(self, random: Random) -> None:
         super().__init__(random, definitions=1)
         self._measure = self._measured(minutes=False)
@@ -356,10 +363,7 @@ class TierTeller(Storyteller):
         return super()._happening()
 
     def _save(self) -> Version:
-        random = self._random
-        levels = sorted({self._level() for _ in range(random.randint(1, 4))})
-        names = random.sample(["bronze", "silver", "gold", "onyx", "opal"], len(levels))
-        tiers = [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
+        tiers = self._tiers()
         number = self._next("k0-everyone")
         return definition(
             "k0",
@@ -368,5 +372,50 @@ class TierTeller(Storyteller):
             version=number,
             saved=number,
             revocable=self._revocable,
-            deleted=random.random() < 0.05,
+            deleted=self._random.random() < 0.05,
         )
+
+
+class PlainTeller(Storyteller):
+    """Tells nothing that some version decided otherwise than today's.
+
+    Names are short, days begin in Oslo, tiers keep their names, valid criteria can hold, awards
+    have no dates beside their instants, and nobody writes to an award what it says already.
+    """
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._given = 0
+
+    def _name(self, among: list[str]) -> str:
+        return self._random.choice(among)
+
+    def _save(self) -> Version:
+        version = super()._save()
+        while isinstance(version, OrganizationVersion):
+            version = super()._save()
+        return version
+
+    def _criteria(self) -> dict[str, Any]:
+        while True:
+            found = super()._criteria()
+            try:
+                parse(json.dumps({"version": 1, **found}))
+            except InvalidCriteria:
+                continue
+            return found
+
+    def _tiers(self) -> list[dict[str, Any]]:
+        levels = sorted(self._random.sample(range(1, 13), len(self.tier_names)))
+        names = self._random.sample(self.tier_names, len(levels))
+        return [{"name": n, "at_least": k} for n, k in zip(names, levels, strict=True)]
+
+    def _award(self) -> Happening:
+        told = super()._award()
+        if not isinstance(told, Put) or not isinstance(told.row, Award):
+            return told
+        self._given += 1
+        tier = self._random.choice(self.tier_names)
+        moment = FIRST_SAVE + timedelta(hours=self._given)
+        undated = {"earned_on": None, "tier_earned_on": None}
+        return Put(msgspec.structs.replace(told.row, tier=tier, tier_earned_at=moment, **undated))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -18,25 +18,20 @@ from badges.streams.cluster import Cluster
 from badges.streams.connect import Connect
 from badges.streams.kafka import KafkaAccess
 from badges.streams.log import KafkaLog
-from badges.streams.records import UNAVAILABLE
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 _numbers = count(1)
 
 
-@dataclass(frozen=True)
-class OwnSite(Site):
-    """A site whose connector reads a database of the test's own, not the one in Connect's mind."""
-
-    database: str = ""
-
-    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
-        return {**super().configuration(number, stand_in), "database.dbname": self.database}
-
-
 @asynccontextmanager
-async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncIterator[OwnSite]:
-    """A site on a migrated database; at the end its connectors, slots and topics are gone."""
+async def own_site(
+    stack: Stack, url: str, *, partitions: int = 3, migrated: bool = True
+) -> AsyncIterator[OwnSite]:
+    """A site on a migrated database; at the end its connectors, slots and topics are gone.
+
+    Unless it is to be `migrated`, that is left to the test.
+    """
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
     async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
@@ -55,11 +50,15 @@ async def own_site(stack: Stack, url: str, *, partitions: int = 3) -> AsyncItera
             role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
             for role in ("badges_worker", "badges_api", "badges_connect")
         }
-        await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+        if migrated:
+            await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
         try:
             yield site
         finally:
             alive = await _alive(site.connection, url)
+            if not migrated:
+                # A test that failed may leave an earlier version's database.
+                await apply.migrate(alive, prefix=site.prefix, role_passwords={})
             await _clear(replace(site, connection=alive))
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from badges.console import settings
 from badges.console.cli import provision
 from badges.console.cli.main import main
-from tests.log_site import OwnSite
+from tests.own_site import OwnSite
 
 if __name__ == "__main__":
     url = settings.load().database_url.get_secret_value()

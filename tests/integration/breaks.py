@@ -10,7 +10,8 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from badges.console.stack import topics
 from badges.streams.generations import Generation
-from tests.log_site import OwnSite, add_mentor
+from tests.log_site import add_mentor
+from tests.own_site import OwnSite
 
 
 async def lose_offsets(site: OwnSite, live: Generation) -> None:

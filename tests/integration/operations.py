@@ -23,7 +23,15 @@ from badges.tables.types import (
     TrainingCompletion,
     Version,
 )
-from tests.builders import ORGANIZATION, OTHER_ORGANIZATION, Gone, Put, Storyteller, Took
+from tests.builders import (
+    ORGANIZATION,
+    OTHER_ORGANIZATION,
+    Gone,
+    PlainTeller,
+    Put,
+    Storyteller,
+    Took,
+)
 from tests.integration.pipeline import count_of, criteria_text
 
 TALLIES = 12
@@ -81,26 +89,38 @@ _TABLES: dict[type, _Table] = {
 class Operations:
     """All that happens in one seed: `setup`, then as many transactions as are asked for."""
 
-    def __init__(self, seed: int, *, storied: int = 10, counted: int = 20) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        storied: int = 10,
+        counted: int = 20,
+        teller: type[Storyteller] = Storyteller,
+    ) -> None:
         self.random = Random(f"operations {seed}")
         self._seed = seed
         self.organizations = [self.id(name) for name in (ORGANIZATION, OTHER_ORGANIZATION)]
         self.storied = [self.id(f"storied {number}") for number in range(storied)]
         self.counted = [self.id(f"counted {number}") for number in range(counted)]
         self.reached, self.one_short = self.id("reached"), self.id("one short")
-        self._stories = {mentor: self._story() for mentor in self.storied}
-        self._rules = (version for told in self._story() for version in _versions(told))
         self._moving: list[UUID] = []
         self._tallies = self._shuffled_tallies()
+        self.tell_by(teller)
 
     def id(self, name: str) -> UUID:
         """The id of something of this seed."""
         return uuid5(NAMESPACE, f"{self._seed}/{name}")
 
+    def tell_by(self, teller: type[Storyteller]) -> None:
+        """From here on tell other stories, of the same mentors and definitions."""
+        self._teller = teller
+        self._stories = {mentor: self._story() for mentor in self.storied}
+        self._rules = (version for told in self._story() for version in _versions(told))
+
     def setup(self) -> Iterator[Statement]:
         """Organizations, the two counting badges, some random ones, and everybody."""
         # Applications' own tables take types of any length, and stories have some.
-        for sql in UNBOUNDED:
+        for sql in UNBOUNDED if self._teller is not PlainTeller else ():
             yield Statement(sql, [])
         for organization in self.organizations:
             yield Statement(
@@ -158,7 +178,7 @@ class Operations:
             yield self._put_row(mentor, row)
 
     def _story(self) -> Iterator[Put | Gone | Took]:
-        return iter(Storyteller(Random(self.random.random())).tell(ENDLESS))
+        return iter(self._teller(Random(self.random.random())).tell(ENDLESS))
 
     def _tell(self, mentor: UUID, told: Put | Gone | Took) -> Iterator[Statement]:
         if isinstance(told, Gone):
@@ -228,20 +248,18 @@ class Operations:
                 """,
                 [mentor, definition, row.earned_at, row.awarded_by],
             )
+        new: dict[str, object] = {
+            "revoked_by": row.revoked_by,
+            "tier": row.tier,
+            "tier_earned_at": row.tier_earned_at,
+        }
+        if row.earned_on is not None:
+            new["earned_on"] = _date(row.earned_on)
+        changes = ", ".join(f"{name} = ${place}" for place, name in enumerate(new, start=3))
         yield Statement(
-            """
-            UPDATE badge_awards SET revoked_by = $3, tier = $4, tier_earned_at = $5,
-                earned_on = coalesce($6, earned_on)
-            WHERE peer_mentor_id = $1 AND badge_definition_id = $2
-            """,
-            [
-                mentor,
-                definition,
-                row.revoked_by,
-                row.tier,
-                row.tier_earned_at,
-                _date(row.earned_on),
-            ],
+            f"UPDATE badge_awards SET {changes} "
+            "WHERE peer_mentor_id = $1 AND badge_definition_id = $2",
+            [mentor, definition, *new.values()],
         )
 
     def _saves(self) -> Iterator[Statement]:

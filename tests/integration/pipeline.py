@@ -24,7 +24,8 @@ from badges.sinks.pool import Pool
 from badges.streams.generations import Generation
 from tests.integration.schema.postgres import execute
 from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
-from tests.log_site import OwnSite, own_site
+from tests.log_site import own_site
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 Answer = TypeVar("Answer")

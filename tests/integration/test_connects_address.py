@@ -11,7 +11,6 @@ from badges.console.problems import WRONG_USE, Problem
 from badges.console.stack import docker, provisioning
 from badges.console.stack.filling import ADDRESS
 from badges.streams import generations
-from badges.streams.records import UNAVAILABLE
 from tests.conftest import BY_DESIGN
 from tests.contract.proxy import proxied
 from tests.log_site import OwnSite, add_mentor, own_site
@@ -24,8 +23,8 @@ class Elsewhere(OwnSite):
 
     told: Mapping[str, str] = field(default_factory=dict)
 
-    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
-        return {**super().configuration(number, stand_in), **self.told}
+    def configuration(self, number: int, /, *stand_in: str) -> dict[str, str]:
+        return {**super().configuration(number, *stand_in), **self.told}
 
 
 def elsewhere(site: OwnSite, lines: list[str], told: Mapping[str, str]) -> Elsewhere:

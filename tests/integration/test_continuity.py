@@ -34,7 +34,8 @@ from tests.integration.breaks import (
     lose_offsets,
     make_topic_again,
 )
-from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
+from tests.log_site import add_activities, add_mentor, own_site, records, written
+from tests.own_site import OwnSite
 from tests.stack import Stack, running_postgres
 
 WITHIN_S = 10.0

@@ -11,7 +11,8 @@ from badges.console.schema import apply, migrations
 from badges.console.stack import provisioning
 from badges.sinks.pool import Executor, Pool
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo, pipeline
-from tests.log_site import OwnSite, records
+from tests.log_site import records
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 BROUGHT_BY = "20261128090000"

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from badges.console.stack import provisioning
 from badges.streams.generations import Generation
-from tests.log_site import OwnSite, add_mentor, own_site, records
+from tests.log_site import add_mentor, own_site, records
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 ROWS = 100_000

@@ -11,10 +11,10 @@ from badges.console.problems import Problem
 from badges.console.stack import provisioning
 from badges.sinks.pool import Executor, Pool
 from badges.streams import generations
-from badges.streams.records import UNAVAILABLE
 from badges.streams.wal import read_slot
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
-from tests.log_site import OwnSite, add_mentor, own_site, records, written
+from tests.log_site import add_mentor, own_site, records, written
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 LONG = 1_200_000
@@ -25,8 +25,8 @@ CUT = 1000
 class Uncut(OwnSite):
     """A site whose connector publishes texts whole, so that a long one ends it."""
 
-    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
-        whole = super().configuration(number, stand_in)
+    def configuration(self, number: int, /, *stand_in: str) -> dict[str, str]:
+        whole = super().configuration(number, *stand_in)
         return {name: value for name, value in whole.items() if "truncate" not in name}
 
 

@@ -20,7 +20,8 @@ from badges.console.stack import filling, provisioning
 from badges.console.stack.filling import Site
 from badges.streams import generations
 from badges.streams.wal import read_slot
-from tests.log_site import OwnSite, add_activities, add_mentor, own_site, records, written
+from tests.log_site import add_activities, add_mentor, own_site, records, written
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 

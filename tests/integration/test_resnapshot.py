@@ -29,7 +29,8 @@ from tests.integration.breaks import (
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.workers import Worker
-from tests.log_site import OwnSite, own_site
+from tests.log_site import own_site
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 SESSION = 120

@@ -19,7 +19,8 @@ from badges.streams import generations
 from badges.streams.continuity import Break, Continuity
 from badges.streams.facts import CannotTell
 from badges.streams.fingerprint import SOURCES
-from tests.log_site import OwnSite, add_activities, add_mentor, own_site
+from tests.log_site import add_activities, add_mentor, own_site
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 WITHIN_S = 10.0

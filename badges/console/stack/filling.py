@@ -60,7 +60,7 @@ class Site:
     say: Callable[[str], None] = field(default=print)
     progress: Callable[[str], None] = field(default=print)
 
-    def configuration(self, number: int, stand_in: str = UNAVAILABLE) -> dict[str, str]:
+    def configuration(self, number: int, stand_in: str = UNAVAILABLE, /) -> dict[str, str]:
         """The connector's configuration for one generation."""
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
@@ -117,7 +117,9 @@ async def begin(site: Site) -> Generation:
 
 
 async def snapshot_ended(site: Site, generation: Generation) -> None:
-    """Wait until the first snapshot is in the topic whole. Raises Spoiled, or Problem when it cannot begin.
+    """Wait until the first snapshot is in the topic whole.
+
+    Raises Spoiled, or Problem when it cannot begin.
 
     Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
     Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second

@@ -1,0 +1,157 @@
+"""A database and a log of an earlier version go on with today's, with rows flowing all the time.
+
+The earlier version is kept beside this file, as its package was (`git archive 3efbcc6 badges`): a
+clone need not have the history, and its own worker is what decides before the upgrade.
+"""
+
+import asyncio
+import os
+import shutil
+from contextlib import AsyncExitStack
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from badges.console.stack.resnapshot import resnapshot
+from badges.streams import generations
+from badges.streams.generations import Generation
+from tests.builders import PlainTeller, Storyteller
+from tests.integration import commands
+from tests.integration.load import Load, going_on
+from tests.integration.operations import Operations
+from tests.integration.pipeline import PARTITIONS, Pipeline, connections
+from tests.integration.workers import Worker
+from tests.log_site import own_site
+from tests.stack import ROOT, Stack
+
+BEFORE_DATES = Path(__file__).with_name("version_before_dates.tar.xz")
+"""The version before awards had dates, and a log a fingerprint of what it was filled from."""
+
+PATIENCE = 60.0
+OF_THE_RULES = ["definition_invalid"]
+"""Alerts that stories give reason for."""
+OF_WAITING = ["connect_away", "log_unreachable", "nobody_works", "turn_stalled"]
+"""Alerts that a busy machine gives reason for, and that close by themselves."""
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> dict[str, str]:
+    """Environment variables with which `python -m` runs the earlier version."""
+    shutil.unpack_archive(BEFORE_DATES, tmp_path, filter="data")
+    # Without the second, the directory that the test runs in would come first.
+    return {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
+
+
+async def log_of(p: Pipeline) -> Generation:
+    """The one generation of a log of whatever version."""
+    row = await p.pool.fetchrow(
+        "SELECT log_id, generation AS number, topic, slot, connector, partitions, "
+        "system_identifier, timeline, state FROM badge_logs"
+    )
+    assert row is not None
+    return Generation(**dict(row))
+
+
+async def local_dates(p: Pipeline) -> dict[UUID, date]:
+    """The date in Oslo at which each award was earned, read from its instant, by award id."""
+    oslo = ZoneInfo("Europe/Oslo")
+    rows = await p.pool.fetch("SELECT id, earned_at FROM badge_awards")
+    return {row["id"]: row["earned_at"].astimezone(oslo).date() for row in rows}
+
+
+async def dates(p: Pipeline) -> dict[UUID, date]:
+    """What earned_on says, by award id."""
+    rows = await p.pool.fetch("SELECT id, earned_on FROM badge_awards")
+    return {row["id"]: row["earned_on"] for row in rows}
+
+
+async def work_before(p: Pipeline, operations: Operations, earlier: dict[str, str]) -> Worker:
+    """A database, a log and a worker of the earlier version, and the beginning of the story."""
+    await commands.answer(p, "migrate", **earlier)
+    made = await commands.answer(p, "provision", **earlier)
+    p.log = await log_of(p)
+    assert (made["generation"], made["log_id"]) == (1, p.log.log_id)
+    worker = p.worker(**earlier)
+    await p.at_work(worker)
+    await Load(p, operations).begin()
+    return worker
+
+
+async def migrate(p: Pipeline) -> None:
+    """Migrate under the earlier version's worker: every award that is there gets its date."""
+    found = await local_dates(p)
+    assert found
+    report = await commands.answer(p, "migrate")
+    assert report["applied"]
+    dated = await dates(p)
+    assert [award for award, day in found.items() if dated.get(award, day) != day] == []
+
+
+async def nothing_broke(p: Pipeline) -> None:
+    """Fail if an alert tells of anything but invalid criteria and a while of waiting."""
+    alerts = await p.pool.fetch(
+        "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)", OF_THE_RULES + OF_WAITING
+    )
+    assert [tuple(alert) for alert in alerts] == []
+
+    async def over() -> bool:
+        return not await p.pool.fetchval(
+            "SELECT count(*) FROM badge_alerts WHERE resolved_at IS NULL AND kind = ANY ($1)",
+            OF_WAITING,
+        )
+
+    await p.until(over, PATIENCE, "the end of what only waits")
+
+
+def test_a_database_and_a_log_of_the_version_before_go_on(
+    stack: Stack, database_url: str, earlier: dict[str, str]
+) -> None:
+    async def test(p: Pipeline) -> None:
+        operations = Operations(41, teller=PlainTeller)
+        old = await work_before(p, operations, earlier)
+        async with going_on(p, operations) as going:
+            await going.more(60)
+            await p.next_decision(PATIENCE)
+            await migrate(p)
+            await going.more(30)
+            await p.next_decision(PATIENCE)
+            assert old.runs
+            assert old.ask_to_end(30) == 0
+
+            provisioned = await commands.answer(p, "provision")
+            assert provisioned["log_id"] == p.log.log_id
+            wanted = {**p.site.configuration(1), "name": p.log.connector}
+            assert await p.site.connect.config(p.log.connector) == wanted
+            new = p.worker()
+            await p.at_work(new)
+            await p.verify()
+            operations.tell_by(Storyteller)
+            await going.more(60)
+            await p.next_decision(PATIENCE)
+            await p.verify()
+
+            p.log = await resnapshot(p.site)
+            assert p.log.number == 2
+            await p.next_decision(PATIENCE)
+            await going.more(30)
+        assert new.runs
+        assert not [line["text"] for line in old.lines() if "Traceback" in str(line)]
+        assert None not in (await dates(p)).values()
+        await nothing_broke(p)
+        assert await generations.live(p.pool) == p.log
+
+    async def opened() -> None:
+        async with AsyncExitStack() as resources:
+            site = await resources.enter_async_context(
+                own_site(stack, database_url, partitions=PARTITIONS, migrated=False)
+            )
+            pool = await resources.enter_async_context(connections(database_url))
+            nothing_yet = Generation("", 0, "", "", "", PARTITIONS, "", 0, "filling")
+            p = Pipeline(stack, site, database_url, pool, nothing_yet)
+            resources.callback(p.end_workers)
+            await test(p)
+
+    asyncio.run(opened())
