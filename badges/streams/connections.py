@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NodeNotReadyError
 from aiokafka.protocol.fetch import FetchRequest
 
 NO_ERROR = 0
@@ -50,11 +51,14 @@ class Connections:
     async def _look_and_send(self, node: Any, request: Any, **group: Any) -> Any:
         if not isinstance(request, FetchRequest):
             return await self._send(node, request, **group)
-        # The client takes the same one, for it has no time to lose it in between.
         connection = await self._client._get_conn(node, **group)
-        if connection is not None:
-            for place, offset in _asked(request):
-                self._note(place, offset, connection)
+        while connection is not None and not connection.connected():
+            connection = await self._client._get_conn(node, **group)
+        if connection is None:
+            raise NodeNotReadyError(f"node {node} cannot be connected to")
+        # The client takes the same one, for nothing can happen to it before it is asked.
+        for place, offset in _asked(request):
+            self._note(place, offset, connection)
         response = await self._send(node, request, **group)
         for topic, partitions in response.topics:
             for partition, code, *_ in partitions:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import NodeNotReadyError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -15,23 +16,36 @@ PLACE = TopicPartition("log", 3)
 NOT_LEADER = 6
 
 
+class Connection:
+    """One that is lost when it was taken so many times."""
+
+    def __init__(self, lost_after: int = 1000) -> None:
+        self._left = lost_after
+
+    def connected(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
 class Client:
     """What aiokafka's client does when a consumer asks: it connects if it has to, and sends."""
 
     def __init__(self) -> None:
-        self.connection: object | None = object()
+        self.connection: Connection | None = Connection()
+        self.next: Connection | None = None
         self.code = 0
         self.sent: list[Any] = []
 
-    async def _get_conn(self, _node: int) -> object | None:
-        return self.connection
+    async def _get_conn(self, _node: int) -> Connection | None:
+        connection, self.connection = self.connection, self.next or self.connection
+        return connection
 
     async def send(self, _node: int, request: Any) -> Any:
         self.sent.append(request)
         return SimpleNamespace(topics=[(PLACE.topic, [(PLACE.partition, self.code, 0, b"")])])
 
     def reconnect(self) -> None:
-        self.connection = object()
+        self.connection = Connection()
 
     def fetch(self, offset: int, code: int = 0) -> None:
         self.code = code
@@ -98,13 +112,28 @@ def test_a_broker_that_has_refused_is_another_one(client: Client) -> None:
     assert numbers(connections, 10) == [2]
 
 
-def test_what_is_no_fetch_or_finds_nobody_is_passed_on(client: Client) -> None:
+def test_a_fetch_that_finds_nobody_is_not_sent(client: Client) -> None:
     connections = listening(client)
     client.connection = None
+    with pytest.raises(NodeNotReadyError):
+        client.fetch(10)
+    assert numbers(connections, 10) == [0]
+    assert not client.sent
+
+
+def test_one_that_is_lost_before_it_is_used_is_none(client: Client) -> None:
+    connections = listening(client)
+    client.connection, client.next = Connection(lost_after=0), Connection()
     client.fetch(10)
+    client.fetch(11)
+    assert numbers(connections, 10, 11) == [1, 1]
+
+
+def test_what_is_no_fetch_is_passed_on(client: Client) -> None:
+    connections = listening(client)
     asyncio.run(client.send(1, MetadataRequest([])))
     assert numbers(connections, 10) == [0]
-    assert len(client.sent) == 2
+    assert len(client.sent) == 1
 
 
 def test_what_was_read_is_forgotten(client: Client) -> None:
