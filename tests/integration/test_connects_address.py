@@ -13,7 +13,8 @@ from badges.console.stack.filling import ADDRESS
 from badges.streams import generations
 from tests.conftest import BY_DESIGN
 from tests.contract.proxy import proxied
-from tests.log_site import OwnSite, add_mentor, own_site
+from tests.log_site import add_mentor, own_site
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 

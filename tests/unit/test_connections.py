@@ -45,7 +45,7 @@ def client() -> Client:
 
 
 def listening(client: Client, read_to: int = 0) -> Connections:
-    return Connections(SimpleNamespace(_client=client), {PLACE: read_to})  # type: ignore[arg-type]
+    return Connections(SimpleNamespace(_client=client), {PLACE: read_to})
 
 
 def numbers(connections: Connections, *offsets: int) -> list[int]:
