@@ -438,7 +438,7 @@ HARMLESS = {
     "index activities_mentor_date_type_idx": "DROP INDEX activities_mentor_date_type_idx",
     "badge_awards lacks a constraint": "ALTER TABLE badge_awards "
     "DROP CONSTRAINT badge_awards_tier_check",
-    "created_at may be null": "ALTER TABLE activities ALTER created_at DROP NOT NULL",
+    "has no UNIQUE (slug)": "ALTER TABLE organizations DROP CONSTRAINT organizations_slug_key",
     "has no foreign key": "ALTER TABLE mentor_pauses "
     "DROP CONSTRAINT mentor_pauses_peer_mentor_id_fkey",
     "is open to PUBLIC": "GRANT SELECT ON badge_alerts TO PUBLIC",
