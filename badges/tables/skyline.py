@@ -8,6 +8,7 @@ the last number and notes a fall.
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from typing import Final
 
 from badges.tables.types import Day
@@ -70,18 +71,36 @@ class Skyline:
                         return day
         raise LookupError(f"no day reaches {level}")
 
+    def put(self, amounts: Iterable[tuple[Day, int]], days: int) -> None:
+        """Add each amount to its day and to the days after it, so many together; by date."""
+        for day, amount in amounts:
+            if day > self._past:
+                self._arrive(day, amount)
+                self._fall(day + days, -amount)
+            else:
+                self.add(day, day + days, amount)
+
     def come_to(self, day: Day) -> None:
-        """Days up to this one are past: what is added from it on is known to be no less."""
-        if day <= self._past:
-            return
-        self._past = day
+        """Days up to this one are past: on no later one is the skyline higher."""
+        if day > self._past:
+            self._arrive(day, 0)
+
+    def _arrive(self, day: Day, amount: int) -> None:
+        """The past goes on to a later day, from which on there is so much more."""
         days, falls = self._fall_days, self._falls
+        value = self._values[-1][-1] + self._lifts[-1]
         come = bisect_right(days, day)
+        for place in range(come):
+            if days[place] == day:
+                amount += falls[place]
+            elif falls[place]:
+                value += falls[place]
+                self._append(days[place], value)
         if come:
-            for place in range(come):
-                if falls[place]:
-                    self._append(days[place], self.newest + falls[place])
             del days[:come], falls[:come]
+        if amount:
+            self._append(day, value + amount)
+        self._past = day
 
     def add(self, first: Day, after: Day, by: int) -> None:
         """Add to every day from `first` to the one before `after`."""
@@ -114,17 +133,20 @@ class Skyline:
 
     def _append(self, day: Day, value: int) -> None:
         """From a day on, after all changes, it is as high as that."""
-        if len(self._days[-1]) < BLOCK:
-            self._days[-1].append(day)
+        days = self._days[-1]
+        if len(days) < BLOCK:
+            days.append(day)
             self._values[-1].append(value - self._lifts[-1])
-            self._bests[-1] = max(self._bests[-1], value)
+            if value > self._bests[-1]:  # noqa: PLR1730 - this is far cheaper than a call
+                self._bests[-1] = value
         else:
             self._starts.append(day)
             self._days.append(array("q", (day,)))
             self._values.append(array("q", (value,)))
             self._lifts.append(0)
             self._bests.append(value)
-        self.highest = max(self.highest, value)
+        if value > self.highest:  # noqa: PLR1730 - here too
+            self.highest = value
 
     def _raise_newest(self, first: Day, by: int) -> None:
         """Add from a day on, before which all changes lie or which is the last of them."""

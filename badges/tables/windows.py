@@ -32,13 +32,10 @@ class Rolling(Measure):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        windows, days = self._windows, self._days
-        for day, amount in self._by_date(self.choice.changes(changes)):
-            windows.come_to(day)
-            windows.add(day, day + days, amount)
-        self.value = windows.highest
+        self._windows.put(self._by_date(self.choice.changes(changes)), self._days)
+        self.value = self._windows.highest
 
-    def _by_date(self, changes: Iterable[Change]) -> Iterable[tuple[Day, int]]:
+    def _by_date(self, changes: Iterable[Change]) -> list[tuple[Day, int]]:
         """How much more or less there is on each day that has changes, by date."""
         net: dict[Day, int] = {}
         for change in changes:
@@ -74,13 +71,14 @@ class RollingDays(Rolling):
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        windows, days, dates = self._windows, self._days, self._dates
-        for day, rows in self._by_date(self.choice.changes(changes)):
-            by = dates.count(day, rows)
-            if by:
-                windows.come_to(day)
-                windows.add(day, day + days, by)
-        self.value = windows.highest
+        count = self._dates.count
+        dates = [
+            (day, by)
+            for day, rows in self._by_date(self.choice.changes(changes))
+            if (by := count(day, rows))
+        ]
+        self._windows.put(dates, self._days)
+        self.value = self._windows.highest
 
 
 class RollingTypes(Rolling):

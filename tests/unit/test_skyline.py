@@ -57,3 +57,31 @@ def test_every_day_is_as_high_as_what_was_added(
         found.add(first, after, -by)
     assert found.highest == found.newest == 0
     assert found.changes == 0
+
+
+@pytest.mark.parametrize("block", [2, 3, 5, 64])
+@pytest.mark.parametrize("seed", range(40))
+def test_many_days_together_are_as_high_as_one_after_the_other(
+    seed: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skyline, "BLOCK", block)
+    random = Random(seed)
+    found, plain, days = Skyline(), Plain(), random.choice([1, 2, 7, 30])
+    amounts = dict.fromkeys(range(DAYS), 0)
+    newest = 0
+    for _ in range(60):
+        newest = min(newest + random.choice([0, 1, 2, 5, days]), DAYS - 1)
+        changes: dict[int, int] = {}
+        for day in random.sample(range(newest + 1), min(newest + 1, random.randint(1, 4))):
+            changes[day] = random.randint(-amounts[day], 3) or 1
+            amounts[day] += changes[day]
+            plain.add(day, day + days, changes[day])
+        found.put(sorted(changes.items()), days)
+        plain.past = max(plain.past, *changes)
+        assert found.highest == max(plain.numbers)
+        assert found.newest == plain.numbers[plain.past]
+        for level in range(1, found.highest + 1):
+            assert found.reaching(level) == plain.reaching(level)
+    found.put([(day, -amount) for day, amount in amounts.items() if amount], days)
+    assert found.highest == 0
+    assert found.changes == 0
