@@ -181,7 +181,11 @@ WHERE d.kind = 'granted' AND NOT EXISTS (
     WHERE (a.peer_mentor_id, a.badge_definition_id) = (d.peer_mentor_id, d.badge_definition_id))
 UNION ALL
 SELECT 'DELETE' FROM asked d JOIN badge_awards a ON a.id = d.id
-WHERE d.kind = 'withdrawn' AND a.changed_by = 'rule'
+WHERE d.kind = 'withdrawn' AND a.changed_by = 'rule' AND a.awarded_by = 'rule'
+    AND NOT EXISTS (
+        SELECT FROM badge_awards other
+        WHERE (other.peer_mentor_id, other.badge_definition_id)
+            = (a.peer_mentor_id, a.badge_definition_id) AND other.id <> a.id)
 UNION ALL
 SELECT 'UPDATE' FROM asked d JOIN badge_awards a ON
 -- include: to_update
