@@ -224,7 +224,7 @@ async def _assemble(
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool, dead_letters)
-    versions = PostgresVersions(pool)
+    versions = PostgresVersions(pool, alerts)
     source = KafkaLog(kafka, generation.topic)
     continuity = Continuity(generation, pool, cluster, connect)
     tools = Tools(
@@ -246,7 +246,8 @@ async def _assemble(
         partial(
             tell_outages, generation, connect, alerts, continuity.condemn, continuity.ever_renamed
         ),
-        Surroundings(pool, versions, alerts, generation.partitions).watch,
+        Surroundings(pool, sink, versions, alerts, generation.partitions).watch,
+        alerts.keep_writing,
         partial(watch, pool),
     ]
     try:

@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 """Seconds that one alert may keep its caller waiting."""
 
+WRITE_AGAIN_SECONDS = 2.0
+"""How long what could not be written waits to be tried again, while nobody tells anything."""
+
 BreakKind: TypeAlias = Literal[
     "other_database",
     "topic_missing",
@@ -118,15 +121,18 @@ class OpenAlerts(Alerts, Protocol):
 
 
 class PostgresAlerts:
-    """Alerts in badge_alerts. What cannot be written now is logged, and tried at the next call.
+    """Alerts in badge_alerts. What cannot be written now is logged, each kind and subject once.
 
-    An alert that is over by then is written all the same, and closed: a webhook hangs on it.
+    It is tried again at the next call, and by `keep_writing`. An alert that is over by then is
+    written all the same, and closed: a webhook hangs on it.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._unwritten: dict[tuple[AlertKind, str], list[Mapping[str, object] | None]] = {}
         """What is to be done about each kind and subject, in its order; None closes."""
+        self._logged: set[tuple[AlertKind, str]] = set()
+        """Of what is unwritten, what the log has told of."""
         self._in_order = asyncio.Lock()
 
     async def raise_alert(
@@ -147,6 +153,13 @@ class PostgresAlerts:
             rows = await self._pool.fetch(QUERIES["open_alerts"], kind, timeout=PATIENCE)
         return {row["subject"]: row["detail"] for row in rows}
 
+    async def keep_writing(self) -> None:
+        """Try again every few seconds what could not be written; never returns."""
+        while True:
+            await asyncio.sleep(WRITE_AGAIN_SECONDS)
+            if self._unwritten:
+                await self._write()
+
     async def _write(self) -> None:
         async with self._in_order:
             await self._write_all()
@@ -166,7 +179,7 @@ class PostgresAlerts:
                     with translated():
                         await self._write_one(*key, detail)
                 except Unavailable as error:
-                    log.error("alert not written yet", kind=key[0], detail=detail, error=str(error))
+                    self._log_unwritten(error)
                     return
                 except Refused as error:
                     log.error("alert refused", kind=key[0], detail=detail, error=str(error))
@@ -174,6 +187,22 @@ class PostgresAlerts:
                     del steps[0]
             if not self._unwritten.get(key):
                 self._unwritten.pop(key, None)
+                self._logged.discard(key)
+
+    def _log_unwritten(self, error: Unavailable) -> None:
+        """Tell the log at once of all that waits: what stands first says nothing of the rest."""
+        for key, steps in self._unwritten.items():
+            detail = next((step for step in steps if step is not None), None)
+            if detail is not None and key not in self._logged:
+                self._logged.add(key)
+                kind, subject = key
+                log.error(
+                    "alert not written yet",
+                    kind=kind,
+                    subject=subject,
+                    detail=detail,
+                    error=str(error),
+                )
 
     async def _write_one(
         self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None

@@ -94,7 +94,9 @@ class Outcome(Struct, frozen=True):
 class Waiting(Struct, frozen=True):
     """Why something waits: what the store says, of `count` rows of any partition.
 
-    `subject` is for people: the trigger, constraint or lock, else the definition.
+    `subject` is for people: the trigger, constraint or locked table, else the table and SQLSTATE.
+    It has 200 characters at most. A `count` of 0 is of what the worker lacks and writing needs:
+    nothing waits for that yet. `badge_definition_id` is set where all is about one definition.
     """
 
     subject: str

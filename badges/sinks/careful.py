@@ -10,7 +10,7 @@ import asyncpg
 from badges.sinks import turns, waiting
 from badges.sinks.attempt import Attempt
 from badges.sinks.base import Departure, Outcome, Turn
-from badges.sinks.failures import Refusal, Refused, refusal_of
+from badges.sinks.failures import Refusal, Refused, Suppressed, refusal_of
 from badges.sinks.isolation import Isolation
 from badges.sinks.pool import Connection
 from badges.sinks.queries import QUERIES
@@ -28,16 +28,16 @@ Some = TypeVar("Some", Decision, Departure, Stats)
 
 
 class Judge:
-    """Says why an error refuses, with the trigger's name where a function is one's.
+    """Says why an error refuses, with the triggers' names where that can be told.
 
     Raises Refused where `believes` says no, and the error itself where it is about no row.
     """
 
     def __init__(
-        self, connection: Connection, names: dict[str, str], believes: Callable[[Refusal], bool]
+        self, connection: Connection, believes: Callable[[Refusal], bool] = lambda _: True
     ) -> None:
         self._connection = connection
-        self._names = names
+        self._names: dict[tuple[str, ...], str | None] = {}
         self._believes = believes
 
     async def __call__(self, error: asyncpg.PostgresError) -> Refusal:
@@ -45,10 +45,13 @@ class Judge:
         refusal = refusal_of(error)
         if refusal is None:
             raise error
-        if refusal.by and refusal.by.endswith(")"):
-            name = await self._name(refusal.by)
-            refusal = Refusal(refusal.sqlstate, refusal.message, name, refusal.of_rows)
-        return self.admit(refusal)
+        name = refusal.by
+        if isinstance(error, Suppressed):
+            name = await self._name("triggers_before", error.table, error.operation)
+        elif name and name.endswith(")"):
+            name = await self._name("triggers_of", name) or f"function {name}"
+        of_rows = refusal.of_rows or name is not None
+        return self.admit(Refusal(refusal.sqlstate, refusal.message, name, of_rows))
 
     def admit(self, refusal: Refusal) -> Refusal:
         """Return the refusal if it is to be believed."""
@@ -57,11 +60,12 @@ class Judge:
             raise Refused(reason, sqlstate=refusal.sqlstate)
         return refusal
 
-    async def _name(self, function: str) -> str:
-        if function not in self._names:
-            triggers = await self._connection.fetchval(QUERIES["triggers_of"], function)
-            self._names[function] = triggers or f"function {function}"
-        return self._names[function]
+    async def _name(self, query: str, *what: str) -> str | None:
+        """The triggers that are likely to be meant; None where there are none."""
+        key = query, *what
+        if key not in self._names:
+            self._names[key] = await self._connection.fetchval(QUERIES[query], *what)
+        return self._names[key]
 
 
 class CarefulAttempt(Attempt):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, TypeAlias
 
 import asyncpg
 from msgspec import Struct
@@ -40,12 +41,27 @@ _CALL = re.compile(rf"{_NAME}(?:\.{_NAME})*\([^()]*\)")
 _QUOTED = re.compile(r"\"([^\"]+)\"")
 
 
+Operation: TypeAlias = Literal["INSERT", "UPDATE", "INSERT or UPDATE", "DELETE"]
+
+
 class Refused(Exception):
     """Postgres refuses what a turn wants to write; nothing was written."""
 
     def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
         super().__init__(reason)
         self.sqlstate = sqlstate
+
+
+class Suppressed(asyncpg.TriggeredActionError):
+    """A BEFORE trigger has returned NULL for a row, so that was not written, without an error.
+
+    It is raised as if Postgres had: what refuses is rolled back, and waits.
+    """
+
+    def __init__(self, table: str, operation: Operation) -> None:
+        super().__init__(f"a trigger returned NULL, so the {operation} on {table} was not done")
+        self.table = table
+        self.operation = operation
 
 
 class Refusal(Struct, frozen=True):

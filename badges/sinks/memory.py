@@ -28,9 +28,10 @@ from badges.tables.types import Award, Stats
 
 _INT4_MAX = 2**31 - 1
 
-Refusing: TypeAlias = tuple[Literal["award", "stats", "delete"], str]
-"""What a trigger of the application refuses: awards of a definition, statistics of a mentor, or
-that awards of a mentor are deleted."""
+What: TypeAlias = Literal["award", "event", "stats", "delete"]
+Refusing: TypeAlias = tuple[What, str]
+"""What a trigger of the application refuses: awards of a definition, their events, statistics of a
+mentor, or that awards of a mentor are deleted."""
 
 
 class Event(Struct, frozen=True):
@@ -263,10 +264,14 @@ class MemorySink:
         self.stats[item.peer_mentor_id] = item
         return True
 
-    def _refuse(self, what: Literal["award", "stats", "delete"], name: str) -> None:
+    def _refuse(self, what: What, name: str) -> None:
         sqlstate = self.refusing.get((what, name))
         if sqlstate:
             raise _Refused(sqlstate, f"not this {what}: {name}")
+
+    def _refuse_change(self, definition: str) -> None:
+        self._refuse("award", definition)
+        self._refuse("event", definition)
 
     def _depart(self, mentor: str) -> None:
         awards = [self.awards_by_id[award_id] for award_id in self._held.get(mentor, {}).values()]
@@ -290,7 +295,7 @@ class MemorySink:
         if decision.kind == "granted":
             if after.badge_definition_id in self._held.get(after.peer_mentor_id, {}):
                 return False
-            self._refuse("award", after.badge_definition_id)
+            self._refuse_change(after.badge_definition_id)
             self.put_award(msgspec.structs.replace(after, changed_by="rule"))
             if decision.evidence is not None:
                 self.evidence[after.id] = decision.evidence
@@ -305,7 +310,7 @@ class MemorySink:
                 return False
             if _held_state(row) == _held_state(after):
                 return False
-            self._refuse("award", after.badge_definition_id)
+            self._refuse_change(after.badge_definition_id)
             if row.tier != after.tier:
                 row.tier_earned_on = after.tier_earned_on
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at

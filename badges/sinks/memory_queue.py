@@ -73,17 +73,18 @@ class MemoryQueue:
         subjects: dict[str, list[Row]] = {}
         for row in self.rows:
             if row.refusal:
-                stats = "peer_mentor_stats" if isinstance(row.item, Stats) else "badge_awards"
-                subjects.setdefault(about(row.item)[1] or stats, []).append(row)
+                table = "peer_mentor_stats" if isinstance(row.item, Stats) else "badge_awards"
+                subject = row.refusal.by or f"{table} {row.refusal.sqlstate}"
+                subjects.setdefault(subject, []).append(row)
         for subject, rows in sorted(subjects.items()):
-            refusal = rows[-1].refusal
+            refusal, definitions = rows[0].refusal, {about(row.item)[1] for row in rows}
             assert refusal is not None
             yield Waiting(
                 subject,
                 refusal.sqlstate,
                 refusal.message,
                 refusal.by,
-                about(rows[-1].item)[1],
+                definitions.pop() if len(definitions) == 1 else None,
                 len(rows),
                 min(row.since for row in rows),
             )

@@ -1,7 +1,7 @@
 """Writes turns to Postgres: position, awards with their events and stats, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ from badges.sinks.base import (
 )
 from badges.sinks.careful import CAREFULLY, CarefulAttempt, Judge
 from badges.sinks.failures import Refusal, Refused, refusal_of, translated
-from badges.sinks.pool import Connection, Pool
+from badges.sinks.pool import Pool
 from badges.sinks.queries import QUERIES
 from badges.sinks.rows import award_of
 from badges.sinks.waiting import CHUNK, Queue, item_of
@@ -82,8 +82,6 @@ class PostgresSink:
         self._refusal_patience = refusal_patience
         self._unwritten: dict[PartitionKey, _Unwritten] = {}
         self._states: dict[PartitionKey, _State] = {}
-        self._names: dict[str, str] = {}
-        """Of functions that refused something, their triggers."""
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         """Read the partition's position; None when the generation is not live."""
@@ -239,12 +237,12 @@ class PostgresSink:
         async with self._pool.acquire() as connection, connection.transaction():
             attempt = Attempt(connection, turn)
             if careful:
-                judge, known = self._judge(connection, believes), self._judge(connection)
+                judge, known = Judge(connection, believes), Judge(connection)
                 attempt = CarefulAttempt(connection, turn, judge=judge, known=known)
             if await attempt.open(unwritten.turn_id):
                 outcome = await attempt.write(settled=settled)
             else:
-                queue = Queue(connection, turn.log_id, turn.partition, self._judge(connection))
+                queue = Queue(connection, turn.log_id, turn.partition, Judge(connection))
                 outcome = Outcome(waits=await queue.waits())
         state.waits = outcome.waits
         if not state.waits:
@@ -258,15 +256,10 @@ class PostgresSink:
                 QUERIES["hold_position"], *place, position.next_offset, position.turn
             ):
                 raise Fenced(f"partition {place[1]} of log {place[0]} is not at {position}")
-            queue = Queue(connection, *place, self._judge(connection))
+            queue = Queue(connection, *place, Judge(connection))
             await queue.retry(IDLE_TRIES)
             waits = await queue.waits()
         state.waits = waits
-
-    def _judge(
-        self, connection: Connection, believes: Callable[[Refusal], bool] = lambda _: True
-    ) -> Judge:
-        return Judge(connection, self._names, believes)
 
     def _tried_enough(self, unwritten: _Unwritten) -> bool:
         now = asyncio.get_running_loop().time()

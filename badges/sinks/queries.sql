@@ -85,15 +85,48 @@ SELECT EXISTS (
 -- name: depart
 SELECT badges_private.depart_mentors($1);
 
--- At most one decision of a mentor and badge. Returns the awards that really changed.
--- name: decide
+-- The table of which a row is still there that `depart` has deleted, if any.
+-- name: kept_departed
+SELECT CASE
+    WHEN EXISTS (
+        SELECT FROM badge_awards WHERE peer_mentor_id = ANY ($1) AND changed_by = 'rule')
+        THEN 'badge_awards'
+    WHEN EXISTS (
+        SELECT FROM badge_award_events e
+        WHERE e.peer_mentor_id = ANY ($1) AND e.source <> 'admin'
+            AND NOT EXISTS (SELECT FROM badge_awards a WHERE a.id = e.badge_award_id))
+        THEN 'badge_award_events'
+    WHEN EXISTS (SELECT FROM peer_mentor_stats WHERE peer_mentor_id = ANY ($1))
+        THEN 'peer_mentor_stats'
+END;
+
+-- name: asked
 WITH asked AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1) AS d (
         place int, kind text, id uuid, peer_mentor_id uuid, badge_definition_id uuid,
         earned_at timestamptz, earned_on int, definition_version int, tier text,
         tier_earned_at timestamptz, tier_earned_on int, revoked_by text, evidence jsonb,
-        believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint, decided_by_version int, source text)
-), granted AS MATERIALIZED (
+        believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint,
+        decided_by_version int, source text)
+)
+
+-- Whether an update `d` is to change the row `a`, which is what the fold believes.
+-- name: to_update
+    d.kind NOT IN ('granted', 'withdrawn') AND a.id = d.id
+        -- What the fold believes comes from the log, where long texts are cut.
+        AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
+        AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
+        AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
+        AND (d.believed_xid IS NULL OR a.changed_xid IS NULL
+             OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
+        AND (a.tier, a.tier_earned_at, a.revoked_by)
+            IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)
+
+-- At most one decision of a mentor and badge. Returns the awards that really changed, and whether
+-- that was noted as an event.
+-- name: decide
+-- include: asked
+, granted AS MATERIALIZED (
     SELECT g AS id
     FROM (
         SELECT array_agg(id) AS ids, array_agg(peer_mentor_id) AS mentors,
@@ -120,15 +153,8 @@ WITH asked AS MATERIALIZED (
             THEN date '1970-01-01' + d.tier_earned_on ELSE a.tier_earned_on END,
         revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
     FROM asked d
-    WHERE d.kind NOT IN ('granted', 'withdrawn') AND a.id = d.id
-        -- What the fold believes comes from the log, where long texts are cut.
-        AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
-        AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
-        AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
-        AND (d.believed_xid IS NULL OR a.changed_xid IS NULL
-             OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
-        AND (a.tier, a.tier_earned_at, a.revoked_by)
-            IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)
+    WHERE
+    -- include: to_update
     RETURNING a.id
 ), changed AS MATERIALIZED (
     SELECT id FROM granted UNION ALL SELECT id FROM updated
@@ -139,8 +165,31 @@ WITH asked AS MATERIALIZED (
         d.source
     FROM asked d JOIN changed USING (id)
     ORDER BY d.place
+    RETURNING badge_award_id AS id
 )
-SELECT id FROM changed UNION ALL SELECT id FROM withdrawn;
+SELECT id::text AS id, id IN (SELECT id FROM noted) AS noted
+FROM changed WHERE id IN (SELECT id FROM asked)
+UNION ALL SELECT id::text, true FROM withdrawn;
+
+-- What was to be done by decisions that `decide` has not written, though nothing in the table explains
+-- that: no award is in the way of a grant, the row of any other is as believed. One of them at most.
+-- name: unexplained
+-- include: asked
+SELECT 'INSERT' AS operation FROM asked d
+WHERE d.kind = 'granted' AND NOT EXISTS (
+    SELECT FROM badge_awards a
+    WHERE (a.peer_mentor_id, a.badge_definition_id) = (d.peer_mentor_id, d.badge_definition_id))
+UNION ALL
+SELECT 'DELETE' FROM asked d JOIN badge_awards a ON a.id = d.id
+WHERE d.kind = 'withdrawn' AND a.changed_by = 'rule' AND a.awarded_by = 'rule'
+    AND NOT EXISTS (
+        SELECT FROM badge_awards other
+        WHERE (other.peer_mentor_id, other.badge_definition_id)
+            = (a.peer_mentor_id, a.badge_definition_id) AND other.id <> a.id)
+UNION ALL
+SELECT 'UPDATE' FROM asked d JOIN badge_awards a ON
+-- include: to_update
+LIMIT 1;
 
 -- name: upsert_stats
 INSERT INTO peer_mentor_stats (
@@ -177,16 +226,19 @@ ON CONFLICT (peer_mentor_id) DO UPDATE SET
     month_streak_length = excluded.month_streak_length,
     month_streak_last_on = excluded.month_streak_last_on,
     updated_at = now()
+RETURNING peer_mentor_id
 
 -- name: write_stats
 WITH present AS (
     SELECT unnest($2::uuid[]) AS id
+), written AS (
+    -- include: upsert_stats
 )
--- include: upsert_stats
-;
+SELECT count(*) FROM written;
 
 -- The common turn, whole, in one statement: stats of mentors who are all there. False, and nothing
--- written, when the position is not what it should be or a mentor is missing.
+-- written, when the position is not what it should be or a mentor is missing. A row that a trigger
+-- lets go is an error (22P02), for nothing else takes the statement back.
 -- name: write_stats_turn
 WITH mentors AS MATERIALIZED (
     SELECT id FROM badges_private.lock_for_awards($8, $9)
@@ -199,7 +251,12 @@ WITH mentors AS MATERIALIZED (
 ), written AS (
     -- include: upsert_stats
 )
-SELECT EXISTS (SELECT FROM moved);
+SELECT CASE
+    WHEN NOT EXISTS (SELECT FROM moved) THEN false
+    WHEN (SELECT count(*) FROM written) = cardinality($8) THEN true
+    ELSE format('%s of %s rows of peer_mentor_stats are written, a trigger returned NULL',
+                (SELECT count(*) FROM written), cardinality($8))::boolean
+END;
 
 -- name: raise_alert
 INSERT INTO badge_alerts (kind, detail) VALUES ($1, $2)

@@ -83,22 +83,68 @@ SELECT kind, decision::text AS decision FROM badge_refused_writes
 WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3) AND kind <> 'stats'
 ORDER BY id;
 
--- Why anything waits, in whichever partition: a row for each subject of an alert.
+-- Why anything waits, in whichever partition: a row for each subject of an alert. What no trigger,
+-- constraint or lock is known of is told by table and SQLSTATE: so alerts are few, whatever waits.
+-- Of count 0 are the functions that writing needs and the worker may not execute.
 -- name: refusals
-SELECT w.subject, max(w.sqlstate) AS sqlstate, max(w.message) AS message,
-    max(w.refused_by) AS refused_by, max(w.badge_definition_id::text) AS badge_definition_id,
+SELECT left(w.subject, 200) AS subject, (array_agg(w.sqlstate ORDER BY w.id))[1] AS sqlstate,
+    (array_agg(w.message ORDER BY w.id))[1] AS message, max(w.refused_by) AS refused_by,
+    CASE WHEN count(DISTINCT w.badge_definition_id) = 1 THEN max(w.badge_definition_id::text) END
+        AS badge_definition_id,
     count(*) AS count, min(w.since) AS since
 FROM (
-    SELECT coalesce(refused_by, badge_definition_id::text,
-                    CASE kind WHEN 'stats' THEN 'peer_mentor_stats' ELSE 'badge_awards' END)
+    SELECT coalesce(refused_by,
+                    CASE kind WHEN 'stats' THEN 'peer_mentor_stats ' ELSE 'badge_awards ' END
+                    || sqlstate)
            AS subject, *
     FROM badge_refused_writes WHERE sqlstate IS NOT NULL
 ) AS w
-GROUP BY w.subject ORDER BY w.subject;
+GROUP BY 1
+UNION ALL
+SELECT 'function badges_private.' || f.name, '42501', format(
+    'the worker may not execute badges_private.%s, or it is missing', f.name), NULL, NULL, 0, now()
+FROM unnest(ARRAY[
+    'lock_for_awards', 'lock_at_once', 'grant_awards', 'withdraw_awards', 'depart_mentors'
+]) AS f (name)
+WHERE NOT EXISTS (
+    SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'badges_private' AND p.proname = f.name
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE'))
+ORDER BY 1;
 
+-- Up to three triggers `t`; those on the tables that a worker writes, if any of them is on one.
+-- name: named_triggers
+SELECT string_agg(named.name, ', ' ORDER BY named.name) FILTER (WHERE named.place <= 3)
+    || CASE WHEN count(*) > 3 THEN format(' and %s more', count(*) - 3) ELSE '' END
+FROM (
+    SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass) AS name,
+        row_number() OVER (ORDER BY t.tgrelid::regclass::text, t.tgname) AS place
+    FROM (
+        SELECT *, rank() OVER (ORDER BY tgrelid NOT IN (
+            'badge_awards'::regclass, 'badge_award_events'::regclass, 'peer_mentor_stats'::regclass
+        )) AS nearness
+        FROM pg_trigger
+        WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')
+
+-- The triggers whose function this is.
 -- name: triggers_of
-SELECT string_agg(DISTINCT format('trigger %I on %s', t.tgname, t.tgrelid::regclass), ', ')
-FROM pg_trigger t WHERE t.tgfoid = to_regprocedure($1) AND NOT t.tgisinternal;
+-- include: named_triggers
+            AND tgfoid = to_regprocedure($1)
+    ) AS t
+    WHERE t.nearness = 1
+) AS named;
+
+-- The triggers that may let a row of this table ($1) go before an operation ($2), ours aside. The bits
+-- of tgtype: 1 for each row, 2 before, 4 INSERT, 8 DELETE, 16 UPDATE.
+-- name: triggers_before
+-- include: named_triggers
+            AND tgrelid = to_regclass($1) AND tgtype & 3 = 3
+            AND tgtype & CASE $2 WHEN 'DELETE' THEN 8 WHEN 'UPDATE' THEN 16 WHEN 'INSERT' THEN 4 ELSE 20 END <> 0
+            AND tgfoid NOT IN (
+                SELECT oid FROM pg_proc WHERE pronamespace = to_regnamespace('badges_private'))
+    ) AS t
+    WHERE t.nearness = 1
+) AS named;
 
 -- name: found
 SELECT found::text FROM badge_logs WHERE log_id = $1;

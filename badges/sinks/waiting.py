@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.sinks.base import Departure
-from badges.sinks.failures import LOCKED, Refusal
+from badges.sinks.failures import LOCKED, Refusal, Suppressed
 from badges.sinks.pool import Connection
 from badges.sinks.queries import QUERIES
 from badges.sinks.rows import decision_rows
@@ -68,36 +68,51 @@ class Locked(Struct, frozen=True):
         """Why the item cannot be written now."""
         if isinstance(item, Decision):
             if item.after.badge_definition_id in self.busy:
-                return _lock_of("badge definition", item.after.badge_definition_id)
+                return _lock_of("badge_definitions", item.after.badge_definition_id)
             if item.after.peer_mentor_id in self.busy:
-                return _lock_of("peer mentor", item.after.peer_mentor_id)
+                return _lock_of("peer_mentors", item.after.peer_mentor_id)
         elif isinstance(item, Stats) and item.peer_mentor_id in self.busy:
-            return _lock_of("peer mentor", item.peer_mentor_id)
+            return _lock_of("peer_mentors", item.peer_mentor_id)
         return None
 
 
 async def decide(connection: Connection, decisions: Sequence[Decision]) -> int:
-    """Write decisions, at most one of a mentor and badge; how many changed a row."""
+    """Write decisions, at most one of a mentor and badge; how many changed a row.
+
+    Raises Suppressed where a row is not written, and no other writer is the reason.
+    """
     changed = 0
     for start in range(0, len(decisions), CHUNK):
         part = decision_rows(decisions[start : start + CHUNK])
-        changed += len(await connection.fetch(QUERIES["decide"], part))
+        rows = await connection.fetch(QUERIES["decide"], part)
+        changed += len(rows)
+        if not all(row["noted"] for row in rows):
+            raise Suppressed("badge_award_events", "INSERT")
+        written = {row["id"] for row in rows}
+        left = [row for row in part if row.id not in written]
+        operation = await connection.fetchval(QUERIES["unexplained"], left) if left else None
+        if operation:
+            raise Suppressed("badge_awards", operation)
     return changed
 
 
 async def write_stats(connection: Connection, stats: Sequence[Stats]) -> int:
-    """Write rows of statistics of mentors that are there; how many."""
+    """Write rows of statistics of mentors that are there; how many. Raises Suppressed."""
     for start in range(0, len(stats), CHUNK):
         part = stats[start : start + CHUNK]
         mentors = [item.peer_mentor_id for item in part]
-        await connection.execute(QUERIES["write_stats"], part, mentors)
+        if await connection.fetchval(QUERIES["write_stats"], part, mentors) < len(part):
+            raise Suppressed("peer_mentor_stats", "INSERT or UPDATE")
     return len(stats)
 
 
 async def depart(connection: Connection, mentors: Sequence[str]) -> int:
-    """Remove what the rule wrote for mentors that were deleted; how many mentors."""
+    """Remove what the rule wrote for mentors that were deleted; how many. Raises Suppressed."""
     if mentors:
         await connection.execute(QUERIES["depart"], mentors)
+        kept = await connection.fetchval(QUERIES["kept_departed"], mentors)
+        if kept:
+            raise Suppressed(kept, "DELETE")
     return len(mentors)
 
 
@@ -264,6 +279,6 @@ def about(item: Item) -> tuple[str, str | None]:
     return mentor, definition
 
 
-def _lock_of(what: str, id_: str) -> Refusal:
-    name = f"a lock on {what} {id_}"
-    return Refusal(LOCKED, f"another session holds {name}", name)
+def _lock_of(table: str, id_: str) -> Refusal:
+    """By a lock on any row of the table: so many rows may be locked that each is no alert."""
+    return Refusal(LOCKED, f"another session has locked row {id_} of {table}", f"a lock on {table}")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -107,8 +108,10 @@ class Lane:
         """How long a record, at which offset, has waited for a version of what it names."""
         self._stood = True
         """Whether there may be an alert that this partition stands still: an earlier process's."""
-        self._stall = Stall(partition, tools.alerts)
-        self._refused = RefusedWrites(tools.sink, tools.alerts)
+        self._stall = Stall(
+            str(partition), "this partition stands still", tools.alerts, {"partition": partition}
+        )
+        self._refused = RefusedWrites(partition, tools.sink, tools.alerts)
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -121,33 +124,41 @@ class Lane:
 
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
-        excused: frozenset[str] = frozenset()
         while True:
             # What is restored ends with the record that was decided last, read after these began.
             self._confirmed = self._connection(sys.maxsize)
             try:
-                await self._follow(await self._tools.recovery.restore(self.partition, excused))
+                await self._follow(await self._begin())
             except Fenced as fenced:
                 metrics.FENCED.inc()
                 self._log.warning("state thrown away", reason=str(fenced))
             except LogBroken as broken:
                 await self._tools.gate.broken(broken)
+
+    async def _begin(self) -> Partition:
+        """The state to go on from, as soon as it can be read."""
+        self._refused = RefusedWrites(self.partition, self._tools.sink, self._tools.alerts)
+        excused: frozenset[str] = frozenset()
+        while True:
+            restore = partial(self._tools.recovery.restore, self.partition, excused)
+            try:
+                return await self._until_available(restore, reads=True)
             except BegunUnusable as begun:
-                await self._until_readable(begun.unusable, begun.offset)
+                retry = partial(self._refused.try_again, begun.log_id, begun.position)
+                await self._until_readable(begun.unusable, begun.offset, retry)
                 excused |= {begun.unusable.table or ""}
 
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
         self._decided(state.next_offset)
         watch = Watch(self._tools.agreement, state)
-        self._refused = RefusedWrites(self._tools.sink, self._tools.alerts)
         await self._decide(state, ())
         while True:
             batch = await self._next_batch()
             if batch is None:
                 await self._decide_missed(state)
                 await self._tools.gate.passed()
-                await self._refused.try_again(state)
+                await self._refused.try_again(state.log_id, state.position)
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
                     await self._tools.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
@@ -216,7 +227,7 @@ class Lane:
                 return
             if not isinstance(stopped_at, Outline):
                 await self._until_known(state, stopped_at)
-            elif await self._until_readable(stopped_at, state.next_offset, state):
+            elif await self._stand_before(stopped_at, state):
                 # What is in hand was in the log before we looked; whatever comes is looked at anew.
                 excused.add(stopped_at.table or "")
 
@@ -255,12 +266,26 @@ class Lane:
             subject=rule_named(record),
         )
 
+    async def _stand_before(self, unusable: Outline, state: Partition) -> bool:
+        """See `_until_readable`; the state may take up new versions meanwhile."""
+        retry = partial(self._refused.try_again, state.log_id, state.position)
+        return await self._until_readable(
+            unusable,
+            state.next_offset,
+            retry,
+            lambda: bool(self._tools.versions.newer_than(state.taken)),
+        )
+
     async def _until_readable(
-        self, unusable: Outline, offset: int, state: Partition | None = None
+        self,
+        unusable: Outline,
+        offset: int,
+        retry: Callable[[], Awaitable[None]],
+        has_other_work: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Stand still while the columns of a table have types that the log cannot carry.
 
-        False once there are new versions for `state` to take up meanwhile; then ask again.
+        Meanwhile `retry` what waits. False once there is other work; then ask again.
         """
         while True:
             wrong = await self._until_available(lambda: self._tools.aside.wrong_types(unusable))
@@ -269,8 +294,9 @@ class Lane:
                 return True
             self._stood = True
             await self._tools.aside.tell_standing(self.partition, offset, unusable, wrong)
+            await retry()
             await asyncio.sleep(LOOK_SECONDS)
-            if state is not None and self._tools.versions.newer_than(state.taken):
+            if has_other_work():
                 return False
 
     async def _stands_no_more(self) -> None:
@@ -289,10 +315,18 @@ class Lane:
         _count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
 
-    async def _until_available(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        for delay in delays():
-            await self._tools.gate.passed()
-            began = asyncio.get_running_loop().time()
+    async def _until_available(
+        self, attempt: Callable[[], Awaitable[Answer]], *, reads: bool = False
+    ) -> Answer:
+        """Try until it succeeds, through the gate: what only `reads` has to pass it once it fails.
+
+        Nor does it count as standing still how long that has read before it failed.
+        """
+        clock = asyncio.get_running_loop().time
+        for tries, delay in enumerate(delays()):
+            if tries or not reads:
+                await self._tools.gate.passed()
+            began = clock()
             try:
                 answer = await attempt()
             except Unavailable as error:
@@ -300,6 +334,7 @@ class Lane:
                     self._tools.gate.doubt()
                 metrics.RETRIES.inc()
                 self._log.warning("not available, trying again", error=str(error))
+                began = clock() if reads else began
                 await asyncio.sleep(await self._stall.failed(error, began, delay))
             else:
                 await self._stall.over()

@@ -4,7 +4,6 @@ Everything is evaluated as it was live, with versions where they are recorded to
 and nothing is written. So state needs no changelog, and cannot disagree with the awards.
 """
 
-import asyncio
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Container, Sequence
@@ -12,10 +11,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
-import structlog
-
 from badges.sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
-from badges.streams.backoff import delays
 from badges.streams.generations import Generation
 from badges.streams.log import Log
 from badges.streams.pacing import in_spells
@@ -28,19 +24,20 @@ from badges.streams.unusable import TABLE_NAMES, Outline
 Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
 """Turn and offset of what took effect there."""
 
-log = structlog.get_logger(__name__)
-
 
 class BegunUnusable(Exception):
     """Among the rows from before the log's start are too many in a row that cannot be used.
 
-    `unusable` is the first of them that is one too many, at `offset`.
+    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
+    at `position`, before its first turn.
     """
 
-    def __init__(self, unusable: Outline, offset: int) -> None:
+    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
         super().__init__(f"too many records of {unusable.table} before the start cannot be used")
         self.unusable = unusable
         self.offset = offset
+        self.log_id = log_id
+        self.position = position
 
 
 class Recovery:
@@ -53,21 +50,16 @@ class Recovery:
         self._log = log
 
     async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
-        """The state at the partition's position, waiting for what is away. Raises LogBroken.
+        """The state at the partition's position. Raises LogBroken.
 
-        Before the first turn of all, when nobody was decided yet, too many records in a row that
-        cannot be used raise BegunUnusable, unless their table is excused.
+        Raises Unavailable where something does not answer, or the log is not live. Before the first
+        turn of all, when nobody was decided yet, too many records in a row that cannot be used
+        raise BegunUnusable, unless their table is excused.
         """
-        for delay in delays():
-            try:
-                position = await self._sink.position(self._generation.log_id, partition)
-                if position is not None:
-                    return await self._replay(partition, position, excused)
-                log.warning("the log is not live, waiting", partition=partition)
-            except Unavailable as error:
-                log.warning("state cannot be read yet", partition=partition, error=str(error))
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+        position = await self._sink.position(self._generation.log_id, partition)
+        if position is None:
+            raise Unavailable("the log is not live")
+        return await self._replay(partition, position, excused)
 
     async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
         of = self._generation
@@ -109,7 +101,8 @@ class Recovery:
             partial(state.fold, waiting=False), messages
         )
         if isinstance(stopped_at, Outline):
-            raise BegunUnusable(stopped_at, state.next_offset)
+            position = Position(state.start, 0)
+            raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
 
     async def _take_up(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]

@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 import structlog
 
-from badges.sinks.base import RulePosition, Unavailable
-from badges.sinks.failures import translated
+from badges.sinks.alerts import Alerts
+from badges.sinks.base import Disconnected, RulePosition, Unavailable
+from badges.sinks.failures import Refused, translated
 from badges.sinks.pool import Connection, Executor, Pool
+from badges.streams.waiting import Stall
 from badges.tables.types import (
     DefinitionVersion,
     OrganizationVersion,
@@ -19,6 +21,8 @@ from badges.tables.types import (
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
+STANDING = "rules"
+"""The subject of the alert that new versions cannot be read."""
 EVERYTHING: Mapping[str, int] = MappingProxyType({})
 """No version is known of any id."""
 
@@ -104,9 +108,12 @@ class Versions:
 class PostgresVersions(Versions):
     """The versions in Postgres. Saves lock the row, so an id's become visible in order."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, alerts: Alerts) -> None:
         super().__init__()
         self._pool = pool
+        self._stall = Stall(
+            STANDING, "nothing new of definitions and time zones is taken up", alerts
+        )
         self._changed = asyncio.Condition()
         self.stamp = 0
         """Grows whenever something new was read."""
@@ -129,15 +136,23 @@ class PostgresVersions(Versions):
         return self.stamp
 
     async def follow(self) -> None:
-        """Refresh on every NOTIFY, and each second in case one was lost; never returns."""
+        """Refresh on every NOTIFY, and each second in case one was lost; never returns.
+
+        An alert tells when Postgres answers and that goes on failing: it is told elsewhere when
+        Postgres is away.
+        """
         while True:
             try:
                 with translated():
                     async with self._pool.acquire() as connection:
                         await self._listen(connection)
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 log.warning("rule versions cannot be read, asking again", error=str(error))
-                await asyncio.sleep(POLL_SECONDS)
+                pause = POLL_SECONDS
+                if not isinstance(error, Disconnected):
+                    now = asyncio.get_running_loop().time()
+                    pause = await self._stall.failed(error, now, pause)
+                await asyncio.sleep(pause)
 
     async def _listen(self, connection: Connection) -> None:
         notified = asyncio.Event()
@@ -150,6 +165,7 @@ class PostgresVersions(Versions):
             while True:
                 notified.clear()
                 await self.refresh()
+                await self._stall.over()
                 try:
                     await asyncio.wait_for(notified.wait(), POLL_SECONDS)
                 except TimeoutError:

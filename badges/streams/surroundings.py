@@ -1,8 +1,9 @@
 """What goes wrong around the log without a word: each worker looks by itself, and tells.
 
 Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
-time zones that two programs know differently. A look that fails silences no other, and what an
-earlier process has told is closed as well once it is mended.
+time zones that two programs know differently, writes that wait, rights that writing lacks. A look
+that fails silences no other, and what an earlier process has told is closed as well once it is
+mended.
 """
 
 import asyncio
@@ -13,12 +14,14 @@ import structlog
 
 from badges.sinks import duplicates
 from badges.sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
+from badges.sinks.base import Sink
 from badges.sinks.failures import translated
 from badges.sinks.pool import Pool
 from badges.sinks.queries import QUERIES
 from badges.streams import findings
 from badges.streams.findings import Finding
 from badges.streams.rule_versions import Versions
+from badges.streams.waiting import REFUSED, tell_waiting
 from badges.tables.rules import RuleBook
 from badges.tables.types import DefinitionVersion, Taken, Version, rule_key
 from badges.tables.zones import SAMPLES
@@ -34,10 +37,13 @@ log = structlog.get_logger(__name__)
 class Surroundings:
     """Looks at all of it, again and again; several workers may do so at once."""
 
-    def __init__(self, pool: Pool, versions: Versions, alerts: OpenAlerts, partitions: int) -> None:
+    def __init__(
+        self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
+    ) -> None:
         """`partitions` are those of the live generation of the log."""
         self._partitions = partitions
         self._pool = pool
+        self._sink = sink
         self._versions = versions
         self._alerts = alerts
         self._definitions = Definitions(versions)
@@ -52,7 +58,7 @@ class Surroundings:
     async def watch(self) -> None:
         """Look every LOOK_EVERY_S seconds, for good."""
         while True:
-            for kind in (*self._looks, RULE_UNKNOWN, *PARTITIONS):
+            for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
                 try:
                     await self.look(kind)
                 except Exception as error:
@@ -66,6 +72,9 @@ class Surroundings:
         """
         if kind == RULE_UNKNOWN:
             await self._close_known()
+            return
+        if kind == REFUSED:
+            await tell_waiting(self._sink, self._alerts)
             return
         if kind in PARTITIONS:
             await self._close_gone(kind)

@@ -1,15 +1,19 @@
 """What every store of alerts must do."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
+from badges.sinks import alerts as sinks_alerts
 from badges.sinks.alerts import AlertKind, MemoryAlerts, OpenAlerts, PostgresAlerts
 from badges.sinks.base import Unavailable
 from badges.sinks.pool import Pool, create_pool
+from tests.contract.postgres_turns import until
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +130,43 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
     row = await owner.fetchrow("SELECT * FROM badge_alerts WHERE kind = $1", kind)
     assert isinstance(row, asyncpg.Record)
     assert row["detail"] == {"n": 1}
+
+
+async def test_the_log_tells_at_once_of_every_alert_that_waits(
+    owner: Pool, own_pool: Pool, kind: AlertKind
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        with capture_logs() as logs:
+            await alerts.resolve("partition_failed")  # stands before the others
+            for n, subject in enumerate(("a", "b", "a")):
+                await alerts.raise_alert(kind, {"n": n}, subject=subject)
+                await alerts.resolve("partition_failed")
+    lines = [(line["event"], line["kind"], line["subject"], line["detail"]) for line in logs]
+    assert lines == [
+        ("alert not written yet", kind, "a", {"n": 0}),
+        ("alert not written yet", kind, "b", {"n": 1}),
+    ]
+
+
+async def test_what_could_not_be_written_is_written_though_nobody_tells_anything(
+    owner: Pool, own_pool: Pool, kind: AlertKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinks_alerts, "WRITE_AGAIN_SECONDS", 0.05)
+    alerts = PostgresAlerts(own_pool)
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        await alerts.raise_alert(kind, {"n": 1})
+
+    async def is_written() -> bool:
+        number = "SELECT count(*) FROM badge_alerts WHERE kind = $1"
+        return bool(await owner.fetchval(number, kind))
+
+    assert not await is_written()
+    writing = asyncio.create_task(alerts.keep_writing())
+    await until(is_written, "the alert")
+    writing.cancel()
 
 
 async def test_what_is_over_before_it_could_be_written_is_written_all_the_same(

@@ -252,7 +252,9 @@ async def test_what_somebody_holds_locked_waits_and_the_rest_is_written(
         assert await world.rows(other) == [free.after]
         assert await world.stats(other) == stats_of(other)
         assert ("granted", "55P03") in await world.waiting(mentor)
-        assert {name in waiting.subject for waiting in await world.sink.waiting()} == {True}
+        (waiting,) = await world.sink.waiting()
+        assert waiting.subject == f"a lock on {what}"
+        assert name in waiting.message
         assert (await world.sink.write(log.turn())).waits
     position = Position(log.next_offset, log.number)
     assert not await world.sink.retry(log.log_id, 0, position)

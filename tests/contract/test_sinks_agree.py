@@ -9,18 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from badges.sinks.base import Departure, Outcome, Position
+from badges.sinks.memory import What
 from badges.tables.decisions import Decision
 from badges.tables.types import Award
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
-from tests.contract.worlds import MemoryWorld, PostgresWorld, What
+from tests.contract.worlds import LET_GO, MemoryWorld, PostgresWorld
 
 pytestmark = pytest.mark.anyio
 
 MENTORS, DEFINITIONS = 2, 2
-REFUSED: tuple[What, ...] = ("award", "stats", "delete")
+REFUSED: tuple[What, ...] = ("award", "event", "stats", "delete")
+HOW = ("P0001", LET_GO)
 
 Choice = tuple[str, int, int, int]
-"""What to do, with which mentor, which definition, and which of the awards there were."""
+"""What to do, with which mentor, which definition, and which of the awards or refusals."""
 
 DECIDED = ("grant", "promote", "revoke", "restore", "withdraw", "refused")
 choices = st.tuples(
@@ -35,7 +37,7 @@ deeds = st.tuples(
     ),
     st.integers(0, MENTORS - 1),
     st.integers(0, DEFINITIONS - 1),
-    st.integers(0, 5),
+    st.integers(0, 7),
 )
 turns_of_a_story = st.lists(
     st.tuples(st.lists(deeds, max_size=2), st.lists(choices, max_size=6)), max_size=6
@@ -92,7 +94,8 @@ class Story:
         elif what == "depart":
             self.departing.append(mentor)
         elif what in ("refuse", "accept"):
-            await self._change_mind(what, REFUSED[which % 3], mentor, self.definitions[definition])
+            refused = REFUSED[which % 4], HOW[which // 4]
+            await self._change_mind(what, *refused, mentor, self.definitions[definition])
         elif what == "retry":
             position = Position(self.log.next_offset, self.log.number)
             await self.world.sink.retry(self.log.log_id, 0, position)
@@ -121,12 +124,15 @@ class Story:
         waiting = [sorted(await self.world.waiting(mentor), key=str) for mentor in self.mentors]
         return [awards, events, stats, position, rows, waiting]
 
-    async def _change_mind(self, does: str, what: What, mentor: str, definition: str) -> None:
+    async def _change_mind(
+        self, does: str, what: What, how: str, mentor: str, definition: str
+    ) -> None:
         """Refuse or accept, where that is something new."""
-        refused = what, definition if what == "award" else mentor
+        how = LET_GO if what == "event" else how
+        refused = what, definition if what in ("award", "event") else mentor
         if does == "refuse" and refused not in self.refused:
             self.refused.add(refused)
-            await self.world.refuse(*refused)
+            await self.world.refuse(*refused, how)
         elif does == "accept" and refused in self.refused:
             self.refused.discard(refused)
             await self.world.accept(*refused)

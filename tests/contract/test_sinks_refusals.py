@@ -5,7 +5,7 @@ import pytest
 from badges.sinks.base import Departure, Fenced, Position
 from badges.tables.decisions import Decision
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
-from tests.contract.worlds import World
+from tests.contract.worlds import LET_GO, World
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def refused_grant(world: World, log: Log, sqlstate: str = "P0001") -> tupl
     return mentor, decision
 
 
-@pytest.mark.parametrize("sqlstate", ["P0001", "23514", "42501", "42883", "55P03", "XX000"])
+@pytest.mark.parametrize("sqlstate", ["P0001", "23514", "42501", "42883", "55P03", "XX000", LET_GO])
 async def test_a_refused_award_waits_and_is_written_once(world: World, sqlstate: str) -> None:
     log = await world.live_log()
     mentors = [await world.mentor() for _ in range(5)]
@@ -60,6 +60,23 @@ async def test_a_refused_award_waits_and_is_written_once(world: World, sqlstate:
     assert await world.waiting(mentors[2]) == []
     assert await world.sink.waiting() == []
     assert not await retry(world, log)
+
+
+async def test_many_refusals_of_one_cause_are_one_subject(world: World) -> None:
+    log = await world.live_log()
+    mentors = [await world.mentor() for _ in range(40)]
+    badges = [await world.definition() for _ in range(2)]
+    for badge in badges:
+        await world.refuse("award", badge)
+    for mentor in mentors:
+        await world.refuse("stats", mentor)
+    decisions = [grant(log.cause(), mentor, badge) for mentor in mentors for badge in badges]
+    outcome = await world.sink.write(log.turn(*decisions, stats=[stats_of(m) for m in mentors]))
+    assert outcome.refused == 120
+    found = await world.sink.waiting()
+    assert sum(each.count for each in found) == 120
+    assert len(found) <= 2
+    assert {each.badge_definition_id for each in found} == {None}
 
 
 async def test_what_waits_is_tried_again_with_every_turn(world: World) -> None:
@@ -102,12 +119,13 @@ async def test_later_changes_of_a_refused_award_wait_behind_it(world: World) -> 
     assert [event.kind for event in events] == kinds
 
 
-async def test_a_change_alone_may_be_refused(world: World) -> None:
+@pytest.mark.parametrize("sqlstate", ["P0001", LET_GO])
+async def test_a_change_alone_may_be_refused(world: World, sqlstate: str) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     granted = grant(log.cause(), mentor, definition)
     await world.sink.write(log.turn(granted))
-    await world.refuse("award", definition)
+    await world.refuse("award", definition, sqlstate)
     revoked = revoke(log.cause(), granted.after)
     assert (await world.sink.write(log.turn(revoked))).refused == 1
     assert await world.rows(mentor) == [granted.after]
@@ -118,9 +136,40 @@ async def test_a_change_alone_may_be_refused(world: World) -> None:
     assert [event.kind for event in await world.events(mentor)] == ["granted", "revoked"]
 
 
-async def test_a_person_who_gives_the_badge_meanwhile_wins(world: World) -> None:
+async def test_an_event_that_is_refused_keeps_its_award_waiting(world: World) -> None:
     log = await world.live_log()
-    mentor, granted = await refused_grant(world, log)
+    mentor, other = await world.mentor(), await world.mentor()
+    definition = await world.definition()
+    await world.refuse("event", definition, LET_GO)
+    granted = grant(log.cause(), mentor, definition)
+    beside = grant(log.cause(1), other, await world.definition())
+    outcome = await world.sink.write(log.turn(granted, beside))
+    assert (outcome.written, outcome.overtaken, outcome.refused) == (1, 0, 1)
+    assert await world.waiting(mentor) == [("granted", LET_GO)]
+    assert (await world.rows(mentor), await world.events(mentor)) == ([], [])
+    await world.accept("event", definition)
+    assert not await retry(world, log)
+    assert await world.rows(mentor) == [granted.after]
+    assert [event.kind for event in await world.events(mentor)] == ["granted"]
+
+
+async def test_a_withdrawal_that_is_let_go_waits(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition)
+    await world.sink.write(log.turn(granted))
+    await world.refuse("delete", mentor, LET_GO)
+    assert (await world.sink.write(log.turn(withdraw(log.cause(), granted.after)))).refused == 1
+    assert await world.waiting(mentor) == [("withdrawn", LET_GO)]
+    await world.accept("delete", mentor)
+    assert not await retry(world, log)
+    assert await world.rows(mentor) == []
+
+
+@pytest.mark.parametrize("sqlstate", ["P0001", LET_GO])
+async def test_a_person_who_gives_the_badge_meanwhile_wins(world: World, sqlstate: str) -> None:
+    log = await world.live_log()
+    mentor, granted = await refused_grant(world, log, sqlstate)
     definition = granted.after.badge_definition_id
     await world.sink.write(log.turn(promote(log.cause(), granted.after, "silver")))
     by_hand = await world.award_by_hand(mentor, definition)
@@ -171,14 +220,15 @@ async def test_a_departure_ends_what_waits_of_the_life_before(world: World) -> N
     assert await world.rows(mentor) == [again.after]
 
 
+@pytest.mark.parametrize("sqlstate", ["P0001", LET_GO])
 async def test_a_departure_that_is_refused_waits_and_all_else_of_the_mentor_behind_it(
-    world: World,
+    world: World, sqlstate: str
 ) -> None:
     log = await world.live_log()
     mentor, other, definition = await world.mentor(), await world.mentor(), await world.definition()
     old = grant(log.cause(), mentor, definition)
     await world.sink.write(log.turn(old, stats=[stats_of(mentor, 9)]))
-    await world.refuse("delete", mentor)
+    await world.refuse("delete", mentor, sqlstate)
     new = grant(log.cause(2), mentor, definition)
     theirs = grant(log.cause(3), other, definition)
     outcome = await world.sink.write(
@@ -201,15 +251,18 @@ async def test_a_departure_that_is_refused_waits_and_all_else_of_the_mentor_behi
     assert [event.badge_award_id for event in await world.events(mentor)] == [new.after.id]
 
 
-async def test_refused_stats_wait_and_newer_ones_take_their_place(world: World) -> None:
+@pytest.mark.parametrize("sqlstate", ["23514", LET_GO])
+async def test_refused_stats_wait_and_newer_ones_take_their_place(
+    world: World, sqlstate: str
+) -> None:
     log = await world.live_log()
     mentor, other = await world.mentor(), await world.mentor()
-    await world.refuse("stats", mentor, "23514")
+    await world.refuse("stats", mentor, sqlstate)
     await world.sink.write(log.turn(stats=[stats_of(other), stats_of(mentor, 1)]))
     assert await world.stats(mentor) is None
     assert await world.stats(other) == stats_of(other)
     await world.sink.write(log.turn(stats=[stats_of(other, 2), stats_of(mentor, 2)]))
-    assert await world.waiting(mentor) == [("stats", "23514")]
+    assert await world.waiting(mentor) == [("stats", sqlstate)]
     assert await world.stats(other) == stats_of(other, 2)
     await world.accept("stats", mentor)
     assert not await retry(world, log)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 from uuid import uuid4
 
 import asyncpg
@@ -10,7 +10,7 @@ import msgspec
 
 from badges.sinks.base import DeadLetter, Sink, Unavailable
 from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.memory import Event, MemorySink
+from badges.sinks.memory import Event, MemorySink, What
 from badges.sinks.pool import Pool
 from badges.sinks.postgres import PostgresSink
 from badges.sinks.queries import QUERIES
@@ -18,9 +18,6 @@ from badges.sinks.rows import award_of
 from badges.sinks.waiting import columns
 from badges.tables.types import Award, Stats
 from tests.contract.builders import EARNED, EARNED_ON, Log
-
-What: TypeAlias = Literal["award", "stats", "delete"]
-"""Awards of a definition, statistics of a mentor, or that awards of a mentor are deleted."""
 
 EPOCH = 719_163
 """The ordinal of 1970-01-01."""
@@ -33,18 +30,19 @@ CREATE FUNCTION test_refuses() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 DECLARE
     code text;
 BEGIN
-    IF session_user <> 'badges_worker' THEN
-        RETURN NULL;
-    END IF;
     SELECT r.sqlstate INTO code FROM public.test_refusals r
-    WHERE CASE
+    WHERE session_user = 'badges_worker' AND (TG_WHEN = 'BEFORE') = (r.sqlstate = '09000') AND CASE
         WHEN TG_OP = 'DELETE' THEN (r.what, r.name) = ('delete', OLD.peer_mentor_id)
         WHEN TG_ARGV[0] = 'stats' THEN (r.what, r.name) = ('stats', NEW.peer_mentor_id)
-        ELSE (r.what, r.name::text) = ('award', to_jsonb(NEW) ->> 'badge_definition_id') END;
-    IF FOUND THEN
+        ELSE (r.what, r.name::text) = (TG_ARGV[0], to_jsonb(NEW) ->> 'badge_definition_id') END;
+    IF FOUND AND TG_WHEN = 'AFTER' THEN
         RAISE EXCEPTION 'the application says no' USING ERRCODE = code;
+    ELSIF FOUND THEN
+        RETURN NULL;
+    ELSIF TG_OP = 'DELETE' THEN
+        RETURN OLD;
     END IF;
-    RETURN NULL;
+    RETURN NEW;
 END
 $$;
 
@@ -53,8 +51,23 @@ CREATE TRIGGER test_refuses_awards AFTER INSERT OR UPDATE OR DELETE ON badge_awa
 
 CREATE TRIGGER test_refuses_stats AFTER INSERT OR UPDATE ON peer_mentor_stats
     FOR EACH ROW EXECUTE FUNCTION test_refuses('stats');
+
+CREATE TRIGGER test_drops_awards BEFORE INSERT OR UPDATE OR DELETE ON badge_awards
+    FOR EACH ROW EXECUTE FUNCTION test_refuses('award');
+
+CREATE TRIGGER test_drops_events BEFORE INSERT ON badge_award_events
+    FOR EACH ROW EXECUTE FUNCTION test_refuses('event');
+
+CREATE TRIGGER test_drops_stats BEFORE INSERT OR UPDATE ON peer_mentor_stats
+    FOR EACH ROW EXECUTE FUNCTION test_refuses('stats');
 """
-"""What an application may do: refuse what is listed in test_refusals, if the worker writes it."""
+"""What an application may do: refuse what is listed in test_refusals, if the worker writes it.
+
+An error of the SQLSTATE 09000 is none: the row is let go before it is written.
+"""
+
+LET_GO = "09000"
+"""The SQLSTATE of a trigger that returned NULL."""
 
 
 class Letters(MemoryDeadLetters):

@@ -17,21 +17,23 @@ REFUSALS = {
     "23514": RAISES.format("23514"),
     "42501": RAISES.format("42501"),
     "42883": CALLS_WHAT_IS_NOT_THERE,
+    "09000": "RETURN NULL",
 }
-"""What a trigger does, by the SQLSTATE that comes of it."""
+"""What a trigger does, by the SQLSTATE that comes of it; one that returns NULL comes before."""
 
 
 @asynccontextmanager
 async def refusing(p: Pipeline, badge: UUID, sqlstate: str = "P0001") -> AsyncIterator[None]:
     """Within, a trigger of the application fails for every new award of a badge."""
+    when = "BEFORE" if sqlstate == "09000" else "AFTER"
     await p.pool.execute(
         f"""
         CREATE FUNCTION app_notify() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF NEW.badge_definition_id = '{badge}' THEN {REFUSALS[sqlstate]}; END IF;
-            RETURN NULL;
+            RETURN NEW;
         END $$;
-        CREATE TRIGGER app_notify AFTER INSERT ON badge_awards
+        CREATE TRIGGER app_notify {when} INSERT ON badge_awards
             FOR EACH ROW EXECUTE FUNCTION app_notify();
         """
     )

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from badges.streams.unusable import MOST_IN_A_ROW
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
+from tests.integration.refusing import all_closed, refusing, waiting
 
 MENDED_S = 90.0
 """Seconds for a thousand rows to be decided, or taken in again, on a busy machine."""
@@ -193,6 +194,35 @@ def test_a_column_of_another_type_makes_partitions_stand_until_it_is_mended(
             assert await p.events(mentor, badge) == ["granted"]
         assert await listed(p, "activities") == []
         assert await no_alert_of(p, "activities")
+
+    working.run(test)
+
+
+def test_what_is_refused_is_tried_again_while_its_partition_stands(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization = await p.organization()
+        badge = await p.badge(organization, count_of(2))
+        mentor, other = [await newcomer_in(p, organization, 0) for _ in range(2)]
+        await p.settle()
+        change, back = CHANGES["numeric"]
+        async with refusing(p, badge):
+            await insert(p, mentor, 2, "10")
+            await p.until(lambda: waiting(p, mentor), what="that the award waits")
+            await change_type(p, change)
+            await insert(p, other, 2 * MOST_IN_A_ROW, "20")
+            await p.until(lambda: stand(p, (0,)), what="that the partition stands")
+            assert await waiting(p, mentor)
+        await p.until(lambda: p.award(mentor, badge), what="the award")
+        assert await waiting(p, mentor) == []
+        await all_closed(p, "write_refused")
+        assert await stand(p, (0,))
+        await change_type(p, back)
+        await p.until(lambda: none_stands(p, (0,)), MENDED_S, "that the partition goes on")
+        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        assert answer["left"] == 0
+        await p.until(lambda: p.award(other, badge), what="the other's award")
+        assert await p.events(mentor, badge) == ["granted"]
+        await p.retire_everything()
 
     working.run(test)
 

@@ -261,7 +261,8 @@ def test_a_definition_that_somebody_holds_locked_stops_only_itself(working: Rig)
             await is_refused(p, mentor)
             (row,) = await waiting(p, mentor)
             assert row["sqlstate"] == "55P03"
-            assert row["refused_by"] == f"a lock on badge definition {locked}"
+            assert row["refused_by"] == "a lock on badge_definitions"
+            assert str(locked) in row["message"]
             await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
         await is_held(p, mentor, locked)
         award = await p.award(mentor, locked)
@@ -269,6 +270,38 @@ def test_a_definition_that_somebody_holds_locked_stops_only_itself(working: Rig)
         assert award["earned_on"] == date(2026, 1, 6)
         assert await p.events(mentor, locked) == ["granted"]
         await all_closed(p, "write_refused", "turn_stalled")
+        await p.verify()
+        await p.retire_everything()
+
+    working.run(test)
+
+
+def test_many_mentors_that_somebody_holds_locked_are_one_alert(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, free = await p.newcomer()
+        locked = [await p.mentor(organization) for _ in range(25)]
+        for mentor in (free, *locked):
+            await p.activity(mentor, "2026-01-05")
+        await p.settle()
+        before = await p.pool.fetchval("SELECT coalesce(max(id), 0) FROM badge_alerts")
+        async with p.pool.acquire() as idle, idle.transaction():
+            await idle.execute(
+                "SELECT FROM peer_mentors WHERE id = ANY ($1::uuid[]) FOR UPDATE", locked
+            )
+            # No row of theirs can be written meanwhile, but all are decided by what is saved.
+            badge = await p.badge(organization, count_of(1))
+            for mentor in locked:
+                await is_refused(p, mentor)
+            await is_held(p, free, badge)
+            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+            told = await alert(p, "write_refused")
+            assert told is not None
+            assert told["subject"] == "a lock on peer_mentors"
+        for mentor in locked:
+            await is_held(p, mentor, badge)
+        await all_closed(p, "write_refused", "turn_stalled")
+        number = "SELECT count(*) FROM badge_alerts WHERE id > $1 AND kind = 'write_refused'"
+        assert await p.pool.fetchval(number, before) == 1
         await p.verify()
         await p.retire_everything()
 

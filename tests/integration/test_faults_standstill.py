@@ -1,13 +1,16 @@
-"""A turn that cannot be written at all: the partition stands still, is told, and goes on."""
+"""What stops a worker for as long as nobody mends it: it is told, and goes on by itself."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.refusing import alert, all_closed
+from tests.integration.test_faults_servers import end_sessions
 from tests.integration.workers import Worker
 from tests.stack import Stack
 
@@ -69,5 +72,116 @@ def test_a_right_that_is_revoked(own: Rig, right: str) -> None:
         await p.pool.execute(f"GRANT {right} TO badges_worker")
         await written_once(p, mentor, badge)
         assert worker.runs
+
+    own.run(test)
+
+
+@pytest.mark.parametrize("whole", ["ROLE badges_worker IN DATABASE {name}", "DATABASE {name}"])
+def test_a_database_that_is_read_only(own: Rig, whole: str) -> None:
+    async def test(p: Pipeline) -> None:
+        worker, mentor, badge = await begin(p)
+        name = await p.pool.fetchval("SELECT current_database()")
+        owner = await p.pool.fetchval("SELECT current_user")
+        # The application writes on, and says so itself.
+        await p.pool.execute(
+            f"ALTER ROLE {owner} IN DATABASE {name} SET default_transaction_read_only = off"
+        )
+
+        async def is_read_only(value: str) -> None:
+            await p.pool.execute(
+                f"ALTER {whole.format(name=name)} SET default_transaction_read_only = {value}"
+            )
+            await end_sessions(p)
+
+        await is_read_only("on")
+        await p.activity(mentor, "2026-01-06")
+
+        def told() -> list[dict[str, Any]]:
+            lines = worker.said("alert not written yet")
+            return [line for line in lines if line["kind"] == "turn_stalled"]
+
+        async def is_told() -> bool:
+            return bool(told())
+
+        await p.until(is_told, TOLD_WITHIN, "the line in the log")
+        (line,) = told()
+        assert line["detail"]["sqlstate"] == "25006"
+        assert line["subject"] == str(line["detail"]["partition"])
+        assert "read-only transaction" in line["detail"]["message"]
+        assert await p.award(mentor, badge) is None
+        await is_read_only("off")
+        await written_once(p, mentor, badge)
+        row = await p.pool.fetchrow(
+            "SELECT detail ->> 'sqlstate' AS sqlstate, resolved_at FROM badge_alerts "
+            "WHERE kind = 'turn_stalled' AND detail ->> 'subject' = $1",
+            line["subject"],
+        )
+        assert row is not None
+        assert row["sqlstate"] == "25006"
+        assert row["resolved_at"] is not None
+        assert await asyncio.to_thread(worker.ask_to_end, 20) == 0
+
+    own.run(test)
+
+
+def test_a_worker_that_may_not_read_what_it_begins_from(own: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker, mentor, badge = await begin(p)
+        await p.pool.execute("REVOKE SELECT ON badge_rule_positions FROM badges_worker")
+        worker.kill()
+        worker.start()
+        await p.activity(mentor, "2026-01-06")
+        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
+        told = await alert(p, "turn_stalled")
+        assert told is not None
+        assert told["sqlstate"] == "42501"
+        assert told["subject"] == str(told["partition"])
+        assert "badge_rule_positions" in told["message"]
+        await p.pool.execute("GRANT SELECT ON badge_rule_positions TO badges_worker")
+        await written_once(p, mentor, badge)
+        assert worker.runs
+
+    own.run(test)
+
+
+def test_versions_of_rules_that_may_not_be_read(own: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker, mentor, badge = await begin(p)
+        await p.pool.execute("REVOKE SELECT ON badge_definition_versions FROM badges_worker")
+        organization = await p.pool.fetchval(
+            "SELECT organization_id FROM peer_mentors WHERE id = $1", mentor
+        )
+        new = await p.badge(organization, count_of(1))
+        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
+        told = await alert(p, "turn_stalled")
+        assert told is not None
+        assert (told["subject"], told["sqlstate"]) == ("rules", "42501")
+        assert "badge_definition_versions" in told["message"]
+        # What is known goes on.
+        await p.activity(mentor, "2026-01-06")
+        await p.until(lambda: p.award(mentor, badge), 60, "the award")
+        assert await p.award(mentor, new) is None
+        await p.pool.execute("GRANT SELECT ON badge_definition_versions TO badges_worker")
+        await p.until(lambda: p.award(mentor, new), 60, "the award of the new badge")
+        await written_once(p, mentor, badge)
+        assert worker.runs
+
+    own.run(test)
+
+
+def test_a_function_that_writing_needs_and_may_not_execute(own: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor, badge = await begin(p)
+        function = "FUNCTION badges_private.lock_for_awards(uuid[], uuid[])"
+        await p.pool.execute(f"REVOKE EXECUTE ON {function} FROM badges_worker")
+        await p.activity(mentor, "2026-01-06")
+        await p.until(lambda: p.award(mentor, badge), 60, "the award, by another way")
+        await p.until(lambda: alert(p, "write_refused"), TOLD_WITHIN, "the alert")
+        told = await alert(p, "write_refused")
+        assert told is not None
+        assert (told["sqlstate"], told["waiting"]) == ("42501", 0)
+        assert "lock_for_awards" in told["message"]
+        await p.pool.execute(f"GRANT EXECUTE ON {function} TO badges_worker")
+        await written_once(p, mentor, badge)
 
     own.run(test)

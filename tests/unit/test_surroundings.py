@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from badges.sinks.alerts import PARTITIONS, AlertKind, MemoryAlerts, standing
+from badges.sinks.memory import MemorySink
 from badges.sinks.queries import QUERIES
 from badges.streams import surroundings
 from badges.streams.rule_versions import Versions
@@ -54,7 +55,13 @@ class World:
         self.database = Database()
         self.versions = Versions()
         self.alerts = MemoryAlerts()
-        self.looking = Surroundings(self.database, self.versions, self.alerts, 3)  # type: ignore[arg-type]
+        self.looking = Surroundings(
+            self.database,  # type: ignore[arg-type]
+            MemorySink(),
+            self.versions,
+            self.alerts,
+            3,
+        )
 
     def open(self, kind: AlertKind) -> list[str]:
         return [
@@ -94,7 +101,7 @@ def test_each_finding_is_an_alert_until_it_is_found_no_more() -> None:
 
 def test_what_an_earlier_process_told_is_closed_too() -> None:
     async def test(world: World) -> None:
-        for kind in ("versions_differ", "definition_invalid", "time_zone"):
+        for kind in ("versions_differ", "definition_invalid", "time_zone", "write_refused"):
             await world.alerts.raise_alert(kind, {"message": "old"}, subject="a")
         for kind in ("constraint_missing", "duplicate_awards"):
             await world.alerts.raise_alert(kind, {"message": "old"})  # type: ignore[arg-type]
