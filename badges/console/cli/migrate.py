@@ -23,19 +23,26 @@ def migrate(
             "--check", help="Change nothing; list what differs and the statement that mends it."
         ),
     ] = False,
+    create: Annotated[
+        bool,
+        typer.Option(
+            "--create",
+            help="Create what is missing also beside an application's tables of other names.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Create and update the tables, functions, roles and publication in Postgres."""
     chosen = settings.load()
     differences: Sequence[Difference]
     if only_check:
-        differences = event_loop.run(lambda: _check(chosen))
+        differences = event_loop.run(lambda: _check(chosen, create))
         if as_json:
             typer.echo(json.dumps([asdict(each) for each in differences], indent=2))
         else:
             _print_differences(differences, "Nothing differs.")
     else:
-        report = event_loop.run(lambda: _migrate(chosen))
+        report = event_loop.run(lambda: _migrate(chosen, create))
         differences = [each for each in report.left if each.consequence != "report"]
         if as_json:
             typer.echo(json.dumps(asdict(report), default=str, indent=2))
@@ -66,12 +73,12 @@ def _print_differences(differences: Sequence[Difference], otherwise: str) -> Non
         typer.echo(otherwise)
 
 
-async def _check(chosen: settings.Settings) -> Sequence[Difference]:
+async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference]:
     async with connect(chosen.database_url.get_secret_value()) as connection:
-        return await check(connection, prefix=chosen.prefix)
+        return await check(connection, prefix=chosen.prefix, create=create)
 
 
-async def _migrate(chosen: settings.Settings) -> apply.Report:
+async def _migrate(chosen: settings.Settings, create: bool) -> apply.Report:
     passwords = {
         "badges_worker": chosen.worker_password,
         "badges_api": chosen.api_password,
@@ -84,5 +91,6 @@ async def _migrate(chosen: settings.Settings) -> apply.Report:
             role_passwords={
                 role: secret.get_secret_value() for role, secret in passwords.items() if secret
             },
+            create=create,
             tell=partial(typer.echo, err=True),
         )

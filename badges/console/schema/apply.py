@@ -1,8 +1,9 @@
 """Apply the migrations that a database lacks, all of them or none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import asyncpg
 
@@ -25,6 +26,8 @@ from badges.console.schema.migrations import Migration
 from badges.sinks.duplicates import Duplicate
 from badges.sinks.pool import Connection
 
+Look: TypeAlias = Callable[[], Awaitable[list[Difference]]]
+
 _LOCK = str(0x6261646765730001)
 
 
@@ -46,22 +49,25 @@ async def migrate(
     *,
     prefix: str,
     role_passwords: Mapping[str, str],
+    create: bool = False,
     tell: Tell = lambda _: None,
     patience_s: float = locks.PATIENCE_S,
 ) -> Report:
     """Bring the database up to date in one transaction, after the indexes that filled tables lack.
 
-    `prefix` begins the publication's name; `role_passwords` gives roles their login; `tell` hears
-    what is waited for, and a lock is tried for `patience_s` seconds. Files that are recorded as
-    applied are applied again only where something they create is missing. What they change of a
-    log's source is no gap in it; what was changed before stays one. Raises Problem, with nothing
-    changed, when the database differs in what belongs to somebody else.
+    `prefix` begins the publication's name; `role_passwords` gives roles their login; with `create`
+    missing tables are created beside an application's of other names; `tell` hears what is waited
+    for, and a lock is tried for `patience_s` seconds. Files that are recorded as applied are
+    applied again only where something they create is missing. What they change of a log's source
+    is no gap in it; what was changed before stays one. Raises Problem, with nothing changed, when
+    the database differs in what belongs to somebody else.
     """
+    look = partial(check, connection, prefix=prefix, create=create)
     patience = partial(locks.patiently, connection, tell=tell, patience_s=patience_s)
     async with locks.one_at_a_time(connection, _LOCK, tell, "Another `badges migrate`"):
-        builds, lacking = await patience(lambda: _look(connection, prefix))
+        builds, lacking = await patience(lambda: _look(connection, look))
         built = await indexes.build(connection, builds, tell=tell, patience_s=patience_s)
-        report = await patience(lambda: _change(connection, prefix))
+        report = await patience(lambda: _change(connection, prefix, look))
         for role, password in role_passwords.items():
             await passwords.set_password(connection, role, password)
         names = {each.where for each in built}
@@ -70,23 +76,23 @@ async def migrate(
             report,
             mended=(*mended, *report.mended),
             passwords=tuple(role_passwords),
-            left=tuple(await check(connection, prefix=prefix)),
+            left=tuple(await look()),
         )
 
 
-async def _look(connection: Connection, prefix: str) -> tuple[list[Build], list[Difference]]:
+async def _look(connection: Connection, look: Look) -> tuple[list[Build], list[Difference]]:
     """The indexes to build beforehand, and the differences that show it; both mostly empty."""
     missing = await indexes.missing(connection)
     if not missing:
         return [], []
-    differences = await check(connection, prefix=prefix)
+    differences = await look()
     _refuse(of("stop", differences))
     return await indexes.worth_building(connection, missing), differences
 
 
-async def _change(connection: Connection, prefix: str) -> Report:
+async def _change(connection: Connection, prefix: str, look: Look) -> Report:
     await connection.execute("SELECT set_config('badges.prefix', $1, true)", prefix)
-    differences = await check(connection, prefix=prefix)
+    differences = await look()
     _refuse(of("stop", differences))
     done = await history.applied(connection)
     every = migrations.load()

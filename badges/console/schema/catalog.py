@@ -43,7 +43,7 @@ _RELATIONS = """
 SELECT relname::text AS name, relkind::text AS kind, pg_get_userbyid(relowner)::text AS owner,
        pg_has_role(relowner, 'USAGE') AS ours
 FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1) AND relkind <> 'i'
+WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1)
 """
 
 _COLUMNS = """

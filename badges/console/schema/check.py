@@ -3,6 +3,7 @@
 from badges.console.schema import (
     compare_log,
     compare_objects,
+    compare_presence,
     compare_rights,
     compare_rows,
     compare_tables,
@@ -14,8 +15,10 @@ from badges.console.schema.differences import Difference, of
 from badges.sinks.pool import Connection
 
 
-async def check(connection: Connection, *, prefix: str) -> list[Difference]:
+async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Difference]:
     """Every difference, those that stop `migrate` first. Reads only.
+
+    With `create`, tables of other names are no reason to ask before missing ones are created.
 
     While a column has another name, keys, rights and lists that name it cannot be judged.
     """
@@ -24,6 +27,8 @@ async def check(connection: Connection, *, prefix: str) -> list[Difference]:
     if renamed:
         return renamed + gaps
     differences = await compare_tables.compare(connection)
+    if not create:
+        differences += await compare_presence.compare(connection)
     if not of("stop", differences):
         differences += await compare_rows.compare(connection)
         differences += await compare_versions.compare(connection)

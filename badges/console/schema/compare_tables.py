@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from badges.console.schema import catalog, objects
+from badges.console.schema import catalog, objects, other_kinds
 from badges.console.schema.catalog import FoundColumn, Key, Relation
 from badges.console.schema.compare_log import PUBLISHED
 from badges.console.schema.differences import Consequence, Difference
@@ -34,11 +34,12 @@ async def compare(connection: Connection) -> list[Difference]:
     """How the tables that exist differ from what they must be. Missing tables are not listed."""
     wanted = tables(SOURCE + RESULT)
     found = await catalog.relations(connection, list(wanted))
-    differences = [
-        difference
-        for name, relation in sorted(found.items())
-        for difference in _table(relation, wanted[name])
-    ]
+    differences: list[Difference] = []
+    for name, relation in sorted(found.items()):
+        if relation.kind == _TABLE:
+            differences += _table(relation, wanted[name])
+        else:
+            differences.append(await other_kinds.difference(connection, relation))
     keys = await catalog.keys(connection)
     plain = {name for name, relation in found.items() if relation.kind == _TABLE}
     differences += _primary_keys(sorted(plain), keys)
@@ -51,16 +52,6 @@ async def compare(connection: Connection) -> list[Difference]:
 
 def _table(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:
     where = f"public.{relation.name}"
-    if relation.kind != _TABLE:
-        yield Difference(
-            where,
-            "something else has this name",
-            "a plain table",
-            f"ALTER {_KINDS.get(relation.kind, 'TABLE')} {where} RENAME TO {relation.name}_old;",
-            consequence="stop",
-            spoils_log=True,
-        )
-        return
     if not relation.ours:
         yield Difference(
             where,
@@ -72,9 +63,6 @@ def _table(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]
     for column in wanted:
         yield from _column(relation, column, relation.columns.get(column.name))
     yield from _unfilled(relation, wanted)
-
-
-_KINDS = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
 
 
 def _column(relation: Relation, wanted: Column, found: FoundColumn | None) -> Iterator[Difference]:

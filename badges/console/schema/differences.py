@@ -11,7 +11,10 @@ only reports it, because the database serves as it is."""
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it must be, and the SQL statement that mends it."""
+    """One thing that is not as it must be, and the SQL statement that mends it.
+
+    The statement may be a command of ours, and is empty where no statement can mend it.
+    """
 
     where: str
     found: str
@@ -23,8 +26,11 @@ class Difference:
 
     def lines(self) -> str:
         """The difference in a sentence, and its statement indented below."""
+        sentence = f"{self.where} {self.found} (needed: {self.needed})."
+        if not self.statement:
+            return sentence
         statement = self.statement.replace("\n", "\n    ")
-        return f"{self.where} {self.found} (needed: {self.needed}). Mend it with:\n    {statement}"
+        return f"{sentence} Mend it with:\n    {statement}"
 
 
 def of(consequence: Consequence, differences: Iterable[Difference]) -> list[Difference]:
