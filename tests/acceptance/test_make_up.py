@@ -1,18 +1,30 @@
 """The whole stack, worker and API included: up, mended, and gone."""
 
+import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+import asyncpg
 import httpx
 import psutil
 
-from badges.console.stack import secrets
+from badges.console.stack import addresses, secrets
 from tests.launcher import Launcher, kill
 from tests.stack import wait_for
 
+SOMEBODY = """
+WITH home AS (
+    INSERT INTO organizations (id, slug, name)
+    VALUES (gen_random_uuid(), 'waiting', 'Waiting') RETURNING id
+)
+INSERT INTO peer_mentors (id, organization_id, display_name)
+SELECT gen_random_uuid(), id, 'Somebody' FROM home, generate_series(1, 20)
+"""
 NAMES = ("postgres", "kafka", "connect", "worker", "api")
 
 
@@ -28,6 +40,40 @@ def _is_ready(launcher: Launcher) -> bool:
 
 def _has_another_id(launcher: Launcher, name: str, before: int) -> bool:
     return _id(launcher, name) != before and psutil.pid_exists(_id(launcher, name))
+
+
+@contextmanager
+def _nobody_works(launcher: Launcher) -> Iterator[None]:
+    """Rows wait, and the database lets no worker in."""
+    worker = _id(launcher, "worker")
+    _execute(launcher, "ALTER ROLE badges_worker CONNECTION LIMIT 0")
+    try:
+        kill(worker)
+        wait_for(lambda: _has_another_id(launcher, "worker", worker), 30, "the worker's restart")
+        _execute(launcher, SOMEBODY)
+        wait_for(lambda: _waiting(launcher) > 0, 60, "rows that wait")
+        yield
+    finally:
+        _execute(launcher, "ALTER ROLE badges_worker CONNECTION LIMIT -1")
+
+
+def _execute(launcher: Launcher, statements: str) -> None:
+    async def run() -> None:
+        passwords = secrets.load(launcher.layout.run_dir)
+        connection = await asyncpg.connect(addresses.owner_url(launcher.layout, passwords))
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def _waiting(launcher: Launcher) -> float:
+    """How many records wait, by the API's metrics."""
+    text = httpx.get(f"{launcher.layout.api_url}/metrics").text
+    found = re.findall(r'^badges_behind_records\{partition="\d+"\} (\S+)$', text, re.MULTILINE)
+    return sum(map(float, found))
 
 
 def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
@@ -50,6 +96,11 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     assert (code, errors) == (0, "")
     assert _has_another_id(launcher, "worker", worker)
     assert _id(launcher, "api") == api
+
+    with _nobody_works(launcher):
+        code, output, errors = launcher.run("up")
+        assert (code, errors) == (0, "")
+        assert re.search(r"^\d+ records of the log wait and no worker is", output, re.MULTILINE)
 
     ids = [_id(launcher, name) for name in (*NAMES, "supervisor")]
     assert launcher.run("down")[0] == 0

@@ -1,4 +1,4 @@
-"""When rows wait and all workers are gone, the API is there to tell."""
+"""When rows wait and all workers are gone, the API is there to tell, and so does `provision`."""
 
 import re
 import sys
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from badges.console.stack import processes
+from tests.integration.commands import answer
 from tests.integration.pipeline import Pipeline, Rig
 from tests.stack import free_port_base, wait_for
 
@@ -69,11 +70,15 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
             await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
             assert "500 records" in (await alerts(p))[0]
             await p.until(lambda: is_behind(address, ROWS, ROWS), what="what waits")
+            told = (await answer(p, "provision"))["notes"]
+            assert any(f"{ROWS} records of the log wait and no worker is" in note for note in told)
 
             await p.at_work(worker)
             await p.settle()
             await p.until(lambda: silent(p), what="the end of the alert")
             await p.until(lambda: is_behind(address, 0, 0), what="that nothing waits again")
+            told = (await answer(p, "provision"))["notes"]
+            assert not any("no worker" in note for note in told)
         print(f"{organization} had {ROWS} rows that waited")
 
     unmanned.run(test)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from badges.console.problems import Problem
+from badges.console.stack import attendance, processes, secrets, services
 from badges.console.stack import layout as layouts
-from badges.console.stack import processes, secrets, services
 from badges.console.stack.layout import Layout
 
 COMPOSE_FILE = Path(__file__).resolve().parents[3] / "docker-compose.yml"
@@ -56,7 +56,8 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
             if name != "controller":
                 processes.require_free_port(name, layout.port(name))
     layout.make("docker")
-    write_variables(layout, secrets.ensure(layout.run_dir))
+    passwords = secrets.ensure(layout.run_dir)
+    write_variables(layout, passwords)
     _compose(layout, "up", "--detach", "--build", "--remove-orphans")
     deadline = time.monotonic() + PATIENCE
     while not services.is_ready(layout):
@@ -67,6 +68,8 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
             )
         time.sleep(0.5)
     tell(f"up: {layout.api_url}; stop it with make down")
+    if waits := attendance.what_waits(layout, passwords):
+        tell(waits)
 
 
 def down(layout: Layout, tell: Callable[[str], None], *, with_data: bool) -> None:

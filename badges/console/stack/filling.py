@@ -119,7 +119,7 @@ async def begin(site: Site) -> Generation:
 async def snapshot_ended(site: Site, generation: Generation) -> None:
     """Wait until the first snapshot is in the topic whole.
 
-    Raises Spoiled, or Problem when it cannot begin.
+    Raises Spoiled, and Problem when the snapshot cannot even begin.
 
     Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
     Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second

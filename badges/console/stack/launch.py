@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import psutil
 
 from badges.console.problems import FOUND_A_PROBLEM, Problem
+from badges.console.stack import attendance, postgres, processes, secrets, services
 from badges.console.stack import layout as layouts
-from badges.console.stack import postgres, processes, secrets, services
 from badges.console.stack.addresses import SERVICES
 from badges.console.stack.infra import PARTS, PATIENCE, Infra, stop_part
 from badges.console.stack.layout import Layout
@@ -38,17 +38,15 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
     with _alone(layout):
         _require_room(layout)
         infra = Infra(layout, secrets.ensure(layout.run_dir), prefix)
+        began = time.monotonic()
         if _all_ready(infra, PARTS if only_infra else EVERYTHING):
             tell("already up; make down stops it")
-            return
-        began = time.monotonic()
-        if only_infra:
-            infra.start(tell=tell)
         else:
-            infra.start(with_database=lambda: services.run(infra, "migrate"), tell=tell)
-            services.run(infra, "provision")
-            _start_services(infra)
-        tell(f"up after {time.monotonic() - began:.0f} s; stop it with make down")
+            _start(infra, tell, only_infra=only_infra)
+            tell(f"up after {time.monotonic() - began:.0f} s; stop it with make down")
+    waits = None if only_infra else attendance.what_waits(layout, infra.passwords)
+    if waits:
+        tell(waits)
 
 
 def down(layout: Layout, tell: Callable[[str], None]) -> None:
@@ -83,6 +81,15 @@ def _all_ready(infra: Infra, names: Sequence[str]) -> bool:
     return all(infra.is_ready(name) for name in PARTS) and (
         "api" not in names or services.is_ready(infra.layout)
     )
+
+
+def _start(infra: Infra, tell: Callable[[str], None], *, only_infra: bool) -> None:
+    if only_infra:
+        infra.start(tell=tell)
+        return
+    infra.start(with_database=lambda: services.run(infra, "migrate"), tell=tell)
+    services.run(infra, "provision")
+    _start_services(infra)
 
 
 def _start_services(infra: Infra) -> None:

@@ -21,6 +21,7 @@ from badges.console.stack.handover import near_the_end
 from badges.console.stack.removal import discard, left_over, sweep
 from badges.console.stack.steady import Failures, stays_running
 from badges.streams import fingerprint, generations
+from badges.streams.backlog import backlog
 from badges.streams.connect import Status
 from badges.streams.continuity import CONFIRMATIONS, NEW_GENERATION, Continuity
 from badges.streams.facts import CannotTell
@@ -149,7 +150,7 @@ async def plan(site: Site) -> list[str]:
 
 
 async def notes(site: Site, generation: Generation) -> list[str]:
-    """What about the topics differs from the settings, and is not changed by itself."""
+    """What a person should know: what differs from the settings and stays so, and what waits."""
     names = generations.names(site.prefix, generation.number)
     wanted = [
         topics.mentor_log(names.topic, site.partitions, site.replication_factor),
@@ -165,6 +166,9 @@ async def notes(site: Site, generation: Generation) -> list[str]:
             f"generation {half.number} is half filled and goes on costing: `badges resnapshot` "
             "finishes it"
         )
+    waits = await backlog(generation, site.connection, site.cluster)
+    if waits.deserted:
+        lines.append(waits.sentence)
     return lines
 
 

@@ -1,0 +1,45 @@
+"""Whether anybody works on what waits, once the stack is up."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from badges.console import event_loop
+from badges.console.schema.database import connect, first_line
+from badges.console.stack import addresses
+from badges.console.stack.layout import Layout
+from badges.streams import generations
+from badges.streams.backlog import backlog
+from badges.streams.cluster import Cluster
+from badges.streams.kafka import KafkaAccess
+
+PATIENCE_S = 15.0
+"""A worker that has just been started connects sooner."""
+PAUSE_S = 0.5
+
+
+def what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | None:
+    """What of the log waits while no worker is connected, in a sentence, or None."""
+    return event_loop.run(lambda: _what_waits(layout, passwords))
+
+
+async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | None:
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        async with (
+            connect(addresses.owner_url(layout, passwords)) as connection,
+            Cluster(KafkaAccess(layout.kafka_bootstrap)) as cluster,
+        ):
+            while True:
+                live = await generations.live(connection)
+                found = await backlog(live, connection, cluster) if live else None
+                if found is None or not found.deserted:
+                    return None
+                if time.monotonic() > deadline:
+                    return found.sentence
+                await asyncio.sleep(PAUSE_S)
+    except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return f"what waits cannot be told: {first_line(error)}"
