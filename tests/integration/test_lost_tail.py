@@ -1,22 +1,37 @@
-"""A broker that comes back without its last records is found out by the ends it had."""
+"""A broker that comes back without its last records is found out, also when it has grown past."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from badges.console.stack import provisioning
 from badges.streams import generations
-from badges.streams.continuity import Break, Continuity
+from badges.streams.continuity import Break, Continuity, sent_lsn
 from badges.streams.facts import CannotTell
+from badges.streams.generations import Decided
+from badges.streams.records import stream_order
 from tests import kafka_files
+from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
+from tests.integration.test_source_live import open_alerts
+from tests.integration.workers import Worker
 from tests.log_site import add_activities, add_mentor, own_site, written
 from tests.stack import Stack
 
-LIMIT = 60.0
+LIMIT = 120.0
+"""Seconds that anything may take, Connect's start included."""
 
 pytestmark = pytest.mark.usefixtures("local")
+
+
+@pytest.fixture
+def rig(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of the test's own: its generation does not last."""
+    with pipeline(stack) as own:
+        yield own
 
 
 def data(stack: Stack) -> Path:
@@ -24,14 +39,168 @@ def data(stack: Stack) -> Path:
     return stack.infra.layout.run_dir / "kafka" / "data"
 
 
-def restarted_without(stack: Stack, topic: str, partition: int, batches: int) -> int:
-    """Let the broker lose the last batches of a partition; the end it has then."""
+def restarted_without(
+    stack: Stack, topic: str, partition: int, offset: int, regrown: int = 0
+) -> int:
+    """Let the broker lose what a partition has from an offset on; the end it has then."""
     stack.stop("connect")
     stack.stop("kafka")
-    end = kafka_files.cut(data(stack), topic, partition, batches)
+    end = kafka_files.cut(data(stack), topic, partition, offset, regrown)
     stack.start("kafka")
     stack.start("connect")
     return end
+
+
+async def lose(p: Pipeline, partition: int, offset: int, regrown: int = 0) -> int:
+    """Let the pipeline's log lose what it has from an offset on; the end it has then."""
+    return await asyncio.to_thread(
+        restarted_without, p.stack, p.log.topic, partition, offset, regrown
+    )
+
+
+class Holder:
+    """A mentor who holds a badge that they would lose with their rows."""
+
+    def __init__(self, p: Pipeline, mentor: UUID, badge: UUID) -> None:
+        self.p, self.mentor, self.badge = p, mentor, badge
+        self.partition = partition_of(mentor, p.log.partitions)
+
+    async def position(self) -> Decided:
+        """How far their partition is decided."""
+        return (await generations.decided(self.p.pool, self.p.log.log_id))[self.partition]
+
+    async def end(self) -> int:
+        """The end of their partition."""
+        topic = (await self.p.site.cluster.topics([self.p.log.topic]))[self.p.log.topic]
+        return (await self.p.site.cluster.ends(topic))[self.partition]
+
+    async def all_is_decided(self) -> bool:
+        """Whether the log has nothing more of their partition."""
+        decided = await self.position()
+        return decided.next_offset == decided.highest_end == await self.end()
+
+    async def sent_for_good(self) -> bool:
+        """Whether Connect has stored that it sent what was decided last, to send it no more."""
+        decided = await self.position()
+        assert decided.last is not None
+        order = stream_order(decided.last.sequence)
+        offsets = await self.p.site.connect.offsets(self.p.log.connector)
+        return bool(order and offsets and (sent_lsn(offsets[0]) or 0) >= order[1])
+
+    async def more_rows(self, end: int) -> None:
+        """Insert rows of theirs until the partition reaches an end."""
+        async with asyncio.timeout(LIMIT):
+            while await self.end() < end:
+                await add_activities(self.p.site.connection, self.mentor, 10)
+                await asyncio.sleep(0.5)
+
+
+async def holder(p: Pipeline) -> Holder:
+    """Insert a mentor and let them earn a badge, event after event."""
+    organization, mentor = await p.newcomer()
+    badge = await p.badge(organization, count_of(3), revocable=True)
+    for day in range(10, 13):
+        await p.activity(mentor, f"2026-01-{day}")
+        await p.settle()
+    # The award's own row comes round too, before what is committed now.
+    await p.settle()
+    found = Holder(p, mentor, badge)
+    await p.until(found.all_is_decided, LIMIT, "the end of the log")
+    await p.until(found.sent_for_good, LIMIT, "Connect's offsets")
+    return found
+
+
+async def told(p: Pipeline, kinds: set[str]) -> str:
+    """The message of the one break among what is open, of one of these kinds."""
+
+    async def one() -> bool:
+        return bool(kinds & (await open_alerts(p)).keys())
+
+    await p.until(one, LIMIT, f"an alert of {kinds}")
+    (message,) = [text for kind, text in (await open_alerts(p)).items() if kind in kinds]
+    return message
+
+
+async def is_condemned(p: Pipeline) -> bool:
+    noted = await generations.find(p.pool, p.log.log_id)
+    return noted is not None and noted.state == "broken"
+
+
+@pytest.mark.parametrize("meanwhile", ["down", "paused"])
+def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig, meanwhile: str) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        held = await holder(p)
+        await asyncio.to_thread(worker.kill if meanwhile == "down" else worker.pause)
+        before, decided = await p.stats(held.mentor), await held.position()
+        assert decided.last is not None
+        assert decided.last.offset == decided.next_offset - 1
+
+        assert await lose(p, held.partition, decided.last.offset - 1) < decided.last.offset
+        await held.more_rows(decided.highest_end + 5)
+        await asyncio.to_thread(worker.start if meanwhile == "down" else worker.resume)
+
+        message = await told(p, {"log_rewritten"})
+        assert (
+            f"offset {decided.last.offset} of partition {held.partition} holds another" in message
+        )
+        assert await is_condemned(p)
+        assert await p.stats(held.mentor) == before
+        assert await held.position() == decided
+
+    rig.run(test)
+
+
+@pytest.mark.parametrize("more", [0, 7])
+def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
+    rig: Rig, more: int
+) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        held = await holder(p)
+        before, decided = await p.stats(held.mentor), await held.position()
+        assert decided.last is not None
+
+        regrown = decided.next_offset + more
+        lost = decided.last.offset - 1
+        assert await lose(p, held.partition, lost, regrown) == regrown
+
+        message = await told(p, {"log_rewritten"})
+        assert (
+            f"offset {decided.last.offset} of partition {held.partition} holds another" in message
+        )
+        assert await is_condemned(p)
+        assert await p.stats(held.mentor) == before
+
+    rig.run(test)
+
+
+def test_of_two_workers_neither_goes_on(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        workers = [p.worker(), p.worker()]
+        await p.at_work(*workers)
+        held = await holder(p)
+        before, decided = await p.stats(held.mentor), await held.position()
+        assert decided.last is not None
+        await asyncio.to_thread(workers[0].pause)
+
+        await lose(p, held.partition, decided.last.offset)
+        await held.more_rows(decided.highest_end + 5)
+        await told(p, {"log_rewritten", "log_short"})
+        await asyncio.to_thread(workers[0].resume)
+
+        await p.until(lambda: all_know(workers), LIMIT, "both to know")
+        assert await is_condemned(p)
+        assert await p.stats(held.mentor) == before
+        assert await held.position() == decided
+
+    rig.run(test)
+
+
+async def all_know(workers: list[Worker]) -> bool:
+    return all(worker.said("the log is broken, nothing is written") for worker in workers)
 
 
 def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) -> None:
@@ -48,7 +217,7 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
             highest = (await generations.decided(site.connection, live.log_id))[0].highest_end
             assert highest == live.starts[0] + 4
 
-            end = await asyncio.to_thread(restarted_without, stack, live.topic, 0, 1)
+            end = await asyncio.to_thread(restarted_without, stack, live.topic, 0, highest - 1)
             assert live.starts[0] <= end < highest
             found = await _verdict(continuity)
 
