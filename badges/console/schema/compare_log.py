@@ -56,6 +56,12 @@ _ALL_THERE = """
 SELECT bool_and(to_regclass('public.' || name) IS NOT NULL) FROM unnest($1::text[]) AS name
 """
 
+_COLUMNS_THERE = """
+SELECT bool_and(EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.' || name)
+                        AND attname = wanted.column AND NOT attisdropped))
+FROM unnest($1::text[], $2::text[]) AS wanted (name, "column")
+"""
+
 
 @dataclass(frozen=True)
 class _Published:
@@ -137,6 +143,9 @@ async def _publication(
         found_as = f"has other tables, columns or row filters: {shown}"
         if not await connection.fetchval(_ALL_THERE, list(PUBLISHED)):
             return [Difference(where, found_as, tables, drop, "stop")]
+        if not await _has_columns(connection):
+            # Told when there is something to list.
+            return []
         mend = f'ALTER PUBLICATION "{name}" SET TABLE {tables};'
         older = _published_by(await history.applied(connection))
         consequence: Consequence = "mend" if found == older else "stop"
@@ -152,6 +161,11 @@ async def _publication(
             )
         )
     return differences
+
+
+async def _has_columns(connection: Connection) -> bool:
+    wanted = [(table, name) for table, listed in PUBLISHED.items() for name in listed.split(", ")]
+    return bool(await connection.fetchval(_COLUMNS_THERE, *map(list, zip(*wanted, strict=True))))
 
 
 def _published_by(applied: set[str]) -> dict[str, tuple[set[str], None]]:

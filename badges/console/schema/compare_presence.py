@@ -49,5 +49,6 @@ async def compare(connection: Connection) -> list[Difference]:
             f"{', '.join(missing)} are to be created, empty",
             CREATE,
             consequence="stop",
+            spoils_log=True,
         )
     ]

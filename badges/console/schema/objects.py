@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from badges.console.schema import migrations
 from badges.console.schema.statements import bare
@@ -28,7 +29,7 @@ _HEADS = {
 
 _NESTED_TABLE = re.compile(r"CREATE TABLE \w+\.\w+ \(.*?\n {8}\);", re.DOTALL)
 _ALTERED = re.compile(r"ALTER TABLE public\.(?P<table>\w+)\s+(?P<changes>ADD COLUMN .*)", re.DOTALL)
-_ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
+_ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (?P<name>\w+) .*?(?=,\s+ADD COLUMN|$)", re.DOTALL)
 _PARAMETERS = re.compile(r"CREATE OR REPLACE FUNCTION [\w.]+\((.*?)\)\s+RETURNS", re.DOTALL)
 _BODY = re.compile(r"AS \$\$(.*)\$\$", re.DOTALL)
 
@@ -58,14 +59,15 @@ def wanted() -> Iterator[Wanted]:
     return iter(last.values())
 
 
-def added_columns() -> set[tuple[str, str]]:
-    """Table and name of each column that a migration adds to a table that is there already."""
+@cache
+def added_columns() -> dict[tuple[str, str], str]:
+    """By table and name, the clause by which a migration adds a column to a table that is there."""
     return {
-        (found["table"], column)
+        (found["table"], column["name"]): column[0]
         for migration in migrations.load()
         for statement in migration.statements
         if (found := _ALTERED.match(bare(statement)))
-        for column in _ADDED.findall(found["changes"])
+        for column in _ADDED.finditer(found["changes"])
     }
 
 

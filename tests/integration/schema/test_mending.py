@@ -1,0 +1,346 @@
+"""Every statement that `migrate --check` prints is run on tables that hold rows, and mends them."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from badges.console.schema import apply
+from badges.console.schema.check import check
+from badges.console.schema.differences import Difference, of
+from badges.sinks.pool import Connection
+from tests.integration.schema import application
+from tests.integration.schema.sessions import migrate
+from tests.integration.schema.test_differences import OURS, THEIRS
+
+pytestmark = pytest.mark.anyio
+
+OSLO, NEW_YORK = (f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2))
+KARI, SAM = (f"00000000-0000-0000-0000-00000000001{n}" for n in (1, 2))
+FIRST, SECOND = (f"00000000-0000-0000-0000-00000000002{n}" for n in (1, 2))
+
+ROWS = f"""
+INSERT INTO organizations (id, slug, name, timezone) VALUES
+    ('{NEW_YORK}', 'new-york', 'New York', 'America/New_York');
+INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ('{SAM}', '{NEW_YORK}', 'Sam');
+INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date, duration_minutes)
+SELECT gen_random_uuid(), m.id, 'visit', '2026-05-01', 90
+FROM peer_mentors m, generate_series(1, 3);
+INSERT INTO training_completions
+SELECT gen_random_uuid(), id, 'basic', '2026-05-01' FROM peer_mentors;
+INSERT INTO mentor_pauses SELECT gen_random_uuid(), id, '2026-05-01' FROM peer_mentors;
+CREATE TABLE letters (id serial PRIMARY KEY, mentor uuid REFERENCES peer_mentors ON DELETE CASCADE);
+INSERT INTO letters (mentor) SELECT id FROM peer_mentors;
+"""
+
+NUMBERED = """
+CREATE TABLE organizations (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, slug text UNIQUE NOT NULL, name text,
+    timezone text DEFAULT 'Europe/Oslo');
+CREATE TABLE peer_mentors (
+    id bigserial PRIMARY KEY, organization_id bigint NOT NULL REFERENCES organizations,
+    display_name text, active smallint DEFAULT 1);
+CREATE TABLE activities (
+    id serial PRIMARY KEY, peer_mentor_id bigint NOT NULL REFERENCES peer_mentors ON DELETE CASCADE,
+    activity_type text NOT NULL, activity_date timestamptz NOT NULL DEFAULT now(),
+    duration_minutes interval, created_at timestamp DEFAULT now());
+CREATE TABLE training_completions (
+    id serial PRIMARY KEY, peer_mentor_id bigint NOT NULL, course_code text NOT NULL,
+    completed_on timestamptz NOT NULL);
+CREATE TABLE mentor_pauses (
+    id serial PRIMARY KEY, peer_mentor_id bigint NOT NULL REFERENCES peer_mentors,
+    starts_on text NOT NULL, ends_on timestamp);
+CREATE TABLE letters (id serial PRIMARY KEY, mentor bigint REFERENCES peer_mentors);
+INSERT INTO organizations (slug, timezone) VALUES ('oslo', NULL), ('new-york', 'America/New_York');
+INSERT INTO peer_mentors (organization_id, active) VALUES (1, 1), (2, 0);
+INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes)
+SELECT id, 'visit', '2026-05-01 22:30Z', '1:30' FROM peer_mentors;
+INSERT INTO training_completions (peer_mentor_id, course_code, completed_on)
+SELECT id, 'basic', '2026-05-01 22:30Z' FROM peer_mentors;
+INSERT INTO mentor_pauses (peer_mentor_id, starts_on, ends_on)
+SELECT id, '2026-05-01', '2026-05-02 23:59' FROM peer_mentors;
+INSERT INTO letters (mentor) SELECT id FROM peer_mentors;
+"""
+"""An application that counts its rows, and keeps instants where days are needed."""
+
+NAMED = """
+ALTER TABLE activities DROP CONSTRAINT activities_peer_mentor_id_fkey;
+ALTER TABLE training_completions DROP CONSTRAINT training_completions_peer_mentor_id_fkey;
+ALTER TABLE mentor_pauses DROP CONSTRAINT mentor_pauses_peer_mentor_id_fkey;
+ALTER TABLE letters DROP CONSTRAINT letters_mentor_fkey;
+ALTER TABLE peer_mentors ALTER id TYPE text USING 'cm' || right(id::text, 4);
+ALTER TABLE activities ALTER peer_mentor_id TYPE text USING 'cm' || right(peer_mentor_id::text, 4);
+ALTER TABLE training_completions ALTER peer_mentor_id TYPE text
+    USING 'cm' || right(peer_mentor_id::text, 4);
+ALTER TABLE mentor_pauses ALTER peer_mentor_id TYPE text
+    USING 'cm' || right(peer_mentor_id::text, 4);
+ALTER TABLE letters ALTER mentor TYPE text USING 'cm' || right(mentor::text, 4);
+ALTER TABLE activities ADD FOREIGN KEY (peer_mentor_id) REFERENCES peer_mentors ON DELETE CASCADE;
+ALTER TABLE letters ADD FOREIGN KEY (mentor) REFERENCES peer_mentors ON DELETE CASCADE;
+"""
+"""Ids that are texts, and no uuids."""
+
+AWARDS = f"""
+CREATE TABLE badge_awards (
+    id uuid PRIMARY KEY, peer_mentor_id uuid NOT NULL, badge_definition_id uuid NOT NULL,
+    earned_at date NOT NULL, tier text, revoked_at timestamptz, evidence jsonb,
+    number int NOT NULL);
+INSERT INTO badge_awards VALUES
+    (gen_random_uuid(), '{KARI}', '{FIRST}', '2026-05-02', 'gold', NULL, NULL, 1),
+    (gen_random_uuid(), '{SAM}', '{FIRST}', '2026-05-02', NULL, now(), NULL, 2),
+    (gen_random_uuid(), gen_random_uuid(), '{FIRST}', '2026-05-02', NULL, NULL, NULL, 3),
+    (gen_random_uuid(), '{SAM}', gen_random_uuid(), '2026-05-02', NULL, NULL, NULL, 4);
+"""
+"""An older table of awards, with what no constraint of ours would take."""
+
+NEW = {
+    "instants for dates": """
+        ALTER TABLE activities ALTER activity_date TYPE timestamptz
+        USING '2026-05-01 22:30Z'::timestamptz""",
+    "an instant that counts from": """
+        ALTER TABLE badge_definitions ALTER counts_from TYPE timestamptz
+        USING '2026-05-01 22:30Z'::timestamptz""",
+    "instants by default": """
+        ALTER TABLE activities ALTER activity_date TYPE timestamptz,
+        ALTER activity_date SET DEFAULT now()""",
+    "an enumeration": """
+        CREATE TYPE kind AS ENUM ('visit', 'phone');
+        ALTER TABLE activities ALTER activity_type TYPE kind USING activity_type::kind,
+        ALTER activity_type SET DEFAULT 'visit'""",
+    "dates as texts": "ALTER TABLE mentor_pauses ALTER starts_on TYPE text",
+    "minutes as numbers": "ALTER TABLE activities ALTER duration_minutes TYPE numeric(6, 1)",
+    "criteria as text": "ALTER TABLE badge_definitions ALTER criteria TYPE text",
+    "a short text id": "ALTER TABLE mentor_pauses ALTER id TYPE char(36)",
+    "ids that are named": NAMED,
+    "no dates": "ALTER TABLE activities DROP activity_date",
+    "no ids": "ALTER TABLE activities DROP id",
+    "no slugs": "ALTER TABLE organizations DROP slug",
+    "no keys": "ALTER TABLE badge_definitions DROP key",
+    "no mentors of pauses": "ALTER TABLE mentor_pauses DROP peer_mentor_id",
+    "no organizations of mentors": "ALTER TABLE peer_mentors DROP organization_id",
+    "nobody active": "ALTER TABLE peer_mentors DROP active",
+    "dates that are null": """
+        ALTER TABLE activities ALTER activity_date DROP NOT NULL;
+        UPDATE activities SET activity_date = NULL""",
+    "slugs that are null": """
+        ALTER TABLE organizations ALTER slug DROP NOT NULL; UPDATE organizations SET slug = NULL""",
+    "mentors that are null": """
+        ALTER TABLE activities ALTER peer_mentor_id DROP NOT NULL;
+        UPDATE activities SET peer_mentor_id = NULL WHERE peer_mentor_id = (
+            SELECT id FROM peer_mentors LIMIT 1)""",
+    "ids that are used twice": f"""
+        ALTER TABLE activities DROP CONSTRAINT activities_pkey;
+        UPDATE activities SET id = '{FIRST}'""",
+    "a key of another name": "ALTER TABLE peer_mentors RENAME id TO mentor_id",
+    "another key that is referred to": """
+        ALTER TABLE activities DROP CONSTRAINT activities_pkey, ADD PRIMARY KEY (id, activity_date);
+        CREATE TABLE photos (activity uuid, day date,
+            FOREIGN KEY (activity, day) REFERENCES activities);
+        INSERT INTO photos SELECT id, activity_date FROM activities""",
+    "rows of mentors that are gone": """
+        ALTER TABLE activities DROP CONSTRAINT activities_peer_mentor_id_fkey;
+        UPDATE activities SET peer_mentor_id = gen_random_uuid() WHERE ctid = (
+            SELECT ctid FROM activities LIMIT 1)""",
+    "mentors of organizations that are gone": """
+        ALTER TABLE peer_mentors DROP CONSTRAINT peer_mentors_organization_id_fkey;
+        UPDATE peer_mentors SET organization_id = gen_random_uuid()""",
+    "a key nobody has looked at": """
+        ALTER TABLE activities DROP CONSTRAINT activities_peer_mentor_id_fkey;
+        UPDATE activities SET peer_mentor_id = gen_random_uuid() WHERE ctid = (
+            SELECT ctid FROM activities LIMIT 1);
+        ALTER TABLE activities ADD FOREIGN KEY (peer_mentor_id) REFERENCES peer_mentors
+        NOT VALID""",
+    "slugs that are used twice": """
+        ALTER TABLE organizations DROP CONSTRAINT organizations_slug_key;
+        UPDATE organizations SET slug = 'same'""",
+    "keys that are used twice": "UPDATE badge_definitions SET key = 'same'",
+    "awards of before": AWARDS,
+}
+
+GONE = {
+    "a column of awards": "ALTER TABLE badge_awards DROP COLUMN evidence",
+    "its date": "ALTER TABLE badge_awards DROP COLUMN earned_on CASCADE",
+}
+"""What is ours and goes missing from tables that hold rows."""
+
+BY_STATEMENTS = {name: change for name, (change, _) in OURS.items() if name != "the schema"}
+"""The whole schema comes back by `migrate` alone."""
+
+LETTERS = "SELECT count(*) FROM letters JOIN peer_mentors m ON m.id = mentor"
+
+AWARD_ALL = f"""
+INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at)
+SELECT id, '{FIRST}', now() FROM peer_mentors
+"""
+
+VALUES = {
+    "activity_date": "2026-05-01",
+    "peer_mentor_id": KARI,
+    "organization_id": OSLO,
+}
+"""What a reader knows, and no statement."""
+
+
+def told(difference: Difference) -> str:
+    """The statement with what its reader knows in the place of '...'."""
+    filled = re.sub(
+        r"\"(\w+)\" = '\.\.\.'",
+        lambda found: f"\"{found[1]}\" = '{VALUES[found[1]]}'",
+        difference.statement,
+    )
+    ids = difference.found.rpartition(": ")[2].split(", ")
+    return filled.replace("id = '...'", f"id = '{ids[0]}'")
+
+
+async def mend(db: Connection, choose: Callable[[list[Difference]], list[Difference]]) -> None:
+    """Run what is printed until nothing of the chosen is left."""
+    for _ in range(6):
+        differences = choose(await check(db, prefix="badges"))
+        if not differences:
+            return
+        for each in differences:
+            assert each.statement, each
+            if each.statement == "badges migrate":
+                await migrate(db)
+            else:
+                await db.execute(told(each))
+    raise AssertionError(differences)
+
+
+async def mended(db: Connection) -> None:
+    """Mend what stops `migrate`; it then leaves nothing to say."""
+    assert of("stop", await check(db, prefix="badges"))
+    await mend(db, lambda found: [each for each in found if each.consequence != "mend"])
+    assert (await migrate(db)).left == ()
+    assert await check(db, prefix="badges") == []
+    assert await migrate(db) == apply.Report()
+
+
+async def fill(db: Connection) -> None:
+    for sql in (application.TABLES, application.ROWS, ROWS):
+        await db.execute(sql)
+
+
+@pytest.mark.parametrize("change", [c for c, _ in THEIRS.values()], ids=THEIRS)
+async def test_what_stops_migrate_is_mended_with_its_rows(
+    empty_db: Connection, change: str
+) -> None:
+    await fill(empty_db)
+    if change.startswith("DROP TABLE mentor_pauses"):
+        change = change.replace("DROP TABLE mentor_pauses", "DROP TABLE mentor_pauses, letters")
+    await empty_db.execute(change)
+    await mended(empty_db)
+
+
+@pytest.mark.parametrize("change", NEW.values(), ids=NEW)
+async def test_rows_of_an_application_are_mended(empty_db: Connection, change: str) -> None:
+    await fill(empty_db)
+    activities = await empty_db.fetchval("SELECT count(*) FROM activities")
+    await empty_db.execute(change)
+    await mended(empty_db)
+    assert await empty_db.fetchval("SELECT count(*) FROM activities") == activities
+    assert (
+        await empty_db.fetchval("SELECT count(*) FROM letters JOIN peer_mentors m ON m.id = mentor")
+        == 2
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [*BY_STATEMENTS.values(), *GONE.values()], ids=[*BY_STATEMENTS, *GONE]
+)
+async def test_what_is_ours_is_mended_with_its_rows(empty_db: Connection, change: str) -> None:
+    await fill(empty_db)
+    await migrate(empty_db)
+    await empty_db.execute(AWARD_ALL)
+    await empty_db.execute(change)
+    await mend(empty_db, lambda found: found)
+    assert await check(empty_db, prefix="badges") == []
+    assert await empty_db.fetchval("SELECT count(*) FROM badge_awards") == 2
+
+
+async def test_an_application_that_counts_its_rows(empty_db: Connection) -> None:
+    await empty_db.execute(NUMBERED)
+    await empty_db.execute("SET timezone = 'Asia/Tokyo'")
+    await mended(empty_db)
+    rows = await empty_db.fetch(
+        """
+        SELECT o.slug, m.active, a.activity_date, a.duration_minutes, t.completed_on, p.starts_on,
+               p.ends_on, m.id::text
+        FROM letters l JOIN peer_mentors m ON m.id = l.mentor
+        JOIN organizations o ON o.id = m.organization_id
+        JOIN activities a ON a.peer_mentor_id = m.id
+        JOIN training_completions t ON t.peer_mentor_id = m.id
+        JOIN mentor_pauses p ON p.peer_mentor_id = m.id ORDER BY m.id
+        """
+    )
+    may = [date(2026, 5, day) for day in (1, 2)]
+    ids = [f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2)]
+    assert [tuple(row) for row in rows] == [
+        ("oslo", True, may[1], 90, may[1], may[0], may[1], ids[0]),
+        ("new-york", False, may[0], 90, may[0], may[0], may[1], ids[1]),
+    ]
+    await empty_db.execute(
+        "INSERT INTO peer_mentors (organization_id) SELECT id FROM organizations"
+    )
+    assert await empty_db.fetchval(
+        "SELECT bool_and(active) FROM peer_mentors WHERE id <> ALL ($1)", ids
+    )
+
+
+async def test_a_date_is_the_one_where_the_organization_is(empty_db: Connection) -> None:
+    await fill(empty_db)
+    await empty_db.execute(NEW["instants for dates"])
+    await empty_db.execute("SET timezone = 'Asia/Tokyo'")
+    await mended(empty_db)
+    rows = await empty_db.fetch(
+        "SELECT DISTINCT peer_mentor_id::text, activity_date FROM activities ORDER BY 1"
+    )
+    assert [tuple(row) for row in rows] == [(KARI, date(2026, 5, 2)), (SAM, date(2026, 5, 1))]
+
+
+async def test_where_all_have_one_zone_its_name_is_in_the_statement(empty_db: Connection) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute(application.ROWS)
+    await empty_db.execute(NEW["instants for dates"])
+    (found,) = of("stop", await check(empty_db, prefix="badges"))
+    assert found.statement == (
+        'ALTER TABLE public.activities ALTER COLUMN "activity_date" TYPE date '
+        "USING (\"activity_date\" AT TIME ZONE 'Europe/Oslo')::date;"
+    )
+
+
+async def test_what_cannot_be_turned_into_the_type_is_told_without_a_statement(
+    empty_db: Connection,
+) -> None:
+    await fill(empty_db)
+    await empty_db.execute("ALTER TABLE mentor_pauses ALTER starts_on TYPE text USING 'soon'")
+    (found,) = of("stop", await check(empty_db, prefix="badges"))
+    assert 'invalid input syntax for type date: "soon"' in found.found
+    assert (found.statement, found.consequence) == ("", "stop")
+    assert "Mend it" not in found.lines()
+    await empty_db.execute("UPDATE mentor_pauses SET starts_on = '2026-05-01'")
+    await mended(empty_db)
+
+
+async def test_a_table_of_another_role_is_mended_for_who_migrates(empty_db: Connection) -> None:
+    await fill(empty_db)
+    database = await empty_db.fetchval("SELECT current_database()")
+    await empty_db.execute(
+        f"CREATE ROLE stranger; GRANT CREATE ON DATABASE {database} TO stranger; "
+        "GRANT ALL ON SCHEMA public TO stranger"
+    )
+    try:
+        await empty_db.execute("SET ROLE stranger")
+        found = of("stop", await check(empty_db, prefix="badges"))
+        await empty_db.execute("RESET ROLE")
+        for each in found:
+            assert each.statement.endswith('OWNER TO "stranger";')
+            await empty_db.execute(each.statement)
+        await empty_db.execute("SET ROLE stranger")
+        assert of("stop", await check(empty_db, prefix="badges")) == []
+    finally:
+        await empty_db.execute("RESET ROLE")
+        await empty_db.execute(
+            "REASSIGN OWNED BY stranger TO CURRENT_USER; DROP OWNED BY stranger; DROP ROLE stranger"
+        )
