@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from badges.console.problems import INTERRUPTED
 from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.stack import Stack
 
 PATIENCE_S = 240
-SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance")
+SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance", "--keep")
+LONG = ("--plain", "--seconds", "600")
+HEEDING_CTRL_C = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
+from badges.console.cli.main import main
+
+main()
+"""
 
 
 class Demo:
@@ -32,6 +43,36 @@ class Demo:
         """Run the command to its end."""
         return run_demo(self.folder, options, {**self.settings, **settings})
 
+    def interrupt(self, sign: signal.Signals) -> int:
+        """Send a long run a signal as soon as badges unlock; its exit code."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEEDING_CTRL_C, "demo", *LONG],
+            env=surroundings(self.settings),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if " earned " in line:
+                break
+        process.send_signal(sign)
+        rest, _ = process.communicate(timeout=PATIENCE_S)
+        assert "Traceback" not in rest
+        assert " earned " in said[-1], "".join(said)
+        return process.returncode
+
+    def rows(self) -> int:
+        """How many rows there are that a demo makes or causes."""
+        tables = (
+            "organizations peer_mentors activities training_completions mentor_pauses "
+            "badge_definitions badge_awards badge_award_events"
+        )
+        return sum(int(self.execute(f"SELECT count(*) FROM {name}")[0]) for name in tables.split())
+
     def execute(self, statement: str) -> list[str]:
         """Run one statement as the owner; the first column of its rows."""
 
@@ -41,13 +82,20 @@ class Demo:
         return self.rig.run(work)
 
 
+COMMAND = (sys.executable, "-m", "badges.console.cli.main", "demo")
+
+
+def surroundings(settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment with other settings."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("BADGES_")}, **settings}
+
+
 def run_demo(
     folder: Path, options: tuple[str, ...], settings: dict[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("BADGES_")}
     return subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", "demo", *options],
-        env={**surroundings, **settings},
+        [*COMMAND, *options],
+        env=surroundings(settings),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -113,10 +161,10 @@ def test_an_award_changed_behind_its_back_is_named(demo: Demo) -> None:
 
     spoil("revoked_at = now(), revoked_by = 'rule'")
     try:
-        wrong = demo.run("--plain", "--seconds", "0")
+        wrong = demo.run("--plain", "--seconds", "0", "--keep")
     finally:
         spoil("revoked_at = NULL, revoked_by = NULL")
-    mended = demo.run("--plain", "--seconds", "0")
+    mended = demo.run("--plain", "--seconds", "0", "--keep")
 
     (mentor,) = demo.execute(f"SELECT peer_mentor_id FROM badge_awards WHERE id = '{award}'")
     (name,) = demo.execute(f"SELECT display_name FROM peer_mentors WHERE id = '{mentor}'")
@@ -154,6 +202,58 @@ def test_a_git_history_is_played_without_addresses(demo: Demo, tmp_path: Path) -
         """
     )
     assert not demo.execute("SELECT id FROM peer_mentors WHERE display_name LIKE '%@%'")
+
+
+def test_it_takes_along_what_it_and_earlier_ones_have_made(demo: Demo) -> None:
+    assert demo.run("--plain", "--seconds", "0", "--keep").returncode == 0
+    assert demo.rows() > 0
+
+    done = demo.run("--plain", "--seconds", "1")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert demo.rows() == 0
+
+
+def test_a_killed_one_is_in_nobodys_way_and_the_next_takes_it_along(demo: Demo) -> None:
+    assert demo.interrupt(signal.SIGKILL) == -signal.SIGKILL
+    assert demo.rows() > 0
+
+    done = demo.run("--plain", "--seconds", "1")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("verified: ")
+    assert demo.rows() == 0
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_one_leaves_nothing(demo: Demo, sign: signal.Signals) -> None:
+    assert demo.interrupt(sign) == INTERRUPTED
+    assert demo.rows() == 0
+
+
+def test_rows_of_others_are_refused_or_left_alone(demo: Demo) -> None:
+    demo.execute("INSERT INTO organizations (slug, name) VALUES ('red-cross', 'Red Cross')")
+    demo.execute(
+        """
+        INSERT INTO badge_definitions (key, name, description, criteria, status) VALUES ('theirs',
+            'Theirs', '', '{"version": 1, "type": "threshold", "metric": "count", "at_least": 1}',
+            'active')
+        """
+    )
+    before = demo.rows()
+    refused = [demo.run("--plain", "--seconds", "0")]
+    among = demo.run("--plain", "--seconds", "0", "--among-others")
+    left = demo.rows()
+    demo.execute("DELETE FROM organizations")
+    refused.append(demo.run("--plain", "--seconds", "0"))
+    demo.execute("DELETE FROM badge_definitions")
+
+    for done, whose in zip(refused, ("1 organization", "1 badge for everybody"), strict=True):
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert f"rows that are not the demo's: {whose}" in done.stderr
+        assert "--among-others" in done.stderr
+    assert (among.returncode, among.stderr) == (0, "")
+    assert left == before
 
 
 def test_a_worker_that_does_not_keep_up_is_a_problem_with_its_name(demo: Demo) -> None:

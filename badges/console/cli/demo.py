@@ -8,7 +8,7 @@ import typer
 from badges.console import settings, starting
 
 
-def demo(
+def demo(  # noqa: PLR0913, PLR0917
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long to play.")] = 25,
     seed: Annotated[str, typer.Option(help="The same seed plays the same script.")] = "1",
     git: Annotated[
@@ -18,6 +18,13 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     limit: Annotated[float, typer.Option(help="Longest wait for the worker, in seconds.")] = 60,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the people and badges it has made, to look at.")
+    ] = False,
+    among_others: Annotated[
+        bool,
+        typer.Option("--among-others", help="Play in a database with other rows than a demo's."),
+    ] = False,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the screen as it is after the play, as SVG."),
@@ -25,7 +32,8 @@ def demo(
 ) -> None:
     """Load organizations, badges and mentors, play activities, and watch badges unlock.
 
-    Ends by reading the whole log again by brute force; exit code 1 when an award differs.
+    Ends by reading the whole log again by brute force; exit code 1 when an award differs. Then, or
+    when it is interrupted, it takes along all that it and earlier demos have made.
     """
     # The clients of Kafka and Postgres take a while to import; other commands need not wait.
     with starting.imports():
@@ -33,5 +41,6 @@ def demo(
         from badges.console.demo.run import Options  # noqa: PLC0415
 
     way = stage.Way(plain=plain, as_json=as_json, picture=picture)
-    code = stage.perform(settings.load(), Options(seed, seconds, git, limit), way)
+    options = Options(seed, seconds, git, limit, keep=keep, among_others=among_others)
+    code = stage.perform(settings.load(), options, way)
     raise typer.Exit(code)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from badges.console.demo import visit
 from badges.console.demo.catalogue import Badge, Organization
 from badges.console.demo.world import History, Ids, definition_id, organization_id
 from badges.sinks.pool import Connection
@@ -21,11 +22,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, description = excluded.description, icon = excluded.icon,
     criteria = excluded.criteria, revocable = excluded.revocable, status = excluded.status
-"""
-_OTHERS = """
-SELECT EXISTS (SELECT FROM organizations WHERE slug NOT LIKE 'demo-%')
-    OR EXISTS (SELECT FROM badge_definitions
-               WHERE organization_id IS NULL AND id <> ALL ($1::uuid[]))
 """
 
 
@@ -50,8 +46,7 @@ async def placed(
     A badge for every organization would reach other people's organizations too: where there are
     any, each of the demo's organizations gets a badge of its own instead.
     """
-    everyones = [definition_id(None, badge.key) for badge in badges if not badge.organization]
-    if not await connection.fetchval(_OTHERS, everyones):
+    if await visit.others(connection) is None:
         return list(badges)
     return [
         badge.for_organization(slug)

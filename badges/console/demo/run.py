@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from badges.console.demo import catalogue, compose, git_history, loading, playing
+from badges.console import event_loop
+from badges.console.demo import catalogue, compose, git_history, loading, playing, visit
 from badges.console.demo.feed import Feed, Unlock
 from badges.console.demo.tally import Tally
 from badges.console.demo.target import Target
@@ -30,12 +31,17 @@ CONNECTIONS = 6
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen. `git` is the path of a repository; `limit` is in seconds, a wait."""
+    """What may be chosen. `git` is the path of a repository; `limit` is in seconds, a wait.
+
+    `keep` leaves what the demo has made; `among_others` lets it play among rows not its own.
+    """
 
     seed: str
     seconds: float
     git: Path | None = None
     limit: float = 60
+    keep: bool = False
+    among_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,29 +57,57 @@ class Finished:
 
 
 async def run(target: Target, options: Options, show: Show) -> Finished:
-    """Load a world, play its script and verify the outcome.
+    """Load a world, play its script, verify the outcome, and take along what was made.
 
-    Raises Problem when something does not answer, or the worker does not keep up.
+    Raises Problem when something does not answer, the worker does not keep up, or the database has
+    rows of others. SIGTERM interrupts it as Ctrl-C does.
     """
+    event_loop.heed_sigterm()
     commits = await asyncio.to_thread(git_history.read, options.git) if options.git else None
     with _reachable(target):
         async with connect(target.database_url) as connection:
             log = (await recorded.read(connection)).log
             await log_reading.end_offsets(target.kafka, log.topic, log.partitions)
-            number, world = await _load(connection, options, commits, show)
-            await caught_up(connection, target.kafka, options.limit)
-            before = await connection.fetchval("SELECT count(*) FROM badge_awards")
-            tally, directory = Tally(), Directory(world)
-            show.note(f"{before} badges are held already; now watch")
-            await _play(connection, target, options, world, tally, directory, show)
-            show.note("reading the whole log again, by brute force")
-            verified = await verify(
-                connection,
-                target.kafka,
-                limit=options.limit,
-                tell=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
-            )
-            directory.learn(await _names(connection, verified.differences))
+            async with visit.alone(connection):
+                await _refuse_others(connection, options)
+                try:
+                    return await _perform(connection, target, options, commits, show)
+                finally:
+                    if not options.keep:
+                        show.note("taking along what the demo has made")
+                        await visit.take_along(target.database_url)
+
+
+async def _refuse_others(connection: Connection, options: Options) -> None:
+    found = None if options.among_others else await visit.others(connection)
+    if found:
+        raise Problem(
+            f"the database has rows that are not the demo's: {found}",
+            hint="Give it one of its own, or say --among-others: it leaves theirs alone",
+        )
+
+
+async def _perform(
+    connection: Connection,
+    target: Target,
+    options: Options,
+    commits: Sequence[git_history.Commit] | None,
+    show: Show,
+) -> Finished:
+    number, world = await _load(connection, options, commits, show)
+    await caught_up(connection, target.kafka, options.limit)
+    before = await connection.fetchval("SELECT count(*) FROM badge_awards")
+    tally, directory = Tally(), Directory(world)
+    show.note(f"{before} badges are held already; now watch")
+    await _play(connection, target, options, world, tally, directory, show)
+    show.note("reading the whole log again, by brute force")
+    verified = await verify(
+        connection,
+        target.kafka,
+        limit=options.limit,
+        tell=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
+    )
+    directory.learn(await _names(connection, verified.differences))
     return Finished(
         number,
         len(world.history.mentors),

@@ -29,6 +29,9 @@ INSERT_PAUSE = (
     "INSERT INTO mentor_pauses (id, peer_mentor_id, starts_on, ends_on) VALUES ($1, $2, $3, $4)"
 )
 
+SLUGS = "demo-"
+"""How the slugs of the demo's organizations begin."""
+
 INITIALS = "ABCDEFGHJKLMNOPRSTVW"
 
 

@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was compared, and everything that differs."""
+    """What was compared, of mentors that are there, and everything that differs."""
 
     records: int
     mentors: int
@@ -91,7 +91,7 @@ async def _compare_once(
         done += len(records[partition])
     tell(total, total)
     differences = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
-    return Verified(total, len(mentors), len(found.awards), differences)
+    return Verified(total, len(found.stats), len(found.awards), differences)
 
 
 def expected(found: Recorded, partition: int, records: Sequence[Raw]) -> dict[str, Reference]:

@@ -1,7 +1,9 @@
 """Who may do what: from the catalog, and as each role."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -120,7 +122,11 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
         },
-        "badges_api": {"award_badge", "badges_private.claimed_organization"},
+        "badges_api": {
+            "award_badge",
+            "badges_private.claimed_organization",
+            "badges_private.names_nobody_else",
+        },
         "service_role": {"award_badge"},
     }
     assert await check(supabase, prefix="badges") == []
@@ -214,6 +220,45 @@ async def test_without_a_claim_the_api_sees_no_organization(db: Connection, clai
     async with acting(db, "badges_api", claim):
         assert await db.fetchval("SELECT count(*) FROM peer_mentors") == 0
         assert await db.fetchval("SELECT count(*) FROM badge_awards") == 0
+
+
+async def test_the_api_sees_alerts_that_name_nobody_of_another_organization(
+    db: Connection,
+) -> None:
+    mine, other = await two_organizations(db)
+    row = "SELECT id FROM {} WHERE peer_mentor_id = $1"
+    details: dict[str, dict[str, object]] = {
+        "my mentor": {"mentors": [str(mine.mentor)]},
+        "my activity": {"row": str(await db.fetchval(row.format("activities"), mine.mentor))},
+        "my award": {"id": str(await db.fetchval(row.format("badge_awards"), mine.mentor))},
+        "my badge": {"subject": str(mine.definition), "organization_id": str(mine.organization)},
+        "a badge for everybody": {"message": f"the badge {other.everywhere} is frozen"},
+        "nobody": {"message": "no worker is connected"},
+        "their mentor": {"mentors": [str(other.mentor)]},
+        "their mentor in words": {"message": f"of mentor {str(other.mentor).upper()}: refused"},
+        "their activity": {"row": str(await db.fetchval(row.format("activities"), other.mentor))},
+        "their award": {"id": str(await db.fetchval(row.format("badge_awards"), other.mentor))},
+        "their badge": {"subject": str(other.definition)},
+        "both mentors": {"mentors": [str(mine.mentor), str(other.mentor)]},
+        "somebody who is gone": {"mentors": [str(uuid4())]},
+    }
+    for kind, detail in details.items():
+        await db.execute(
+            "INSERT INTO badge_alerts (kind, detail) VALUES ($1, $2)", kind, json.dumps(detail)
+        )
+
+    async def seen(organization: object) -> list[str]:
+        async with acting(db, "badges_api", organization):
+            rows = await db.fetch("SELECT kind FROM badge_alerts ORDER BY id")
+            return [row["kind"] for row in rows]
+
+    for_everybody = ["a badge for everybody", "nobody"]
+    assert await seen(mine.organization) == [
+        *("my mentor", "my activity", "my award", "my badge"),
+        *for_everybody,
+    ]
+    assert await seen("") == for_everybody
+    assert set(await seen(other.organization)) >= {"their mentor", "their mentor in words"}
 
 
 async def test_the_worker_writes_results_and_nothing_else(db: Connection) -> None:
