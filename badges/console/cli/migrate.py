@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from badges.console import event_loop, settings
-from badges.console.problems import FOUND_A_PROBLEM
-from badges.console.schema import apply
+from badges.console.problems import FOUND_A_PROBLEM, unusable
+from badges.console.schema import apply, migrations
 from badges.console.schema.check import check
 from badges.console.schema.database import connect
 from badges.console.schema.differences import Difference
@@ -30,9 +31,18 @@ def migrate(
             help="Create what is missing also beside an application's tables of other names.",
         ),
     ] = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the migrations into this folder, for the Supabase CLI, and do nothing else."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Create and update the tables, functions, roles and publication in Postgres."""
+    if files is not None:
+        _print_files(_write(files), as_json)
+        return
     chosen = settings.load()
     differences: Sequence[Difference]
     if only_check:
@@ -50,6 +60,28 @@ def migrate(
             _print_report(report)
     if differences:
         raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def _write(folder: Path) -> list[Path]:
+    """Write each migration's file, those that are there anew; the paths."""
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for migration in migrations.load():
+            path = folder / f"{migration.version}_{migration.name}.sql"
+            path.write_text(migration.sql, encoding="utf-8")
+            written.append(path)
+    except OSError as error:
+        raise unusable(error) from None
+    return written
+
+
+def _print_files(written: Sequence[Path], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([str(path) for path in written], indent=2))
+        return
+    for path in written:
+        typer.echo(f"Wrote {path}.")
 
 
 def _print_report(report: apply.Report) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,21 @@ async def test_dedupe_removes_what_it_says(empty_db: Connection, empty_url: str)
     assert {each["kept_id"] for each in removed} == application.KEPT
     rows = await empty_db.fetch("SELECT id::text FROM badge_awards")
     assert {row[0] for row in rows} == application.KEPT
+
+
+def test_the_files_are_written_for_the_supabase_cli(tmp_path: Path) -> None:
+    nowhere = "postgresql://postgres@127.0.0.1:1/none"
+    folder = tmp_path / "supabase" / "migrations"
+    for _ in range(2):
+        written = badges(nowhere, "migrate", "--files", str(folder), "--json")
+        assert written.returncode == 0
+    assert sorted(json.loads(written.stdout)) == sorted(map(str, folder.iterdir()))
+    assert [(f"{each.version}_{each.name}.sql", each.sql) for each in migrations.load()] == [
+        (path.name, path.read_text()) for path in sorted(folder.iterdir())
+    ]
+    (tmp_path / "file").touch()
+    refused = badges(nowhere, "migrate", "--files", str(tmp_path / "file"))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
 
 async def test_a_refusal_is_on_stderr_with_the_statement(
