@@ -8,6 +8,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from badges.console import event_loop
+from badges.console.problems import Problem
 from badges.console.schema.database import connect, first_line
 from badges.console.stack import addresses
 from badges.console.stack.layout import Layout
@@ -22,7 +23,10 @@ PAUSE_S = 0.5
 
 
 def what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | None:
-    """What of the log waits while no worker is connected, in a sentence, or None."""
+    """What of the log waits while no worker is connected, in a sentence, or None.
+
+    A stack that is up is up, also when this cannot be told.
+    """
     return event_loop.run(lambda: _what_waits(layout, passwords))
 
 
@@ -41,5 +45,5 @@ async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | Non
                 if time.monotonic() > deadline:
                     return found.sentence
                 await asyncio.sleep(PAUSE_S)
-    except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (Problem, OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"what waits cannot be told: {first_line(error)}"
