@@ -11,7 +11,7 @@ from badges.console.schema.compare_log import PUBLISHED
 from badges.console.schema.conversions import converted, needs_zone
 from badges.console.schema.database import first_line
 from badges.console.schema.differences import Difference
-from badges.console.schema.shape import ADDED_COLUMNS, ALIKE, PRIMARY_KEYS, Column
+from badges.console.schema.shape import ADDED_COLUMNS, ALIKE, PRIMARY_KEYS, RESULT, SOURCE, Column
 from badges.console.schema.zones import Zone, zone_of
 from badges.sinks.pool import Connection
 
@@ -19,6 +19,8 @@ MIGRATE = "badges migrate"
 
 YOURS = "'...'"
 """Stands in a statement for what only the reader knows."""
+
+_KNOWN = {f"{line.partition(':')[0]}.id" for line in SOURCE + RESULT}
 
 _VALUES = {
     "id": "gen_random_uuid()",
@@ -124,9 +126,23 @@ def _added(table: str, wanted: Column) -> str:
 async def _type(
     tables: Tables, relation: Relation, wanted: Column, found: FoundColumn
 ) -> list[Difference]:
-    if wanted.type == "uuid" and _follows(tables, relation, wanted.name):
-        return []
     table = f"public.{relation.name}"
+    target = _target(tables, relation, wanted.name) if wanted.type == "uuid" else None
+    if target in _KNOWN:
+        # Mended together with what it refers to.
+        return []
+    if target is not None:
+        return [
+            Difference(
+                f"{table}.{wanted.name}",
+                f"has type {found.type} and refers to public.{target}, which is no id of a "
+                "table of this project",
+                _needed(wanted) + ", and a foreign key to one of them",
+                "",
+                consequence="stop",
+                spoils_log=_published(relation, wanted),
+            )
+        ]
     zone = Zone("'UTC'", "'UTC'")
     if needs_zone(found.type, wanted.type):
         zone = await zone_of(tables.connection, relation, tables.found)
@@ -189,16 +205,16 @@ def _retype(table: str, column: FoundColumn, wanted: str, zone: Zone) -> str:
     return (alone if column.identity else "") + f"ALTER TABLE public.{table} {alters};"
 
 
-def _follows(tables: Tables, relation: Relation, column: str) -> bool:
-    """Whether the column refers to one that is mended, and with which it is mended together."""
+def _target(tables: Tables, relation: Relation, column: str) -> str | None:
+    """The column that this one refers to, if that is no uuid either."""
     for key in tables.keys:
         if key.kind != "f" or key.table != relation.name or column not in key.columns:
             continue
         target = tables.found.get(key.target)
         of = key.target_columns[key.columns.index(column)]
-        if target is not None and of == "id" and target.columns[of].type != "uuid":
-            return True
-    return False
+        if target is None or target.columns[of].type != "uuid":
+            return f"{key.target}.{of}"
+    return None
 
 
 def _referencing(keys: Sequence[Key], table: str, column: str) -> Iterator[tuple[Key, str]]:

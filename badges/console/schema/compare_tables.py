@@ -22,7 +22,9 @@ async def compare(connection: Connection) -> list[Difference]:
     """
     wanted = tables(SOURCE + RESULT)
     keys = await catalog.keys(connection)
-    names = list(dict.fromkeys([*wanted, *(key.table for key in keys)]))
+    names = list(
+        dict.fromkeys([*wanted, *(key.table for key in keys), *(key.target for key in keys)])
+    )
     found = await catalog.relations(connection, names)
     named = [relation for name, relation in sorted(found.items()) if name in wanted]
     foreign = [r for r in named if r.kind == _TABLE and not r.ours]

@@ -323,6 +323,23 @@ async def test_what_cannot_be_turned_into_the_type_is_told_without_a_statement(
     await mended(empty_db)
 
 
+async def test_mentors_that_are_another_tables_rows_are_told_without_a_statement(
+    empty_db: Connection,
+) -> None:
+    await fill(empty_db)
+    await empty_db.execute(
+        """
+        CREATE TABLE users (id int PRIMARY KEY);
+        ALTER TABLE mentor_pauses DROP COLUMN peer_mentor_id,
+            ADD COLUMN peer_mentor_id int REFERENCES users
+        """
+    )
+    found = of("stop", await check(empty_db, prefix="badges"))
+    (told_of,) = [each for each in found if "refers to public.users.id" in each.found]
+    assert told_of.where == "public.mentor_pauses.peer_mentor_id"
+    assert told_of.statement == ""
+
+
 async def test_a_table_of_another_role_is_mended_for_who_migrates(empty_db: Connection) -> None:
     await fill(empty_db)
     database = await empty_db.fetchval("SELECT current_database()")
