@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-LAUNCHER := $(BIN)/python -m badges.console.stack
+LAUNCHER := $(BIN)/python -m badges.stack
 WITH_STACK := eval "$$($(BIN)/badges env)" &&
 FAIL := exit 2
 
@@ -68,7 +68,7 @@ lock: $(INSTALLED) ## Resolve all versions anew (needs uv)
 		--output-file deploy/requirements.lock pyproject.toml -
 	@$(LAUNCHER) lock
 
-$(INSTALLED): requirements.lock pyproject.toml badges/console/stack/jars.lock
+$(INSTALLED): requirements.lock pyproject.toml badges/stack/jars.lock
 	@[ -n "$(PYTHON)" ] || { echo "badges: Python 3.11 or newer is needed, and no python3 here is" >&2; $(FAIL); }
 	@$(PYTHON) -m venv $(VENV) \
 		|| { echo "badges: $(PYTHON) cannot make a virtual environment: install its venv module" >&2; $(FAIL); }

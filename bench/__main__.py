@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from badges.console.problems import FOUND_A_PROBLEM
 from bench import commits, fold, latency, load, rates, restart, sink, windows
 from bench.figures import Figure, table, write
 from bench.site import Bench
+from streams.problems import FOUND_A_PROBLEM
 
 SECTIONS = {
     "history": fold.history,

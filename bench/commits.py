@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from badges.console.problems import FOUND_A_PROBLEM, Problem
 from bench.figures import Figure
 from bench.live import live
 from bench.site import Bench
+from streams.problems import FOUND_A_PROBLEM, Problem
 from tests.integration.pipeline import Pipeline
 from tests.stack import Stack
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from badges.tables.types import DefinitionVersion, OrganizationVersion, Version
+from tables.types import DefinitionVersion, OrganizationVersion, Version
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000001"
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)

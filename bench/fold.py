@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from uuid import UUID
 
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Activity, Mentor
 from bench.definitions import ORGANIZATION, versions
 from bench.events import FIRST_DAY, MINUTES, TYPES
 from bench.figures import Figure, Target
 from bench.site import Bench
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Activity, Mentor
 
 LENGTHS = (500, 5_000, 50_000)
 """Rows of history of a mentor."""

@@ -14,11 +14,11 @@ from uuid import UUID
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from badges.console.demo import tally
-from badges.sinks.pool import Pool
-from badges.streams.kafka import KafkaAccess
+from badges.demo import tally
 from bench.definitions import CRITERIA, ORGANIZATION, criteria_text
 from bench.site import Bench
+from sinks.pool import Pool
+from streams.log.kafka import KafkaAccess
 from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.integration.workers import Worker
 

@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from badges.console.worker_process import GC_THRESHOLDS
-from badges.sinks.base import Message
-from badges.streams.log import MemoryLog
-from badges.streams.partition import Partition
-from badges.streams.records import decode
-from badges.tables.types import Version
+from badges.worker_process import GC_THRESHOLDS
 from bench.definitions import versions
 from bench.events import lives
+from sinks.base import Message
+from streams.log.reader import MemoryLog
+from streams.partition import Partition
+from streams.records import decode
+from tables.types import Version
 
 RECORDS = 60_000
 CHUNK = 5_000

@@ -14,15 +14,15 @@ from uuid import uuid4
 
 import asyncpg
 
-from badges.console.schema.apply import migrate
-from badges.sinks.base import Turn
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.pool import Pool, create_pool
-from badges.sinks.postgres import PostgresSink
-from badges.tables.decisions import Cause, Decision
-from badges.tables.types import Award, Stats
+from badges.schema.apply import migrate
 from bench.figures import Figure
 from bench.site import Bench
+from sinks.base import Turn
+from sinks.dead_letters import MemoryDeadLetters
+from sinks.pool import Pool, create_pool
+from sinks.postgres import PostgresSink
+from tables.decisions import Cause, Decision
+from tables.types import Award, Stats
 from tests.stack import Stack
 
 LOG = "bench"

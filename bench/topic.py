@@ -3,9 +3,9 @@
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from badges.streams.cluster import Cluster
-from badges.streams.kafka import KafkaAccess
 from bench.events import LIFE, lives
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
 
 PARTITIONS = 4
 BATCH_RECORDS = 300

@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
-from badges.tables.criteria import Metric
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Activity, DefinitionVersion, Mentor, OrganizationVersion
 from bench.definitions import ORGANIZATION, criteria_text
 from bench.events import FIRST_DAY
 from bench.figures import Figure, Target
 from bench.site import Bench
+from tables.criteria import Metric
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Activity, DefinitionVersion, Mentor, OrganizationVersion
 
 METRICS: tuple[Metric, ...] = ("count", "minutes", "active_days", "distinct_types")
 LENGTHS = (1_500, 15_000)

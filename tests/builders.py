@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import msgspec.structs
 
-from badges.streams import generations
-from badges.streams.generations import Generation
-from badges.tables.criteria import InvalidCriteria, parse
-from badges.tables.periods import day_number
-from badges.tables.types import (
+from streams.log import generations
+from streams.log.generations import Generation
+from tables.criteria import InvalidCriteria, parse
+from tables.periods import day_number
+from tables.types import (
     Activity,
     Award,
     Day,

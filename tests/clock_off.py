@@ -12,10 +12,10 @@ import time
 from datetime import datetime as RightDatetime  # noqa: N812
 from typing import Any
 
-from badges.console import worker_process
-from badges.console.cli import commands
-from badges.console.cli.main import main
-from badges.streams import batching
+from badges import worker_process
+from badges.cli import commands
+from badges.cli.main import main
+from streams import batching
 
 AHEAD = "BADGES_TEST_CLOCK_AHEAD"
 

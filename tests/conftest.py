@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack import docker
-from badges.console.stack.layout import Layout
+from badges.stack import docker
+from badges.stack.layout import Layout
+from streams.problems import Problem
 from tests import programs
 from tests.launcher import Launcher
 from tests.stack import Stack, free_port_base, guarded, running_postgres

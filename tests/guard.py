@@ -6,7 +6,7 @@ Containers too: what testcontainers has for that (Ryuk) does not know those of c
 import sys
 from pathlib import Path
 
-from badges.console.stack import docker, launch, layout
+from badges.stack import docker, launch, layout
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from badges.console.stack import processes
-from badges.console.stack.layout import Layout
+from badges.stack import processes
+from badges.stack.layout import Layout
 from tests.stack import wait_for
 
 
@@ -26,7 +26,7 @@ class Launcher:
             "STACK": "local",
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "badges.console.stack", action, *options],
+            [sys.executable, "-m", "badges.stack", action, *options],
             env={**os.environ, **place, **more},
             cwd=self.layout.run_dir.parent,
             stdout=subprocess.PIPE,

@@ -9,15 +9,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from badges.console.schema import apply
-from badges.console.stack import removal
-from badges.console.stack.filling import Site
-from badges.sinks.pool import Connection
-from badges.streams import generations
-from badges.streams.cluster import Cluster
-from badges.streams.connect import Connect
-from badges.streams.kafka import KafkaAccess
-from badges.streams.log import KafkaLog
+from badges.schema import apply
+from sinks.pool import Connection
+from streams.log import generations, removal
+from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.filling import Site
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite
 from tests.stack import Stack
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from badges.console.stack.filling import Site
+from streams.log.filling import Site
 
 
 @dataclass(frozen=True)

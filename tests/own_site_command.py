@@ -3,9 +3,9 @@
 from functools import partial
 from urllib.parse import urlsplit
 
-from badges.console import settings
-from badges.console.cli import provision
-from badges.console.cli.main import main
+from badges import settings
+from badges.cli import provision
+from badges.cli.main import main
 from tests.own_site import OwnSite
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import Protocol
 import psutil
 from testcontainers.compose import DockerCompose
 
-from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.stack import docker, postgres, processes
-from badges.console.stack.infra import PARTS, PATIENCE, Infra
+from badges.stack import docker, postgres, processes
+from badges.stack.infra import PARTS, PATIENCE, Infra
+from streams.problems import FOUND_A_PROBLEM, Problem
 
 RUNNING, PAUSED = "running", "paused"
 STOP_SECONDS = 30

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.streams.log import MemoryLog, Record
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from streams.log.reader import MemoryLog, Record
+from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
 TABLE_OF: dict[type, str] = {
     Mentor: "peer_mentors",

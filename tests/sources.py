@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from badges.streams.fingerprint import SOURCES, Fingerprint, Publication, SourceTable
+from streams.log.fingerprint import SOURCES, Fingerprint, Publication, SourceTable
 
 _COLUMNS = {
     "peer_mentors": "id organization_id active",

@@ -21,9 +21,9 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from badges.console.stack import addresses, docker, secrets
-from badges.console.stack.infra import PARTS, Infra
-from badges.console.stack.layout import HOST, PORTS, Layout
+from badges.stack import addresses, docker, secrets
+from badges.stack.infra import PARTS, Infra
+from badges.stack.layout import HOST, PORTS, Layout
 from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]

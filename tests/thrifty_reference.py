@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from badges.console.proof.reference import Reference
-from badges.tables.types import Activity, Award, Day
+from badges.reference.reference import Reference
+from tables.types import Activity, Award, Day
 
 MANY = 1000
 """Activities from which on a mentor is spared."""

@@ -1,13 +1,13 @@
 """A worker's start: the state of each partition, read from the log up to the position."""
 
-from badges.sinks.base import Turn
-from badges.sinks.memory import MemorySink
-from badges.streams.kafka import KafkaAccess
-from badges.streams.log import KafkaLog
-from badges.streams.recovery import Recovery
 from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation, rule_positions
 from bench.topic import Filled
+from sinks.base import Turn
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
+from streams.recovery import Recovery
+from tests.doubles.memory_sink import MemorySink
 
 
 async def race(filled: Filled) -> Lap:

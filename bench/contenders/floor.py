@@ -7,9 +7,9 @@ change, no deletion and no badge.
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from badges.streams.kafka import KafkaAccess
 from bench.contenders.race import Lap, Watch, contend
 from bench.topic import Filled
+from streams.log.kafka import KafkaAccess
 
 
 class Row(msgspec.Struct):

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from badges.streams.kafka import KafkaAccess
-from badges.streams.log import KafkaLog
-from badges.streams.partition import Partition
-from badges.tables.types import Version
 from bench.contenders.race import Lap, Watch, contend
 from bench.definitions import versions
 from bench.topic import Filled
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
+from streams.partition import Partition
+from tables.types import Version
 
 
 async def race(filled: Filled) -> Lap:

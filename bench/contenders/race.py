@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 import msgspec
 from msgspec import Struct
 
-from badges.console.problems import FOUND_A_PROBLEM, Problem
-from badges.console.worker_process import GC_THRESHOLDS
+from badges.worker_process import GC_THRESHOLDS
 from bench.topic import Filled
+from streams.problems import FOUND_A_PROBLEM, Problem
 from tests.stack import ROOT
 
 PATIENCE = 600

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from badges.sinks.base import RulePosition
-from badges.streams.generations import Generation
-from badges.streams.rule_versions import PostgresVersions, Versions
-from badges.tables.types import rule_key
 from bench.definitions import versions
 from bench.topic import Filled
+from sinks.base import RulePosition
+from streams.log.generations import Generation
+from streams.rule_versions import PostgresVersions, Versions
+from tables.types import rule_key
 
 
 class FixedVersions(PostgresVersions):

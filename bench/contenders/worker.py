@@ -5,23 +5,23 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from badges.sinks.alerts import MemoryAlerts
-from badges.sinks.base import Outcome, Turn
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.memory import MemorySink
-from badges.streams.agreement import Agreement
-from badges.streams.column_types import MemoryColumnTypes
-from badges.streams.errors import LogBroken
-from badges.streams.gate import Gate
-from badges.streams.kafka import KafkaAccess
-from badges.streams.lane import Tools
-from badges.streams.log import KafkaLog
-from badges.streams.recovery import Recovery
-from badges.streams.setting_aside import SettingAside
-from badges.streams.worker import Worker, WorkerOptions
 from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
+from sinks.alerts import MemoryAlerts
+from sinks.base import Outcome, Turn
+from sinks.dead_letters import MemoryDeadLetters
+from streams.column_types import MemoryColumnTypes
+from streams.log.errors import LogBroken
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
+from streams.partition_worker import Services
+from streams.reconciliation import Reconciliation
+from streams.recovery import Recovery
+from streams.setting_aside import SettingAside
+from streams.worker import Worker, WorkerOptions
+from streams.write_guard import WriteGuard
+from tests.doubles.memory_sink import MemorySink
 
 
 class NoWal:
@@ -64,19 +64,19 @@ async def race(filled: Filled) -> Lap:
     access = KafkaAccess(filled.bootstrap)
     source = KafkaLog(access, filled.topic)
     log = generation(filled)
-    tools = Tools(
+    services = Services(
         sink=sink,
         aside=SettingAside(filled.topic, MemoryDeadLetters(), MemoryColumnTypes(), alerts),
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),
-        gate=Gate(_nothing_broken, _condemned, alerts),
-        agreement=Agreement(sink, alerts, NoWal()),
+        guard=WriteGuard(_nothing_broken, _condemned, alerts),
+        reconciliation=Reconciliation(sink, alerts, NoWal()),
         alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:
         options = WorkerOptions(f"race-{filled.topic}", access, 30, Path(locks))
-        working = asyncio.create_task(Worker(options, log, tools, versions).run())
+        working = asyncio.create_task(Worker(options, log, services, versions).run())
         try:
             working.add_done_callback(lambda _: sink.lap.cancel())
             return await sink.lap

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.problems import INTERRUPTED
+from badges.reporting import INTERRUPTED
 from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.stack import Stack
 
@@ -21,7 +21,7 @@ HEEDING_CTRL_C = """
 import signal
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
-from badges.console.cli.main import main
+from badges.cli.main import main
 
 main()
 """
@@ -82,7 +82,7 @@ class Demo:
         return self.rig.run(work)
 
 
-COMMAND = (sys.executable, "-m", "badges.console.cli.main", "demo")
+COMMAND = (sys.executable, "-m", "badges.cli.main", "demo")
 
 
 def surroundings(settings: dict[str, str]) -> dict[str, str]:

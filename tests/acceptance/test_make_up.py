@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import psutil
 
-from badges.console.stack import addresses, secrets
+from badges.stack import addresses, secrets
 from tests.launcher import Launcher, kill
 from tests.stack import wait_for
 
@@ -110,7 +110,7 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
 
 def test_env_tells_a_shell_where_the_stack_is(launcher: Launcher) -> None:
     place = {"BADGES_RUN_DIR": str(launcher.layout.run_dir), "STACK": "local"}
-    badges = [sys.executable, "-m", "badges.console.cli.main", "env"]
+    badges = [sys.executable, "-m", "badges.cli.main", "env"]
 
     never = subprocess.run(
         badges, env={**os.environ, **place}, capture_output=True, text=True, check=False

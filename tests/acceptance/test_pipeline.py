@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from badges.console.proof.verification import verify
-from badges.sinks.pool import Connection
-from badges.streams.kafka import KafkaAccess
+from badges.reference.verification import verify
+from sinks.pool import Connection
+from streams.log.kafka import KafkaAccess
 from tests.launcher import Launcher, kill
 
 PATIENCE_S = 60.0
@@ -146,7 +146,7 @@ def test_rows_become_the_awards_that_the_contract_says(launcher: Launcher) -> No
     assert code == 0, output + errors
     place = {"BADGES_RUN_DIR": str(launcher.layout.run_dir), "STACK": "local"}
     told = subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", "env", "--json"],
+        [sys.executable, "-m", "badges.cli.main", "env", "--json"],
         env={**os.environ, **place},
         capture_output=True,
         check=True,

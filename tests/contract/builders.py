@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import msgspec
 
-from badges.sinks.base import Departure, RulePosition, Turn
-from badges.tables.decisions import Cause, Decision
-from badges.tables.types import Award, Stats
+from sinks.base import Departure, RulePosition, Turn
+from tables.decisions import Cause, Decision
+from tables.types import Award, Stats
 
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 PROMOTED = datetime(2026, 4, 1, 22, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.console.schema.apply import migrate
-from badges.sinks.pool import Pool, create_pool
+from badges.schema.apply import migrate
+from sinks.pool import Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
 from tests.stack import Stack
 

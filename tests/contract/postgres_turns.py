@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from badges.sinks.base import Position, Turn
+from sinks.base import Position, Turn
 from tests.contract.builders import Log, grant, stats_of
 from tests.contract.worlds import PostgresWorld
 

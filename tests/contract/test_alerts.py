@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from badges.sinks import alerts as sinks_alerts
-from badges.sinks.alerts import AlertKind, MemoryAlerts, OpenAlerts, PostgresAlerts
-from badges.sinks.base import Unavailable
-from badges.sinks.pool import Pool, create_pool
+from sinks import alerts as sinks_alerts
+from sinks.alerts import AlertKind, MemoryAlerts, OpenAlerts, PostgresAlerts
+from sinks.base import Unavailable
+from sinks.pool import Pool, create_pool
 from tests.contract.postgres_turns import until
 from tests.stack import Stack
 

@@ -10,18 +10,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from badges.console.dead_letters import Shelf
-from badges.console.problems import Problem
-from badges.sinks.base import DeadLetter, DeadLetters, Unavailable
-from badges.sinks.dead_letters import (
-    CHUNK,
-    LARGEST_VALUE,
-    KafkaDeadLetters,
-    MemoryDeadLetters,
-    key_of,
-)
-from badges.streams.cluster import Cluster
-from badges.streams.kafka import KafkaAccess
+from badges.dead_letters import Shelf
+from sinks.base import DeadLetter, DeadLetters, Unavailable
+from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, MemoryDeadLetters, key_of
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
+from streams.problems import Problem
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

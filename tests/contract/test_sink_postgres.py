@@ -8,10 +8,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from badges.sinks.base import Outcome, Position, Unavailable
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.pool import SERVER_SETTINGS, Pool, create_pool
-from badges.sinks.postgres import PostgresSink
+from sinks.base import Outcome, Position, Unavailable
+from sinks.dead_letters import MemoryDeadLetters
+from sinks.pool import SERVER_SETTINGS, Pool, create_pool
+from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
 from tests.contract.postgres_turns import KINDS, Build, assert_written_once, until, with_grant
 from tests.contract.worlds import PostgresWorld
@@ -123,8 +123,8 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
 async def test_a_large_turn_is_written_in_parts(
     world: PostgresWorld, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr("badges.sinks.waiting.CHUNK", chunk)
-    monkeypatch.setattr("badges.sinks.postgres.CHUNK", chunk)
+    monkeypatch.setattr("sinks.waiting.CHUNK", chunk)
+    monkeypatch.setattr("sinks.postgres.CHUNK", chunk)
     log = await world.live_log()
     mentors = [await world.mentor() for _ in range(7)]
     definition = await world.definition()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from badges.sinks.base import Fenced, Outcome, Position, Unavailable
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.pool import Pool, create_pool
-from badges.sinks.postgres import PostgresSink
+from sinks.base import Fenced, Outcome, Position, Unavailable
+from sinks.dead_letters import MemoryDeadLetters
+from sinks.pool import Pool, create_pool
+from sinks.postgres import PostgresSink
 from tests.contract.builders import Log, stats_of
 from tests.contract.postgres_turns import (
     KINDS,

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from badges.sinks.memory import What
 from tests.contract.builders import grant, promote, stats_of, withdraw
 from tests.contract.worlds import LET_GO, PostgresWorld
+from tests.doubles.memory_sink import What
 
 pytestmark = pytest.mark.anyio
 

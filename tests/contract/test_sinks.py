@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from badges.sinks.base import Fenced, Position, RecordedPosition, RulePosition
+from sinks.base import Fenced, Position, RecordedPosition, RulePosition
 from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World
 

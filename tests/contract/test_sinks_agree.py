@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.sinks.base import Departure, Outcome, Position
-from badges.sinks.memory import What
-from badges.tables.decisions import Decision
-from badges.tables.types import Award
+from sinks.base import Departure, Outcome, Position
+from tables.decisions import Decision
+from tables.types import Award
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import LET_GO, MemoryWorld, PostgresWorld
+from tests.doubles.memory_sink import What
 
 pytestmark = pytest.mark.anyio
 

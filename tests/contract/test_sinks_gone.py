@@ -2,7 +2,7 @@
 
 import pytest
 
-from badges.sinks.base import Departure, Position
+from sinks.base import Departure, Position
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import World
 

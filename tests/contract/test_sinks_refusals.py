@@ -2,8 +2,8 @@
 
 import pytest
 
-from badges.sinks.base import Departure, Fenced, Position
-from badges.tables.decisions import Decision
+from sinks.base import Departure, Fenced, Position
+from tables.decisions import Decision
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import LET_GO, World
 

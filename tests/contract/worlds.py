@@ -8,16 +8,16 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 
-from badges.sinks.base import DeadLetter, Sink, Unavailable
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.memory import Event, MemorySink, What
-from badges.sinks.pool import Pool
-from badges.sinks.postgres import PostgresSink
-from badges.sinks.queries import QUERIES
-from badges.sinks.rows import award_of
-from badges.sinks.waiting import columns
-from badges.tables.types import Award, Stats
+from sinks.base import DeadLetter, Sink, Unavailable
+from sinks.dead_letters import MemoryDeadLetters
+from sinks.pool import Pool
+from sinks.postgres import PostgresSink
+from sinks.queries import QUERIES
+from sinks.rows import award_of
+from sinks.waiting import columns
+from tables.types import Award, Stats
 from tests.contract.builders import EARNED, EARNED_ON, Log
+from tests.doubles.memory_sink import Event, MemorySink, What
 
 EPOCH = 719_163
 """The ordinal of 1970-01-01."""

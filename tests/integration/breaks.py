@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from badges.console.stack import topics
-from badges.streams.generations import Generation
+from streams.log import topics
+from streams.log.generations import Generation
 from tests.log_site import add_mentor
 from tests.own_site import OwnSite
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from badges.console.stack.infra import PARTS
+from badges.stack.infra import PARTS
 from tests.conftest import FAILED
 from tests.integration import found
 from tests.integration.pipeline import Rig, pipeline

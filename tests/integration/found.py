@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import uuid4
 
-from badges.sinks.pool import Pool
+from sinks.pool import Pool
 from tests.integration.pipeline import count_of, criteria_text
 
 ORGANIZATION, MENTOR, LONELY_MENTOR = (uuid4() for _ in range(3))

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID, uuid5
 
-from badges.tables.types import (
+from tables.types import (
     Activity,
     Award,
     DefinitionVersion,

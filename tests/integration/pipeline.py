@@ -18,10 +18,10 @@ import asyncpg
 import msgspec
 from aiokafka.partitioner import murmur2
 
-from badges.console.proof.verification import verify
-from badges.console.stack import provisioning
-from badges.sinks.pool import Pool
-from badges.streams.generations import Generation
+from badges.reference.verification import verify
+from sinks.pool import Pool
+from streams.log import provisioning
+from streams.log.generations import Generation
 from tests.integration.schema.postgres import execute
 from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
 from tests.log_site import own_site

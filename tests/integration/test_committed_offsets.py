@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from badges.streams import generations
+from streams.log import generations
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 
 ROWS = 12_000

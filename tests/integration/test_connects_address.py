@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from badges.console.problems import WRONG_USE, Problem
-from badges.console.stack import docker, provisioning
-from badges.console.stack.filling import ADDRESS
-from badges.streams import generations
+from badges.stack import docker
+from streams.log import generations, provisioning
+from streams.log.filling import ADDRESS
+from streams.problems import WRONG_USE, Problem
 from tests.conftest import BY_DESIGN
 from tests.contract.proxy import proxied
 from tests.log_site import add_mentor, own_site

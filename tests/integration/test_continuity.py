@@ -11,18 +11,17 @@ import asyncpg
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from badges.console.schema import apply
-from badges.console.stack import provisioning
-from badges.sinks.pool import create_pool
-from badges.streams import generations
-from badges.streams.connect import Connect
-from badges.streams.continuity import Break, Continuity
-from badges.streams.errors import LogBroken
-from badges.streams.facts import LOG_SETTINGS, CannotTell
-from badges.streams.generations import Generation
-from badges.streams.log import KafkaLog
-from badges.streams.outages import outage
-from badges.streams.partition import Partition
+from badges.schema import apply
+from sinks.pool import create_pool
+from streams.log import generations, provisioning
+from streams.log.connect import Connect
+from streams.log.connector_monitor import outage
+from streams.log.errors import LogBroken
+from streams.log.generations import Generation
+from streams.log.integrity import Break, Integrity
+from streams.log.observation import LOG_SETTINGS, CannotTell
+from streams.log.reader import KafkaLog
+from streams.partition import Partition
 from tests.integration.breaks import (
     Admin,
     add_partitions,
@@ -46,16 +45,16 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-def _continuity(site: OwnSite, live: Generation) -> Continuity:
-    return Continuity(live, site.connection, site.cluster, site.connect)
+def _integrity(site: OwnSite, live: Generation) -> Integrity:
+    return Integrity(live, site.connection, site.cluster, site.connect)
 
 
-async def _break(continuity: Continuity) -> Break:
+async def _break(integrity: Integrity) -> Break:
     """The break that is found, looking as a worker does; fails when none is within 10 s."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
         with suppress(CannotTell):
-            found = await continuity.look()
+            found = await integrity.look()
             if found is not None:
                 return found
         await asyncio.sleep(LOOK_EVERY_S)
@@ -85,11 +84,11 @@ def test_a_break_is_told_and_noted_for_good(
         async with own_site(stack, database_url) as site:
             await add_mentor(site.connection, activities=3)
             live = await provisioning.provision(site)
-            continuity = _continuity(site, live)
-            assert await continuity.look() is None
+            integrity = _integrity(site, live)
+            assert await integrity.look() is None
 
             await damage(site, live)
-            found = await _break(continuity)
+            found = await _break(integrity)
 
             assert found.kind == kind
             assert "new generation" in str(found)
@@ -99,7 +98,7 @@ def test_a_break_is_told_and_noted_for_good(
             # Whoever noted it may die at once: the alert is there already.
             opened = await site.connection.fetch("SELECT kind FROM badge_alerts")
             assert [row["kind"] for row in opened] == [kind]
-            assert (await _break(_continuity(site, live))).kind == "log_broken"
+            assert (await _break(_integrity(site, live))).kind == "log_broken"
 
     run(test())
 
@@ -113,16 +112,16 @@ def test_a_topic_that_would_expire_is_told_and_mends(stack: Stack, database_url:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
-            continuity = _continuity(site, live)
+            integrity = _integrity(site, live)
 
             await configure(site, live.topic, {**LOG_SETTINGS, "retention.ms": "604800000"})
-            found = await _break(continuity)
+            found = await _break(integrity)
             assert found.kind == "topic_settings"
             assert "retention.ms is 604800000, must be -1" in str(found)
 
             # A broker learns of settings only after they are accepted.
             await configure(site, live.topic, dict(LOG_SETTINGS))
-            assert await _verdict(continuity) is None
+            assert await _verdict(integrity) is None
             assert await generations.live(site.connection) == live
 
     run(test())
@@ -137,7 +136,7 @@ def test_another_database_with_the_same_rows_is_told(stack: Stack, database_url:
             await generations.begin(elsewhere, live)
             await generations.go_live(elsewhere, live.log_id, 0, live.starts)
 
-            found = await _break(Continuity(live, elsewhere, site.cluster, site.connect))
+            found = await _break(Integrity(live, elsewhere, site.cluster, site.connect))
 
             assert found.kind == "other_database"
             await elsewhere.close()
@@ -184,9 +183,9 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
             mentor = await add_mentor(site.connection)
             live = await provisioning.provision(site)
             pool = await create_pool(stack.role_url("badges_worker", database_url))
-            continuity = Continuity(live, pool, site.cluster, site.connect)
+            integrity = Integrity(live, pool, site.cluster, site.connect)
             done = asyncio.Event()
-            looking = asyncio.create_task(_looks(continuity, done))
+            looking = asyncio.create_task(_looks(integrity, done))
 
             await add_activities(site.connection, mentor, 500)
             await asyncio.to_thread(stack.kill, part)
@@ -195,7 +194,7 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
             await add_activities(again, mentor, 500)
             await again.close()
             await written(site, live, 1001)
-            last = await _verdict(continuity)
+            last = await _verdict(integrity)
             done.set()
 
             assert [last, *await looking] == [None] * (1 + len(looking.result()))
@@ -204,21 +203,21 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
     run(test())
 
 
-async def _verdict(continuity: Continuity) -> Break | None:
+async def _verdict(integrity: Integrity) -> Break | None:
     """What the first look finds that can tell; fails after a minute."""
     async with asyncio.timeout(60):
         while True:
             with suppress(CannotTell):
-                return await continuity.look()
+                return await integrity.look()
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _looks(continuity: Continuity, done: asyncio.Event) -> list[Break | None]:
+async def _looks(integrity: Integrity, done: asyncio.Event) -> list[Break | None]:
     """What every look found until `done`; a look that could not tell is left out."""
     verdicts = []
     while not done.is_set():
         with suppress(CannotTell):
-            verdicts.append(await continuity.look())
+            verdicts.append(await integrity.look())
         await asyncio.sleep(0.1)
     return verdicts
 
@@ -232,10 +231,10 @@ def test_a_connector_that_does_not_run_is_an_outage_and_no_break(
             kinds = [await _outage(site, live)]
             await site.connect.stop(live.connector)
             kinds.append(await _outage(site, live))
-            assert await _continuity(site, live).look() is None
+            assert await _integrity(site, live).look() is None
             await site.connect.delete(live.connector)
             kinds.append(await _outage(site, live))
-            assert await _continuity(site, live).look() is None
+            assert await _integrity(site, live).look() is None
 
             assert kinds == [None, "connector_idle", "connector_missing"]
             nowhere = Connect("http://127.0.0.1:9")

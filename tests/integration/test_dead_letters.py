@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from badges.streams.unusable import MOST_IN_A_ROW
+from streams.unusable import MOST_IN_A_ROW
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.refusing import all_closed, refusing, waiting
 
 MENDED_S = 90.0
 """Seconds for a thousand rows to be decided, or taken in again, on a busy machine."""
 
-BADGES = [sys.executable, "-m", "badges.console.cli.main", "dead-letters"]
+BADGES = [sys.executable, "-m", "badges.cli.main", "dead-letters"]
 
 CHANGES = {
     "text": (

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.schema import apply, migrations
-from badges.console.stack import provisioning
-from badges.sinks.pool import Executor, Pool
+from badges.schema import apply, migrations
+from sinks.pool import Executor, Pool
+from streams.log import provisioning
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo, pipeline
 from tests.log_site import records
 from tests.own_site import OwnSite

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from badges.sinks.pool import Pool
+from sinks.pool import Pool
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import Pipeline, pipeline

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from badges.console.proof import retelling
+from badges.reference import retelling
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import SESSION_SECONDS, Worker

@@ -5,8 +5,8 @@ import json
 from datetime import date
 from uuid import UUID, uuid4
 
-from badges.console.stack import provisioning
-from badges.streams.generations import Generation
+from streams.log import provisioning
+from streams.log.generations import Generation
 from tests.log_site import add_mentor, own_site, records
 from tests.own_site import OwnSite
 from tests.stack import Stack

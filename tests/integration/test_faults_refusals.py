@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.stack import provisioning
+from streams.log import provisioning
 from tests.integration.pipeline import Pipeline, Rig, count_of, oslo, pipeline
 from tests.integration.refusing import REFUSALS, alert, all_closed, refusing, waiting
 from tests.integration.workers import FAILOVER

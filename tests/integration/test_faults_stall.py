@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
 
-from badges.console.stack import topics
-from badges.streams.gate import LOOKED
+from streams.log import topics
+from streams.write_guard import LOOKED
 from tests.integration.pipeline import Pipeline, count_of, partition_of, pipeline
 from tests.integration.workers import Worker
 from tests.stack import Stack

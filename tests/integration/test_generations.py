@@ -6,8 +6,8 @@ import httpx
 import psutil
 import pytest
 
-from badges.console.stack import provisioning
-from badges.streams.generations import Generation
+from streams.log import provisioning
+from streams.log.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.workers import FAILOVER, Worker
 from tests.stack import Stack, free_port_base

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack import launch, processes, secrets
-from badges.console.stack.infra import PARTS, Infra
-from badges.console.stack.layout import HOST, Layout
+from badges.stack import launch, processes, secrets
+from badges.stack.infra import PARTS, Infra
+from badges.stack.layout import HOST, Layout
+from streams.problems import Problem
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
 from tests.stack import Stack, free_port_base, guarded, wait_for

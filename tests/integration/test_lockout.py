@@ -12,7 +12,7 @@ LINE = "badges: Postgres has refused to let the worker in for "
 def test_a_wrong_password_ends_a_worker_within_a_minute(stack: Stack) -> None:
     url = stack.database_url.replace(stack.infra.passwords["BADGES_OWNER_PASSWORD"], "wr0ng")
     ended = subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", "worker"],
+        [sys.executable, "-m", "badges.cli.main", "worker"],
         env={**stack.environment(url)},
         capture_output=True,
         text=True,

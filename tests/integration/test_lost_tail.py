@@ -8,12 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.stack import provisioning
-from badges.streams import generations
-from badges.streams.continuity import Break, Continuity, sent_lsn
-from badges.streams.facts import CannotTell
-from badges.streams.generations import Decided
-from badges.streams.records import stream_order
+from streams.log import generations, provisioning
+from streams.log.debezium import stream_order
+from streams.log.generations import Decided
+from streams.log.integrity import Break, Integrity, sent_lsn
+from streams.log.observation import CannotTell
 from tests import kafka_files
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
 from tests.integration.test_source_live import open_alerts
@@ -212,14 +211,14 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
             for number in range(2):
                 await add_activities(site.connection, mentor, 2)
                 await written(site, live, sum(live.starts) + 2 * number + 2)
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
-            assert await continuity.look() is None
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
+            assert await integrity.look() is None
             highest = (await generations.decided(site.connection, live.log_id))[0].highest_end
             assert highest == live.starts[0] + 4
 
             end = await asyncio.to_thread(restarted_without, stack, live.topic, 0, highest - 1)
             assert live.starts[0] <= end < highest
-            found = await _verdict(continuity)
+            found = await _verdict(integrity)
 
             assert found is not None
             assert (found.kind, found.lasting) == ("log_short", True)
@@ -228,9 +227,9 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
     asyncio.run(test())
 
 
-async def _verdict(continuity: Continuity) -> Break | None:
+async def _verdict(integrity: Integrity) -> Break | None:
     async with asyncio.timeout(LIMIT):
         while True:
             with suppress(CannotTell):
-                return await continuity.look()
+                return await integrity.look()
             await asyncio.sleep(0.2)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from badges.console.stack import processes
+from badges.stack import processes
 from tests.integration.commands import answer
 from tests.integration.pipeline import Pipeline, Rig
 from tests.stack import free_port_base, wait_for
@@ -25,7 +25,7 @@ def served(p: Pipeline) -> Iterator[str]:
         "BADGES_DATABASE_URL": p.role_url("badges_api"),
         "BADGES_API_PORT": str(port),
     }
-    line = [sys.executable, "-m", "badges.console.cli.main", "api"]
+    line = [sys.executable, "-m", "badges.cli.main", "api"]
     layout = p.stack.infra.layout
     process = processes.spawn(layout, processes.Command("test-api", line, environment=environment))
     address = f"http://127.0.0.1:{port}"

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
-from badges.sinks.base import DeadLetter
-from badges.sinks.dead_letters import decode
-from badges.streams.log import KafkaLog
+from sinks.base import DeadLetter
+from sinks.dead_letters import decode
+from streams.log.reader import KafkaLog
 from tests.integration.pipeline import Pipeline, Rig, count_of, oslo, partition_of
 
 

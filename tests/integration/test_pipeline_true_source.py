@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from badges.console.schema import apply
-from badges.console.schema.check import check
+from badges.schema import apply
+from badges.schema.check import check
 from tests.integration.conftest import Rigs
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo
 from tests.integration.schema import application
@@ -103,7 +103,7 @@ async def migrate(p: Pipeline) -> apply.Report:
 def command(p: Pipeline, *words: str) -> Any:
     """What `badges` prints as JSON when it is called with these words."""
     ran = subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", *words, "--json"],
+        [sys.executable, "-m", "badges.cli.main", *words, "--json"],
         env={**os.environ, "BADGES_DATABASE_URL": p.owner_url, "BADGES_PREFIX": p.site.prefix},
         capture_output=True,
         timeout=120,

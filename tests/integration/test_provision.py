@@ -12,14 +12,13 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner
 
-from badges.console import settings
-from badges.console.cli import provision as command
-from badges.console.cli.commands import app
-from badges.console.problems import Problem
-from badges.console.stack import filling, provisioning
-from badges.console.stack.filling import Site
-from badges.streams import generations
-from badges.streams.wal import read_slot
+from badges import settings
+from badges.cli import provision as command
+from badges.cli.commands import app
+from streams.log import filling, generations, provisioning
+from streams.log.filling import Site
+from streams.log.wal import read_slot
+from streams.problems import Problem
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
 from tests.stack import Stack

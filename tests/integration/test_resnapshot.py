@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack import filling, provisioning
-from badges.console.stack.resnapshot import resnapshot
-from badges.streams import generations
-from badges.streams.generations import Generation
-from badges.streams.wal import read_slot
+from badges.schema.check import require_a_source
+from streams.log import filling, generations, provisioning
+from streams.log.generations import Generation
+from streams.log.resnapshot import resnapshot
+from streams.log.wal import read_slot
+from streams.problems import Problem
 from tests.integration import commands
 from tests.integration.breaks import (
     add_partitions,
@@ -425,7 +425,7 @@ def test_a_database_that_would_spoil_the_new_log_is_told_before_anything_begins(
                 await site.connection.execute(damage.format(prefix=site.prefix))
 
                 with pytest.raises(Problem, match=f"{told}.*`badges migrate") as refused:
-                    await resnapshot(site)
+                    await require_a_source(site.connection, prefix=site.prefix, say=site.say)
 
                 await undone.rollback()
                 assert refused.value.code == 2
@@ -458,6 +458,7 @@ def test_what_leaves_the_new_log_whole_is_told_and_refuses_nothing(
             for damage in HARMLESS.values():
                 await site.connection.execute(damage)
 
+            await require_a_source(site.connection, prefix=site.prefix, say=site.say)
             new = await resnapshot(site)
 
             assert (live.number, new.number) == (1, 2)

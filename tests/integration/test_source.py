@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from badges.console.problems import Problem
-from badges.console.schema import apply, history, migrations
-from badges.console.schema.check import check
-from badges.console.schema.differences import Difference
-from badges.console.stack import provisioning
-from badges.sinks.pool import Connection
-from badges.streams import generations
-from badges.streams.continuity import Break, Continuity
-from badges.streams.facts import CannotTell
-from badges.streams.fingerprint import SOURCES
+from badges.schema import apply, history, migrations
+from badges.schema.check import check
+from badges.schema.differences import Difference
+from sinks.pool import Connection
+from streams.log import generations, provisioning
+from streams.log.fingerprint import SOURCES
+from streams.log.integrity import Break, Integrity
+from streams.log.observation import CannotTell
+from streams.problems import Problem
 from tests.log_site import add_activities, add_mentor, own_site
 from tests.own_site import OwnSite
 from tests.stack import Stack
@@ -30,12 +29,12 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-async def verdict(continuity: Continuity) -> Break | None:
+async def verdict(integrity: Integrity) -> Break | None:
     """What the first look finds that can tell; fails when none does within 10 s."""
     async with asyncio.timeout(WITHIN_S):
         while True:
             with suppress(CannotTell):
-                return await continuity.look()
+                return await integrity.look()
             await asyncio.sleep(0.1)
 
 
@@ -51,7 +50,7 @@ def test_every_renamed_column_is_told_and_mends(stack: Stack, database_url: str)
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
             assert set(live.columns) == {*SOURCES, "badge_heartbeats"}
             for table in SOURCES:
                 for column in live.columns[table]:
@@ -60,7 +59,7 @@ def test_every_renamed_column_is_told_and_mends(stack: Stack, database_url: str)
                     )
                     back = f'ALTER TABLE public.{table} RENAME COLUMN "other" TO "{column}";'
 
-                    found = await verdict(continuity)
+                    found = await verdict(integrity)
 
                     assert found is not None
                     assert (found.kind, found.lasting) == ("column_renamed", False)
@@ -70,7 +69,7 @@ def test_every_renamed_column_is_told_and_mends(stack: Stack, database_url: str)
                     with pytest.raises(Problem, match=f"public.{table}.{column} is called other"):
                         await migrate(site)
                     await site.connection.execute(back)
-                    assert await verdict(continuity) is None
+                    assert await verdict(integrity) is None
             assert await check(site.connection, prefix=site.prefix) == []
 
     run(test())
@@ -172,8 +171,8 @@ def test_a_gap_in_the_source_lasts(
         async with own_site(stack, database_url) as site:
             await add_mentor(site.connection, activities=3)
             live = await provisioning.provision(site)
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
-            assert await continuity.look() is None
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
+            assert await integrity.look() is None
             before = await check(site.connection, prefix=site.prefix)
             assert before == []
 
@@ -181,7 +180,7 @@ def test_a_gap_in_the_source_lasts(
             statements = of_source(await check(site.connection, prefix=site.prefix))
             # Told before anybody has looked, and after.
             assert "badges resnapshot" in statements
-            found = await verdict(continuity)
+            found = await verdict(integrity)
 
             assert found is not None
             assert (found.kind, found.lasting) == (kind, True)
@@ -221,8 +220,8 @@ def test_what_migrate_mends_stays_a_gap(
             noted = await generations.find(site.connection, live.log_id)
             assert noted is not None
             assert noted.state == "broken"
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
-            found = await verdict(continuity)
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
+            found = await verdict(integrity)
             assert found is not None
             assert (found.kind, str(found)) == ("log_broken", noted.reason)
             assert len(await site.connection.fetch("SELECT FROM badge_alerts")) == 1
@@ -252,16 +251,16 @@ def test_what_migrate_changes_itself_is_no_gap(stack: Stack, database_url: str) 
             assert "earned_on" in live.columns["badge_awards"]
             assert "earned_on" not in upgraded.columns["badge_awards"]
             assert replace(upgraded, columns=live.columns) == live
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
-            assert await verdict(continuity) is None
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
+            assert await verdict(integrity) is None
 
             # Made again where it was missing, with the publication's row for the table.
             await site.connection.execute("DROP POLICY badges_connect_all ON activities")
             assert (await migrate(site)).left == ()
-            assert await verdict(continuity) is None
+            assert await verdict(integrity) is None
 
             await publish_again(site.connection, site)
-            found = await verdict(continuity)
+            found = await verdict(integrity)
             assert found is not None
             assert found.kind == "source_changed"
 
@@ -315,7 +314,7 @@ def test_what_the_application_does_with_its_own_is_no_finding(
         async with own_site(stack, database_url) as site:
             mentor = await add_mentor(site.connection, activities=2)
             live = await provisioning.provision(site)
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
             await site.connection.execute(
                 """
                 ALTER TABLE activities ADD COLUMN mood text DEFAULT 'good';
@@ -336,7 +335,7 @@ def test_what_the_application_does_with_its_own_is_no_finding(
                 """
             )
             await add_activities(site.connection, mentor, 1)
-            assert await verdict(continuity) is None
+            assert await verdict(integrity) is None
             assert await check(site.connection, prefix=site.prefix) == []
 
     run(test())
@@ -358,10 +357,10 @@ def test_an_identity_that_refuses_writes_is_told_with_the_statement_that_mends_i
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
-            continuity = Continuity(live, site.connection, site.cluster, site.connect)
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
             await site.connection.execute(statement)
 
-            found = await verdict(continuity)
+            found = await verdict(integrity)
 
             assert found is not None
             assert (found.kind, found.lasting) == ("replica_identity", False)
@@ -373,7 +372,7 @@ def test_an_identity_that_refuses_writes_is_told_with_the_statement_that_mends_i
             mending = next(d for d in differences if "identity" in d.where)
             assert right in mending.statement
             await site.connection.execute(mending.statement)
-            assert await verdict(continuity) is None
+            assert await verdict(integrity) is None
             assert await check(site.connection, prefix=site.prefix) == []
 
     run(test())

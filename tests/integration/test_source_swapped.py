@@ -6,11 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema.check import check
-from badges.console.stack import provisioning
-from badges.console.stack.resnapshot import resnapshot
-from badges.streams import generations
+from badges.schema.check import check
+from streams.log import generations, provisioning
+from streams.log.resnapshot import resnapshot
+from streams.problems import Problem
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.stack import Stack
 

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from badges.console.stack import processes, versions
+from badges.stack import processes, versions
 from tests.stack import Stack, running_postgres, wait_for
 
 

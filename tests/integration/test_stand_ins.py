@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from badges.console.stack.resnapshot import resnapshot
-from badges.sinks.pool import Pool
-from badges.streams.records import UNAVAILABLE
+from sinks.pool import Pool
+from streams.log.debezium import UNAVAILABLE
+from streams.log.resnapshot import resnapshot
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.schema.sessions import long_text
 from tests.stack import Stack

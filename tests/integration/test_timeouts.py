@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.schema.database import connect
-from badges.sinks.pool import Pool, create_pool
+from badges.schema.database import connect
+from sinks.pool import Pool, create_pool
 from tests.integration.pipeline import PATIENCE, Pipeline, count_of, pipeline
 from tests.stack import Stack
 

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from badges.console.stack.resnapshot import resnapshot
-from badges.streams import generations
-from badges.streams.generations import Generation
+from streams.log import generations
+from streams.log.generations import Generation
+from streams.log.resnapshot import resnapshot
 from tests.builders import PlainTeller, Storyteller
 from tests.integration import commands
 from tests.integration.load import Load, going_on
@@ -30,6 +30,23 @@ from tests.stack import ROOT, Stack
 BEFORE_DATES = Path(__file__).with_name("version_before_dates.tar.xz")
 """The version before awards had dates, and a log a fingerprint of what it was filled from."""
 
+NAMES_SINCE = {
+    "badges.cli.main": "badges.console.cli.main",
+    "badges.cli.provision": "badges.console.cli.provision",
+    "badges.settings": "badges.console.settings",
+    "streams.log.filling": "badges.console.stack.filling",
+}
+"""Modules that tests name, and what that version called them."""
+ALIAS = """\
+import sys
+from importlib import import_module
+
+named = import_module("{}")
+if __name__ == "__main__":
+    named.main()
+sys.modules[__name__] = named
+"""
+
 PATIENCE = 60.0
 OF_THE_RULES = ["definition_invalid"]
 """Alerts that stories give reason for."""
@@ -41,6 +58,12 @@ OF_WAITING = ["connect_away", "log_unreachable", "nobody_works", "turn_stalled"]
 def earlier(tmp_path: Path) -> dict[str, str]:
     """Environment variables with which `python -m` runs the earlier version."""
     shutil.unpack_archive(BEFORE_DATES, tmp_path, filter="data")
+    for name, then in NAMES_SINCE.items():
+        module = tmp_path / f"{name.replace('.', '/')}.py"
+        module.parent.mkdir(parents=True, exist_ok=True)
+        (module.parent / "__init__.py").touch()
+        (tmp_path / name.partition(".")[0] / "__init__.py").touch()
+        module.write_text(ALIAS.format(then))
     # Without the second, the directory that the test runs in would come first.
     return {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
 

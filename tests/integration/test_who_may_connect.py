@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 from tests.stack import Stack, running_postgres
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"

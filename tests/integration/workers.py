@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from badges.console.stack import processes
+from badges.stack import processes
 from tests.stack import Stack, wait_for
 
 SESSION_SECONDS = 6
@@ -31,7 +31,7 @@ class Worker:
         self.environment = environment
         self._process: psutil.Process | None = None
         self._log_start = 0
-        self.module = "badges.console.cli.main"
+        self.module = "badges.cli.main"
         """What is run: another module may do something to the process before it is a worker."""
         self.wanted = False
         """Whether it was started, and neither killed nor asked to end."""

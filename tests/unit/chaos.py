@@ -1,6 +1,6 @@
-"""A lane's world in memory: a database that people change, its log, and everything that goes wrong.
+"""A partition worker's world in memory: a database that people change, its log, and all that fails.
 
-The lane, its recovery and the partition are the real ones. Time is skipped, not waited for.
+The worker, its recovery and the partition are the real ones. Time is skipped, not waited for.
 """
 
 import asyncio
@@ -12,30 +12,28 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.console.proof.log_reading import Raw
-from badges.console.proof.recorded import TakenUp
-from badges.console.proof.reference import Reference
-from badges.console.proof.retelling import retell
-from badges.console.proof.waiting import Held
-from badges.sinks.alerts import MemoryAlerts
-from badges.sinks.base import Found, Outcome, Position, Turn, Unavailable
-from badges.sinks.dead_letters import MemoryDeadLetters
-from badges.sinks.failures import Refusal
-from badges.sinks.memory import MemorySink, Refusing
-from badges.sinks.memory_queue import Row
-from badges.streams.agreement import Agreement
-from badges.streams.column_types import MemoryColumnTypes, WrongType
-from badges.streams.errors import LogBroken
-from badges.streams.gate import Gate
-from badges.streams.lane import Batch, Lane, Tools
-from badges.streams.log import MemoryLog
-from badges.streams.records import UNAVAILABLE
-from badges.streams.recovery import Recovery
-from badges.streams.rule_versions import Versions
-from badges.streams.setting_aside import SettingAside
-from badges.tables.decisions import Cause, Decision
-from badges.tables.periods import day_number
-from badges.tables.types import (
+from badges.reference.log_reading import Raw
+from badges.reference.recorded import TakenUp
+from badges.reference.reference import Reference
+from badges.reference.retelling import retell
+from badges.reference.waiting import Held
+from sinks.alerts import MemoryAlerts
+from sinks.base import Found, Outcome, Position, Turn, Unavailable
+from sinks.dead_letters import MemoryDeadLetters
+from sinks.failures import Refusal
+from streams.column_types import MemoryColumnTypes, WrongType
+from streams.log.debezium import UNAVAILABLE
+from streams.log.errors import LogBroken
+from streams.log.reader import MemoryLog
+from streams.partition_worker import Batch, PartitionWorker, Services
+from streams.reconciliation import Reconciliation
+from streams.recovery import Recovery
+from streams.rule_versions import Versions
+from streams.setting_aside import SettingAside
+from streams.write_guard import WriteGuard
+from tables.decisions import Cause, Decision
+from tables.periods import day_number
+from tables.types import (
     Activity,
     Award,
     DefinitionVersion,
@@ -45,6 +43,8 @@ from badges.tables.types import (
     rule_key,
 )
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
+from tests.doubles.memory_queue import Row
+from tests.doubles.memory_sink import MemorySink, Refusing
 from tests.records import UNUSABLE, Writer
 
 LOG = "log"
@@ -118,7 +118,7 @@ class NoWal:
 
 
 class World:
-    """One partition's database and log, with a lane or two that follow it."""
+    """One partition's database and log, with a worker or two that follow it."""
 
     def __init__(self, seed: int, *, unusable: float = 0.0, refusing: float = 0.0) -> None:
         """So many of the rows of activities, completions and pauses say what nobody can use.
@@ -141,14 +141,14 @@ class World:
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
         self.start = 0
         self.connections = 1
-        """How often the lanes' consumer has connected to Kafka."""
+        """How often the partition workers' consumer has connected to Kafka."""
         self.broken: list[LogBroken] = []
-        """What lanes have found to contradict itself."""
-        self._lanes: list[tuple[Lane, asyncio.Task[None]]] = []
+        """What workers have found to contradict itself."""
+        self._partition_workers: list[tuple[PartitionWorker, asyncio.Task[None]]] = []
         self._offered = 0
 
     async def live(self, length: int) -> None:
-        """Tell a story to the database while lanes come, go, die and meet."""
+        """Tell a story to the database while workers come, go, die and meet."""
         story = list(Storyteller(self.random).tell(length))
         found = self.random.randrange(length // 3)
         for happening in story[:found]:
@@ -157,34 +157,34 @@ class World:
         self.sink.set_position(LOG, 0, self.start)
         if self._refusing:
             self._carry_over()
-        tools, watching = self.begin()
+        services, watching = self.begin()
         for happening in story[found:]:
             self._happen(happening)
             if self.random.random() < self._unusable:
                 self._change_a_type()
             if self.random.random() < self._refusing:
                 self._refuse_or_accept()
-            await self._something_else(tools)
+            await self._something_else(services)
         self.sink.refusing.clear()
         self.types.wrong_now.clear()
-        await self._settle(tools)
-        for _, task in self._lanes:
+        await self._settle(services)
+        for _, task in self._partition_workers:
             task.cancel()
         watching.cancel()
         assert not self.broken
 
-    def begin(self) -> tuple[Tools, asyncio.Task[None]]:
-        """Begin a lane, and what looks at the log; what lanes are made with, and that look."""
-        gate, tools = self._tools()
-        watching = asyncio.create_task(gate.watch())
-        self._begin(tools)
-        return tools, watching
+    def begin(self) -> tuple[Services, asyncio.Task[None]]:
+        """Begin a worker, and what looks at the log; what workers are made with, and that look."""
+        guard, services = self._services()
+        watching = asyncio.create_task(guard.watch())
+        self._begin(services)
+        return services, watching
 
     def offer(self, first: int) -> None:
-        """Hand a fetch to every lane: the records from an offset on."""
+        """Hand a fetch to every worker: the records from an offset on."""
         records = self.log.records[0][first:]
-        for lane, _ in self._lanes:
-            lane.offer(Batch(records, lambda: None))
+        for partition_worker, _ in self._partition_workers:
+            partition_worker.offer(Batch(records, lambda: None))
 
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
@@ -202,25 +202,25 @@ class World:
         rows = await self.sink.awards(LOG, 0, [MENTOR])
         return {row.badge_definition_id: as_stored(row) for row in rows}
 
-    def _tools(self) -> tuple[Gate, Tools]:
+    def _services(self) -> tuple[WriteGuard, Services]:
         async def look(_: bool) -> None:
             await asyncio.sleep(0)
 
-        async def condemn(error: LogBroken) -> None:
+        async def mark_broken(error: LogBroken) -> None:
             self.broken.append(error)
 
-        gate = Gate(look, condemn, self.alerts)
-        tools = Tools(
+        guard = WriteGuard(look, mark_broken, self.alerts)
+        services = Services(
             sink=self.sink,
             aside=SettingAside("log", self.letters, self.types, self.alerts),
             versions=self.versions,
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
-            gate=gate,
-            agreement=Agreement(self.sink, self.alerts, NoWal()),
+            guard=guard,
+            reconciliation=Reconciliation(self.sink, self.alerts, NoWal()),
             alerts=self.alerts,
         )
-        return gate, tools
+        return guard, services
 
     def _refuse_or_accept(self) -> None:
         """Let a trigger refuse something, or accept all that one has refused."""
@@ -264,28 +264,30 @@ class World:
             )
             self.types.wrong_now.append(WrongType(table, column, "text"))
 
-    def _begin(self, tools: Tools) -> None:
-        lane = Lane(
+    def _begin(self, services: Services) -> None:
+        partition_worker = PartitionWorker(
             0,
-            tools,
+            services,
             lambda: len(self.log.records[0]),
             lambda _: None,
             lambda _: self.connections,
         )
-        self._lanes.append((lane, asyncio.create_task(lane.run())))
+        self._partition_workers.append(
+            (partition_worker, asyncio.create_task(partition_worker.run()))
+        )
 
-    async def _something_else(self, tools: Tools) -> None:
+    async def _something_else(self, services: Services) -> None:
         chance = self.random.random()
         if chance < 0.35:
             self._offer()
         elif chance < 0.43:
             self._end_one()
-            self._begin(tools)
+            self._begin(services)
         elif chance < 0.46:
-            self._begin(tools)
+            self._begin(services)
         elif chance < 0.55:
-            for lane, _ in self._lanes:
-                lane.wake()
+            for partition_worker, _ in self._partition_workers:
+                partition_worker.wake()
         elif chance < 0.60:
             await asyncio.sleep(self.random.uniform(0, 3))
         elif chance < 0.65:
@@ -294,7 +296,7 @@ class World:
             await asyncio.sleep(0)
 
     def _offer(self) -> None:
-        """Hand a fetch to every lane: now and then one that overlaps, or leaves a gap."""
+        """Hand a fetch to every worker: now and then one that overlaps, or leaves a gap."""
         end = len(self.log.records[0])
         first = max(0, min(self._offered + self.random.choice([0, 0, 0, -2, 3]), end))
         if first < end:
@@ -302,24 +304,24 @@ class World:
             self.offer(first)
 
     def _end_one(self) -> None:
-        _, task = self._lanes.pop(self.random.randrange(len(self._lanes)))
+        _, task = self._partition_workers.pop(self.random.randrange(len(self._partition_workers)))
         task.cancel()
 
-    async def _settle(self, tools: Tools) -> None:
-        """Wait until one last lane has decided everything."""
-        if not self._lanes:
-            self._begin(tools)
+    async def _settle(self, services: Services) -> None:
+        """Wait until one last worker has decided everything."""
+        if not self._partition_workers:
+            self._begin(services)
         end = len(self.log.records[0])
         for _ in range(600):
-            if self._lanes[-1][1].done():
-                self._lanes[-1][1].result()
+            if self._partition_workers[-1][1].done():
+                self._partition_workers[-1][1].result()
             position = await self.sink.position(LOG, 0)
             taken = {(p.kind, p.id): p.version for *_, p in self.sink._rule_positions}
             if position and position.next_offset == end and not self.versions.newer_than(taken):
                 await asyncio.sleep(10)
                 return
             await asyncio.sleep(0.5)
-        raise AssertionError(f"the lanes never came to an end; they found {self.broken}")
+        raise AssertionError(f"the workers never came to an end; they found {self.broken}")
 
     def _happen(self, happening: Happening, *, before_start: bool = False) -> None:
         if isinstance(happening, Took):

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.console.proof.reference import Happened, Reference
-from badges.tables.decisions import Cause, Decision
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from badges.reference.reference import Happened, Reference
+from tables.decisions import Cause, Decision
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took
 
 

@@ -3,8 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.tables.amounts import PeriodAmounts
-from badges.tables.periods import Crossing, month_of
+from tables.amounts import PeriodAmounts
+from tables.periods import Crossing, month_of
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), st.booleans()), max_size=60))

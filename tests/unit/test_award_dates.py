@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from badges.sinks.alerts import MemoryAlerts
-from badges.sinks.memory import MemorySink
-from badges.streams.agreement import Agreement
-from badges.streams.log import MemoryLog
-from badges.streams.partition import Partition
-from badges.streams.records import FIRST_DAY, LAST_DAY, AwardRecord, decode
-from badges.tables.types import Award, Mentor
+from sinks.alerts import MemoryAlerts
+from streams.log.reader import MemoryLog
+from streams.partition import Partition
+from streams.reconciliation import Reconciliation
+from streams.records import FIRST_DAY, LAST_DAY, AwardRecord, decode
+from tables.types import Award, Mentor
 from tests.builders import (
     MENTOR,
     ORGANIZATION,
@@ -26,6 +25,7 @@ from tests.builders import (
     mentor,
     organization,
 )
+from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import NoWal, run
 from tests.unit.stories import told
@@ -152,11 +152,11 @@ def test_a_date_that_the_log_does_not_say_is_no_difference(
         sink, alerts = MemorySink(), MemoryAlerts()
         sink.set_position("log", 0, state.position.next_offset, state.position.turn)
         sink.put_award(by_hand(**stored))
-        agreement = Agreement(sink, alerts, NoWal())
-        suspicion = await agreement.suspect(state)
+        reconciliation = Reconciliation(sink, alerts, NoWal())
+        suspicion = await reconciliation.suspect(state)
         assert (suspicion is None) == agree
         while suspicion is not None:
-            suspicion = await agreement.look_again(state, suspicion)
+            suspicion = await reconciliation.look_again(state, suspicion)
         assert [alert.kind for alert in alerts.alerts] == ([] if agree else ["awards_differ"])
 
     run(compare())

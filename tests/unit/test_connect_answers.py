@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from badges.streams.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.connect import Connect, ConnectAway, ConnectRefused
 from tests.serving import serving
 
 STARTING = b'{\n"message":"Not Found",\n"url":"http://connect/connectors",\n"status":"404"\n}'

@@ -10,7 +10,7 @@ from aiokafka.errors import NodeNotReadyError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from badges.streams.connections import Connections
+from streams.log.connections import Connections
 
 PLACE = TopicPartition("log", 3)
 NOT_LEADER = 6

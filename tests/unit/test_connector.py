@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from badges.console.schema import migrations
-from badges.console.stack import connector, topics
-from badges.console.stack.filling import is_complete, snapshot_lsn
-from badges.streams.connect import Status
-from badges.streams.generations import names
+from badges.schema import migrations
+from streams.log import connector, topics
+from streams.log.connect import Status
+from streams.log.filling import is_complete, snapshot_lsn
+from streams.log.generations import names
 
 TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses", "badge_awards")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from badges.console.problems import Problem
-from badges.console.stack import docker, secrets
-from badges.console.stack.infra import PARTS, Infra
-from badges.console.stack.layout import HOST, Layout
+from badges.stack import docker, secrets
+from badges.stack.infra import PARTS, Infra
+from badges.stack.layout import HOST, Layout
+from streams.problems import Problem
 from tests.parts import PAUSED, RUNNING, Containers
 from tests.stack import Stack, free_port_base
 
@@ -167,7 +167,7 @@ def launch(infra: Infra, monkeypatch: pytest.MonkeyPatch, action: str) -> tuple[
     """Call the launcher from the compose file's folder; its exit code, and the lines it printed."""
     monkeypatch.setenv("BADGES_RUN_DIR", str(infra.layout.run_dir))
     done = subprocess.run(
-        [sys.executable, "-m", "badges.console.stack", action],
+        [sys.executable, "-m", "badges.stack", action],
         cwd=ROOT,
         capture_output=True,
         text=True,

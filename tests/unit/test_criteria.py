@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.tables.criteria import (
+from tables.criteria import (
     MAX_PROBLEMS,
     MAX_TEXT,
     InvalidCriteria,
@@ -14,8 +14,8 @@ from badges.tables.criteria import (
     parse,
     warnings,
 )
-from badges.tables.documents import _object
-from badges.tables.wording import summary
+from tables.documents import _object
+from tables.wording import summary
 
 THRESHOLD: dict[str, Any] = {"type": "threshold", "metric": "count", "at_least": 3}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from badges.console.cli.commands import app
-from badges.console.problems import Problem
+from badges.cli.commands import app
+from streams.problems import Problem
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 10}'

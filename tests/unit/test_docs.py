@@ -6,10 +6,10 @@ from pathlib import Path
 import prometheus_client
 import pytest
 
-from badges.console.settings import Settings
-from badges.console.stack.layout import LayoutSettings
-from badges.sinks.alerts import ALERTS
-from badges.telemetry import metrics
+from badges.settings import Settings
+from badges.stack.layout import LayoutSettings
+from sinks.alerts import ALERTS
+from streams import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

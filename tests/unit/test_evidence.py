@@ -1,9 +1,9 @@
 from uuid import uuid5
 
-from badges.tables.decisions import AWARD_NAMESPACE, Cause, Decision
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
+from tables.decisions import AWARD_NAMESPACE, Cause, Decision
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
 from tests.builders import MENTOR, activity, day, definition, mentor, organization, training
 
 VISITS = {

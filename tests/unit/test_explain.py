@@ -1,6 +1,6 @@
-from badges.tables.explain import Standing, explain
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
+from tables.explain import Standing, explain
+from tables.ledger import Ledger
+from tables.rules import RuleBook
 from tests.builders import MENTOR, activity, definition, mentor, organization, training
 
 

@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.explain import explain
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Award
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.explain import explain
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Award
 from tests.builders import (
     MENTOR,
     Storyteller,

@@ -2,7 +2,7 @@
 
 from aiokafka.errors import KafkaError, UnknownError, for_code
 
-from badges.streams.fenced import Displaced, FencedInstanceId, is_fenced
+from streams.fenced import Displaced, FencedInstanceId, is_fenced
 
 
 def test_kafkas_code_has_a_name() -> None:

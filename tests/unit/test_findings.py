@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from badges.sinks.duplicates import Duplicate
-from badges.streams import findings
-from badges.tables import zones
-from badges.tables.rules import RuleBook
-from badges.tables.types import DefinitionVersion, OrganizationVersion
-from badges.tables.zones import SAMPLES, offsets
+from sinks.duplicates import Duplicate
+from streams import findings
+from tables import zones
+from tables.rules import RuleBook
+from tables.types import DefinitionVersion, OrganizationVersion
+from tables.zones import SAMPLES, offsets
 
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 COUNT = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 1}'

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from badges.streams.fingerprint import (
+from streams.log.fingerprint import (
     SOURCES,
     Fingerprint,
     Publication,

@@ -7,18 +7,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain
+from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.explain import explain
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Activity
+import tables
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.explain import explain
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Activity
 from tests.builders import MENTOR, activity, definition, mentor, organization
 
 METRICS = ["count", "minutes", "active_days", "distinct_types"]
@@ -31,6 +33,7 @@ BUSY, FREE = 6, 2
 """Days with rows, and the days without that follow."""
 GROWTH = 1.3
 CAUSE = Cause("log", 0, 0)
+FOLD = str(Path(tables.__file__).parent)
 
 
 def life(days: int) -> list[list[Activity]]:
@@ -48,7 +51,7 @@ def instructions(work: Callable[[], None]) -> int:
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal count
         if event == "call":
-            if "badges" not in frame.f_code.co_filename:
+            if not frame.f_code.co_filename.startswith(FOLD):
                 return None
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
         elif event == "opcode":

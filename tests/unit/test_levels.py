@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.console.proof.reading import Rows, true_since
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Activity
+from badges.reference.reading import Rows, true_since
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Activity
 from tests.builders import MENTOR, activity, definition, mentor, organization
 
 METRICS = st.sampled_from(["count", "minutes", "active_days", "distinct_types"])

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from badges.console.lockout import PATIENCE_S, Lockout
-from badges.console.problems import Problem
+from badges.lockout import PATIENCE_S, Lockout
+from streams.problems import Problem
 
 WRONG = asyncpg.InvalidPasswordError('password authentication failed for user "badges_worker"')
 

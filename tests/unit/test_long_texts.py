@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from badges.console.stack import connector
-from badges.streams.records import TrainingRecord, decode
+from streams.log import connector
+from streams.records import TrainingRecord, decode
 
 ROW = (
     '{"id":"a","peer_mentor_id":"m","course_code":%s,"completed_on":1,"__op":"c",'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from badges.tables.names import counted
+from tables.names import counted
 from tests.builders import LONG, Put, Took, activity, definition, mentor, organization, training
 from tests.unit.stories import Fold, told
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from badges.streams import pacing
-from badges.streams.pacing import SPELL_SECONDS, in_spells
+from streams import pacing
+from streams.pacing import SPELL_SECONDS, in_spells
 
 
 @dataclass

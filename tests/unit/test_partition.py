@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from badges.sinks.base import Turn
-from badges.streams.errors import LogBroken
-from badges.streams.log import MemoryLog, Record
-from badges.streams.partition import Partition
-from badges.streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode
-from badges.tables.types import Activity, Award, Mentor, Pause, Version
+from sinks.base import Turn
+from streams.log.errors import LogBroken
+from streams.log.reader import MemoryLog, Record
+from streams.partition import Partition
+from streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode
+from tables.types import Activity, Award, Mentor, Pause, Version
 from tests.builders import (
     MENTOR,
     ORGANIZATION,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.console.proof import reading
-from badges.tables.periods import (
+from badges.reference import reading
+from tables.periods import (
     BEGINS,
     PERIOD_OF,
     PeriodName,

@@ -1,10 +1,10 @@
 import itertools
 
-from badges.tables.decisions import Cause
-from badges.tables.evaluation import decide
-from badges.tables.ledger import Ledger
-from badges.tables.rules import RuleBook
-from badges.tables.types import Award, DefinitionVersion, Version
+from tables.decisions import Cause
+from tables.evaluation import decide
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import Award, DefinitionVersion, Version
 from tests.builders import (
     FIRST_SAVE,
     MENTOR,

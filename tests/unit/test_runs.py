@@ -3,8 +3,8 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.tables.pauses import Pauses
-from badges.tables.runs import Runs
+from tables.pauses import Pauses
+from tables.runs import Runs
 
 SPANS = st.lists(
     st.tuples(st.integers(-5, 40), st.one_of(st.none(), st.integers(-8, 45))), max_size=4

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from badges.console import settings
-from badges.console.problems import Problem
+from badges import settings
+from streams.problems import Problem
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,11 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from badges.sinks.base import Departure, Turn, Unavailable
-from badges.sinks.failures import Refusal, Refused, refusal_of, translated
-from badges.sinks.queries import QUERIES, parse
-from badges.sinks.snapshots import unfinished
-from badges.sinks.turns import once_written, outdated, transactions, waves
+from sinks.base import Departure, Turn, Unavailable
+from sinks.failures import Refusal, Refused, refusal_of, translated
+from sinks.queries import QUERIES, parse
+from sinks.snapshots import unfinished
+from sinks.turns import once_written, outdated, transactions, waves
 from tests.contract.builders import Log, grant, promote, revoke
 
 EPOCH = 2**32

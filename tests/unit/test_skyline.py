@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from badges.tables import skyline
-from badges.tables.skyline import Skyline
+from tables import skyline
+from tables.skyline import Skyline
 
 DAYS = 60
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack import addresses, layout, processes, secrets
-from badges.console.stack.layout import PORTS, Layout
-from badges.console.stack.supervisor import LONGEST_WAIT, Restart
+from badges.stack import addresses, layout, processes, secrets
+from badges.stack.layout import PORTS, Layout
+from badges.stack.supervisor import LONGEST_WAIT, Restart
+from streams.problems import Problem
 
 PASSWORDS = dict.fromkeys(secrets.NAMES, "secret")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack import postgres
-from badges.console.stack.layout import Layout
+from badges.stack import postgres
+from badges.stack.layout import Layout
+from streams.problems import Problem
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="by design: only root gives its rights away"

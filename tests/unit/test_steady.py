@@ -2,9 +2,9 @@
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.stack.steady import Failures
-from badges.streams.connect import Status
+from streams.log.connect import Status
+from streams.log.steady import Failures
+from streams.problems import Problem
 
 TOO_LARGE = (
     "org.apache.kafka.common.errors.RecordTooLargeException: The message is 1200426 bytes when "

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.console.proof.reference import Reference
-from badges.tables import agenda
-from badges.tables.explain import explain
-from badges.tables.types import Version
+from badges.reference.reference import Reference
+from tables import agenda
+from tables.explain import explain
+from tables.types import Version
 from tests.builders import MENTOR, Put, Storyteller, TierTeller, Took
 from tests.unit.stories import Fold, compare, compare_told, lose, tell, without_ids
 

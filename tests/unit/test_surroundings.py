@@ -8,14 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from badges.sinks.alerts import PARTITIONS, AlertKind, MemoryAlerts, standing
-from badges.sinks.memory import MemorySink
-from badges.sinks.queries import QUERIES
-from badges.streams import surroundings
-from badges.streams.rule_versions import Versions
-from badges.streams.surroundings import Surroundings
-from badges.tables.types import DefinitionVersion, OrganizationVersion
-from badges.tables.zones import offsets
+from sinks.alerts import PARTITIONS, AlertKind, MemoryAlerts, standing
+from sinks.queries import QUERIES
+from streams import surroundings
+from streams.rule_versions import Versions
+from streams.surroundings import Surroundings
+from tables.types import DefinitionVersion, OrganizationVersion
+from tables.zones import offsets
+from tests.doubles.memory_sink import MemorySink
 
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 COUNT = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 1}'

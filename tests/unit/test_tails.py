@@ -5,19 +5,19 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from badges.sinks.alerts import MemoryAlerts
-from badges.sinks.base import Place
-from badges.sinks.memory import MemorySink
-from badges.streams import gate as gates
-from badges.streams.errors import LogBroken
-from badges.streams.facts import CannotTell
-from badges.streams.gate import Gate
-from badges.streams.log import MemoryLog
-from badges.streams.partition import Partition
-from badges.streams.recovery import Recovery
-from badges.streams.rule_versions import Versions
-from badges.streams.tails import check_last
+from sinks.alerts import MemoryAlerts
+from sinks.base import Place
+from streams import write_guard as gates
+from streams.log.errors import LogBroken
+from streams.log.observation import CannotTell
+from streams.log.reader import MemoryLog
+from streams.log.tails import check_last
+from streams.partition import Partition
+from streams.recovery import Recovery
+from streams.rule_versions import Versions
+from streams.write_guard import WriteGuard
 from tests.builders import activity, generation, mentor, organization
+from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import World, run
 
@@ -134,7 +134,7 @@ def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.M
         raise CannotTell("Kafka is away")
 
     async def doubted() -> None:
-        gate.doubt()
+        guard.suspect()
 
     async def mendable() -> LogBroken:
         return LogBroken("topic_settings", "it would expire")
@@ -145,13 +145,13 @@ def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.M
             raise asyncio.CancelledError
         return await steps[len(asked) - 1]()
 
-    async def condemn(_: LogBroken) -> None:
+    async def mark_broken(_: LogBroken) -> None:
         raise AssertionError("nothing is for good here")
 
     steps += [nothing, nothing, away, away, nothing, doubted, nothing, mendable, nothing, nothing]
-    gate = Gate(look, condemn, MemoryAlerts())
+    guard = WriteGuard(look, mark_broken, MemoryAlerts())
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(gate.watch())
+        asyncio.run(guard.watch())
 
     #       first        after two that failed     after a doubt
     assert asked == [

@@ -7,8 +7,8 @@ from typing import TypeVar
 import msgspec.structs
 import pytest
 
-from badges.console.proof.reference import Reference
-from badges.tables.types import Activity, Award, Mentor
+from badges.reference.reference import Reference
+from tables.types import Activity, Award, Mentor
 from tests import thrifty_reference
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took
 from tests.thrifty_reference import ThriftyReference

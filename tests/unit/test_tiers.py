@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from badges.tables.rules import RuleBook
-from badges.tables.tiers import NO_TIERS, Tiers, levels_in
-from badges.tables.types import Award, DefinitionVersion
+from tables.rules import RuleBook
+from tables.tiers import NO_TIERS, Tiers, levels_in
+from tables.types import Award, DefinitionVersion
 from tests.builders import (
     FIRST_SAVE,
     MENTOR,

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badges.tables.rows import Timeline
+from tables.rows import Timeline
 
 
 class Small(Timeline):

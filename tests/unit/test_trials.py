@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from badges.console.cli.commands import app
-from badges.console.problems import Problem
+from badges.cli.commands import app
+from streams.problems import Problem
 
 TWO = {"version": 1, "type": "threshold", "metric": "count", "at_least": 2}
 MINUTES = {"version": 1, "type": "threshold", "metric": "minutes", "at_least": 1}

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from badges.sinks.base import Turn
-from badges.streams.column_types import WrongType
-from badges.streams.errors import LogBroken
-from badges.streams.lane import Batch
-from badges.streams.log import MemoryLog, Record
-from badges.streams.partition import Partition
-from badges.streams.records import UNAVAILABLE
-from badges.streams.unusable import MOST_IN_A_ROW, Outline, outline
-from badges.tables.types import Activity, Award, Pause, TrainingCompletion, Version
+from sinks.base import Turn
+from streams.column_types import WrongType
+from streams.log.debezium import UNAVAILABLE
+from streams.log.errors import LogBroken
+from streams.log.reader import MemoryLog, Record
+from streams.partition import Partition
+from streams.partition_worker import Batch
+from streams.unusable import MOST_IN_A_ROW, Outline, outline
+from tables.types import Activity, Award, Pause, TrainingCompletion, Version
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
 from tests.unit.chaos import LOG, World, run
@@ -281,20 +281,20 @@ def test_with_a_wrong_type_a_partition_stands_still_at_one_place_whoever_reads_i
         changed = len(world.log.records[0])
         infinite(world.writer, random.randint(MOST_IN_A_ROW + 1, 300))
         end, stands_at = len(world.log.records[0]), changed + MOST_IN_A_ROW
-        gate, tools = world._tools()
-        watching = asyncio.create_task(gate.watch())
+        guard, services = world._services()
+        watching = asyncio.create_task(guard.watch())
         for _ in range(random.randint(1, 6)):
-            world._begin(tools)
+            world._begin(services)
             first = await world.position()
             while first < end:
                 size = random.choice([1, 7, 19, 20, 21, 500])
                 records = world.log.records[0][first : first + size]
-                world._lanes[-1][0].offer(Batch(records, lambda: None))
+                world._partition_workers[-1][0].offer(Batch(records, lambda: None))
                 first += size
             await asyncio.sleep(random.uniform(0, 20))
             assert await world.position() <= stands_at
             world._end_one()
-        world._begin(tools)
+        world._begin(services)
         await world.until(stands_at)
         await asyncio.sleep(30)
         assert await world.position() == stands_at
@@ -327,9 +327,9 @@ def test_a_partition_that_stands_takes_up_what_is_saved_meanwhile() -> None:
         for row in (mentor(), activity("a", 1), activity("b", 2)):
             world.writer.put(row)
         infinite(world.writer, MOST_IN_A_ROW + 5)
-        gate, tools = world._tools()
-        watching = asyncio.create_task(gate.watch())
-        world._begin(tools)
+        guard, services = world._services()
+        watching = asyncio.create_task(guard.watch())
+        world._begin(services)
         await world.until(3 + MOST_IN_A_ROW)
         world.sink.insert_definition(TWO.id)
         world.versions.keep(TWO)
@@ -358,9 +358,9 @@ def test_rows_before_the_start_that_nobody_can_use_let_nobody_be_decided() -> No
         infinite(world.writer, MOST_IN_A_ROW + 5)
         world.start = len(world.log.records[0])
         world.sink.set_position(LOG, 0, world.start)
-        gate, tools = world._tools()
-        watching = asyncio.create_task(gate.watch())
-        world._begin(tools)
+        guard, services = world._services()
+        watching = asyncio.create_task(guard.watch())
+        world._begin(services)
         await asyncio.sleep(30)
         assert world.open_alerts() == ["partition 0"]
         assert (await world.awards())["two"].revoked_by is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from badges.console import urls
+from badges import urls
 
 SECRETS = ("s3cret", "xq", "w0rd")
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from badges.streams.errors import LogBroken
-from badges.streams.log import MemoryLog, Record
-from badges.streams.partition import Partition
-from badges.streams.records import UNAVAILABLE
-from badges.tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from streams.log.debezium import UNAVAILABLE
+from streams.log.errors import LogBroken
+from streams.log.reader import MemoryLog, Record
+from streams.partition import Partition
+from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
 from tests.records import TABLE_OF, Writer, value
 

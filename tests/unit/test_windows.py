@@ -5,14 +5,14 @@ from random import Random
 
 import pytest
 
-from badges.console.proof.reading import Rows, amount, reached_on
-from badges.tables import skyline
-from badges.tables.criteria import Metric
-from badges.tables.ledger import Ledger
-from badges.tables.measures import Measure
-from badges.tables.rows import day_in
-from badges.tables.specs import Key, MeasureSpec
-from badges.tables.types import Activity
+from badges.reference.reading import Rows, amount, reached_on
+from tables import skyline
+from tables.criteria import Metric
+from tables.ledger import Ledger
+from tables.measures import Measure
+from tables.rows import day_in
+from tables.specs import Key, MeasureSpec
+from tables.types import Activity
 from tests.builders import MENTOR, activity
 
 METRICS: list[Metric] = ["count", "minutes", "active_days", "distinct_types"]

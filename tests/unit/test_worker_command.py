@@ -11,7 +11,7 @@ from tests.serving import serving
 
 def worker(**variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", "worker"],
+        [sys.executable, "-m", "badges.cli.main", "worker"],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,

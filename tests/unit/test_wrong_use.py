@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from badges.console import settings
-from badges.console.cli import commands
+from badges import settings
+from badges.cli import commands
 
-BADGES = "from badges.console.cli.main import main; main()"
-LAUNCHER = "import runpy; runpy.run_module('badges.console.stack', run_name='__main__')"
+BADGES = "from badges.cli.main import main; main()"
+LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
 ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo")
 NOBODY = {
     "BADGES_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x",
@@ -53,7 +53,7 @@ class Shell:
 
     def launch(self, action: str, **variables: str) -> Ended:
         """Run the launcher, which make calls."""
-        line = [sys.executable, "-m", "badges.console.stack", action]
+        line = [sys.executable, "-m", "badges.stack", action]
         environment = {**os.environ, **variables}
         ended = subprocess.run(
             line, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
@@ -86,7 +86,7 @@ def shell(
 
 @pytest.mark.usefixtures("shell")
 def test_a_command_line_ends_with_the_line_and_the_code() -> None:
-    line = [sys.executable, "-m", "badges.console.cli.main", "migrate"]
+    line = [sys.executable, "-m", "badges.cli.main", "migrate"]
     environment = {**os.environ, "BADGES_DATABASE_URL": "foo"}
 
     ended = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from badges.tables.zones import zone
+from tables.zones import zone
 
 ASK = """
 import sys
 from zoneinfo import ZoneInfo
 ZoneInfo("Europe/Oslo")  # somebody was faster, with what the system has
 from datetime import UTC, datetime
-from badges.tables.zones import zone
-from badges.console.proof.reference import _zone
-from badges.tables.rules import RuleBook
-from badges.tables.types import OrganizationVersion
+from tables.zones import zone
+from badges.reference.reference import _zone
+from tables.rules import RuleBook
+from tables.types import OrganizationVersion
 
 version = OrganizationVersion("o", 1, datetime(2026, 1, 1, tzinfo=UTC), "Europe/Oslo")
 book = RuleBook()

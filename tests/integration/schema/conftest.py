@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from badges.console.schema import apply
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from sinks.pool import Connection
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import Server, execute
 from tests.stack import Stack

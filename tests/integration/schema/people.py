@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 
 
 @dataclass(frozen=True)

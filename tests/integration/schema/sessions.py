@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from random import Random
 from string import ascii_letters, digits
 
-from badges.console.schema import apply
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from sinks.pool import Connection
 
 
 def long_text(length: int, seed: int = 0) -> str:

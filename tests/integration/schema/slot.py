@@ -4,7 +4,7 @@ from collections import Counter
 from enum import Enum
 from typing import Self, TypeAlias
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 
 
 class Text(Enum):

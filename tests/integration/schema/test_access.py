@@ -8,9 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.console.schema import apply
-from badges.console.schema.check import check
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from badges.schema.check import check
+from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.postgres import Server
 

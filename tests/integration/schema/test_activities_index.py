@@ -5,10 +5,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from badges.console.schema import apply, migrations
-from badges.console.schema.check import check
-from badges.console.schema.differences import Difference, of
-from badges.sinks.pool import Connection
+from badges.schema import apply, migrations
+from badges.schema.check import check
+from badges.schema.differences import Difference, of
+from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.people import settle
 from tests.integration.schema.sessions import long_text, migrate

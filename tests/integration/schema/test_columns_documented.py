@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.schema.shape import RESULT, SOURCE, tables
-from badges.sinks.pool import Connection
+from badges.schema.shape import RESULT, SOURCE, tables
+from sinks.pool import Connection
 
 pytestmark = pytest.mark.anyio
 

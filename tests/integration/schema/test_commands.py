@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from badges.console.schema import migrations
-from badges.sinks.pool import Connection
+from badges.schema import migrations
+from sinks.pool import Connection
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 def badges(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command on that database."""
     return subprocess.run(
-        [sys.executable, "-m", "badges.console.cli.main", *words],
+        [sys.executable, "-m", "badges.cli.main", *words],
         env={**os.environ, "BADGES_DATABASE_URL": url, "BADGES_PREFIX": "badges"},
         capture_output=True,
         text=True,

@@ -8,11 +8,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema import apply, migrations
-from badges.console.schema.check import check
-from badges.console.schema.differences import of
-from badges.sinks.pool import Connection
+from badges.schema import apply, migrations
+from badges.schema.check import check
+from badges.schema.differences import of
+from sinks.pool import Connection
+from streams.problems import Problem
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio

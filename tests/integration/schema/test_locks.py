@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema import apply, migrations
-from badges.console.schema.check import check
-from badges.sinks.pool import Connection
+from badges.schema import apply, migrations
+from badges.schema.check import check
+from sinks.pool import Connection
+from streams.problems import Problem
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio

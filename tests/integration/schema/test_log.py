@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
-from badges.console.schema import apply
-from badges.console.schema.compare_log import PUBLISHED
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from badges.schema.compare_log import PUBLISHED
+from sinks.pool import Connection
 from tests.integration.schema.people import settle
 from tests.integration.schema.slot import Slot
 

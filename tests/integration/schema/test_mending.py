@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from badges.console.schema import apply
-from badges.console.schema.check import check
-from badges.console.schema.differences import Difference, of
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from badges.schema.check import check
+from badges.schema.differences import Difference, of
+from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate
 from tests.integration.schema.test_differences import OURS, THEIRS

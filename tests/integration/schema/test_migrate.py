@@ -6,12 +6,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema import apply, duplicates, migrations
-from badges.console.schema.check import check
-from badges.console.schema.differences import of
-from badges.console.schema.shape import RESULT, SOURCE, tables
-from badges.sinks.pool import Connection
+from badges.schema import apply, duplicates, migrations
+from badges.schema.check import check
+from badges.schema.differences import of
+from badges.schema.shape import RESULT, SOURCE, tables
+from sinks.pool import Connection
+from streams.problems import Problem
 from tests.integration.schema import application
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import execute

@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
-from badges.console.schema import apply
-from badges.console.schema.check import check
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from badges.schema.check import check
+from sinks.pool import Connection
 from tests.integration.schema.people import define, settle
 from tests.integration.schema.sessions import migrate, triggers_off
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema import apply
-from badges.console.schema.check import check
-from badges.console.schema.differences import of
-from badges.sinks.pool import Connection
+from badges.schema import apply
+from badges.schema.check import check
+from badges.schema.differences import of
+from sinks.pool import Connection
+from streams.problems import Problem
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate
 from tests.integration.schema.test_commands import badges

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio

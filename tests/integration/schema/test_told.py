@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
-from badges.sinks.pool import Connection
-from badges.sinks.queries import QUERIES
-from badges.tables.zones import SAMPLES, offsets
+from sinks.pool import Connection
+from sinks.queries import QUERIES
+from tables.zones import SAMPLES, offsets
 from tests.integration.schema import application
 from tests.integration.schema.people import settle
 from tests.integration.schema.sessions import migrate, triggers_off

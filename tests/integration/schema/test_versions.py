@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 from tests.integration.schema.people import define, settle, somebody_waits
 
 pytestmark = pytest.mark.anyio

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from badges.console.problems import Problem
-from badges.console.schema import apply, migrations
-from badges.console.schema.check import check
-from badges.console.schema.shape import SOURCE, tables
-from badges.sinks.pool import Connection, create_pool
+from badges.schema import apply, migrations
+from badges.schema.check import check
+from badges.schema.shape import SOURCE, tables
+from sinks.pool import Connection, create_pool
+from streams.problems import Problem
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
 from tests.integration.schema import application

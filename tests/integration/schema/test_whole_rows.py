@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from badges.console.schema.check import check
-from badges.sinks.pool import Connection
+from badges.schema.check import check
+from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.sessions import long_text, migrate, triggers_off
 from tests.integration.schema.slot import Slot, Text

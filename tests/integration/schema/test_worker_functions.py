@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from badges.sinks.pool import Connection
+from sinks.pool import Connection
 from tests.integration.schema.people import People, settle, somebody_waits
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from badges.console.demo.git_history import Commit, compose, kind_of
-from badges.console.demo.world import Ids, World
+from badges.demo.git_history import Commit, compose, kind_of
+from badges.demo.world import Ids, World
 
 FIRST = date(2026, 1, 1)
 

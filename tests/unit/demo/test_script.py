@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from badges.console.demo import catalogue, stories
-from badges.console.demo.catalogue import Badge
-from badges.console.demo.compose import MOMENTS_A_SECOND, SPARE_MENTORS, compose
-from badges.console.demo.stories import STORIES, Story
-from badges.console.demo.world import (
+from badges.demo import catalogue, stories
+from badges.demo.catalogue import Badge
+from badges.demo.compose import MOMENTS_A_SECOND, SPARE_MENTORS, compose
+from badges.demo.stories import STORIES, Story
+from badges.demo.world import (
     INSERT_ACTIVITY,
     INSERT_MENTOR,
     INSERT_PAUSE,
@@ -22,9 +22,9 @@ from badges.console.demo.world import (
     Statement,
     World,
 )
-from badges.console.proof.reference import Reference
-from badges.tables import criteria
-from badges.tables.types import (
+from badges.reference.reference import Reference
+from tables import criteria
+from tables.types import (
     Activity,
     DefinitionVersion,
     Mentor,

@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from badges.console.demo import catalogue, picture
-from badges.console.demo.feed import Unlock
-from badges.console.demo.lines import Lines
-from badges.console.demo.screen import Screen, histogram
-from badges.console.demo.tally import Latency, Reach, Tally, percentile
-from badges.console.demo.telling import Directory, Line
-from badges.console.demo.world import History, Kind, Moment, Person, World, definition_id
+from badges.demo import catalogue, picture
+from badges.demo.feed import Unlock
+from badges.demo.lines import Lines
+from badges.demo.screen import Screen, histogram
+from badges.demo.tally import Latency, Reach, Tally, percentile
+from badges.demo.telling import Directory, Line
+from badges.demo.world import History, Kind, Moment, Person, World, definition_id
 
 ADA = Person(UUID(int=1), "demo-nordlys", "Ada B.")
 CATALOGUE = catalogue.load()

@@ -1,0 +1,43 @@
+"""The API as one application: its parts are put together here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from badges.api import health, metrics
+from badges.settings import Settings
+from sinks.alerts import PostgresAlerts
+from sinks.pool import create_pool
+from streams.log.backlog import watch_backlog
+from streams.log.cluster import Cluster
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application. Postgres may be away when it starts; /readyz tells."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.settings = settings
+        async with AsyncExitStack() as stack:
+            pool = await create_pool(
+                settings.database_url.get_secret_value(),
+                application_name="badges api",
+                role="badges_api",
+            )
+            app.state.pool = await stack.enter_async_context(pool)
+            cluster = Cluster(settings.kafka_access())
+            stack.push_async_callback(cluster.close)
+            watching = asyncio.create_task(watch_backlog(pool, cluster, PostgresAlerts(pool)))
+            stack.callback(watching.cancel)
+            yield
+
+    app = FastAPI(
+        title="Badge streams",
+        summary="Badges for peer mentors, computed from the change log of Postgres",
+        lifespan=lifespan,
+    )
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    return app

@@ -1,0 +1,34 @@
+"""`badges api`: the HTTP API."""
+
+import os
+import socket
+
+from badges import logs, settings, starting
+from streams.problems import Problem
+
+
+def api() -> None:
+    """Serve the HTTP API at BADGES_API_HOST and BADGES_API_PORT until SIGTERM."""
+    # FastAPI takes a second to import, which no other command should wait for.
+    with starting.imports():
+        import uvicorn  # noqa: PLC0415
+
+        from badges.api.app import create_app  # noqa: PLC0415
+
+    chosen = settings.load()
+    logs.configure(level=chosen.log_level)
+    config = uvicorn.Config(create_app(chosen), log_config=None, timeout_graceful_shutdown=3)
+    with _listening(chosen.api_host, chosen.api_port) as listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Problem(
+            f"the API cannot listen at {host}, port {port}: {reason}",
+            hint="Set BADGES_API_HOST and BADGES_API_PORT",
+        ) from None

@@ -1,0 +1,95 @@
+"""Every command by name, and one way to end in an error."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import asyncpg
+import typer
+from typer.exceptions import TyperException
+
+from badges import spelling
+from badges.cli.api import api
+from badges.cli.criteria import criteria
+from badges.cli.dead_letters import dead_letters
+from badges.cli.dedupe import dedupe
+from badges.cli.demo import demo
+from badges.cli.env import env
+from badges.cli.migrate import migrate
+from badges.cli.provision import provision
+from badges.cli.resnapshot import resnapshot
+from badges.cli.worker import worker
+from badges.reporting import INTERRUPTED, one_line, report, unusable, wants_json
+from badges.schema.database import advice
+from streams.problems import WRONG_USE, Problem
+
+app = typer.Typer(
+    name="badges",
+    help="Achievement badges for peer mentors, computed from the change log of Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(api)
+app.add_typer(criteria, name="criteria")
+app.add_typer(dead_letters, name="dead-letters")
+app.command()(dedupe)
+app.command()(demo)
+app.command()(env)
+app.command()(migrate)
+app.command()(provision)
+app.command()(resnapshot)
+app.command()(worker)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"badges {version('badge-streams')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _commands(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    # A lone command would not need its name otherwise.
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; an error is one line on stderr.
+
+    With --json it is JSON on stdout. What Postgres refuses and nobody has explained better is an
+    error too, and so is a wrong option.
+    """
+    spelling.warn()
+    try:
+        return app(list(arguments), prog_name="badges", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except TyperException as error:
+        return _misunderstood(error, arguments)
+    except Problem as problem:
+        return report(problem, as_json=wants_json(arguments))
+    except OSError as error:
+        return report(unusable(error), as_json=wants_json(arguments))
+    except asyncpg.PostgresError as error:
+        hint = "BADGES_DATABASE_URL has to name a role that may do this"
+        refused = Problem(f"Postgres refuses: {advice(error)}", hint=hint)
+        return report(refused, as_json=wants_json(arguments))
+
+
+def _misunderstood(error: TyperException, arguments: Sequence[str]) -> int:
+    text = error.format_message()
+    if not arguments or "\n" in text.strip():  # a command without arguments: this is its help
+        typer.echo(text, err=True)
+        return WRONG_USE
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "badges"
+    problem = Problem(one_line(text), hint=f"{command} --help shows what there is")
+    return report(problem, as_json=wants_json(arguments))

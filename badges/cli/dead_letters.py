@@ -1,0 +1,155 @@
+"""`badges dead-letters`: what could not be used, taken in again or dropped."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from badges import dead_letters as shelves
+from badges import event_loop, logs, retrying, settings
+from badges.retrying import LEFT, Told
+from badges.schema.database import connect, first_line
+from sinks.base import DeadLetter
+from sinks.dead_letters import UNREADABLE
+from streams.problems import FOUND_A_PROBLEM, Problem
+
+dead_letters = typer.Typer(
+    help="See input that could not be used, take it in again, or drop it.", no_args_is_help=True
+)
+
+Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY", show_default=False)]
+Table = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Only letters of this table ({', '.join(shelves.SUBJECTS)}).", metavar="TABLE"
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@dead_letters.command("list")
+def list_(table: Table = None, as_json: Json = False) -> None:
+    """List the letters: key, when, table, row and reason."""
+    letters = event_loop.run(lambda: _list(settings.load(), _known(table)))
+    if as_json:
+        items = [_item(key, letter) for key, letter in letters.items()]
+        typer.echo(json.dumps({"items": items}, indent=2))
+        return
+    for key, letter in letters.items():
+        row = f"{letter.table or UNREADABLE} {letter.row_id or '-'}"
+        typer.echo(_printable(f"{key}  {letter.at.isoformat()}  {row}  {letter.reason}"))
+    typer.echo(_number(len(letters)) + "." if letters else "No dead letters.")
+
+
+@dead_letters.command()
+def retry(
+    keys: Keys = None,
+    table: Table = None,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds that the worker may take to decide.")
+    ] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Take in again what is mended: all letters, those with a KEY, or those of a table.
+
+    A letter's row is sent through the log once more, by an update that changes nothing, as the
+    tables' owner. Once the worker has used it, the letter is removed; so is one whose row is gone.
+    """
+    told = event_loop.run(lambda: _retry(settings.load(), keys or [], _known(table), wait))
+    stay = [each for each in told if each.outcome in LEFT]
+    if as_json:
+        typer.echo(json.dumps({"items": [asdict(each) for each in told], "left": len(stay)}))
+    else:
+        for each in told:
+            reason = f": {each.reason}" if each.reason else ""
+            typer.echo(_printable(f"{each.key}  {each.outcome}{reason}"))
+        typer.echo(
+            f"{_number(len(told))}, {len(told) - len(stay)} removed." if told else "Nothing to do."
+        )
+    if stay:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+@dead_letters.command()
+def drop(
+    keys: Keys = None,
+    everything: Annotated[bool, typer.Option("--all", help="Drop every letter.")] = False,
+    table: Table = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Drop letters for good: those with a KEY, those of a table, or all. No row is changed."""
+    if sum([bool(keys), table is not None, everything]) != 1:
+        raise Problem("say which letters to drop: their keys, --table TABLE or --all")
+    if not keys and not yes:
+        question = f"Drop every dead letter{f' of {table}' if table else ''} for good?"
+        if as_json or not typer.get_text_stream("stdin").isatty():
+            raise Problem("this cannot be undone: add --yes if it is meant")
+        typer.confirm(question, abort=True)
+    dropped = event_loop.run(lambda: _drop(settings.load(), keys or [], _known(table)))
+    if as_json:
+        typer.echo(json.dumps({"dropped": list(dropped)}))
+    else:
+        typer.echo(f"{_number(len(dropped))} dropped." if dropped else "Nothing to do.")
+
+
+async def _list(chosen: settings.Settings, table: str | None) -> Mapping[str, DeadLetter]:
+    async with shelves.shelf(chosen) as shelf:
+        return shelves.chosen(await shelf.letters(), [], table)
+
+
+async def _retry(
+    chosen: settings.Settings, keys: Sequence[str], table: str | None, wait: float
+) -> Sequence[Told]:
+    logs.configure(level="ERROR")
+    url = chosen.database_url.get_secret_value()
+    try:
+        async with connect(url) as connection, shelves.shelf(chosen) as shelf:
+            letters = shelves.chosen(await shelf.letters(), keys, table)
+            told = await retrying.retry(connection, shelf, letters, wait) if letters else []
+            await shelves.close_alerts(url, shelf)
+            return told
+    except asyncpg.InterfaceError as error:
+        raise Problem(f"Postgres does not answer any more: {first_line(error)}") from error
+
+
+async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | None) -> Sequence[str]:
+    logs.configure(level="ERROR")
+    url = chosen.database_url.get_secret_value()
+    async with connect(url), shelves.shelf(chosen) as shelf:
+        letters = shelves.chosen(await shelf.letters(), keys, table)
+        await shelf.store.remove(letters.keys())
+        await shelves.close_alerts(url, shelf)
+        return list(letters)
+
+
+def _known(table: str | None) -> str | None:
+    if table is not None and table not in shelves.SUBJECTS:
+        raise Problem(f"no letter is of {table}: there are {', '.join(shelves.SUBJECTS)}")
+    return table
+
+
+def _item(key: str, letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "key": _printable(key),
+        "at": letter.at.isoformat(),
+        "table": letter.table,
+        "row_id": letter.row_id,
+        "reason": letter.reason,
+        "log_id": letter.log_id,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "badge_definition_id": letter.badge_definition_id,
+    }
+
+
+def _printable(text: str) -> str:
+    """The text with what is no character of UTF-8 written out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _number(letters: int) -> str:
+    return "1 dead letter" if letters == 1 else f"{letters} dead letters"

@@ -1,0 +1,45 @@
+"""`badges dedupe`: remove awards that a mentor holds twice."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from badges import event_loop, settings
+from badges.schema import duplicates
+from badges.schema.database import connect
+from sinks.duplicates import Duplicate
+
+
+def dedupe(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the duplicates and remove none.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Keep the earliest award of a mentor and badge, and remove the others.
+
+    Only a database from before the unique constraint can hold any; `badges migrate` removes them
+    too, and then adds the constraint.
+    """
+    found = event_loop.run(lambda: _dedupe(settings.load(), dry_run=dry_run))
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], default=str, indent=2))
+        return
+    verb = "Would remove" if dry_run else "Removed"
+    for each in found:
+        typer.echo(f"{verb} {each.sentence()}")
+    if not found:
+        typer.echo("Nothing to do: no mentor holds a badge twice.")
+
+
+async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Duplicate]:
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        if dry_run:
+            return await duplicates.find(connection)
+        async with connection.transaction():
+            removed = await duplicates.remove(connection)
+            await duplicates.tell(connection, removed)
+            return removed

@@ -1,0 +1,129 @@
+"""`badges migrate`: bring the database up to date, or say what differs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from badges import event_loop, settings
+from badges.reporting import unusable
+from badges.schema import apply, migrations
+from badges.schema.check import check
+from badges.schema.database import connect
+from badges.schema.differences import Difference
+from streams.problems import FOUND_A_PROBLEM
+
+
+def migrate(
+    only_check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Change nothing; list what differs and the statement that mends it."
+        ),
+    ] = False,
+    create: Annotated[
+        bool,
+        typer.Option(
+            "--create",
+            help="Create what is missing also beside an application's tables of other names.",
+        ),
+    ] = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the migrations into this folder, for the Supabase CLI, and do nothing else."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Create and update the tables, functions, roles and publication in Postgres."""
+    if files is not None:
+        _print_files(_write(files), as_json)
+        return
+    chosen = settings.load()
+    differences: Sequence[Difference]
+    if only_check:
+        differences = event_loop.run(lambda: _check(chosen, create))
+        if as_json:
+            typer.echo(json.dumps([asdict(each) for each in differences], indent=2))
+        else:
+            _print_differences(differences, "Nothing differs.")
+    else:
+        report = event_loop.run(lambda: _migrate(chosen, create))
+        differences = [each for each in report.left if each.consequence != "report"]
+        if as_json:
+            typer.echo(json.dumps(asdict(report), default=str, indent=2))
+        else:
+            _print_report(report)
+    if differences:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def _write(folder: Path) -> list[Path]:
+    """Write each migration's file, those that are there anew; the paths."""
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for migration in migrations.load():
+            path = folder / f"{migration.version}_{migration.name}.sql"
+            path.write_text(migration.sql, encoding="utf-8")
+            written.append(path)
+    except OSError as error:
+        raise unusable(error) from None
+    return written
+
+
+def _print_files(written: Sequence[Path], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([str(path) for path in written], indent=2))
+        return
+    for path in written:
+        typer.echo(f"Wrote {path}.")
+
+
+def _print_report(report: apply.Report) -> None:
+    for duplicate in report.removed:
+        typer.echo(f"Removed {duplicate.sentence()}")
+    for name in report.applied:
+        typer.echo(f"Applied {name}.")
+    for difference in report.mended:
+        typer.echo(f"Mended: {difference.where} {difference.found}.")
+    for role in report.passwords:
+        typer.echo(f"Set the password of {role}.")
+    if not (report.applied or report.mended or report.removed):
+        typer.echo("Nothing to do: the database is up to date.")
+    _print_differences(report.left, "")
+
+
+def _print_differences(differences: Sequence[Difference], otherwise: str) -> None:
+    for difference in differences:
+        typer.echo(difference.lines())
+    if otherwise and not differences:
+        typer.echo(otherwise)
+
+
+async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference]:
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        return await check(connection, prefix=chosen.prefix, create=create)
+
+
+async def _migrate(chosen: settings.Settings, create: bool) -> apply.Report:
+    passwords = {
+        "badges_worker": chosen.worker_password,
+        "badges_api": chosen.api_password,
+        "badges_connect": chosen.connect_password,
+    }
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        return await apply.migrate(
+            connection,
+            prefix=chosen.prefix,
+            role_passwords={
+                role: secret.get_secret_value() for role, secret in passwords.items() if secret
+            },
+            create=create,
+            tell=partial(typer.echo, err=True),
+        )

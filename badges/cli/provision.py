@@ -1,0 +1,168 @@
+"""`badges provision`: topics, connector, first snapshot, and one live generation of the log."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.status import Status
+
+from badges import event_loop, settings, urls
+from badges.schema.database import connect, first_line
+from sinks.base import Unavailable
+from streams.log import provisioning
+from streams.log.cluster import Cluster
+from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.filling import Site
+from streams.log.generations import Generation
+from streams.problems import Problem
+
+AWAY = (
+    OSError,
+    KafkaError,
+    Unavailable,
+    ConnectAway,
+    ConnectRefused,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
+
+def provision(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
+    event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))
+
+
+async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool) -> None:
+    progress = Progress()
+    say = progress.say if not as_json else progress.say_aside
+    async with open_site(chosen, "provision", say, progress.show) as site:
+        if dry_run:
+            _print_plan(await provisioning.plan(site), as_json=as_json)
+            return
+        try:
+            live = await provisioning.provision(site)
+        finally:
+            progress.stop()
+        notes = await provisioning.notes(site, live)
+    print_result(live, notes, as_json=as_json)
+
+
+@asynccontextmanager
+async def open_site(
+    chosen: settings.Settings,
+    command: str,
+    say: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> AsyncIterator[Site]:
+    """All clients that a command needs. Whoever does not answer becomes a Problem."""
+    url = chosen.database_url.get_secret_value()
+    try:
+        async with (
+            connect(url) as connection,
+            Cluster(chosen.kafka_access()) as cluster,
+            Connect(chosen.connect_url.get_secret_value()) as rest,
+        ):
+            yield Site(
+                connection=connection,
+                access=chosen.kafka_access(),
+                cluster=cluster,
+                connect=rest,
+                prefix=chosen.prefix,
+                partitions=chosen.partitions,
+                replication_factor=chosen.replication_factor,
+                sslmode=urls.sslmode(url),
+                say=say,
+                progress=progress,
+            )
+    except AWAY as error:
+        again = f"Run `badges {command}` again when that is mended; it goes on where it was."
+        raise Problem(_where_it_failed(error, chosen), hint=again) from error
+
+
+def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
+    if isinstance(error, (ConnectAway, ConnectRefused)):
+        return f"{error} (BADGES_CONNECT_URL)"
+    if isinstance(error, (KafkaError, Unavailable, TimeoutError)):
+        place = chosen.kafka_bootstrap
+        return f"Kafka at {place}: {first_line(error)} (BADGES_KAFKA_BOOTSTRAP)"
+    return first_line(error)
+
+
+def _print_plan(steps: list[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"would": steps}))
+        return
+    for step in steps:
+        typer.echo(f"Would {step}.")
+    if not steps:
+        typer.echo("Nothing to do: the log is live and whole.")
+
+
+def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
+    """Say what the live generation is, and what about it differs from the settings."""
+    if as_json:
+        result = {
+            "generation": live.number,
+            "log_id": live.log_id,
+            "topic": live.topic,
+            "slot": live.slot,
+            "connector": live.connector,
+            "starts": list(live.starts),
+            "notes": notes,
+        }
+        typer.echo(json.dumps(result))
+        return
+    for note in notes:
+        typer.echo(f"Note: {note}.")
+    typer.echo(f"The log is live and whole: generation {live.number}, topic {live.topic}.")
+
+
+class Progress:
+    """What happens, on stderr: one line that changes on a terminal, else a line when it differs."""
+
+    PLAIN_EVERY_S = 2.0
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        self._shown = ""
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, on stdout."""
+        self.stop()
+        typer.echo(text)
+
+    def say_aside(self, text: str) -> None:
+        """Print a line that stays, on stderr."""
+        self.stop()
+        typer.echo(text, err=True)
+
+    def show(self, text: str) -> None:
+        """Show where things stand."""
+        if self._console.is_terminal:
+            self._status = self._status or self._console.status(text)
+            self._status.start()
+            self._status.update(text)
+            return
+        now = asyncio.get_running_loop().time()
+        if text != self._shown and now >= self._next:
+            self._shown, self._next = text, now + self.PLAIN_EVERY_S
+            typer.echo(text, err=True)
+
+    def stop(self) -> None:
+        """Take the changing line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -1,0 +1,54 @@
+"""`badges resnapshot`: a new generation of the log, after a break or for its own sake."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from badges import event_loop, settings
+from badges.cli.provision import Progress, open_site, print_result
+from badges.schema.check import require_a_source
+from streams.log import provisioning
+from streams.log import resnapshot as making
+
+
+def resnapshot(
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Of the new log; the most workers that can share the work [BADGES_PARTITIONS].",
+        ),
+    ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="Leave topic, slot and connector of older generations; a slot that nobody reads "
+            "keeps WAL until the disk is full.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Fill a new generation of the log and let it take over, whatever became of the one there is.
+
+    Safe to run again, and after it was interrupted.
+    """
+    event_loop.run(lambda: _resnapshot(settings.load(), partitions, keep=keep, as_json=as_json))
+
+
+async def _resnapshot(
+    chosen: settings.Settings, partitions: int | None, *, keep: bool, as_json: bool
+) -> None:
+    progress = Progress()
+    say = progress.say if not as_json else progress.say_aside
+    async with open_site(chosen, "resnapshot", say, progress.show) as opened:
+        site = replace(opened, partitions=partitions or opened.partitions)
+        await require_a_source(site.connection, prefix=site.prefix, say=site.say)
+        try:
+            live = await making.resnapshot(site, keep=keep)
+        finally:
+            progress.stop()
+        notes = await provisioning.notes(site, live)
+    print_result(live, notes, as_json=as_json)

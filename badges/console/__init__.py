@@ -1,1 +1,0 @@
-"""The room that faces people: commands, HTTP, the local stack, the demo."""

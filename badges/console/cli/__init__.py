@@ -1,1 +1,0 @@
-"""Arguments only: each command parses, calls its room and prints."""

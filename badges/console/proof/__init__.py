@@ -1,1 +1,0 @@
-"""The proof: what is in Postgres against a brute-force reading of the log, row by row."""

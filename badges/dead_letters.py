@@ -1,0 +1,109 @@
+"""The dead letters as people deal with them: which are there, and whose alert is over."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec.structs
+from aiokafka.errors import KafkaError
+
+from badges.schema.database import first_line
+from badges.settings import Settings
+from sinks.alerts import PostgresAlerts
+from sinks.base import DeadLetter, Unavailable
+from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
+from sinks.pool import create_pool
+from streams.log import generations
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
+from streams.problems import Problem
+from streams.setting_aside import KIND, tell
+from streams.unusable import TABLE_NAMES, outline
+
+SUBJECTS = (*TABLE_NAMES, UNREADABLE)
+"""What letters are about: the tables of the log, and what cannot be told."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the dead letters are, and how they are reached."""
+
+    access: KafkaAccess
+    cluster: Cluster
+    topic: str
+    store: KafkaDeadLetters
+
+    async def letters(self) -> dict[str, DeadLetter]:
+        """All letters by their key, oldest first. Raises Problem when there is no topic for them.
+
+        Letters of versions before this one do not name their row; what their value says is filled
+        in.
+        """
+        found = (await self.cluster.topics([self.topic])).get(self.topic)
+        if found is None:
+            raise Problem(f"the topic {self.topic} is missing: `badges provision` creates it")
+        starts, ends = await self.cluster.starts(found), await self.cluster.ends(found)
+        records = [
+            record
+            for partition, (start, end) in enumerate(zip(starts, ends, strict=True))
+            async for chunk in KafkaLog(self.access, self.topic).read(partition, start, end)
+            for record in chunk
+        ]
+        return {key: _named(letter) for key, letter in left(records).items()}
+
+
+@asynccontextmanager
+async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
+    """The dead letters of the settings' prefix. A Kafka that does not answer becomes a Problem."""
+    access = settings.kafka_access()
+    topic = f"{settings.prefix}.dead-letters"
+    store = KafkaDeadLetters(topic, access.client_options(), patience=30.0)
+    try:
+        async with Cluster(access) as cluster:
+            yield Shelf(access, cluster, topic, store)
+    except (KafkaError, Unavailable, OSError) as error:
+        place = settings.kafka_bootstrap
+        raise Problem(
+            f"Kafka at {place}: {first_line(error)}. Check BADGES_KAFKA_BOOTSTRAP and that it runs"
+        ) from error
+    finally:
+        await store.close()
+
+
+def _named(letter: DeadLetter) -> DeadLetter:
+    if letter.table is not None or letter.badge_definition_id is not None:
+        return letter
+    seen = outline(letter.value or b"")
+    return msgspec.structs.replace(letter, table=seen.table, row_id=letter.row_id or seen.id)
+
+
+def chosen(
+    letters: Mapping[str, DeadLetter], keys: Collection[str], table: str | None
+) -> dict[str, DeadLetter]:
+    """The letters with these keys, or all of them; of one table, if that is given.
+
+    Raises Problem for a key that no letter has.
+    """
+    for key in keys:
+        if key not in letters:
+            raise Problem(f"no dead letter has the key {key}: see `badges dead-letters list`")
+    return {
+        key: letter
+        for key, letter in letters.items()
+        if (not keys or key in keys) and table in (None, subject_of(letter))
+    }
+
+
+async def close_alerts(url: str, shelf: Shelf) -> None:
+    """Close the alert of every table of which no letter is left."""
+    pool = await create_pool(url, application_name="badges dead-letters", max_size=1)
+    async with pool:
+        alerts = PostgresAlerts(pool)
+        there = {subject_of(letter) for letter in (await shelf.letters()).values()}
+        for subject in SUBJECTS:
+            if subject not in there:
+                await alerts.resolve(KIND, subject=subject)
+        # A worker may have kept another letter meanwhile, and found the alert still open.
+        log = await generations.newest(pool)
+        await tell(alerts, (await shelf.letters()).values(), log.topic if log else "")

@@ -1,0 +1,50 @@
+"""The demo's organizations and badges, as written in the JSON files beside this one."""
+
+from importlib.resources import files
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+FILE = "catalogue.json"
+GIT_FILE = "git_catalogue.json"
+
+
+class Organization(Struct, frozen=True):
+    """An organization of the demo, its time zone (IANA name), and names for its people."""
+
+    slug: str
+    name: str
+    timezone: str
+    first_names: tuple[str, ...] = ()
+
+
+class Badge(Struct, frozen=True, forbid_unknown_fields=True):
+    """A badge definition; `organization` is a slug, None means every organization."""
+
+    key: str
+    name: str
+    icon: str
+    description: str
+    criteria: dict[str, Any]
+    organization: str | None = None
+    revocable: bool = False
+    status: Literal["draft", "active"] = "active"
+
+    def for_organization(self, slug: str) -> "Badge":
+        """The same badge as one organization's own."""
+        return replace(self, organization=slug)
+
+
+class Catalogue(Struct, frozen=True):
+    """What one file says."""
+
+    badges: list[Badge]
+    organizations: list[Organization] = []
+
+
+def load(file: str = FILE) -> Catalogue:
+    """Read one of the catalogues."""
+    text = files("badges.demo").joinpath(file).read_bytes()
+    return msgspec.json.decode(text, type=Catalogue)

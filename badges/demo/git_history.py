@@ -1,0 +1,132 @@
+"""A run of the demo from a git repository: authors are mentors, commits are activities."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from badges.demo import catalogue
+from badges.demo.catalogue import Organization
+from badges.demo.compose import QUIET_END
+from badges.demo.world import INSERT_ACTIVITY, SLUGS, History, Ids, Moment, Person, Statement, World
+from streams.problems import Problem
+
+COMMITS_A_SECOND = 40
+TICKS_A_SECOND = 3
+MOST_PLAYED = 0.8
+"""At most this share of the commits is played, as time-lapse; the older ones are history."""
+PATIENCE_S = 60
+FIELDS = ("%aI", "%ae", "%an", "%s")
+UNIT, RECORD = "\x1f", "\x1e"
+CONVENTIONAL = re.compile(
+    r"(feat|fix|docs|style|refactor|perf|test|build|ci|chore|revert)(?:\([^)]*\))?!?: "
+)
+NAMELESS = "somebody"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What is read of a commit. The e-mail address only tells authors apart, and is not kept."""
+
+    day: date
+    email: str
+    author: str
+    kind: str
+
+
+def read(repository: Path) -> list[Commit]:
+    """All commits that HEAD has, oldest first, merges left out. Raises Problem when there are none.
+
+    The day is the author's own local date.
+    """
+    form = f"--pretty={UNIT.join(FIELDS)}{RECORD}"
+    commits = list(
+        _commits(_git(repository, "log", "--no-merges", "--reverse", form).split(RECORD))
+    )
+    if not commits:
+        raise Problem(f"{repository} has no commits yet")
+    return commits
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    """What git prints; the repository's own settings must not make it run anything else."""
+    line = ["git", "-C", str(repository), "-c", "log.showSignature=false", *arguments]
+    surroundings = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    try:
+        done = subprocess.run(
+            line, capture_output=True, check=True, timeout=PATIENCE_S, env=surroundings
+        )
+    except FileNotFoundError:
+        raise Problem("git is not installed: --git needs it") from None
+    except subprocess.TimeoutExpired:
+        raise Problem(f"git log of {repository} takes longer than {PATIENCE_S} s") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise Problem(f"git finds no history in {repository}: {said[0]}") from None
+    return done.stdout.decode(errors="replace")
+
+
+def _commits(records: Iterable[str]) -> Iterator[Commit]:
+    """The commits; one whose date no calendar knows is left out."""
+    for record in records:
+        if not record.strip():
+            continue
+        instant, email, author, subject = record.strip("\n").split(UNIT, len(FIELDS) - 1)
+        with suppress(ValueError):
+            yield Commit(date.fromisoformat(instant[:10]), email, author, kind_of(subject))
+
+
+def kind_of(subject: str) -> str:
+    """The conventional prefix of a commit's subject ("fix(api)!: ..." is a fix), else commit."""
+    found = CONVENTIONAL.match(subject)
+    return found[1] if found else "commit"
+
+
+def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> World:
+    """The older commits as history, and the newest to be played in so many seconds."""
+    slug = f"{SLUGS}git-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'repository'}"
+    badges = [badge.for_organization(slug) for badge in catalogue.load(catalogue.GIT_FILE).badges]
+    names = {commit.email: commit.author for commit in commits}
+    people = {
+        email: Person(ids.next(), slug, author.partition("@")[0].strip() or NAMELESS)
+        for email, author in names.items()
+    }
+    at_most = max(1, int(len(commits) * MOST_PLAYED)) if seconds > 0 else 0
+    older = len(commits) - min(int(seconds * COMMITS_A_SECOND), at_most)
+    history = History(
+        mentors=list(people.values()),
+        activities=[
+            (ids.next(), people[commit.email].id, commit.kind, commit.day, None)
+            for commit in commits[:older]
+        ],
+    )
+    script = list(_script(commits[older:], people, ids, seconds))
+    return World([Organization(slug, name, "UTC")], badges, history, script)
+
+
+def _script(
+    commits: Sequence[Commit], people: Mapping[str, Person], ids: Ids, seconds: float
+) -> Iterator[tuple[float, Moment]]:
+    """Tick by tick some commits in their order, in one transaction an author."""
+    ticks = max(1, round(seconds * TICKS_A_SECOND))
+    size = -(-len(commits) // ticks)
+    for tick, first in enumerate(range(0, len(commits), size or 1)):
+        authors: dict[str, list[Commit]] = {}
+        for commit in commits[first : first + size]:
+            authors.setdefault(commit.email, []).append(commit)
+        for email, own in authors.items():
+            yield QUIET_END * tick / TICKS_A_SECOND, _moment(people[email], own, ids)
+
+
+def _moment(person: Person, commits: Sequence[Commit], ids: Ids) -> Moment:
+    count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
+    kinds = ", ".join(sorted({commit.kind for commit in commits}))
+    save = [
+        Statement(INSERT_ACTIVITY, (ids.next(), person.id, commit.kind, commit.day, None))
+        for commit in commits
+    ]
+    return Moment("new", person, f"{count} ({kinds}) until {commits[-1].day}", [save])

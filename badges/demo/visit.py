@@ -1,0 +1,96 @@
+"""A demo is a visitor: one at a time, among nobody else's rows, and it takes its own along.
+
+Its own are its organizations, told by their ids, with all that is in them, and its badges for
+everybody. Those of a demo that was killed are there until the next one ends.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from badges.demo import catalogue
+from badges.demo.world import SLUGS, definition_id, organization_id
+from badges.schema.database import connect
+from sinks.pool import Connection
+from streams.problems import Problem
+
+LOCK = "hashtextextended('badges demo', 0)"
+GONE_WITHIN_S = 10.0
+"""So long the server may take to notice that an earlier demo was killed."""
+PAUSE_S = 0.2
+
+
+@asynccontextmanager
+async def alone(connection: Connection) -> AsyncIterator[None]:
+    """Keep other demos away. Raises Problem when one plays here."""
+    try:
+        async with asyncio.timeout(GONE_WITHIN_S):
+            free = f"SELECT pg_try_advisory_lock({LOCK})"
+            while not await connection.fetchval(free):  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE_S)
+    except TimeoutError:
+        hint = "Wait for its end"
+        raise Problem("another demo plays in this database", hint=hint) from None
+    yield  # the lock ends with the connection, however this process ends
+
+
+async def others(connection: Connection) -> str | None:
+    """What is in the database that is not a demo's, in words, or None."""
+    strangers = await connection.fetchval(
+        "SELECT count(*) FROM organizations WHERE id <> ALL ($1::uuid[])",
+        await _organizations(connection),
+    )
+    if strangers:
+        return f"{strangers:,} organization{'s' if strangers != 1 else ''}"
+    badges = await connection.fetchval(
+        "SELECT count(*) FROM badge_definitions "
+        "WHERE organization_id IS NULL AND id <> ALL ($1::uuid[])",
+        _badges_for_everybody(),
+    )
+    return f"{badges:,} badge{'s' if badges != 1 else ''} for everybody" if badges else None
+
+
+async def take_along(database_url: str) -> None:
+    """Remove all that is a demo's, in a connection of its own: the demo's may be in the middle."""
+    async with connect(database_url) as connection, connection.transaction():
+        homes = await _organizations(connection)
+        # In the order in which the worker locks them.
+        await connection.fetch(
+            "SELECT FROM peer_mentors WHERE organization_id = ANY ($1::uuid[]) "
+            "ORDER BY id FOR UPDATE",
+            homes,
+        )
+        await connection.fetch(
+            f"SELECT FROM badge_definitions WHERE {_OUR_BADGES} ORDER BY id FOR UPDATE",
+            homes,
+            _badges_for_everybody(),
+        )
+        await connection.execute(
+            "DELETE FROM peer_mentors WHERE organization_id = ANY ($1::uuid[])", homes
+        )
+        await connection.execute(
+            f"DELETE FROM badge_definitions WHERE {_OUR_BADGES}", homes, _badges_for_everybody()
+        )
+        await connection.execute("DELETE FROM organizations WHERE id = ANY ($1::uuid[])", homes)
+
+
+_OUR_BADGES = (
+    "(organization_id = ANY ($1::uuid[]) OR organization_id IS NULL AND id = ANY ($2::uuid[]))"
+)
+
+
+async def _organizations(connection: Connection) -> Sequence[UUID]:
+    """A demo's, also of repositories that nobody remembers: the id is made from the slug."""
+    rows = await connection.fetch(
+        "SELECT id, slug FROM organizations WHERE starts_with(slug, $1)", SLUGS
+    )
+    return [row["id"] for row in rows if row["id"] == organization_id(row["slug"])]
+
+
+def _badges_for_everybody() -> Sequence[UUID]:
+    return [
+        definition_id(None, badge.key)
+        for badge in catalogue.load().badges
+        if badge.organization is None
+    ]

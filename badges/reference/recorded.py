@@ -1,0 +1,129 @@
+"""What Postgres has recorded, read in one snapshot: results, positions, and versions of rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from badges.reference import waiting
+from badges.reference.reading import number
+from badges.reference.waiting import Held, Waiting
+from sinks.pool import Connection, Executor
+from streams import rule_versions
+from streams.log import generations
+from streams.log.generations import Generation
+from streams.problems import Problem
+from tables.types import Award, RuleKey, Stats, Version, rule_key
+
+_AWARDS = """
+SELECT id::text, peer_mentor_id::text, badge_definition_id::text, earned_at, definition_version,
+       tier, tier_earned_at, awarded_by, revoked_by, changed_by,
+       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+           AS earned_on,
+       CASE WHEN tier_earned_on IS NOT NULL THEN
+           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+       END AS tier_earned_on
+FROM badge_awards
+"""
+_EVENTS = """
+SELECT badge_award_id::text, kind, tier FROM badge_award_events ORDER BY id
+"""
+_STATS = f"""
+SELECT {
+    ", ".join(
+        name if name != "peer_mentor_id" else "peer_mentor_id::text"
+        for name in Stats.__struct_fields__
+    )
+}
+FROM peer_mentor_stats
+"""
+_RULE_POSITIONS = """
+SELECT partition, turn, "offset", kind, id::text, version FROM badge_rule_positions
+WHERE log_id = $1 ORDER BY partition, turn, kind, id
+"""
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A version that took effect in a partition before the record at `offset`, in turn `turn`."""
+
+    partition: int
+    turn: int
+    offset: int
+    kind: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class AwardEvent:
+    """What badge_award_events says happened to an award."""
+
+    badge_award_id: str
+    kind: str
+    tier: str | None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One snapshot of what the worker wrote, and of what it went by."""
+
+    log: Generation
+    next_offsets: Mapping[int, int]
+    taken_up: Sequence[TakenUp]
+    versions: Mapping[RuleKey, Sequence[Version]]
+    awards: Sequence[Award]
+    events: Sequence[AwardEvent]
+    stats: Sequence[Stats]
+    held: Sequence[Held] = ()
+    waiting: Sequence[Waiting] = ()
+
+    def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
+        """Partitions that are not decided up to these ends, or lack a version saved by now."""
+        newest = {key: versions[-1].version for key, versions in self.versions.items()}
+        seen = {(taken.partition, taken.kind, taken.id, taken.version) for taken in self.taken_up}
+        return [
+            partition
+            for partition, end in ends.items()
+            if self.next_offsets.get(partition, -1) < end
+            or any((partition, *key, version) not in seen for key, version in newest.items())
+        ]
+
+
+async def read(connection: Connection) -> Recorded:
+    """Read everything as of one instant. Raises Problem when no log is live."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        log = await generations.live(connection)
+        if log is None:
+            raise Problem(
+                "no log is live here: run `badges provision` (make up does) and try again"
+            )
+        taken_up = await connection.fetch(_RULE_POSITIONS, log.log_id)
+        return Recorded(
+            log=log,
+            next_offsets=await generations.next_offsets(connection, log.log_id),
+            taken_up=[TakenUp(**row) for row in taken_up],
+            versions=await _versions(connection),
+            awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
+            events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
+            stats=[_stats(dict(row)) for row in await connection.fetch(_STATS)],
+            held=await waiting.read_held(connection, log.log_id),
+            waiting=await waiting.read(connection, log.log_id),
+        )
+
+
+async def _versions(connection: Executor) -> dict[RuleKey, list[Version]]:
+    versions: dict[RuleKey, list[Version]] = {}
+    for version in await rule_versions.read(connection):
+        versions.setdefault(rule_key(version), []).append(version)
+    return versions
+
+
+def _stats(row: Mapping[str, Any]) -> Stats:
+    fields: dict[str, Any] = {
+        name: number(value) if isinstance(value, date) else value for name, value in row.items()
+    }
+    fields["counts_by_type"] = msgspec.json.decode(row["counts_by_type"], type=dict[str, int])
+    return Stats(**fields)

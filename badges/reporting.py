@@ -1,0 +1,35 @@
+"""How a problem is told: one clear line, or JSON, and the exit code of the contract."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from streams.problems import Problem
+
+INTERRUPTED = 130
+
+
+def report(problem: Problem, *, as_json: bool = False) -> int:
+    """Print the problem, as JSON where the result would be, and return its exit code."""
+    if as_json:
+        print(json.dumps({"error": problem.message, "hint": problem.hint}, ensure_ascii=False))
+    else:
+        print(f"badges: {problem}", file=sys.stderr)
+    return problem.code
+
+
+def unusable(error: OSError) -> Problem:
+    """Return the problem that a file cannot be used; an error about no file is raised again."""
+    if error.filename is None:
+        raise error
+    return Problem(f"{error.filename}: {error.strerror}")
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether a command line asks for JSON, be it understood otherwise or not."""
+    return "--json" in arguments
+
+
+def one_line(text: str) -> str:
+    """Return what a program said as one line."""
+    return " ".join(text.split())

@@ -1,0 +1,251 @@
+"""Taking in again what is mended: a letter's row is sent through the log once more, and decided.
+
+The row is updated so that it says what it says: the log gets its newest version, and the worker
+either uses it or makes another letter of it, before it moves its position past the record.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+import asyncpg
+from aiokafka.partitioner import murmur2
+
+from badges.dead_letters import Shelf
+from badges.schema.log_types import log_types
+from sinks.base import DeadLetter
+from sinks.failures import reason_of
+from sinks.pool import Connection
+from streams.column_types import PostgresColumnTypes
+from streams.log import generations
+from streams.log.generations import Generation
+from streams.log.wal import confirmed, insert_lsn
+from streams.problems import Problem
+from streams.unusable import outline
+
+Row: TypeAlias = tuple[str, str]
+"""Table and id."""
+
+Outcome: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
+
+LEFT: tuple[Outcome, ...] = ("still refused", "not decided", "no row")
+"""What leaves the letter where it is."""
+
+CHUNK = 200
+"""Rows that are updated, and locked, at a time."""
+PAUSE_S = 0.1
+
+# Long texts are sent only if they are written anew.
+_NOTHING_CHANGES = {
+    "peer_mentors": "id = id",
+    "activities": "id = id, activity_type = activity_type || ''",
+    "training_completions": "id = id, course_code = course_code || ''",
+    "mentor_pauses": "id = id",
+}
+"""By source table, an update after which a row says what it said before."""
+
+_MENTOR = {"peer_mentors": "id"}
+"""The column with the mentor's id, where it is not peer_mentor_id."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a letter, and why, if it is still there."""
+
+    key: str
+    outcome: Outcome
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A row on its way through the log: its mentor, and the transaction that updated it."""
+
+    mentor: str
+    xid: int
+
+
+async def retry(
+    connection: Connection, shelf: Shelf, letters: Mapping[str, DeadLetter], limit: float
+) -> list[Told]:
+    """Take in the rows of letters that name one, and remove the letters of which nothing is left.
+
+    The connection is the owner's of the tables. `limit` is how many seconds the worker may take.
+    Raises Problem when no log is live, and PostgresError when the role may not do this.
+    """
+    log = await generations.live(connection)
+    if log is None:
+        raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
+    known = (await shelf.letters()).keys()
+    outcomes: dict[Row, tuple[Outcome, str | None]] = {}
+    rows = {row for letter in letters.values() if (row := _row(letter))}
+    sent: dict[Row, _Sent] = {}
+    async for row, news in _send_all(connection, rows):
+        if isinstance(news, _Sent):
+            sent[row] = news
+        else:
+            outcomes[row] = news
+    undecided = await _until_decided(connection, shelf, log, sent, limit)
+    came_of_it = _came_of_it(await shelf.letters(), known, log, sent)
+    for row in sent:
+        if row in undecided:
+            outcomes[row] = "not decided", undecided[row]
+        elif row in came_of_it:
+            outcomes[row] = "still refused", next(iter(came_of_it[row].values())).reason
+        else:
+            outcomes[row] = "taken in", None
+    told = [_told(key, letter, outcomes) for key, letter in letters.items()]
+    # The letter that was there tells of the row already.
+    again = [key for row in came_of_it if row not in undecided for key in came_of_it[row]]
+    await shelf.store.remove([*again, *(each.key for each in told if each.outcome not in LEFT)])
+    return told
+
+
+def _row(letter: DeadLetter) -> Row | None:
+    """The row of a source table that a letter names."""
+    if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
+        return None
+    try:
+        return letter.table, str(UUID(letter.row_id))
+    except ValueError:
+        return None
+
+
+def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, str | None]]) -> Told:
+    row = _row(letter)
+    if row is not None:
+        return Told(key, *outcomes[row])
+    if letter.badge_definition_id is not None:
+        reason = "a decision that Postgres refused, kept by an older version"
+    elif letter.table == "badge_awards":
+        reason = "an award, whose next change brings it"
+    else:
+        reason = "it names no row of a source table"
+    return Told(key, "no row", f"{reason}: it can only be dropped")
+
+
+async def _send_all(
+    connection: Connection, rows: set[Row]
+) -> AsyncIterator[tuple[Row, _Sent | tuple[Outcome, str]]]:
+    """Send rows through the log again; what became of each."""
+    types = PostgresColumnTypes(connection, log_types())
+    for table in sorted({table for table, _ in rows}):
+        ids = sorted(row_id for name, row_id in rows if name == table)
+        wrong = await types.wrong(table)
+        if wrong:
+            reason = f"{', '.join(map(str, wrong))}: `badges migrate --check` prints what mends it"
+            for row_id in ids:
+                yield (table, row_id), ("still refused", reason)
+            continue
+        for first in range(0, len(ids), CHUNK):
+            for row_id, news in await _send(connection, table, ids[first : first + CHUNK]):
+                yield (table, row_id), news
+
+
+async def _send(
+    connection: Connection, table: str, ids: Sequence[str]
+) -> Sequence[tuple[str, _Sent | tuple[Outcome, str]]]:
+    """Update some rows together or, where one of them is refused, one by one."""
+    try:
+        async with connection.transaction():
+            return await _update(connection, table, ids)
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.PostgresConnectionError):
+        raise
+    except asyncpg.PostgresError as error:
+        if len(ids) == 1:
+            return [(ids[0], ("still refused", reason_of(error)))]
+    return [each for row_id in ids for each in await _send(connection, table, [row_id])]
+
+
+async def _update(
+    connection: Connection, table: str, ids: Sequence[str]
+) -> list[tuple[str, _Sent | tuple[Outcome, str]]]:
+    # A policy that hides a row makes this an error, and not a row that is gone.
+    await connection.execute("SET LOCAL row_security = off; SET LOCAL lock_timeout = '5s'")
+    updated = await connection.fetch(
+        f"UPDATE public.{table} SET {_NOTHING_CHANGES[table]} WHERE id = ANY ($1::uuid[]) "
+        f"RETURNING id::text AS id, {_MENTOR.get(table, 'peer_mentor_id')}::text AS mentor, "
+        "(pg_current_xact_id()::text::numeric % 4294967296)::bigint AS xid",
+        ids,
+    )
+    there = await connection.fetch(
+        f"SELECT id::text AS id FROM public.{table} WHERE id = ANY ($1::uuid[])", ids
+    )
+    sent = {row["id"]: _Sent(row["mentor"], row["xid"]) for row in updated}
+    kept = {row["id"] for row in there} - sent.keys()
+    return [(row_id, sent.get(row_id) or (_KEPT if row_id in kept else _GONE)) for row_id in ids]
+
+
+_GONE: tuple[Outcome, str] = "gone", "the row is gone: nothing to take in"
+_KEPT: tuple[Outcome, str] = (
+    "still refused",
+    "a trigger of the application lets no update through that changes nothing",
+)
+
+
+async def _until_decided(
+    connection: Connection,
+    shelf: Shelf,
+    log: Generation,
+    sent: Mapping[Row, _Sent],
+    limit: float,
+) -> dict[Row, str]:
+    """Wait until the worker has decided what was sent; which rows it had not, and why not."""
+    if not sent:
+        return {}
+    written = await insert_lsn(connection)
+    partitions = {row: _partition(each.mentor, log) for row, each in sent.items()}
+    behind: dict[int, str] = dict.fromkeys(
+        partitions.values(), "the connector has not sent it: see that Kafka Connect runs"
+    )
+    try:
+        async with asyncio.timeout(limit):
+            while await confirmed(connection, log.slot) < written:  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE_S)
+            ends = await _ends(shelf, log)
+            while behind:
+                stands = await generations.next_offsets(connection, log.log_id)
+                behind = {
+                    partition: f"partition {partition} is decided up to "
+                    f"{stands.get(partition)} of {ends[partition]}: see that a worker runs, and "
+                    "badge_alerts"
+                    for partition in behind
+                    if stands.get(partition, -1) < ends[partition]
+                }
+                if behind:
+                    await asyncio.sleep(PAUSE_S)
+    except TimeoutError:
+        pass
+    return {row: behind[place] for row, place in partitions.items() if place in behind}
+
+
+async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
+    found = (await shelf.cluster.topics([log.topic])).get(log.topic)
+    if found is None:
+        raise Problem(f"the topic {log.topic} is missing")
+    return await shelf.cluster.ends(found)
+
+
+def _partition(mentor: str, log: Generation) -> int:
+    """Where the producer of the log puts a mentor's rows."""
+    return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % log.partitions)
+
+
+def _came_of_it(
+    found: Mapping[str, DeadLetter],
+    known: Collection[str],
+    log: Generation,
+    sent: Mapping[Row, _Sent],
+) -> dict[Row, dict[str, DeadLetter]]:
+    """The letters that were made of what was sent, by row."""
+    new: dict[Row, dict[str, DeadLetter]] = {}
+    for key, letter in found.items():
+        row = _row(letter)
+        if key in known or row is None or row not in sent or letter.log_id != log.log_id:
+            continue
+        # Of a value that is cut not even the transaction can be read.
+        if outline(letter.value or b"").xid in (sent[row].xid, None):
+            new.setdefault(row, {})[key] = letter
+    return new

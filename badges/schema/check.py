@@ -1,0 +1,64 @@
+"""All that differs between a database and what this project needs of it."""
+
+from collections.abc import Callable
+
+from badges.schema import (
+    compare_log,
+    compare_objects,
+    compare_presence,
+    compare_rights,
+    compare_rows,
+    compare_tables,
+    compare_versions,
+    compare_visibility,
+    filled_from,
+)
+from badges.schema.differences import Difference, of
+from sinks.pool import Connection
+from streams.problems import Problem
+
+
+async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Difference]:
+    """Every difference, those that stop `migrate` first. Reads only.
+
+    With `create`, tables of other names are no reason to ask before missing ones are created.
+
+    While a column has another name, keys, rights and lists that name it cannot be judged.
+    """
+    gaps = await filled_from.compare(connection)
+    renamed = await filled_from.renamed(connection)
+    if renamed:
+        return renamed + gaps
+    differences = await compare_tables.compare(connection)
+    if not create:
+        differences += await compare_presence.compare(connection)
+    if not of("stop", differences):
+        differences += await compare_rows.compare(connection)
+        differences += await compare_versions.compare(connection)
+    differences += await compare_log.compare(connection, prefix)
+    differences += await compare_objects.compare(connection)
+    differences += await compare_rights.compare(connection)
+    differences += await compare_visibility.compare(connection)
+    return sorted(differences + gaps, key=lambda each: each.consequence != "stop")
+
+
+async def require_a_source(
+    connection: Connection, *, prefix: str, say: Callable[[str], None]
+) -> None:
+    """Raise Problem where what a log is read from is wrong: it would be missing from a new one too.
+
+    Whatever else differs is as wrong as before: `say` tells it, and nobody is kept from mending a
+    log.
+    """
+    differences = await check(connection, prefix=prefix)
+    faults = [each for each in differences if each.spoils_log]
+    for each in differences:
+        if not each.spoils_log and each.consequence != "report":
+            say(f"Warning: {each.where} {each.found}; see `badges migrate --check`.")
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise Problem(
+            f"the database is not as a log needs it: {faults[0].where} {faults[0].found}{more}",
+            hint="Run `badges migrate`, which mends what it may; `badges migrate --check` lists "
+            "all, with the statements that mend them",
+        )

@@ -1,0 +1,61 @@
+"""One connection to Postgres, and errors of the database as one clear line."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from badges.urls import where
+from sinks.pool import Connection
+from streams.problems import Problem
+
+CONNECT_TIMEOUT_S = 10
+
+OWN_SETTINGS = {
+    "statement_timeout": "0",
+    # Where our tables are.
+    "search_path": "public",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What a command needs, whatever the database, the role or the URL says of it."""
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Connection]:
+    """A connection that is closed at the end. Raises Problem when Postgres does not answer."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except (
+        OSError,
+        TimeoutError,
+        ValueError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise Problem(
+            f"Postgres at {where(url)} does not let us in: {first_line(error)}",
+            hint="Check BADGES_DATABASE_URL and that the server runs.",
+        ) from error
+    try:
+        for setting, value in OWN_SETTINGS.items():
+            await connection.execute(f"SET {setting} = {value}")
+        if connection.get_server_version() >= (17, 0):
+            await connection.execute("SET transaction_timeout = 0")
+        yield connection
+    finally:
+        await connection.close()
+
+
+def first_line(error: BaseException) -> str:
+    """What the error says in one line, or its kind when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def advice(error: BaseException) -> str:
+    """The error in one line, with its hint; it ends as a sentence does."""
+    hint = getattr(error, "hint", None)
+    words = f"{first_line(error)}. {hint}" if hint else first_line(error)
+    return words if words.endswith((".", ";")) else f"{words}."

@@ -1,0 +1,35 @@
+"""Which migrations a database has: the table that the Supabase CLI keeps."""
+
+from badges.schema.migrations import Migration
+from sinks.pool import Connection
+
+_CREATE = """
+CREATE SCHEMA IF NOT EXISTS supabase_migrations;
+CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations (
+    version text NOT NULL PRIMARY KEY
+);
+ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS statements text[];
+ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text;
+"""
+
+
+async def applied(connection: Connection) -> set[str]:
+    """The versions that are recorded; none where nothing was ever recorded."""
+    if not await connection.fetchval(
+        "SELECT to_regclass('supabase_migrations.schema_migrations') IS NOT NULL"
+    ):
+        return set()
+    rows = await connection.fetch("SELECT version FROM supabase_migrations.schema_migrations")
+    return {row["version"] for row in rows}
+
+
+async def record(connection: Connection, migration: Migration) -> None:
+    """Record the migration as applied, with its statements."""
+    await connection.execute(_CREATE)
+    await connection.execute(
+        "INSERT INTO supabase_migrations.schema_migrations (version, name, statements) "
+        "VALUES ($1, $2, $3) ON CONFLICT (version) DO NOTHING",
+        migration.version,
+        migration.name,
+        migration.statements,
+    )

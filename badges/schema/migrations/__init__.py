@@ -1,0 +1,37 @@
+"""The migrations: plain SQL files named timestamp_name.sql, in the order of their names."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from badges.schema.statements import split
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file: its timestamp is the version that is recorded as applied."""
+
+    version: str
+    name: str
+    sql: str
+
+    @property
+    def statements(self) -> list[str]:
+        """The statements of the file in order, without their semicolons."""
+        return split(self.sql)
+
+
+@cache
+def load() -> tuple[Migration, ...]:
+    """Every migration, oldest first."""
+    found = sorted(
+        (entry for entry in files(__name__).iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    return tuple(_read(entry) for entry in found)
+
+
+def _read(entry: Traversable) -> Migration:
+    version, name = entry.name.removesuffix(".sql").split("_", 1)
+    return Migration(version, name, entry.read_text("utf-8"))

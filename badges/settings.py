@@ -1,0 +1,133 @@
+"""Settings: BADGES_* environment variables or a .env file, handed inward as plain values."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from badges import urls
+from streams.log.kafka import KafkaAccess
+from streams.problems import Problem
+
+FILE = Path(".env")
+
+
+def _parts(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_parts)]
+"""CIDR blocks, several with commas."""
+
+
+def _database(url: SecretStr) -> SecretStr:
+    urls.checked_database(url.get_secret_value())
+    return url
+
+
+def _rest(url: SecretStr) -> SecretStr:
+    urls.checked_rest(url.get_secret_value())
+    return url
+
+
+DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
+RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
+Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
+"""Addresses that were understood; whoever reads one again may rely on that."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each process is given the database URL of its own role."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BADGES_", env_file=FILE, env_file_encoding="utf-8", extra="ignore"
+    )
+
+    prefix: str = Field("badges", pattern=r"^[a-z][a-z0-9_]{0,20}$")
+    database_url: DatabaseUrl = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    kafka_bootstrap: Servers = "127.0.0.1:9092"
+    connect_url: RestUrl = SecretStr("http://127.0.0.1:8083")
+    partitions: int = Field(12, ge=1, le=1000)
+    replication_factor: int = Field(1, ge=1, le=10)
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT", pattern=r"^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
+    )
+    kafka_sasl_mechanism: str = Field("PLAIN", pattern=r"^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: FilePath | None = None
+    worker_password: SecretStr | None = None
+    api_password: SecretStr | None = None
+    connect_password: SecretStr | None = None
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=1, le=65535)
+    open_networks: Networks = Field(
+        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+    )
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    session_timeout: float = Field(30, ge=6, le=1800)
+    instance_directory: Path | None = None
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    def kafka_access(self) -> KafkaAccess:
+        """How to connect to Kafka."""
+        password = self.kafka_sasl_password
+        return KafkaAccess(
+            bootstrap=self.kafka_bootstrap,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            sasl_username=self.kafka_sasl_username,
+            sasl_password=password.get_secret_value() if password else None,
+            ssl_cafile=str(self.kafka_ssl_cafile) if self.kafka_ssl_cafile else None,
+        )
+
+
+@cache
+def load() -> Settings:
+    """Read the settings once. Raises Problem with the variable's name when one is wrong."""
+    with understood():
+        return Settings()
+
+
+def from_file() -> Mapping[str, str | None]:
+    """What the .env file sets, ours or not. Raises Problem when it cannot be read."""
+    with understood():
+        return dotenv_values(FILE, encoding="utf-8") if FILE.is_file() else {}
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Turn settings that are wrong, or a .env file that cannot be read, into a Problem."""
+    try:
+        yield
+    except ValidationError as error:
+        raise Problem(explained(error)) from None
+    except UnicodeDecodeError:
+        raise Problem(
+            f"the file {FILE} in this folder is not UTF-8", hint="Save it as that"
+        ) from None
+    except OSError as error:
+        raise Problem(f"the file {FILE} in this folder cannot be read: {error.strerror}") from None
+
+
+def explained(error: ValidationError) -> str:
+    """What is wrong with which variable, in one line without what was given."""
+    return "; ".join(
+        f"BADGES_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False)
+    )

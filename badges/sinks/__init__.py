@@ -1,1 +1,0 @@
-"""The room that writes: awards and stats, dead letters, alerts."""

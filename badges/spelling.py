@@ -1,0 +1,69 @@
+"""Variables that begin like ours and are none: most likely a setting that is not in force."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+
+from badges.settings import Settings, from_file
+from badges.stack import secrets
+from badges.stack.layout import PORTS, LayoutSettings
+from streams.problems import Problem
+
+PREFIX = "BADGES_"
+NEAR = 0.7
+OTHERS = (
+    "API_URL",
+    "CI",
+    "CONNECT_DATABASE_HOSTNAME",
+    "CONNECT_DATABASE_NAME",
+    "CONNECT_DATABASE_PASSWORD",
+    "CONNECT_DATABASE_PORT",
+    "CONNECT_DATABASE_USER",
+    "JARS_DIR",
+    "MAVEN_REPOSITORY",
+    "STACK_PART",
+)
+"""What is read elsewhere than in the settings: by Connect, by make, by the launcher."""
+
+
+def warn() -> None:
+    """Print a line on stderr for each variable that looks like a misspelt one of ours.
+
+    The launcher has said it already where it starts other commands.
+    """
+    if f"{PREFIX}STACK_PART" in os.environ:
+        return
+    for name, nearest in misspelt():
+        print(f"badges: warning: {name} is no setting: is {nearest} meant?", file=sys.stderr)
+
+
+def misspelt() -> Iterator[tuple[str, str]]:
+    """Each variable, of the environment or the .env file, that is none, with the nearest that is.
+
+    What is near to none of ours is somebody else's, and left alone.
+    """
+    known = _known()
+    for name in sorted({*os.environ, *_in_file()}):
+        first, _, rest = name.upper().partition("_")
+        if f"{first}_" == PREFIX and rest in known:
+            continue
+        if get_close_matches(f"{first}_", [PREFIX], 1, NEAR):
+            for nearest in get_close_matches(rest, known, 1, NEAR):
+                yield name, f"{PREFIX}{nearest}"
+
+
+def _in_file() -> set[str]:
+    with suppress(Problem):  # a file that cannot be read is for the settings to tell
+        return set(from_file())
+    return set()
+
+
+def _known() -> set[str]:
+    fields = {*Settings.model_fields, *LayoutSettings.model_fields, *(f"{x}_port" for x in PORTS)}
+    return {
+        *(field.upper() for field in fields),
+        *(name.removeprefix(PREFIX) for name in secrets.NAMES),
+        *OTHERS,
+    }

@@ -1,0 +1,138 @@
+"""PostgreSQL, Kafka and Connect together: started at once, each waited for, stopped by id."""
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Thread
+
+import psutil
+
+from badges.stack import addresses, connect, kafka, postgres, processes
+from badges.stack.layout import PORTS, Layout
+from streams.problems import Problem
+
+PARTS = ("postgres", "kafka", "connect")
+PATIENCE = 180.0
+"""Seconds that a part may take until it answers, on a slow and busy machine."""
+
+
+@dataclass(frozen=True)
+class Infra:
+    """The three servers of one stack. `passwords` is what secrets.ensure returned."""
+
+    layout: Layout
+    passwords: dict[str, str]
+    prefix: str = "badges"
+
+    def start(
+        self,
+        parts: Sequence[str] = PARTS,
+        *,
+        with_database: Callable[[], None] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Start the parts that do not run and return when all answer.
+
+        `with_database` is run as soon as Postgres answers, while the others still start; `tell`
+        is given a line for each part that is ready. Raises Problem of the first that fails.
+        """
+        starts = {"postgres": self._postgres, "kafka": self._kafka, "connect": self._connect}
+        self.require_ports(parts)
+        began = time.monotonic()
+
+        def start(name: str) -> None:
+            fresh = starts[name]()
+            if fresh:
+                tell(f"{name:<9} ready after {time.monotonic() - began:4.1f} s")
+            if name == "postgres" and with_database is not None:
+                with_database()
+
+        _together([partial(start, name) for name in parts])
+
+    def require_ports(self, parts: Sequence[str]) -> None:
+        """Raise Problem when a port that is needed belongs to somebody else."""
+        for name in PORTS:
+            owner = "kafka" if name == "controller" else name
+            if owner in parts and self.process(owner) is None:
+                processes.require_free_port(name, self.layout.port(name))
+
+    def stop(self, parts: Sequence[str] = PARTS) -> None:
+        """Stop the parts that run: Connect first, for Postgres waits for its readers."""
+        for name in ("connect", "kafka", "postgres"):
+            process = self.process(name) if name in parts else None
+            if process is not None:
+                stop_part(name, process)
+
+    def process(self, name: str) -> psutil.Process | None:
+        """Return a part's process when it runs."""
+        return processes.find(self.layout, name)
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether a part answers now."""
+        if name == "postgres":
+            return postgres.is_ready(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
+        return kafka.is_ready(self.layout) if name == "kafka" else connect.is_ready(self.layout)
+
+    def _postgres(self) -> bool:
+        if self.process("postgres") is None:
+            postgres.prepare(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
+        return self._ensure("postgres", lambda: postgres.command(self.layout))
+
+    def _kafka(self) -> bool:
+        if self.process("kafka") is None:
+            kafka.prepare(self.layout)
+        return self._ensure("kafka", lambda: kafka.command(self.layout))
+
+    def _connect(self) -> bool:
+        if self.process("connect") is None:
+            connect.prepare(self.layout, self.prefix)
+            self._wait_for_broker()
+        database = addresses.for_connect(self.layout, self.passwords)
+        return self._ensure("connect", lambda: connect.command(self.layout, database))
+
+    def _wait_for_broker(self) -> None:
+        """Wait until the broker's process is there; Connect itself waits until it answers."""
+        deadline = time.monotonic() + PATIENCE
+        while self.process("kafka") is None:
+            if time.monotonic() > deadline:
+                raise Problem("Connect cannot start: Kafka does not run")
+            time.sleep(0.05)
+
+    def _ensure(self, name: str, command: Callable[[], processes.Command]) -> bool:
+        process = self.process(name)
+        fresh = process is None
+        if process is None:
+            process = processes.spawn(self.layout, command())
+        processes.wait_until_ready(
+            self.layout, name, process, lambda: self.is_ready(name), PATIENCE
+        )
+        return fresh
+
+
+def _together(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run the tasks at once and raise the first one's error when all ended.
+
+    Ctrl-C ends the wait: the threads are daemons, so they do not hold the process back.
+    """
+    errors: list[BaseException] = []
+
+    def run(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=run, args=(task,), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def stop_part(name: str, process: psutil.Process) -> None:
+    """Stop one server in the way it likes best; Postgres ends its sessions at SIGINT."""
+    processes.stop(process, sign=signal.SIGINT if name == "postgres" else signal.SIGTERM)

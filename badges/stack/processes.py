@@ -1,0 +1,214 @@
+"""Processes of a stack: started into their own session, known again by a mark, stopped by id.
+
+Every process carries a mark in its environment, the run directory and its name. An id from a file
+is only believed when the process with that id carries the mark, so an id that the system gave to
+somebody else meanwhile is never signalled; and a process whose id never reached its file, because
+the launcher was killed at that moment, is still found.
+"""
+
+import contextlib
+import errno
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from badges.stack import secrets
+from badges.stack.layout import HOST, Layout
+from streams.problems import Problem
+
+MARK = "BADGES_STACK_PART"
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this one started: they must be collected when they end."""
+
+LOG_LIMIT = 20_000_000
+"""Bytes after which a log file is set aside at the next start; one older file is kept."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start one process. `user` is a system user's id, for root to give its rights away."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: int | None = None
+
+
+def spawn(layout: Layout, command: Command) -> psutil.Process:
+    """Start a process in a session of its own, its output to its log file, its id to its file."""
+    log = layout.log_file(command.name)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if log.stat().st_size > LOG_LIMIT:
+                log.replace(log.with_suffix(".log.old"))
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                list(command.arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/" if command.user is not None else None,
+                env={**surroundings(), **command.environment, MARK: mark(layout, command.name)},
+                **_rights(command.user),  # type: ignore[call-overload]
+            )
+    except OSError as error:
+        raise Problem(f"cannot start {command.name}: {error.strerror}: {error.filename}") from None
+    _children[child.pid] = child
+    _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
+    return psutil.Process(child.pid)
+
+
+def surroundings() -> dict[str, str]:
+    """Return this process's environment without what is secret, of this stack or another.
+
+    A shell may hold all of it (`eval "$(badges env)"`); each process is given what is its own.
+    """
+    hidden = {*secrets.NAMES, "BADGES_DATABASE_URL"}
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
+def mark(layout: Layout, name: str) -> str:
+    """Return what marks this stack's process of that name."""
+    return f"{layout.run_dir}:{name}"
+
+
+def find(layout: Layout, name: str) -> psutil.Process | None:
+    """Return the running process of that name, or None; a dead one's file is no process."""
+    try:
+        process = psutil.Process(int(layout.pid_file(name).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
+    return process if _carries(process, mark(layout, name)) else None
+
+
+def find_all(layout: Layout) -> dict[int, tuple[str, psutil.Process]]:
+    """Return every running process that carries this stack's mark: id to name and process."""
+    found = {}
+    for process in psutil.process_iter():
+        run_dir, _, name = _mark_of(process).rpartition(":")
+        if run_dir == str(layout.run_dir) and is_running(process):
+            found[process.pid] = (name, process)
+    return found
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Say whether the process still runs; one that ended and was not yet collected does not."""
+    child = _children.get(process.pid)
+    if child is not None:
+        return child.poll() is None
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop(process: psutil.Process, *, sign: int = signal.SIGTERM, patience: float = 30) -> None:
+    """Ask a process to end, wait `patience` seconds, then end it. A stopped one is woken first."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(sign)
+        process.send_signal(signal.SIGCONT)
+        if not _ended(process, patience):
+            process.kill()
+            _ended(process, 10)
+
+
+def wait_until_ready(
+    layout: Layout, name: str, process: psutil.Process, ready: Callable[[], bool], patience: float
+) -> None:
+    """Wait until a process answers. Raises Problem naming its log if it ends or takes too long."""
+    deadline = time.monotonic() + patience
+    while not ready():
+        if not is_running(process):
+            raise Problem(f"{name} ended while starting: {log_tail(layout.log_file(name))}")
+        if time.monotonic() > deadline:
+            tail = log_tail(layout.log_file(name))
+            raise Problem(f"{name} was not ready after {patience:.0f} s: {tail}")
+        time.sleep(0.1)
+
+
+def log_tail(log: Path, lines: int = 5) -> str:
+    """Return the log's name and its last lines, as the end of an error."""
+    try:
+        text = log.read_bytes()[-4000:].decode("utf-8", "replace")
+    except OSError:
+        return f"see {log}"
+    last = [line for line in text.splitlines() if line.strip()][-lines:]
+    return "\n  ".join([f"the end of {log} says", *last]) if last else f"see {log} (it is empty)"
+
+
+def require_free_port(name: str, port: int) -> None:
+    """Raise Problem when something listens on the port, naming it where the system tells."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise Problem(
+                f"port {port} (for {name}) is in use{_listener(port)}",
+                hint="Stop that, or set BADGES_PORT_BASE to another number",
+            ) from None
+
+
+def listens(port: int) -> bool:
+    """Say whether something accepts connections on the port."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listener(port: int) -> str:
+    try:
+        for one in psutil.net_connections(kind="tcp"):
+            if one.status == psutil.CONN_LISTEN and one.laddr[1:2] == (port,) and one.pid:
+                return f" by {psutil.Process(one.pid).name()} (process {one.pid})"
+    except psutil.Error:
+        return ""
+    return ""
+
+
+def _rights(user: int | None) -> dict[str, object]:
+    return {} if user is None else {"user": user, "group": user_group(user), "extra_groups": []}
+
+
+def user_group(user: int) -> int:
+    """Return the first group of a system user, by id."""
+    return pwd.getpwuid(user).pw_gid
+
+
+def _write_whole(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _mark_of(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(MARK, "")
+    except (psutil.Error, OSError):
+        return ""
+
+
+def _carries(process: psutil.Process, expected: str) -> bool:
+    return _mark_of(process) == expected and is_running(process)
+
+
+def _ended(process: psutil.Process, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while is_running(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,53 @@
+"""The local stack's generated passwords, kept in a file that only its owner can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+from streams.problems import Problem
+
+NAMES = (
+    "BADGES_OWNER_PASSWORD",
+    "BADGES_WORKER_PASSWORD",
+    "BADGES_API_PASSWORD",
+    "BADGES_CONNECT_PASSWORD",
+    "BADGES_JWT_SECRET",
+)
+
+
+def ensure(run_dir: Path) -> dict[str, str]:
+    """Return the passwords by their variable's name; those that are missing are made first."""
+    path = run_dir / "secrets.env"
+    known = _read(path)
+    missing = {name: secrets.token_hex(32) for name in NAMES if name not in known}
+    if missing:
+        known |= missing
+        _write(path, known)
+    return known
+
+
+def load(run_dir: Path) -> dict[str, str]:
+    """Return the passwords of a stack that exists. Raises Problem when none was ever started."""
+    known = _read(run_dir / "secrets.env")
+    if not known:
+        raise Problem(
+            f"no local stack in {run_dir}", hint="Run `make up` first, or set BADGES_RUN_DIR"
+        )
+    return known
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {name: value for name, _, value in pairs}
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    draft = path.with_suffix(".tmp")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+    draft.replace(path)

@@ -1,0 +1,60 @@
+"""Keeps the worker and the API running, as compose's `restart: unless-stopped` does."""
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+
+from badges.stack import processes, services
+from badges.stack.addresses import SERVICES
+from badges.stack.infra import Infra
+
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 30.0
+STEADY = 10.0
+"""Seconds that a process must have run for the next wait to begin small again."""
+
+
+@dataclass
+class Restart:
+    """When a process that died may be started again: at once, then after twice as long."""
+
+    wait: float = FIRST_WAIT
+    started: float = 0.0
+    due: float = 0.0
+
+    def died(self, now: float) -> None:
+        """Note the death at `now` (monotonic seconds) and set when it is due again."""
+        self.wait = FIRST_WAIT if now - self.started > STEADY else min(self.wait * 2, LONGEST_WAIT)
+        self.due = now + self.wait
+
+    def begun(self, now: float) -> None:
+        """Note the start at `now` (monotonic seconds)."""
+        self.started, self.due = now, 0.0
+
+
+def supervise(infra: Infra) -> None:
+    """Start what does not run, watch it, and stop it at SIGTERM; returns after that."""
+    ending = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: ending.set())
+    restarts = {name: Restart() for name in SERVICES}
+    while not ending.wait(0.1):
+        for name, restart in restarts.items():
+            _look_after(infra, name, restart)
+    for name in reversed(SERVICES):
+        process = infra.process(name)
+        if process is not None:
+            processes.stop(process, patience=10)
+
+
+def _look_after(infra: Infra, name: str, restart: Restart) -> None:
+    if infra.process(name) is not None:
+        return
+    now = time.monotonic()
+    if restart.started and not restart.due:
+        restart.died(now)
+        print(f"{name} ended; starting it again in {restart.wait:.1f} s", flush=True)
+    if now >= restart.due:
+        processes.spawn(infra.layout, services.command(infra, name))
+        restart.begun(now)

@@ -1,1 +1,0 @@
-"""The room that reads: the log, its generations and the worker that folds it."""

@@ -1,1 +1,0 @@
-"""Metric names and logging: a leaf that every room but tables may import."""

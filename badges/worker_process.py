@@ -1,0 +1,263 @@
+"""The worker's process, put together from the settings: what is connected to what, and its end."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any, NoReturn
+
+import asyncpg
+import prometheus_client
+import structlog
+
+from badges import event_loop, logs
+from badges.lockout import PATIENCE_S, Lockout, watch
+from badges.schema.log_types import log_types
+from badges.settings import Settings
+from sinks.alerts import PostgresAlerts
+from sinks.base import Unavailable
+from sinks.dead_letters import KafkaDeadLetters
+from sinks.failures import Refused, translated
+from sinks.pool import Pool, create_pool
+from sinks.postgres import PostgresSink
+from streams.backoff import delays
+from streams.column_types import PostgresColumnTypes
+from streams.fenced import NameTaken
+from streams.log import fingerprint, generations
+from streams.log.cluster import Cluster, KafkaError
+from streams.log.connect import Connect
+from streams.log.connector_monitor import monitor_connector
+from streams.log.errors import GenerationClosed
+from streams.log.generations import Generation
+from streams.log.integrity import Integrity
+from streams.log.reader import KafkaLog
+from streams.log.wal import PostgresWal
+from streams.partition_worker import Services
+from streams.problems import Problem
+from streams.reconciliation import Reconciliation
+from streams.recovery import Recovery
+from streams.rule_versions import PostgresVersions
+from streams.setting_aside import SettingAside
+from streams.surroundings import Surroundings
+from streams.worker import Worker, WorkerOptions
+from streams.write_guard import WriteGuard
+
+GC_THRESHOLDS = (100_000, 50, 100)
+"""A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
+
+END_SECONDS = 7.0
+"""How long a worker that is told to end may take, whatever hangs."""
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(settings: Settings, metrics_port: int | None) -> None:
+    """Run a worker until SIGTERM or SIGINT; what it cannot go on after is raised.
+
+    When another generation of the log goes live, the process begins again with that.
+    """
+    logs.configure(level=settings.log_level)
+    gc.set_threshold(*GC_THRESHOLDS)
+    if metrics_port is not None:
+        _serve_metrics(settings.metrics_host, metrics_port)
+    try:
+        with suppress(asyncio.CancelledError):
+            event_loop.run(lambda: _until_told(settings))
+    except GenerationClosed as closed:
+        log.warning("beginning again with the live generation", reason=str(closed))
+        _begin_again()
+    except NameTaken as taken:
+        raise Problem(
+            f"another worker that is alive has the name {taken} in the consumer group, so they "
+            "would throw each other out",
+            hint="Give each host a name of its own, and do not copy a worker's "
+            "BADGES_INSTANCE_DIRECTORY",
+        ) from None
+
+
+def _serve_metrics(host: str, port: int) -> None:
+    try:
+        prometheus_client.start_http_server(port, addr=host)
+    except OSError as error:
+        raise Problem(
+            f"metrics cannot be served at {host}, port {port}: {error.strerror}",
+            hint="Set BADGES_METRICS_HOST, and for each worker a --metrics-port of its own",
+        ) from None
+
+
+def _begin_again() -> NoReturn:
+    """Replace the program by itself: same process id, arguments and environment.
+
+    Faust's threads, and the memory of the generation that is closed, end only with the program.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+async def _until_told(settings: Settings) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _end, task)
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(
+            settings.database_url.get_secret_value(),
+            role="badges_worker",
+            max_size=settings.partitions + 4,
+        )
+        stack.push_async_callback(_close, pool)
+        generation = await _live(pool)
+        await _know_source(pool, generation)
+        worker = await _assemble(settings, generation, pool, stack)
+        await worker.run()
+
+
+def _end(task: "asyncio.Task[None]") -> None:
+    """End in good order, or without it when something hangs, the loop's own clean-up included.
+
+    Nothing is lost then either: what was not committed with its position is decided again.
+    """
+    task.cancel()
+    deadline = threading.Timer(END_SECONDS, _give_up)
+    deadline.daemon = True
+    deadline.start()
+
+
+def _give_up() -> None:
+    log.warning("ended without good order: something did not answer", seconds=END_SECONDS)
+    sys.stderr.flush()
+    os._exit(0)
+
+
+async def _close(pool: Pool) -> None:
+    """Close in good order within a second, or at once."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await pool.close()
+    pool.terminate()
+
+
+async def _live(pool: Pool) -> Generation:
+    """The live generation, waited for: a command may still be filling it."""
+    lockout = Lockout()
+    for delay in delays():
+        try:
+            with translated():
+                generation = await generations.live(pool)
+            lockout.let_in()
+            if generation is not None:
+                return generation
+            log.info("no log is live, waiting for `badges provision` or `badges resnapshot`")
+        except (Unavailable, Refused) as error:
+            _refuse_address(error.__cause__)
+            lockout.refused(error.__cause__, time.monotonic())
+            log.warning("waiting for Postgres", error=str(error))
+        await asyncio.sleep(delay)
+    raise AssertionError("delays never end")
+
+
+async def _know_source(pool: Pool, generation: Generation) -> None:
+    """Have it recorded what the log is read from, where `badges migrate` was not there to do so."""
+    try:
+        with translated():
+            if await fingerprint.stamp_unknown(pool, generation.log_id, generation.publication):
+                log.warning(
+                    "what the log is read from was not recorded, and is watched from now on: its "
+                    "migrations were applied without `badges migrate`",
+                    generation=generation.number,
+                )
+    except (Unavailable, Refused) as error:
+        log.warning("what the log is read from cannot be recorded", error=str(error))
+
+
+def _refuse_address(error: BaseException | None) -> None:
+    """Raise Problem where waiting is in vain: an address that is none, or that of a pooler."""
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        raise Problem(f"BADGES_DATABASE_URL: {error}")
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        raise Problem(
+            f"BADGES_DATABASE_URL is not the address of a Postgres server, which would take the "
+            f"worker's settings ({error.args[0]})",
+            hint="Give it that of the database itself, not of PgBouncer or another pooler",
+        )
+
+
+async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
+    """Return when Kafka answers: started before it, or while it restarts, a worker waits.
+
+    The guard closes the alert that is raised when that takes long, for Kafka says no more of a
+    wrong password than that it does not answer.
+    """
+    began = time.monotonic()
+    for delay in delays():
+        try:
+            await cluster.start()
+        except (KafkaError, OSError) as error:
+            log.warning("waiting for Kafka", error=str(error))
+            if time.monotonic() - began >= PATIENCE_S:
+                message = (
+                    f"a worker waits for Kafka: {error}. Check BADGES_KAFKA_* and that it runs"
+                )
+                await alerts.raise_alert("log_unreachable", {"message": message})
+        else:
+            return
+        await asyncio.sleep(delay)
+
+
+async def _assemble(
+    settings: Settings, generation: Generation, pool: Pool, stack: AsyncExitStack
+) -> Worker:
+    kafka = settings.kafka_access()
+    cluster = Cluster(kafka)
+    stack.push_async_callback(cluster.close)
+    alerts = PostgresAlerts(pool)
+    await _answering(cluster, alerts)
+    connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
+    dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
+    stack.push_async_callback(dead_letters.close)
+    sink = PostgresSink(pool, dead_letters)
+    versions = PostgresVersions(pool, alerts)
+    source = KafkaLog(kafka, generation.topic)
+    integrity = Integrity(generation, pool, cluster, connect)
+    services = Services(
+        sink=sink,
+        aside=SettingAside(
+            generation.topic, dead_letters, PostgresColumnTypes(pool, log_types()), alerts
+        ),
+        versions=versions,
+        source=source,
+        recovery=Recovery(generation, sink, versions, source),
+        guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
+        reconciliation=Reconciliation(sink, alerts, PostgresWal(pool, generation.slot)),
+        alerts=alerts,
+    )
+    options = WorkerOptions(
+        settings.prefix, kafka, settings.session_timeout, settings.instance_directory
+    )
+    duties: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        partial(
+            monitor_connector,
+            generation,
+            connect,
+            alerts,
+            integrity.mark_broken,
+            integrity.ever_renamed,
+        ),
+        Surroundings(pool, sink, versions, alerts, generation.partitions).watch,
+        alerts.keep_writing,
+        partial(watch, pool),
+    ]
+    try:
+        return Worker(options, generation, services, versions, duties)
+    except OSError as error:
+        raise Problem(
+            f"a worker's name cannot be kept: {error.filename}: {error.strerror}",
+            hint="Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to",
+        ) from None

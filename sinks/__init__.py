@@ -1,0 +1,1 @@
+"""Where what was decided is written: awards and statistics, dead letters, alerts."""

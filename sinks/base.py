@@ -1,0 +1,236 @@
+"""The contract of a sink: one turn of a worker, written whole or not at all."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from tables.decisions import Cause, Decision
+from tables.types import Award, Stats
+
+
+class RulePosition(Struct, frozen=True):
+    """A version taken up by the turn: in effect before the record at the turn's start."""
+
+    kind: str  # 'definition' or 'organization'
+    id: str
+    version: int
+
+
+class RecordedPosition(Struct, frozen=True):
+    """Where a version took effect: before the record at `offset`, in turn `turn`."""
+
+    turn: int
+    offset: int
+    taken_up: RulePosition
+
+
+class Departure(Struct, frozen=True):
+    """A mentor's delete: what earlier positions wrote for that id goes too."""
+
+    peer_mentor_id: str
+    cause: Cause
+
+
+class Place(Struct, frozen=True):
+    """A record of a partition: its offset, and its place in the WAL (source.sequence as text).
+
+    `sequence` is None where the record does not say it.
+    """
+
+    offset: int
+    sequence: str | None
+
+
+class Turn(Struct, frozen=True):
+    """One transaction of a worker on one partition.
+
+    The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
+    order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
+    without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
+    what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
+    last record below `end`: it is remembered with the position.
+    """
+
+    log_id: str
+    partition: int
+    number: int
+    start: int
+    end: int
+    rule_positions: Sequence[RulePosition] = ()
+    departures: Sequence[Departure] = ()
+    decisions: Sequence[Decision] = ()
+    stats: Sequence[Stats] = ()
+    xids: Collection[int] = ()
+    last: Place | None = None
+
+
+class Rejected(Struct, frozen=True):
+    """A decision about what is no row of ours, already in the dead letters."""
+
+    decision: Decision
+    reason: str
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a turn's decisions.
+
+    `written` counts rows that really changed, `overtaken` those whose row a person had changed
+    first, `gone` those whose mentor or definition was deleted meanwhile, `refused` those that the
+    store refuses to write, so that they wait. `accepted` counts rows that changed because what had
+    waited is accepted by now. `waits`: something of the partition waits after the turn.
+    """
+
+    written: int = 0
+    overtaken: int = 0
+    gone: int = 0
+    rejected: Sequence[Rejected] = ()
+    refused: int = 0
+    accepted: int = 0
+    waits: bool = False
+
+
+class Waiting(Struct, frozen=True):
+    """Why something waits: what the store says, of `count` rows of any partition.
+
+    `subject` is for people: the trigger, constraint or locked table, else the table and SQLSTATE.
+    It has 200 characters at most. A `count` of 0 is of what the worker lacks and writing needs:
+    nothing waits for that yet. `badge_definition_id` is set where all is about one definition.
+    """
+
+    subject: str
+    sqlstate: str
+    message: str
+    refused_by: str | None
+    badge_definition_id: str | None
+    count: int
+    since: datetime
+
+
+class Found(Struct, frozen=True):
+    """An award as badge_awards has it once what waits is written: there, or `gone`."""
+
+    award: Award
+    gone: bool = False
+
+
+class Position(Struct, frozen=True):
+    """Where a partition of a log stands: the next offset to decide, and the turns so far."""
+
+    next_offset: int
+    turn: int
+
+
+class Fenced(Exception):
+    """The position moved without this writer, or its generation is closed: nothing was written."""
+
+
+class Unavailable(Exception):
+    """The store does not answer, or cannot do it now: nothing was written, try again.
+
+    `sqlstate` is Postgres's reason, if it gave one.
+    """
+
+    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(reason)
+        self.sqlstate = sqlstate
+
+
+class Disconnected(Unavailable):
+    """The connection was lost: whoever answers next may be another database."""
+
+
+class Sink(Protocol):
+    """Where awards, their events and stats are written."""
+
+    async def position(self, log_id: str, partition: int) -> Position | None:
+        """The partition's position, or None when the generation is not live. Raises Unavailable."""
+        ...
+
+    async def last_decided(self, log_id: str, partition: int) -> Place | None:
+        """The last record below the position, None where it was not remembered.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def rule_positions(
+        self, log_id: str, partition: int, before_turn: int
+    ) -> list[RecordedPosition]:
+        """What turns below `before_turn` took up, in their order. Raises Unavailable."""
+        ...
+
+    async def write(self, turn: Turn) -> Outcome:
+        """Write the turn in one transaction. Raises Fenced or Unavailable; nothing is written then.
+
+        What the store refuses, again and again for a while, waits, and what follows of the same
+        award waits behind it; the rest of the turn is written. What waits is tried again first.
+        """
+        ...
+
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        """Try again to write what waits in a partition that is at `position`: does any still wait?
+
+        Raises Fenced or Unavailable.
+        """
+        ...
+
+    async def waiting(self) -> list[Waiting]:
+        """Why anything waits, in any partition. Raises Unavailable or Refused."""
+        ...
+
+    async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
+        """The awards of these mentors, with what waits as if it were written.
+
+        By mentor and definition, to compare a caught-up fold with. Raises Unavailable or Refused.
+        """
+        ...
+
+    async def found(self, log_id: str) -> list[Found]:
+        """What waited as this log went live: held as found. Raises Unavailable or Refused."""
+        ...
+
+
+class Message(Protocol):
+    """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+class DeadLetter(Struct, frozen=True):
+    """Input that could not be used: where it was, why, and the original bytes, key and value.
+
+    `table` and `row_id` say which row it is of, where that could be read. Letters with a
+    `badge_definition_id` are decisions that Postgres refused, as older versions kept them.
+    """
+
+    log_id: str
+    partition: int
+    offset: int
+    reason: str
+    at: datetime
+    key: bytes | None = None
+    value: bytes | None = None
+    badge_definition_id: str | None = None
+    table: str | None = None
+    row_id: str | None = None
+
+
+class DeadLetters(Protocol):
+    """Where unusable input is kept, keyed by its position, so that sending it twice is harmless."""
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Return when the letters are durable. Raises Unavailable."""
+        ...
+
+    async def remove(self, keys: Collection[str]) -> None:
+        """Return when the letters under these keys are gone for good. Raises Unavailable."""
+        ...

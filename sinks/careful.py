@@ -1,0 +1,169 @@
+"""A turn of which Postgres refuses something: that waits, and the rest is written."""
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from sinks import turns, waiting
+from sinks.attempt import Attempt
+from sinks.base import Departure, Outcome, Turn
+from sinks.failures import Refusal, Refused, Suppressed, refusal_of
+from sinks.isolation import Isolation
+from sinks.pool import Connection
+from sinks.queries import QUERIES
+from sinks.waiting import Aside, Item, Queue, about
+from tables.decisions import Decision
+from tables.types import Stats
+
+TRIES = 8
+"""So much of what waits may be refused again with a turn; what is accepted is not counted."""
+
+CAREFULLY = "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL lock_timeout = '100ms'"
+"""Deferred checks refuse at once, so that a savepoint tells whom; no lock is waited for long."""
+
+Some = TypeVar("Some", Decision, Departure, Stats)
+
+
+class Judge:
+    """Says why an error refuses, with the triggers' names where that can be told.
+
+    Raises Refused where `believes` says no, and the error itself where it is about no row.
+    """
+
+    def __init__(
+        self, connection: Connection, believes: Callable[[Refusal], bool] = lambda _: True
+    ) -> None:
+        self._connection = connection
+        self._names: dict[tuple[str, ...], str | None] = {}
+        self._believes = believes
+
+    async def __call__(self, error: asyncpg.PostgresError) -> Refusal:
+        """Judge an error whose savepoint is rolled back."""
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise error
+        name = refusal.by
+        if isinstance(error, Suppressed):
+            name = await self._name("triggers_before", error.table, error.operation)
+        elif name and name.endswith(")"):
+            name = await self._name("triggers_of", name) or f"function {name}"
+        of_rows = refusal.of_rows or name is not None
+        return self.admit(Refusal(refusal.sqlstate, refusal.message, name, of_rows))
+
+    def admit(self, refusal: Refusal) -> Refusal:
+        """Return the refusal if it is to be believed."""
+        if not self._believes(refusal):
+            reason = f"{refusal.message} ({refusal.sqlstate}, {refusal.by or 'by itself'})"
+            raise Refused(reason, sqlstate=refusal.sqlstate)
+        return refusal
+
+    async def _name(self, query: str, *what: str) -> str | None:
+        """The triggers that are likely to be meant; None where there are none."""
+        key = query, *what
+        if key not in self._names:
+            self._names[key] = await self._connection.fetchval(QUERIES[query], *what)
+        return self._names[key]
+
+
+class CarefulAttempt(Attempt):
+    """An attempt with savepoints around what may be refused.
+
+    It waits for no lock on a mentor or a definition, tries again what waits, and lets wait what is
+    refused now, and what follows of it. `judge` may believe no refusal yet; `known` is of those
+    that wait already.
+    """
+
+    opening = "open_turn_at_once"
+
+    def __init__(self, connection: Connection, turn: Turn, *, judge: Judge, known: Judge) -> None:
+        super().__init__(connection, turn)
+        self._judge = judge
+        self._queue = Queue(connection, turn.log_id, turn.partition, known)
+        self._queued: set[tuple[str, str | None]] = set()
+        """Mentors and definitions of which something waits; None: everything of the mentor."""
+        self._aside: list[Aside] = []
+
+    async def open(self, turn_id: UUID) -> bool:
+        """See Attempt.open."""
+        await self._connection.execute(CAREFULLY)
+        return await super().open(turn_id)
+
+    async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
+        queue = self._queue
+        await queue.forget_departing([each.peer_mentor_id for each in self._turn.departures])
+        before = await queue.replace_stats([each.peer_mentor_id for each in stats])
+        accepted = await queue.retry(TRIES)
+        mentors = {decision.after.peer_mentor_id for decision in decisions}
+        mentors.update(each.peer_mentor_id for each in stats)
+        self._queued = await queue.of(mentors)
+        await self._depart()
+        written = await self._decide(decisions)
+        decided_aside = sum(isinstance(each.item, Decision) for each in self._aside)
+        await self._write_stats(stats)
+        await queue.put(_replacing(each, before) for each in self._aside)
+        return Outcome(
+            written=written,
+            overtaken=len(decisions) - written - decided_aside,
+            refused=len(self._aside),
+            accepted=accepted,
+            waits=await queue.waits(),
+        )
+
+    async def _depart(self) -> None:
+        async def apply(items: Sequence[Departure]) -> int:
+            return await waiting.depart(self._connection, [each.peer_mentor_id for each in items])
+
+        last = {each.peer_mentor_id: each for each in self._turn.departures}
+        await self._isolation(apply).run(list(last.values()))
+
+    async def _decide(self, decisions: Sequence[Decision]) -> int:
+        async def apply(items: Sequence[Decision]) -> int:
+            return await waiting.decide(self._connection, items)
+
+        isolation = self._isolation(apply)
+        written = 0
+        for wave in turns.waves(decisions):
+            written += await isolation.run(self._free(wave))
+        return written
+
+    async def _write_stats(self, stats: Sequence[Stats]) -> None:
+        async def apply(items: Sequence[Stats]) -> int:
+            return await waiting.write_stats(self._connection, items)
+
+        await self._isolation(apply).run(self._free(stats))
+
+    def _isolation(self, apply: Callable[[Sequence[Some]], Awaitable[int]]) -> Isolation[Some]:
+        return Isolation(self._connection, apply, self._judge, self._let_wait, _group)
+
+    def _free(self, items: Iterable[Some]) -> list[Some]:
+        """Leave out, and let wait, what has to queue and what somebody has locked."""
+        free = []
+        for item in items:
+            mentor, definition = about(item)
+            if self._queued & {(mentor, None), (mentor, definition)}:
+                self._aside.append(Aside(item, None))
+            elif refusal := self._locked.refusal(item):
+                self._let_wait(item, self._judge.admit(refusal))
+            else:
+                free.append(item)
+        return free
+
+    def _let_wait(self, item: Item, refusal: Refusal) -> None:
+        self._aside.append(Aside(item, refusal))
+        if not isinstance(item, Stats):
+            self._queued.add(about(item))
+
+
+def _group(item: Item) -> Hashable:
+    return item.after.badge_definition_id if isinstance(item, Decision) else type(item)
+
+
+def _replacing(aside: Aside, before: Mapping[str, tuple[datetime, int]]) -> Aside:
+    """Newer statistics wait since those waited that they replace."""
+    if not isinstance(aside.item, Stats) or aside.item.peer_mentor_id not in before:
+        return aside
+    since, tries = before[aside.item.peer_mentor_id]
+    return Aside(aside.item, aside.refusal, since, tries)

@@ -1,0 +1,90 @@
+"""Finding, of many rows, those that Postgres refuses: by savepoints, and halves of halves."""
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+
+from sinks.failures import Refusal
+from sinks.pool import Connection
+
+ALONE = 16
+"""So many of one group are tried alone; then the others in its company count as refused too."""
+
+DOUBTFUL = 3
+"""So many are tried alone in vain before an error that names no row is about none of them."""
+
+Item = TypeVar("Item")
+
+
+class Isolation(Generic[Item]):
+    """Applies items in savepoints, and finds those that are refused.
+
+    `apply` writes some and returns a number, whose sum `run` returns. `judge` says why an error
+    refuses, or raises it when it is about no row. `refuse` hears of each refused item. Items of one
+    `group` are likely to be refused together.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        apply: Callable[[Sequence[Item]], Awaitable[int]],
+        judge: Callable[[asyncpg.PostgresError], Awaitable[Refusal]],
+        refuse: Callable[[Item, Refusal], None],
+        group: Callable[[Item], Hashable],
+    ) -> None:
+        self._connection = connection
+        self._apply = apply
+        self._judge = judge
+        self._refuse = refuse
+        self._group = group
+        self._alone: dict[Hashable, tuple[int, Refusal]] = {}
+        self._passed = False
+        self._doubtful: list[asyncpg.PostgresError] = []
+
+    async def run(self, items: Sequence[Item]) -> int:
+        """Apply all that are not refused. Raises what refuses every one and may be about none."""
+        applied = await self._part(items)
+        if self._doubtful and not self._passed:
+            raise self._doubtful[0]
+        return applied
+
+    async def _part(self, items: Sequence[Item]) -> int:
+        if not items:
+            return 0
+        try:
+            async with self._connection.transaction():
+                applied = await self._apply(items)
+        except asyncpg.PostgresError as error:
+            refusal = await self._judge(error)
+            if len(items) == 1:
+                self._refuse_one(items[0], refusal, error)
+                return 0
+            items = self._without_company(items)
+        else:
+            self._passed = True
+            return applied
+        middle = (len(items) + 1) // 2
+        first = await self._part(items[:middle])
+        return first + await self._part(items[middle:])
+
+    def _refuse_one(self, item: Item, refusal: Refusal, error: asyncpg.PostgresError) -> None:
+        if not refusal.of_rows and not self._passed:
+            self._doubtful.append(error)
+            if len(self._doubtful) == DOUBTFUL:
+                raise error
+        group = self._group(item)
+        count, _ = self._alone.get(group, (0, refusal))
+        self._alone[group] = count + 1, refusal
+        self._refuse(item, refusal)
+
+    def _without_company(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Refuse at once what is of a group of which enough were refused alone."""
+        left = []
+        for item in items:
+            alone = self._alone.get(self._group(item))
+            if alone is None or alone[0] < ALONE:
+                left.append(item)
+            else:
+                self._refuse(item, alone[1])
+        return left

@@ -1,0 +1,295 @@
+"""Writes turns to Postgres: position, awards with their events and stats, in one transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from sinks import turns
+from sinks.attempt import Attempt, NotYetVisible, last, move
+from sinks.base import (
+    DeadLetters,
+    Departure,
+    Fenced,
+    Found,
+    Outcome,
+    Place,
+    Position,
+    RecordedPosition,
+    RulePosition,
+    Turn,
+    Unavailable,
+    Waiting,
+)
+from sinks.careful import CAREFULLY, CarefulAttempt, Judge
+from sinks.failures import Refusal, Refused, refusal_of, translated
+from sinks.pool import Pool
+from sinks.queries import QUERIES
+from sinks.rows import award_of
+from sinks.waiting import CHUNK, Queue, item_of
+from tables.decisions import Decision
+from tables.types import Award
+
+REFUSAL_PATIENCE = 1.5
+"""Seconds for which a turn is tried whole, however often it is refused, before something waits."""
+
+IDLE_TRIES = 64
+"""So much of what waits may be refused again in one retry without a turn."""
+
+PartitionKey: TypeAlias = tuple[str, int]
+"""A log's id and a partition."""
+
+
+class _Unwritten(Struct):
+    """A turn that may or may not be written, and when it was refused first (the loop's time)."""
+
+    turn: Turn
+    turn_id: UUID
+    refused_at: float | None = None
+
+
+class _State(Struct):
+    """What is known of a partition: whether anything waits there, and for which reasons."""
+
+    waits: bool
+    reasons: set[tuple[str, str | None]]
+
+
+class PostgresSink:
+    """The sink that counts: `sinks.base.Sink` over a pool from `sinks.pool`.
+
+    `patience` is how long, in seconds, a turn waits for a transaction that it saw in the log and
+    that is not visible yet, before it is Unavailable; `refusal_patience` how long a turn that is
+    refused is Unavailable, before what is refused waits.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        dead_letters: DeadLetters,
+        *,
+        patience: float = 10.0,
+        refusal_patience: float = REFUSAL_PATIENCE,
+    ) -> None:
+        self._pool = pool
+        self._dead_letters = dead_letters
+        self._patience = patience
+        self._refusal_patience = refusal_patience
+        self._unwritten: dict[PartitionKey, _Unwritten] = {}
+        self._states: dict[PartitionKey, _State] = {}
+
+    async def position(self, log_id: str, partition: int) -> Position | None:
+        """Read the partition's position; None when the generation is not live."""
+        with translated():
+            row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
+        return Position(row["next_offset"], row["turn"]) if row else None
+
+    async def last_decided(self, log_id: str, partition: int) -> Place | None:
+        """Read the last record below the position; None where it was not remembered."""
+        with translated():
+            row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
+        return Place(row["last_offset"], row["last_sequence"]) if row else None
+
+    async def rule_positions(
+        self, log_id: str, partition: int, before_turn: int
+    ) -> list[RecordedPosition]:
+        """Read what turns below `before_turn` took up, in their order."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["rule_positions"], log_id, partition, before_turn)
+        return [
+            RecordedPosition(
+                row["turn"], row["offset"], RulePosition(row["kind"], row["id"], row["version"])
+            )
+            for row in rows
+        ]
+
+    async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
+        """Read the awards of these mentors, with what waits as if it were written."""
+        known = list(filter(turns.is_uuid, mentors))
+        with translated():
+            # In this order: what is written in between is seen twice, which makes no difference.
+            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, known)
+            awards = await self._pool.fetch(QUERIES["awards"], known)
+        waits = [item_of(row["kind"], row["decision"]) for row in rows]
+        held = turns.once_written(
+            map(award_of, awards), (x for x in waits if isinstance(x, Decision | Departure))
+        )
+        return [award for _, award in sorted(held.items())]
+
+    async def waiting(self) -> list[Waiting]:
+        """Read why anything waits, in any partition."""
+        with translated():
+            rows = await self._pool.fetch(QUERIES["refusals"])
+        return [Waiting(**row) for row in rows]
+
+    async def found(self, log_id: str) -> list[Found]:
+        """Read what waited as this log went live."""
+        with translated():
+            text = await self._pool.fetchval(QUERIES["found"], log_id)
+        return msgspec.json.decode(text, type=list[Found]) if text else []
+
+    async def write(self, turn: Turn) -> Outcome:
+        """Write the turn; when it proves to be written already, the Outcome's counts are lost.
+
+        A connection lost during COMMIT leaves open what became of the turn. The caller tries the
+        same turn again, and we know it by its id in the position's row. (A transaction id would not
+        do: after a crash the server may hand out a lost one again.)
+        """
+        malformed = turns.malformed(turn)
+        if malformed:
+            await self._dead_letters.send(turns.letters(malformed))
+        outcome = await self._write_once(turns.well_formed(turn, malformed))
+        if not malformed:
+            return outcome
+        return msgspec.structs.replace(outcome, rejected=malformed)
+
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        """Try again what waits, longest untried first, until enough is refused."""
+        place = log_id, partition
+        async with self._known(place) as state:
+            if state.waits:
+                with translated():
+                    await self._retry(place, position, state)
+            return state.waits
+
+    async def _write_once(self, turn: Turn) -> Outcome:
+        place = (turn.log_id, turn.partition)
+        unwritten = self._unwritten.get(place)
+        if unwritten is None or unwritten.turn != turn:
+            unwritten = self._unwritten[place] = _Unwritten(turn, uuid4())
+        async with self._known(place) as state:
+            outcome = await self._write(unwritten, state)
+        del self._unwritten[place]
+        return outcome
+
+    @asynccontextmanager
+    async def _known(self, place: PartitionKey) -> AsyncIterator[_State]:
+        """What is known of a partition; after any error it has to be read again."""
+        state = self._states.pop(place, None)
+        try:
+            if state is None:
+                with translated():
+                    state = await self._read_state(place)
+            yield state
+        except Refused as error:
+            reason = f"Postgres refuses the turn: {error}"
+            raise Unavailable(reason, sqlstate=error.sqlstate) from error
+        except Fenced:
+            self._unwritten.pop(place, None)
+            raise
+        self._states[place] = state
+
+    async def _read_state(self, place: PartitionKey) -> _State:
+        waits = await self._pool.fetchval(QUERIES["waits"], *place)
+        reasons = await self._pool.fetch(QUERIES["reasons"], *place) if waits else []
+        return _State(bool(waits), {(row["sqlstate"], row["refused_by"]) for row in reasons})
+
+    async def _write(self, unwritten: _Unwritten, state: _State) -> Outcome:
+        careful, settled = state.waits, False
+        simple = not careful and _is_simple(unwritten.turn)
+        while True:
+            try:
+                if simple:
+                    simple = False
+                    if await self._write_stats_turn(unwritten):
+                        return Outcome()
+                with translated():
+                    return await self._attempt(unwritten, state, careful=careful, settled=settled)
+            except NotYetVisible as missing:
+                await self._until_finished(missing)
+                settled = True
+            except (Refused, Unavailable) as error:
+                if careful or not _refuses(error) or not self._tried_enough(unwritten):
+                    raise
+                careful = True
+
+    async def _write_stats_turn(self, unwritten: _Unwritten) -> bool:
+        """Write the common turn in one round trip; False if it needs a closer look."""
+        turn = unwritten.turn
+        mentors = [stats.peer_mentor_id for stats in turn.stats]
+        with translated():
+            written = await self._pool.fetchval(
+                QUERIES["write_stats_turn"],
+                turn.stats,
+                *move(turn, unwritten.turn_id),
+                mentors,
+                [],
+                *last(turn),
+            )
+        return bool(written)
+
+    async def _attempt(
+        self, unwritten: _Unwritten, state: _State, *, careful: bool, settled: bool
+    ) -> Outcome:
+        def believes(refusal: Refusal) -> bool:
+            reason = refusal.sqlstate, refusal.by
+            if reason not in state.reasons and not self._tried_enough(unwritten):
+                return False
+            state.reasons.add(reason)
+            return True
+
+        turn = unwritten.turn
+        async with self._pool.acquire() as connection, connection.transaction():
+            attempt = Attempt(connection, turn)
+            if careful:
+                judge, known = Judge(connection, believes), Judge(connection)
+                attempt = CarefulAttempt(connection, turn, judge=judge, known=known)
+            if await attempt.open(unwritten.turn_id):
+                outcome = await attempt.write(settled=settled)
+            else:
+                queue = Queue(connection, turn.log_id, turn.partition, Judge(connection))
+                outcome = Outcome(waits=await queue.waits())
+        state.waits = outcome.waits
+        if not state.waits:
+            state.reasons.clear()
+        return outcome
+
+    async def _retry(self, place: PartitionKey, position: Position, state: _State) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(CAREFULLY)
+            if not await connection.fetchval(
+                QUERIES["hold_position"], *place, position.next_offset, position.turn
+            ):
+                raise Fenced(f"partition {place[1]} of log {place[0]} is not at {position}")
+            queue = Queue(connection, *place, Judge(connection))
+            await queue.retry(IDLE_TRIES)
+            waits = await queue.waits()
+        state.waits = waits
+
+    def _tried_enough(self, unwritten: _Unwritten) -> bool:
+        now = asyncio.get_running_loop().time()
+        if unwritten.refused_at is None:
+            unwritten.refused_at = now
+        return now - unwritten.refused_at >= self._refusal_patience
+
+    async def _until_finished(self, missing: NotYetVisible) -> None:
+        """Wait until transactions that the log has shown already are over."""
+        xids = [str(xid) for xid in missing.xids]
+        waited, delay = 0.0, 0.005
+        while True:
+            with translated():
+                if not await self._pool.fetchval(QUERIES["unfinished"], xids):
+                    return
+            if waited > self._patience:
+                raise Unavailable(str(missing))
+            await asyncio.sleep(delay)
+            waited += delay
+            delay = min(2 * delay, 0.25)
+
+
+def _is_simple(turn: Turn) -> bool:
+    """Whether one statement may write it all."""
+    return not (turn.decisions or turn.departures or turn.rule_positions) and (
+        len(turn.stats) <= CHUNK
+    )
+
+
+def _refuses(error: Exception) -> bool:
+    """Whether it may be about some rows and not about others."""
+    cause = error.__cause__
+    return isinstance(cause, asyncpg.PostgresError) and refusal_of(cause) is not None

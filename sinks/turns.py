@@ -1,0 +1,141 @@
+"""What a store does with a turn, whichever it is: which decisions count, in which order."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from sinks.base import DeadLetter, Departure, Rejected, Turn
+from tables.decisions import Decision
+from tables.types import Award
+
+is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Whether a text is an id as the log carries it."""
+
+
+def outdated(turn: Turn) -> list[Decision]:
+    """Return decisions made before their mentor's delete in the same turn: about somebody gone."""
+    left = {d.peer_mentor_id: d.cause.offset for d in turn.departures}
+    return [
+        decision
+        for decision in turn.decisions
+        if decision.after.peer_mentor_id in left
+        and _place(decision) < (left[decision.after.peer_mentor_id], True)
+    ]
+
+
+def malformed(turn: Turn) -> list[Rejected]:
+    """Find decisions about what is no row of ours: an id that is no UUID, written into the log."""
+    return [
+        Rejected(decision, "an id is no UUID")
+        for decision in turn.decisions
+        if not (is_uuid(decision.after.peer_mentor_id) and is_uuid(decision.after.id))
+        or not is_uuid(decision.after.badge_definition_id)
+    ]
+
+
+def well_formed(turn: Turn, refusals: Sequence[Rejected]) -> Turn:
+    """Leave out of a turn what `malformed` found, and what else is about an id that is no UUID."""
+    ids = {stats.peer_mentor_id for stats in turn.stats}
+    ids.update(departure.peer_mentor_id for departure in turn.departures)
+    refused = {id(item.decision) for item in refusals}
+    if not refused and all(map(is_uuid, ids)):
+        return turn
+    return msgspec.structs.replace(
+        turn,
+        decisions=[d for d in turn.decisions if id(d) not in refused],
+        departures=[d for d in turn.departures if is_uuid(d.peer_mentor_id)],
+        stats=[stats for stats in turn.stats if is_uuid(stats.peer_mentor_id)],
+    )
+
+
+def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
+    """Split into parts with at most one of a mentor and badge: all firsts, all seconds, ..."""
+    parts: list[list[Decision]] = []
+    seen: dict[tuple[str, str], int] = {}
+    for decision in decisions:
+        pair = decision.after.peer_mentor_id, decision.after.badge_definition_id
+        wave = seen.get(pair, 0)
+        seen[pair] = wave + 1
+        if wave == len(parts):
+            parts.append([])
+        parts[wave].append(decision)
+    return parts
+
+
+def transactions(turn: Turn) -> set[int]:
+    """Return the transactions (source.txId) whose rows the turn is known to come from."""
+    causes = [decision.cause for decision in turn.decisions]
+    causes += [departure.cause for departure in turn.departures]
+    return {*turn.xids, *(cause.xid for cause in causes if cause.xid is not None)}
+
+
+def once_written(
+    rows: Iterable[Award], waiting: Iterable[Decision | Departure]
+) -> dict[tuple[str, str], Award]:
+    """The awards, by mentor and definition, as they are once what waits is written to `rows`."""
+    held = {(row.peer_mentor_id, row.badge_definition_id): row for row in rows}
+    for item in waiting:
+        if isinstance(item, Departure):
+            held = {
+                pair: row
+                for pair, row in held.items()
+                if pair[0] != item.peer_mentor_id or row.changed_by != "rule"
+            }
+        else:
+            _write_once(held, item)
+    return held
+
+
+def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
+    after, believed = decision.after, decision.believed
+    pair = after.peer_mentor_id, after.badge_definition_id
+    row = held.get(pair)
+    if decision.kind == "granted":
+        held.setdefault(pair, after)
+    elif row is None or row.id != after.id:
+        return
+    elif decision.kind == "withdrawn":
+        if is_the_rules(row):
+            del held[pair]
+    elif believed is not None and is_believed(row, believed):
+        held[pair] = after
+
+
+def is_the_rules(row: Award) -> bool:
+    """Whether the rule gave an award, and nobody else has changed it."""
+    return (row.awarded_by, row.changed_by) == ("rule", "rule")
+
+
+def is_believed(row: Award, believed: Award) -> bool:
+    """Whether a row still is what the fold believes; a person was faster where it is not."""
+    if row.changed_in is not None and believed.changed_in not in (None, row.changed_in):
+        return False
+    return (row.tier, row.revoked_by, row.changed_by) == (
+        believed.tier,
+        believed.revoked_by,
+        believed.changed_by,
+    )
+
+
+def letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
+    """Make dead letters of decisions: the mentor's id as key, the decision as value."""
+    return [
+        DeadLetter(
+            log_id=item.decision.cause.log_id,
+            partition=item.decision.cause.partition,
+            offset=item.decision.cause.offset,
+            reason=item.reason,
+            at=datetime.now(UTC),
+            key=item.decision.after.peer_mentor_id.encode(),
+            value=msgspec.json.encode(item.decision),
+            badge_definition_id=item.decision.after.badge_definition_id,
+        )
+        for item in rejected
+    ]
+
+
+def _place(decision: Decision) -> tuple[int, bool]:
+    """Where in the log it was made; versions take effect before the record at their offset."""
+    return decision.cause.offset, decision.cause.turn is None

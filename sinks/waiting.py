@@ -1,0 +1,284 @@
+"""What waits in badge_refused_writes of one partition: put there, tried again, and written."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from sinks.base import Departure
+from sinks.failures import LOCKED, Refusal, Suppressed
+from sinks.pool import Connection
+from sinks.queries import QUERIES
+from sinks.rows import decision_rows
+from tables.decisions import Decision
+from tables.types import Stats
+
+CHUNK = 2_000
+"""Rows of one statement at most: a backfill's turn may hold a hundred times as many."""
+
+GROWTH = 4
+"""What is accepted may be followed by so many times as many, what is refused by so many fewer."""
+
+Item: TypeAlias = Decision | Departure | Stats
+Judge: TypeAlias = Callable[[asyncpg.PostgresError], Awaitable[Refusal]]
+
+BEHIND = "waits for what was decided before it"
+"""The message of what was not tried yet."""
+
+
+class Head(Struct, frozen=True):
+    """Something that may be written, because nothing waits before it."""
+
+    id: int
+    item: Item
+
+
+class Aside(Struct, frozen=True):
+    """Something that has to wait; without a refusal, for what waits before it."""
+
+    item: Item
+    refusal: Refusal | None
+    since: datetime | None = None
+    tries: int = 0
+
+
+class Locked(Struct, frozen=True):
+    """What there is of some mentors and definitions, and what of it others have locked."""
+
+    mentors: Collection[str]
+    deletions: dict[str, int | None]
+    """The highest version of each definition's recorded deletions."""
+    busy: Collection[str]
+
+    def has(self, decision: Decision) -> bool:
+        """Whether what the decision is about is there, and is what it was about."""
+        after = decision.after
+        if (
+            after.peer_mentor_id not in self.mentors
+            or after.badge_definition_id not in self.deletions
+        ):
+            return False
+        deleted = self.deletions[after.badge_definition_id]
+        return deleted is None or deleted <= decision.definition_version
+
+    def refusal(self, item: Item) -> Refusal | None:
+        """Why the item cannot be written now."""
+        if isinstance(item, Decision):
+            if item.after.badge_definition_id in self.busy:
+                return _lock_of("badge_definitions", item.after.badge_definition_id)
+            if item.after.peer_mentor_id in self.busy:
+                return _lock_of("peer_mentors", item.after.peer_mentor_id)
+        elif isinstance(item, Stats) and item.peer_mentor_id in self.busy:
+            return _lock_of("peer_mentors", item.peer_mentor_id)
+        return None
+
+
+async def decide(connection: Connection, decisions: Sequence[Decision]) -> int:
+    """Write decisions, at most one of a mentor and badge; how many changed a row.
+
+    Raises Suppressed where a row is not written, and no other writer is the reason.
+    """
+    changed = 0
+    for start in range(0, len(decisions), CHUNK):
+        part = decision_rows(decisions[start : start + CHUNK])
+        rows = await connection.fetch(QUERIES["decide"], part)
+        changed += len(rows)
+        if not all(row["noted"] for row in rows):
+            raise Suppressed("badge_award_events", "INSERT")
+        written = {row["id"] for row in rows}
+        left = [row for row in part if row.id not in written]
+        operation = await connection.fetchval(QUERIES["unexplained"], left) if left else None
+        if operation:
+            raise Suppressed("badge_awards", operation)
+    return changed
+
+
+async def write_stats(connection: Connection, stats: Sequence[Stats]) -> int:
+    """Write rows of statistics of mentors that are there; how many. Raises Suppressed."""
+    for start in range(0, len(stats), CHUNK):
+        part = stats[start : start + CHUNK]
+        mentors = [item.peer_mentor_id for item in part]
+        if await connection.fetchval(QUERIES["write_stats"], part, mentors) < len(part):
+            raise Suppressed("peer_mentor_stats", "INSERT or UPDATE")
+    return len(stats)
+
+
+async def depart(connection: Connection, mentors: Sequence[str]) -> int:
+    """Remove what the rule wrote for mentors that were deleted; how many. Raises Suppressed."""
+    if mentors:
+        await connection.execute(QUERIES["depart"], mentors)
+        kept = await connection.fetchval(QUERIES["kept_departed"], mentors)
+        if kept:
+            raise Suppressed(kept, "DELETE")
+    return len(mentors)
+
+
+class Queue:
+    """The rows of one partition, in an open transaction that holds the partition's position."""
+
+    def __init__(self, connection: Connection, log_id: str, partition: int, judge: Judge) -> None:
+        self._connection = connection
+        self._place = log_id, partition
+        self._judge = judge
+        self._refused: dict[int, Refusal] = {}
+
+    async def waits(self) -> bool:
+        """Whether anything waits."""
+        return bool(await self._connection.fetchval(QUERIES["waits"], *self._place))
+
+    async def forget_departing(self, mentors: Sequence[str]) -> None:
+        """What waits of mentors who left was about what they were before."""
+        if mentors:
+            await self._connection.execute(QUERIES["forget_departing"], *self._place, mentors)
+
+    async def replace_stats(self, mentors: Sequence[str]) -> dict[str, tuple[datetime, int]]:
+        """Drop rows of statistics to which newer ones come: since when, and how often tried."""
+        rows = await self._connection.fetch(QUERIES["replace_stats"], *self._place, mentors)
+        return {row["mentor"]: (row["since"], row["tries"]) for row in rows}
+
+    async def of(self, mentors: Collection[str]) -> set[tuple[str, str | None]]:
+        """The mentors and definitions whose changes have to queue; None: all of the mentor's."""
+        rows = await self._connection.fetch(QUERIES["queues"], *self._place, list(mentors))
+        return {(row["mentor"], row["definition"]) for row in rows}
+
+    async def put(self, aside: Iterable[Aside]) -> None:
+        """Let these wait, in their order."""
+        rows = [_row(each) for each in aside]
+        for start in range(0, len(rows), CHUNK):
+            columns = [list(column) for column in zip(*rows[start : start + CHUNK], strict=True)]
+            await self._connection.execute(QUERIES["set_aside"], *self._place, *columns)
+
+    async def retry(self, refusals: int) -> int:
+        """Write what is accepted by now, until so many are refused; how many rows changed."""
+        changed, size = 0, 1
+        while len(self._refused) < refusals:
+            heads = await self._heads(size)
+            if not heads:
+                break
+            try:
+                async with self._connection.transaction():
+                    changed += await self._write(heads)
+            except asyncpg.PostgresError as error:
+                refusal = await self._judge(error)
+                if len(heads) == 1:
+                    self._refused[heads[0].id] = refusal
+                size = max(1, len(heads) // GROWTH)
+            else:
+                size = min(size * GROWTH, CHUNK)
+        await self._note_refused()
+        return changed
+
+    async def _heads(self, count: int) -> list[Head]:
+        rows = await self._connection.fetch(
+            QUERIES["heads"], *self._place, list(self._refused), count
+        )
+        return [Head(row["id"], item_of(row["kind"], row["decision"])) for row in rows]
+
+    async def _write(self, heads: Sequence[Head]) -> int:
+        """Write heads that nobody locks, and drop what is about nothing that is there."""
+        locked = await self._lock(heads)
+        free = []
+        for head in heads:
+            refusal = locked.refusal(head.item)
+            if refusal:
+                self._refused[head.id] = refusal
+            else:
+                free.append(head)
+        items = [head.item for head in free]
+        left = [item.peer_mentor_id for item in items if isinstance(item, Departure)]
+        await depart(self._connection, left)
+        decisions = [item for item in items if isinstance(item, Decision) and locked.has(item)]
+        changed = await decide(self._connection, await self._not_in_the_way(decisions))
+        stats = [item for item in items if isinstance(item, Stats)]
+        present = [item for item in stats if item.peer_mentor_id in locked.mentors]
+        await write_stats(self._connection, present)
+        await self._connection.execute(QUERIES["forget_waiting"], [head.id for head in free])
+        return changed
+
+    async def _lock(self, heads: Sequence[Head]) -> Locked:
+        decisions = [head.item.after for head in heads if isinstance(head.item, Decision)]
+        mentors = {award.peer_mentor_id for award in decisions}
+        mentors.update(h.item.peer_mentor_id for h in heads if isinstance(h.item, Stats))
+        definitions = {award.badge_definition_id for award in decisions}
+        rows = await self._connection.fetch(
+            QUERIES["lock_at_once"], list(mentors), list(definitions)
+        )
+        return Locked(
+            mentors={row["id"] for row in rows if row["kind"] == "mentor"},
+            deletions={r["id"]: r["deleted_version"] for r in rows if r["kind"] == "definition"},
+            busy={row["id"] for row in rows if row["kind"] == "busy"},
+        )
+
+    async def _not_in_the_way(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """Leave out grants of what somebody gave meanwhile: a trigger would refuse them still."""
+        grants = [d.after for d in decisions if d.kind == "granted"]
+        if not grants:
+            return list(decisions)
+        rows = await self._connection.fetch(
+            QUERIES["held_already"],
+            [award.peer_mentor_id for award in grants],
+            [award.badge_definition_id for award in grants],
+        )
+        held = {(row["mentor"], row["definition"]) for row in rows}
+        return [
+            d
+            for d in decisions
+            if d.kind != "granted"
+            or (d.after.peer_mentor_id, d.after.badge_definition_id) not in held
+        ]
+
+    async def _note_refused(self) -> None:
+        if not self._refused:
+            return
+        refusals = self._refused.values()
+        await self._connection.execute(
+            QUERIES["note_refused"],
+            list(self._refused),
+            [refusal.sqlstate for refusal in refusals],
+            [refusal.message for refusal in refusals],
+            [refusal.by for refusal in refusals],
+        )
+
+
+def item_of(kind: str, decision: str) -> Item:
+    """Read what waits."""
+    if kind == "stats":
+        return msgspec.json.decode(decision, type=Stats)
+    if kind == "departed":
+        return msgspec.json.decode(decision, type=Departure)
+    return msgspec.json.decode(decision, type=Decision)
+
+
+def _row(aside: Aside) -> tuple[Any, ...]:
+    item, refusal = aside.item, aside.refusal
+    return (
+        *columns(item),
+        msgspec.json.encode(item).decode(),
+        refusal.sqlstate if refusal else None,
+        refusal.message if refusal else BEHIND,
+        refusal.by if refusal else None,
+        aside.since,
+        aside.tries + (1 if refusal else 0),
+    )
+
+
+def columns(item: Item) -> tuple[str, str, str | None, str | None]:
+    """Kind, mentor, definition and award, as badge_refused_writes has them."""
+    if isinstance(item, Decision):
+        after = item.after
+        return item.kind, after.peer_mentor_id, after.badge_definition_id, after.id
+    return "stats" if isinstance(item, Stats) else "departed", item.peer_mentor_id, None, None
+
+
+def about(item: Item) -> tuple[str, str | None]:
+    """The mentor, and the definition if it is about one award."""
+    _, mentor, definition, _ = columns(item)
+    return mentor, definition
+
+
+def _lock_of(table: str, id_: str) -> Refusal:
+    """By a lock on any row of the table: so many rows may be locked that each is no alert."""
+    return Refusal(LOCKED, f"another session has locked row {id_} of {table}", f"a lock on {table}")

@@ -1,0 +1,138 @@
+"""A Faust transport that hands over fetches, not messages: one message a partition and fetch.
+
+Faust costs about 90 microseconds a message, whatever the agent does with it. Here the value of a
+message is the list of raw records that one fetch gave for a partition. A partition has at most one
+message in flight: nothing more is fetched for it until that one is acknowledged.
+
+An acknowledgement says only that. What is committed to Kafka are the positions in `decided`, for a
+partition goes on from its position in Postgres, and committed offsets are there to show lag.
+
+Chosen by the URL scheme `badges://host:port` (entry point group `faust.transports`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from faust.types.tuples import Message
+
+from streams.log.connections import Connections
+
+BUSY_POLL_SECONDS = 0.005
+"""How long a fetch may wait while a batch is open, whose partition it cannot see become free."""
+
+
+class ReadCommitted(driver.AIOKafkaConsumerThread):
+    """The consumer itself: rows of a transaction that was aborted never come."""
+
+    connections: Connections | None = None
+    """Over which its records come, once it was begun."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust reads so only where it writes in transactions itself, and has no setting for it.
+        consumer._isolation_level = "read_committed"
+        self.connections = Connections(consumer, cast("Consumer", self.consumer).decided)
+        return consumer
+
+    def highwater(self, tp: TP) -> int:
+        """Return the partition's end, before the first row of a transaction still open."""
+        end: int = self._ensure_consumer().last_stable_offset(tp)
+        return end
+
+
+class Consumer(driver.Consumer):
+    """Faust's aiokafka consumer, with fetches as its messages."""
+
+    _thread: ReadCommitted
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decided: dict[TP, int] = {}
+        """The next offset to decide of each partition: what is committed."""
+        self._in_flight: set[TP] = set()
+        self._freed = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ReadCommitted:
+        return ReadCommitted(self, loop=self.loop, beacon=self.beacon)
+
+    def connection(self, tp: TP, offset: int) -> int:
+        """Return the number of the connection over which the record at an offset comes, or 0."""
+        connections = self._thread.connections
+        return connections.number(tp, offset) if connections else 0
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Yield one message for each partition that the next fetch has records of."""
+        generation = self.app.consumer_generation_id
+        for tp, records in (await self._fetch(timeout)).items():
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            if tp in self._get_active_partitions():
+                self._in_flight.add(tp)
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._batch_message(tp, records)
+
+    async def _fetch(self, timeout: float) -> Mapping[TP, Sequence[Any]]:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow.wait())
+        free = self._get_active_partitions() - self._in_flight
+        if free:
+            patience = BUSY_POLL_SECONDS if self._in_flight else timeout
+            return await self._getmany(active_partitions=free, timeout=patience) or {}
+        self._freed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), 0.1)
+        return {}
+
+    def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
+        message = self._to_message(tp, records[-1])
+        message.value = records  # type: ignore[assignment]  # Fetch is their codec
+        return message
+
+    def ack(self, message: Message) -> bool:
+        """Acknowledge a batch: its partition may be fetched again."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        self._release({message.tp})
+        return True
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
+        """Commit the positions that have moved; Faust calls it at intervals and at the end."""
+        moved = {
+            tp: offset
+            for tp, offset in self.decided.items()
+            if offset != self._committed_offset[tp]
+        }
+        if not moved or not await self._commit(moved):
+            return False
+        self._committed_offset.update(moved)
+        return True
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Keep no account of offsets that no message had: acknowledgements commit nothing."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was in flight: after a rebalance everything uncommitted comes again."""
+        self._release(set(self._in_flight))
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Start with nothing in flight."""
+        self._release(set(self._in_flight))
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _release(self, tps: set[TP]) -> None:
+        self._in_flight -= tps
+        self._freed.set()
+
+
+class Transport(driver.Transport):
+    """The transport behind `badges://`."""
+
+    Consumer = Consumer
+    driver_version = f"badges over {driver.Transport.driver_version}"

@@ -1,0 +1,59 @@
+"""The order of the stream: which rows were sent before, and which are of a second snapshot."""
+
+from typing import Protocol
+
+from streams.log.debezium import stream_order
+from streams.log.errors import LogBroken
+
+
+class Placed(Protocol):
+    """A record, whatever else it says: where it is in the WAL and in the stream."""
+
+    @property
+    def lsn(self) -> int | None: ...  # noqa: D102
+    @property
+    def sequence(self) -> str | None: ...  # noqa: D102
+
+
+class Deduplicator:
+    """How far one partition's rows have come in the WAL; every record must be shown to it once."""
+
+    __slots__ = ("_mark", "_partition", "_sent_before", "_sequence", "_snapshot_lsn", "_start")
+
+    def __init__(self, partition: int, start: int) -> None:
+        self._partition = partition
+        self._start = start
+        self._mark = (0, 0)
+        self._sequence: str | None = None
+        self._sent_before = False
+        self._snapshot_lsn: int | None = None
+
+    def is_duplicate(self, record: Placed) -> bool:
+        """Whether a connector that began again sends a row once more.
+
+        Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
+        is there already, and a row that changes nothing is no event. Raises ValueError when the
+        place is none.
+        """
+        if record.sequence != self._sequence:
+            place = stream_order(record.sequence) or self._mark
+            self._sequence, self._sent_before = record.sequence, place < self._mark
+            self._mark = max(place, self._mark)
+        return self._sent_before
+
+    def check_snapshot(self, record: Placed, offset: int) -> None:
+        """Raise LogBroken unless a snapshot's row is of the one that the log began with."""
+        where = f"offset {offset} of partition {self._partition}"
+        if offset >= self._start:
+            raise LogBroken(
+                "snapshot_row",
+                f"{where} is a snapshot row after the log's start at {self._start}",
+            )
+        if self._snapshot_lsn is None:
+            self._snapshot_lsn = record.lsn
+        elif record.lsn != self._snapshot_lsn:
+            raise LogBroken(
+                "snapshot_row",
+                f"{where} belongs to a second snapshot "
+                f"(lsn {record.lsn} after {self._snapshot_lsn})",
+            )

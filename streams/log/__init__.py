@@ -1,0 +1,1 @@
+"""The log of the mentors' rows: its generations, whether it is whole, and what makes it."""

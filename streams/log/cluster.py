@@ -1,0 +1,195 @@
+"""What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from msgspec import Struct
+
+from streams.log.kafka import KafkaAccess
+from streams.log.leaving import LeaveGroupRequest
+from streams.log.metadata import MetadataRequest
+
+REQUEST_TIMEOUT_MS = 5000
+WAIT_S = 30.0
+PAUSE_S = 0.1
+PATIENCE_MS = 200
+SMALL_FETCH = 64 * 1024
+UNKNOWN_TOPIC = 3
+UNKNOWN_MEMBER = 25
+NO_ERROR = 0
+
+
+class Topic(Struct, frozen=True):
+    """A topic as it is now. `id` is Kafka's own spelling of its topic id, 22 characters."""
+
+    name: str
+    id: str
+    partitions: int
+
+
+class Cluster:
+    """One client for questions and for making topics; reuse it, and close it (`async with`).
+
+    Every method raises KafkaError or OSError when Kafka does not answer.
+    """
+
+    def __init__(self, access: KafkaAccess) -> None:
+        self._options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
+        self._admin = AIOKafkaAdminClient(**self._options)
+        self._consumer = self._new_consumer()
+        self._started = False
+
+    async def start(self) -> None:
+        """Connect, unless that was done before."""
+        if not self._started:
+            await self._admin.start()
+            await self._consumer.start()
+            self._started = True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def topics(self, names: Sequence[str] | None = None) -> dict[str, Topic]:
+        """The topics that exist, of those named or of all."""
+        await self.start()
+        answer = await self._admin._send_request(MetadataRequest(names))
+        found: dict[str, Topic] = {}
+        for topic in answer.to_object()["topics"]:
+            if topic["error_code"] == NO_ERROR:
+                text = base64.urlsafe_b64encode(topic["topic_id"]).decode().rstrip("=")
+                found[topic["topic"]] = Topic(topic["topic"], text, len(topic["partitions"]))
+            elif topic["error_code"] != UNKNOWN_TOPIC:
+                raise for_code(topic["error_code"])(topic["topic"])
+        return found
+
+    async def settings(self, topic: str) -> dict[str, str]:
+        """The topic's settings in force, inherited ones included."""
+        await self.start()
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        (answer,) = await self._admin.describe_configs([resource])
+        code, message, _, _, entries = answer.resources[0][:5]
+        if code != NO_ERROR:
+            raise for_code(code)(message)
+        return {entry[0]: entry[1] for entry in entries}
+
+    async def create(
+        self, topic: str, partitions: int, replication_factor: int, settings: Mapping[str, str]
+    ) -> None:
+        """Create a topic. Raises KafkaError with Kafka's reason when it cannot."""
+        await self.start()
+        new = NewTopic(topic, partitions, replication_factor, topic_configs=dict(settings))
+        answer = await self._admin.create_topics([new])
+        for name, code, message in answer.topic_errors:
+            if code != NO_ERROR:
+                raise for_code(code)(f"{name}: {message}")
+
+    async def wait_for(self, topic: str, partitions: int) -> Topic:
+        """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                found = (await self.topics([topic])).get(topic)
+                if found is not None and found.partitions == partitions:
+                    return found
+                await asyncio.sleep(PAUSE_S)
+
+    async def delete(self, topics: Sequence[str]) -> None:
+        """Delete those of the topics that exist."""
+        existing = sorted(await self.topics(topics))
+        if existing:
+            answer = await self._admin.delete_topics(existing)
+            for name, code in answer.topic_error_codes:
+                if code not in (NO_ERROR, UNKNOWN_TOPIC):
+                    raise for_code(code)(name)
+
+    async def starts(self, topic: Topic) -> list[int]:
+        """Each partition's first offset that is still there, 0 unless somebody cut the log."""
+        await self.start()
+        return _in_order(await self._consumer.beginning_offsets(_places(topic)))
+
+    async def ends(self, topic: Topic) -> list[int]:
+        """Each partition's end: the next record's offset, or that of the first one uncommitted."""
+        await self.start()
+        return _in_order(await self._consumer.end_offsets(_places(topic)))
+
+    async def leave(self, group: str, names: Sequence[str]) -> None:
+        """Take static members out of a consumer group; names that nobody has are passed over."""
+        await self.start()
+        coordinator = await self._admin.find_coordinator(group)
+        request = LeaveGroupRequest(group, names)
+        answer = await self._admin._send_request_to_node(coordinator, request)
+        for code in (answer.error_code, *(member[-1] for member in answer.members)):
+            if code not in (NO_ERROR, UNKNOWN_MEMBER):
+                raise for_code(code)(group)
+
+    async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
+        """The value of the record at an offset of each partition, None where there is no record.
+
+        The offsets must lie below the ends. A consumer of its own, which no broker's restart has
+        confused, reads them; it may wait for ever.
+        """
+        found: dict[int, bytes | None] = {}
+        consumer = self._new_consumer(max_partition_fetch_bytes=SMALL_FETCH)
+        try:
+            await consumer.start()
+            places = {TopicPartition(topic.name, number): at for number, at in offsets.items()}
+            consumer.assign(list(places))
+            for place, offset in places.items():
+                consumer.seek(place, offset)
+            while len(found) < len(places):
+                fetched = await consumer.getmany(timeout_ms=PATIENCE_MS)
+                for place, offset in places.items():
+                    if place.partition in found:
+                        continue
+                    records = fetched.get(place, [])
+                    if records or await consumer.position(place) > offset:
+                        there = [record.value for record in records if record.offset == offset]
+                        found[place.partition] = there[0] if there else None
+                        consumer.pause(place)
+        finally:
+            # Not awaited: one that is stopped just after its start says that we are cancelled.
+            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=WAIT_S)
+        return found
+
+    def _new_consumer(self, **options: Any) -> "AIOKafkaConsumer[Any, Any]":
+        return AIOKafkaConsumer(
+            **self._options, **options, enable_auto_commit=False, isolation_level="read_committed"
+        )
+
+    async def committed_topics(self, group: str) -> set[str]:
+        """The topics of which the consumer group has committed an offset."""
+        await self.start()
+        try:
+            committed = await self._admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            return set()
+        return {place.topic for place in committed}
+
+
+def _places(topic: Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
+
+
+def _in_order(offsets: Mapping[TopicPartition, int]) -> list[int]:
+    return [offsets[place] for place in sorted(offsets)]
+
+
+__all__ = ["Cluster", "KafkaError", "Topic"]

@@ -1,0 +1,248 @@
+"""Kafka Connect's REST interface, as far as one connector of ours needs it."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+import httpx
+from msgspec import Struct
+
+TIMEOUT_S = 5.0
+PATIENCE_S = 60.0
+"""How long a request waits for Connect to end a rebalance of its own."""
+
+RESTART_S = 5.0
+PAUSE_S = 0.25
+CONFLICT = 409
+NOT_FOUND = 404
+STARTING = {"message", "url", "status"}
+"""What the answer of Connect's web server has, to every path, while Connect itself starts."""
+
+NO_SUCH_PATH = "HTTP 404 Not Found"
+"""What Connect, or another program made like it, says of a path that it does not have."""
+
+
+class ConnectAway(Exception):
+    """Kafka Connect does not answer, or is still starting."""
+
+
+class ConnectRefused(Exception):
+    """Kafka Connect answered that it will not do that, and why."""
+
+
+class Status(Struct, frozen=True):
+    """What Connect says of a connector. States: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED..."""
+
+    state: str
+    tasks: tuple[str, ...]
+    trace: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the connector or its task has given up."""
+        return "FAILED" in (self.state, *self.tasks)
+
+    @property
+    def running(self) -> bool:
+        """Whether the connector and every task run; one that lost its slot has no task."""
+        return bool(self.tasks) and {self.state, *self.tasks} == {"RUNNING"}
+
+    @property
+    def cause(self) -> str:
+        """The deepest cause in the trace, one line."""
+        causes = [
+            line.removeprefix("Caused by: ")
+            for line in (self.trace or "").splitlines()
+            if line.startswith("Caused by: ")
+        ]
+        found = causes[-1] if causes else (self.trace or "no reason given").splitlines()[0]
+        return " ".join(found.split())
+
+
+class Connect:
+    """A client of one Connect cluster; reuse it, and close it (`async with`).
+
+    Every method raises ConnectAway or ConnectRefused.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url` may hold a name and a password, which errors do not show."""
+        self.place = str(httpx.URL(url.rstrip("/")).copy_with(userinfo=b""))
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"), timeout=TIMEOUT_S, headers={"Accept": "application/json"}
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def connectors(self) -> set[str]:
+        """The names of all connectors."""
+        return set(await self._ask("GET", "/connectors"))
+
+    async def status(self, name: str) -> Status | None:
+        """The connector's state and its tasks', or None when there is no such connector.
+
+        A Connect that has just started does not know the states yet, only the connectors.
+        """
+        answer = await self._find(f"/connectors/{name}/status")
+        if answer is None:
+            known = await self.config(name) is not None
+            return Status(state="UNASSIGNED", tasks=()) if known else None
+        with self._as_connect_speaks():
+            parts = [answer["connector"], *answer["tasks"]]
+            traces = [part["trace"] for part in parts if part.get("trace")]
+            return Status(
+                state=answer["connector"]["state"],
+                tasks=tuple(task["state"] for task in answer["tasks"]),
+                trace=traces[0] if traces else None,
+            )
+
+    async def offsets(self, name: str) -> list[dict[str, Any]] | None:
+        """The stored source offsets, one dictionary a source partition; None: no connector."""
+        answer = await self._find(f"/connectors/{name}/offsets")
+        with self._as_connect_speaks():
+            return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
+
+    async def config(self, name: str) -> dict[str, str] | None:
+        """The connector's configuration as stored, or None when there is no such connector."""
+        answer = await self._find(f"/connectors/{name}/config")
+        return None if answer is None else dict(answer)
+
+    async def validate(self, config: Mapping[str, str]) -> list[str]:
+        """What Connect and the connector find wrong with a configuration, one line a setting."""
+        kind = config["connector.class"].rpartition(".")[2]
+        path = f"/connector-plugins/{kind}/config/validate"
+        answer = await self._ask("PUT", path, json=dict(config), timeout=PATIENCE_S)
+        return [
+            f"{value['value']['name']}: {error}"
+            for value in answer["configs"]
+            for error in value["value"]["errors"]
+        ]
+
+    async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector without starting it."""
+        body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+
+    async def configure(self, name: str, config: Mapping[str, str]) -> None:
+        """Give the connector another configuration; its task begins anew where it was."""
+        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
+
+    async def resume(self, name: str) -> None:
+        """Start a stopped or paused connector, and wait until it is no longer so."""
+        await self._ask("PUT", f"/connectors/{name}/resume")
+        await self._until(name, lambda status: status.state not in ("STOPPED", "PAUSED"))
+
+    async def stop(self, name: str) -> None:
+        """Stop the connector and wait until its task is gone."""
+        await self._ask("PUT", f"/connectors/{name}/stop")
+        await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
+
+    async def restart_failed(self, name: str) -> None:
+        """Start again what of the connector has FAILED, and wait until it is so no longer.
+
+        What fails again at once may never be seen not to: that is waited for RESTART_S at most.
+        """
+        query = {"includeTasks": "true", "onlyFailed": "true"}
+        await self._ask("POST", f"/connectors/{name}/restart", params=query)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RESTART_S):
+                while not await self._is(name, lambda status: not status.failed):  # noqa: ASYNC110
+                    await asyncio.sleep(PAUSE_S)
+
+    async def delete_offsets(self, name: str) -> None:
+        """Forget where a stopped connector was."""
+        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
+
+    async def delete(self, name: str) -> None:
+        """Remove the connector and wait until it is gone; Connect keeps its offsets."""
+        await self._ask("DELETE", f"/connectors/{name}")
+        await self._until(name, lambda _: False)
+
+    async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect tells nobody
+                    await asyncio.sleep(PAUSE_S)
+        except TimeoutError as error:
+            raise ConnectAway(f"Kafka Connect at {self.place}: {name} does not obey") from error
+
+    async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
+        """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""
+        try:
+            status = await self.status(name)
+        except ConnectAway:
+            return False
+        return status is None or is_so(status)
+
+    async def _find(self, path: str) -> Any:
+        response = await self._send("GET", path)
+        return None if response.status_code == NOT_FOUND else self._content(response)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        return self._content(await self._send(method, path, **options))
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                response = await self._client.request(method, path, **options)
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+                raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
+            late = asyncio.get_running_loop().time() > deadline
+            if response.status_code != CONFLICT or method == "GET" or late:
+                return self._answered(response)
+            await asyncio.sleep(PAUSE_S)
+
+    def _content(self, response: httpx.Response) -> Any:
+        if response.is_error:
+            known = "message" in _document(response)
+            place = "" if known else f"Kafka Connect at {self.place}: "
+            raise ConnectRefused(f"{place}{_message(response)}")
+        with self._as_connect_speaks():
+            return response.json() if response.content else None
+
+    @contextmanager
+    def _as_connect_speaks(self) -> Iterator[None]:
+        """Something else may answer at the address: a proxy, or a page to log in at."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._stranger() from error
+
+    def _answered(self, response: httpx.Response) -> httpx.Response:
+        answer = _document(response)
+        if response.status_code == NOT_FOUND and answer.keys() >= STARTING:
+            raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
+        if response.status_code == NOT_FOUND and answer.get("message") in (None, NO_SUCH_PATH):
+            raise self._stranger()
+        if response.status_code >= 500 or response.status_code == CONFLICT:
+            raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")
+        return response
+
+    def _stranger(self) -> ConnectAway:
+        return ConnectAway(f"what answers at {self.place} is not Kafka Connect")
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _message(response: httpx.Response) -> str:
+    said = _document(response).get("message")
+    if said is None:
+        return f"it answers {response.status_code} {response.reason_phrase}".strip()
+    return " ".join(str(said).split())

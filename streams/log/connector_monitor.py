@@ -1,0 +1,118 @@
+"""What delays the log without breaking it: the connector that fills it does not run.
+
+Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has to be told.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from sinks.alerts import OUTAGES, Alerts, OutageKind
+from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.errors import LogBroken
+from streams.log.generations import Generation
+from streams.log.integrity import Break
+
+LOOK_EVERY_S = 5.0
+CONFIRMATIONS = 4
+"""So many looks in a row: Connect needs some 10 s to start, and that is no reason for an alert."""
+
+PROVISION = (
+    "Run `badges provision` to bring it back; nothing is lost, but Postgres keeps WAL for it."
+)
+
+log = structlog.get_logger(__name__)
+
+
+_KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
+
+
+class Outage(Struct, frozen=True):
+    """One reason why no new rows arrive."""
+
+    kind: OutageKind
+    message: str
+    cause: str = ""
+
+
+async def outage(generation: Generation, connect: Connect) -> Outage | None:
+    """Why the generation's connector sends nothing, or None while it works.
+
+    A connector that lost its slot may call itself RUNNING without a task, so tasks are looked at.
+    """
+    name = generation.connector
+    try:
+        status = await connect.status(name)
+    except (ConnectAway, ConnectRefused) as error:
+        return Outage("connect_away", f"{error}. No new rows arrive until it answers.")
+    if status is None:
+        return Outage("connector_missing", f"the connector {name} is missing. {PROVISION}")
+    if status.failed:
+        return Outage(
+            "connector_failed",
+            f"the connector {name} failed: {status.cause}. {PROVISION}",
+            status.cause,
+        )
+    if status.state != "RUNNING" or "RUNNING" not in status.tasks:
+        state = status.state if status.state != "RUNNING" else "RUNNING without a task"
+        return Outage("connector_idle", f"the connector {name} is {state}. {PROVISION}")
+    return None
+
+
+async def unsendable(
+    found: Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
+) -> Break | None:
+    """The break by a row that the connector can never send: it lacks the column that is its key.
+
+    The connector does not say of which table it is; `ever_renamed` gives those of which a column
+    was seen to have another name.
+    """
+    column = _KEYLESS.search(found.cause)
+    if found.kind != "connector_failed" or column is None:
+        return None
+    if column[1] == "id":
+        table = "peer_mentors"
+    else:
+        table = " or ".join(await ever_renamed(column[1])) or "one of the tables of a mentor's rows"
+    return Break(
+        "column_missing",
+        f"a row of {table} without its column {column[1]}, which had another name when the row was "
+        "written, cannot be sent by the connector",
+    )
+
+
+async def monitor_connector(
+    generation: Generation,
+    connect: Connect,
+    alerts: Alerts,
+    mark_broken: Callable[[LogBroken], Awaitable[None]],
+    ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
+) -> None:
+    """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
+
+    `mark_broken` notes that the log is broken where no restart helps, in a row of one of the tables
+    of which a column was `ever_renamed`.
+    """
+    open_kinds = set(OUTAGES)  # an earlier process may have left them
+    suspected: OutageKind | None = None
+    seen = 0
+    while True:
+        found = await outage(generation, connect)
+        broken = await unsendable(found, ever_renamed) if found else None
+        if broken:
+            await mark_broken(broken)
+            found = None
+        kind = found.kind if found else None
+        seen = seen + 1 if kind == suspected else 1
+        suspected = kind
+        for ended in open_kinds - {kind}:
+            await alerts.resolve(ended)
+        open_kinds &= {kind}
+        if found and seen == CONFIRMATIONS:
+            log.warning("no new rows arrive", kind=found.kind, reason=found.message)
+            await alerts.raise_alert(found.kind, {"message": found.message})
+            open_kinds.add(found.kind)
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,304 @@
+"""Filling a generation of the log: from its first snapshot to the moment it goes live."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sinks.base import Message
+from sinks.pool import Connection
+from streams.log import connector, generations, topics
+from streams.log.cluster import Cluster, KafkaError
+from streams.log.connect import Connect, ConnectAway, Status
+from streams.log.debezium import UNAVAILABLE
+from streams.log.errors import LogBroken
+from streams.log.generations import Generation
+from streams.log.integrity import CONFIRMATIONS, judge
+from streams.log.kafka import KafkaAccess
+from streams.log.observation import CannotTell, observe
+from streams.log.reader import KafkaLog
+from streams.log.wal import read_slot
+from streams.problems import Problem
+
+PAUSE_S = 0.2
+
+ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
+"""Variables of Kafka Connect's: where the connector finds Postgres."""
+
+_SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
+
+
+class SnapshotFailed(Exception):
+    """The snapshot broke off or cannot be trusted: the generation is thrown away whole.
+
+    `cause` is what the connector failed of, if that is why.
+    """
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything a generation stands on, and where to tell people what happens.
+
+    `say` takes what is worth keeping, `progress` a line that the next one may replace.
+    """
+
+    connection: Connection
+    access: KafkaAccess
+    cluster: Cluster
+    connect: Connect
+    prefix: str
+    partitions: int
+    replication_factor: int
+    sslmode: str = "prefer"
+    say: Callable[[str], None] = field(default=print)
+    progress: Callable[[str], None] = field(default=print)
+
+    def configuration(self, number: int, stand_in: str = UNAVAILABLE, /) -> dict[str, str]:
+        """The connector's configuration for one generation."""
+        return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
+
+
+async def next_number(site: Site) -> int:
+    """A number that no generation ever had: in badge_logs, as a slot, in Kafka or in Connect."""
+    slots = await site.connection.fetch("SELECT slot_name FROM pg_replication_slots")
+    traces = {row["slot_name"] for row in slots}
+    traces |= set(await site.cluster.topics())
+    traces |= await site.cluster.committed_topics(f"{site.prefix}-worker")
+    traces |= await site.connect.connectors()
+    used = await generations.numbers(site.connection)
+    last = max(used, default=0)
+    for trace in traces:
+        number = re.search(r"\d+$", trace)
+        if number and trace in _names_of(site.prefix, int(number[0])):
+            last = max(last, int(number[0]))
+    return last + 1
+
+
+async def begin(site: Site) -> Generation:
+    """Create the topics, the row and the connector of the next generation, and start it."""
+    number = await next_number(site)
+    names = generations.names(site.prefix, number)
+    wanted = topics.mentor_log(names.topic, site.partitions, site.replication_factor)
+    topic = await topics.ensure(site.cluster, wanted, site.replication_factor)
+    beats = topics.heartbeats(names.heartbeat_topic)
+    await topics.ensure(site.cluster, beats, site.replication_factor)
+    system_identifier, timeline = await generations.identity(site.connection)
+    generation = Generation(
+        log_id=topic.id,
+        number=number,
+        topic=names.topic,
+        slot=names.slot,
+        connector=names.connector,
+        partitions=topic.partitions,
+        system_identifier=system_identifier,
+        timeline=timeline,
+        state="filling",
+        # Nobody can have written it into a row.
+        stand_in=f"not sent {secrets.token_hex(16)}",
+    )
+    await generations.begin(site.connection, generation)
+    await site.connection.execute(
+        "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
+    )
+    configuration = site.configuration(number, generation.stand_in)
+    await site.connect.create_stopped(names.connector, configuration)
+    if await site.connect.offsets(names.connector):
+        await site.connect.delete_offsets(names.connector)
+    await site.connect.resume(names.connector)
+    site.say(f"Generation {number} of the log begins: topic {names.topic}, slot {names.slot}.")
+    return generation
+
+
+async def snapshot_ended(site: Site, generation: Generation) -> None:
+    """Wait until the first snapshot is in the topic whole.
+
+    Raises Spoiled, and Problem when the snapshot cannot even begin.
+
+    Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
+    Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second
+    time, on a slot that exists by then, carries another position in its rows.
+    """
+    while True:
+        try:
+            await _note_slot(site, generation)
+            status = await site.connect.status(generation.connector)
+            await _refuse_unbegun(site, generation, status)
+            _check(status, generation)
+            offsets = await site.connect.offsets(generation.connector)
+            if offsets is not None and is_complete(offsets):
+                return
+            site.progress(await _advance(site, generation))
+        except (ConnectAway, KafkaError) as error:
+            site.progress(f"Waiting: {error}")
+        await asyncio.sleep(PAUSE_S)
+
+
+async def try_again(site: Site, generation: Generation) -> None:
+    """Start a connector again that failed before it had a slot, configured as is right now.
+
+    It has read nothing, so what it failed of can be mended without beginning anew.
+    """
+    name = generation.connector
+    status = await site.connect.status(name)
+    if status is None or not status.failed or await _had_slot(site, generation):
+        return
+    wanted = {**site.configuration(generation.number), "name": name}
+    if await site.connect.config(name) != wanted:
+        await site.connect.configure(name, wanted)
+    await site.connect.restart_failed(name)
+
+
+def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether stored source offsets say that the snapshot is over and all its rows are in Kafka."""
+    return len(offsets) == 1 and "snapshot" not in offsets[0] and "lsn_proc" in offsets[0]
+
+
+async def start(site: Site, generation: Generation) -> Generation:
+    """Close the older generation if there is one, set each partition's start, and go live.
+
+    Raises Spoiled, before anything is closed, when the topic holds more than one snapshot, or the
+    log is broken already.
+    """
+    topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
+    if topic is None:
+        raise SnapshotFailed(f"its topic {generation.topic} is gone")
+    read_to = await site.cluster.ends(topic)
+    await _check_rows(site, generation, [0] * generation.partitions, read_to)
+    await _check_whole(site, generation)
+    written = await generations.close_older(site.connection, generation.number)
+    await slot_passes(site, generation, written)
+    starts = await site.cluster.ends(topic)
+    await _check_rows(site, generation, read_to, starts)
+    await generations.go_live(site.connection, generation.log_id, written, starts)
+    live = await generations.find(site.connection, generation.log_id)
+    assert live is not None
+    return live
+
+
+async def _note_slot(site: Site, generation: Generation) -> None:
+    slot = await read_slot(site.connection, generation.slot)
+    if slot is not None and slot.confirmed is not None:
+        await generations.note_slot_start(site.connection, generation.log_id, slot.confirmed)
+
+
+async def _refuse_unbegun(site: Site, generation: Generation, status: Status | None) -> None:
+    """Raise Problem when the connector failed before it had a slot.
+
+    Another generation would fail of the same, and this one has not read anything yet: it stays,
+    for `try_again`.
+    """
+    if status is None or not status.failed or await _had_slot(site, generation):
+        return
+    raise Problem(
+        f"the connector {generation.connector} failed before it could read anything: "
+        f"{status.cause}",
+        hint=f"Kafka Connect's own {ADDRESS} have to lead to Postgres itself, not to a pooler such "
+        "as PgBouncer. Mend what it says, then run this again: it goes on where it was",
+    )
+
+
+async def _had_slot(site: Site, generation: Generation) -> bool:
+    noted = await generations.find(site.connection, generation.log_id)
+    if noted is not None and noted.start_lsn is not None:
+        return True
+    return await read_slot(site.connection, generation.slot) is not None
+
+
+def _check(status: Status | None, generation: Generation) -> None:
+    if status is None:
+        raise SnapshotFailed(f"the connector {generation.connector} is gone")
+    if status.failed:
+        cause = status.cause
+        raise SnapshotFailed(f"the connector {generation.connector} failed: {cause}", cause)
+    if status.state in ("STOPPED", "PAUSED"):
+        raise SnapshotFailed(f"the connector {generation.connector} was {status.state.lower()}")
+
+
+async def _advance(site: Site, generation: Generation) -> str:
+    found = await site.cluster.topics([generation.topic])
+    rows = sum(await site.cluster.ends(found[generation.topic])) if found else 0
+    if rows:
+        return f"Snapshot: {rows:,} rows in {generation.topic}"
+    oldest = await site.connection.fetchval(
+        """
+        SELECT pid FROM pg_stat_activity
+        WHERE backend_xid IS NOT NULL AND xact_start < now() - interval '5 s' ORDER BY xact_start
+        """
+    )
+    hint = f" (process {oldest} holds a transaction open, the slot waits for it)" if oldest else ""
+    return f"Snapshot: waiting for the first rows{hint}"
+
+
+async def _check_whole(site: Site, generation: Generation) -> None:
+    """Raise Spoiled when the log is broken before it begins: its database was put back, say."""
+    looks = 0
+    while True:
+        try:
+            observation = await observe(
+                generation, site.connection, site.cluster, site.connect, reread=False
+            )
+        except CannotTell as error:
+            site.progress(f"Waiting: {error}")
+        else:
+            found = judge(generation, observation)
+            looks += 1
+            if found is None:
+                return
+            if looks == CONFIRMATIONS:
+                raise SnapshotFailed(found.message)
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _check_rows(
+    site: Site, generation: Generation, since: Sequence[int], until: Sequence[int]
+) -> None:
+    noted = await generations.find(site.connection, generation.log_id)
+    began = noted.start_lsn if noted else None
+    source = KafkaLog(site.access, generation.topic)
+    for partition, (first, end) in enumerate(zip(since, until, strict=True)):
+        try:
+            async for records in source.read(partition, first, end):
+                _check_snapshot(generation, records, began)
+        except LogBroken as broken:
+            raise SnapshotFailed(str(broken)) from broken
+
+
+def _check_snapshot(generation: Generation, records: Sequence[Message], began: int | None) -> None:
+    for record in records:
+        lsn = snapshot_lsn(record.value)
+        if lsn is not None and lsn != began:
+            raise SnapshotFailed(
+                f"a row of a snapshot at WAL position {lsn} is in {generation.topic}, but "
+                f"the slot began at {began}: the snapshot was interrupted and begun again"
+            )
+
+
+def snapshot_lsn(value: bytes | None) -> int | None:
+    """The WAL position in a snapshot's row as it is in the log, or None for any other record."""
+    found = _SNAPSHOT_ROW.search(value) if value else None
+    return int(found[1]) if found else None
+
+
+async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:
+    """Return when all that was written up to a place in the WAL is in Kafka. Raises Spoiled."""
+    while True:
+        slot = await read_slot(site.connection, generation.slot)
+        if slot is not None and slot.confirmed is not None and slot.confirmed > lsn:
+            return
+        try:
+            _check(await site.connect.status(generation.connector), generation)
+            site.progress("Snapshot: over, waiting for the log to come up to now")
+        except ConnectAway as error:
+            site.progress(f"Waiting: {error}")
+        await asyncio.sleep(PAUSE_S)
+
+
+def _names_of(prefix: str, number: int) -> set[str]:
+    names = generations.names(prefix, number)
+    return {names.topic, names.heartbeat_topic, names.slot, names.connector}

@@ -1,0 +1,81 @@
+"""Before the older generation is closed: how long deciding would pause, and whether it is worth it.
+
+Between the closing and the new start nobody decides. So both logs have to be near their ends first:
+the new one, because its start lies behind the closing, and the workers on the old one, because
+what they leave undecided is decided at the start, for each mentor at once.
+"""
+
+import asyncio
+import time
+
+from streams.log import generations
+from streams.log.cluster import Topic
+from streams.log.filling import PAUSE_S, Site, slot_passes
+from streams.log.generations import Generation
+from streams.log.wal import insert_lsn
+
+NEAR_S = 5.0
+"""Somebody who gets within so many seconds to where the end was is near it."""
+
+STUCK_S = 30.0
+"""Workers whose positions do not move for so long cannot get there."""
+
+
+async def near_the_end(site: Site, generation: Generation) -> None:
+    """Wait until the new log, and the workers on the live one, are near the end.
+
+    Without a live one nobody decides anyway, and nothing is waited for. Raises Spoiled when the
+    connector of the new one fails.
+    """
+    live = await generations.live(site.connection)
+    if live is None:
+        return
+    await _log_is_near(site, generation)
+    if await _workers_are_near(site, live):
+        await _log_is_near(site, generation)
+        return
+    site.say(
+        f"Nobody gets on with generation {live.number} of the log: what waits in it is decided "
+        f"from generation {generation.number}."
+    )
+
+
+async def _log_is_near(site: Site, generation: Generation) -> None:
+    while True:
+        began = time.monotonic()
+        await slot_passes(site, generation, await insert_lsn(site.connection))
+        if time.monotonic() - began < NEAR_S:
+            return
+
+
+async def _workers_are_near(site: Site, live: Generation) -> bool:
+    """Whether they came near; False when the log is broken or nobody moves."""
+    while True:
+        topic = (await site.cluster.topics([live.topic])).get(live.topic)
+        if topic is None or topic.id != live.log_id:
+            return False
+        began = time.monotonic()
+        if not await _workers_pass(site, live, topic):
+            return False
+        if time.monotonic() - began < NEAR_S:
+            return True
+
+
+async def _workers_pass(site: Site, live: Generation, topic: Topic) -> bool:
+    """Whether they passed the present ends; False when they stand still before."""
+    ends = dict(enumerate(await site.cluster.ends(topic)))
+    positions: dict[int, int] = {}
+    moved = time.monotonic()
+    while time.monotonic() - moved < STUCK_S:
+        found = await generations.next_offsets(site.connection, live.log_id)
+        behind = sum(max(0, end - found.get(number, 0)) for number, end in ends.items())
+        if not behind:
+            return True
+        noted = await generations.find(site.connection, live.log_id)
+        if noted is None or noted.state != "live":
+            return False
+        if found != positions:
+            positions, moved = found, time.monotonic()
+        site.progress(f"Waiting for the workers: {behind:,} rows of the old log are not decided")
+        await asyncio.sleep(PAUSE_S)
+    return False

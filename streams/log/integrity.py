@@ -1,0 +1,349 @@
+"""Whether the log is still the whole story: one small question for each way in which it breaks.
+
+The checks are pure: they are given an observation that was made before. What only delays (a
+connector that is gone or has failed, Connect away) is no break.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import structlog
+
+from sinks.alerts import BreakKind
+from sinks.base import Disconnected, Unavailable
+from sinks.failures import Refused, translated
+from sinks.pool import Executor
+from streams.log import fingerprint, generations
+from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.errors import TOLD, GenerationClosed, LogBroken
+from streams.log.fingerprint import Fingerprint, changes, renamed
+from streams.log.generations import Generation
+from streams.log.observation import LOG_SETTINGS, CannotTell, Observation, observe
+from streams.log.tails import another_record
+
+log = structlog.get_logger(__name__)
+
+CONFIRMATIONS = 3
+"""A break is believed when this many looks in a row have found it."""
+
+NEW_GENERATION = (
+    "`badges resnapshot` makes a new generation of the log; nothing is decided until it is live."
+)
+
+
+class Break(LogBroken):
+    """A break of integrity. A `lasting` one cannot mend: the generation is lost.
+
+    A `certain` one need not be seen again to be believed.
+    """
+
+    def __init__(
+        self,
+        kind: BreakKind | Literal["log_broken"],
+        message: str,
+        *,
+        lasting: bool = True,
+        certain: bool = False,
+    ) -> None:
+        super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
+        self.message = message
+        self.lasting = lasting
+        self.certain = certain
+
+
+def noted(_: Generation, seen: Observation) -> Break | None:
+    """Has somebody found it broken before?"""
+    if seen.state == "broken":
+        reason = seen.reason or "the log was found broken"
+        return Break(TOLD, reason, lasting=False, certain=True)
+    return None
+
+
+def other_database(generation: Generation, seen: Observation) -> Break | None:
+    """Is this still the database whose changes are in the log?"""
+    if seen.identity == (generation.system_identifier, generation.timeline):
+        return None
+    return Break(
+        "other_database",
+        f"the database is another one, or was restored or promoted: system identifier and timeline "
+        f"are {seen.identity[0]}/{seen.identity[1]}, generation {generation.number} was filled "
+        f"from {generation.system_identifier}/{generation.timeline}",
+    )
+
+
+def source_changed(_: Generation, seen: Observation) -> Break | None:
+    """Are tables, publication, identities and our triggers what the log was filled from?"""
+    return source_break(seen.filled_from, seen.source)
+
+
+def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break | None:
+    """The break by what changed of the source, if anything did; one that lasts comes first."""
+    found = changes(filled_from, source) if filled_from else []
+    if not found:
+        return None
+    first = next((change for change in found if change.lasting), found[0])
+    alike = [c for c in found if (c.kind, c.lasting) == (first.kind, first.lasting)]
+    statements = " ".join(change.statement for change in alike if change.statement)
+    message = "; ".join(change.text for change in alike)
+    return Break(
+        first.kind,
+        f"{message} (set it right with {statements})" if statements else message,
+        lasting=first.lasting,
+        certain=True,
+    )
+
+
+def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
+    """Table and name of each column that has another name now."""
+    if filled_from is None:
+        return set()
+    return {
+        (name, column)
+        for name, table in filled_from.tables.items()
+        for column in renamed(table, source.tables[name])
+    }
+
+
+def slot_missing(generation: Generation, seen: Observation) -> Break | None:
+    """Does the replication slot exist, with all the WAL it needs?"""
+    if seen.slot is None:
+        return Break("slot_missing", f"the replication slot {generation.slot} is gone")
+    if seen.slot.wal_status == "lost":
+        return Break(
+            "slot_lost",
+            f"the replication slot {generation.slot} lost WAL that was not read yet "
+            "(max_slot_wal_keep_size)",
+        )
+    return None
+
+
+def slot_ahead(generation: Generation, seen: Observation) -> Break | None:
+    """Was the slot moved past what the connector has sent to Kafka?"""
+    if not seen.offsets or seen.slot is None or seen.slot.confirmed is None:
+        return None
+    sent = sent_lsn(seen.offsets[0])
+    if sent is None or seen.slot.confirmed <= sent:
+        return None
+    return Break(
+        "slot_ahead",
+        f"the replication slot {generation.slot} was moved or made again by hand: it is confirmed "
+        f"up to {seen.slot.confirmed}, the connector has sent up to {sent}",
+    )
+
+
+def topic_replaced(generation: Generation, seen: Observation) -> Break | None:
+    """Is the topic still the one that was filled?"""
+    if seen.topic is None:
+        return Break("topic_missing", f"the topic {generation.topic} is gone")
+    if seen.topic.id != generation.log_id:
+        return Break(
+            "topic_replaced",
+            f"the topic {generation.topic} was deleted and made again: its id is "
+            f"{seen.topic.id}, generation {generation.number} is {generation.log_id}",
+        )
+    return None
+
+
+def partitions_changed(generation: Generation, seen: Observation) -> Break | None:
+    """Do mentors still have the partition that they had?"""
+    if seen.topic is None or seen.topic.partitions == generation.partitions:
+        return None
+    return Break(
+        "partitions_changed",
+        f"the topic {generation.topic} has {seen.topic.partitions} partitions instead of "
+        f"{generation.partitions}, so mentors' rows are divided between old and new ones",
+    )
+
+
+def settings_wrong(generation: Generation, seen: Observation) -> Break | None:
+    """Is the topic kept for ever?"""
+    wrong = wrong_settings(seen.settings)
+    if not wrong:
+        return None
+    return Break(
+        "topic_settings",
+        f"the topic {generation.topic} does not keep everything: {', '.join(wrong)}. "
+        "Set it back before anything is deleted",
+        lasting=False,
+    )
+
+
+def log_cut(generation: Generation, seen: Observation) -> Break | None:
+    """Is the log's beginning still there, and everything up to the positions?"""
+    for partition, start in enumerate(seen.starts):
+        if start > 0:
+            return Break(
+                "log_cut", f"partition {partition} of {generation.topic} begins at offset {start}"
+            )
+    for partition, decided in sorted(seen.decided.items()):
+        end = seen.ends[partition] if partition < len(seen.ends) else decided.next_offset
+        ends = f"partition {partition} of {generation.topic} ends at offset {end}"
+        if end < decided.next_offset:
+            position = decided.next_offset
+            return Break(
+                "log_short", f"{ends}, below the position {position} that is already decided"
+            )
+        if end < decided.highest_end:
+            return Break("log_short", f"{ends}, and did at {decided.highest_end} before")
+    return None
+
+
+def log_rewritten(_: Generation, seen: Observation) -> Break | None:
+    """Is what was decided last still what stands there?"""
+    for partition, sequence in sorted(seen.reread.items()):
+        last = seen.decided[partition].last
+        wrong = another_record(partition, last, sequence) if last else ""
+        if wrong:
+            return Break("log_rewritten", wrong)
+    return None
+
+
+def offsets_lost(generation: Generation, seen: Observation) -> Break | None:
+    """Does Connect know where it was, and is it past its only snapshot?"""
+    if seen.offsets is None:
+        return None
+    if not seen.offsets:
+        return Break(
+            "offsets_lost", f"the stored offsets of connector {generation.connector} are gone"
+        )
+    if len(seen.offsets) > 1 or any("snapshot" in offset for offset in seen.offsets):
+        return Break(
+            "snapshot_again",
+            f"a second snapshot was begun by connector {generation.connector} into "
+            f"{generation.topic}",
+        )
+    return None
+
+
+def database_behind(_: Generation, seen: Observation) -> Break | None:
+    """Has the database gone back to before what was sent from it?"""
+    sent = sent_lsn(seen.offsets[0]) if seen.offsets else None
+    if sent is None or seen.wal_end >= sent:
+        return None
+    return Break(
+        "database_behind",
+        f"the database was put back: its WAL ends at {seen.wal_end}, the connector has sent up to "
+        f"{sent}",
+    )
+
+
+CHECKS: tuple[Callable[[Generation, Observation], Break | None], ...] = (
+    noted,
+    other_database,
+    source_changed,
+    topic_replaced,
+    partitions_changed,
+    settings_wrong,
+    log_cut,
+    log_rewritten,
+    slot_missing,
+    offsets_lost,
+    slot_ahead,
+    database_behind,
+)
+
+
+def judge(generation: Generation, seen: Observation) -> Break | None:
+    """The first break that an observation shows, in the order of CHECKS."""
+    return next((found for ask in CHECKS if (found := ask(generation, seen))), None)
+
+
+def sent_lsn(offset: Mapping[str, Any]) -> int | None:
+    """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
+    known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
+    return max(known, default=None)
+
+
+def wrong_settings(settings: Mapping[str, str]) -> list[str]:
+    """Which of a log topic's settings are not as they must be: 'name is x, must be y'."""
+    return [
+        f"{name} is {settings.get(name)}, must be {must}"
+        for name, must in LOG_SETTINGS.items()
+        if settings.get(name) != must
+    ]
+
+
+class Integrity:
+    """Looks at one generation, with clients that are kept.
+
+    A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
+    just starting cannot break a log; until then CannotTell is raised, which stops writing too.
+    What one statement has read of one database is certain at once. A lasting break is noted in
+    badge_logs.
+    """
+
+    def __init__(
+        self, generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+    ) -> None:
+        self._generation = generation
+        self._connection = connection
+        self._cluster = cluster
+        self._connect = connect
+        self._suspicion: tuple[str, int] = ("", 0)
+        self._renamed: set[tuple[str, str]] = set()
+
+    async def look(self, reread: bool = True) -> Break | None:
+        """What is broken, or None; `reread` the log's last decided records too.
+
+        That takes longer, and is needed after a connection was lost. Raises CannotTell.
+        """
+        seen = await observe(
+            self._generation, self._connection, self._cluster, self._connect, reread=reread
+        )
+        if seen.state == "closed":
+            raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
+        self._renamed |= renamed_columns(seen.filled_from, seen.source)
+        found = judge(self._generation, seen)
+        if found is None:
+            self._suspicion = ("", 0)
+            await self._note_ends(seen)
+            return None
+        kind, times = self._suspicion
+        self._suspicion = (found.kind, times + 1 if kind == found.kind else 1)
+        if self._suspicion[1] < CONFIRMATIONS and not found.certain:
+            raise CannotTell(f"looking again: {found}")
+        if found.lasting:
+            await self.mark_broken(found)
+        return found
+
+    async def ever_renamed(self, column: str) -> list[str]:
+        """The tables of which a column of this name has another one, or had at a look before."""
+        generation = self._generation
+        try:
+            with translated():
+                self._renamed |= renamed_columns(
+                    *await fingerprint.compare(
+                        self._connection, generation.log_id, generation.publication
+                    )
+                )
+        except (Refused, Unavailable) as error:
+            log.warning("what is renamed now cannot be seen", error=str(error))
+        return sorted(table for table, old in self._renamed if old == column)
+
+    async def _note_ends(self, seen: Observation) -> None:
+        grown = {
+            partition: seen.ends[partition]
+            for partition, decided in seen.decided.items()
+            if seen.ends[partition] > decided.highest_end
+        }
+        if grown:
+            try:
+                with translated():
+                    await generations.note_ends(self._connection, self._generation.log_id, grown)
+            except Disconnected as error:
+                raise CannotTell(str(error)) from error
+            except (Refused, Unavailable) as error:
+                # A turn that cannot be written either is told with its reason; this can wait.
+                log.warning("how far the log reaches cannot be noted", error=str(error))
+
+    async def mark_broken(self, found: LogBroken) -> None:
+        """Note in badge_logs that the generation is broken, if the database can be reached."""
+        if found.kind == TOLD:
+            return
+        log_id = self._generation.log_id
+        try:
+            with translated():
+                await generations.mark_broken(self._connection, log_id, found.kind, str(found))
+        except (Refused, Unavailable) as error:
+            log.warning("cannot note that the log is broken", error=str(error))

@@ -1,0 +1,260 @@
+"""What `badges provision` does: see that exactly one generation of the log is live and whole."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+import asyncpg
+
+from sinks.locks import one_at_a_time
+from streams.log import fingerprint, generations, topics
+from streams.log.backlog import backlog
+from streams.log.connect import Status
+from streams.log.filling import (
+    ADDRESS,
+    Site,
+    SnapshotFailed,
+    begin,
+    snapshot_ended,
+    start,
+    try_again,
+)
+from streams.log.generations import Generation
+from streams.log.handover import near_the_end
+from streams.log.integrity import CONFIRMATIONS, NEW_GENERATION, Integrity
+from streams.log.observation import CannotTell
+from streams.log.removal import discard, left_over, sweep
+from streams.log.steady import Failures, stays_running
+from streams.problems import FOUND_A_PROBLEM, Problem
+
+ATTEMPTS = 3
+"""So many snapshots may break off in one run before a person has to look."""
+
+ONE_REPLICA = (
+    "the log has one replica (BADGES_REPLICATION_FACTOR): a broker that loses its disk's last "
+    "second breaks it"
+)
+NOW_KNOWN = (
+    "what it is read from was not recorded, because its migrations were applied without `badges "
+    "migrate`; it is from now on, and what changed before nobody can tell"
+)
+LOCK = "hashtextextended('badges provision', 0)"
+PAUSE_S = 0.5
+
+
+async def provision(site: Site) -> Generation:
+    """Return the live generation, filled now if there was none. Raises Problem.
+
+    Running it again, or twice at once, changes nothing that is right already.
+    """
+    await check_site(site)
+    async with alone(site):
+        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        found = await generations.live(site.connection)
+        if found is None:
+            await _refuse_broken(site)
+            return await fill(site)
+        await maintain(site, found)
+        await sweep(site, found)
+        return found
+
+
+async def fill(site: Site) -> Generation:
+    """Fill a new generation and make it live, in place of the one before it if there is one.
+
+    A generation that is being filled already is gone on with, unless its snapshot broke off or
+    another number of partitions is asked for.
+    Raises Problem after ATTEMPTS snapshots that broke off, and when none could begin.
+    """
+    failures = Failures()
+    reason = ""
+    for _ in range(ATTEMPTS):
+        generation = await _half_filled(site) or await begin(site)
+        try:
+            await snapshot_ended(site, generation)
+            await near_the_end(site, generation)
+            live = await start(site, generation)
+        except SnapshotFailed as failed:
+            reason = str(failed)
+            await discard(site, generation, reason)
+            if failed.cause is not None:
+                failures.refuse(generation.connector, failed.cause)
+            continue
+        site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
+        return live
+    raise Problem(
+        f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}",
+        hint="See Kafka Connect's log, then run this again",
+        code=FOUND_A_PROBLEM,
+    )
+
+
+async def _half_filled(site: Site) -> Generation | None:
+    half = await generations.filling(site.connection)
+    if half is None:
+        return None
+    if half.partitions == site.partitions:
+        await try_again(site, half)
+        return half
+    await discard(site, half, f"it has {half.partitions} partitions, not {site.partitions}")
+    return None
+
+
+async def maintain(site: Site, generation: Generation) -> None:
+    """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
+    name = generation.connector
+    if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
+        site.say(f"Generation {generation.number}: {NOW_KNOWN}.")
+    await _check_integrity(site, generation)
+    failures = Failures()
+    status = await site.connect.status(name)
+    if status is None:
+        await _create_again(site, generation)
+        await site.connect.resume(name)
+    wanted = _wanted(site, generation)
+    differs = await site.connect.config(name) != wanted
+    if differs:
+        await site.connect.configure(name, wanted)
+        site.say(f"Connector {name}: its configuration was brought up to date.")
+    if status is not None and status.state in ("STOPPED", "PAUSED"):
+        await site.connect.resume(name)
+        site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
+    if status is not None and status.failed:
+        await site.connect.restart_failed(name)
+        site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
+        failures.seen(status.cause)
+    if differs or status is None or not status.running:
+        await stays_running(site, generation, failures)
+    beats = generations.names(site.prefix, generation.number).heartbeat_topic
+    await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
+
+
+async def plan(site: Site) -> list[str]:
+    """Say what `provision` would do, without doing it. Raises Problem like it."""
+    await check_site(site)
+    live = await generations.live(site.connection)
+    if live is None:
+        await _refuse_broken(site)
+        half = await generations.filling(site.connection)
+        if half is not None:
+            return [f"go on with generation {half.number}, whose first snapshot is under way"]
+        return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
+    await _check_integrity(site, live)
+    status = await site.connect.status(live.connector)
+    wanted = _wanted(site, live)
+    steps = _repairs(live, status)
+    if status is not None and await site.connect.config(live.connector) != wanted:
+        steps.append(f"bring the configuration of connector {live.connector} up to date")
+    over = await left_over(site, live)
+    return steps + [f"remove what is left of generation {each.number}" for each in over]
+
+
+async def notes(site: Site, generation: Generation) -> list[str]:
+    """What a person should know: what differs from the settings and stays so, and what waits."""
+    names = generations.names(site.prefix, generation.number)
+    wanted = [
+        topics.mentor_log(names.topic, site.partitions, site.replication_factor),
+        topics.heartbeats(names.heartbeat_topic),
+        topics.dead_letters(site.prefix),
+    ]
+    lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
+    if site.replication_factor == 1:
+        lines.append(ONE_REPLICA)
+    half = await generations.filling(site.connection)
+    if half is not None:
+        lines.append(
+            f"generation {half.number} is half filled and goes on costing: `badges resnapshot` "
+            "finishes it"
+        )
+    waits = await backlog(generation, site.connection, site.cluster)
+    if waits.deserted:
+        lines.append(waits.sentence)
+    return lines
+
+
+async def check_site(site: Site) -> None:
+    """Raise Problem when the database or Connect are not ready for a generation at all."""
+    publication = f"{site.prefix}_mentor_log"
+    try:
+        row = await site.connection.fetchrow(
+            """
+            SELECT current_setting('wal_level') AS wal_level,
+                   EXISTS (SELECT FROM pg_publication WHERE pubname = $1) AS published,
+                   to_regclass('badge_logs') IS NOT NULL AS migrated
+            """,
+            publication,
+        )
+    except asyncpg.PostgresError as error:
+        raise Problem(f"Postgres refuses to say how it is set up: {error}") from error
+    assert row is not None
+    if not row["migrated"] or not row["published"]:
+        raise Problem("the database is not prepared: run `badges migrate` first")
+    if row["wal_level"] != "logical":
+        raise Problem(
+            f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
+        )
+    wrong = await site.connect.validate({**site.configuration(0), "name": f"{site.prefix}-check"})
+    if wrong:
+        raise Problem(
+            f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",
+            hint=f"Kafka Connect's own {ADDRESS} say where it finds Postgres, by name or IPv4 "
+            "address; an IPv6 address needs a name. Its _NAME, _USER and _PASSWORD say the rest",
+        )
+
+
+def _wanted(site: Site, generation: Generation) -> dict[str, str]:
+    """The configuration that the generation's connector must have, as Connect shows it."""
+    configuration = site.configuration(generation.number, generation.stand_in)
+    return {**configuration, "name": generation.connector}
+
+
+def _repairs(live: Generation, status: Status | None) -> list[str]:
+    if status is None:
+        return [f"create the missing connector {live.connector} again"]
+    if status.state in ("STOPPED", "PAUSED"):
+        return [f"resume connector {live.connector}"]
+    return [f"restart the failed connector {live.connector}"] if status.failed else []
+
+
+async def _check_integrity(site: Site, generation: Generation) -> None:
+    integrity = Integrity(generation, site.connection, site.cluster, site.connect)
+    reason = ""
+    for _ in range(CONFIRMATIONS):
+        try:
+            found = await integrity.look()
+        except CannotTell as error:
+            reason = str(error)
+            await asyncio.sleep(PAUSE_S)
+            continue
+        if found is not None:
+            raise Problem(f"the log is broken: {found}", code=FOUND_A_PROBLEM)
+        return
+    raise Problem(f"whether the log is whole cannot be told: {reason}")
+
+
+async def _create_again(site: Site, generation: Generation) -> None:
+    name = generation.connector
+    await site.connect.create_stopped(name, _wanted(site, generation))
+    # With its offsets back in sight, a connector that has lost them must not begin from nothing.
+    await _check_integrity(site, generation)
+    site.say(f"Connector {name}: it was missing, and was created again.")
+
+
+async def _refuse_broken(site: Site) -> None:
+    last = await site.connection.fetchrow(
+        """
+        SELECT generation, state, reason FROM badge_logs
+        WHERE live_at IS NOT NULL ORDER BY generation DESC LIMIT 1
+        """
+    )
+    if last is not None and last["state"] == "broken":
+        reason = str(last["reason"]).removesuffix(f" {NEW_GENERATION}")
+        raise Problem(
+            f"generation {last['generation']} of the log is broken: {reason} {NEW_GENERATION}",
+            code=FOUND_A_PROBLEM,
+        )
+
+
+def alone(site: Site) -> AbstractAsyncContextManager[None]:
+    """Wait until no other command is making or mending a log here, and keep them waiting."""
+    others = "Another `badges provision` or `resnapshot`"
+    return one_at_a_time(site.connection, LOCK, site.say, others)

@@ -1,0 +1,190 @@
+"""The log as a range reader: the records of a partition between two offsets, without a group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from sinks.base import Message, Place, Unavailable
+from streams.log.connections import Connections
+from streams.log.debezium import sequence_of
+from streams.log.kafka import KafkaAccess
+from streams.log.tails import following
+
+CHUNK_RECORDS = 5000
+PATIENCE_MS = 1000
+START_SECONDS = 10.0
+"""A client that has not started by then is given up; whoever reads tries again with another.
+
+One that began while its broker was restarted may never come to an end."""
+READ_SECONDS = 15.0
+"""Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
+STOP_SECONDS = 5.0
+
+
+class Log(Protocol):
+    """One generation of the log."""
+
+    def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
+        """Yield the records of offsets [start, end) in order, in chunks.
+
+        Offsets that hold no record (a transaction's marks) are passed over. Raises Unavailable,
+        also when the range is not there: a broker that has just started may not know its end yet,
+        and whether the log is short is judged by its integrity.
+
+        `after` is the last record before `start`. It is read again first, and so is the last one
+        that was yielded when the connection is lost. Raises LogBroken where another has its place.
+        """
+        ...
+
+
+class KafkaLog:
+    """A generation's topic."""
+
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
+        self._access = access
+        self._topic = topic
+
+    async def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
+        """See `Log.read`."""
+        place = TopicPartition(self._topic, partition)
+        if start >= end and after is None:
+            return
+        try:
+            while True:
+                with suppress(_Reconnected):
+                    async for chunk in self._read(place, start, end, after):
+                        yield chunk
+                        after = Place(chunk[-1].offset, sequence_of(chunk[-1].value))
+                        start = after.offset + 1
+                    return
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"Kafka cannot be read: {error!r}") from error
+
+    async def _read(
+        self, place: TopicPartition, start: int, end: int, after: Place | None
+    ) -> AsyncIterator[Sequence[Message]]:
+        """Read over one connection. Raises _Reconnected where another one begins."""
+        if after is not None:
+            start, end = after.offset, max(end, after.offset + 1)
+        async with _Assigned(self._access, place) as (consumer, connections):
+            async with asyncio.timeout(READ_SECONDS):
+                await self._check(consumer, place, start, end)
+                consumer.seek(place, start)
+            reached, first = start, None
+            while reached < end:
+                asked = reached
+                async with asyncio.timeout(READ_SECONDS):
+                    records, reached = await self._fetch(consumer, place, reached)
+                connection = connections.number(place, asked)
+                first = first or connection
+                if connection != first:
+                    raise _Reconnected
+                if records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                if after is not None:
+                    records, after = following(place.partition, after, records), None
+                if records:
+                    yield records
+
+    async def _fetch(
+        self, consumer: Any, place: TopicPartition, reached: int
+    ) -> tuple[Sequence[Message], int]:
+        """The next records, and the position after them: one of the two has moved."""
+        while True:
+            fetched = await consumer.getmany(
+                place, timeout_ms=PATIENCE_MS, max_records=CHUNK_RECORDS
+            )
+            position: int = await consumer.position(place)
+            if fetched or position > reached:
+                return fetched.get(place, []), position
+
+    async def _check(self, consumer: Any, place: TopicPartition, start: int, end: int) -> None:
+        first = (await consumer.beginning_offsets([place]))[place]
+        last = (await consumer.end_offsets([place]))[place]
+        if start < first or end > last:
+            raise Unavailable(
+                f"partition {place.partition} of {self._topic} has offsets {first} to {last}, but "
+                f"{start} to {end} are needed"
+            )
+
+
+class _Reconnected(Exception):
+    """The connection was lost: the broker behind the next one may have another log."""
+
+
+class _Assigned:
+    """A consumer without a group, assigned to one partition for the length of a `with`."""
+
+    def __init__(self, access: KafkaAccess, place: TopicPartition) -> None:
+        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+            **access.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        self._connections = Connections(self._consumer)
+        self._place = place
+
+    async def __aenter__(self) -> "tuple[AIOKafkaConsumer[Any, Any], Connections]":
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._consumer.start()
+        except BaseException:
+            await self._stop()
+            raise
+        self._consumer.assign([self._place])
+        return self._consumer, self._connections
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._consumer.stop()
+
+
+class Record(Struct, frozen=True):
+    """A record that MemoryLog holds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class MemoryLog:
+    """A log in lists, for tests and benchmarks."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.records: list[list[Record]] = [[] for _ in range(partitions)]
+
+    def append(
+        self, partition: int, key: bytes | None, value: bytes | None, timestamp: int = 0
+    ) -> Record:
+        """Add a record at the partition's end."""
+        records = self.records[partition]
+        records.append(Record(len(records), timestamp, key, value))
+        return records[-1]
+
+    async def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
+        """See `Log.read`."""
+        records = self.records[partition]
+        if max(end, after.offset + 1 if after else 0) > len(records):
+            raise Unavailable(f"partition {partition} ends at offset {len(records)}")
+        if after is not None:
+            following(partition, after, records[after.offset : after.offset + 1])
+        for first in range(start, end, CHUNK_RECORDS):
+            yield records[first : min(end, first + CHUNK_RECORDS)]

@@ -1,0 +1,74 @@
+"""Whether a connector keeps running, or fails for a reason that will come again."""
+
+import asyncio
+import re
+import time
+
+from streams.log.filling import Site
+from streams.log.generations import Generation
+from streams.log.wal import confirmed, insert_lsn
+from streams.problems import FOUND_A_PROBLEM, Problem
+
+STEADY_S = 30.0
+"""A connector with a long way to go is believed after so many seconds without a failure."""
+PATIENCE_S = 60.0
+PAUSE_S = 0.25
+
+LASTING = re.compile(
+    r"RecordTooLarge|SerializationException|DataException|AuthorizationException"
+    r"|AuthenticationException|permission denied"
+)
+"""In the cause of a failure that will come again however often the connector is started."""
+
+
+class Failures:
+    """What connectors have failed of in one run of a command."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def seen(self, cause: str) -> bool:
+        """Note a cause; whether it will come again, because it did or is of that kind."""
+        # The next generation has another number in every name, and a server other process ids.
+        kind = re.sub(r"\d+", "#", cause)
+        again = kind in self._seen or LASTING.search(cause) is not None
+        self._seen.add(kind)
+        return again
+
+    def refuse(self, connector: str, cause: str) -> None:
+        """Note a cause. Raises Problem when it will come again."""
+        if self.seen(cause):
+            raise Problem(
+                f"the connector {connector} fails, and will again: {cause}",
+                hint="Mend that, then run this again",
+                code=FOUND_A_PROBLEM,
+            )
+
+
+async def stays_running(site: Site, generation: Generation, failures: Failures) -> None:
+    """Return when the connector has sent everything up to now, or has run for a while unbroken.
+
+    RUNNING alone says nothing: it is so long before a connector meets again what ended it. One that
+    fails is started again, unless that is in vain. Raises Problem then, and when it does not come
+    to run within PATIENCE_S.
+    """
+    name = generation.connector
+    end = await insert_lsn(site.connection)
+    began = steady_since = time.monotonic()
+    while (now := time.monotonic()) - steady_since < STEADY_S:
+        status = await site.connect.status(name)
+        if status is not None and status.failed:
+            failures.refuse(name, status.cause)
+            await site.connect.restart_failed(name)
+        if status is None or not status.running:
+            steady_since = time.monotonic()
+            if now - began > PATIENCE_S:
+                raise Problem(
+                    f"the connector {name} does not come to run within {PATIENCE_S:g} s ({status})",
+                    hint="See Kafka Connect's log",
+                    code=FOUND_A_PROBLEM,
+                )
+        elif await confirmed(site.connection, generation.slot) > end:
+            return
+        site.progress(f"Connector {name}: waiting until it sends")
+        await asyncio.sleep(PAUSE_S)

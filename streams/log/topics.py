@@ -1,0 +1,67 @@
+"""The topics of the product, with the settings they need."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from streams.log.cluster import Cluster, Topic
+from streams.log.observation import LOG_SETTINGS
+
+HOUR_MS = 3_600_000
+
+
+class WantedTopic(Struct, frozen=True):
+    """A topic as it has to be: `settings` are Kafka's own names and texts."""
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str]
+
+
+def mentor_log(name: str, partitions: int, replication_factor: int) -> WantedTopic:
+    """The log itself. It is kept for ever, and with replicas no acknowledged record is lost."""
+    safety = {
+        "min.insync.replicas": str(max(1, replication_factor - 1)),
+        "unclean.leader.election.enable": "false",
+        "message.timestamp.type": "CreateTime",
+    }
+    return WantedTopic(name, partitions, {**LOG_SETTINGS, **safety})
+
+
+def heartbeats(name: str) -> WantedTopic:
+    """Where a connector's heartbeats end; nobody reads them."""
+    short = {"cleanup.policy": "delete", "retention.ms": str(HOUR_MS), "segment.ms": str(HOUR_MS)}
+    return WantedTopic(name, 1, short)
+
+
+def dead_letters(prefix: str) -> WantedTopic:
+    """Input that could not be used, one letter a position; a tombstone removes one."""
+    return WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
+
+
+async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
+    """Create the topic unless it exists, and return it as it is. Raises KafkaError."""
+    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    if found is None:
+        await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
+        found = await cluster.wait_for(wanted.name, wanted.partitions)
+    return found
+
+
+async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
+    """What about an existing topic is not as it has to be, one line a setting."""
+    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    if found is None:
+        return [f"topic {wanted.name} is missing"]
+    settings = await cluster.settings(wanted.name)
+    wrong = [
+        f"topic {wanted.name}: {setting} is {settings.get(setting)}, should be {value}"
+        for setting, value in wanted.settings.items()
+        if settings.get(setting) != value
+    ]
+    if found.partitions != wanted.partitions:
+        wrong.append(
+            f"topic {wanted.name} has {found.partitions} partitions, {wanted.partitions} are asked "
+            "for; their number is never changed, because mentors would change partition"
+        )
+    return wrong

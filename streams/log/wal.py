@@ -1,0 +1,68 @@
+"""How far the write-ahead log of the database is written, and how far it has come to Kafka."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from sinks.failures import translated
+from sinks.pool import Executor, Pool
+
+
+class Slot(Struct, frozen=True):
+    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
+
+    wal_status: str | None
+    confirmed: int | None
+
+
+class Wal(Protocol):
+    """How far the database's log is written, and how far it has come to Kafka, in bytes."""
+
+    async def written(self) -> int:
+        """The end of the WAL. Raises Unavailable."""
+        ...
+
+    async def sent(self) -> int:
+        """Up to where everything is in Kafka. Raises Unavailable."""
+        ...
+
+
+class PostgresWal:
+    """The WAL of Postgres and the replication slot of the connector."""
+
+    def __init__(self, pool: Pool, slot: str) -> None:
+        self._pool = pool
+        self._slot = slot
+
+    async def written(self) -> int:
+        """See `Wal.written`."""
+        with translated():
+            return await insert_lsn(self._pool)
+
+    async def sent(self) -> int:
+        """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
+        with translated():
+            return await confirmed(self._pool, self._slot)
+
+
+async def insert_lsn(connection: Executor) -> int:
+    """The end of all WAL that was written by anyone so far, in bytes, flushed or not."""
+    return int(await connection.fetchval("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
+
+
+async def confirmed(connection: Executor, slot: str) -> int:
+    """Up to where everything is in Kafka, by what a slot's reader says; 0 while it says nothing."""
+    found = await read_slot(connection, slot)
+    return (found.confirmed or 0) if found else 0
+
+
+async def read_slot(connection: Executor, slot: str) -> Slot | None:
+    """The replication slot of that name."""
+    row = await connection.fetchrow(
+        """
+        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
+        FROM pg_replication_slots WHERE slot_name = $1
+        """,
+        slot,
+    )
+    return None if row is None else Slot(**row)

@@ -1,0 +1,377 @@
+"""One partition's state: every mentor's ledger and the rules in effect, up to an offset.
+
+Pure: it is given records and versions, and gives back what to write. The same code runs live, in
+recovery and in tests, so a crash or another batch boundary cannot change an outcome.
+"""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sinks import turns
+from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, RulePosition, Turn
+from streams.dedup import Deduplicator
+from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
+from streams.records import TABLES, AwardRecord, MentorRecord, Record, Unresolved, decode, mentor_of
+from streams.unusable import MOST_IN_A_ROW, Outline, outline
+from streams.whole import check_columns, check_delete, complete, value_missing
+from tables.decisions import Cause, Decision
+from tables.evaluation import decide, is_due
+from tables.ledger import Ledger
+from tables.rules import RuleBook
+from tables.types import RuleKey, Taken, Version, rule_key
+
+READ_OR_DELETED = ("r", "d")
+"""What is rare among records, and looked at more closely."""
+
+NAMING_RULES = (MentorRecord, AwardRecord)
+"""Kinds of records that name an organization or a definition."""
+
+
+class Partition:
+    """The state of one partition of a generation of the log.
+
+    `start` is the generation's start in this partition: records below it are only folded, and all
+    of them are decided together by the first turn; from there every record is an event. `columns`
+    are those that the generation publishes of each table, `stand_in` is what it has in the place of
+    a text that was not sent.
+    """
+
+    def __init__(
+        self,
+        log_id: str,
+        number: int,
+        start: int,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        stand_in: str = UNAVAILABLE,
+    ) -> None:
+        self.log_id = log_id
+        self.number = number
+        self.start = start
+        self.next_offset = 0
+        self.turn = 0
+        self.book = RuleBook()
+        self.taken: Taken = {}
+        self.ledgers: dict[str, Ledger] = {}
+        self._columns = columns or {}
+        self._stand_in = stand_in
+        self._turn_start = 0
+        self.excused: Container[str] = ()
+        """Tables of which any number of records in a row may be unusable, for the time being."""
+        self._in_a_row: dict[str, int] = {}
+        """The records in a row of each table that could not be used, up to the last one."""
+        self._last: Message | None = None
+        self._given_up: set[str] = set()
+        self._order = Deduplicator(number, start)
+        self._draft = _Draft()
+
+    @property
+    def letters(self) -> Sequence[DeadLetter]:
+        """What could not be decoded since the last turn."""
+        return self._draft.letters
+
+    @property
+    def position(self) -> Position:
+        """Where the next turn begins."""
+        return Position(self._turn_start, self.turn)
+
+    @property
+    def last(self) -> Place | None:
+        """The last record that was folded."""
+        message = self._last
+        return Place(message.offset, sequence_of(message.value)) if message else None
+
+    def take_up(self, versions: Iterable[Version]) -> None:
+        """Put versions into effect before the next record, and decide every mentor by them."""
+        self.put_into_effect(versions)
+        self.decide(list(self.ledgers))
+
+    def hold(self, found: Iterable[Found]) -> None:
+        """Hold what waited as the generation went live, once the rows below `start` are folded."""
+        for each in found:
+            ledger = self.ledgers.get(each.award.peer_mentor_id)
+            if ledger is None:
+                continue
+            if each.gone:
+                ledger.drop_award(each.award.id)
+            else:
+                ledger.put_award(each.award)
+
+    def put_into_effect(self, versions: Iterable[Version]) -> None:
+        """Put versions into effect before the next record; `decide` every mentor before that."""
+        versions = list(versions)
+        self.book.take_up(versions)
+        for position in _newest(versions):
+            self.taken[position.kind, position.id] = position.version
+            self._draft.rule_positions.append(position)
+
+    def decide(self, mentors: Iterable[str]) -> None:
+        """Decide some mentors by the versions that were put into effect."""
+        cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
+        for mentor in mentors:
+            ledger = self.ledgers[mentor]
+            self._draft.decisions += decide(ledger, self.book, cause)
+            if self.turn == 0:
+                self._draft.touched[mentor] = ledger
+
+    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | Outline | None:
+        """Fold records in the order of their offsets; those below `next_offset` are passed over.
+
+        Returns None when all are folded, or the record before which it stopped: a Record that names
+        an organization or definition of which no version was taken up, for it can be on its way; or
+        the Outline of one that is one too many in a row that cannot be used, unless its table is
+        `excused`. Not `waiting`, an unknown organization is in UTC. Raises LogBroken.
+        """
+        order, start = self._order, self.start
+        for message in messages:
+            offset = message.offset
+            if offset < self.next_offset:
+                continue
+            try:
+                record = decode(message.value or b"")
+                is_duplicate = order.is_duplicate(record)
+            except UNREADABLE as error:
+                one_too_many = self._fold_unusable(message, error)
+                if one_too_many is not None:
+                    return one_too_many
+            else:
+                if record.op in READ_OR_DELETED:
+                    self._check(record, message)
+                if self._in_a_row and not is_duplicate and record.op != "d":
+                    self._in_a_row.pop(str(record.__struct_config__.tag), None)
+                naming = type(record) in NAMING_RULES
+                if naming and (offset < start or not is_duplicate):
+                    self._complete(record, offset)
+                if offset < start:
+                    self._put_or_drop(record, offset)
+                elif is_duplicate:
+                    pass
+                elif waiting and naming and self._names_unknown_rule(record):
+                    return record
+                else:
+                    self._fold_event(record, offset)
+            self.next_offset = offset + 1
+            self._last = message
+        return None
+
+    def _check(self, record: Record, message: Message) -> None:
+        """Raise LogBroken where a snapshot's row or a delete cannot be of this log."""
+        if record.op == "r":
+            self._order.check_snapshot(record, message.offset)
+        else:
+            check_delete(record, message.key, self.number, message.offset)
+
+    def pass_over(self, offset: int) -> None:
+        """Go on at an offset: what lies before it is folded, or holds no record."""
+        self.next_offset = max(self.next_offset, offset)
+
+    def give_up(self, record: Record) -> None:
+        """Wait no longer for a version of what this record names: fold it all the same."""
+        self._given_up.add(rule_named(record))
+
+    @property
+    def turn_is_empty(self) -> bool:
+        """Whether there is nothing to write, not even a position; never so for the first turn."""
+        moved = self.next_offset > self._turn_start
+        return self.turn > 0 and not moved and not self._draft.rule_positions
+
+    def close_turn(self) -> Turn:
+        """What the open turn writes; the next one begins here."""
+        draft, self._draft = self._draft, _Draft()
+        turn = Turn(
+            log_id=self.log_id,
+            partition=self.number,
+            number=self.turn,
+            start=self._turn_start,
+            end=self.next_offset,
+            rule_positions=draft.rule_positions,
+            departures=draft.departures,
+            decisions=draft.decisions,
+            xids=[xid for xid in draft.xids if xid is not None],
+            stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
+            last=self.last,
+        )
+        self.turn += 1
+        self._turn_start = self.next_offset
+        return turn
+
+    def resume(self, offset: int, turn: int) -> None:
+        """Go on at a position: what led there is written, and offsets in between hold nothing.
+
+        Before the first turn nothing is written yet: what could not be read is still to be told.
+        """
+        letters = self._draft.letters if turn == 0 else []
+        self._draft = _Draft()
+        self._draft.letters += letters
+        self.next_offset = self._turn_start = offset
+        self.turn = turn
+
+    def _fold_event(self, record: Record, offset: int) -> None:
+        draft, kind = self._draft, type(record)
+        if kind is AwardRecord:
+            if _is_own_output(record):
+                return
+            draft.decisions += self._displaced(record, self._cause(record, offset))
+        ledger = self._put_or_drop(record, offset)
+        if ledger is None:
+            return
+        draft.xids.add(record.xid)
+        if kind is MentorRecord and record.op == "d":
+            draft.depart(record.id, self._cause(record, offset))
+        elif kind is not AwardRecord:
+            draft.touched[ledger.mentor_id] = ledger
+        if is_due(ledger, self.book):
+            draft.decisions += decide(ledger, self.book, self._cause(record, offset))
+
+    def _cause(self, record: Record, offset: int) -> Cause:
+        return Cause(self.log_id, self.number, offset, xid=record.xid)
+
+    def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
+        """What a row that somebody inserted says of the rule's own award of the same badge.
+
+        There is one row of a mentor and badge, so the rule's was granted too late: usually it was
+        refused, but somebody may have deleted theirs before it was written. What people gave is
+        theirs, also where the rule has promoted it since.
+        """
+        if type(record) is not AwardRecord or record.op == "d":
+            return []
+        ledger = self.ledgers.get(record.peer_mentor_id)
+        held = ledger.held.get(record.badge_definition_id) if ledger else None
+        if held is None or held.id == record.id or not turns.is_the_rules(held):
+            return []
+        return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
+
+    def _complete(self, record: Record, offset: int) -> None:
+        assert isinstance(record, NAMING_RULES)
+        ledger = self.ledgers.get(mentor_of(record))
+        complete(record, ledger, self._columns, self._stand_in, self.number, offset)
+
+    def _put_or_drop(self, record: Record, offset: int) -> Ledger | None:
+        """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
+        mentor = mentor_of(record)
+        ledger = self.ledgers.get(mentor)
+        table = TABLES[type(record)]
+        if record.op == "d":
+            if ledger is None:
+                return None
+            changed = table.drop(ledger, record.id)
+            if ledger.empty:
+                del self.ledgers[mentor]
+            return ledger if changed else None
+        if ledger is None:
+            ledger = self.ledgers[mentor] = Ledger(mentor)
+        try:
+            return ledger if table.put(ledger, record, self._stand_in) else None
+        except Unresolved as column:
+            raise value_missing(record, str(column), self.number, offset) from None
+
+    def _names_unknown_rule(self, record: Record) -> bool:
+        if record.op == "d" or rule_named(record) in self._given_up:
+            return False
+        if type(record) is MentorRecord:
+            return not self.book.knows_organization(record.organization_id)
+        assert type(record) is AwardRecord
+        known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
+        return not known
+
+    def _is_one_too_many(self, unusable: Outline) -> bool:
+        """Whether so many records of its table could not be used that somebody has to look."""
+        table = unusable.table
+        return (
+            table is not None
+            and self._in_a_row.get(table, 0) >= MOST_IN_A_ROW
+            and table not in self.excused
+            and unusable.op != "d"
+        )
+
+    def _fold_unusable(self, message: Message, error: Exception) -> Outline | None:
+        """Set a record aside; its row counts as gone, an event like any other.
+
+        Returns the record if it is one too many; nothing was done then.
+        """
+        check_columns(message.value, self._columns, self.number, message.offset)
+        unusable, offset = outline(message.value or b"", self._stand_in), message.offset
+        if unusable.op == "r":
+            self._order.check_snapshot(unusable, offset)
+        if self._order.is_duplicate(unusable) and offset >= self.start:
+            return None
+        if self._is_one_too_many(unusable):
+            return unusable
+        deletion = unusable.deletion()
+        if deletion is None or unusable.op != "d":
+            self._set_aside(message, unusable, error)
+        if deletion is None:
+            return None
+        mentor = mentor_of(deletion)
+        text = unusable.known_text(self.ledgers.get(mentor))
+        if offset < self.start:
+            self._put_or_drop(deletion, offset)
+        else:
+            self._fold_event(deletion, offset)
+        if text is not None and unusable.op != "d":
+            self.ledgers.setdefault(mentor, Ledger(mentor)).remember(deletion.id, text)
+        return None
+
+    def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:
+        if unusable.table is not None and unusable.op != "d":
+            self._in_a_row[unusable.table] = self._in_a_row.get(unusable.table, 0) + 1
+        self._draft.letters.append(
+            DeadLetter(
+                log_id=self.log_id,
+                partition=self.number,
+                offset=message.offset,
+                reason=str(error) or type(error).__name__,
+                at=_moment(message.timestamp),
+                key=message.key,
+                value=message.value,
+                table=unusable.table,
+                row_id=unusable.id,
+            )
+        )
+
+
+class _Draft:
+    """What the open turn will write."""
+
+    def __init__(self) -> None:
+        self.rule_positions: list[RulePosition] = []
+        self.departures: list[Departure] = []
+        self.decisions: list[Decision] = []
+        self.touched: dict[str, Ledger] = {}
+        self.letters: list[DeadLetter] = []
+        self.xids: set[int | None] = set()
+
+    def depart(self, mentor: str, cause: Cause) -> None:
+        """Note a mentor's delete: nothing decided before it for that id is worth writing."""
+        self.departures.append(Departure(mentor, cause))
+        self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
+        self.touched.pop(mentor, None)
+
+
+def _moment(milliseconds: int) -> datetime:
+    """When a record was written, or the epoch's beginning where its timestamp is no date."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _newest(versions: Iterable[Version]) -> list[RulePosition]:
+    """The highest version of each id: the one that takes effect."""
+    highest: dict[RuleKey, int] = {}
+    for version in versions:
+        key = rule_key(version)
+        highest[key] = max(version.version, highest.get(key, 0))
+    return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
+
+
+def rule_named(record: Record) -> str:
+    """The id of the organization or definition that a mentor's or an award's row names."""
+    if type(record) is MentorRecord:
+        return record.organization_id
+    assert type(record) is AwardRecord
+    return record.badge_definition_id
+
+
+def _is_own_output(record: Record) -> bool:
+    """Whether the row is what the worker itself wrote: an output, not an event."""
+    return type(record) is AwardRecord and record.op != "d" and record.changed_by == "rule"

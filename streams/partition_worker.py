@@ -1,0 +1,355 @@
+"""One partition's life in a worker: catch up, then turn after turn, until it is fenced off.
+
+It does the waiting that a Partition must not know: for batches and new versions, for Postgres when
+it is away, for the log's integrity. A turn is folded once and written as often as it takes; when it
+is fenced, the state is thrown away and read again up to the position in Postgres.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from sinks.alerts import OpenAlerts
+from sinks.base import (
+    DeadLetter,
+    Disconnected,
+    Fenced,
+    Message,
+    Outcome,
+    Place,
+    Sink,
+    Turn,
+    Unavailable,
+)
+from streams import metrics
+from streams.backoff import delays
+from streams.log.errors import LogBroken
+from streams.log.reader import Log
+from streams.pacing import in_spells
+from streams.partition import Partition, rule_named
+from streams.reconciliation import Reconciliation, Watch
+from streams.records import Record
+from streams.recovery import BegunUnusable, Recovery
+from streams.refused_writes import RefusedWrites, Stall
+from streams.rule_versions import Versions
+from streams.setting_aside import SettingAside
+from streams.unusable import Outline
+from streams.write_guard import WriteGuard
+
+Answer = TypeVar("Answer")
+
+PARTITION_FAILED: Final = "partition_failed"
+"""The alert of a partition on which a worker ends again and again."""
+
+UNKNOWN_RULE_SECONDS = 30.0
+"""How long a row waits for a version of what it names to become visible."""
+LOOK_SECONDS = 1.0
+"""How often a partition that stands still looks whether it may go on."""
+IDLE_SECONDS = 1.0
+"""How long it waits for work before it looks whether it missed any."""
+
+log = structlog.get_logger(__name__)
+
+
+class Batch:
+    """What one fetch gave for a partition, and how to say that all of it is committed."""
+
+    def __init__(self, messages: Sequence[Message], done: Callable[[], object]) -> None:
+        self.messages = messages
+        self.done = done
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the partition workers of a process share."""
+
+    sink: Sink
+    aside: SettingAside
+    versions: Versions
+    source: Log
+    recovery: Recovery
+    guard: WriteGuard
+    reconciliation: Reconciliation
+    alerts: OpenAlerts
+
+
+class PartitionWorker:
+    """Drives one partition: `offer` gives it batches, `wake` says that there are new versions."""
+
+    def __init__(
+        self,
+        partition: int,
+        services: Services,
+        end: Callable[[], int | None],
+        decided: Callable[[int], None],
+        connection: Callable[[int], int],
+    ) -> None:
+        """`end` gives the partition's end as far as the consumer has heard of it.
+
+        `decided` hears of every position that is written. `connection` gives the number of the
+        connection to Kafka over which the record at an offset came, or will come.
+        """
+        self.partition = partition
+        self._services = services
+        self._end = end
+        self._decided = decided
+        self._connection = connection
+        self._confirmed = 0
+        """The connection up to which the last record was read again."""
+        self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._waiting_at = -1
+        self._waited = 0.0
+        """How long a record, at which offset, has waited for a version of what it names."""
+        self._stood = True
+        """Whether there may be an alert that this partition stands still: an earlier process's."""
+        self._stall = Stall(
+            str(partition), "this partition stands still", services.alerts, {"partition": partition}
+        )
+        self._refused = RefusedWrites(partition, services.sink, services.alerts)
+        self._log = log.bind(partition=partition)
+
+    def offer(self, batch: Batch) -> None:
+        """Take a batch."""
+        self._batches.put_nowait(batch)
+
+    def wake(self) -> None:
+        """Look for new versions now."""
+        self._batches.put_nowait(None)
+
+    async def run(self) -> None:
+        """Follow the log; begin again whenever somebody else has moved the position."""
+        while True:
+            # What is restored ends with the record that was decided last, read after these began.
+            self._confirmed = self._connection(sys.maxsize)
+            try:
+                await self._follow(await self._begin())
+            except Fenced as fenced:
+                metrics.FENCED.inc()
+                self._log.warning("state thrown away", reason=str(fenced))
+            except LogBroken as broken:
+                await self._services.guard.broken(broken)
+
+    async def _begin(self) -> Partition:
+        """The state to go on from, as soon as it can be read."""
+        self._refused = RefusedWrites(self.partition, self._services.sink, self._services.alerts)
+        excused: frozenset[str] = frozenset()
+        while True:
+            restore = partial(self._services.recovery.restore, self.partition, excused)
+            try:
+                return await self._until_available(restore, reads=True)
+            except BegunUnusable as begun:
+                retry = partial(self._refused.try_again, begun.log_id, begun.position)
+                await self._until_readable(begun.unusable, begun.offset, retry)
+                excused |= {begun.unusable.table or ""}
+
+    async def _follow(self, state: Partition) -> None:
+        self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
+        self._decided(state.next_offset)
+        watch = Watch(self._services.reconciliation, state)
+        await self._decide(state, ())
+        while True:
+            batch = await self._next_batch()
+            if batch is None:
+                await self._decide_missed(state)
+                await self._services.guard.passed()
+                await self._refused.try_again(state.log_id, state.position)
+                if self._batches.empty() and state.next_offset >= (self._end() or 0):
+                    await watch.look()
+                    await self._services.alerts.resolve(
+                        PARTITION_FAILED, subject=str(self.partition)
+                    )
+                    await self._stands_no_more()
+                continue
+            try:
+                await self._decide_up_to(state, batch.messages[0].offset)
+                await self._confirm(state, batch.messages[0].offset)
+                await self._decide(state, batch.messages)
+            finally:
+                # Fenced as well: the partition must be fetched again, and the position counts.
+                batch.done()
+
+    async def _next_batch(self) -> Batch | None:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self._batches.get(), IDLE_SECONDS)
+        return None
+
+    async def _decide_missed(self, state: Partition) -> None:
+        """Take up new versions, and records that were fetched but never handed over.
+
+        Faust drops and acknowledges what is in flight when the group rebalances. If nothing follows
+        in the partition, nobody would bring it again.
+        """
+        await self._decide(state, ())
+        if self._batches.empty():
+            await self._decide_up_to(state, self._end() or 0)
+            await self._confirm(state, state.next_offset)
+
+    async def _confirm(self, state: Partition, offset: int) -> None:
+        """Read the last record again when those from `offset` on come over a later connection.
+
+        The broker behind that may have lost records that were decided, and grown past them since.
+        """
+        connection, last = self._connection(offset), state.last
+        if connection > self._confirmed and last is not None:
+            await self._until_available(lambda: self._read_again(last))
+        self._confirmed = max(connection, self._confirmed)
+
+    async def _read_again(self, last: Place) -> None:
+        source, offset = self._services.source, last.offset + 1
+        async for _ in source.read(self.partition, offset, offset, last):
+            pass
+
+    async def _decide_up_to(self, state: Partition, offset: int) -> None:
+        if state.next_offset < offset:
+            await self._until_available(lambda: self._read_and_decide(state, offset))
+
+    async def _read_and_decide(self, state: Partition, offset: int) -> None:
+        first, source = state.next_offset, self._services.source
+        async for chunk in source.read(self.partition, first, offset, state.last):
+            await self._decide(state, chunk)
+        # What is left has no record, such as the mark that ends a transaction.
+        state.pass_over(offset)
+        await self._decide(state, ())
+
+    async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
+        """Fold the messages and write what they decide; in turns, where a rule is unknown."""
+        state.excused = excused = set[str]()
+        while True:
+            await self._take_up(state)
+            stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
+            if not state.turn_is_empty:
+                await self._write(state)
+            if stopped_at is None:
+                return
+            if not isinstance(stopped_at, Outline):
+                await self._until_known(state, stopped_at)
+            elif await self._stand_before(stopped_at, state):
+                # What is in hand was in the log before we looked; whatever comes is looked at anew.
+                excused.add(stopped_at.table or "")
+
+    async def _take_up(self, state: Partition) -> None:
+        newer = self._services.versions.newer_than(state.taken)
+        if newer or state.turn == 0:
+            state.put_into_effect(newer)
+            await in_spells(state.decide, list(state.ledgers))
+
+    async def _until_known(self, state: Partition, record: Record) -> None:
+        """Wait for a version of what a record names, which was committed before it.
+
+        Without one, its triggers were off or the row is made up: the partition must go on.
+        """
+        if self._waiting_at != state.next_offset:
+            self._waiting_at, self._waited = state.next_offset, 0.0
+        for delay in delays():
+            await self._until_available(self._services.versions.refresh)
+            if self._services.versions.newer_than(state.taken):
+                return
+            if self._waited > UNKNOWN_RULE_SECONDS:
+                break
+            await asyncio.sleep(delay)
+            self._waited += delay
+        state.give_up(record)
+        await self._services.alerts.raise_alert(
+            "rule_unknown",
+            {
+                "message": "a row names an organization or a badge definition of which no version "
+                "is recorded; if it is there, its triggers were off: run `badges migrate`",
+                "id": rule_named(record),
+                "row": record.id,
+                "partition": self.partition,
+                "offset": state.next_offset,
+            },
+            subject=rule_named(record),
+        )
+
+    async def _stand_before(self, unusable: Outline, state: Partition) -> bool:
+        """See `_until_readable`; the state may take up new versions meanwhile."""
+        retry = partial(self._refused.try_again, state.log_id, state.position)
+        return await self._until_readable(
+            unusable,
+            state.next_offset,
+            retry,
+            lambda: bool(self._services.versions.newer_than(state.taken)),
+        )
+
+    async def _until_readable(
+        self,
+        unusable: Outline,
+        offset: int,
+        retry: Callable[[], Awaitable[None]],
+        has_other_work: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Stand still while the columns of a table have types that the log cannot carry.
+
+        Meanwhile `retry` what waits. False once there is other work; then ask again.
+        """
+        while True:
+            wrong = await self._until_available(lambda: self._services.aside.wrong_types(unusable))
+            if not wrong:
+                await self._stands_no_more()
+                return True
+            self._stood = True
+            await self._services.aside.tell_standing(self.partition, offset, unusable, wrong)
+            await retry()
+            await asyncio.sleep(LOOK_SECONDS)
+            if has_other_work():
+                return False
+
+    async def _stands_no_more(self) -> None:
+        if self._stood:
+            await self._services.aside.close_standing(self.partition)
+            self._stood = False
+
+    async def _write(self, state: Partition) -> None:
+        letters, turn = state.letters, state.close_turn()
+        if letters:
+            await self._until_available(lambda: self._services.aside.keep(letters))
+        with metrics.TURN_SECONDS.time():
+            outcome = await self._until_available(lambda: self._services.sink.write(turn))
+        self._decided(turn.end)
+        await self._refused.after(outcome)
+        _count(turn, outcome, letters)
+        metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
+
+    async def _until_available(
+        self, attempt: Callable[[], Awaitable[Answer]], *, reads: bool = False
+    ) -> Answer:
+        """Try until it succeeds, through the guard: what only `reads` has to pass it once it fails.
+
+        Nor does it count as standing still how long that has read before it failed.
+        """
+        clock = asyncio.get_running_loop().time
+        for tries, delay in enumerate(delays()):
+            if tries or not reads:
+                await self._services.guard.passed()
+            began = clock()
+            try:
+                answer = await attempt()
+            except Unavailable as error:
+                if isinstance(error, Disconnected):
+                    self._services.guard.suspect()
+                metrics.RETRIES.inc()
+                self._log.warning("not available, trying again", error=str(error))
+                began = clock() if reads else began
+                await asyncio.sleep(await self._stall.failed(error, began, delay))
+            else:
+                await self._stall.over()
+                return answer
+        raise AssertionError("delays never end")
+
+
+def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
+    metrics.TURNS.inc()
+    metrics.RECORDS.inc(turn.end - turn.start)
+    metrics.AWARDS.inc(outcome.written + outcome.accepted)
+    metrics.REFUSED.inc(outcome.refused)
+    metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
+    metrics.DROPPED.labels("gone").inc(outcome.gone)
+    metrics.DEAD_LETTERS.inc(len(letters) + len(outcome.rejected))
+    metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

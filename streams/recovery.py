@@ -1,0 +1,122 @@
+"""A partition's state, read from the log: from its beginning to the position of the awards.
+
+Everything is evaluated as it was live, with versions where they are recorded to have taken effect,
+and nothing is written. So state needs no changelog, and cannot disagree with the awards.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Container, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TypeAlias
+
+from sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
+from streams.log.generations import Generation
+from streams.log.reader import Log
+from streams.log.tails import check_last
+from streams.pacing import in_spells
+from streams.partition import Partition
+from streams.records import Record
+from streams.rule_versions import Versions
+from streams.unusable import TABLE_NAMES, Outline
+
+Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
+"""Turn and offset of what took effect there."""
+
+
+class BegunUnusable(Exception):
+    """Among the rows from before the log's start are too many in a row that cannot be used.
+
+    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
+    at `position`, before its first turn.
+    """
+
+    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
+        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
+        self.unusable = unusable
+        self.offset = offset
+        self.log_id = log_id
+        self.position = position
+
+
+class Recovery:
+    """Restores partitions of one generation of the log."""
+
+    def __init__(self, generation: Generation, sink: Sink, versions: Versions, log: Log) -> None:
+        self._generation = generation
+        self._sink = sink
+        self._versions = versions
+        self._log = log
+
+    async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
+        """The state at the partition's position. Raises LogBroken.
+
+        Raises Unavailable where something does not answer, or the log is not live. Before the first
+        turn of all, when nobody was decided yet, too many records in a row that cannot be used
+        raise BegunUnusable, unless their table is excused.
+        """
+        position = await self._sink.position(self._generation.log_id, partition)
+        if position is None:
+            raise Unavailable("the log is not live")
+        return await self._replay(partition, position, excused)
+
+    async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
+        of = self._generation
+        state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
+        # What was decided once, was looked into then.
+        state.excused = excused if position.turn == 0 else TABLE_NAMES
+        decided = await self._sink.last_decided(of.log_id, number)
+        await self._versions.refresh()
+        found = await self._sink.found(state.log_id)
+        recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
+        turns: deque[Recorded] = deque(
+            (where, list(group)) for where, group in groupby(recorded, key=_where)
+        )
+        if found:
+            await self._read(state, turns, state.start)
+            state.hold(found)
+        await self._read(state, turns, position.next_offset)
+        for turn in turns:
+            await self._take_up(state, *turn)
+        check_last(number, position.next_offset, decided, state.last)
+        state.resume(position.next_offset, position.turn)
+        return state
+
+    async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
+        """Fold the log up to an offset, with the turns that took effect below it."""
+        if state.next_offset >= end:
+            return
+        async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
+            folded = 0
+            while turns and turns[0][0][1] <= chunk[-1].offset:
+                until = bisect_left(chunk, turns[0][0][1], key=_offset)
+                await self._fold(state, chunk[folded:until])
+                await self._take_up(state, *turns.popleft())
+                folded = until
+            await self._fold(state, chunk[folded:])
+
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> None:
+        stopped_at: Record | Outline | None = await in_spells(
+            partial(state.fold, waiting=False), messages
+        )
+        if isinstance(stopped_at, Outline):
+            position = Position(state.start, 0)
+            raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
+
+    async def _take_up(
+        self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
+    ) -> None:
+        turn, offset = where
+        state.resume(offset, turn)
+        taken_up = [position.taken_up for position in recorded]
+        state.put_into_effect(self._versions.up_to(taken_up, state.taken))
+        await in_spells(state.decide, list(state.ledgers))
+
+
+def _offset(message: Message) -> int:
+    return message.offset
+
+
+def _where(recorded: RecordedPosition) -> tuple[int, int]:
+    return recorded.turn, recorded.offset

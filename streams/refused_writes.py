@@ -1,0 +1,146 @@
+"""What keeps a worker from going on: told as alerts, which are closed when it is over.
+
+A turn that cannot be written stands still, and with it the partition. Something that Postgres
+refuses waits beside the partition, which goes on; it is tried again with every turn, and here while
+there is none.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from sinks.alerts import Alerts, OpenAlerts
+from sinks.base import Outcome, Position, Sink, Unavailable, Waiting
+from sinks.failures import LONGEST_MESSAGE, Refused
+
+STALLED: Final = "turn_stalled"
+REFUSED: Final = "write_refused"
+
+STALLED_SECONDS = 30.0
+"""How long a turn may be tried before that is an alert."""
+SLOWER = 5
+"""So many times longer is the pause between two tries once that has been told."""
+RETRY_SECONDS = 2.0
+"""How long what is refused waits while there is no turn, and how often it is told at most."""
+
+NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
+
+log = structlog.get_logger(__name__)
+
+
+class Stall:
+    """Something that is tried again and again, such as one partition's turn that is not written."""
+
+    def __init__(
+        self, subject: str, stands: str, alerts: Alerts, detail: Mapping[str, object] = NOTHING_MORE
+    ) -> None:
+        """`stands` says what stands still; `detail` is for the alert, beside what it has itself."""
+        self._subject = subject
+        self._stands = stands
+        self._alerts = alerts
+        self._detail = detail
+        self._lasted = 0.0
+        self._told = False
+        self._may_be_open = True  # an earlier process may have left it
+
+    async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
+        """A try that began then (the loop's time) has failed; how long to wait before the next.
+
+        What was spent in waiting for the log's integrity does not count: that has its own alerts.
+        """
+        pause *= SLOWER if self._told else 1
+        self._lasted += asyncio.get_running_loop().time() - began + pause
+        if self._lasted >= STALLED_SECONDS and not self._told:
+            self._told = self._may_be_open = True
+            message = f"{self._stands}: {error}"[:LONGEST_MESSAGE]
+            await self._alerts.raise_alert(
+                STALLED,
+                {"message": message, "sqlstate": error.sqlstate, **self._detail},
+                subject=self._subject,
+            )
+        return pause
+
+    async def over(self) -> None:
+        """A try has succeeded."""
+        self._lasted, self._told = 0.0, False
+        if self._may_be_open:
+            self._may_be_open = False
+            await self._alerts.resolve(STALLED, subject=self._subject)
+
+
+class RefusedWrites:
+    """What waits of one partition, because Postgres refuses to write it."""
+
+    def __init__(self, partition: int, sink: Sink, alerts: OpenAlerts) -> None:
+        self._partition = partition
+        self._sink = sink
+        self._alerts = alerts
+        self._waits = True  # until the first look
+        self._looked_at = float("-inf")
+
+    async def after(self, outcome: Outcome) -> None:
+        """A turn was written: tell what waits since, or no longer."""
+        news = bool(outcome.refused) or outcome.waits != self._waits
+        self._waits = outcome.waits
+        if news or (self._waits and self._is_time()):
+            await self._tell()
+
+    async def try_again(self, log_id: str, position: Position) -> None:
+        """Write what is accepted by now; the partition is at `position`. Raises Fenced."""
+        if not (self._waits and self._is_time()):
+            return
+        try:
+            self._waits = await self._sink.retry(log_id, self._partition, position)
+        except Unavailable as error:
+            log.info("what waits cannot be tried again yet", error=str(error))
+        await self._tell()
+
+    def _is_time(self) -> bool:
+        return asyncio.get_running_loop().time() - self._looked_at >= RETRY_SECONDS
+
+    async def _tell(self) -> None:
+        self._looked_at = asyncio.get_running_loop().time()
+        try:
+            await tell_waiting(self._sink, self._alerts)
+        except (Unavailable, Refused) as error:
+            log.info("what waits cannot be told yet", error=str(error))
+
+
+async def tell_waiting(sink: Sink, alerts: OpenAlerts) -> None:
+    """Open an alert for each reason why anything waits anywhere, and close those of no more.
+
+    Every worker does so again and again: one that sees nothing more may close an alert just as
+    another needs it. Raises Unavailable or Refused.
+    """
+    # In this order: what another has closed by now does not wait any more.
+    opened = set(await alerts.opened(REFUSED))
+    waiting = {each.subject: each for each in await sink.waiting()}
+    for subject in waiting.keys() - opened:
+        await alerts.raise_alert(REFUSED, _detail(waiting[subject]), subject=subject)
+    for subject in opened - waiting.keys():
+        await alerts.resolve(REFUSED, subject=subject)
+
+
+def _detail(waiting: Waiting) -> dict[str, object]:
+    by = f" ({waiting.refused_by})" if waiting.refused_by else ""
+    message = (
+        "Postgres refuses to write what was decided; it waits in badge_refused_writes, and is "
+        f"written as soon as it is accepted: {waiting.message}{by}"
+    )
+    if not waiting.count:
+        message = (
+            f"{waiting.message}: turns are written more slowly, or stand still; "
+            "`badges migrate --check` prints the statement that mends it"
+        )
+    return {
+        "message": message,
+        "sqlstate": waiting.sqlstate,
+        "reason": waiting.message,
+        "refused_by": waiting.refused_by,
+        "badge_definition_id": waiting.badge_definition_id,
+        "waiting": waiting.count,
+        "since": waiting.since,
+    }

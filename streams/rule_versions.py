@@ -1,0 +1,169 @@
+"""Versions of definitions and time zones: kept as they were saved, and read from Postgres."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import structlog
+
+from sinks.alerts import Alerts
+from sinks.base import Disconnected, RulePosition, Unavailable
+from sinks.failures import Refused, translated
+from sinks.pool import Connection, Executor, Pool
+from streams.refused_writes import Stall
+from tables.types import DefinitionVersion, OrganizationVersion, Taken, Version, rule_key
+
+CHANNEL = "badges_rules"
+POLL_SECONDS = 1.0
+STANDING = "rules"
+"""The subject of the alert that new versions cannot be read."""
+EVERYTHING: Mapping[str, int] = MappingProxyType({})
+"""No version is known of any id."""
+
+log = structlog.get_logger(__name__)
+
+_DEFINITIONS = """
+select v.id::text, v.version, v.saved_at, v.deleted, v.organization_id::text, v.key,
+       v.criteria::text, v.revocable, v.status,
+       -- Python's dates end in the year 9999, those of Postgres do not.
+       case when isfinite(v.counts_from) then v.counts_from - date '1970-01-01'
+            when v.counts_from > date '1970-01-01' then 2147483647
+            when v.counts_from < date '1970-01-01' then -2147483648 end as counts_from
+from badge_definition_versions v
+left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
+where v.version > coalesce(known.version, 0)
+order by v.id, v.version
+"""
+_ORGANIZATIONS = """
+select v.id::text, v.version, v.saved_at, v.timezone
+from organization_versions v
+left join unnest($1::uuid[], $2::int[]) known (id, version) using (id)
+where v.version > coalesce(known.version, 0)
+order by v.id, v.version
+"""
+
+
+async def read(
+    connection: Executor,
+    definitions: Mapping[str, int] = EVERYTHING,
+    organizations: Mapping[str, int] = EVERYTHING,
+) -> list[Version]:
+    """The versions above those that are known of each id, versions of an id ascending."""
+    # In this order a definition never comes without the time zone that was saved before it.
+    later = await connection.fetch(_DEFINITIONS, list(definitions), list(definitions.values()))
+    zones = await connection.fetch(
+        _ORGANIZATIONS, list(organizations), list(organizations.values())
+    )
+    return [
+        *(OrganizationVersion(**row) for row in zones),
+        *(DefinitionVersion(**row) for row in later),
+    ]
+
+
+class Versions:
+    """Every version ever saved, by id, ascending."""
+
+    def __init__(self) -> None:
+        self._versions: dict[tuple[str, str], list[Version]] = {}
+
+    async def refresh(self) -> None:
+        """Read what is new, where there is somewhere to read from. Raises Unavailable."""
+
+    def keep(self, version: Version) -> None:
+        """Add a version, unless it is known. Within an id they must come in order."""
+        versions = self._versions.setdefault(rule_key(version), [])
+        if not versions or version.version > versions[-1].version:
+            versions.append(version)
+
+    def newer_than(self, taken: Taken) -> list[Version]:
+        """Every version above the one in effect of its id, versions of an id ascending."""
+        return [
+            version
+            for key, versions in self._versions.items()
+            if versions[-1].version > taken.get(key, 0)
+            for version in versions
+            if version.version > taken.get(key, 0)
+        ]
+
+    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
+        """The versions that recorded positions put into effect, those in between included."""
+        return [
+            version
+            for position in positions
+            for version in self._versions[position.kind, position.id]
+            if taken.get((position.kind, position.id), 0) < version.version <= position.version
+        ]
+
+    def newest(self, kind: str) -> dict[str, int]:
+        """The highest version of each id of a kind."""
+        return {key[1]: last[-1].version for key, last in self._versions.items() if key[0] == kind}
+
+
+class PostgresVersions(Versions):
+    """The versions in Postgres. Saves lock the row, so an id's become visible in order."""
+
+    def __init__(self, pool: Pool, alerts: Alerts) -> None:
+        super().__init__()
+        self._pool = pool
+        self._stall = Stall(
+            STANDING, "nothing new of definitions and time zones is taken up", alerts
+        )
+        self._changed = asyncio.Condition()
+        self.stamp = 0
+        """Grows whenever something new was read."""
+
+    async def refresh(self) -> None:
+        """Read what is new. Raises Unavailable."""
+        with translated():
+            new = await read(self._pool, self.newest("definition"), self.newest("organization"))
+        for version in new:
+            self.keep(version)
+        if new:
+            self.stamp += 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def wait_newer(self, stamp: int) -> int:
+        """Return the stamp once something was read since `stamp`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.stamp != stamp)
+        return self.stamp
+
+    async def follow(self) -> None:
+        """Refresh on every NOTIFY, and each second in case one was lost; never returns.
+
+        An alert tells when Postgres answers and that goes on failing: it is told elsewhere when
+        Postgres is away.
+        """
+        while True:
+            try:
+                with translated():
+                    async with self._pool.acquire() as connection:
+                        await self._listen(connection)
+            except (Unavailable, Refused) as error:
+                log.warning("rule versions cannot be read, asking again", error=str(error))
+                pause = POLL_SECONDS
+                if not isinstance(error, Disconnected):
+                    now = asyncio.get_running_loop().time()
+                    pause = await self._stall.failed(error, now, pause)
+                await asyncio.sleep(pause)
+
+    async def _listen(self, connection: Connection) -> None:
+        notified = asyncio.Event()
+
+        def wake(*_: object) -> None:
+            notified.set()
+
+        await connection.add_listener(CHANNEL, wake)
+        try:
+            while True:
+                notified.clear()
+                await self.refresh()
+                await self._stall.over()
+                try:
+                    await asyncio.wait_for(notified.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            if not connection.is_closed():
+                await connection.remove_listener(CHANNEL, wake)

@@ -1,0 +1,89 @@
+"""What cannot be used is kept as a dead letter, and told; too much of it makes a partition stand.
+
+A record that nobody can read is one row's trouble. Many in a row are a column's: going on would
+count rows as gone that are there, so the partition waits until the columns are as they must be.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sinks.alerts import Alerts, standing
+from sinks.base import DeadLetter, DeadLetters
+from sinks.dead_letters import subject_of
+from streams.column_types import ColumnTypes, WrongType
+from streams.unusable import MOST_IN_A_ROW, Outline
+
+KIND: Final = "dead_letters"
+LIST: Final = "badges dead-letters list"
+
+
+class SettingAside:
+    """What the partition workers of a process share for records that cannot be used."""
+
+    def __init__(
+        self, topic: str, letters: DeadLetters, types: ColumnTypes, alerts: Alerts
+    ) -> None:
+        """`topic` is that of the log, for whoever reads an alert."""
+        self._topic = topic
+        self._letters = letters
+        self._types = types
+        self._alerts = alerts
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """Return when the letters are durable; an alert tells of the first of each table.
+
+        Raises Unavailable.
+        """
+        await self._letters.send(letters)
+        await tell(self._alerts, letters, self._topic)
+
+    async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
+        """The columns that may be why records of its table cannot be used. Raises Unavailable."""
+        return await self._types.wrong(unusable.table) if unusable.table else ()
+
+    async def tell_standing(
+        self, partition: int, offset: int, unusable: Outline, wrong: Sequence[WrongType]
+    ) -> None:
+        """Tell that a partition stands still before a record; does nothing when that is told."""
+        await self._alerts.raise_alert(
+            KIND,
+            {
+                "message": f"partition {partition} stands still: {MOST_IN_A_ROW} records of "
+                f"{unusable.table} in a row could not be used, and "
+                f"{', '.join(map(str, wrong))}. It goes on by itself once that is mended: "
+                "`badges migrate --check` prints the statement",
+                "columns": [{"column": each.column, "type": each.found} for each in wrong],
+                "table": unusable.table,
+                "topic": self._topic,
+                "partition": partition,
+                "offset": offset,
+                "row": unusable.id,
+            },
+            subject=standing(partition),
+        )
+
+    async def close_standing(self, partition: int) -> None:
+        """Tell that a partition goes on, should somebody have told that it stands."""
+        await self._alerts.resolve(KIND, subject=standing(partition))
+
+
+async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> None:
+    """Open an alert of the first letter of each table, unless one is open; `topic` is the log's."""
+    firsts: dict[str, DeadLetter] = {}
+    for letter in letters:
+        firsts.setdefault(subject_of(letter), letter)
+    for subject, letter in firsts.items():
+        of_table = f" of {letter.table}" if letter.table else ""
+        await alerts.raise_alert(
+            KIND,
+            {
+                "message": f"a record{of_table} cannot be used: {letter.reason}. "
+                f"See `{LIST}`; once it is mended, `badges dead-letters retry` takes it in",
+                "reason": letter.reason,
+                "topic": topic,
+                "partition": letter.partition,
+                "offset": letter.offset,
+                "row": letter.row_id,
+            },
+            subject=subject,
+        )

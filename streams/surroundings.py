@@ -1,0 +1,160 @@
+"""What goes wrong around the log without a word: each worker looks by itself, and tells.
+
+Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
+time zones that two programs know differently, writes that wait, rights that writing lacks. A look
+that fails silences no other, and what an earlier process has told is closed as well once it is
+mended.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from sinks import duplicates
+from sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
+from sinks.base import Sink
+from sinks.failures import translated
+from sinks.pool import Pool
+from sinks.queries import QUERIES
+from streams import findings
+from streams.findings import Finding
+from streams.refused_writes import REFUSED, tell_waiting
+from streams.rule_versions import Versions
+from tables.rules import RuleBook
+from tables.types import DefinitionVersion, Taken, Version, rule_key
+from tables.zones import SAMPLES
+
+LOOK_EVERY_S = 20.0
+RULE_UNKNOWN: Final = "rule_unknown"
+
+Look = Callable[[], Awaitable[Iterable[Finding]]]
+
+log = structlog.get_logger(__name__)
+
+
+class Surroundings:
+    """Looks at all of it, again and again; several workers may do so at once."""
+
+    def __init__(
+        self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
+    ) -> None:
+        """`partitions` are those of the live generation of the log."""
+        self._partitions = partitions
+        self._pool = pool
+        self._sink = sink
+        self._versions = versions
+        self._alerts = alerts
+        self._definitions = Definitions(versions)
+        self._looks: Mapping[AlertKind, Look] = {
+            "versions_differ": self._missed_versions,
+            "definition_invalid": self._definitions.invalid,
+            "constraint_missing": self._missing_constraint,
+            "duplicate_awards": self._duplicate_awards,
+            "time_zone": self._time_zones,
+        }
+
+    async def watch(self) -> None:
+        """Look every LOOK_EVERY_S seconds, for good."""
+        while True:
+            for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
+                try:
+                    await self.look(kind)
+                except Exception as error:
+                    log.warning("cannot look now, looking again", kind=kind, error=repr(error))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look(self, kind: AlertKind) -> None:
+        """Open alerts of a kind for what is found, and close those of what is not found any more.
+
+        Raises what the look raises.
+        """
+        if kind == RULE_UNKNOWN:
+            await self._close_known()
+            return
+        if kind == REFUSED:
+            await tell_waiting(self._sink, self._alerts)
+            return
+        if kind in PARTITIONS:
+            await self._close_gone(kind)
+            return
+        with translated():
+            found = {each.subject: each for each in await self._looks[kind]()}
+        opened = {
+            subject: detail.get("message")
+            for subject, detail in (await self._alerts.opened(kind)).items()
+        }
+        # One that says something else by now is closed, and told anew.
+        for subject, message in opened.items():
+            if subject not in found or found[subject].message != message:
+                await self._alerts.resolve(kind, subject=subject)
+        for subject, each in found.items():
+            if opened.get(subject) != each.message:
+                detail = {"message": each.message, **each.detail}
+                await self._alerts.raise_alert(kind, detail, subject=subject)
+
+    async def _close_known(self) -> None:
+        """Close what a partition worker has told of rules that are known by now."""
+        opened = await self._alerts.opened(RULE_UNKNOWN)
+        await self._versions.refresh()
+        known = {*self._versions.newest("definition"), *self._versions.newest("organization")}
+        for subject in set(opened) - findings.still_unknown(opened, known):
+            await self._alerts.resolve(RULE_UNKNOWN, subject=subject)
+
+    async def _close_gone(self, kind: AlertKind) -> None:
+        """Close what is told of partitions that a log before this one had.
+
+        Its worker may have said so while the next log went live.
+        """
+        for subject in await self._alerts.opened(kind):
+            partition = partition_in(subject)
+            if partition is not None and partition >= self._partitions:
+                await self._alerts.resolve(kind, subject=subject)
+
+    async def _missed_versions(self) -> Iterable[Finding]:
+        rows = await self._pool.fetch(QUERIES["missed_versions"])
+        return findings.missed_versions(dict(row) for row in rows)
+
+    async def _missing_constraint(self) -> Iterable[Finding]:
+        return findings.missing_constraint(await self._awards_are_unique())
+
+    async def _duplicate_awards(self) -> Iterable[Finding]:
+        # With the constraint there are none, and all awards need not be read.
+        if await self._awards_are_unique():
+            return []
+        return findings.duplicate_awards(await duplicates.find(self._pool))
+
+    async def _awards_are_unique(self) -> bool:
+        return bool(await self._pool.fetchval(QUERIES["awards_are_unique"]))
+
+    async def _time_zones(self) -> Iterable[Finding]:
+        rows = await self._pool.fetch(QUERIES["time_zones"], SAMPLES[0].date(), len(SAMPLES))
+        return findings.time_zones(dict(row) for row in rows)
+
+
+class Definitions:
+    """The newest version of every definition, and which of them cannot be evaluated."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._book = RuleBook()
+        self._taken: Taken = {}
+        self._newest: dict[str, DefinitionVersion] = {}
+        self._found: list[Finding] = []
+
+    async def invalid(self) -> list[Finding]:
+        """Active definitions that are invalid or close a cycle. Raises Unavailable."""
+        await self._versions.refresh()
+        newer = self._versions.newer_than(self._taken)
+        if newer:
+            # Every organization's rules are compiled for it: the event loop goes on meanwhile.
+            self._found = await asyncio.to_thread(self._judge, newer)
+            self._taken |= {rule_key(each): each.version for each in newer}  # ascending in an id
+        return self._found
+
+    def _judge(self, newer: Sequence[Version]) -> list[Finding]:
+        self._book.take_up(newer)
+        definitions = (each for each in newer if isinstance(each, DefinitionVersion))
+        self._newest |= {each.id: each for each in definitions}
+        return list(findings.invalid_definitions(self._book, self._newest))

@@ -1,0 +1,160 @@
+"""Whether turns may be written: the log's integrity, looked at each second and when in doubt."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from sinks.alerts import BREAKS, AlertKind, BreakKind, OpenAlerts
+from sinks.base import Unavailable
+from sinks.failures import Refused
+from streams.log.errors import TOLD, GenerationClosed, LogBroken
+
+CHECK_SECONDS = 1.0
+PATIENT_LOOKS = 15
+"""So many looks in a row may fail before that is an alert: a server restarts in less."""
+
+MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
+"""What is open of these when the log is broken for good is not what has to be told."""
+
+UNREACHABLE: Final = "log_unreachable"
+"""The alert of Kafka or Postgres not answering a look."""
+
+LOOKED: Final = "looked at the log's integrity"
+"""What a worker logs at level DEBUG when it knows what is broken, or that nothing is."""
+
+log = structlog.get_logger(__name__)
+
+
+class WriteGuard:
+    """Open while the last look found nothing broken, and no connection was lost since it began."""
+
+    def __init__(
+        self,
+        look: Callable[[bool], Awaitable[LogBroken | None]],
+        mark_broken: Callable[[LogBroken], Awaitable[None]],
+        alerts: OpenAlerts,
+    ) -> None:
+        """`look` gives what is broken, or None, and raises while it cannot tell.
+
+        It is asked to read the log's last decided records again when a connection was lost.
+        `mark_broken` notes for every worker that the log contradicts itself.
+        """
+        self._look = look
+        self._mark_broken = mark_broken
+        self._alerts = alerts
+        self._open = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._suspicions = 0
+        self._reread_at = -1
+        """How many suspicions there were when the last records were last found in their places."""
+        # An earlier process may have left some open.
+        self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
+        self._told: LogBroken | None = None
+        self._failures = 0
+        self._one_judgement = asyncio.Lock()
+        self._sealed: LogBroken | None = None
+        """What was found for good, whatever later looks find."""
+
+    async def passed(self) -> None:
+        """Return when turns may be written."""
+        await self._open.wait()
+
+    def suspect(self) -> None:
+        """A connection was lost: nothing is written before the integrity was looked at again."""
+        self._suspect()
+        self._asked.set()
+
+    async def broken(self, error: LogBroken) -> None:
+        """The log contradicts itself: stay closed. Returns only by being cancelled."""
+        self._sealed = self._sealed or error
+        await self._mark_broken(error)
+        await self._judge(error, self._suspicions)
+        await asyncio.Event().wait()
+
+    async def watch(self) -> None:
+        """Look each second, for good; nothing is patched here, only told."""
+        while True:
+            suspicions = self._suspicions
+            self._asked.clear()
+            try:
+                found = await self._look(suspicions != self._reread_at)
+            except GenerationClosed:
+                raise
+            except Exception as error:
+                self._suspect()
+                await self._cannot_look(error)
+                await asyncio.sleep(CHECK_SECONDS)
+                continue
+            self._failures, self._reread_at = 0, suspicions
+            await self._judge(found, suspicions)
+            log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
+
+    async def _judge(self, found: LogBroken | None, suspicions: int) -> None:
+        async with self._one_judgement:
+            if found is not None:
+                self._open.clear()
+                if self._sealed in (None, found):
+                    await self._tell(found)
+            elif not self._sealed and suspicions == self._suspicions:
+                await self._mended()
+                self._open.set()
+
+    async def _tell(self, found: LogBroken) -> None:
+        if self._has_told(found):
+            return
+        if not found.lasting and not await self._make_room(found):
+            return
+        self._told = found
+        log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
+        if found.kind == TOLD:
+            await self._resolve(self._open_kinds & {*MENDABLE})
+            self._open_kinds -= {*MENDABLE}
+            return
+        await self._resolve(self._open_kinds - {found.kind})
+        self._open_kinds = {found.kind}
+        await self._alerts.raise_alert(found.kind, {"message": str(found)})
+
+    def _has_told(self, found: LogBroken) -> bool:
+        """Whether that is what was told last; of what lasts the first words count."""
+        if self._told is None or self._told.kind != found.kind:
+            return False
+        return found.lasting or str(found) == str(self._told)
+
+    async def _make_room(self, found: LogBroken) -> bool:
+        """Close an alert of the kind that says something else; False if that cannot be told yet."""
+        if found.kind == TOLD:
+            return True
+        try:
+            opened = (await self._alerts.opened(found.kind)).get("", {})
+        except (Unavailable, Refused) as error:
+            log.warning("cannot see which alerts are open, looking again", error=str(error))
+            return False
+        if opened.get("message") not in (None, str(found)):
+            await self._alerts.resolve(found.kind)
+        return True
+
+    async def _cannot_look(self, error: Exception) -> None:
+        self._failures += 1
+        log.warning("the log's integrity cannot be looked at", error=str(error))
+        if self._failures == PATIENT_LOOKS:
+            self._open_kinds.add(UNREACHABLE)
+            await self._alerts.raise_alert(
+                UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
+            )
+
+    async def _mended(self) -> None:
+        await self._resolve(self._open_kinds)
+        self._open_kinds, self._told = set(), None
+
+    async def _resolve(self, kinds: Iterable[AlertKind]) -> None:
+        for kind in sorted(kinds):
+            await self._alerts.resolve(kind)
+
+    def _suspect(self) -> None:
+        self._suspicions += 1
+        self._open.clear()

@@ -1,0 +1,220 @@
+"""Deciding: what holds is compared with what is held, and the difference is decisions."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+
+import msgspec.structs
+
+from tables.agenda import Agenda, put_away
+from tables.conditions import Reached, Wait
+from tables.decisions import Cause, Decision, Kind
+from tables.evidence import evidence
+from tables.journal import EVERYTHING
+from tables.ledger import Ledger
+from tables.periods import first_instant, local_day
+from tables.plans import Plan, Rule
+from tables.rules import RuleBook
+from tables.types import Award, Day
+
+
+def is_due(ledger: Ledger, book: RuleBook) -> bool:
+    """Whether anything may have to be decided: a cheap look that hot loops take first."""
+    return (
+        len(ledger.changes) >= ledger.due
+        or ledger.minutes >= ledger.due_minutes
+        or ledger.edition != book.edition
+    )
+
+
+def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
+    """What the rules in effect change about one mentor's awards after an event.
+
+    Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
+    is decided while the mentor is inactive or has no row.
+    """
+    if not is_due(ledger, book):
+        return []
+    agenda = ledger.agenda
+    if ledger.edition != book.edition:
+        ledger.tell(EVERYTHING)
+        ledger.edition = book.edition
+    elif agenda is not None and agenda.quiet(ledger):
+        return []
+    agenda = _agenda(ledger, book)
+    decisions = [] if agenda is None else _decide(ledger, agenda, cause)
+    ledger.news = 0
+    ledger.removed = ledger.late = False
+    return decisions
+
+
+def _agenda(ledger: Ledger, book: RuleBook) -> Agenda | None:
+    """The agenda for the mentor and the rules as they are; None when nothing may be decided."""
+    if ledger.news & EVERYTHING:
+        _forget(ledger, book)
+        mentor = ledger.mentor
+        if mentor is None or not mentor.active:
+            put_away(ledger)
+            return None
+        plan = book.plan(mentor.organization_id)
+        _derive_dates(ledger, plan)
+        if ledger.agenda is None or ledger.agenda.plan is not plan:
+            _let_go(ledger, plan)
+            ledger.agenda = Agenda(plan)
+    elif ledger.agenda is None:
+        put_away(ledger)
+    return ledger.agenda
+
+
+def _derive_dates(ledger: Ledger, plan: Plan) -> None:
+    """Date the awards whose records are older than their dates; once, whatever follows."""
+    for award in ledger.held.values():
+        if award.earned_on is None and award.derived_on is None:
+            award.derived_on = local_day(award.earned_at, plan.zone)
+
+
+def _let_go(ledger: Ledger, plan: Plan) -> None:
+    """Keep of the measures only those that a rule of the new plan asks for; nobody waits yet."""
+    wanted = {spec for rule in plan.rules for spec in rule.specs}
+    for spec in [spec for spec in ledger.measures if spec not in wanted]:
+        del ledger.measures[spec]
+    for measure in ledger.measures.values():
+        measure.watchers.clear()
+
+
+def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:
+    """Decide the rules that are due, and those that depend on what that changes."""
+    decisions: list[Decision] = []
+    plan = agenda.plan
+    queue = list(agenda.due(ledger))
+    heapify(queue)
+    last = -1
+    while queue:
+        number = heappop(queue)
+        if number == last:
+            continue
+        last = number
+        case = _Case(ledger, plan, plan.rules[number], cause)
+        decided = case.decide()
+        if case.settled():
+            agenda.settled.add(number)
+            agenda.wait(ledger, number, ())
+        else:
+            agenda.settled.discard(number)
+            agenda.wait(ledger, number, case.waits())
+        if decided:
+            decisions += decided
+            for dependent in plan.dependents.get(case.rule.definition_id, ()):
+                if dependent not in agenda.settled:
+                    heappush(queue, dependent)
+    agenda.rest(ledger)
+    return decisions
+
+
+def _forget(ledger: Ledger, book: RuleBook) -> None:
+    """Awards that went with a deletion of their definition, whose own deletes may be to come."""
+    gone = [
+        definition_id
+        for definition_id, award in ledger.held.items()
+        if award.definition_version is not None
+        and award.definition_version < book.deleted_before(definition_id)
+    ]
+    for definition_id in gone:
+        del ledger.held[definition_id]
+
+
+class _Case:
+    """One rule and one mentor, in the light of one event."""
+
+    def __init__(self, ledger: Ledger, plan: Plan, rule: Rule, cause: Cause) -> None:
+        self.ledger = ledger
+        self.plan = plan
+        self.rule = rule
+        self.cause = cause
+
+    def decide(self) -> list[Decision]:
+        award = self.ledger.held.get(self.rule.definition_id)
+        if award is None:
+            return [self._grant()] if self.rule.condition.holds(self.ledger) else []
+        if award.revoked_by == "rule":
+            if not self.rule.condition.holds(self.ledger):
+                return []
+            restored = self._change("restored", award, revoked_by=None)
+            return [restored, *self._promote(restored.after)]
+        if award.revoked_by is not None:
+            return []
+        if (
+            self.rule.revocable
+            and award.awarded_by == "rule"
+            and not self.rule.condition.holds(self.ledger)
+        ):
+            return [self._change("revoked", award, revoked_by="rule")]
+        return self._promote(award)
+
+    def settled(self) -> bool:
+        """Whether only people can change the outcome from here: held for good, or taken away."""
+        award = self.ledger.held.get(self.rule.definition_id)
+        if award is None or award.revoked_by == "rule":
+            return False
+        if award.revoked_by is not None:
+            return True
+        if self.rule.revocable and award.awarded_by == "rule":
+            return False
+        return not self.rule.above(award)
+
+    def waits(self) -> Iterator[Wait]:
+        """What may change the outcome from here."""
+        rule, ledger = self.rule, self.ledger
+        award = ledger.held.get(rule.definition_id)
+        if award is None or award.revoked_by == "rule":
+            yield from rule.condition.until(ledger, holds=True)
+        elif award.revoked_by is None:
+            if rule.revocable and award.awarded_by == "rule":
+                yield from rule.condition.until(ledger, holds=False)
+            for _, reached in rule.above(award)[:1]:
+                yield from reached.until(ledger, holds=True)
+
+    def _grant(self) -> Decision:
+        rule, mentor_id = self.rule, self.ledger.mentor_id
+        tier, tier_day = self._top(rule.tiers)
+        day = rule.condition.day(self.ledger)
+        award = Award(
+            id=self.cause.award_id(mentor_id, rule.definition_id),
+            peer_mentor_id=mentor_id,
+            badge_definition_id=rule.definition_id,
+            earned_at=self._instant(day),
+            definition_version=rule.version,
+            tier=tier,
+            tier_earned_at=None if tier_day is None else self._instant(tier_day),
+            earned_on=day,
+            tier_earned_on=tier_day,
+            tier_version=None if tier is None else rule.version,
+        )
+        self.ledger.held[rule.definition_id] = award
+        proof = evidence(self.ledger, rule, day, self.cause)
+        return Decision("granted", self.cause, None, award, rule.version, proof)
+
+    def _promote(self, award: Award) -> list[Decision]:
+        tier, day = self._top(self.rule.above(award))
+        if day is None:
+            return []
+        instant = self._instant(day)
+        changes = {"tier": tier, "tier_earned_at": instant, "tier_earned_on": day}
+        return [self._change("promoted", award, tier_version=self.rule.version, **changes)]
+
+    def _top(self, tiers: Iterable[tuple[str, Reached]]) -> tuple[str | None, Day | None]:
+        """The name and date of the highest of some tiers that is reached, if one is."""
+        top: tuple[str, Reached] | None = None
+        for tier in tiers:
+            if not tier[1].holds(self.ledger):
+                break
+            top = tier
+        return (None, None) if top is None else (top[0], top[1].day(self.ledger))
+
+    def _instant(self, day: Day) -> datetime:
+        return first_instant(day, self.plan.zone)
+
+    def _change(self, kind: Kind, award: Award, **changes: object) -> Decision:
+        after = msgspec.structs.replace(award, changed_by="rule", changed_in=None, **changes)
+        self.ledger.held[self.rule.definition_id] = after
+        return Decision(kind, self.cause, award, after, self.rule.version)

@@ -1,0 +1,66 @@
+"""Evidence: what earned an award, in plain JSON types."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tables.conditions import Condition, Parts, Reached, Trained
+from tables.decisions import Cause
+from tables.ledger import Ledger
+from tables.plans import Rule
+from tables.rows import BEFORE_ALL, begins
+from tables.types import Day
+
+MOST_ROWS: Final = 50
+
+
+def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, Any]:
+    """What badge_awards.evidence says of a grant.
+
+    `definition_version`; `rows`, the ids of the newest of the rows that earned it, by date, at most
+    50; `counts`, how much each part that holds amounts to, by its JSON path; `position` in the log.
+    `day` is the date that the rule's condition came true on.
+    """
+    parts = list(_holding(ledger, rule.condition, "$", day))
+    rows = [row for _, part, since in parts for row in _rows(ledger, part, since)]
+    if len(parts) > 1:
+        rows = sorted(set(rows))
+    return {
+        "definition_version": rule.version,
+        "rows": [row_id for _, row_id in rows[-MOST_ROWS:]],
+        "counts": {path: part.amount(ledger, since) for path, part, since in parts},
+        "position": _position(cause),
+    }
+
+
+def _position(cause: Cause) -> dict[str, Any]:
+    position: dict[str, Any] = {
+        "log": cause.log_id,
+        "partition": cause.partition,
+        "offset": cause.offset,
+    }
+    if cause.turn is not None:
+        position["turn"] = cause.turn
+    return position
+
+
+def _holding(
+    ledger: Ledger, condition: Condition, path: str, day: Day
+) -> Iterator[tuple[str, Condition, Day]]:
+    """The innermost conditions that hold, with their paths in the criteria and their dates."""
+    if not isinstance(condition, Parts):
+        yield path, condition, day
+        return
+    for index, part in enumerate(condition.parts):
+        if part.holds(ledger):
+            yield from _holding(ledger, part, f"{path}.of[{index}]", part.day(ledger))
+
+
+def _rows(ledger: Ledger, condition: Condition, day: Day) -> list[tuple[Day, str]]:
+    """The dates and ids of the newest rows that a condition holds by since a day."""
+    if isinstance(condition, Trained):
+        return condition.rows(ledger, day)
+    if isinstance(condition, Reached):
+        first = ledger.measure(condition.spec).first(condition.level, day)
+        low = BEFORE_ALL if first is None else begins(first)
+        return ledger.newest(condition.spec.choice, low, begins(day + 1), MOST_ROWS)
+    return []

@@ -1,0 +1,169 @@
+"""An outage becomes an alert when it lasts, and the alert is closed when it is over."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import pytest
+
+from sinks.alerts import OUTAGES, AlertKind
+from streams.log import connector_monitor
+from streams.log.connect import Connect, ConnectAway, Status
+from streams.log.connector_monitor import CONFIRMATIONS, monitor_connector, outage
+from streams.log.errors import LogBroken
+from tests.builders import generation
+from tests.serving import serving
+
+GENERATION = generation()
+
+RUNS = Status("RUNNING", ("RUNNING",))
+FAILED = Status("RUNNING", ("FAILED",), "Caused by: no more disk")
+
+
+class Told(Connect):
+    """A Connect whose answers are written down beforehand; after the last one the test ends."""
+
+    def __init__(self, *answers: Status | None) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self._answers = iter(answers)
+
+    async def status(self, name: str) -> Status | None:
+        assert name == GENERATION.connector
+        try:
+            return next(self._answers)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+
+class Heard:
+    """Alerts in a list."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def raise_alert(
+        self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
+    ) -> None:
+        assert detail["message"]
+        self.calls.append(f"raise {kind}{subject}")
+
+    async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
+        self.calls.append(f"resolve {kind}{subject}")
+
+    async def mark_broken(self, error: LogBroken) -> None:
+        self.calls.append(f"condemn {error.kind}: {error}")
+
+
+def _heard(
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Sequence[Status | None],
+    renamed: Sequence[str] = (),
+) -> list[str]:
+    monkeypatch.setattr(connector_monitor, "LOOK_EVERY_S", 0)
+    heard = Heard()
+
+    async def ever_renamed(column: str) -> Sequence[str]:
+        assert column == "peer_mentor_id"
+        return renamed
+
+    async def test() -> None:
+        connect = Told(*answers)
+        with pytest.raises(asyncio.CancelledError):
+            await monitor_connector(GENERATION, connect, heard, heard.mark_broken, ever_renamed)
+        await connect.close()
+
+    asyncio.run(test())
+    return heard.calls
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RUNS, None),
+        (None, "connector_missing"),
+        (FAILED, "connector_failed"),
+        (Status("FAILED", ()), "connector_failed"),
+        (Status("RUNNING", ()), "connector_idle"),
+        (Status("PAUSED", ("PAUSED",)), "connector_idle"),
+    ],
+)
+def test_a_state_is_an_outage_of_its_kind(status: Status | None, kind: str | None) -> None:
+    async def ask() -> str | None:
+        connect = Told(status)
+        found = await outage(GENERATION, connect)
+        await connect.close()
+        return found.kind if found else None
+
+    assert asyncio.run(ask()) == kind
+
+
+def test_a_short_outage_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS - 1), RUNS])
+
+    assert not [call for call in calls if call.startswith("raise")]
+
+
+def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS + 3), RUNS, RUNS])
+
+    assert calls[-2:] == ["raise connector_failed", "resolve connector_failed"]
+    assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in OUTAGES)
+
+
+def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
+
+
+@pytest.mark.parametrize(
+    ("column", "table"),
+    [
+        ("id", "peer_mentors"),
+        ("peer_mentor_id", "one of the tables of a mentor's rows"),
+        ("peer_mentor_id", "activities"),
+        ("peer_mentor_id", "activities or mentor_pauses"),
+    ],
+)
+def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
+    monkeypatch: pytest.MonkeyPatch, column: str, table: str
+) -> None:
+    trace = f"Tolerance exceeded\nCaused by: java.lang.X: Unknown field: {column}\n\tat Y"
+    keyless = Status("RUNNING", ("FAILED",), trace)
+
+    tables = [] if table.startswith("one of") else table.split(" or ")
+    calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1), tables)
+
+    assert not [call for call in calls if call.startswith("raise")]
+    condemned = [call for call in calls if call.startswith("condemn")]
+    assert condemned[0].startswith(
+        f"condemn column_missing: a row of {table} without its column {column},"
+    )
+
+
+class Page(BaseHTTPRequestHandler):
+    """What is no Kafka Connect: a page to log in at, or JSON about something else."""
+
+    answers: ClassVar = {"/html": b"<html>Log in</html>", "/json": b'{"connector": "yes"}'}
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.answers[self.path[:5]])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("path", list(Page.answers))
+def test_what_is_no_kafka_connect_is_an_outage_of_it(path: str) -> None:
+    async def test(url: str) -> None:
+        async with Connect(url + path) as connect:
+            found = await outage(GENERATION, connect)
+            with pytest.raises(ConnectAway, match="not Kafka Connect"):
+                await connect.offsets("any")
+        assert found is not None
+        assert found.kind == "connect_away"
+        assert "is not Kafka Connect" in found.message
+
+    with serving(HTTPServer(("127.0.0.1", 0), Page)) as address:
+        asyncio.run(test(f"http://{address}"))

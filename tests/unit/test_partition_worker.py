@@ -1,0 +1,89 @@
+"""Lanes in a world of crashes, zombies, retries and odd batches end where the contract says."""
+
+import os
+from collections import Counter
+
+import msgspec.structs
+import pytest
+
+from streams import partition
+from tables.types import Award, Mentor
+from tests.unit.chaos import World, as_stored, run
+
+SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
+
+
+def with_dates_of(found: Award | None, wanted: Award) -> Award:
+    """What is wanted, with the dates of the row where the log does not say them."""
+    if found is None:
+        return wanted
+    on = found.earned_on if wanted.earned_on is None else wanted.earned_on
+    tier_on = wanted.tier_earned_on
+    if wanted.tier is not None and tier_on is None:
+        tier_on = found.tier_earned_on
+    return msgspec.structs.replace(wanted, earned_on=on, tier_earned_on=tier_on)
+
+
+async def live(world: World) -> None:
+    """Tell a story of 60 events, and compare what is there at its end with the reference."""
+    await world.live(60)
+    reference = world.expected()
+    found = await world.awards()
+    wanted = {
+        definition: with_dates_of(found.get(definition), as_stored(award))
+        for definition, award in reference.awards.items()
+    }
+    assert found == wanted
+    stats = world.sink.stats.get("m")
+    assert stats == (reference.stats() if reference.rows[Mentor] else None)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
+    async def story() -> None:
+        world = World(seed)
+        await live(world)
+        assert not world.alerts.alerts
+
+    run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition, "MOST_IN_A_ROW", 2)
+
+    async def story() -> None:
+        world = World(seed, unusable=0.3)
+        await live(world)
+        told = {alert.subject for alert in world.alerts.alerts if alert.resolved_at is None}
+        assert told == {letter.table for letter in world.letters.letters.values()}
+
+    run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_what_an_application_refuses_for_a_while_is_written_at_last(seed: int) -> None:
+    async def story() -> None:
+        world = World(seed, refusing=0.2)
+        await live(world)
+        assert world.sink.queue.rows == []
+        granted = Counter(e.badge_award_id for e in world.sink.events if e.kind == "granted")
+        rules = {name for name in world.sink.awards_by_id if not name.startswith("hand-")}
+        assert {award: granted[award] for award in rules} == dict.fromkeys(rules, 1)
+        assert {alert.kind for alert in world.alerts.alerts} <= {"write_refused"}
+        assert all(alert.resolved_at for alert in world.alerts.alerts)
+
+    run(story())
+
+
+def test_the_stories_hold_writes_that_are_refused() -> None:
+    async def story(world: World) -> None:
+        await world.live(60)
+
+    worlds = [World(seed, refusing=0.2) for seed in range(20)]
+    for world in worlds:
+        run(story(world))
+    assert sum(bool(world.alerts.alerts) for world in worlds) > 10
+    assert sum(bool(world.sink.found_by_log) for world in worlds) > 3

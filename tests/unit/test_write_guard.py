@@ -1,0 +1,67 @@
+"""What is told of a log that may not be written: each thing once, and another one anew."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from sinks.alerts import MemoryAlerts
+from streams import write_guard as gates
+from streams.log.errors import LogBroken
+from streams.log.integrity import Break
+from streams.write_guard import WriteGuard
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "CHECK_SECONDS", 0)
+
+
+def renamed(column: str) -> Break:
+    return Break("column_renamed", f"column {column} is called other now", lasting=False)
+
+
+def told(
+    looks: Sequence[LogBroken | None], alerts: MemoryAlerts | None = None
+) -> list[tuple[str, str, bool]]:
+    """Kind, message and whether it is open, of each alert after these looks."""
+    alerts = alerts or MemoryAlerts()
+    left = list(looks)
+
+    async def look(_: bool) -> LogBroken | None:
+        if not left:
+            raise asyncio.CancelledError
+        return left.pop(0)
+
+    async def mark_broken(_: LogBroken) -> None:
+        raise AssertionError("whoever looks notes what is for good")
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(WriteGuard(look, mark_broken, alerts).watch())
+    return [(a.kind, str(a.detail["message"]), a.resolved_at is None) for a in alerts.alerts]
+
+
+def test_a_second_rename_is_told_in_the_place_of_the_first() -> None:
+    one, two = renamed("active"), renamed("duration_minutes")
+
+    assert told([one, one, two, two]) == [
+        ("column_renamed", str(one), False),
+        ("column_renamed", str(two), True),
+    ]
+    assert told([one, two, one, None])[-1] == ("column_renamed", str(one), False)
+
+
+def test_what_another_process_has_told_is_not_told_again() -> None:
+    one, two = renamed("active"), renamed("duration_minutes")
+    alerts = MemoryAlerts()
+    asyncio.run(alerts.raise_alert("column_renamed", {"message": str(two)}))
+
+    assert told([two, two], alerts) == [("column_renamed", str(two), True)]
+    assert told([one, two], alerts)[-1] == ("column_renamed", str(two), True)
+    assert [open_ for *_, open_ in told([two], alerts)].count(True) == 1
+
+
+def test_of_what_lasts_the_first_words_count() -> None:
+    first, later = (Break("slot_ahead", f"the slot is confirmed up to {n}") for n in (1, 2))
+
+    assert told([first, later]) == [("slot_ahead", str(first), True)]
