@@ -19,6 +19,7 @@ from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity, Mentor
+from tables.watchlist import Watchlist
 
 LENGTHS = (500, 5_000, 50_000)
 """Rows of history of a mentor."""
@@ -72,13 +73,13 @@ def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
     book = RuleBook()
     book.take_up(versions(length / LENGTHS[0], _days(length) / LENGTHS[0]))
     random = Random(2)
-    ledgers = [_with_history(book, length, random) for _ in range(TOTAL // length)]
-    found = [_append_and_retract(book, ledgers, length, events, random) for _ in range(rounds)]
+    mentors = [_with_history(book, length, random) for _ in range(TOTAL // length)]
+    found = [_append_and_retract(mentors, length, events, random) for _ in range(rounds)]
     return min(append for append, _ in found), min(retract for _, retract in found)
 
 
 def _append_and_retract(
-    book: RuleBook, ledgers: Sequence[Ledger], length: int, events: int, random: Random
+    mentors: Sequence[tuple[Ledger, Watchlist]], length: int, events: int, random: Random
 ) -> tuple[float, float]:
     """Microseconds for a row that comes and for one that goes.
 
@@ -86,20 +87,20 @@ def _append_and_retract(
     """
     appending = retracting = 0.0
     gc.collect()
-    for _ in range(events // len(ledgers) // WAVE):
+    for _ in range(events // len(mentors) // WAVE):
         rows = [
-            (ledger, _row(ledger.mentor_id, FIRST_DAY + random.randrange(_days(length)), random))
+            (mentor, _row(mentor[0].mentor_id, FIRST_DAY + random.randrange(_days(length)), random))
             for _ in range(WAVE)
-            for ledger in ledgers
+            for mentor in mentors
         ]
         began = time.process_time()
-        for ledger, row in rows:
+        for (ledger, watchlist), row in rows:
             ledger.put_activity(row)
-            decide(ledger, book, CAUSE)
+            decide(ledger, watchlist, CAUSE)
         between = time.process_time()
-        for ledger, row in rows:
+        for (ledger, watchlist), row in rows:
             ledger.drop_activity(row.id)
-            decide(ledger, book, CAUSE)
+            decide(ledger, watchlist, CAUSE)
         appending += between - began
         retracting += time.process_time() - between
     return appending / events * 1e6, retracting / events * 1e6
@@ -112,8 +113,8 @@ def _bytes_a_row(length: int, total: int) -> float:
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    ledgers = [_with_history(book, length, random) for _ in range(total // length)]
-    for ledger in ledgers:
+    mentors = [_with_history(book, length, random) for _ in range(total // length)]
+    for ledger, _ in mentors:
         ledger.stats()
     gc.collect()
     used = tracemalloc.get_traced_memory()[0] - before
@@ -121,14 +122,14 @@ def _bytes_a_row(length: int, total: int) -> float:
     return used / total
 
 
-def _with_history(book: RuleBook, length: int, random: Random) -> Ledger:
+def _with_history(book: RuleBook, length: int, random: Random) -> tuple[Ledger, Watchlist]:
     """A mentor who has lived through `length` rows, decided after each."""
-    ledger = Ledger(str(UUID(int=random.getrandbits(128))))
+    ledger, watchlist = Ledger(str(UUID(int=random.getrandbits(128)))), Watchlist(book)
     ledger.put_mentor(Mentor(ledger.mentor_id, ORGANIZATION, True))
     for row in _life(ledger.mentor_id, length, random):
         ledger.put_activity(row)
-        decide(ledger, book, CAUSE)
-    return ledger
+        decide(ledger, watchlist, CAUSE)
+    return ledger, watchlist
 
 
 def _life(mentor: str, length: int, random: Random) -> Iterator[Activity]:

@@ -23,6 +23,7 @@ from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity, DefinitionVersion, Mentor, OrganizationVersion
+from tables.watchlist import Watchlist
 
 METRICS: tuple[Metric, ...] = ("count", "minutes", "active_days", "distinct_types")
 LENGTHS = (1_500, 15_000)
@@ -88,29 +89,31 @@ def _measured(metric: Metric, length: int, events: int) -> dict[str, float]:
     """The seconds that it takes to decide after so many rows of each action."""
     mentors = [_one_short(metric, str(number)) for number in range(TOTAL // length)]
     lives = [_life(ledger.mentor_id) for _, ledger in mentors]
-    for (book, ledger), life in zip(mentors, lives, strict=True):
+    for (watchlist, ledger), life in zip(mentors, lives, strict=True):
         for row in islice(life, length):
             ledger.put_activity(row)
-            decide(ledger, book, CAUSE)
+            decide(ledger, watchlist, CAUSE)
     random = Random(4)
-    new: list[tuple[RuleBook, Ledger, Activity]] = []
-    old: list[tuple[RuleBook, Ledger, Activity]] = []
+    new: list[tuple[Watchlist, Ledger, Activity]] = []
+    old: list[tuple[Watchlist, Ledger, Activity]] = []
     for _ in range(events // len(mentors)):
-        for (book, ledger), life in zip(mentors, lives, strict=True):
-            new.append((book, ledger, next(life)))
+        for (watchlist, ledger), life in zip(mentors, lives, strict=True):
+            new.append((watchlist, ledger, next(life)))
             if len(old) < events // 2:
-                old.append((book, ledger, next(_life(ledger.mentor_id, random.randrange(length)))))
+                old.append(
+                    (watchlist, ledger, next(_life(ledger.mentor_id, random.randrange(length))))
+                )
     gc.collect()
     began = time.process_time()
-    for book, ledger, row in new:
+    for watchlist, ledger, row in new:
         ledger.put_activity(row)
-        decide(ledger, book, CAUSE)
+        decide(ledger, watchlist, CAUSE)
     between = time.process_time()
-    for book, ledger, row in old:
+    for watchlist, ledger, row in old:
         ledger.drop_activity(row.id)
-        decide(ledger, book, CAUSE)
+        decide(ledger, watchlist, CAUSE)
         ledger.put_activity(row)
-        decide(ledger, book, CAUSE)
+        decide(ledger, watchlist, CAUSE)
     ended = time.process_time()
     assert not any(ledger.held for _, ledger in mentors), f"the window of {metric} is not one short"
     return {"append": between - began, "back": ended - between}
@@ -125,7 +128,7 @@ def _life(mentor: str, number: int = 0) -> Iterator[Activity]:
         number += 1
 
 
-def _one_short(metric: Metric, mentor: str) -> tuple[RuleBook, Ledger]:
+def _one_short(metric: Metric, mentor: str) -> tuple[Watchlist, Ledger]:
     """A rule whose level is one above the best window of such a life, and a new mentor."""
     days = Counter(row.activity_date for row in islice(_life(""), DAILY * WINDOW))
     active = sum(day < FIRST_DAY + WINDOW for day in days)
@@ -157,4 +160,4 @@ def _one_short(metric: Metric, mentor: str) -> tuple[RuleBook, Ledger]:
         ]
     )
     ledger.put_mentor(Mentor(mentor, ORGANIZATION, True))
-    return book, ledger
+    return Watchlist(book), ledger

@@ -15,10 +15,11 @@ from streams.records import TABLES, AwardRecord, MentorRecord, Record, Unresolve
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from streams.whole import check_columns, check_delete, complete, value_missing
 from tables.decisions import Cause, Decision
-from tables.evaluation import decide, is_due
+from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import RuleKey, Taken, Version, rule_key
+from tables.watchlist import Watchlist
 
 READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
@@ -52,6 +53,8 @@ class Partition:
         self.book = RuleBook()
         self.taken: Taken = {}
         self.ledgers: dict[str, Ledger] = {}
+        self._watchlists: dict[str, Watchlist] = {}
+        """What the rules wait for about each of these mentors."""
         self._columns = columns or {}
         self._stand_in = stand_in
         self._turn_start = 0
@@ -109,7 +112,7 @@ class Partition:
         cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
         for mentor in mentors:
             ledger = self.ledgers[mentor]
-            self._draft.decisions += decide(ledger, self.book, cause)
+            self._draft.decisions += decide(ledger, self._watchlists[mentor], cause)
             if self.turn == 0:
                 self._draft.touched[mentor] = ledger
 
@@ -219,8 +222,9 @@ class Partition:
             draft.depart(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
             draft.touched[ledger.mentor_id] = ledger
-        if is_due(ledger, self.book):
-            draft.decisions += decide(ledger, self.book, self._cause(record, offset))
+        watchlist = self._watchlists.get(ledger.mentor_id)
+        if watchlist is not None and not watchlist.quiet(ledger):
+            draft.decisions += decide(ledger, watchlist, self._cause(record, offset))
 
     def _cause(self, record: Record, offset: int) -> Cause:
         return Cause(self.log_id, self.number, offset, xid=record.xid)
@@ -255,14 +259,19 @@ class Partition:
                 return None
             changed = table.drop(ledger, record.id)
             if ledger.empty:
-                del self.ledgers[mentor]
+                del self.ledgers[mentor], self._watchlists[mentor]
             return ledger if changed else None
         if ledger is None:
-            ledger = self.ledgers[mentor] = Ledger(mentor)
+            ledger = self._new_ledger(mentor)
         try:
             return ledger if table.put(ledger, record, self._stand_in) else None
         except Unresolved as column:
             raise value_missing(record, str(column), self.number, offset) from None
+
+    def _new_ledger(self, mentor: str) -> Ledger:
+        self._watchlists[mentor] = Watchlist(self.book)
+        ledger = self.ledgers[mentor] = Ledger(mentor)
+        return ledger
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:
@@ -308,7 +317,8 @@ class Partition:
         else:
             self._fold_event(deletion, offset)
         if text is not None and unusable.op != "d":
-            self.ledgers.setdefault(mentor, Ledger(mentor)).remember(deletion.id, text)
+            ledger = self.ledgers.get(mentor) or self._new_ledger(mentor)
+            ledger.remember(deletion.id, text)
         return None
 
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:

@@ -8,19 +8,16 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from tables.ledger import Ledger
-from tables.measures import NEVER
-from tables.specs import Least, MeasureSpec
+from tables.specs import MeasureSpec
 from tables.types import Award, Day
 
 
 class Wait(NamedTuple):
-    """A measure that is to reach a level (NEVER: none), or to lose one (0: none)."""
+    """A measure that is to reach a level, or to lose it."""
 
     spec: MeasureSpec
-    up: int
-    down: int
-    least: Least
-    """What rows there must be at least before the level can be reached."""
+    level: int
+    rises: bool
 
 
 class Condition(ABC):
@@ -59,51 +56,49 @@ class Condition(ABC):
 class Reached(Condition):
     """A measure reaches a level: threshold, tier and streak."""
 
-    __slots__ = ("gained", "level", "lost", "spec")
+    __slots__ = ("_least", "level", "spec")
 
     def __init__(self, spec: MeasureSpec, level: int) -> None:
         self.spec = spec
         self.level = level
-        least = spec.least(level)
-        self.gained = Wait(spec, level, 0, least)
-        self.lost = Wait(spec, NEVER, level, least)
+        self._least = spec.least(level)
 
     @override
     def holds(self, ledger: Ledger) -> bool:
-        """Whether the level is reached now."""
-        measure = ledger.measures.get(self.spec)
-        if measure is None:
-            if ledger.lacks(self.gained.least):
+        """Whether the level is reached now; nothing is measured while there are too few rows."""
+        if self.spec not in ledger.measures:
+            least, level = self._least
+            if ledger.measure(least).value < level:
                 return False
-            measure = ledger.measure(self.spec)
-        else:
-            measure.read_on(ledger.changes)
-        return measure.holds(self.level)
+        return ledger.measure(self.spec).value >= self.level
 
     @override
     def day(self, ledger: Ledger) -> Day:
         """When it first was."""
-        return ledger.measure(self.spec).day(self.level)
+        return ledger.measure(self.spec).day(self.level, ledger.by_date)
 
     @override
     def amount(self, ledger: Ledger, day: Day) -> int:
         """What was counted: a total as it is now, a window or run as it was when it got there."""
-        return ledger.measure(self.spec).amount(self.level, day)
+        return ledger.measure(self.spec).amount(self.level, day, ledger.by_date)
 
     @override
     def amount_so_far(self, ledger: Ledger) -> int:
         """How far it is towards the level."""
-        return ledger.measure(self.spec).done(self.level)
+        return min(ledger.measure(self.spec).value, self.level)
 
     @override
     def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
-        """The level, to be reached or lost."""
-        return iter((self.gained if holds else self.lost,))
+        """The level, to be reached or lost; or so much in all that it is worth measuring."""
+        if self.spec in ledger.measures:
+            yield Wait(self.spec, self.level, holds)
+        else:
+            yield Wait(*self._least, holds)
 
     @override
     def specs(self) -> Iterator[MeasureSpec]:
-        """The one it asks."""
-        yield self.spec
+        """The one it asks, and the one that says when to ask."""
+        yield from (self.spec, self._least[0])
 
 
 class Trained(Condition):

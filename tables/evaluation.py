@@ -6,87 +6,60 @@ from heapq import heapify, heappop, heappush
 
 import msgspec.structs
 
-from tables.agenda import Agenda, put_away
 from tables.conditions import Reached, Wait
 from tables.decisions import Cause, Decision, Kind
 from tables.evidence import evidence
-from tables.journal import EVERYTHING
 from tables.ledger import Ledger
 from tables.periods import first_instant, local_day
 from tables.plans import Plan, Rule
 from tables.rules import RuleBook
 from tables.types import Award, Day
+from tables.watchlist import Watchlist
 
 
-def is_due(ledger: Ledger, book: RuleBook) -> bool:
-    """Whether anything may have to be decided: a cheap look that hot loops take first."""
-    return (
-        len(ledger.changes) >= ledger.due
-        or ledger.minutes >= ledger.due_minutes
-        or ledger.edition != book.edition
-    )
-
-
-def decide(ledger: Ledger, book: RuleBook, cause: Cause) -> list[Decision]:
+def decide(ledger: Ledger, watchlist: Watchlist, cause: Cause) -> list[Decision]:
     """What the rules in effect change about one mentor's awards after an event.
 
     Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
     is decided while the mentor is inactive or has no row.
     """
-    if not is_due(ledger, book):
+    if watchlist.quiet(ledger):
         return []
-    agenda = ledger.agenda
-    if ledger.edition != book.edition:
-        ledger.tell(EVERYTHING)
-        ledger.edition = book.edition
-    elif agenda is not None and agenda.quiet(ledger):
+    stale = watchlist.is_stale(ledger)
+    if stale:
+        watchlist.begin(_plan(ledger, watchlist.book), ledger)
+    plan = watchlist.plan
+    if plan is None:
+        ledger.keep(())
         return []
-    agenda = _agenda(ledger, book)
-    decisions = [] if agenda is None else _decide(ledger, agenda, cause)
-    ledger.news = 0
-    ledger.removed = ledger.late = False
+    due = range(len(plan.rules)) if stale else watchlist.served(ledger)
+    decisions = _decide(ledger, watchlist, plan, due, cause)
+    watchlist.rest(ledger)
+    if stale or decisions:
+        ledger.keep(watchlist.wanted())
     return decisions
 
 
-def _agenda(ledger: Ledger, book: RuleBook) -> Agenda | None:
-    """The agenda for the mentor and the rules as they are; None when nothing may be decided."""
-    if ledger.news & EVERYTHING:
-        _forget(ledger, book)
-        mentor = ledger.mentor
-        if mentor is None or not mentor.active:
-            put_away(ledger)
-            return None
-        plan = book.plan(mentor.organization_id)
-        _derive_dates(ledger, plan)
-        if ledger.agenda is None or ledger.agenda.plan is not plan:
-            _let_go(ledger, plan)
-            ledger.agenda = Agenda(plan)
-    elif ledger.agenda is None:
-        put_away(ledger)
-    return ledger.agenda
-
-
-def _derive_dates(ledger: Ledger, plan: Plan) -> None:
-    """Date the awards whose records are older than their dates; once, whatever follows."""
+def _plan(ledger: Ledger, book: RuleBook) -> Plan | None:
+    """The rules for the mentor as things are; None when nothing may be decided."""
+    _forget(ledger, book)
+    mentor = ledger.mentor
+    if mentor is None or not mentor.active:
+        return None
+    plan = book.plan(mentor.organization_id)
     for award in ledger.held.values():
         if award.earned_on is None and award.derived_on is None:
+            # Its record is older than its dates: it is dated once, whatever follows.
             award.derived_on = local_day(award.earned_at, plan.zone)
+    return plan
 
 
-def _let_go(ledger: Ledger, plan: Plan) -> None:
-    """Keep of the measures only those that a rule of the new plan asks for; nobody waits yet."""
-    wanted = {spec for rule in plan.rules for spec in rule.specs}
-    for spec in [spec for spec in ledger.measures if spec not in wanted]:
-        del ledger.measures[spec]
-    for measure in ledger.measures.values():
-        measure.watchers.clear()
-
-
-def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:
+def _decide(
+    ledger: Ledger, watchlist: Watchlist, plan: Plan, due: Iterable[int], cause: Cause
+) -> list[Decision]:
     """Decide the rules that are due, and those that depend on what that changes."""
     decisions: list[Decision] = []
-    plan = agenda.plan
-    queue = list(agenda.due(ledger))
+    queue = list(due)
     heapify(queue)
     last = -1
     while queue:
@@ -97,17 +70,14 @@ def _decide(ledger: Ledger, agenda: Agenda, cause: Cause) -> list[Decision]:
         case = _Case(ledger, plan, plan.rules[number], cause)
         decided = case.decide()
         if case.settled():
-            agenda.settled.add(number)
-            agenda.wait(ledger, number, ())
+            watchlist.close(number)
         else:
-            agenda.settled.discard(number)
-            agenda.wait(ledger, number, case.waits())
+            watchlist.wait(number, case.waits(), ledger)
         if decided:
             decisions += decided
             for dependent in plan.dependents.get(case.rule.definition_id, ()):
-                if dependent not in agenda.settled:
+                if watchlist.is_open(dependent):
                     heappush(queue, dependent)
-    agenda.rest(ledger)
     return decisions
 
 

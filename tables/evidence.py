@@ -7,7 +7,6 @@ from tables.conditions import Condition, Parts, Reached, Trained
 from tables.decisions import Cause
 from tables.ledger import Ledger
 from tables.plans import Rule
-from tables.rows import BEFORE_ALL, begins
 from tables.types import Day
 
 MOST_ROWS: Final = 50
@@ -61,6 +60,5 @@ def _rows(ledger: Ledger, condition: Condition, day: Day) -> list[tuple[Day, str
         return condition.rows(ledger, day)
     if isinstance(condition, Reached):
         first = ledger.measure(condition.spec).first(condition.level, day)
-        low = BEFORE_ALL if first is None else begins(first)
-        return ledger.newest(condition.spec.choice, low, begins(day + 1), MOST_ROWS)
+        return ledger.newest(condition.spec.choice, first, day, MOST_ROWS)
     return []

@@ -1,41 +1,96 @@
 """A ledger: the latest version of every row about one mentor, and what they amount to."""
 
-from __future__ import annotations
-
 from bisect import insort
-from typing import TYPE_CHECKING
+from collections.abc import Container
+from typing import Final
 
-from tables.journal import EVERYTHING, TRAINING, Journal
+from tables.choices import ByDate, Choice
+from tables.measures import Measure
 from tables.names import counted
-from tables.types import Award, Day, Mentor, Stats, TrainingCompletion
+from tables.rows import (
+    BIAS,
+    DAY_AT,
+    MINUTES_AT,
+    NUMBERS,
+    TYPE_MASK,
+    Change,
+    Row,
+    type_name,
+    type_number,
+)
+from tables.specs import MeasureSpec
+from tables.tally import Tally
+from tables.types import Activity, Award, Day, Mentor, Pause, Stats, TrainingCompletion
 
-if TYPE_CHECKING:
-    from tables.agenda import Agenda
+FULL: Final = 256
+"""Changes that are kept for measures to read; then all of them do."""
 
 
-class Ledger(Journal):
+class Ledger:
     """One mentor: a pure function of the mentor's log.
 
     Every put and drop returns whether it changed anything. A ledger without its mentor's own row
     holds rows but decides nothing and has no stats worth writing.
     """
 
-    __slots__ = ("agenda", "completions", "edition", "held", "mentor", "mentor_id", "trainings")
+    __slots__ = (
+        "_by_date",
+        "_pauses",
+        "_tally",
+        "_tally_read",
+        "changed",
+        "changes",
+        "completions",
+        "gone",
+        "held",
+        "late",
+        "measures",
+        "mentor",
+        "mentor_id",
+        "minutes",
+        "newest_day",
+        "revision",
+        "rows",
+        "texts",
+        "trained",
+        "trainings",
+    )
 
     def __init__(self, mentor_id: str) -> None:
-        super().__init__()
         self.mentor_id = mentor_id
         self.mentor: Mentor | None = None
-        self.held: dict[str, Award] = {}
-        """What the fold believes is in badge_awards, by definition id."""
+        self.rows: dict[str, Row] = {}
+        """The activities, by id."""
         self.trainings: dict[str, tuple[str, Day]] = {}
         """Course and date of each completion, by id."""
         self.completions: dict[str, list[Day]] = {}
         """The dates of the completions of each course, ascending."""
-        self.edition = -1
-        """The edition of the rule book that the mentor was decided under, -1 for none yet."""
-        self.agenda: Agenda | None = None
-        """What the rules wait for; None while nothing may be decided."""
+        self.held: dict[str, Award] = {}
+        """What the fold believes is in badge_awards, by definition id."""
+        self.texts: dict[str, str] | None = None
+        """The type or course of rows that count as gone, because what they say is unusable."""
+        self.changes: list[Change] = []
+        """The activities that came and went, as far as not every measure has read them."""
+        self.minutes = 0
+        """The minutes of all activities that ever came."""
+        self.newest_day: Day = -BIAS
+        """The last date that any activity ever had."""
+        self.changed = 0
+        """How many activities ever came or went."""
+        self.late = 0
+        """Grows when an activity of an earlier date than the newest comes."""
+        self.gone = 0
+        """Grows when an activity goes."""
+        self.trained = 0
+        """Grows when a completion comes or goes."""
+        self.revision = 0
+        """Grows when the mentor, an award or a pause comes or goes."""
+        self.measures: dict[MeasureSpec, Measure] = {}
+        """What the activities amount to in each respect that somebody asked for."""
+        self._pauses: dict[str, tuple[Day, Day | None]] = {}
+        self._tally: Tally | None = None
+        self._tally_read = 0
+        self._by_date: list[Row] | None = None
 
     @property
     def empty(self) -> bool:
@@ -49,7 +104,7 @@ class Ledger(Journal):
         if mentor == self.mentor:
             return False
         self.mentor = mentor
-        self.tell(EVERYTHING)
+        self.revision += 1
         return True
 
     def drop_mentor(self) -> bool:
@@ -58,8 +113,94 @@ class Ledger(Journal):
             return False
         self.mentor = None
         self.held.clear()
-        self.tell(EVERYTHING)
+        self.revision += 1
         return True
+
+    def put_activity(self, row: Activity) -> bool:
+        """An activity came or changed."""
+        minutes = row.duration_minutes
+        if not minutes or minutes < 0:
+            minutes = 0
+        number = NUMBERS.get(row.activity_type)
+        if number is None:
+            number = type_number(row.activity_type)
+        day = row.activity_date
+        packed = (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+        old = self.rows.get(row.id)
+        if old is not None:
+            if old == packed:
+                return False
+            self._remove(old)
+        self.rows[row.id] = packed
+        self.changes.append(packed)
+        self.minutes += minutes
+        self._by_date = None
+        if day > self.newest_day:
+            self.newest_day = day
+        elif day < self.newest_day:
+            self.late += 1
+        self.changed += 1
+        if len(self.changes) >= FULL:
+            self._begin_anew()
+        return True
+
+    def drop_activity(self, activity_id: str) -> bool:
+        """An activity went, or moved to another mentor."""
+        self.forget(activity_id)
+        old = self.rows.pop(activity_id, None)
+        if old is None:
+            return False
+        self._remove(old)
+        return True
+
+    def _remove(self, row: Row) -> None:
+        self.changes.append(~row)
+        self.changed += 1
+        self.gone += 1
+        self._by_date = None
+
+    def _begin_anew(self) -> None:
+        """Let everything read the changes, and forget them."""
+        if self._tally is not None:
+            self.tally()
+        for measure in self.measures.values():
+            measure.read_on(self.changes)
+            measure.read = 0
+        self._tally_read = 0
+        self.changes.clear()
+
+    def activity_type(self, activity_id: str) -> str | None:
+        """The type of an activity that is there, or is remembered."""
+        row = self.rows.get(activity_id)
+        return self.text(activity_id) if row is None else type_name(row & TYPE_MASK)
+
+    def put_pause(self, row: Pause) -> bool:
+        """A pause came or changed: runs are linked anew where it lies."""
+        new = (row.starts_on, row.ends_on)
+        old = self._pauses.get(row.id)
+        if old == new:
+            return False
+        self._pauses[row.id] = new
+        if old is not None:
+            self._pause(*old)
+        self._pause(*new)
+        return True
+
+    def drop_pause(self, pause_id: str) -> bool:
+        """A pause went; as costly as one that comes."""
+        old = self._pauses.pop(pause_id, None)
+        if old is None:
+            return False
+        self._pause(*old)
+        return True
+
+    def _pause(self, first: Day, last: Day | None) -> None:
+        self.revision += 1
+        spans = self._pauses.values()
+        if self._tally is not None:
+            self._tally.pause(spans, first, last)
+        for measure in self.measures.values():
+            measure.pause(spans, first, last)
 
     def put_training(self, row: TrainingCompletion) -> bool:
         """A training completion came or changed."""
@@ -69,7 +210,7 @@ class Ledger(Journal):
         self.drop_training(row.id)
         self.trainings[row.id] = new
         insort(self.completions.setdefault(new[0], []), row.completed_on)
-        self.tell(TRAINING)
+        self.trained += 1
         return True
 
     def drop_training(self, training_id: str) -> bool:
@@ -83,7 +224,7 @@ class Ledger(Journal):
         days.remove(day)
         if not days:
             del self.completions[course]
-        self.tell(TRAINING)
+        self.trained += 1
         return True
 
     def course(self, training_id: str) -> str | None:
@@ -101,7 +242,7 @@ class Ledger(Journal):
             return False
         self.drop_award(row.id)
         self.held[row.badge_definition_id] = award
-        self.tell(EVERYTHING)
+        self.revision += 1
         return True
 
     def drop_award(self, award_id: str) -> bool:
@@ -109,13 +250,79 @@ class Ledger(Journal):
         for definition_id, award in self.held.items():
             if award.id == award_id:
                 del self.held[definition_id]
-                self.tell(EVERYTHING)
+                self.revision += 1
                 return True
         return False
 
+    def remember(self, row_id: str, text: str) -> None:
+        """Keep the type or course of a row that counts as gone: it need not be sent again."""
+        self.texts = self.texts or {}
+        self.texts[row_id] = text
+
+    def text(self, row_id: str) -> str | None:
+        """The type or course of a row that counts as gone, if it is remembered."""
+        return self.texts.get(row_id) if self.texts else None
+
+    def forget(self, row_id: str) -> None:
+        """A row is gone for good, or there again."""
+        if self.texts:
+            self.texts.pop(row_id, None)
+
+    @property
+    def by_date(self) -> ByDate:
+        """All activities, ascending; sorted when they are asked for, which grants alone do."""
+        if self._by_date is None:
+            self._by_date = sorted(self.rows.values())
+        return self._by_date
+
+    def newest(
+        self, choice: Choice, first: Day | None, last: Day, most: int
+    ) -> list[tuple[Day, str]]:
+        """Dates and ids of the last of the chosen rows from one day (None: the first) to another.
+
+        They come by date, and then by id. It looks at every row: for the moment of a grant.
+        """
+        latest = list(choice.within(self.by_date, first, last))[-most:]
+        if not latest:
+            return []
+        low, high, types = latest[0] >> DAY_AT << DAY_AT, latest[-1], choice.types
+        found = [
+            (row >> DAY_AT, activity_id)
+            for activity_id, row in self.rows.items()
+            if low <= row <= high and (types is None or row & TYPE_MASK in types)
+        ]
+        found.sort()
+        return [(day - BIAS, activity_id) for day, activity_id in found[-most:]]
+
+    def tally(self) -> Tally:
+        """What stats say of the activities, up to date."""
+        if self._tally is None:
+            self._tally = Tally(self._pauses.values())
+            self._tally.apply(self.rows.values())
+        elif self._tally_read < len(self.changes):
+            self._tally.apply(self.changes[self._tally_read :])
+        self._tally_read = len(self.changes)
+        return self._tally
+
+    def measure(self, spec: MeasureSpec) -> Measure:
+        """What the activities amount to in one respect, up to date."""
+        measure = self.measures.get(spec)
+        if measure is None:
+            measure = self.measures[spec] = spec.build(self.tally, self._pauses.values())
+            measure.apply(self.rows.values())
+            measure.read = len(self.changes)
+        else:
+            measure.read_on(self.changes)
+        return measure
+
+    def keep(self, specs: Container[MeasureSpec]) -> None:
+        """Let go of measures that nobody will ask for; whoever does all the same has them anew."""
+        for spec in [spec for spec in self.measures if spec not in specs]:
+            del self.measures[spec]
+
     def stats(self) -> Stats:
         """The mentor's row of peer_mentor_stats."""
-        return self.tally().stats(self.mentor_id, len(self.trainings))
+        return self.tally().stats(self.mentor_id, len(self.rows), len(self.trainings))
 
 
 def _keep_what_is_known(before: Award, after: Award) -> None:

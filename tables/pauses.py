@@ -1,10 +1,14 @@
 """The periods that have a paused day."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import TypeAlias
 
 from tables.periods import PERIOD_OF, Period, PeriodName
 from tables.types import Day
+
+Spans: TypeAlias = Collection[tuple[Day, Day | None]]
+"""The first and the last day of each pause; None goes on for ever."""
 
 
 class Pauses:
@@ -12,7 +16,7 @@ class Pauses:
 
     __slots__ = ("_before", "_ends", "_starts")
 
-    def __init__(self, pauses: Iterable[tuple[Day, Day | None]], period: PeriodName) -> None:
+    def __init__(self, pauses: Spans, period: PeriodName) -> None:
         of = PERIOD_OF[period]
         self._starts: list[Period] = []
         self._ends: list[Period | None] = []
@@ -20,6 +24,11 @@ class Pauses:
         for start, end in sorted(pauses, key=lambda pause: pause[0]):
             if end is None or end >= start:
                 self._add(of(start), None if end is None else of(end))
+
+    @classmethod
+    def of(cls, pauses: Spans, period: PeriodName) -> "Pauses | None":
+        """The paused periods, None without any pause."""
+        return cls(pauses, period) if pauses else None
 
     def _add(self, start: Period, end: Period | None) -> None:
         if not self._starts:

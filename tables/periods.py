@@ -13,9 +13,6 @@ from tables.types import Day
 
 Period: TypeAlias = int
 PeriodName: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
-Crossing: TypeAlias = tuple[Period, bool]
-"""A period, and whether it begins to count or ceases to."""
-
 EPOCH: Final = date(1970, 1, 1).toordinal()
 _CYCLE: Final = 146_097
 """Days in 400 Gregorian years, after which the calendar repeats."""
@@ -27,12 +24,6 @@ _LAST: Final = date.max.toordinal() - EPOCH
 def day_of(day: Day) -> Period:
     """The day itself, as a period: one object for all mentors, which saves 28 bytes each time."""
     return day
-
-
-@lru_cache(maxsize=1 << 16)
-def crossing(period: Period, counts: bool) -> Crossing:
-    """A period and whether it counts, as a pair: one object for all mentors."""
-    return period, counts
 
 
 @lru_cache(maxsize=1 << 16)

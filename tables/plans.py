@@ -65,8 +65,6 @@ class Plan(Struct, frozen=True, eq=False):
     cycles: Mapping[str, tuple[str, ...]]
     training: tuple[int, ...]
     """The numbers of the rules that ask for training."""
-    streaks: tuple[int, ...]
-    """The numbers of the rules that ask for a streak."""
     dependents: Mapping[str, tuple[int, ...]]
     """The numbers of the rules that ask for a definition's badge, by its id."""
 
@@ -104,9 +102,8 @@ def draw_up(
         tuple(rules),
         zone,
         cycles,
-        training=tuple(n for n, each in enumerate(rules) if _asks_training(each.condition)),
-        streaks=tuple(n for n, each in enumerate(rules) if _asks_streak(each)),
-        dependents=_dependents([needs[each.definition_id] for each in rules]),
+        tuple(n for n, each in enumerate(rules) if _asks_training(each.condition)),
+        _dependents([needs[each.definition_id] for each in rules]),
     )
 
 
@@ -114,10 +111,6 @@ def _asks_training(condition: Condition) -> bool:
     if isinstance(condition, Parts):
         return any(_asks_training(part) for part in condition.parts)
     return isinstance(condition, Trained)
-
-
-def _asks_streak(rule: Rule) -> bool:
-    return any(spec.key.kind == "streak" for spec in rule.specs)
 
 
 def _dependents(needs: list[list[str]]) -> dict[str, tuple[int, ...]]:

@@ -2,10 +2,10 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tables.pauses import Pauses
-from tables.periods import Crossing, Period
+from tables.periods import Period
 
 
 class Runs:
@@ -18,29 +18,17 @@ class Runs:
 
     __slots__ = ("_grace", "_lengths", "_pauses", "_periods", "_starts", "_tail", "longest")
 
-    def __init__(
-        self, grace: int = 0, pauses: Pauses | None = None, periods: Iterable[Period] = ()
-    ) -> None:
+    def __init__(self, grace: int = 0, pauses: Pauses | None = None) -> None:
         self._grace = grace
         self._pauses = pauses
-        self._periods = sorted(periods)
+        self._periods: list[Period] = []
         self._starts: list[Period] = []
+        """The first period of each run."""
         self._tail = 0
         """The length of the newest run."""
         self.longest = 0
         self._lengths: dict[int, int] | None = None
         """How many runs there are of each length, once somebody needed to know."""
-        self._link()
-
-    def _link(self) -> None:
-        periods = self._periods
-        self._starts = [
-            period
-            for index, period in enumerate(periods)
-            if not index or not self._linked(periods[index - 1], period)
-        ]
-        self.longest = max(self._measured(), default=0)
-        self._measure_tail()
 
     def _measured(self) -> list[int]:
         """The length of each run."""
@@ -112,18 +100,12 @@ class Runs:
             return number, low, len(self._periods)
         return number, low, bisect_left(self._periods, self._starts[number + 1])
 
-    def has(self, period: Period) -> bool:
-        """Whether a period counts."""
-        periods = self._periods
-        if not periods or period > periods[-1]:
-            return False
-        return periods[bisect_left(periods, period)] == period
-
     def add(self, period: Period) -> None:
-        """A period that did not count begins to."""
+        """A period counts, if it did not."""
         periods = self._periods
-        if periods and period < periods[-1]:
-            self._insert(period)
+        if periods and period <= periods[-1]:
+            if period < periods[-1]:
+                self._insert(period)
             return
         # The usual case: a period after all others.
         before = self._tail
@@ -138,17 +120,18 @@ class Runs:
         elif self._tail > self.longest:
             self.longest = self._tail
 
-    def apply(self, crossings: Iterable[Crossing]) -> None:
-        """Take in periods that begin to count, or cease to, in their order."""
-        for period, counts in crossings:
-            if counts:
-                self.add(period)
-            else:
-                self.remove(period)
-
     def _insert(self, period: Period) -> None:
+        """A period before another counts.
+
+        Of all links between neighbours only one is cut by it, that between the periods before and
+        after, and two are new. So what may change is whether the period after begins a run: it
+        does no more if both new links hold (two runs join, or none was cut), and it gives way to
+        the new period if only the link to it holds. A new period that nothing links is a run alone.
+        """
         periods, starts = self._periods, self._starts
         index = bisect_left(periods, period)
+        if periods[index] == period:
+            return
         before = index > 0 and self._linked(periods[index - 1], period)
         following = periods[index]
         number = bisect_left(starts, following)
@@ -190,24 +173,9 @@ class Runs:
             self._measure_tail()
 
     @property
-    def size(self) -> int:
-        """How many periods count."""
-        return len(self._periods)
-
-    @property
-    def periods(self) -> Sequence[Period]:
-        """Those that count, ascending."""
-        return self._periods
-
-    @property
     def newest(self) -> tuple[int, Period | None]:
         """The length of the newest run and its last period; (0, None) without any."""
         return self._tail, self._periods[-1] if self._periods else None
-
-    @property
-    def first(self) -> Period | None:
-        """The first counting period."""
-        return self._periods[0] if self._periods else None
 
     def beginning(self, length: int) -> Period:
         """The first period of the first run of at least `length`; there must be one."""

@@ -1,95 +1,85 @@
 """All rows together: what they amount to ever, or between two dates."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from typing_extensions import override
 
-from tables.amounts import Amount, Choice
+from tables.amounts import distinct, reaching
+from tables.choices import ByDate, Choice
 from tables.criteria import Metric
-from tables.measures import NEVER, History, Measure
-from tables.periods import day_of
-from tables.rows import BIAS, DAY_AT, Change, day_in, minutes_in
-from tables.runs import Runs
+from tables.dates import Dates
+from tables.measures import NEVER, Measure
+from tables.rows import BIAS, DAY_AT, TYPE_MASK, Change, begins, day_in, minutes_in
+from tables.tally import Tally
 from tables.types import Day
 
 
 class Total(Measure):
     """All chosen rows together."""
 
-    __slots__ = ("_amount",)
+    __slots__ = ("_dates", "_seen")
 
-    def __init__(self, history: History, choice: Choice, metric: Metric) -> None:
-        super().__init__(history, choice, metric)
-        self._amount = Amount(metric)
+    def __init__(self, choice: Choice, metric: Metric) -> None:
+        super().__init__(choice, metric)
+        self._dates = Dates()
+        """The dates that have a row, where dates are counted."""
+        self._seen: dict[int, int] = {}
+        """How many rows there are of each type, where types are counted."""
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        self._amount.apply(self.choice.changes(changes))
-        self.value = self._amount.value
+        metric = self.metric
+        changes = self.choice.changes(changes)
+        if metric == "count":
+            self.value += sum([1 if change >= 0 else -1 for change in changes])
+        elif metric == "minutes":
+            self.value += sum(
+                [minutes_in(row) if row >= 0 else -minutes_in(~row) for row in changes]
+            )
+        else:
+            for change in changes:
+                row, step = (change, 1) if change >= 0 else (~change, -1)
+                if metric == "active_days":
+                    self.value += self._dates.count((row >> DAY_AT) - BIAS, step)
+                else:
+                    self.value += distinct(self._seen, row & TYPE_MASK, step)
 
     @override
-    def newest(self) -> int:
+    def newest(self, day: Day) -> int:
         # Rows after the last date that counts add nothing.
-        return -NEVER if self.history.newest_day >= self.choice.high else self.value
+        return -NEVER if begins(day) >= self.choice.high else self.value
 
     @override
-    def day(self, level: int) -> Day:
+    def day(self, level: int, by_date: ByDate) -> Day:
+        rows = self.choice.within(by_date)
+        if self.metric not in ("count", "minutes"):
+            return reaching(self.metric, level, rows)
+        # Usually the level was reached a moment ago, at the end of a long history.
         surplus = self.value - level
-        if self.metric in ("count", "minutes") and surplus < level:
-            return self._counting_back(surplus)
-        return Amount(self.metric).reaching(level, self.choice.all(self.history.timeline()))
-
-    def _counting_back(self, surplus: int) -> Day:
-        """The date of the last row but so many, or so many minutes."""
-        for row in self.choice.backwards(self.history.timeline()):
-            surplus -= minutes_in(row) if self.in_minutes else 1
+        for row in reversed(list(rows)):
+            surplus -= minutes_in(row) if self.metric == "minutes" else 1
             if surplus < 0:
                 return day_in(row)
-        raise LookupError("there are fewer rows than were counted")
+        raise LookupError(f"the rows do not reach {level}")
 
     @override
     def first(self, level: int, day: Day) -> Day | None:
         return None
 
     @override
-    def amount(self, level: int, day: Day) -> int:
+    def amount(self, level: int, day: Day, by_date: ByDate) -> int:
         return self.value
 
 
-class ActiveDays(Total):
-    """The distinct dates of some rows.
+class AllDates(Total):
+    """The dates of all rows, which the tally keeps."""
 
-    A sorted list of dates takes a fifth of what a dictionary of their rows' numbers would; whether
-    a row is left on a date, the timeline says.
-    """
+    __slots__ = ("_tally",)
 
-    __slots__ = ("_days",)
-
-    def __init__(self, history: History, choice: Choice) -> None:
-        super().__init__(history, choice, "active_days")
-        self._days = Runs()
+    def __init__(self, choice: Choice, metric: Metric, tally: Callable[[], Tally]) -> None:
+        super().__init__(choice, metric)
+        self._tally = tally
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        days = self._days
-        for change in self.choice.changes(changes):
-            day = day_of(((change if change >= 0 else ~change) >> DAY_AT) - BIAS)
-            if not days.has(day):
-                if change >= 0:
-                    days.add(day)
-            elif change < 0 and not any(self.rows(day, day)):
-                days.remove(day)
-        self.value = days.size
-
-
-class AllActiveDays(Total):
-    """The distinct dates of all rows, which the tally keeps."""
-
-    __slots__ = ()
-
-    def __init__(self, history: History, choice: Choice) -> None:
-        super().__init__(history, choice, "active_days")
-
-    @override
-    def apply(self, changes: Iterable[Change]) -> None:
-        self.value = self.history.tally().runs["day"].size
+        self.value = len(self._tally().dates)

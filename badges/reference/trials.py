@@ -26,6 +26,7 @@ from tables.types import (
     Pause,
     TrainingCompletion,
 )
+from tables.watchlist import Watchlist
 
 _ID = "mentor"
 _ORGANIZATION = "organization"
@@ -156,15 +157,15 @@ def run(trial: Trial) -> list[Held]:
     book.take_up([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
     for name, reason in book.set_aside.items():
         raise Problem(f"{trial.name}, {name}: {reason}", code=FOUND_A_PROBLEM)
-    ledger = Ledger(_ID)
+    ledger, watchlist = Ledger(_ID), Watchlist(book)
     ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     for place, row in enumerate(trial.rows):
         if row.deleted and isinstance(row, _MentorRow):
             # The delete cascades: the same mentor inserted again starts from nothing.
-            ledger = Ledger(_ID)
+            ledger, watchlist = Ledger(_ID), Watchlist(book)
         else:
             _fold(ledger, row, place, trial.name)
-        decide(ledger, book, Cause("trial", 0, place))
+        decide(ledger, watchlist, Cause("trial", 0, place))
     return [_held(award) for award in sorted(ledger.held.values(), key=_name)]
 
 

@@ -12,6 +12,7 @@ from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from tables.watchlist import Watchlist
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took
 
 
@@ -21,6 +22,7 @@ class Fold:
     def __init__(self) -> None:
         self.book = RuleBook()
         self.ledger = Ledger(MENTOR)
+        self.watchlist = Watchlist(self.book)
         self.decisions: list[Decision] = []
         self._offset = 0
 
@@ -33,7 +35,7 @@ class Fold:
             turn = self._offset
         elif not self.fold(happening):
             return []
-        decisions = decide(self.ledger, self.book, Cause("log", 0, self._offset, turn))
+        decisions = decide(self.ledger, self.watchlist, Cause("log", 0, self._offset, turn))
         for decision in decisions:
             if decision.kind == "granted":
                 # As the reference names it, so that a row that somebody writes is the same one.

@@ -4,6 +4,7 @@ from tables.decisions import AWARD_NAMESPACE, Cause, Decision
 from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
+from tables.watchlist import Watchlist
 from tests.builders import MENTOR, activity, day, definition, mentor, organization, training
 
 VISITS = {
@@ -24,7 +25,7 @@ def granted(criteria: dict[str, object], *rows: object, cause: Cause | None = No
             ledger.put_training(row)  # type: ignore[arg-type]
         else:
             ledger.put_activity(row)  # type: ignore[arg-type]
-    (decision,) = decide(ledger, book, cause or Cause("log", 3, 17))
+    (decision,) = decide(ledger, Watchlist(book), cause or Cause("log", 3, 17))
     return decision
 
 

@@ -11,6 +11,7 @@ from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Award
+from tables.watchlist import Watchlist
 from tests.builders import (
     MENTOR,
     Storyteller,
@@ -30,6 +31,7 @@ FAR = [-(2**31), -800_000, -719_163, -719_162, -1, 0, 2_932_896, 2_932_897, 2**3
 def test_no_date_and_no_number_raises(seed: int) -> None:
     random = Random(seed)
     book, ledger = RuleBook(), Ledger(MENTOR)
+    watchlist = Watchlist(book)
     for happening in Storyteller(random).tell(60):
         if isinstance(happening, Took):
             book.take_up(happening.versions)
@@ -48,7 +50,7 @@ def test_no_date_and_no_number_raises(seed: int) -> None:
             ledger.drop_activity(row)
         else:
             ledger.put_activity(activity(row, day, minutes=random.choice([None, -5, 2**31 - 1])))
-        decide(ledger, book, Cause("log", 0, number))
+        decide(ledger, watchlist, Cause("log", 0, number))
     assert ledger.stats().activity_count > 0
     assert all(award.earned_at.tzinfo for award in ledger.held.values())
     standings = explain(ledger, book)
@@ -68,6 +70,6 @@ def test_an_award_from_the_edge_of_time_counts_as_a_prerequisite(moment: datetim
     )
     ledger.put_mentor(mentor())
     ledger.put_award(Award("a", MENTOR, "old", moment.replace(tzinfo=UTC), awarded_by="anna"))
-    (decision,) = decide(ledger, book, Cause("log", 0, 0))
+    (decision,) = decide(ledger, Watchlist(book), Cause("log", 0, 0))
     assert decision.after.badge_definition_id == "new"
     assert abs(decision.after.earned_at - moment.replace(tzinfo=UTC)).days <= 1

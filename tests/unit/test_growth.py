@@ -21,6 +21,7 @@ from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity
+from tables.watchlist import Watchlist
 from tests.builders import MENTOR, activity, definition, mentor, organization
 
 METRICS = ["count", "minutes", "active_days", "distinct_types"]
@@ -67,41 +68,41 @@ def instructions(work: Callable[[], None]) -> int:
     return count
 
 
-def asking(criteria: dict[str, Any], key: str, level: int) -> tuple[RuleBook, Ledger]:
+def asking(criteria: dict[str, Any], key: str, level: int) -> tuple[Watchlist, Ledger]:
     book, ledger = RuleBook(), Ledger(MENTOR)
     book.take_up([organization(), definition("a", criteria | {key: level}, revocable=True)])
     ledger.put_mentor(mentor())
-    return book, ledger
+    return Watchlist(book), ledger
 
 
-def live(book: RuleBook, ledger: Ledger, days: list[list[Activity]]) -> None:
+def live(watchlist: Watchlist, ledger: Ledger, days: list[list[Activity]]) -> None:
     for row in chain.from_iterable(days):
         ledger.put_activity(row)
-        decide(ledger, book, CAUSE)
+        decide(ledger, watchlist, CAUSE)
 
 
-def go_back(book: RuleBook, ledger: Ledger, days: list[list[Activity]]) -> None:
+def go_back(watchlist: Watchlist, ledger: Ledger, days: list[list[Activity]]) -> None:
     """Take the rows of each day back, and put them again."""
     for rows in days:
         for row in rows:
             ledger.drop_activity(row.id)
-            decide(ledger, book, CAUSE)
-        live(book, ledger, [rows])
+            decide(ledger, watchlist, CAUSE)
+        live(watchlist, ledger, [rows])
 
 
 def costs(criteria: dict[str, Any], key: str, most: int, days: int, *, short: int) -> Counter[str]:
     """Instructions for rows that come, and for rows taken back, `short` of a level for ever."""
     rows = life(days + EVENTS)
-    book, ledger = asking(criteria, key, most)
-    live(book, ledger, rows)
-    best = explain(ledger, book)["a"].done
+    watchlist, ledger = asking(criteria, key, most)
+    live(watchlist, ledger, rows)
+    best = explain(ledger, watchlist.book)["a"].done
     assert 0 < best < most
-    book, ledger = asking(criteria, key, best + short)
-    live(book, ledger, rows[:-EVENTS])
+    watchlist, ledger = asking(criteria, key, best + short)
+    live(watchlist, ledger, rows[:-EVENTS])
     old = Random(1).choices(rows[:days], k=EVENTS)
     counted = Counter(
-        come=instructions(lambda: live(book, ledger, rows[-EVENTS:])),
-        back=instructions(lambda: go_back(book, ledger, old)),
+        come=instructions(lambda: live(watchlist, ledger, rows[-EVENTS:])),
+        back=instructions(lambda: go_back(watchlist, ledger, old)),
     )
     assert (ledger.held != {}) == (short < 1)
     return counted

@@ -17,6 +17,7 @@ from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity
+from tables.watchlist import Watchlist
 from tests.builders import MENTOR, activity, definition, mentor, organization
 
 METRICS = st.sampled_from(["count", "minutes", "active_days", "distinct_types"])
@@ -73,8 +74,8 @@ def streaks(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
-def _held(ledger: Ledger, book: RuleBook, number: int) -> bool:
-    decide(ledger, book, Cause("log", 0, number))
+def _held(ledger: Ledger, watchlist: Watchlist, number: int) -> bool:
+    decide(ledger, watchlist, Cause("log", 0, number))
     award = ledger.held.get("a")
     return award is not None and award.revoked_by is None
 
@@ -103,24 +104,26 @@ def test_a_badge_is_held_exactly_while_its_level_is_reached(
     criteria: dict[str, Any], revocable: bool, steps: list[tuple[int, str, int, int]]
 ) -> None:
     book, ledger = RuleBook(), Ledger(MENTOR)
+    watchlist = Watchlist(book)
     book.take_up([organization(), definition("a", criteria, revocable=revocable)])
     ledger.put_mentor(mentor())
     due = False
     for number, activities in enumerate(_play(ledger, steps)):
         reached = true_since(criteria, Rows(activities, [], [], lambda _: None, UTC)) is not None
         due = reached or (due and not revocable)
-        assert _held(ledger, book, number) == due
+        assert _held(ledger, watchlist, number) == due
 
 
-def _one_badge(criteria: dict[str, Any], days: list[int]) -> tuple[Ledger, RuleBook]:
+def _one_badge(criteria: dict[str, Any], days: list[int]) -> tuple[Ledger, Watchlist]:
     """A mentor with a row on each day and another much later, decided, and a revocable badge."""
     book, ledger = RuleBook(), Ledger(MENTOR)
+    watchlist = Watchlist(book)
     book.take_up([organization(), definition("a", criteria, revocable=True)])
     ledger.put_mentor(mentor())
     for number, day in enumerate([*days, 1000]):
         ledger.put_activity(activity(f"{day}", day))
-        _held(ledger, book, number)
-    return ledger, book
+        _held(ledger, watchlist, number)
+    return ledger, watchlist
 
 
 @pytest.mark.parametrize("days", range(1, 5))
@@ -132,10 +135,10 @@ def test_a_late_row_that_joins_two_runs_is_seen_at_once(days: int, grace: int) -
         *range(0, days * apart, apart),
         *range((days + 1) * apart, (2 * days + 1) * apart, apart),
     ]
-    ledger, book = _one_badge(criteria, runs)
-    assert not _held(ledger, book, 100)
+    ledger, watchlist = _one_badge(criteria, runs)
+    assert not _held(ledger, watchlist, 100)
     ledger.put_activity(activity("late", days * apart))
-    assert _held(ledger, book, 101)
+    assert _held(ledger, watchlist, 101)
 
 
 WINDOW_OF_3 = {
@@ -149,18 +152,18 @@ WINDOW_OF_3 = {
 @pytest.mark.parametrize("first", range(6))
 @pytest.mark.parametrize("late", range(3))
 def test_a_late_row_that_fills_a_window_is_seen_at_once(first: int, late: int) -> None:
-    ledger, book = _one_badge(WINDOW_OF_3, [first + day for day in range(3) if day != late])
-    assert not _held(ledger, book, 100)
+    ledger, watchlist = _one_badge(WINDOW_OF_3, [first + day for day in range(3) if day != late])
+    assert not _held(ledger, watchlist, 100)
     ledger.put_activity(activity("late", first + late))
-    assert _held(ledger, book, 101)
+    assert _held(ledger, watchlist, 101)
     ledger.drop_activity(f"{first + (late + 1) % 3}")
-    assert not _held(ledger, book, 102)
+    assert not _held(ledger, watchlist, 102)
 
 
 @pytest.mark.parametrize("first", range(6))
 @pytest.mark.parametrize("gone", range(3))
 def test_any_row_of_a_full_window_that_goes_is_missed_at_once(first: int, gone: int) -> None:
-    ledger, book = _one_badge(WINDOW_OF_3, [first, first + 1, first + 2])
-    assert _held(ledger, book, 100)
+    ledger, watchlist = _one_badge(WINDOW_OF_3, [first, first + 1, first + 2])
+    assert _held(ledger, watchlist, 100)
     ledger.drop_activity(f"{first + gone}")
-    assert not _held(ledger, book, 101)
+    assert not _held(ledger, watchlist, 101)

@@ -5,6 +5,7 @@ from tables.evaluation import decide
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Award, DefinitionVersion, Version
+from tables.watchlist import Watchlist
 from tests.builders import (
     FIRST_SAVE,
     MENTOR,
@@ -103,7 +104,7 @@ def test_an_unknown_time_zone_counts_as_utc_and_is_listed() -> None:
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     ledger.put_activity(activity("1", "2026-01-01"))
-    (decision,) = decide(ledger, rules, Cause("log", 0, 0))
+    (decision,) = decide(ledger, Watchlist(rules), Cause("log", 0, 0))
     assert decision.after.earned_at == FIRST_SAVE
     assert "No/Where" in rules.set_aside[ORGANIZATION]
     rules.take_up([organization(timezone="../../etc/passwd", version=2)])
@@ -125,17 +126,18 @@ def test_awards_from_before_a_deletion_are_forgotten_and_may_be_earned_anew() ->
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     ledger.put_activity(activity("1", "2026-01-01"))
-    (first,) = decide(ledger, rules, Cause("log", 0, 1))
+    watchlist = Watchlist(rules)
+    (first,) = decide(ledger, watchlist, Cause("log", 0, 1))
     deleted = DefinitionVersion("a", 2, FIRST_SAVE, deleted=True)
     rules.take_up([deleted, definition("a", ONE, version=3)])
-    (second,) = decide(ledger, rules, Cause("log", 0, 2, turn=1))
+    (second,) = decide(ledger, watchlist, Cause("log", 0, 2, turn=1))
     assert second.kind == "granted"
     assert second.after.id != first.after.id
     assert second.after.definition_version == 3
     assert not ledger.drop_award(first.after.id), "the old row's delete comes later"
     late = Award("old", MENTOR, "a", FIRST_SAVE, definition_version=1, changed_by="anna")
     ledger.put_award(late)
-    (third,) = decide(ledger, rules, Cause("log", 0, 3))
+    (third,) = decide(ledger, watchlist, Cause("log", 0, 3))
     assert third.kind == "granted", "a person's act from before the deletion went with it"
 
 
@@ -146,12 +148,13 @@ def test_what_replaced_versions_measured_is_let_go() -> None:
         return definition("a", criteria, version=grace + 1)
 
     ledger, rules = Ledger(MENTOR), book(streak(0))
+    watchlist = Watchlist(rules)
     ledger.put_mentor(mentor())
     for number in range(40):
         ledger.put_activity(activity(f"r{number}", 19000 + 3 * number))
     for grace in range(1, 20):
-        decide(ledger, rules, Cause("log", 0, grace))
+        decide(ledger, watchlist, Cause("log", 0, grace))
         rules.take_up([streak(grace)])
-    decide(ledger, rules, Cause("log", 0, 20))
+    decide(ledger, watchlist, Cause("log", 0, 20))
 
     assert len(ledger.measures) <= 1

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from badges.reference.reference import Reference
-from tables import agenda
+from tables import ledger
 from tables.explain import explain
 from tables.types import Version
 from tests.builders import MENTOR, Put, Storyteller, TierTeller, Took
@@ -39,7 +39,7 @@ def test_long_stories_of_tiers_too(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_a_full_journal_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agenda, "FULL", 2 + seed % 5)
+    monkeypatch.setattr(ledger, "FULL", 2 + seed % 5)
     compare(5000 + seed, 40)
 
 
@@ -59,7 +59,7 @@ def test_who_looks_on_and_when_changes_no_decision(
     plain, watched = Fold(), Fold()
     for happening in story:
         plain.live(happening)
-    monkeypatch.setattr(agenda, "FULL", 3)
+    monkeypatch.setattr(ledger, "FULL", 3)
     for happening in story:
         explain(watched.ledger, watched.book)
         watched.live(happening)

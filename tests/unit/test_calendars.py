@@ -3,23 +3,24 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.amounts import PeriodAmounts
-from tables.periods import Crossing, month_of
+from tables.calendars import Calendar
+from tables.choices import Choice
+from tables.periods import month_of
+from tables.rows import Change, begins
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), st.booleans()), max_size=60))
 def test_the_best_period_of_days_is_right_after_every_batch(
     steps: list[tuple[int, bool]],
 ) -> None:
-    amounts, peak = PeriodAmounts("active_days", "month"), 0
+    best = Calendar(Choice(None), "active_days", "month")
     days: set[int] = set()
-    batch: list[Crossing] = []
+    batch: list[Change] = []
     for day, ends_batch in steps:
-        batch.append((day, day not in days))
+        batch.append(~begins(day) if day in days else begins(day))
         days ^= {day}
         if ends_batch:
-            peak = amounts.peak_of_days(batch, peak)
+            best.apply(batch)
             batch.clear()
             months = Counter(map(month_of, days))
-            assert peak == max(months.values(), default=0)
-            assert amounts.values == months
+            assert best.value == max(months.values(), default=0)
