@@ -90,9 +90,9 @@ async def build(
 
 async def _dependent(connection: Connection) -> list[Build]:
     """The one index whose columns depend on the table, by the function that tells it."""
-    function = next(each for each in objects.wanted() if each.name == _DEPENDENT)
     name, table = "activities_mentor_date_type_idx", "public.activities"
-    statements = await connection.fetchval(function.body)
+    bodies = [each.body for each in objects.wanted() if each.name == _DEPENDENT]
+    statements = await connection.fetchval(bodies[0]) if bodies else None
     if not statements or not await connection.fetchval(_IS_TABLE, table):
         return []
     return [Build(name, table, tuple(statements.rstrip(";").split("; ")))]

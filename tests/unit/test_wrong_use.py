@@ -265,7 +265,11 @@ def test_ctrl_c_in_the_first_second_is_quiet(
     shell: Shell, program: str, words: list[str], after: float
 ) -> None:
     """When it comes is what this is about, so it is not waited for anything."""
-    begun = "print('begun', flush=True); "
+    # A run in the background ignores Ctrl-C, and what it starts would too.
+    begun = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "print('begun', flush=True); "
+    )
     with subprocess.Popen(
         [sys.executable, "-c", begun + program, *words],
         cwd=shell.folder,
