@@ -67,8 +67,7 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
     if metrics_port is not None:
         _serve_metrics(settings.metrics_host, metrics_port)
     try:
-        with suppress(asyncio.CancelledError):
-            event_loop.run(lambda: _until_told(settings))
+        event_loop.run(lambda: _until_told(settings))
     except GenerationClosed as closed:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
@@ -106,6 +105,12 @@ async def _until_told(settings: Settings) -> None:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
+    # To be told is how a worker ends, no interruption of what it was to do.
+    with suppress(asyncio.CancelledError):
+        await _work(settings)
+
+
+async def _work(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(
             settings.database_url.get_secret_value(),

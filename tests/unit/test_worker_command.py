@@ -1,17 +1,22 @@
 """The command `badges worker`, as far as it comes without a stack."""
 
 import os
+import signal
 import socket
 import socketserver
 import subprocess
 import sys
 
+import pytest
+
 from tests.serving import serving
+
+WORKER = [sys.executable, "-m", "badges.cli.main", "worker"]
 
 
 def worker(**variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "badges.cli.main", "worker"],
+        WORKER,
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -57,3 +62,21 @@ def test_what_is_no_address_is_one_line_at_once() -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("badges: BADGES_DATABASE_URL: ")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_end_ends_in_order(number: signal.Signals) -> None:
+    nobody = "postgresql://somebody@127.0.0.1:1/x"
+    with subprocess.Popen(
+        WORKER,
+        env={**os.environ, "BADGES_DATABASE_URL": nobody},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("waiting for Postgres" in line for line in process.stderr)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
