@@ -153,6 +153,7 @@ class PartitionWorker:
         self._decided(state.next_offset)
         watch = Watch(self._services.reconciliation, state)
         await self._decide(state, ())
+        told = False
         while True:
             batch = await self._next_batch()
             if batch is None:
@@ -161,10 +162,7 @@ class PartitionWorker:
                 await self._refused.try_again(state.log_id, state.position)
                 if self._batches.empty() and state.next_offset >= (self._end() or 0):
                     await watch.look()
-                    await self._services.alerts.resolve(
-                        PARTITION_FAILED, subject=str(self.partition)
-                    )
-                    await self._stands_no_more()
+                    await self._goes_on()
                 continue
             try:
                 await self._decide_up_to(state, batch.messages[0].offset)
@@ -173,6 +171,10 @@ class PartitionWorker:
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
                 batch.done()
+            if not told:
+                # A busy partition is never idle.
+                await self._goes_on()
+                told = True
 
     async def _next_batch(self) -> Batch | None:
         with suppress(TimeoutError):
@@ -300,6 +302,11 @@ class PartitionWorker:
             await asyncio.sleep(LOOK_SECONDS)
             if has_other_work():
                 return False
+
+    async def _goes_on(self) -> None:
+        """Close what an earlier process, or this one, has told of a partition that stands still."""
+        await self._services.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
+        await self._stands_no_more()
 
     async def _stands_no_more(self) -> None:
         if self._stood:

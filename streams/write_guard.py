@@ -34,7 +34,7 @@ class WriteGuard:
     def __init__(
         self,
         look: Callable[[bool], Awaitable[LogBroken | None]],
-        mark_broken: Callable[[LogBroken], Awaitable[None]],
+        mark_broken: Callable[[LogBroken], Awaitable[bool]],
         alerts: OpenAlerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
@@ -70,8 +70,12 @@ class WriteGuard:
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
         self._sealed = self._sealed or error
-        await self._mark_broken(error)
+        noted = await self._mark_broken(error)
         await self._judge(error, self._suspicions)
+        while not noted:
+            # Else a worker that begins finds the log whole, and writes from it.
+            await asyncio.sleep(CHECK_SECONDS)
+            noted = await self._mark_broken(error)
         await asyncio.Event().wait()
 
     async def watch(self) -> None:

@@ -2,8 +2,8 @@
 
 After a rule is decided it waits for what could change its outcome: a level that is reached or lost.
 Only what a rule waits for is watched: of an `all` that does not hold, one part that fails; of a
-permanent badge that is held, nothing. Completions and awards are not watched: where they change,
-every rule is looked at anew.
+permanent badge that is held, nothing. Where a completion changes, the open rules that ask for
+training are looked at; where an award changes, all.
 """
 
 from collections.abc import Iterable, Set

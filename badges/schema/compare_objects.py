@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 from badges.schema import objects
 from badges.schema.compare_log import PUBLISHED
@@ -170,7 +169,6 @@ def _is_of_log(each: Wanted) -> bool:
             return False
 
 
-@cache
 def _run_by_triggers() -> frozenset[str]:
     """The functions that our triggers on published tables run."""
     return frozenset(

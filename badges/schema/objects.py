@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from badges.schema import migrations
+from badges.schema.migrations import Migration
 from badges.schema.statements import bare
 
 _HEADS = {
@@ -59,12 +60,16 @@ def wanted() -> Iterator[Wanted]:
     return iter(last.values())
 
 
-@cache
 def added_columns() -> dict[tuple[str, str], str]:
     """By table and name, the clause by which a migration adds a column to a table that is there."""
+    return _added_by(migrations.load())
+
+
+@cache
+def _added_by(files: tuple[Migration, ...]) -> dict[tuple[str, str], str]:
     return {
         (found["table"], column["name"]): column[0]
-        for migration in migrations.load()
+        for migration in files
         for statement in migration.statements
         if (found := _ALTERED.match(bare(statement)))
         for column in _ADDED.finditer(found["changes"])

@@ -70,7 +70,7 @@ async def race(filled: Filled) -> Lap:
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),
-        guard=WriteGuard(_nothing_broken, _condemned, alerts),
+        guard=WriteGuard(_nothing_broken, _found_broken, alerts),
         reconciliation=Reconciliation(sink, alerts, NoWal()),
         alerts=alerts,
     )
@@ -90,7 +90,7 @@ async def _nothing_broken(_: bool) -> None:
     """The log of a race is whole."""
 
 
-async def _condemned(error: LogBroken) -> None:
+async def _found_broken(error: LogBroken) -> bool:
     """Nobody else has to know."""
     raise error
 

@@ -36,8 +36,8 @@ class Connections:
         self._send = self._client.send
         self._client.send = self._look_and_send
         self._read_to = read_to or {}
-        self._used: dict[TopicPartition, tuple[int, set[Any]]] = {}
-        """The offset asked for last, and over which connections."""
+        self._used: dict[TopicPartition, tuple[int, object, bool]] = {}
+        """The offset asked for last, over which connection, and whether over another one before."""
         self._begun: dict[TopicPartition, tuple[tuple[int, int], ...]] = {}
         """From which offset on records come over which connection: both grow. Never changed, but
         replaced as a whole, for another thread reads it."""
@@ -68,19 +68,18 @@ class Connections:
         return response
 
     def _note(self, place: TopicPartition, offset: int, connection: object) -> None:
-        last, connections = self._used.get(place, (offset, set[Any]()))
-        if connections == {connection} and offset >= last:
-            self._used[place] = (offset, connections)
+        last, before, either = self._used.get(place, (-1, None, False))
+        if connection is before and (offset == last or (offset > last and not either)):
+            self._used[place] = (offset, connection, either)
             return
-        # Asked twice for the same: the answer may have come over either.
-        again = offset == last
-        self._used[place] = (offset, {*connections, connection} if again else {connection})
+        # Asked over two for the same offset: what is there may have come over either.
+        self._used[place] = (offset, connection, offset == last)
         self._newest += 1
-        before = [entry for entry in self._begun.get(place, ()) if entry[0] < offset]
+        begun = [entry for entry in self._begun.get(place, ()) if entry[0] < offset]
         asked = self._read_to.get(place, 0)
-        while len(before) > 1 and before[1][0] <= asked:
-            del before[0]
-        self._begun[place] = (*before, (offset, self._newest))
+        while len(begun) > 1 and begun[1][0] <= asked:
+            del begun[0]
+        self._begun[place] = (*begun, (offset, self._newest))
 
 
 def _asked(request: Any) -> list[tuple[TopicPartition, int]]:

@@ -88,7 +88,7 @@ async def monitor_connector(
     generation: Generation,
     connect: Connect,
     alerts: Alerts,
-    mark_broken: Callable[[LogBroken], Awaitable[None]],
+    mark_broken: Callable[[LogBroken], Awaitable[bool]],
     ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
 ) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.

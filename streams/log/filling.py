@@ -118,7 +118,7 @@ async def begin(site: Site) -> Generation:
 async def snapshot_ended(site: Site, generation: Generation) -> None:
     """Wait until the first snapshot is in the topic whole.
 
-    Raises Spoiled, and Problem when the snapshot cannot even begin.
+    Raises SnapshotFailed, and Problem when the snapshot cannot even begin.
 
     Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
     Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second
@@ -148,10 +148,16 @@ async def try_again(site: Site, generation: Generation) -> None:
     status = await site.connect.status(name)
     if status is None or not status.failed or await _had_slot(site, generation):
         return
-    wanted = {**site.configuration(generation.number), "name": name}
+    wanted = wanted_configuration(site, generation)
     if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
     await site.connect.restart_failed(name)
+
+
+def wanted_configuration(site: Site, generation: Generation) -> dict[str, str]:
+    """The configuration that the generation's connector must have, as Connect shows it."""
+    configuration = site.configuration(generation.number, generation.stand_in)
+    return {**configuration, "name": generation.connector}
 
 
 def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
@@ -162,8 +168,8 @@ def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
 async def start(site: Site, generation: Generation) -> Generation:
     """Close the older generation if there is one, set each partition's start, and go live.
 
-    Raises Spoiled, before anything is closed, when the topic holds more than one snapshot, or the
-    log is broken already.
+    Raises SnapshotFailed, before anything is closed, when the topic holds more than one snapshot,
+    or the log is broken already.
     """
     topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
     if topic is None:
@@ -236,7 +242,7 @@ async def _advance(site: Site, generation: Generation) -> str:
 
 
 async def _check_whole(site: Site, generation: Generation) -> None:
-    """Raise Spoiled when the log is broken before it begins: its database was put back, say."""
+    """Raise SnapshotFailed when the log is broken before it begins: put back, say."""
     looks = 0
     while True:
         try:
@@ -286,7 +292,10 @@ def snapshot_lsn(value: bytes | None) -> int | None:
 
 
 async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:
-    """Return when all that was written up to a place in the WAL is in Kafka. Raises Spoiled."""
+    """Return when all that was written up to a place in the WAL is in Kafka.
+
+    Raises SnapshotFailed.
+    """
     while True:
         slot = await read_slot(site.connection, generation.slot)
         if slot is not None and slot.confirmed is not None and slot.confirmed > lsn:

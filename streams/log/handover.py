@@ -24,8 +24,8 @@ STUCK_S = 30.0
 async def near_the_end(site: Site, generation: Generation) -> None:
     """Wait until the new log, and the workers on the live one, are near the end.
 
-    Without a live one nobody decides anyway, and nothing is waited for. Raises Spoiled when the
-    connector of the new one fails.
+    Without a live one nobody decides anyway, and nothing is waited for. Raises SnapshotFailed when
+    the connector of the new one fails.
     """
     live = await generations.live(site.connection)
     if live is None:

@@ -337,13 +337,15 @@ class Integrity:
                 # A turn that cannot be written either is told with its reason; this can wait.
                 log.warning("how far the log reaches cannot be noted", error=str(error))
 
-    async def mark_broken(self, found: LogBroken) -> None:
-        """Note in badge_logs that the generation is broken, if the database can be reached."""
+    async def mark_broken(self, found: LogBroken) -> bool:
+        """Note in badge_logs that the generation is broken; False if that cannot be written now."""
         if found.kind == TOLD:
-            return
+            return True
         log_id = self._generation.log_id
         try:
             with translated():
                 await generations.mark_broken(self._connection, log_id, found.kind, str(found))
         except (Refused, Unavailable) as error:
             log.warning("cannot note that the log is broken", error=str(error))
+            return False
+        return True

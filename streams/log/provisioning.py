@@ -17,6 +17,7 @@ from streams.log.filling import (
     snapshot_ended,
     start,
     try_again,
+    wanted_configuration,
 )
 from streams.log.generations import Generation
 from streams.log.handover import near_the_end
@@ -110,7 +111,7 @@ async def maintain(site: Site, generation: Generation) -> None:
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
-    wanted = _wanted(site, generation)
+    wanted = wanted_configuration(site, generation)
     differs = await site.connect.config(name) != wanted
     if differs:
         await site.connect.configure(name, wanted)
@@ -140,7 +141,7 @@ async def plan(site: Site) -> list[str]:
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_integrity(site, live)
     status = await site.connect.status(live.connector)
-    wanted = _wanted(site, live)
+    wanted = wanted_configuration(site, live)
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
@@ -201,12 +202,6 @@ async def check_site(site: Site) -> None:
         )
 
 
-def _wanted(site: Site, generation: Generation) -> dict[str, str]:
-    """The configuration that the generation's connector must have, as Connect shows it."""
-    configuration = site.configuration(generation.number, generation.stand_in)
-    return {**configuration, "name": generation.connector}
-
-
 def _repairs(live: Generation, status: Status | None) -> list[str]:
     if status is None:
         return [f"create the missing connector {live.connector} again"]
@@ -233,7 +228,7 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
 
 async def _create_again(site: Site, generation: Generation) -> None:
     name = generation.connector
-    await site.connect.create_stopped(name, _wanted(site, generation))
+    await site.connect.create_stopped(name, wanted_configuration(site, generation))
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
     await _check_integrity(site, generation)
     site.say(f"Connector {name}: it was missing, and was created again.")

@@ -56,6 +56,9 @@ def test_a_pooler_is_one_line_and_nothing_is_thrown_away(stack: Stack, database_
 
             assert live.log_id == half.log_id
             assert sum(live.starts) == 11
+            sent = await site.connect.config(live.connector)
+            assert sent is not None
+            assert sent["unavailable.value.placeholder"] == live.stand_in == half.stand_in
 
     asyncio.run(test())
 

@@ -206,8 +206,9 @@ class World:
         async def look(_: bool) -> None:
             await asyncio.sleep(0)
 
-        async def mark_broken(error: LogBroken) -> None:
+        async def mark_broken(error: LogBroken) -> bool:
             self.broken.append(error)
+            return True
 
         guard = WriteGuard(look, mark_broken, self.alerts)
         services = Services(

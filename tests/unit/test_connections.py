@@ -142,3 +142,16 @@ def test_what_was_read_is_forgotten(client: Client) -> None:
         client.fetch(offset)
         client.reconnect()
     assert numbers(connections, 10, 29, 30, 40) == [0, 0, 3, 4]
+
+
+def test_nothing_begins_again_while_nothing_comes(client: Client) -> None:
+    connections = listening(client)
+    client.fetch(10)
+    client.reconnect()
+    for _ in range(5):
+        client.fetch(10)
+    assert numbers(connections, 10) == [2]
+    client.fetch(11)
+    assert numbers(connections, 10, 11) == [2, 3]
+    client.fetch(12)
+    assert numbers(connections, 12) == [3]

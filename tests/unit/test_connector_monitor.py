@@ -51,8 +51,9 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
-    async def mark_broken(self, error: LogBroken) -> None:
-        self.calls.append(f"condemn {error.kind}: {error}")
+    async def mark_broken(self, error: LogBroken) -> bool:
+        self.calls.append(f"mark broken {error.kind}: {error}")
+        return True
 
 
 def _heard(
@@ -134,9 +135,9 @@ def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
     calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1), tables)
 
     assert not [call for call in calls if call.startswith("raise")]
-    condemned = [call for call in calls if call.startswith("condemn")]
-    assert condemned[0].startswith(
-        f"condemn column_missing: a row of {table} without its column {column},"
+    marked = [call for call in calls if call.startswith("mark broken")]
+    assert marked[0].startswith(
+        f"mark broken column_missing: a row of {table} without its column {column},"
     )
 
 

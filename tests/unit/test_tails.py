@@ -7,7 +7,7 @@ import pytest
 
 from sinks.alerts import MemoryAlerts
 from sinks.base import Place
-from streams import write_guard as gates
+from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.observation import CannotTell
 from streams.log.reader import MemoryLog
@@ -123,7 +123,7 @@ def test_a_partition_that_begins_finds_what_was_written_over() -> None:
 
 
 def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates, "CHECK_SECONDS", 0)
+    monkeypatch.setattr(write_guard, "CHECK_SECONDS", 0)
     asked: list[bool] = []
     steps: list[Callable[[], Awaitable[LogBroken | None]]] = []
 
@@ -145,7 +145,7 @@ def test_the_log_is_read_again_after_every_lost_connection(monkeypatch: pytest.M
             raise asyncio.CancelledError
         return await steps[len(asked) - 1]()
 
-    async def mark_broken(_: LogBroken) -> None:
+    async def mark_broken(_: LogBroken) -> bool:
         raise AssertionError("nothing is for good here")
 
     steps += [nothing, nothing, away, away, nothing, doubted, nothing, mendable, nothing, nothing]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from sinks.alerts import MemoryAlerts
-from streams import write_guard as gates
+from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.integrity import Break
 from streams.write_guard import WriteGuard
@@ -14,7 +14,7 @@ from streams.write_guard import WriteGuard
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates, "CHECK_SECONDS", 0)
+    monkeypatch.setattr(write_guard, "CHECK_SECONDS", 0)
 
 
 def renamed(column: str) -> Break:
@@ -33,7 +33,7 @@ def told(
             raise asyncio.CancelledError
         return left.pop(0)
 
-    async def mark_broken(_: LogBroken) -> None:
+    async def mark_broken(_: LogBroken) -> bool:
         raise AssertionError("whoever looks notes what is for good")
 
     with pytest.raises(asyncio.CancelledError):
@@ -65,3 +65,30 @@ def test_of_what_lasts_the_first_words_count() -> None:
     first, later = (Break("slot_ahead", f"the slot is confirmed up to {n}") for n in (1, 2))
 
     assert told([first, later]) == [("slot_ahead", str(first), True)]
+
+
+def test_a_break_is_noted_as_soon_as_that_can_be_written() -> None:
+    found = LogBroken("log_rewritten", "another record is there")
+    answers = [False, False, True]
+    noted: list[LogBroken] = []
+
+    async def look(_: bool) -> LogBroken | None:
+        return None
+
+    async def test() -> None:
+        over = asyncio.Event()
+
+        async def mark_broken(error: LogBroken) -> bool:
+            noted.append(error)
+            if len(answers) == 1:
+                over.set()
+            return answers.pop(0)
+
+        guard = WriteGuard(look, mark_broken, MemoryAlerts())
+        standing = asyncio.create_task(guard.broken(found))
+        async with asyncio.timeout(10):
+            await over.wait()
+        standing.cancel()
+
+    asyncio.run(test())
+    assert noted == [found] * 3
