@@ -23,6 +23,8 @@ from streams.log.wal import read_slot
 from streams.problems import Problem
 
 PAUSE_S = 0.2
+BEGIN_S = 10.0
+"""How long Connect may call a connector failed that it was just told to start."""
 
 ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
 """Variables of Kafka Connect's: where the connector finds Postgres."""
@@ -149,9 +151,16 @@ async def try_again(site: Site, generation: Generation) -> None:
     if status is None or not status.failed or await _had_slot(site, generation):
         return
     wanted = wanted_configuration(site, generation)
-    if await site.connect.config(name) != wanted:
-        await site.connect.configure(name, wanted)
-    await site.connect.restart_failed(name)
+    if await site.connect.config(name) == wanted:
+        await site.connect.restart_failed(name)
+        return
+    # That starts it anew: to start it once more would break off the snapshot that it has begun.
+    await site.connect.configure(name, wanted)
+    for _ in range(int(BEGIN_S / PAUSE_S)):
+        status = await site.connect.status(name)
+        if status is None or not status.failed:
+            return
+        await asyncio.sleep(PAUSE_S)
 
 
 def wanted_configuration(site: Site, generation: Generation) -> dict[str, str]:
