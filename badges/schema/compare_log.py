@@ -1,6 +1,6 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from badges.schema import history
@@ -143,11 +143,11 @@ async def _publication(
         found_as = f"has other tables, columns or row filters: {shown}"
         if not await connection.fetchval(_ALL_THERE, list(PUBLISHED)):
             return [Difference(where, found_as, tables, drop, "stop")]
-        if not await _has_columns(connection):
-            # Told when there is something to list.
+        older = _published_by(await history.applied(connection))
+        if not await _has_columns(connection, older):
+            # Somebody took a column away: once it is back there is something to list.
             return []
         mend = f'ALTER PUBLICATION "{name}" SET TABLE {tables};'
-        older = _published_by(await history.applied(connection))
         consequence: Consequence = "mend" if found == older else "stop"
         differences.append(Difference(where, found_as, tables, mend, consequence))
     if not row["complete"]:
@@ -163,8 +163,10 @@ async def _publication(
     return differences
 
 
-async def _has_columns(connection: Connection) -> bool:
-    wanted = [(table, name) for table, listed in PUBLISHED.items() for name in listed.split(", ")]
+async def _has_columns(
+    connection: Connection, published: Mapping[str, tuple[set[str], None]]
+) -> bool:
+    wanted = [(table, name) for table, (names, _) in published.items() for name in names]
     return bool(await connection.fetchval(_COLUMNS_THERE, *map(list, zip(*wanted, strict=True))))
 
 
