@@ -32,7 +32,7 @@ SETTLED_SECONDS = SESSION_SECONDS
 """After so long a worker that waits has all the memory that it will ever need for it."""
 MORE_WHILE_WAITING = 20_000_000
 """Bytes that a worker may take for logging its retries and the like."""
-RETRIED = "the log's continuity cannot be looked at"
+RETRIED = "the log's integrity cannot be looked at"
 """What a worker says each time that it looks whether Postgres is back, and finds it is not."""
 
 Activity = tuple[UUID, UUID, str, date, int]

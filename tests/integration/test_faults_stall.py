@@ -1,4 +1,4 @@
-"""When the log's continuity breaks, the worker says so within 10 s and writes nothing any more."""
+"""When the log's integrity breaks, the worker says so within 10 s and writes nothing any more."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -118,7 +118,7 @@ async def two_more_looks(p: Pipeline, worker: Worker) -> None:
     async def looked() -> bool:
         return len(worker.said(LOOKED)) >= seen + 2
 
-    await p.until(looked, what="two more looks at the continuity")
+    await p.until(looked, what="two more looks at the integrity")
 
 
 async def alerts(p: Pipeline) -> list[str]:
