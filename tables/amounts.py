@@ -55,25 +55,28 @@ class PeriodAmounts:
         self.values: dict[Period, int] = {}
 
     def apply(self, changes: Iterable[Change]) -> Iterator[tuple[Period, int, int]]:
-        """Add rows and take rows out: the period of each, its amount before, and after."""
+        """Add rows and take rows out: each period that changes, its amount before, and after."""
         metric, of, values = self._metric, self._of, self.values
         for change in changes:
-            row, step = (change, 1) if change >= 0 else (~change, -1)
+            row, by = change, 1
+            if change < 0:
+                row, by = ~change, -1
             day = (row >> DAY_AT) - BIAS
             period = of(day)
-            if metric == "count":
-                pass
-            elif metric == "minutes":
-                step *= minutes_in(row)
-            elif metric == "active_days":
-                step = self._dates.count(day, step)
-            else:
-                step = distinct(self._seen, period << 32 | row & TYPE_MASK, step)
+            if metric != "count":
+                if metric == "minutes":
+                    by *= minutes_in(row)
+                elif metric == "active_days":
+                    by = self._dates.count(day, by)
+                else:
+                    by = distinct(self._seen, period << 32 | row & TYPE_MASK, by)
+                if not by:
+                    continue
             before = values.get(period, 0)
-            after = before + step
+            after = before + by
             if after:
                 values[period] = after
-            elif before:
+            else:
                 del values[period]
             yield period, before, after
 

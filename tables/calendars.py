@@ -31,7 +31,7 @@ class Calendar(Measure):
         for _, before, after in self._amounts.apply(self.choice.changes(changes)):
             if after > peak:
                 peak, tops = after, 1
-            elif after != before:
+            else:
                 tops += (after == peak) - (before == peak)
         if not tops:
             amounts = list(self._amounts.values.values())

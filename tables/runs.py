@@ -123,10 +123,9 @@ class Runs:
     def _insert(self, period: Period) -> None:
         """A period before another counts.
 
-        Of all links between neighbours only one is cut by it, that between the periods before and
-        after, and two are new. So what may change is whether the period after begins a run: it
-        does no more if both new links hold (two runs join, or none was cut), and it gives way to
-        the new period if only the link to it holds. A new period that nothing links is a run alone.
+        Nothing changes but the links to its two neighbours. If the one after it did not begin a
+        run, those two were linked, and it falls inside their run. If it did, the new period joins
+        the run before, the run after (and begins it), both, which then are one, or is a run alone.
         """
         periods, starts = self._periods, self._starts
         index = bisect_left(periods, period)

@@ -2,11 +2,11 @@
 
 After a rule is decided it waits for what could change its outcome: a level that is reached or lost.
 Only what a rule waits for is watched: of an `all` that does not hold, one part that fails; of a
-permanent badge that is held, nothing. Where a completion changes, the open rules that ask for
-training are looked at; where an award changes, all.
+permanent badge that is held, nothing. Where a completion comes or goes, the rules that ask for
+training are decided again; where the mentor, an award or a pause does, all of them are.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 
 from tables.conditions import Wait
 from tables.ledger import Ledger
@@ -20,14 +20,12 @@ class Watchlist:
     """What the rules of a plan, by their numbers, wait for about one mentor."""
 
     __slots__ = (
-        "_due",
-        "_due_minutes",
         "_edition",
         "_gone",
         "_late",
+        "_minutes",
         "_revision",
-        "_rising",
-        "_rising_minutes",
+        "_rows",
         "_sinking",
         "_trained",
         "_waiting",
@@ -43,14 +41,10 @@ class Watchlist:
         """Those of the rule book and of the ledger when the mentor was last looked at."""
         self._waiting: dict[int, list[tuple[Measure, int, bool]]] = {}
         """The measures that each open rule waits for, and the levels they are to reach or lose."""
-        self._rising: list[_Rising] = []
-        self._rising_minutes: list[_Rising] = []
-        """Each measure that is to reach a level: those that a row adds 1 to at most, and those that
-        it adds its minutes to."""
+        self._rows, self._minutes = _Rising(), _Rising()
+        """The measures that are to reach a level: a row adds 1 to them at most, or its minutes."""
         self._sinking: list[tuple[Measure, int]] = []
         """Each measure that is to lose a level, and the highest."""
-        self._due = self._due_minutes = NEVER
-        """How many changes, or minutes, there are when a level may be reached."""
 
     def is_stale(self, ledger: Ledger) -> bool:
         """Whether every rule must be looked at, whatever it waits for."""
@@ -63,36 +57,34 @@ class Watchlist:
         come in the order of their dates and add to no other. So a level that is n above the newest
         takes n rows to reach, and its measure need not read them before they are there (`due`).
         Once a row comes late, only the best of all windows says how many it takes (`due_late`). A
-        row that goes lifts nothing: then those are read that are to lose a level. Anything else
-        has changed the ledger's revision.
+        row that goes lifts nothing: then those are read that are to lose a level. Whatever else
+        happens has changed the ledger's revision, or is a completion.
         """
-        if self.is_stale(ledger):
+        if self._revision != ledger.revision or self._edition != self.book.edition:
             return False
+        late = ledger.late != self._late
         if (
-            ledger.changed < self._due
-            and ledger.minutes < self._due_minutes
-            and ledger.late == self._late
-            and ledger.gone == self._gone
+            ledger.gone == self._gone
             and ledger.trained == self._trained
+            and ledger.changed < (self._rows.due_late if late else self._rows.due)
+            and ledger.minutes < (self._minutes.due_late if late else self._minutes.due)
         ):
             return True
-        return self._look(ledger)
+        return self._look(ledger, late=late)
 
-    def _look(self, ledger: Ledger) -> bool:
-        """The same, when a promise is up or broken."""
-        if ledger.late != self._late:
-            for each in (*self._rising, *self._rising_minutes):
-                each.due = min(each.due, each.due_late)
-        self._due = _advance(self._rising, ledger.changed, ledger)
-        self._due_minutes = _advance(self._rising_minutes, ledger.minutes, ledger)
-        quiet = self._due > 0 and self._due_minutes > 0 and ledger.trained == self._trained
+    def _look(self, ledger: Ledger, *, late: bool) -> bool:
+        """The same, when measures must be read to know it."""
+        reached = lost = False
+        for rising, now in ((self._rows, ledger.changed), (self._minutes, ledger.minutes)):
+            if late or now >= rising.due:
+                reached |= rising.look(now, ledger, late=late)
         if ledger.gone != self._gone:
             for measure, level in self._sinking:
-                if measure.read_on(ledger.changes) < level:
-                    quiet = False
-        if quiet:
-            self._late, self._gone = ledger.late, ledger.gone
-        return quiet
+                lost |= measure.read_on(ledger.changes) < level
+        if reached or lost or ledger.trained != self._trained:
+            return False
+        self._late, self._gone = ledger.late, ledger.gone
+        return True
 
     def served(self, ledger: Ledger) -> list[int]:
         """The rules that have what they wait for, as somebody found who looked."""
@@ -128,23 +120,19 @@ class Watchlist:
 
     def rest(self, ledger: Ledger) -> None:
         """All rules that are due are decided: what they wait for is looked at anew."""
-        rising: dict[Measure, int] = {}
+        rows: dict[Measure, int] = {}
+        minutes: dict[Measure, int] = {}
         sinking: dict[Measure, int] = {}
         for waits in self._waiting.values():
             for measure, level, rises in waits:
                 if rises:
+                    rising = minutes if measure.in_minutes else rows
                     rising[measure] = min(level, rising.get(measure, level))
                 else:
                     sinking[measure] = max(level, sinking.get(measure, level))
-        before = {each.measure: each for each in (*self._rising, *self._rising_minutes)}
-        self._rising, self._rising_minutes = [], []
-        for measure, level in rising.items():
-            each = before.get(measure)
-            if each is None or each.level != level:
-                each = _Rising(measure, level)
-            (self._rising_minutes if measure.in_minutes else self._rising).append(each)
+        self._rows.watch(rows)
+        self._minutes.watch(minutes)
         self._sinking = list(sinking.items())
-        self._due = 0 if rising else NEVER
         self._trained = ledger.trained
 
     def wanted(self) -> Set[MeasureSpec]:
@@ -155,30 +143,54 @@ class Watchlist:
 
 
 class _Rising:
-    """A measure that is to reach a level, the lowest that it is waited for to reach."""
+    """Measures that are to reach a level, and at what count of changes, or minutes, they may.
 
-    __slots__ = ("due", "due_late", "level", "measure")
+    If a level is reached, or nobody has looked yet, the count is 0.
+    """
 
-    def __init__(self, measure: Measure, level: int) -> None:
-        self.measure = measure
+    __slots__ = ("_watched", "due", "due_late")
+
+    def __init__(self) -> None:
+        self._watched: dict[Measure, _Watched] = {}
+        self.due = self.due_late = NEVER
+        """When the first of them may reach its level: if all rows come in order, and if not."""
+
+    def watch(self, levels: Mapping[Measure, int]) -> None:
+        """From now on it is these, each with the lowest level that is waited for."""
+        before, self._watched = self._watched, {}
+        for measure, level in levels.items():
+            each = before.get(measure)
+            if each is None or each.level != level:
+                each = _Watched(level)
+            self._watched[measure] = each
+        self.due = self.due_late = 0 if levels else NEVER
+
+    def look(self, now: int, ledger: Ledger, *, late: bool) -> bool:
+        """Read those that are due; whether one has reached its level."""
+        due = due_late = NEVER
+        for measure, each in self._watched.items():
+            soon = each.due_late if late else each.due
+            if soon <= now:
+                if measure.read_on(ledger.changes) >= each.level:
+                    soon = each.due_late = 0
+                else:
+                    each.due_late = now + measure.slack(each.level)
+                    in_order = now + each.level - measure.newest(ledger.newest_day)
+                    soon = max(in_order, each.due_late)
+            each.due = soon
+            if soon < due:  # noqa: PLR1730 - to compare is far cheaper than a call
+                due = soon
+            if each.due_late < due_late:  # noqa: PLR1730
+                due_late = each.due_late
+        self.due, self.due_late = due, due_late
+        return not due
+
+
+class _Watched:
+    """The level that one measure is to reach, and when it may."""
+
+    __slots__ = ("due", "due_late", "level")
+
+    def __init__(self, level: int) -> None:
         self.level = level
-        self.due = 0
-        """How many changes, or minutes, there are before it may, if rows come in order."""
-        self.due_late = 0
-        """The same, whatever their order."""
-
-
-def _advance(rising: list[_Rising], now: int, ledger: Ledger) -> int:
-    """Read the measures that are due; when the next one is, 0 if one reaches its level."""
-    soonest = NEVER
-    for each in rising:
-        if each.due <= now:
-            measure, level = each.measure, each.level
-            if measure.read_on(ledger.changes) >= level:
-                each.due = each.due_late = 0
-            else:
-                each.due_late = now + measure.slack(level)
-                each.due = max(now + level - measure.newest(ledger.newest_day), each.due_late)
-        if each.due < soonest:  # noqa: PLR1730 - this is far cheaper than a call
-            soonest = each.due
-    return soonest
+        self.due = self.due_late = 0

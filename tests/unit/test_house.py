@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,22 @@ def test_imports_go_one_way(path: Path) -> None:
             assert room in MAY_IMPORT[own[0]], f"{own[0]} must not import {module}"
         if own[:2] == ("streams", "log") and room == "streams":
             assert inside[0] in BELOW_THE_LOG, f"the log must not import {module}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports for types alone count too."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources()}
+    imports = {
+        name: {
+            found
+            for module in imported_modules(path)
+            for found in (module, module.rpartition(".")[0])
+            if found in names
+        }
+        for name, path in names.items()
+    }
+    order = list(TopologicalSorter(imports).static_order())
+    assert set(order) == set(names)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tables").rglob("*.py")), ids=lambda p: p.name)
