@@ -146,7 +146,7 @@ async def grown(p: Pipeline, size: int) -> bool:
     return await p.log_size() > size
 
 
-KEYLESS_S = 30.0
+KEYLESS_S = 90.0
 """Without its key a row makes the connector fail, which is looked at every few seconds."""
 
 

@@ -34,9 +34,10 @@ NAMES_SINCE = {
     "badges.cli.main": "badges.console.cli.main",
     "badges.cli.provision": "badges.console.cli.provision",
     "badges.settings": "badges.console.settings",
+    "streams.batching": "badges.streams.batching",
     "streams.log.filling": "badges.console.stack.filling",
 }
-"""Modules that tests name, and what that version called them."""
+"""Modules that tests and the installed package name, and what that version called them."""
 ALIAS = """\
 import sys
 from importlib import import_module
