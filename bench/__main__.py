@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commits, fold, latency, load, rates, restart, sink, windows
+from bench import backlog, commits, fold, latency, load, rates, restart, sink, windows
 from bench.figures import Figure, table, write
 from bench.site import Bench
 from streams.problems import FOUND_A_PROBLEM
@@ -17,6 +17,7 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "backlog": backlog.measure,
     "latency": latency.measure,
     "restart": restart.measure,
     "load": load.measure,
