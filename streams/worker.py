@@ -35,7 +35,7 @@ LONGEST_POLL_SECONDS = 86400
 """How long a fold may take before the group takes the partitions away: practically never."""
 
 
-MOST_HEARTBEAT_SECONDS = 3.0
+MOST_HEARTBEAT_SECONDS = 1.0
 """By its heartbeats a member learns that another one waits for its share, or has left."""
 
 STOP_SECONDS = 3
@@ -247,9 +247,11 @@ def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
         broker_request_timeout=max(options.session_timeout, 90.0),
         broker_heartbeat_interval=min(options.session_timeout / 5, MOST_HEARTBEAT_SECONDS),
         broker_max_poll_interval=LONGEST_POLL_SECONDS,
-        broker_max_poll_records=20_000,
+        # What is in hand at once, of each partition: a record is about a kilobyte as an object, and
+        # ten times as large as in a compressed fetch.
+        broker_max_poll_records=5_000,
+        consumer_max_fetch_size=1024 * 1024,
         broker_commit_interval=1.0,
-        consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=member,
         # Nothing is kept there, but Faust makes it, and may not be allowed to where we are.
