@@ -14,7 +14,7 @@ from sinks.failures import Refusal, Refused, Suppressed, refusal_of
 from sinks.isolation import Isolation
 from sinks.pool import Connection
 from sinks.queries import QUERIES
-from sinks.waiting import Aside, Item, Queue, about
+from sinks.waiting import Aside, Item, Queue, about, waits_locked
 from tables.decisions import Decision
 from tables.types import Stats
 
@@ -84,6 +84,8 @@ class CarefulAttempt(Attempt):
         self._queue = Queue(connection, turn.log_id, turn.partition, known)
         self._queued: set[tuple[str, str | None]] = set()
         """Mentors and definitions of which something waits; None: everything of the mentor."""
+        self._behind: set[str] = set()
+        """Mentors of whom older statistics wait."""
         self._aside: list[Aside] = []
 
     async def open(self, turn_id: UUID) -> bool:
@@ -93,12 +95,12 @@ class CarefulAttempt(Attempt):
 
     async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
         queue = self._queue
-        await queue.forget_departing([each.peer_mentor_id for each in self._turn.departures])
-        before = await queue.replace_stats([each.peer_mentor_id for each in stats])
+        await self._forget_departing()
+        before, self._behind = await queue.replace_stats([each.peer_mentor_id for each in stats])
         accepted = await queue.retry(TRIES)
         mentors = {decision.after.peer_mentor_id for decision in decisions}
         mentors.update(each.peer_mentor_id for each in stats)
-        self._queued = await queue.of(mentors)
+        self._queued |= await queue.of(mentors)
         await self._depart()
         written = await self._decide(decisions)
         decided_aside = sum(isinstance(each.item, Decision) for each in self._aside)
@@ -112,12 +114,17 @@ class CarefulAttempt(Attempt):
             waits=await queue.waits(),
         )
 
+    async def _forget_departing(self) -> None:
+        last = {each.peer_mentor_id: each for each in self._turn.departures}
+        for mentor in await self._queue.forget_departing(list(last)):
+            self._let_wait(last[mentor], self._judge.admit(waits_locked(mentor)))
+
     async def _depart(self) -> None:
         async def apply(items: Sequence[Departure]) -> int:
             return await waiting.depart(self._connection, [each.peer_mentor_id for each in items])
 
         last = {each.peer_mentor_id: each for each in self._turn.departures}
-        await self._isolation(apply).run(list(last.values()))
+        await self._isolation(apply).run([e for e in last.values() if about(e) not in self._queued])
 
     async def _decide(self, decisions: Sequence[Decision]) -> int:
         async def apply(items: Sequence[Decision]) -> int:
@@ -143,7 +150,9 @@ class CarefulAttempt(Attempt):
         free = []
         for item in items:
             mentor, definition = about(item)
-            if self._queued & {(mentor, None), (mentor, definition)}:
+            if self._queued & {(mentor, None), (mentor, definition)} or (
+                isinstance(item, Stats) and mentor in self._behind
+            ):
                 self._aside.append(Aside(item, None))
             elif refusal := self._locked.refusal(item):
                 self._let_wait(item, self._judge.admit(refusal))

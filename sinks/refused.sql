@@ -16,7 +16,9 @@ WHERE p.log_id = $1 AND p.partition = $2 AND p.next_offset = $3 AND p.turn = $4
 FOR UPDATE OF p;
 
 -- What may be tried, longest untried first: nothing of the same award waits before it, nor the
--- departure of its mentor. $3 have been tried already.
+-- departure of its mentor; what waits before a departure is void, and goes with it. $3 have been tried
+-- already. What somebody else has locked, such as a transaction that deletes its mentor or definition
+-- and is still open, is not waited for.
 -- name: heads
 SELECT w.id, w.kind, w.decision::text AS decision
 FROM badge_refused_writes w
@@ -24,11 +26,13 @@ WHERE w.log_id = $1 AND w.partition = $2 AND w.id <> ALL ($3)
     AND NOT EXISTS (
         SELECT FROM badge_refused_writes e
         WHERE e.log_id = $1 AND e.partition = $2 AND e.peer_mentor_id = w.peer_mentor_id
-            AND e.id < w.id
-            AND (e.kind = 'departed'
-                 OR e.badge_definition_id IS NOT DISTINCT FROM w.badge_definition_id))
+            AND CASE
+                WHEN e.id > w.id OR w.kind = 'departed' THEN e.id > w.id AND e.kind = 'departed'
+                WHEN e.id < w.id THEN e.kind = 'departed'
+                    OR e.badge_definition_id IS NOT DISTINCT FROM w.badge_definition_id END)
 ORDER BY w.last_at, w.id
-LIMIT $4;
+LIMIT $4
+FOR UPDATE OF w SKIP LOCKED;
 
 -- name: lock_at_once
 SELECT kind, id::text AS id, deleted_version FROM badges_private.lock_at_once($1, $2);
@@ -51,14 +55,35 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
     AS r (id, sqlstate, message, refused_by)
 WHERE w.id = r.id;
 
+-- Drops what waits of mentors who left ($3): all of it, or (of $4) what waits before this row. Returns
+-- the mentors of whom somebody else has locked some of it, so that it stays.
 -- name: forget_departing
-DELETE FROM badge_refused_writes
-WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3);
+WITH void AS MATERIALIZED (
+    SELECT w.id, w.peer_mentor_id
+    FROM badge_refused_writes w JOIN unnest($3::uuid[], $4::bigint[]) AS left_ (mentor, before)
+        ON w.peer_mentor_id = left_.mentor AND (left_.before IS NULL OR w.id < left_.before)
+    WHERE w.log_id = $1 AND w.partition = $2
+), free AS MATERIALIZED (
+    SELECT id FROM badge_refused_writes WHERE id IN (SELECT id FROM void)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), forgotten AS (
+    DELETE FROM badge_refused_writes WHERE id IN (SELECT id FROM free)
+)
+SELECT DISTINCT peer_mentor_id::text AS mentor FROM void WHERE id NOT IN (SELECT id FROM free);
 
+-- Drops the rows of statistics, but for those that somebody else has locked; returns both.
 -- name: replace_stats
-DELETE FROM badge_refused_writes
+WITH free AS MATERIALIZED (
+    SELECT id FROM badge_refused_writes
+    WHERE log_id = $1 AND partition = $2 AND kind = 'stats' AND peer_mentor_id = ANY ($3)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), replaced AS (
+    DELETE FROM badge_refused_writes WHERE id IN (SELECT id FROM free)
+)
+SELECT peer_mentor_id::text AS mentor, since, tries, id NOT IN (SELECT id FROM free) AS stays
+FROM badge_refused_writes
 WHERE log_id = $1 AND partition = $2 AND kind = 'stats' AND peer_mentor_id = ANY ($3)
-RETURNING peer_mentor_id::text AS mentor, since, tries;
+ORDER BY id DESC;
 
 -- What has to queue: further changes of these awards (definition null: all about the mentor).
 -- name: queues

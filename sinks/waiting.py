@@ -129,15 +129,23 @@ class Queue:
         """Whether anything waits."""
         return bool(await self._connection.fetchval(QUERIES["waits"], *self._place))
 
-    async def forget_departing(self, mentors: Sequence[str]) -> None:
-        """What waits of mentors who left was about what they were before."""
-        if mentors:
-            await self._connection.execute(QUERIES["forget_departing"], *self._place, mentors)
+    async def forget_departing(self, mentors: Sequence[str]) -> set[str]:
+        """What waits of mentors who left was about what they were before: drop it.
 
-    async def replace_stats(self, mentors: Sequence[str]) -> dict[str, tuple[datetime, int]]:
-        """Drop rows of statistics to which newer ones come: since when, and how often tried."""
+        Returns those of whom some of it stays, because somebody else has locked it.
+        """
+        return await self._forget(mentors, [None] * len(mentors))
+
+    async def replace_stats(
+        self, mentors: Sequence[str]
+    ) -> tuple[dict[str, tuple[datetime, int]], set[str]]:
+        """Drop rows of statistics to which newer ones come: since when, and how often tried.
+
+        And the mentors of whom one stays, because somebody else has locked it.
+        """
         rows = await self._connection.fetch(QUERIES["replace_stats"], *self._place, mentors)
-        return {row["mentor"]: (row["since"], row["tries"]) for row in rows}
+        replaced = {r["mentor"]: (r["since"], r["tries"]) for r in rows if not r["stays"]}
+        return replaced, {row["mentor"] for row in rows if row["stays"]}
 
     async def of(self, mentors: Collection[str]) -> set[tuple[str, str | None]]:
         """The mentors and definitions whose changes have to queue; None: all of the mentor's."""
@@ -180,9 +188,10 @@ class Queue:
     async def _write(self, heads: Sequence[Head]) -> int:
         """Write heads that nobody locks, and drop what is about nothing that is there."""
         locked = await self._lock(heads)
+        kept = await self._forget_before(heads)
         free = []
         for head in heads:
-            refusal = locked.refusal(head.item)
+            refusal = kept.get(head.id) or locked.refusal(head.item)
             if refusal:
                 self._refused[head.id] = refusal
             else:
@@ -197,6 +206,20 @@ class Queue:
         await write_stats(self._connection, present)
         await self._connection.execute(QUERIES["forget_waiting"], [head.id for head in free])
         return changed
+
+    async def _forget_before(self, heads: Sequence[Head]) -> dict[int, Refusal]:
+        """Drop what waits before departures; those of which some of it stays."""
+        left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, Departure)}
+        kept = await self._forget(list(left), list(left.values()))
+        return {left[mentor]: waits_locked(mentor) for mentor in kept}
+
+    async def _forget(self, mentors: Sequence[str], before: Sequence[int | None]) -> set[str]:
+        if not mentors:
+            return set()
+        rows = await self._connection.fetch(
+            QUERIES["forget_departing"], *self._place, mentors, before
+        )
+        return {row["mentor"] for row in rows}
 
     async def _lock(self, heads: Sequence[Head]) -> Locked:
         decisions = [head.item.after for head in heads if isinstance(head.item, Decision)]
@@ -277,6 +300,12 @@ def about(item: Item) -> tuple[str, str | None]:
     """The mentor, and the definition if it is about one award."""
     _, mentor, definition, _ = columns(item)
     return mentor, definition
+
+
+def waits_locked(mentor: str) -> Refusal:
+    """What waits of a mentor is locked."""
+    message = f"another session has locked what waits of mentor {mentor}"
+    return Refusal(LOCKED, message, "a lock on badge_refused_writes")
 
 
 def _lock_of(table: str, id_: str) -> Refusal:

@@ -308,6 +308,43 @@ def test_many_mentors_that_somebody_holds_locked_are_one_alert(working: Rig) -> 
     working.run(test)
 
 
+@pytest.mark.parametrize("table", ["peer_mentors", "badge_definitions"])
+def test_a_delete_that_is_left_open_stops_only_what_it_takes_along(
+    working: Rig, table: str
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        other = await p.mentor(organization)
+        badge = await p.badge(organization, count_of(2))
+        beside = await p.badge(organization, count_of(2))
+        await p.settle()
+        async with refusing(p, badge):
+            await reach_two(p, mentor)
+            await is_refused(p, mentor)
+            async with p.pool.acquire() as idle:
+                transaction = idle.transaction()
+                await transaction.start()
+                name = mentor if table == "peer_mentors" else badge
+                await idle.execute(f"DELETE FROM {table} WHERE id = $1", name)
+                await reach_two(p, other)
+                await is_held(p, other, beside)
+                await p.settle()
+                assert await activities(p, other) == 2
+                await transaction.rollback()
+        for each in (mentor, other):
+            await is_held(p, each, badge)
+            assert await p.events(each, badge) == ["granted"]
+            award = await p.award(each, badge)
+            assert award is not None
+            assert award["earned_on"] == date(2026, 1, 6)
+            await is_refused(p, each, rows=0)
+        await all_closed(p, "write_refused", "turn_stalled")
+        await p.verify()
+        await p.retire_everything()
+
+    working.run(test)
+
+
 @pytest.fixture
 def own(stack: Stack) -> Iterator[Rig]:
     """A pipeline of the test's own: its generation does not last."""
