@@ -3,11 +3,9 @@
 import json
 from importlib.resources import files
 
-from streams.log.debezium import UNAVAILABLE
-
 
 def configuration(
-    prefix: str, generation: int, stand_in: str = UNAVAILABLE, *, sslmode: str = "prefer"
+    prefix: str, generation: int, stand_in: str, *, sslmode: str = "prefer"
 ) -> dict[str, str]:
     """Return the configuration from connector.json with the names of one generation filled in.
 

@@ -12,7 +12,6 @@ from sinks.pool import Connection
 from streams.log import connector, generations, topics
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect, ConnectAway, Status
-from streams.log.debezium import UNAVAILABLE
 from streams.log.errors import LogBroken
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
@@ -61,8 +60,8 @@ class Site:
     say: Callable[[str], None] = field(default=print)
     progress: Callable[[str], None] = field(default=print)
 
-    def configuration(self, number: int, stand_in: str = UNAVAILABLE, /) -> dict[str, str]:
-        """The connector's configuration for one generation."""
+    def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
+        """The connector's configuration for a generation of this number and `stand_in`."""
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 
@@ -108,8 +107,7 @@ async def begin(site: Site) -> Generation:
     await site.connection.execute(
         "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
     )
-    configuration = site.configuration(number, generation.stand_in)
-    await site.connect.create_stopped(names.connector, configuration)
+    await site.connect.create_stopped(names.connector, wanted_configuration(site, generation))
     if await site.connect.offsets(names.connector):
         await site.connect.delete_offsets(names.connector)
     await site.connect.resume(names.connector)

@@ -9,6 +9,7 @@ from sinks.locks import one_at_a_time
 from streams.log import fingerprint, generations, topics
 from streams.log.backlog import backlog
 from streams.log.connect import Status
+from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import (
     ADDRESS,
     Site,
@@ -193,7 +194,8 @@ async def check_site(site: Site) -> None:
         raise Problem(
             f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
         )
-    wrong = await site.connect.validate({**site.configuration(0), "name": f"{site.prefix}-check"})
+    of_none = site.configuration(0, UNAVAILABLE)
+    wrong = await site.connect.validate({**of_none, "name": f"{site.prefix}-check"})
     if wrong:
         raise Problem(
             f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",

@@ -10,7 +10,7 @@ import asyncpg
 
 from sinks.pool import Connection
 from streams.log import generations
-from streams.log.filling import PAUSE_S, Site
+from streams.log.filling import PAUSE_S, Site, wanted_configuration
 from streams.log.generations import Generation
 
 DROP_PATIENCE_S = 60.0
@@ -45,7 +45,7 @@ async def _remove(site: Site, generation: Generation) -> None:
         return
     if await site.connect.status(name) is None:
         # Connect keeps a deleted connector's offsets, and forgets them by its name alone.
-        await site.connect.create_stopped(name, site.configuration(generation.number))
+        await site.connect.create_stopped(name, wanted_configuration(site, generation))
     await site.connect.stop(name)
     await site.connect.delete_offsets(name)
     await site.connect.delete(name)

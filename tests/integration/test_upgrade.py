@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from streams.log import generations
+from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
 from streams.log.resnapshot import resnapshot
 from tests.builders import PlainTeller, Storyteller
@@ -147,7 +148,7 @@ def test_a_database_and_a_log_of_the_version_before_go_on(
 
             provisioned = await commands.answer(p, "provision")
             assert provisioned["log_id"] == p.log.log_id
-            wanted = {**p.site.configuration(1), "name": p.log.connector}
+            wanted = {**p.site.configuration(1, UNAVAILABLE), "name": p.log.connector}
             assert await p.site.connect.config(p.log.connector) == wanted
             new = p.worker()
             await p.at_work(new)

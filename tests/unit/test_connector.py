@@ -7,6 +7,7 @@ import pytest
 from badges.schema import migrations
 from streams.log import connector, topics
 from streams.log.connect import Status
+from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import is_complete, snapshot_lsn
 from streams.log.generations import names
 
@@ -14,7 +15,7 @@ TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses",
 
 
 def test_its_names_are_the_generations() -> None:
-    config = connector.configuration("abc", 7)
+    config = connector.configuration("abc", 7, UNAVAILABLE)
     wanted = names("abc", 7)
 
     assert config["slot.name"] == wanted.slot
@@ -28,12 +29,10 @@ def test_what_stands_for_texts_is_the_generations() -> None:
     setting = "unavailable.value.placeholder"
 
     assert connector.configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
-    # What a generation from before was filled with, by Debezium's default.
-    assert connector.configuration("abc", 7)[setting] == "__debezium_unavailable_value"
 
 
 def test_no_address_or_password_is_in_it() -> None:
-    config = connector.configuration("abc", 7)
+    config = connector.configuration("abc", 7, UNAVAILABLE)
 
     for setting in ("hostname", "port", "dbname", "user", "password"):
         name = "NAME" if setting == "dbname" else setting.upper()
@@ -41,7 +40,7 @@ def test_no_address_or_password_is_in_it() -> None:
 
 
 def test_a_snapshot_reads_the_columns_that_are_published() -> None:
-    config = connector.configuration("abc", 7)
+    config = connector.configuration("abc", 7, UNAVAILABLE)
     included = re.compile(config["column.include.list"])
 
     # What a later migration publishes of a table is what counts.
@@ -71,7 +70,7 @@ def test_a_snapshot_reads_the_columns_that_are_published() -> None:
     ],
 )
 def test_only_rows_of_mentors_go_to_the_log(topic: str, row: bool, heartbeat: bool) -> None:
-    config = connector.configuration("abc", 7)
+    config = connector.configuration("abc", 7, UNAVAILABLE)
 
     assert bool(re.fullmatch(config["predicates.isRow.pattern"], topic)) == row
     assert bool(re.fullmatch(config["predicates.isHeartbeat.pattern"], topic)) == heartbeat
