@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from sinks.base import Unavailable
+from sinks.base import Disconnected, Unavailable
 from sinks.failures import Refused, translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
@@ -22,6 +22,12 @@ PATIENCE = 5.0
 
 WRITE_AGAIN_SECONDS = 2.0
 """How long what could not be written waits to be tried again, while nobody tells anything."""
+
+REFUSED_AGAIN_SECONDS = 20.0
+"""How long an alert waits that Postgres refuses: an application's trigger does so, say."""
+
+REST = 4
+"""What takes its time to fail (a lock, say) is left alone for so many times as long."""
 
 BreakKind: TypeAlias = Literal[
     "other_database",
@@ -120,19 +126,27 @@ class OpenAlerts(Alerts, Protocol):
         ...
 
 
+class _Unwritten(Struct):
+    """What is to be done about one kind and subject."""
+
+    steps: list[Mapping[str, object] | None]
+    """Details of alerts to open, in their order; None closes."""
+    due: float = 0.0
+    """When it is to be tried (the loop's time)."""
+    logged: bool = False
+
+
 class PostgresAlerts:
     """Alerts in badge_alerts. What cannot be written now is logged, each kind and subject once.
 
-    It is tried again at the next call, and by `keep_writing`. An alert that is over by then is
+    It is tried again by `keep_writing`, and at the next call: what is refused, or takes long to
+    fail, after a while, so that none keeps the others waiting. An alert that is over by then is
     written all the same, and closed: a webhook hangs on it.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._unwritten: dict[tuple[AlertKind, str], list[Mapping[str, object] | None]] = {}
-        """What is to be done about each kind and subject, in its order; None closes."""
-        self._logged: set[tuple[AlertKind, str]] = set()
-        """Of what is unwritten, what the log has told of."""
+        self._unwritten: dict[tuple[AlertKind, str], _Unwritten] = {}
         self._in_order = asyncio.Lock()
 
     async def raise_alert(
@@ -166,43 +180,54 @@ class PostgresAlerts:
 
     def _add(self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None) -> None:
         """Note what is to be done: one opening, and what it is between, says as much as many."""
-        steps = self._unwritten.setdefault((kind, subject), [])
+        steps = self._unwritten.setdefault((kind, subject), _Unwritten([])).steps
         if not steps or (steps[-1] is None) != (detail is None):
             steps.append(detail)
         del steps[:-3]
 
     async def _write_all(self) -> None:
-        for key, steps in list(self._unwritten.items()):
-            while steps:
-                detail = steps[0]
-                try:
-                    with translated():
-                        await self._write_one(*key, detail)
-                except Unavailable as error:
-                    self._log_unwritten(error)
+        """Try what is due, what has not failed yet first, for as long as a caller may wait."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for key, unwritten in sorted(self._unwritten.items(), key=lambda item: item[1].due):
+            tried_at = clock()
+            if unwritten.due > began or tried_at - began > PATIENCE:
+                return
+            try:
+                await self._write_steps(key, unwritten.steps)
+            except (Unavailable, Refused) as error:
+                is_refused = isinstance(error, Refused)
+                rest = REFUSED_AGAIN_SECONDS if is_refused else REST * (clock() - tried_at)
+                unwritten.due = clock() + rest
+                self._log_unwritten(key, error)
+                if isinstance(error, Disconnected):
+                    # The others would fail of the same, and this one tells nothing of them.
+                    for each in self._unwritten:
+                        self._log_unwritten(each, error)
                     return
-                except Refused as error:
-                    log.error("alert refused", kind=key[0], detail=detail, error=str(error))
-                if steps and steps[0] is detail:
-                    del steps[0]
-            if not self._unwritten.get(key):
-                self._unwritten.pop(key, None)
-                self._logged.discard(key)
+            else:
+                del self._unwritten[key]
 
-    def _log_unwritten(self, error: Unavailable) -> None:
-        """Tell the log at once of all that waits: what stands first says nothing of the rest."""
-        for key, steps in self._unwritten.items():
-            detail = next((step for step in steps if step is not None), None)
-            if detail is not None and key not in self._logged:
-                self._logged.add(key)
-                kind, subject = key
-                log.error(
-                    "alert not written yet",
-                    kind=kind,
-                    subject=subject,
-                    detail=detail,
-                    error=str(error),
-                )
+    async def _write_steps(
+        self, key: tuple[AlertKind, str], steps: list[Mapping[str, object] | None]
+    ) -> None:
+        while steps:
+            detail = steps[0]
+            with translated():
+                await self._write_one(*key, detail)
+            if steps and steps[0] is detail:
+                del steps[0]
+
+    def _log_unwritten(self, key: tuple[AlertKind, str], error: Exception) -> None:
+        unwritten = self._unwritten[key]
+        detail = next((step for step in unwritten.steps if step is not None), None)
+        if detail is None or unwritten.logged:
+            return
+        unwritten.logged = True
+        kind, subject = key
+        log.error(
+            "alert not written yet", kind=kind, subject=subject, detail=detail, error=str(error)
+        )
 
     async def _write_one(
         self, kind: AlertKind, subject: str, detail: Mapping[str, object] | None

@@ -44,6 +44,7 @@ class Stall:
         self._detail = detail
         self._lasted = 0.0
         self._told = False
+        """Whether that is an alert: it is told again and again, for somebody may have closed it."""
         self._may_be_open = True  # an earlier process may have left it
 
     async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
@@ -53,7 +54,8 @@ class Stall:
         """
         pause *= SLOWER if self._told else 1
         self._lasted += asyncio.get_running_loop().time() - began + pause
-        if self._lasted >= STALLED_SECONDS and not self._told:
+        if self._lasted >= STALLED_SECONDS:
+            self._lasted = 0.0
             self._told = self._may_be_open = True
             message = f"{self._stands}: {error}"[:LONGEST_MESSAGE]
             await self._alerts.raise_alert(

@@ -11,6 +11,7 @@ from sinks.alerts import BREAKS, AlertKind, BreakKind, OpenAlerts
 from sinks.base import Unavailable
 from sinks.failures import Refused
 from streams.log.errors import TOLD, GenerationClosed, LogBroken
+from streams.log.looks import Looks
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
@@ -53,7 +54,7 @@ class WriteGuard:
         # An earlier process may have left some open.
         self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
         self._told: LogBroken | None = None
-        self._failures = 0
+        self._failures = Looks()
         self._one_judgement = asyncio.Lock()
         self._sealed: LogBroken | None = None
         """What was found for good, whatever later looks find."""
@@ -92,7 +93,8 @@ class WriteGuard:
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            self._failures, self._reread_at = 0, suspicions
+            self._failures.found(None)
+            self._reread_at = suspicions
             await self._judge(found, suspicions)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
@@ -143,9 +145,8 @@ class WriteGuard:
         return True
 
     async def _cannot_look(self, error: Exception) -> None:
-        self._failures += 1
         log.warning("the log's integrity cannot be looked at", error=str(error))
-        if self._failures == PATIENT_LOOKS:
+        if self._failures.found(UNREACHABLE) % PATIENT_LOOKS == 0:
             self._open_kinds.add(UNREACHABLE)
             await self._alerts.raise_alert(
                 UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}

@@ -29,8 +29,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.pool = await stack.enter_async_context(pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
-            watching = asyncio.create_task(watch_backlog(pool, cluster, PostgresAlerts(pool)))
-            stack.callback(watching.cancel)
+            alerts = PostgresAlerts(pool)
+            for duty in (watch_backlog(pool, cluster, alerts), alerts.keep_writing()):
+                stack.callback(asyncio.create_task(duty).cancel)
             yield
 
     app = FastAPI(

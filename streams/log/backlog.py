@@ -14,6 +14,7 @@ from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.generations import Generation
+from streams.log.looks import Looks
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 3
@@ -63,7 +64,7 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
 
 async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) -> None:
     """Look every few seconds, for good: measure what waits, and open an alert if nobody works."""
-    deserted = 0
+    looks = Looks()
     is_open = True  # an earlier process may have left it so
     while True:
         try:
@@ -75,8 +76,8 @@ async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) 
         else:
             for partition, records in found.behind.items():
                 metrics.BEHIND.labels(partition).set(records)
-            deserted = deserted + 1 if found.deserted else 0
-            if deserted == CONFIRMATIONS:
+            deserted = looks.found(found.deserted or None)
+            if deserted and deserted % CONFIRMATIONS == 0:
                 await alerts.raise_alert("nobody_works", {"message": found.sentence})
                 is_open = True
             elif is_open and not deserted:

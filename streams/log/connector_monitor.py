@@ -15,6 +15,7 @@ from streams.log.connect import Connect, ConnectAway, ConnectRefused
 from streams.log.errors import LogBroken
 from streams.log.generations import Generation
 from streams.log.integrity import Break
+from streams.log.looks import Looks
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 4
@@ -97,8 +98,7 @@ async def monitor_connector(
     of which a column was `ever_renamed`.
     """
     open_kinds = set(OUTAGES)  # an earlier process may have left them
-    suspected: OutageKind | None = None
-    seen = 0
+    looks = Looks()
     while True:
         found = await outage(generation, connect)
         broken = await unsendable(found, ever_renamed) if found else None
@@ -106,13 +106,13 @@ async def monitor_connector(
             await mark_broken(broken)
             found = None
         kind = found.kind if found else None
-        seen = seen + 1 if kind == suspected else 1
-        suspected = kind
+        seen = looks.found(kind)
         for ended in open_kinds - {kind}:
             await alerts.resolve(ended)
         open_kinds &= {kind}
-        if found and seen == CONFIRMATIONS:
-            log.warning("no new rows arrive", kind=found.kind, reason=found.message)
+        if found and seen % CONFIRMATIONS == 0:
+            if seen == CONFIRMATIONS:
+                log.warning("no new rows arrive", kind=found.kind, reason=found.message)
             await alerts.raise_alert(found.kind, {"message": found.message})
             open_kinds.add(found.kind)
         await asyncio.sleep(LOOK_EVERY_S)

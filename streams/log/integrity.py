@@ -19,6 +19,7 @@ from streams.log.connect import Connect
 from streams.log.errors import TOLD, GenerationClosed, LogBroken
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
+from streams.log.looks import Looks
 from streams.log.observation import LOG_SETTINGS, CannotTell, Observation, observe
 from streams.log.tails import another_record
 
@@ -280,7 +281,7 @@ class Integrity:
         self._connection = connection
         self._cluster = cluster
         self._connect = connect
-        self._suspicion: tuple[str, int] = ("", 0)
+        self._looks = Looks()
         self._renamed: set[tuple[str, str]] = set()
 
     async def look(self, reread: bool = True) -> Break | None:
@@ -295,13 +296,11 @@ class Integrity:
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
         self._renamed |= renamed_columns(seen.filled_from, seen.source)
         found = judge(self._generation, seen)
+        times = self._looks.found(found.kind if found else None)
         if found is None:
-            self._suspicion = ("", 0)
             await self._note_ends(seen)
             return None
-        kind, times = self._suspicion
-        self._suspicion = (found.kind, times + 1 if kind == found.kind else 1)
-        if self._suspicion[1] < CONFIRMATIONS and not found.certain:
+        if times < CONFIRMATIONS and not found.certain:
             raise CannotTell(f"looking again: {found}")
         if found.lasting:
             await self.mark_broken(found)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
@@ -118,6 +117,28 @@ async def own_pool(postgres: Stack, contract_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
+async def rows_of(owner: Pool, kind: AlertKind) -> list[tuple[object, bool]]:
+    """The details of a kind's alerts, oldest first, and whether each is open."""
+    rows = await owner.fetch(
+        "SELECT detail, resolved_at IS NULL AS open FROM badge_alerts WHERE kind = $1 ORDER BY id",
+        kind,
+    )
+    return [(row["detail"], row["open"]) for row in rows]
+
+
+async def once_told_again(
+    owner: Pool, alerts: PostgresAlerts, kind: AlertKind
+) -> list[tuple[object, bool]]:
+    """What is there when calls about anything else have written it."""
+
+    async def written() -> list[tuple[object, bool]]:
+        await alerts.resolve("partition_failed")
+        return await rows_of(owner, kind)
+
+    found: list[tuple[object, bool]] = await until(written, "the alert")
+    return found
+
+
 async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
     owner: Pool, own_pool: Pool, kind: AlertKind
 ) -> None:
@@ -126,10 +147,7 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
         await locking.execute("LOCK TABLE badge_alerts")
         await alerts.raise_alert(kind, {"n": 1})
     assert await owner.fetchval("SELECT count(*) FROM badge_alerts WHERE kind = $1", kind) == 0
-    await alerts.resolve("partition_failed")
-    row = await owner.fetchrow("SELECT * FROM badge_alerts WHERE kind = $1", kind)
-    assert isinstance(row, asyncpg.Record)
-    assert row["detail"] == {"n": 1}
+    assert await once_told_again(owner, alerts, kind) == [({"n": 1}, True)]
 
 
 async def test_the_log_tells_at_once_of_every_alert_that_waits(
@@ -178,9 +196,7 @@ async def test_what_is_over_before_it_could_be_written_is_written_all_the_same(
         for n in range(5):
             await alerts.raise_alert(kind, {"n": n})
             await alerts.resolve(kind)
-    await alerts.resolve("partition_failed")
-    rows = await owner.fetch("SELECT detail, resolved_at FROM badge_alerts WHERE kind = $1", kind)
-    assert [(row["detail"], row["resolved_at"] is not None) for row in rows] == [({"n": 4}, True)]
+    assert await once_told_again(owner, alerts, kind) == [({"n": 4}, False)]
 
 
 async def test_a_detail_may_hold_what_json_does_not_know(
@@ -196,7 +212,89 @@ async def test_a_closed_pool_is_no_reason_to_raise(own_pool: Pool, kind: AlertKi
     await own_pool.close()
     with pytest.raises(Unavailable):
         await alerts.opened(kind)
-    await alerts.raise_alert(kind, {"n": 1})
-    assert alerts._unwritten == {(kind, ""): [{"n": 1}]}
-    await alerts.resolve("partition_failed", subject="3")
-    assert alerts._unwritten == {(kind, ""): [{"n": 1}], ("partition_failed", "3"): [None]}
+    with capture_logs() as logs:
+        await alerts.raise_alert(kind, {"n": 1})
+        await alerts.resolve("partition_failed", subject="3")
+    (line,) = logs
+    assert (line["event"], line["kind"]) == ("alert not written yet", kind)
+
+
+@pytest.fixture
+async def refused(owner: Pool, kind: AlertKind) -> AsyncIterator[AlertKind]:
+    """A kind of which a trigger of the application refuses every alert, until it is dropped."""
+    await owner.execute(
+        f"""
+        CREATE SEQUENCE test_pages_tries;
+        CREATE FUNCTION test_pages() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN
+            IF NEW.kind LIKE '{kind}-refused%' THEN
+                PERFORM nextval('public.test_pages_tries');
+                RAISE EXCEPTION 'the pager is broken' USING ERRCODE = split_part(NEW.kind, ' ', 2);
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER test_pages BEFORE INSERT ON badge_alerts
+            FOR EACH ROW EXECUTE FUNCTION test_pages();
+        """
+    )
+    yield kind
+    await owner.execute(
+        "DROP FUNCTION IF EXISTS test_pages CASCADE; DROP SEQUENCE test_pages_tries"
+    )
+
+
+@pytest.mark.parametrize("sqlstate", ["P0001", "23514", "42501"])
+async def test_an_alert_that_is_refused_is_kept_and_keeps_no_other(
+    owner: Pool,
+    own_pool: Pool,
+    refused: AlertKind,
+    sqlstate: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sinks_alerts, "WRITE_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(sinks_alerts, "REFUSED_AGAIN_SECONDS", 0.1)
+    bad, good = (cast("AlertKind", f"{refused}{end}") for end in (f"-refused {sqlstate}", "-fine"))
+    alerts = PostgresAlerts(own_pool)
+    writing = asyncio.create_task(alerts.keep_writing())
+    with capture_logs() as logs:
+        for n in range(3):
+            await alerts.raise_alert(bad, {"n": n})
+        await alerts.raise_alert(good, {"n": 1})
+        assert await rows_of(owner, good) == [({"n": 1}, True)]
+
+        async def tried_again() -> bool:
+            return bool(await owner.fetchval("SELECT last_value >= 3 FROM test_pages_tries"))
+
+        await until(tried_again, "two more tries")
+    lines = [line for line in logs if line["event"] == "alert not written yet"]
+    assert [(line["kind"], line["detail"]) for line in lines] == [(bad, {"n": 0})]
+    assert "the pager is broken" in lines[0]["error"]
+    assert await rows_of(owner, bad) == []
+    await owner.execute("DROP FUNCTION test_pages CASCADE")
+
+    async def written() -> list[tuple[object, bool]]:
+        return await rows_of(owner, bad)
+
+    assert await until(written, "the alert that was refused") == [({"n": 0}, True)]
+    writing.cancel()
+
+
+async def test_an_alert_whose_row_is_locked_keeps_no_other(
+    owner: Pool, own_pool: Pool, kind: AlertKind
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    await alerts.raise_alert(kind, {"n": 1}, subject="locked")
+    async with owner.acquire() as idle, idle.transaction():
+        await idle.execute("SELECT FROM badge_alerts WHERE kind = $1 FOR UPDATE", kind)
+        await alerts.resolve(kind, subject="locked")
+        await alerts.raise_alert(kind, {"n": 2}, subject="free")
+        assert [detail for detail, _ in await rows_of(owner, kind)] == [
+            {"n": 1, "subject": "locked"},
+            {"n": 2, "subject": "free"},
+        ]
+
+    async def is_closed() -> bool:
+        await alerts.resolve(kind, subject="free")
+        return not any(is_open for _, is_open in await rows_of(owner, kind))
+
+    await until(is_closed, "that what was locked is closed")

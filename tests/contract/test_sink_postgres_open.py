@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.contract.worlds import PostgresWorld
 pytestmark = pytest.mark.anyio
 
 Open: TypeAlias = Literal["DELETE FROM peer_mentors", "DELETE FROM badge_definitions"]
-OPEN = pytest.mark.parametrize("open_", ["DELETE FROM peer_mentors", "DELETE FROM badge_definitions"])
+OPEN = pytest.mark.parametrize("open_", get_args(Open))
 
 
 @pytest.fixture

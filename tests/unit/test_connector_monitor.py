@@ -112,6 +112,13 @@ def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch)
     assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in OUTAGES)
 
 
+def test_one_that_goes_on_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker, or a person, may have closed it: while it is open that does nothing."""
+    calls = _heard(monkeypatch, [FAILED] * (3 * CONFIRMATIONS))
+
+    assert calls.count("raise connector_failed") == 3
+
+
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
 

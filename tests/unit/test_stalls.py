@@ -65,6 +65,19 @@ def test_it_is_told_and_closed_when_it_is_written() -> None:
     run(story())
 
 
+def test_it_is_told_again_when_somebody_has_closed_it() -> None:
+    async def story() -> None:
+        world, _, tasks = await stuck_world()
+        await asyncio.sleep(STALLED_SECONDS + 10)
+        await world.alerts.resolve(STALLED, subject="0")
+        await asyncio.sleep(STALLED_SECONDS + 15)
+        assert [alert.resolved_at is None for alert in world.alerts.alerts] == [False, True]
+        for task in tasks:
+            task.cancel()
+
+    run(story())
+
+
 def test_it_is_tried_every_few_seconds_and_no_oftener() -> None:
     async def story() -> None:
         _, sink, tasks = await stuck_world()

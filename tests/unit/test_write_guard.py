@@ -9,7 +9,7 @@ from sinks.alerts import MemoryAlerts
 from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.integrity import Break
-from streams.write_guard import WriteGuard
+from streams.write_guard import PATIENT_LOOKS, WriteGuard
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,28 @@ def test_of_what_lasts_the_first_words_count() -> None:
     first, later = (Break("slot_ahead", f"the slot is confirmed up to {n}") for n in (1, 2))
 
     assert told([first, later]) == [("slot_ahead", str(first), True)]
+
+
+def test_what_cannot_be_looked_at_is_told_again_when_somebody_has_closed_it() -> None:
+    alerts = MemoryAlerts()
+    looks = 0
+
+    async def look(_: bool) -> LogBroken | None:
+        nonlocal looks
+        looks += 1
+        if looks == PATIENT_LOOKS + 2:
+            await alerts.resolve("log_unreachable")
+        if looks > 2 * PATIENT_LOOKS:
+            raise asyncio.CancelledError
+        raise OSError("Kafka is away")
+
+    async def mark_broken(_: LogBroken) -> bool:
+        raise AssertionError("nothing is broken")
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(WriteGuard(look, mark_broken, alerts).watch())
+    told = [(alert.kind, alert.resolved_at is None) for alert in alerts.alerts]
+    assert told == [("log_unreachable", False), ("log_unreachable", True)]
 
 
 def test_a_break_is_noted_as_soon_as_that_can_be_written() -> None:
