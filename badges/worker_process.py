@@ -42,6 +42,7 @@ from streams.partition_worker import Services
 from streams.problems import Problem
 from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
+from streams.refused_writes import Stall
 from streams.rule_versions import PostgresVersions
 from streams.setting_aside import SettingAside
 from streams.surroundings import Surroundings
@@ -50,6 +51,9 @@ from streams.write_guard import WriteGuard
 
 GC_THRESHOLDS = (100_000, 50, 100)
 """A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
+
+STARTING = "start"
+"""The subject of the alert that a worker cannot begin."""
 
 END_SECONDS = 7.0
 """How long a worker that is told to end may take, whatever hangs."""
@@ -118,9 +122,10 @@ async def _work(settings: Settings) -> None:
             max_size=settings.partitions + 4,
         )
         stack.push_async_callback(_close, pool)
-        generation = await _live(pool)
+        alerts = PostgresAlerts(pool)
+        generation = await _live(pool, alerts)
         await _know_source(pool, generation)
-        worker = await _assemble(settings, generation, pool, stack)
+        worker = await _assemble(settings, generation, pool, alerts, stack)
         await worker.run()
 
 
@@ -149,14 +154,17 @@ async def _close(pool: Pool) -> None:
     pool.terminate()
 
 
-async def _live(pool: Pool) -> Generation:
+async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
     """The live generation, waited for: a command may still be filling it."""
-    lockout = Lockout()
-    for delay in delays():
+    lockout, stall = Lockout(), Stall(STARTING, "a worker cannot see which log is live", alerts)
+    clock, pauses = asyncio.get_running_loop().time, delays()
+    while True:
+        began, pause = clock(), next(pauses)
         try:
             with translated():
                 generation = await generations.live(pool)
             lockout.let_in()
+            await stall.over()
             if generation is not None:
                 return generation
             log.info("no log is live, waiting for `badges provision` or `badges resnapshot`")
@@ -164,8 +172,8 @@ async def _live(pool: Pool) -> Generation:
             _refuse_address(error.__cause__)
             lockout.refused(error.__cause__, time.monotonic())
             log.warning("waiting for Postgres", error=str(error))
-        await asyncio.sleep(delay)
-    raise AssertionError("delays never end")
+            pause = await stall.failed(error, began, pause)
+        await asyncio.sleep(pause)
 
 
 async def _know_source(pool: Pool, generation: Generation) -> None:
@@ -217,12 +225,15 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
 
 
 async def _assemble(
-    settings: Settings, generation: Generation, pool: Pool, stack: AsyncExitStack
+    settings: Settings,
+    generation: Generation,
+    pool: Pool,
+    alerts: PostgresAlerts,
+    stack: AsyncExitStack,
 ) -> Worker:
     kafka = settings.kafka_access()
     cluster = Cluster(kafka)
     stack.push_async_callback(cluster.close)
-    alerts = PostgresAlerts(pool)
     await _answering(cluster, alerts)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())

@@ -15,7 +15,7 @@ from rich.status import Status
 from badges import event_loop, settings, urls
 from badges.schema.database import connect, first_line
 from sinks.base import Unavailable
-from streams.log import provisioning
+from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect, ConnectAway, ConnectRefused
 from streams.log.filling import Site
@@ -48,7 +48,10 @@ async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool)
     say = progress.say if not as_json else progress.say_aside
     async with open_site(chosen, "provision", say, progress.show) as site:
         if dry_run:
-            _print_plan(await provisioning.plan(site), as_json=as_json)
+            steps = await provisioning.plan(site)
+            found = await generations.live(site.connection)
+            notes = await provisioning.notes(site, found) if found else []
+            _print_plan(steps, notes, as_json=as_json)
             return
         try:
             live = await provisioning.provision(site)
@@ -99,10 +102,12 @@ def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
     return first_line(error)
 
 
-def _print_plan(steps: list[str], *, as_json: bool) -> None:
+def _print_plan(steps: list[str], notes: list[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"would": steps}))
+        typer.echo(json.dumps({"would": steps, "notes": notes}))
         return
+    for note in notes:
+        typer.echo(f"Note: {note}.")
     for step in steps:
         typer.echo(f"Would {step}.")
     if not steps:

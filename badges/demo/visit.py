@@ -6,33 +6,33 @@ everybody. Those of a demo that was killed are there until the next one ends.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 from badges.demo import catalogue
 from badges.demo.world import SLUGS, definition_id, organization_id
 from badges.schema.database import connect
+from sinks.locks import one_at_a_time
 from sinks.pool import Connection
 from streams.problems import Problem
 
 LOCK = "hashtextextended('badges demo', 0)"
 GONE_WITHIN_S = 10.0
 """So long the server may take to notice that an earlier demo was killed."""
-PAUSE_S = 0.2
 
 
 @asynccontextmanager
 async def alone(connection: Connection) -> AsyncIterator[None]:
     """Keep other demos away. Raises Problem when one plays here."""
-    try:
-        async with asyncio.timeout(GONE_WITHIN_S):
-            free = f"SELECT pg_try_advisory_lock({LOCK})"
-            while not await connection.fetchval(free):  # noqa: ASYNC110
-                await asyncio.sleep(PAUSE_S)
-    except TimeoutError:
-        hint = "Wait for its end"
-        raise Problem("another demo plays in this database", hint=hint) from None
-    yield  # the lock ends with the connection, however this process ends
+    async with AsyncExitStack() as held:
+        try:
+            async with asyncio.timeout(GONE_WITHIN_S):
+                lock = one_at_a_time(connection, LOCK, lambda _: None, "Another demo")
+                await held.enter_async_context(lock)
+        except TimeoutError:
+            hint = "Wait for its end"
+            raise Problem("another demo plays in this database", hint=hint) from None
+        yield
 
 
 async def others(connection: Connection) -> str | None:

@@ -1,5 +1,6 @@
 """`badges demo` as a user runs it: it plays, it proves, and it finds what somebody has spoilt."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from badges.demo import visit
 from badges.reporting import INTERRUPTED
 from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.stack import Stack
@@ -254,6 +256,23 @@ def test_rows_of_others_are_refused_or_left_alone(demo: Demo) -> None:
         assert "--among-others" in done.stderr
     assert (among.returncode, among.stderr) == (0, "")
     assert left == before
+
+
+def test_two_do_not_play_at_once(demo: Demo) -> None:
+    async def beside_another(pipe: Pipeline) -> "subprocess.CompletedProcess[str]":
+        async with pipe.pool.acquire() as other:
+            await other.execute(f"SELECT pg_advisory_lock({visit.LOCK})")
+            try:
+                return await asyncio.to_thread(demo.run, "--plain", "--seconds", "0")
+            finally:
+                await other.execute(f"SELECT pg_advisory_unlock({visit.LOCK})")
+
+    before = demo.rows()
+    done = demo.rig.run(beside_another)
+
+    assert done.returncode == 2
+    assert "another demo plays in this database" in done.stderr
+    assert demo.rows() == before
 
 
 def test_a_worker_that_does_not_keep_up_is_a_problem_with_its_name(demo: Demo) -> None:

@@ -144,6 +144,25 @@ def test_a_worker_that_may_not_read_what_it_begins_from(own: Rig) -> None:
     own.run(test)
 
 
+def test_a_worker_that_may_not_read_which_log_is_live(own: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker, mentor, badge = await begin(p)
+        worker.kill()
+        await p.pool.execute("REVOKE SELECT ON badge_logs FROM badges_worker")
+        worker.start()
+        await p.activity(mentor, "2026-01-06")
+        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
+        told = await alert(p, "turn_stalled")
+        assert told is not None
+        assert (told["subject"], told["sqlstate"]) == ("start", "42501")
+        assert "badge_logs" in told["message"]
+        await p.pool.execute("GRANT SELECT ON badge_logs TO badges_worker")
+        await written_once(p, mentor, badge)
+        assert worker.runs
+
+    own.run(test)
+
+
 def test_versions_of_rules_that_may_not_be_read(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         worker, mentor, badge = await begin(p)

@@ -70,8 +70,10 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
             await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
             assert "500 records" in (await alerts(p))[0]
             await p.until(lambda: is_behind(address, ROWS, ROWS), what="what waits")
-            told = (await answer(p, "provision"))["notes"]
-            assert any(f"{ROWS} records of the log wait and no worker is" in note for note in told)
+            for command in (("provision", "--dry-run"), ("provision",)):
+                told = (await answer(p, *command))["notes"]
+                waits = f"{ROWS} records of the log wait and no worker is"
+                assert any(waits in note for note in told)
 
             await p.at_work(worker)
             await p.settle()

@@ -327,7 +327,8 @@ def test_the_command_prints_a_plan_then_its_result(
             assert plan == {
                 "would": [
                     "begin a new generation of the log: topics, slot, connector and first snapshot"
-                ]
+                ],
+                "notes": [],
             }
             assert await generations.newest(site.connection) is None
             result = await asyncio.to_thread(badges)
