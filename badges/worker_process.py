@@ -21,12 +21,12 @@ from badges.lockout import PATIENCE_S, Lockout, watch
 from badges.schema.log_types import log_types
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
+from sinks.backoff import delays
 from sinks.base import Unavailable
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.failures import Refused, translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
-from streams.backoff import delays
 from streams.column_types import PostgresColumnTypes
 from streams.fenced import NameTaken
 from streams.log import fingerprint, generations
@@ -208,8 +208,8 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
     The guard closes the alert that is raised when that takes long, for Kafka says no more of a
     wrong password than that it does not answer.
     """
-    began = time.monotonic()
-    for delay in delays():
+    began, pauses = time.monotonic(), delays()
+    while True:
         try:
             await cluster.start()
         except (KafkaError, OSError) as error:
@@ -221,7 +221,7 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
                 await alerts.raise_alert("log_unreachable", {"message": message})
         else:
             return
-        await asyncio.sleep(delay)
+        await asyncio.sleep(next(pauses))
 
 
 async def _assemble(

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from sinks import turns
 from sinks.attempt import Attempt, NotYetVisible, last, move
+from sinks.backoff import delays
 from sinks.base import (
     DeadLetters,
     Departure,
@@ -270,16 +271,15 @@ class PostgresSink:
     async def _until_finished(self, missing: NotYetVisible) -> None:
         """Wait until transactions that the log has shown already are over."""
         xids = [str(xid) for xid in missing.xids]
-        waited, delay = 0.0, 0.005
+        waited, pauses = 0.0, delays(0.005, 0.25)
         while True:
             with translated():
                 if not await self._pool.fetchval(QUERIES["unfinished"], xids):
                     return
             if waited > self._patience:
                 raise Unavailable(str(missing))
-            await asyncio.sleep(delay)
-            waited += delay
-            delay = min(2 * delay, 0.25)
+            waited += (pause := next(pauses))
+            await asyncio.sleep(pause)
 
 
 def _is_simple(turn: Turn) -> bool:

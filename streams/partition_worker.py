@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from sinks.alerts import OpenAlerts
+from sinks.backoff import delays
 from sinks.base import (
     DeadLetter,
     Disconnected,
@@ -28,7 +29,6 @@ from sinks.base import (
     Unavailable,
 )
 from streams import metrics
-from streams.backoff import delays
 from streams.log.errors import LogBroken
 from streams.log.reader import Log
 from streams.pacing import in_spells
@@ -331,9 +331,9 @@ class PartitionWorker:
 
         Nor does it count as standing still how long that has read before it failed.
         """
-        clock = asyncio.get_running_loop().time
-        for tries, delay in enumerate(delays()):
-            if tries or not reads:
+        clock, pauses, guarded = asyncio.get_running_loop().time, delays(), not reads
+        while True:
+            if guarded:
                 await self._services.guard.passed()
             began = clock()
             try:
@@ -343,12 +343,11 @@ class PartitionWorker:
                     self._services.guard.suspect()
                 metrics.RETRIES.inc()
                 self._log.warning("not available, trying again", error=str(error))
-                began = clock() if reads else began
-                await asyncio.sleep(await self._stall.failed(error, began, delay))
+                began, guarded = clock() if reads else began, True
+                await asyncio.sleep(await self._stall.failed(error, began, next(pauses)))
             else:
                 await self._stall.over()
                 return answer
-        raise AssertionError("delays never end")
 
 
 def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:

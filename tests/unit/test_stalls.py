@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from sinks.backoff import delays
 from sinks.base import Disconnected, Outcome, Turn, Unavailable
-from streams.backoff import delays
 from streams.refused_writes import STALLED, STALLED_SECONDS
 from tests.builders import Storyteller
 from tests.unit.chaos import LOG, UnreliableSink, World, run

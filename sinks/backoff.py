@@ -1,0 +1,18 @@
+"""How long to wait before asking again: longer each time up to a bound, with jitter."""
+
+import random
+from collections.abc import Iterator
+
+FIRST_SECONDS = 0.05
+MOST_SECONDS = 2.0
+
+
+def delays(first: float = FIRST_SECONDS, most: float = MOST_SECONDS) -> Iterator[float]:
+    """Yield delays in seconds, each twice the one before, spread so that workers do not march.
+
+    They never end: whoever tries until it succeeds takes the `next` of them.
+    """
+    delay = first
+    while True:
+        yield delay * random.uniform(0.5, 1.0)
+        delay = min(delay * 2, most)
