@@ -17,10 +17,10 @@ from bench.definitions import ORGANIZATION, criteria_text
 from bench.events import FIRST_DAY
 from bench.figures import Figure, Target
 from bench.site import Bench
-from tables.criteria import Metric
 from tables.decisions import Cause
 from tables.evaluation import decide
 from tables.ledger import Ledger
+from tables.measures.amounts import Metric
 from tables.rules import RuleBook
 from tables.types import Activity, DefinitionVersion, Mentor, OrganizationVersion
 from tables.watchlist import Watchlist

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 
-class Problem(Struct, frozen=True):
+class Violation(Struct, frozen=True):
     """One thing wrong with a document: where ($.of[1].at_least), what was expected, what to try."""
 
     path: str
@@ -21,7 +21,7 @@ class Problem(Struct, frozen=True):
         return f"{self.path}: {self.message}{hint}"
 
 
-TOO_DEEP: Final = Problem("$", "expected a JSON document, found one nested too deep")
+TOO_DEEP: Final = Violation("$", "expected a JSON document, found one nested too deep")
 
 
 class _Object(dict[str, Any]):
@@ -44,7 +44,7 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return result
 
 
-def read(text: str | bytes, most: int | None = None) -> tuple[Any, list[Problem]]:
+def read(text: str | bytes, most: int | None = None) -> tuple[Any, list[Violation]]:
     """Decode a JSON document and say what is wrong with it as JSON.
 
     The document is None when it is no JSON at all, or takes more than `most` characters to write
@@ -58,43 +58,45 @@ def read(text: str | bytes, most: int | None = None) -> tuple[Any, list[Problem]
         length = 0 if most is None else len(json.dumps(document, ensure_ascii=False))
         if most is not None and length > most:
             message = f"expected a document of at most {most:,} characters, found {length:,}"
-            return None, [Problem("$", message)]
-        problems: list[Problem] = []
-        _inspect(document, "$", problems)
+            return None, [Violation("$", message)]
+        violations: list[Violation] = []
+        _inspect(document, "$", violations)
     except UnicodeDecodeError as error:
-        return None, [Problem("$", f"expected UTF-8 text, found other bytes at {error.start}")]
+        return None, [Violation("$", f"expected UTF-8 text, found other bytes at {error.start}")]
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        return None, [Problem("$", f"expected a JSON document, but {place}: {error.msg}")]
+        return None, [Violation("$", f"expected a JSON document, but {place}: {error.msg}")]
     except RecursionError:
         return None, [TOO_DEEP]
     except ValueError:
-        return None, [Problem("$", "expected a JSON document, found a number too long to read")]
-    return document, problems
+        return None, [Violation("$", "expected a JSON document, found a number too long to read")]
+    return document, violations
 
 
-def _inspect(value: object, path: str, problems: list[Problem]) -> None:
+def _inspect(value: object, path: str, violations: list[Violation]) -> None:
     if isinstance(value, _Constant):
-        problems.append(Problem(path, f"expected a JSON value, found {value!s}"))
+        violations.append(Violation(path, f"expected a JSON value, found {value!s}"))
     elif isinstance(value, str):
-        _inspect_text(value, path, problems)
+        _inspect_text(value, path, violations)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _inspect(item, f"{path}[{index}]", problems)
+            _inspect(item, f"{path}[{index}]", violations)
     elif isinstance(value, _Object):
         for key, item in value.items():
             place = member(path, key)
-            _inspect_text(key, place, problems)
+            _inspect_text(key, place, violations)
             if key in value.repeated:
-                problems.append(Problem(place, "expected each key once, found it again"))
-            _inspect(item, place, problems)
+                violations.append(Violation(place, "expected each key once, found it again"))
+            _inspect(item, place, violations)
 
 
-def _inspect_text(text: str, path: str, problems: list[Problem]) -> None:
+def _inspect_text(text: str, path: str, violations: list[Violation]) -> None:
     if "\0" in text:
-        problems.append(Problem(path, "expected text without \\u0000, which Postgres cannot keep"))
+        violations.append(
+            Violation(path, "expected text without \\u0000, which Postgres cannot keep")
+        )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        problems.append(Problem(path, "expected text, found half of a surrogate pair"))
+        violations.append(Violation(path, "expected text, found half of a surrogate pair"))
 
 
 def member(path: str, key: str) -> str:

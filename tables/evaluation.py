@@ -6,7 +6,8 @@ from heapq import heapify, heappop, heappush
 
 import msgspec.structs
 
-from tables.conditions import Reached, Wait
+from tables.criteria.condition import Wait
+from tables.criteria.reached import Reached
 from tables.decisions import Cause, Decision, Kind
 from tables.evidence import evidence
 from tables.ledger import Ledger

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tables.conditions import Condition, Parts, Reached, Trained
+from tables.criteria.condition import Condition
 from tables.decisions import Cause
 from tables.ledger import Ledger
 from tables.plans import Rule
@@ -20,7 +20,7 @@ def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, An
     `day` is the date that the rule's condition came true on.
     """
     parts = list(_holding(ledger, rule.condition, "$", day))
-    rows = [row for _, part, since in parts for row in _rows(ledger, part, since)]
+    rows = [row for _, part, since in parts for row in part.rows(ledger, since, MOST_ROWS)]
     if len(parts) > 1:
         rows = sorted(set(rows))
     return {
@@ -46,19 +46,9 @@ def _holding(
     ledger: Ledger, condition: Condition, path: str, day: Day
 ) -> Iterator[tuple[str, Condition, Day]]:
     """The innermost conditions that hold, with their paths in the criteria and their dates."""
-    if not isinstance(condition, Parts):
+    if not condition.parts:
         yield path, condition, day
         return
     for index, part in enumerate(condition.parts):
         if part.holds(ledger):
             yield from _holding(ledger, part, f"{path}.of[{index}]", part.day(ledger))
-
-
-def _rows(ledger: Ledger, condition: Condition, day: Day) -> list[tuple[Day, str]]:
-    """The dates and ids of the newest rows that a condition holds by since a day."""
-    if isinstance(condition, Trained):
-        return condition.rows(ledger, day)
-    if isinstance(condition, Reached):
-        first = ledger.measure(condition.spec).first(condition.level, day)
-        return ledger.newest(condition.spec.choice, first, day, MOST_ROWS)
-    return []

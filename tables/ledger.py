@@ -4,8 +4,10 @@ from bisect import insort
 from collections.abc import Container
 from typing import Final
 
-from tables.choices import ByDate, Choice
-from tables.measures import Measure
+from tables.measures.choices import ByDate, Choice
+from tables.measures.measure import Measure
+from tables.measures.running_stats import RunningStats
+from tables.measures.specs import MeasureSpec
 from tables.names import counted
 from tables.rows import (
     BIAS,
@@ -18,8 +20,6 @@ from tables.rows import (
     type_name,
     type_number,
 )
-from tables.specs import MeasureSpec
-from tables.tally import Tally
 from tables.types import Activity, Award, Day, Mentor, Pause, Stats, TrainingCompletion
 
 FULL: Final = 256
@@ -36,8 +36,8 @@ class Ledger:
     __slots__ = (
         "_by_date",
         "_pauses",
-        "_tally",
-        "_tally_read",
+        "_running_stats",
+        "_stats_read",
         "changed",
         "changes",
         "completions",
@@ -88,8 +88,8 @@ class Ledger:
         self.measures: dict[MeasureSpec, Measure] = {}
         """What the activities amount to in each respect that somebody asked for."""
         self._pauses: dict[str, tuple[Day, Day | None]] = {}
-        self._tally: Tally | None = None
-        self._tally_read = 0
+        self._running_stats: RunningStats | None = None
+        self._stats_read = 0
         self._by_date: list[Row] | None = None
 
     @property
@@ -161,12 +161,12 @@ class Ledger:
 
     def _begin_anew(self) -> None:
         """Let everything read the changes, and forget them."""
-        if self._tally is not None:
-            self.tally()
+        if self._running_stats is not None:
+            self.running_stats()
         for measure in self.measures.values():
             measure.read_on(self.changes)
             measure.read = 0
-        self._tally_read = 0
+        self._stats_read = 0
         self.changes.clear()
 
     def activity_type(self, activity_id: str) -> str | None:
@@ -197,8 +197,8 @@ class Ledger:
     def _pause(self, first: Day, last: Day | None) -> None:
         self.revision += 1
         spans = self._pauses.values()
-        if self._tally is not None:
-            self._tally.pause(spans, first, last)
+        if self._running_stats is not None:
+            self._running_stats.pause(spans, first, last)
         for measure in self.measures.values():
             measure.pause(spans, first, last)
 
@@ -294,21 +294,21 @@ class Ledger:
         found.sort()
         return [(day - BIAS, activity_id) for day, activity_id in found[-most:]]
 
-    def tally(self) -> Tally:
+    def running_stats(self) -> RunningStats:
         """What stats say of the activities, up to date."""
-        if self._tally is None:
-            self._tally = Tally(self._pauses.values())
-            self._tally.apply(self.rows.values())
-        elif self._tally_read < len(self.changes):
-            self._tally.apply(self.changes[self._tally_read :])
-        self._tally_read = len(self.changes)
-        return self._tally
+        if self._running_stats is None:
+            self._running_stats = RunningStats(self._pauses.values())
+            self._running_stats.apply(self.rows.values())
+        elif self._stats_read < len(self.changes):
+            self._running_stats.apply(self.changes[self._stats_read :])
+        self._stats_read = len(self.changes)
+        return self._running_stats
 
     def measure(self, spec: MeasureSpec) -> Measure:
         """What the activities amount to in one respect, up to date."""
         measure = self.measures.get(spec)
         if measure is None:
-            measure = self.measures[spec] = spec.build(self.tally, self._pauses.values())
+            measure = self.measures[spec] = spec.build(self.running_stats, self._pauses.values())
             measure.apply(self.rows.values())
             measure.read = len(self.changes)
         else:
@@ -322,7 +322,7 @@ class Ledger:
 
     def stats(self) -> Stats:
         """The mentor's row of peer_mentor_stats."""
-        return self.tally().stats(self.mentor_id, len(self.rows), len(self.trainings))
+        return self.running_stats().stats(self.mentor_id, len(self.rows), len(self.trainings))
 
 
 def _keep_what_is_known(before: Award, after: Award) -> None:

@@ -1,29 +1,20 @@
 """A plan: the rules that one organization's mentors are decided by, in order."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from tables.conditions import Condition, Holding, Parts, Reached, Trained
-from tables.criteria import (
-    All,
-    AnyOf,
-    Badges,
-    Criteria,
-    InvalidCriteria,
-    Raw,
-    Streak,
-    Threshold,
-    Tier,
-    Training,
-)
-from tables.specs import MeasureSpec, Specs, key_of
+from tables.criteria.base import Criterion
+from tables.criteria.condition import Condition
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.reached import Reached
+from tables.measures.specs import MeasureSpec
 from tables.tiers import Tiers
 from tables.types import Award, DefinitionVersion
 
-Parsed: TypeAlias = Callable[[DefinitionVersion], Criteria | InvalidCriteria]
+Parsed: TypeAlias = Callable[[DefinitionVersion], Criterion | InvalidCriteria]
 
 
 class Rule(Struct, frozen=True, eq=False):
@@ -35,7 +26,7 @@ class Rule(Struct, frozen=True, eq=False):
     definition_id: str
     version: int
     revocable: bool
-    criteria: Criteria
+    criteria: Criterion
     condition: Condition
     tiers: tuple[tuple[str, Reached], ...] = ()
     specs: frozenset[MeasureSpec] = frozenset()
@@ -74,7 +65,6 @@ def draw_up(
     parsed: Parsed,
     tiers: Mapping[str, Tiers],
     zone: tzinfo,
-    specs: Specs,
 ) -> Plan:
     """Compile the definitions that apply to one organization: its own and everyone's.
 
@@ -82,35 +72,31 @@ def draw_up(
     """
     in_order = sorted(definitions, key=lambda each: (each.saved_at, each.id))
     keys = _keys(in_order)
-    active: dict[str, tuple[DefinitionVersion, Criteria]] = {}
+    active: dict[str, tuple[DefinitionVersion, Criterion]] = {}
     needs: dict[str, list[str]] = {}
     cycles: dict[str, tuple[str, ...]] = {}
     names = {definition.id: definition.key for definition in in_order}
     for definition in in_order:
         criteria = parsed(definition)
-        if definition.status != "active" or isinstance(criteria, InvalidCriteria | Raw):
+        if definition.status != "active" or isinstance(criteria, InvalidCriteria):
             continue
-        needed = sorted({keys[key] for key in _badge_keys(criteria) if key in keys})
+        if criteria.by_hand:
+            continue
+        needed = sorted({keys[key] for key in criteria.badge_keys() if key in keys})
         circle = _path(needed, definition.id, needs)
         if circle:
             cycles[definition.id] = tuple(names[each] for each in [definition.id, *circle])
         else:
             active[definition.id] = definition, criteria
             needs[definition.id] = needed
-    rules = [_rule(*active[each], tiers[each], keys, specs) for each in _ordered(needs)]
+    rules = [_rule(*active[each], tiers[each], keys) for each in _ordered(needs)]
     return Plan(
         tuple(rules),
         zone,
         cycles,
-        tuple(n for n, each in enumerate(rules) if _asks_training(each.condition)),
+        tuple(n for n, each in enumerate(rules) if each.condition.asks_training),
         _dependents([needs[each.definition_id] for each in rules]),
     )
-
-
-def _asks_training(condition: Condition) -> bool:
-    if isinstance(condition, Parts):
-        return any(_asks_training(part) for part in condition.parts)
-    return isinstance(condition, Trained)
 
 
 def _dependents(needs: list[list[str]]) -> dict[str, tuple[int, ...]]:
@@ -128,14 +114,6 @@ def _keys(definitions: list[DefinitionVersion]) -> dict[str, str]:
     """
     ranked = sorted(definitions, key=lambda each: each.organization_id is not None)
     return {definition.key: definition.id for definition in ranked}
-
-
-def _badge_keys(criteria: Criteria) -> Iterator[str]:
-    if isinstance(criteria, Badges):
-        yield from criteria.badges
-    elif isinstance(criteria, All | AnyOf):
-        for part in criteria.of:
-            yield from _badge_keys(part)
 
 
 def _path(starts: list[str], goal: str, needs: Mapping[str, list[str]]) -> list[str]:
@@ -168,52 +146,18 @@ def _ordered(needs: Mapping[str, list[str]]) -> list[str]:
 
 def _rule(
     definition: DefinitionVersion,
-    criteria: Criteria,
+    criteria: Criterion,
     tiers_before: Tiers,
     keys: Mapping[str, str],
-    specs: Specs,
 ) -> Rule:
-    condition: Condition
-    tiers: tuple[tuple[str, Reached], ...] = ()
-    if isinstance(criteria, Tier):
-        spec = specs.of(key_of(criteria, definition.counts_from))
-        tiers = tuple((step.name, Reached(spec, step.at_least)) for step in criteria.tiers)
-        condition = tiers[0][1]
-    else:
-        condition = _Compiler(definition, keys, specs).condition(criteria)
+    condition = criteria.condition(definition.counts_from, keys)
     return Rule(
         definition.id,
         definition.version,
         definition.revocable,
         criteria,
         condition,
-        tiers,
+        tuple(criteria.steps(definition.counts_from)),
         frozenset(condition.specs()),
         tiers_before,
     )
-
-
-class _Compiler(Struct, frozen=True):
-    """Makes conditions of criteria, with what they refer to looked up."""
-
-    definition: DefinitionVersion
-    keys: Mapping[str, str]
-    specs: Specs
-
-    def condition(self, node: Criteria) -> Condition:
-        since = self.definition.counts_from
-        if isinstance(node, Threshold):
-            return Reached(self.specs.of(key_of(node, since)), node.at_least)
-        if isinstance(node, Streak):
-            return Reached(self.specs.of(key_of(node, since)), node.length)
-        if isinstance(node, Training):
-            courses = frozenset(node.courses)
-            return Trained(courses, node.at_least or len(courses), since)
-        if isinstance(node, Badges):
-            wanted = set(node.badges)
-            known = frozenset(self.keys[key] for key in wanted if key in self.keys)
-            return Holding(known, node.at_least or len(wanted))
-        if isinstance(node, All | AnyOf):
-            parts = tuple(self.condition(part) for part in node.of)
-            return Parts(parts, node.at_least if isinstance(node, AnyOf) else len(parts))
-        raise TypeError(f"no condition for {node.type}: it stands at the root alone")

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
-from tables.criteria import Criteria, InvalidCriteria, parse
+from tables.criteria.base import Criterion
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse
 from tables.plans import Plan, draw_up
-from tables.specs import Specs
 from tables.tiers import Tiers, levels_in
 from tables.types import DefinitionVersion, OrganizationVersion, Version
 from tables.zones import zone
@@ -28,9 +29,8 @@ class RuleBook:
         self._definitions: dict[str, DefinitionVersion] = {}
         self._organizations: dict[str, OrganizationVersion] = {}
         self._deleted: dict[str, int] = {}
-        self._criteria: dict[str, Criteria | InvalidCriteria] = {}
+        self._criteria: dict[str, Criterion | InvalidCriteria] = {}
         self._tiers: dict[str, Tiers] = {}
-        self._specs = Specs()
         self._plans: dict[str, Plan] = {}
 
     def take_up(self, versions: Iterable[Version]) -> None:
@@ -80,7 +80,6 @@ class RuleBook:
                 self.criteria,
                 self._tiers,
                 self.zone(organization_id),
-                self._specs,
             )
         return plan
 
@@ -91,7 +90,7 @@ class RuleBook:
             if not definition.deleted and definition.organization_id in (None, organization_id)
         ]
 
-    def criteria(self, definition: DefinitionVersion) -> Criteria | InvalidCriteria:
+    def criteria(self, definition: DefinitionVersion) -> Criterion | InvalidCriteria:
         """The parsed criteria of the version in effect, or what is wrong with them."""
         parsed = self._criteria.get(definition.id)
         if parsed is None:

@@ -7,7 +7,8 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from tables.criteria import InvalidCriteria, Tier, parse
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse
 
 Levels: TypeAlias = Mapping[str, int]
 """What each tier asks for at least, by its name."""
@@ -49,7 +50,7 @@ class Tiers:
 
 @lru_cache(maxsize=1 << 10)
 def levels_in(criteria: str) -> Levels:
-    """The tiers that criteria define; none where they are not valid, or of another type."""
+    """The tiers that criteria define; none where they are not valid, or have none."""
     # Most are of another type, which need not be parsed to tell. JSON may spell it with escapes.
     if "tier" not in criteria and "\\u" not in criteria:
         return NO_TIERS
@@ -57,6 +58,4 @@ def levels_in(criteria: str) -> Levels:
         parsed = parse(criteria)
     except InvalidCriteria:
         return NO_TIERS
-    if not isinstance(parsed, Tier):
-        return NO_TIERS
-    return {step.name: step.at_least for step in parsed.tiers}
+    return {name: reached.level for name, reached in parsed.steps(None)}

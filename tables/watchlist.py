@@ -8,12 +8,12 @@ training are decided again; where the mentor, an award or a pause does, all of t
 
 from collections.abc import Iterable, Mapping, Set
 
-from tables.conditions import Wait
+from tables.criteria.condition import Wait
 from tables.ledger import Ledger
-from tables.measures import NEVER, Measure
+from tables.measures.measure import NEVER, Measure
+from tables.measures.specs import MeasureSpec
 from tables.plans import Plan
 from tables.rules import RuleBook
-from tables.specs import MeasureSpec
 
 
 class Watchlist:

@@ -10,7 +10,8 @@ import msgspec.structs
 
 from streams.log import generations
 from streams.log.generations import Generation
-from tables.criteria import InvalidCriteria, parse
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse
 from tables.periods import day_number
 from tables.types import (
     Activity,

@@ -9,8 +9,8 @@ import typer
 
 from badges.reference import trials
 from streams.problems import FOUND_A_PROBLEM, Problem
-from tables.criteria import InvalidCriteria, json_schema, parse, warnings
-from tables.wording import summary
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import json_schema, parse
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 
@@ -73,9 +73,9 @@ def _checked(text: bytes) -> dict[str, Any]:
     try:
         parsed = parse(text)
     except InvalidCriteria as error:
-        errors = [{"path": p.path, "message": p.message, "hint": p.hint} for p in error.problems]
+        errors = [{"path": p.path, "message": p.message, "hint": p.hint} for p in error.violations]
         return {"valid": False, "errors": errors, "warnings": [], "summary": None}
-    return {"valid": True, "errors": [], "warnings": warnings(parsed), "summary": summary(parsed)}
+    return {"valid": True, "errors": [], "warnings": parsed.warnings(), "summary": parsed.summary()}
 
 
 def _tried(each: trials.Trial) -> dict[str, Any]:

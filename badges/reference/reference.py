@@ -32,7 +32,8 @@ from badges.reference.reading import (
     stats,
     true_since,
 )
-from tables.criteria import InvalidCriteria, parse
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse
 from tables.types import (
     Activity,
     Award,

@@ -3,8 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.calendars import Calendar
-from tables.choices import Choice
+from tables.measures.best_period import BestPeriod
+from tables.measures.choices import Choice
 from tables.periods import month_of
 from tables.rows import Change, begins
 
@@ -13,7 +13,7 @@ from tables.rows import Change, begins
 def test_the_best_period_of_days_is_right_after_every_batch(
     steps: list[tuple[int, bool]],
 ) -> None:
-    best = Calendar(Choice(None), "active_days", "month")
+    best = BestPeriod(Choice(None), "active_days", "month")
     days: set[int] = set()
     batch: list[Change] = []
     for day, ends_batch in steps:

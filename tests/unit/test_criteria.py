@@ -1,21 +1,16 @@
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.criteria import (
-    MAX_PROBLEMS,
-    MAX_TEXT,
-    InvalidCriteria,
-    Training,
-    json_schema,
-    parse,
-    warnings,
-)
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import MAX_TEXT, MAX_VIOLATIONS, json_schema, parse
+from tables.criteria.training import Training
+from tables.criteria.union import TYPES
 from tables.documents import _object
-from tables.wording import summary
 
 THRESHOLD: dict[str, Any] = {"type": "threshold", "metric": "count", "at_least": 3}
 
@@ -63,7 +58,7 @@ def problems(document: object) -> dict[str, str]:
     text = document if isinstance(document, str) else json.dumps(document)
     with pytest.raises(InvalidCriteria) as raised:
         parse(text)
-    return {problem.path: str(problem) for problem in raised.value.problems}
+    return {problem.path: str(problem) for problem in raised.value.violations}
 
 
 def root(**keys: object) -> dict[str, object]:
@@ -73,8 +68,8 @@ def root(**keys: object) -> dict[str, object]:
 @pytest.mark.parametrize(("criteria", "said"), VALID)
 def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -> None:
     parsed = parse(json.dumps({"version": 1, **criteria}))
-    assert summary(parsed) == said
-    assert bool(warnings(parsed)) == (criteria["type"] == "raw")
+    assert parsed.summary() == said
+    assert bool(parsed.warnings()) == (criteria["type"] == "raw")
 
 
 @pytest.mark.parametrize(
@@ -380,8 +375,8 @@ def test_doubled_keys_are_found_in_one_going_through() -> None:
 def test_of_thousands_of_problems_the_first_are_said() -> None:
     doubled = ",".join(f'"k{number}": 1, "k{number}": 2' for number in range(5_000))
     assert list(problems("{" + doubled + "}"))[:2] == ["$.k0", "$.k1"]
-    assert len(problems("{" + doubled + "}")) == MAX_PROBLEMS
-    assert len(problems(root(activity_types=[""] * 20_000))) == MAX_PROBLEMS
+    assert len(problems("{" + doubled + "}")) == MAX_VIOLATIONS
+    assert len(problems(root(activity_types=[""] * 20_000))) == MAX_VIOLATIONS
 
 
 def test_bytes_that_are_no_utf8_are_a_problem() -> None:
@@ -425,16 +420,22 @@ JSON = st.recursive(
 def test_no_document_does_more_than_be_refused(document: object) -> None:
     with pytest.raises(InvalidCriteria) as raised:
         parse(json.dumps({"version": 1, "of": document}))
-    assert raised.value.problems
-    assert all(problem.path.startswith("$") for problem in raised.value.problems)
+    assert raised.value.violations
+    assert all(problem.path.startswith("$") for problem in raised.value.violations)
 
 
 def test_the_schema_knows_the_keys_of_the_models() -> None:
     schema = json_schema()
-    assert len(schema["oneOf"]) == 8
+    assert len(schema["oneOf"]) == len(TYPES)
     assert all(each["properties"]["version"]["const"] == 1 for each in schema["oneOf"])
     assert all("version" in each["required"] for each in schema["oneOf"])
-    assert all("version" not in each["properties"] for each in schema["$defs"].values())
+    assert all("version" not in each.get("properties", {}) for each in schema["$defs"].values())
+
+
+def test_the_schema_refers_to_what_it_has() -> None:
+    schema = json_schema()
+    named = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))
+    assert named == set(schema["$defs"])
 
 
 @pytest.mark.parametrize("field", ["at_least", "type", "of", "window", "activity_types"])

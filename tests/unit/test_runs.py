@@ -3,8 +3,8 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.pauses import Pauses
-from tables.runs import Runs
+from tables.measures.pauses import Pauses
+from tables.measures.runs import Runs
 
 SPANS = st.lists(
     st.tuples(st.integers(-5, 40), st.one_of(st.none(), st.integers(-8, 45))), max_size=4

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from tables import skyline
-from tables.skyline import Skyline
+from tables.measures import skyline
+from tables.measures.skyline import Skyline
 
 DAYS = 60
 

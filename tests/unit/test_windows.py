@@ -6,11 +6,11 @@ from random import Random
 import pytest
 
 from badges.reference.reading import Rows, amount, reached_on
-from tables import skyline
-from tables.criteria import Metric
 from tables.ledger import Ledger
-from tables.measures import Measure
-from tables.specs import Key, MeasureSpec
+from tables.measures import skyline
+from tables.measures.amounts import Metric
+from tables.measures.measure import Measure
+from tables.measures.specs import Key, spec_of
 from tables.types import Activity
 from tests.builders import MENTOR, activity
 
@@ -44,7 +44,7 @@ def test_the_best_window_is_known_after_every_change(
     days = random.choice([1, 2, 3, 7, 30, 400])
     types = random.choice([None, None, frozenset(["visit"]), frozenset(["visit", "chat"])])
     since = random.choice([None, None, 20])
-    ledger, spec = Ledger(MENTOR), MeasureSpec(Key("rolling", metric, types, since, days=days))
+    ledger, spec = Ledger(MENTOR), spec_of(Key("rolling", metric, types, since, days=days))
     rows: dict[str, Activity] = {}
     newest = 40
     for number in range(160):

@@ -4,16 +4,15 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from tables.amounts import PeriodAmounts, reaching
-from tables.choices import ByDate, Choice
-from tables.criteria import Metric
-from tables.measures import Measure
+from tables.measures.amounts import Metric, PeriodAmounts, reaching
+from tables.measures.choices import ByDate, Choice
+from tables.measures.measure import Measure
 from tables.periods import BEGINS, PERIOD_OF, PeriodName
 from tables.rows import Change
 from tables.types import Day
 
 
-class Calendar(Measure):
+class BestPeriod(Measure):
     """The best calendar period."""
 
     __slots__ = ("_amounts", "_period", "_tops")

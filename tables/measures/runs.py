@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
-from tables.pauses import Pauses
+from tables.measures.pauses import Pauses
 from tables.periods import Period
 
 

@@ -9,16 +9,16 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from tables.choices import ByDate, Choice
-from tables.criteria import Metric
-from tables.dates import Dates
-from tables.measures import Measure
+from tables.measures.amounts import Metric
+from tables.measures.choices import ByDate, Choice
+from tables.measures.dates import Dates
+from tables.measures.measure import Measure
+from tables.measures.skyline import Skyline
 from tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, TYPE_MASK, Change, Row
-from tables.skyline import Skyline
 from tables.types import Day
 
 
-class Rolling(Measure):
+class BestWindow(Measure):
     """The best window of some consecutive days, of rows, of their minutes or of their dates."""
 
     __slots__ = ("_dates", "_days", "_windows")
@@ -65,7 +65,7 @@ class Rolling(Measure):
         return day - self._days + 1
 
 
-class RollingTypes(Rolling):
+class BestWindowOfTypes(BestWindow):
     """The best window of some consecutive days, of types that differ."""
 
     __slots__ = ("_seen",)

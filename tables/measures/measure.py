@@ -11,10 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from tables.amounts import amount
-from tables.choices import ByDate, Choice
-from tables.criteria import Metric
-from tables.pauses import Spans
+from tables.measures.amounts import Metric, amount
+from tables.measures.choices import ByDate, Choice
+from tables.measures.pauses import Spans
 from tables.rows import Change, Row
 from tables.types import Day
 

@@ -1,16 +1,16 @@
-"""The tally: what peer_mentor_stats says of a mentor."""
+"""Running stats: what peer_mentor_stats says of a mentor, kept up to date row by row."""
 
 from collections.abc import Iterable
 
-from tables.dates import Dates
-from tables.pauses import Pauses, Spans
+from tables.measures.dates import Dates
+from tables.measures.pauses import Pauses, Spans
+from tables.measures.runs import Runs
 from tables.periods import BEGINS, PERIOD_OF, PeriodName, bounds
 from tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, TYPE_MASK, Change, type_name
-from tables.runs import Runs
 from tables.types import Day, Stats
 
 
-class Tally:
+class RunningStats:
     """Counts and minutes of every row, and the runs of days, weeks and months that have one."""
 
     __slots__ = ("_minutes", "_types", "dates", "runs")

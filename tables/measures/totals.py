@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable
 
 from typing_extensions import override
 
-from tables.amounts import distinct, reaching
-from tables.choices import ByDate, Choice
-from tables.criteria import Metric
-from tables.dates import Dates
-from tables.measures import NEVER, Measure
+from tables.measures.amounts import Metric, distinct, reaching
+from tables.measures.choices import ByDate, Choice
+from tables.measures.dates import Dates
+from tables.measures.measure import NEVER, Measure
+from tables.measures.running_stats import RunningStats
 from tables.rows import BIAS, DAY_AT, TYPE_MASK, Change, begins, day_in, minutes_in
-from tables.tally import Tally
 from tables.types import Day
 
 
@@ -72,14 +71,14 @@ class Total(Measure):
 
 
 class AllDates(Total):
-    """The dates of all rows, which the tally keeps."""
+    """The dates of all rows, which the running stats keep."""
 
-    __slots__ = ("_tally",)
+    __slots__ = ("_running_stats",)
 
-    def __init__(self, choice: Choice, metric: Metric, tally: Callable[[], Tally]) -> None:
+    def __init__(self, choice: Choice, metric: Metric, stats: Callable[[], RunningStats]) -> None:
         super().__init__(choice, metric)
-        self._tally = tally
+        self._running_stats = stats
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        self.value = len(self._tally().dates)
+        self.value = len(self._running_stats().dates)

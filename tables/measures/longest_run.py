@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterable
 
 from typing_extensions import override
 
-from tables.amounts import PeriodAmounts, reaching
-from tables.choices import ByDate, Choice
-from tables.criteria import Metric
-from tables.measures import Measure
-from tables.pauses import Pauses, Spans
+from tables.measures.amounts import Metric, PeriodAmounts, reaching
+from tables.measures.choices import ByDate, Choice
+from tables.measures.measure import Measure
+from tables.measures.pauses import Pauses, Spans
+from tables.measures.running_stats import RunningStats
+from tables.measures.runs import Runs
 from tables.periods import BEGINS, PeriodName, bounds
 from tables.rows import Change
-from tables.runs import Runs
-from tables.tally import Tally
 from tables.types import Day
 
 
-class Streak(Measure):
+class LongestRun(Measure):
     """The longest run of periods in which the metric reaches an amount."""
 
     __slots__ = ("_amounts", "_per_period", "_period", "_runs")
@@ -73,22 +72,22 @@ class Streak(Measure):
         self.value = self._runs.longest
 
 
-class TallyStreak(Streak):
-    """A streak of periods that have any row at all, without grace: the tally's own runs."""
+class LongestPlainRun(LongestRun):
+    """A run of periods that have any row at all, without grace: the stats' own runs."""
 
-    __slots__ = ("_tally",)
+    __slots__ = ("_running_stats",)
 
     def __init__(
-        self, choice: Choice, metric: Metric, period: PeriodName, tally: Callable[[], Tally]
+        self, choice: Choice, metric: Metric, period: PeriodName, stats: Callable[[], RunningStats]
     ) -> None:
-        super().__init__(choice, metric, period, 1, tally().runs[period])
-        self._tally = tally
+        super().__init__(choice, metric, period, 1, stats().runs[period])
+        self._running_stats = stats
 
     @override
     def apply(self, changes: Iterable[Change]) -> None:
-        self.value = self._tally().runs[self._period].longest
+        self.value = self._running_stats().runs[self._period].longest
 
     @override
     def pause(self, spans: Spans, first: Day, last: Day | None) -> None:
-        # The tally, which is told first, has linked its runs anew.
+        # The running stats, which are told first, have linked their runs anew.
         self.value = self._runs.longest

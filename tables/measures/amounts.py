@@ -1,12 +1,14 @@
 """Amounts: what rows come to in one metric, together or period by period."""
 
 from collections.abc import Iterable, Iterator
+from typing import Literal, TypeAlias
 
-from tables.criteria import Metric
-from tables.dates import Dates
+from tables.measures.dates import Dates
 from tables.periods import PERIOD_OF, Period, PeriodName
 from tables.rows import BIAS, DAY_AT, TYPE_MASK, Change, Row, day_in, minutes_in
 from tables.types import Day
+
+Metric: TypeAlias = Literal["count", "minutes", "active_days", "distinct_types"]
 
 
 def _growing(metric: Metric, rows: Iterable[Row]) -> Iterator[tuple[Row, int]]:

@@ -1,0 +1,1 @@
+"""Criteria: what a badge asks for. One file a type; `union` lists them."""

@@ -1,0 +1,84 @@
+"""badges: other badges that are held."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt, model_validator
+from typing_extensions import override
+
+from tables.criteria.base import Criterion, Name, not_above
+from tables.criteria.condition import Condition
+from tables.criteria.words import listed, some_of
+from tables.ledger import Ledger
+from tables.types import Day
+
+
+class Badges(Criterion):
+    """`at_least` of the badges held; all of them unless given."""
+
+    examples = (
+        {"type": "badges", "badges": ["k0", "k1"]},
+        {"type": "badges", "badges": ["k0", "k1", "k2"], "at_least": 1},
+    )
+
+    type: Literal["badges"]
+    badges: Annotated[list[Name], Field(min_length=1, description="a list of badge keys")]
+    at_least: Annotated[
+        Annotated[StrictInt, Field(ge=1)] | None,
+        Field(description="an integer from 1 to the number of badges"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Badges":
+        not_above(len(set(self.badges)), "badges", "at_least", self.at_least)
+        return self
+
+    @override
+    def summary(self) -> str:
+        return f"{some_of(self.badges, self.at_least, 'badge')} held"
+
+    @override
+    def needed(self, amount: int) -> int:
+        return self.at_least or len(set(self.badges))
+
+    @override
+    def missing(self, done: int, needed: int) -> str:
+        badges = listed(list(dict.fromkeys(self.badges)), "and")
+        return f"{needed - done} more of the badges {badges}"
+
+    @override
+    def badge_keys(self) -> Iterator[str]:
+        yield from self.badges
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
+        # A key that names nothing counts as not held.
+        known = frozenset(badges[key] for key in self.badges if key in badges)
+        return Holding(known, self.needed(0))
+
+
+class Holding(Condition):
+    """Enough of some badges are held."""
+
+    __slots__ = ("_at_least", "_definitions")
+
+    def __init__(self, definitions: frozenset[str], at_least: int) -> None:
+        self._definitions = definitions
+        self._at_least = at_least
+
+    def _earned(self, ledger: Ledger) -> list[Day]:
+        """The dates of those that are held, ascending."""
+        awards = (ledger.held.get(definition_id) for definition_id in self._definitions)
+        return sorted(award.day for award in awards if award and award.revoked_by is None)
+
+    @override
+    def holds(self, ledger: Ledger) -> bool:
+        return len(self._earned(ledger)) >= self._at_least
+
+    @override
+    def day(self, ledger: Ledger) -> Day:
+        return self._earned(ledger)[self._at_least - 1]
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        return len(self._earned(ledger))

@@ -1,0 +1,147 @@
+"""What every type of criteria is: the model of a document that says and compiles itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictInt,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from tables.criteria.condition import Condition
+from tables.criteria.reached import Reached
+from tables.measures import amounts
+from tables.names import COUNTED
+from tables.types import Day
+
+_VALUE: Final = object()
+
+
+def expected(what: str, at: str = "", found: object = _VALUE) -> PydanticCustomError:
+    """What a check of a model raises: the words that follow "expected", and where to look.
+
+    `at` is a path within the object that is checked; `found` is its own value unless given.
+    """
+    context: dict[str, Any] = {"expected": what, "at": at}
+    return PydanticCustomError(
+        "expected", "", context | ({} if found is _VALUE else {"found": found})
+    )
+
+
+def not_above(most: int, what: str, at: str, found: int | None) -> None:
+    """Refuse a number of more than there are."""
+    if found is not None and found > most:
+        raise expected(f"an integer from 1 to {most}, the number of {what}", at, found)
+
+
+# A field's description is what messages say that they expected there, and what editors show.
+Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
+Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
+"""A name that rows are counted or tiers known by: of a longer one only so much is compared."""
+ActivityTypes: TypeAlias = Annotated[
+    Annotated[list[Counted], Field(min_length=1)] | None,
+    Field(description="a list of activity types"),
+]
+Metric: TypeAlias = Annotated[
+    amounts.Metric,
+    Field(description='"count", "minutes", "active_days" or "distinct_types"'),
+]
+AtLeast: TypeAlias = Annotated[
+    StrictInt, Field(ge=1, le=1_000_000, description="an integer from 1 to 1,000,000")
+]
+
+
+class Strict(BaseModel):
+    """An object in a document, which has the known keys alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Criterion(Strict, ABC):
+    """One node of some criteria. docs/adding-a-criteria-type.md says what a type has to define."""
+
+    root_only: ClassVar[bool] = False
+    """Whether it may not stand within `all` and `any`."""
+    by_hand: ClassVar[bool] = False
+    """Whether it is never evaluated."""
+    examples: ClassVar[Sequence[Mapping[str, Any]]]
+    """Documents, root `version` aside: for editors, for docs, and to try it on random rows."""
+
+    type: str
+
+    @abstractmethod
+    def summary(self) -> str:
+        """What is asked for, in one sentence without its full stop."""
+
+    @abstractmethod
+    def needed(self, amount: int) -> int:
+        """How much is asked for, of whoever has `amount`."""
+
+    @abstractmethod
+    def missing(self, done: int, needed: int) -> str:
+        """What somebody lacks who has less than is needed: '3 more activities'."""
+
+    @abstractmethod
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
+        """What decides whether it holds for a mentor.
+
+        Rows dated before `since` count for nothing (None: all count). `badges` are the definitions'
+        ids by the keys that they are known by.
+        """
+
+    @property
+    def parts(self) -> Sequence["Criterion"]:
+        """The criteria within these, in the order of the condition's parts."""
+        return ()
+
+    def badge_keys(self) -> Iterator[str]:
+        """The keys of the badges that are asked for, at any depth: those are decided first."""
+        for part in self.parts:
+            yield from part.badge_keys()
+
+    def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:  # noqa: ARG002
+        """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""
+        return ()
+
+    def warnings(self) -> list[str]:
+        """What somebody who saves these criteria should know although they are valid."""
+        return []
+
+
+Types: TypeAlias = Mapping[str, type[Criterion]]
+"""The types that a document may be of, by name."""
+
+
+def read(value: object, types: Types, *, nested: bool) -> Criterion:
+    """An object of a document as the type that it says to be of; raises what pydantic does."""
+    if not isinstance(value, dict):
+        raise expected("an object with criteria")
+    kind = value.get("type")
+    known = [name for name, each in types.items() if not (nested and each.root_only)]
+    if kind not in known:
+        raise PydanticCustomError("unknown_type", "", {"known": known, "types": list(types)})
+    return types[kind].model_validate(value, context=types)
+
+
+def _read_part(value: object, info: ValidationInfo) -> Criterion:
+    assert info.context is not None
+    return read(value, info.context, nested=True)
+
+
+def _read_root(value: object, info: ValidationInfo) -> Criterion:
+    assert info.context is not None
+    return read(value, info.context, nested=False)
+
+
+Root: TypeAlias = Annotated[Criterion, PlainValidator(_read_root)]
+Part: TypeAlias = Annotated[
+    Criterion, PlainValidator(_read_part), WithJsonSchema({"$ref": "#/$defs/Part"})
+]
+"""Criteria of whichever type; the types are the context that the document is validated in."""

@@ -1,0 +1,105 @@
+"""What all and any have in common: criteria of which enough hold."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import override
+
+from tables.criteria.base import Criterion, Part
+from tables.criteria.condition import Condition, Wait
+from tables.ledger import Ledger
+from tables.measures.specs import MeasureSpec
+from tables.types import Day
+
+
+class Combination(Criterion):
+    """Enough parts hold."""
+
+    of: Annotated[list[Part], Field(min_length=1, description="a list of criteria")]
+
+    @property
+    @abstractmethod
+    def enough(self) -> int:
+        """How many have to hold."""
+
+    @property
+    @override
+    def parts(self) -> Sequence[Criterion]:
+        return self.of
+
+    def said(self) -> list[str]:
+        """What each part asks for; in brackets where it is of several itself."""
+        return [
+            f"({part.summary()})" if len(part.parts) > 1 else part.summary() for part in self.of
+        ]
+
+    @override
+    def needed(self, amount: int) -> int:
+        return self.enough
+
+    @override
+    def missing(self, done: int, needed: int) -> str:
+        return f"{needed - done} more of {len(self.of)} parts"
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
+        return Parts(tuple(part.condition(since, badges) for part in self.of), self.enough)
+
+
+class Parts(Condition):
+    """Enough of some parts hold: all of them, or any so many."""
+
+    __slots__ = ("_at_least", "_parts")
+
+    def __init__(self, parts: tuple[Condition, ...], at_least: int) -> None:
+        self._parts = parts
+        self._at_least = at_least
+
+    @property
+    @override
+    def parts(self) -> Sequence[Condition]:
+        return self._parts
+
+    @property
+    @override
+    def asks_training(self) -> bool:
+        return any(part.asks_training for part in self._parts)
+
+    @override
+    def holds(self, ledger: Ledger) -> bool:
+        missing = self._at_least
+        for left, part in zip(range(len(self._parts), 0, -1), self._parts, strict=True):
+            if missing > left:
+                return False
+            if part.holds(ledger):
+                missing -= 1
+                if not missing:
+                    return True
+        return False
+
+    @override
+    def day(self, ledger: Ledger) -> Day:
+        days = sorted(part.day(ledger) for part in self._parts if part.holds(ledger))
+        return days[self._at_least - 1]
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        return sum(part.holds(ledger) for part in self._parts)
+
+    @override
+    def until(self, ledger: Ledger, *, holds: bool) -> Iterator[Wait]:
+        # What as few parts wait for as will do. It begins to hold no earlier than one of so many
+        # failing parts does that the others are too few, and goes on holding as long as enough of
+        # the parts that hold do.
+        enough = len(self._parts) - self._at_least + 1 if holds else self._at_least
+        for part in self._parts:
+            if enough and part.holds(ledger) != holds:
+                enough -= 1
+                yield from part.until(ledger, holds=holds)
+
+    @override
+    def specs(self) -> Iterator[MeasureSpec]:
+        for part in self._parts:
+            yield from part.specs()

@@ -1,0 +1,106 @@
+"""Criteria documents: parsed and checked on every way in, and their JSON schema."""
+
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import models_json_schema
+
+from tables.criteria.base import Criterion, Root
+from tables.criteria.errors import InvalidCriteria, violations
+from tables.criteria.union import TYPES
+from tables.documents import TOO_DEEP, Violation, read, shown
+
+MAX_DEPTH: Final = 4
+MAX_NODES: Final = 32
+MAX_TEXT: Final = 128 * 1024
+"""The characters of a document written plainly: room for 500 courses with the longest names."""
+MAX_VIOLATIONS: Final = 100
+"""More of them help nobody."""
+
+_ROOT: Final[TypeAdapter[Criterion]] = TypeAdapter(Root)
+
+
+def parse(text: str | bytes) -> Criterion:
+    """Read a criteria document (contract: Criteria).
+
+    Raises InvalidCriteria with everything that is wrong with it; of thousands, with the first.
+    """
+    try:
+        found = _parse(text)
+    except RecursionError:
+        found = [TOO_DEEP]
+    if isinstance(found, list):
+        raise InvalidCriteria(found[:MAX_VIOLATIONS])
+    return found
+
+
+def _parse(text: str | bytes) -> Criterion | list[Violation]:
+    document, wrong = read(text, MAX_TEXT)
+    if document is None and wrong:
+        return wrong
+    if not isinstance(document, dict):
+        return [Violation("$", f"expected an object, found {shown(document)}")]
+    wrong += _version(document) + _size(document)
+    criteria = {key: value for key, value in document.items() if key != "version"}
+    try:
+        parsed = _ROOT.validate_python(criteria, context=TYPES)
+    except ValidationError as error:
+        said = {each.path for each in wrong}
+        found = violations(error, document, TYPES, MAX_VIOLATIONS)
+        return wrong + [each for each in found if each.path not in said]
+    return wrong or parsed
+
+
+def _version(document: dict[str, Any]) -> list[Violation]:
+    version = document.get("version")
+    if type(version) is int and version == 1:
+        return []
+    found = shown(version) if "version" in document else "nothing"
+    return [Violation("$.version", f"expected 1, found {found}")]
+
+
+def _size(document: dict[str, Any]) -> list[Violation]:
+    """Limits of depth and of nodes; a node is a criteria object, the root included."""
+    nodes, level, depth = 0, [("$", document)], 0
+    while level:
+        depth += 1
+        nodes += len(level)
+        if depth > MAX_DEPTH:
+            message = f"expected at most {MAX_DEPTH} levels of criteria, found another"
+            return [Violation(level[0][0], message)]
+        if nodes > MAX_NODES:
+            return [Violation("$", f"expected at most {MAX_NODES} criteria, found more")]
+        level = [
+            (f"{path}.of[{index}]", part)
+            for path, node in level
+            if isinstance(node.get("of"), list)
+            for index, part in enumerate(node["of"])
+            if isinstance(part, dict)
+        ]
+    return []
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a criteria document, for editors."""
+    _, schema = models_json_schema([(model, "validation") for model in TYPES.values()])
+    definitions = schema["$defs"]
+    roots, parts = [], []
+    for model in TYPES.values():
+        root = definitions[model.__name__] | {
+            "examples": [{"version": 1, **example} for example in model.examples]
+        }
+        root["properties"] = {"version": {"const": 1, "type": "integer"}, **root["properties"]}
+        root["required"] = ["version", *root["required"]]
+        roots.append(root)
+        if model.root_only:
+            del definitions[model.__name__]
+        else:
+            parts.append({"$ref": f"#/$defs/{model.__name__}"})
+    del definitions[Criterion.__name__]
+    definitions["Part"] = {"discriminator": {"propertyName": "type"}, "oneOf": parts}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Badge criteria",
+        "oneOf": roots,
+        "$defs": definitions,
+    }

@@ -1,0 +1,77 @@
+"""streak: so many periods in a row that count."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt, model_validator
+from typing_extensions import override
+
+from tables.criteria.base import ActivityTypes, Criterion, Metric
+from tables.criteria.reached import Reached
+from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.words import of_types, unit
+from tables.measures.specs import Key, spec_of
+from tables.types import Day
+
+
+class Streak(Criterion):
+    """`length` periods in a row in each of which the metric reaches `per_period`."""
+
+    examples = (
+        {"type": "streak", "period": "day", "length": 2},
+        {
+            "type": "streak",
+            "period": "week",
+            "length": 3,
+            "metric": "minutes",
+            "per_period": 20,
+            "activity_types": ["visit"],
+            "grace": 1,
+        },
+    )
+
+    type: Literal["streak"]
+    period: Literal["day", "week", "month"]
+    length: Annotated[StrictInt, Field(ge=1, le=1000, description="an integer from 1 to 1,000")]
+    metric: Metric = "count"
+    per_period: Annotated[
+        StrictInt, Field(ge=1, le=100_000, description="an integer from 1 to 100,000")
+    ] = 1
+    activity_types: ActivityTypes = None
+    grace: Annotated[StrictInt, Field(ge=0, le=52, description="an integer from 0 to 52")] = 0
+
+    @model_validator(mode="after")
+    def _can_count(self) -> "Streak":
+        check_days(self.metric, MOST_DAYS[self.period], "per_period", self.per_period)
+        return self
+
+    @override
+    def summary(self) -> str:
+        periods = f"{self.length:,} {self.period}{'s' if self.length != 1 else ''} in a row"
+        unit_of = f"{unit(self.metric, self.per_period)}{of_types(self.activity_types)}"
+        grace = f", up to {self.grace} missed in between" if self.grace else ""
+        return f"{periods} with {self.per_period:,} {unit_of} each{grace}"
+
+    @override
+    def needed(self, amount: int) -> int:
+        return self.length
+
+    @override
+    def missing(self, done: int, needed: int) -> str:
+        return f"{self.summary()}: the longest so far is {done:,}"
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:
+        # One row is one active day and one type: where one suffices, the metrics agree.
+        metric = self.metric if self.per_period > 1 or self.metric == "minutes" else "count"
+        types = None if self.activity_types is None else frozenset(self.activity_types)
+        key = Key(
+            "streak",
+            metric,
+            types,
+            since,
+            period=self.period,
+            per_period=self.per_period,
+            grace=self.grace,
+        )
+        return Reached(spec_of(key), self.length)

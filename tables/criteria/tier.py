@@ -1,0 +1,74 @@
+"""tier: a number that earns one tier after the other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import override
+
+from tables.criteria.base import AtLeast, Counted, Strict, expected
+from tables.criteria.measured import Measured
+from tables.criteria.reached import Reached
+from tables.types import Day
+
+
+class Step(Strict):
+    """One tier of a tier badge."""
+
+    name: Annotated[Counted, Field(description="the tier's name")]
+    at_least: AtLeast
+
+
+class Tier(Measured):
+    """A metric that earns one tier after the other."""
+
+    root_only = True
+    examples = (
+        {
+            "type": "tier",
+            "metric": "count",
+            "tiers": [{"name": "bronze", "at_least": 2}, {"name": "silver", "at_least": 5}],
+        },
+    )
+
+    type: Literal["tier"]
+    tiers: Annotated[
+        list[Step],
+        Field(min_length=1, description="a list of tiers, each with name and at_least"),
+    ]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Tier":
+        names: set[str] = set()
+        least = 0
+        for index, step in enumerate(self.tiers):
+            at = f"tiers[{index}].at_least"
+            if step.at_least <= least:
+                more = f"more than {least}, for every tier asks for more than the last"
+                raise expected(more, at, step.at_least)
+            if step.name in names:
+                raise expected("a name that no other tier has", f"tiers[{index}].name", step.name)
+            names.add(step.name)
+            least = step.at_least
+        for index, step in enumerate(self.tiers):
+            self.check(f"tiers[{index}].at_least", step.at_least)
+        return self
+
+    @override
+    def summary(self) -> str:
+        steps = ", ".join(f"{step.name} from {step.at_least:,}" for step in self.tiers)
+        return f"tiers by {self.kind(2)}: {steps}"
+
+    @override
+    def needed(self, amount: int) -> int:
+        levels = [step.at_least for step in self.tiers]
+        return next((level for level in levels if level > amount), levels[-1])
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:
+        return self.steps(since)[0][1]
+
+    @override
+    def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:
+        spec = self.spec(since)
+        return tuple((step.name, Reached(spec, step.at_least)) for step in self.tiers)

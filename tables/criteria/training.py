@@ -1,0 +1,98 @@
+"""training: courses that are completed."""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt, model_validator
+from typing_extensions import override
+
+from tables.criteria.base import Counted, Criterion, not_above
+from tables.criteria.condition import Condition
+from tables.criteria.words import listed, some_of
+from tables.ledger import Ledger
+from tables.types import Day
+
+
+class Training(Criterion):
+    """`at_least` of the courses completed; all of them unless given."""
+
+    examples = (
+        {"type": "training", "courses": ["basic", "ethics"]},
+        {"type": "training", "courses": ["basic", "ethics", "safety"], "at_least": 1},
+    )
+
+    type: Literal["training"]
+    courses: Annotated[list[Counted], Field(min_length=1, description="a list of course codes")]
+    at_least: Annotated[
+        Annotated[StrictInt, Field(ge=1)] | None,
+        Field(description="an integer from 1 to the number of courses"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Training":
+        not_above(len(set(self.courses)), "courses", "at_least", self.at_least)
+        return self
+
+    @override
+    def summary(self) -> str:
+        return f"{some_of(self.courses, self.at_least)} completed"
+
+    @override
+    def needed(self, amount: int) -> int:
+        return self.at_least or len(set(self.courses))
+
+    @override
+    def missing(self, done: int, needed: int) -> str:
+        courses = listed(list(dict.fromkeys(self.courses)), "and")
+        return f"{needed - done} more of the courses {courses}"
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
+        return Trained(frozenset(self.courses), self.needed(0), since)
+
+
+class Trained(Condition):
+    """Enough of some courses are completed."""
+
+    __slots__ = ("_at_least", "_courses", "_since")
+
+    def __init__(self, courses: frozenset[str], at_least: int, since: Day | None) -> None:
+        self._courses = courses
+        self._at_least = at_least
+        self._since = since
+
+    def _completed(self, ledger: Ledger) -> list[Day]:
+        """The date of each course's first completion that counts, ascending."""
+        since = self._since
+        days = []
+        for course in self._courses:
+            found = ledger.completions.get(course)
+            if found and (since is None or found[-1] >= since):
+                days.append(found[0] if since is None else found[bisect_left(found, since)])
+        return sorted(days)
+
+    @override
+    def holds(self, ledger: Ledger) -> bool:
+        return len(self._completed(ledger)) >= self._at_least
+
+    @override
+    def day(self, ledger: Ledger) -> Day:
+        return self._completed(ledger)[self._at_least - 1]
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        return len(self._completed(ledger))
+
+    @override
+    def rows(self, ledger: Ledger, day: Day, most: int) -> list[tuple[Day, str]]:
+        first: dict[str, tuple[Day, str]] = {}
+        for training_id, (course, on) in ledger.trainings.items():
+            if course in self._courses and on <= day and (self._since is None or on >= self._since):
+                first[course] = min(first.get(course, (on, training_id)), (on, training_id))
+        return sorted(first.values())[-most:]
+
+    @property
+    @override
+    def asks_training(self) -> bool:
+        return True

@@ -1,0 +1,146 @@
+"""Windows: within which days a metric has to reach its number."""
+
+import re
+from abc import abstractmethod
+from contextlib import suppress
+from datetime import date
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
+from typing_extensions import override
+
+from tables.criteria.base import Strict, expected, not_above
+from tables.measures.amounts import Metric
+from tables.measures.specs import Key
+from tables.periods import day_number
+from tables.types import Day
+
+MOST_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+_A_DATE: Final = "a date like 2026-01-31"
+
+
+class _Window(Strict):
+    @property
+    @abstractmethod
+    def days(self) -> int:
+        """The most days that can be active in it."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """The end of a sentence."""
+
+    @abstractmethod
+    def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
+        """The measure of what the best of these windows comes to."""
+
+
+class Rolling(_Window):
+    """Any n consecutive days."""
+
+    rolling_days: Annotated[
+        StrictInt, Field(ge=1, le=3660, description="an integer from 1 to 3,660")
+    ]
+
+    @property
+    @override
+    def days(self) -> int:
+        return self.rolling_days
+
+    @override
+    def words(self) -> str:
+        return " on one day" if self.days == 1 else f" within any {self.days:,} days"
+
+    @override
+    def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
+        return Key("rolling", metric, types, since, days=self.rolling_days)
+
+
+class Calendar(_Window):
+    """Within one week, month, quarter or year."""
+
+    calendar: Literal["week", "month", "quarter", "year"]
+
+    @property
+    @override
+    def days(self) -> int:
+        return MOST_DAYS[self.calendar]
+
+    @override
+    def words(self) -> str:
+        return f" within one {self.calendar}"
+
+    @override
+    def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
+        return Key("calendar", metric, types, since, period=self.calendar)
+
+
+def _iso_date(value: object) -> object:
+    # The date alone: `date` itself reads weeks and dates without hyphens too.
+    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise expected(_A_DATE)
+
+
+IsoDate: TypeAlias = Annotated[
+    date,
+    BeforeValidator(
+        _iso_date,
+        json_schema_input_type=Annotated[str, Field(json_schema_extra={"format": "date"})],
+    ),
+]
+
+
+class Fixed(_Window):
+    """From one date to another, both inclusive."""
+
+    from_: IsoDate = Field(alias="from", description=_A_DATE)
+    to: IsoDate = Field(description=_A_DATE)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Fixed":
+        if self.to < self.from_:
+            raise expected(
+                f"a date from {self.from_} on, when the window begins", "to", str(self.to)
+            )
+        return self
+
+    @property
+    @override
+    def days(self) -> int:
+        return (self.to - self.from_).days + 1
+
+    @override
+    def words(self) -> str:
+        return f" from {self.from_} to {self.to}"
+
+    @override
+    def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
+        first = day_number(self.from_)
+        since = first if since is None else max(first, since)
+        return Key("total", metric, types, since, until=day_number(self.to))
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, dict):
+        if "rolling_days" in value:
+            return "rolling_days"
+        if "calendar" in value:
+            return "calendar"
+        if "from" in value or "to" in value:
+            return "from"
+    return None
+
+
+Window: TypeAlias = Annotated[
+    Annotated[Rolling, Tag("rolling_days")]
+    | Annotated[Calendar, Tag("calendar")]
+    | Annotated[Fixed, Tag("from")],
+    Discriminator(_kind),
+]
+
+
+def check_days(metric: Metric, days: int | None, at: str, level: int) -> None:
+    """Refuse a level of more active days than there are days (None: no end)."""
+    if metric == "active_days" and days is not None:
+        not_above(days, "days", at, level)
