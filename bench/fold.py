@@ -15,7 +15,7 @@ from bench.events import FIRST_DAY, MINUTES, TYPES
 from bench.figures import Figure, Target
 from bench.site import Bench
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity, Mentor
@@ -71,7 +71,7 @@ def memory(bench: Bench) -> list[Figure]:
 def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
     """The least of some rounds: what disturbs a measurement only ever adds to it."""
     book = RuleBook()
-    book.take_up(versions(length / LENGTHS[0], _days(length) / LENGTHS[0]))
+    book.apply(versions(length / LENGTHS[0], _days(length) / LENGTHS[0]))
     random = Random(2)
     mentors = [_with_history(book, length, random) for _ in range(TOTAL // length)]
     found = [_append_and_retract(mentors, length, events, random) for _ in range(rounds)]
@@ -79,28 +79,29 @@ def _least(length: int, events: int, rounds: int) -> tuple[float, float]:
 
 
 def _append_and_retract(
-    mentors: Sequence[tuple[Ledger, Watchlist]], length: int, events: int, random: Random
+    mentors: Sequence[Watchlist], length: int, events: int, random: Random
 ) -> tuple[float, float]:
     """Microseconds for a row that comes and for one that goes.
 
     They come and go in waves, so that each mentor's rows stay about as many as they are.
     """
     appending = retracting = 0.0
+    days = _days(length)
     gc.collect()
     for _ in range(events // len(mentors) // WAVE):
         rows = [
-            (mentor, _row(mentor[0].mentor_id, FIRST_DAY + random.randrange(_days(length)), random))
+            (mentor, _row(mentor.ledger.mentor_id, FIRST_DAY + random.randrange(days), random))
             for _ in range(WAVE)
             for mentor in mentors
         ]
         began = time.process_time()
-        for (ledger, watchlist), row in rows:
-            ledger.put_activity(row)
-            decide(ledger, watchlist, CAUSE)
+        for watchlist, row in rows:
+            watchlist.ledger.put_activity(row)
+            evaluate(watchlist, CAUSE)
         between = time.process_time()
-        for (ledger, watchlist), row in rows:
-            ledger.drop_activity(row.id)
-            decide(ledger, watchlist, CAUSE)
+        for watchlist, row in rows:
+            watchlist.ledger.drop_activity(row.id)
+            evaluate(watchlist, CAUSE)
         appending += between - began
         retracting += time.process_time() - between
     return appending / events * 1e6, retracting / events * 1e6
@@ -109,27 +110,28 @@ def _append_and_retract(
 def _bytes_a_row(length: int, total: int) -> float:
     random = Random(3)
     book = RuleBook()
-    book.take_up(versions())
+    book.apply(versions())
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     mentors = [_with_history(book, length, random) for _ in range(total // length)]
-    for ledger, _ in mentors:
-        ledger.stats()
+    for mentor in mentors:
+        mentor.ledger.stats()
     gc.collect()
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     return used / total
 
 
-def _with_history(book: RuleBook, length: int, random: Random) -> tuple[Ledger, Watchlist]:
+def _with_history(book: RuleBook, length: int, random: Random) -> Watchlist:
     """A mentor who has lived through `length` rows, decided after each."""
-    ledger, watchlist = Ledger(str(UUID(int=random.getrandbits(128)))), Watchlist(book)
+    ledger = Ledger(str(UUID(int=random.getrandbits(128))))
+    watchlist = Watchlist(ledger, book)
     ledger.put_mentor(Mentor(ledger.mentor_id, ORGANIZATION, True))
     for row in _life(ledger.mentor_id, length, random):
         ledger.put_activity(row)
-        decide(ledger, watchlist, CAUSE)
-    return ledger, watchlist
+        evaluate(watchlist, CAUSE)
+    return watchlist
 
 
 def _life(mentor: str, length: int, random: Random) -> Iterator[Activity]:

@@ -18,7 +18,7 @@ from bench.events import FIRST_DAY
 from bench.figures import Figure, Target
 from bench.site import Bench
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.measures.amounts import Metric
 from tables.rules import RuleBook
@@ -88,34 +88,34 @@ def _least(metric: Metric, length: int, events: int, rounds: int) -> dict[str, f
 def _measured(metric: Metric, length: int, events: int) -> dict[str, float]:
     """The seconds that it takes to decide after so many rows of each action."""
     mentors = [_one_short(metric, str(number)) for number in range(TOTAL // length)]
-    lives = [_life(ledger.mentor_id) for _, ledger in mentors]
-    for (watchlist, ledger), life in zip(mentors, lives, strict=True):
+    lives = [_life(mentor.ledger.mentor_id) for mentor in mentors]
+    for watchlist, life in zip(mentors, lives, strict=True):
         for row in islice(life, length):
-            ledger.put_activity(row)
-            decide(ledger, watchlist, CAUSE)
+            watchlist.ledger.put_activity(row)
+            evaluate(watchlist, CAUSE)
     random = Random(4)
-    new: list[tuple[Watchlist, Ledger, Activity]] = []
-    old: list[tuple[Watchlist, Ledger, Activity]] = []
+    new: list[tuple[Watchlist, Activity]] = []
+    old: list[tuple[Watchlist, Activity]] = []
     for _ in range(events // len(mentors)):
-        for (watchlist, ledger), life in zip(mentors, lives, strict=True):
-            new.append((watchlist, ledger, next(life)))
+        for watchlist, life in zip(mentors, lives, strict=True):
+            new.append((watchlist, next(life)))
             if len(old) < events // 2:
-                old.append(
-                    (watchlist, ledger, next(_life(ledger.mentor_id, random.randrange(length))))
-                )
+                past = _life(watchlist.ledger.mentor_id, random.randrange(length))
+                old.append((watchlist, next(past)))
     gc.collect()
     began = time.process_time()
-    for watchlist, ledger, row in new:
-        ledger.put_activity(row)
-        decide(ledger, watchlist, CAUSE)
+    for watchlist, row in new:
+        watchlist.ledger.put_activity(row)
+        evaluate(watchlist, CAUSE)
     between = time.process_time()
-    for watchlist, ledger, row in old:
-        ledger.drop_activity(row.id)
-        decide(ledger, watchlist, CAUSE)
-        ledger.put_activity(row)
-        decide(ledger, watchlist, CAUSE)
+    for watchlist, row in old:
+        watchlist.ledger.drop_activity(row.id)
+        evaluate(watchlist, CAUSE)
+        watchlist.ledger.put_activity(row)
+        evaluate(watchlist, CAUSE)
     ended = time.process_time()
-    assert not any(ledger.held for _, ledger in mentors), f"the window of {metric} is not one short"
+    held = any(mentor.ledger.held for mentor in mentors)
+    assert not held, f"the window of {metric} is not one short"
     return {"append": between - began, "back": ended - between}
 
 
@@ -128,7 +128,7 @@ def _life(mentor: str, number: int = 0) -> Iterator[Activity]:
         number += 1
 
 
-def _one_short(metric: Metric, mentor: str) -> tuple[Watchlist, Ledger]:
+def _one_short(metric: Metric, mentor: str) -> Watchlist:
     """A rule whose level is one above the best window of such a life, and a new mentor."""
     days = Counter(row.activity_date for row in islice(_life(""), DAILY * WINDOW))
     active = sum(day < FIRST_DAY + WINDOW for day in days)
@@ -145,7 +145,7 @@ def _one_short(metric: Metric, mentor: str) -> tuple[Watchlist, Ledger]:
         "window": {"rolling_days": WINDOW},
     }
     book, ledger = RuleBook(), Ledger(mentor)
-    book.take_up(
+    book.apply(
         [
             OrganizationVersion(ORGANIZATION, 1, SAVED, "Europe/Oslo"),
             DefinitionVersion(
@@ -160,4 +160,4 @@ def _one_short(metric: Metric, mentor: str) -> tuple[Watchlist, Ledger]:
         ]
     )
     ledger.put_mentor(Mentor(mentor, ORGANIZATION, True))
-    return Watchlist(book), ledger
+    return Watchlist(ledger, book)

@@ -15,7 +15,7 @@ from streams.records import TABLES, AwardRecord, MentorRecord, Record, Unresolve
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from streams.whole import check_columns, check_delete, complete, value_missing
 from tables.decisions import Cause, Decision
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import RuleKey, Taken, Version, rule_key
@@ -102,7 +102,7 @@ class Partition:
     def put_into_effect(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record; `decide` every mentor before that."""
         versions = list(versions)
-        self.book.take_up(versions)
+        self.book.apply(versions)
         for position in _newest(versions):
             self.taken[position.kind, position.id] = position.version
             self._draft.rule_positions.append(position)
@@ -112,7 +112,7 @@ class Partition:
         cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
         for mentor in mentors:
             ledger = self.ledgers[mentor]
-            self._draft.decisions += decide(ledger, self._watchlists[mentor], cause)
+            self._draft.decisions += evaluate(self._watchlists[mentor], cause)
             if self.turn == 0:
                 self._draft.touched[mentor] = ledger
 
@@ -223,8 +223,8 @@ class Partition:
         elif kind is not AwardRecord:
             draft.touched[ledger.mentor_id] = ledger
         watchlist = self._watchlists.get(ledger.mentor_id)
-        if watchlist is not None and not watchlist.quiet(ledger):
-            draft.decisions += decide(ledger, watchlist, self._cause(record, offset))
+        if watchlist is not None and not watchlist.is_quiet():
+            draft.decisions += evaluate(watchlist, self._cause(record, offset))
 
     def _cause(self, record: Record, offset: int) -> Cause:
         return Cause(self.log_id, self.number, offset, xid=record.xid)
@@ -269,8 +269,8 @@ class Partition:
             raise value_missing(record, str(column), self.number, offset) from None
 
     def _new_ledger(self, mentor: str) -> Ledger:
-        self._watchlists[mentor] = Watchlist(self.book)
         ledger = self.ledgers[mentor] = Ledger(mentor)
+        self._watchlists[mentor] = Watchlist(ledger, self.book)
         return ledger
 
     def _names_unknown_rule(self, record: Record) -> bool:

@@ -154,7 +154,7 @@ class Definitions:
         return self._found
 
     def _judge(self, newer: Sequence[Version]) -> list[Finding]:
-        self._book.take_up(newer)
+        self._book.apply(newer)
         definitions = (each for each in newer if isinstance(each, DefinitionVersion))
         self._newest |= {each.id: each for each in definitions}
         return list(findings.invalid_definitions(self._book, self._newest))

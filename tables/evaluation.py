@@ -1,4 +1,4 @@
-"""Deciding: what holds is compared with what is held, and the difference is decisions."""
+"""Evaluation: what holds is compared with what is held, and the difference is decisions."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,53 +11,52 @@ from tables.criteria.reached import Reached
 from tables.decisions import Cause, Decision, Kind
 from tables.evidence import evidence
 from tables.ledger import Ledger
-from tables.periods import first_instant, local_day
+from tables.periods import first_instant
 from tables.plans import Plan, Rule
 from tables.rules import RuleBook
 from tables.types import Award, Day
 from tables.watchlist import Watchlist
 
 
-def decide(ledger: Ledger, watchlist: Watchlist, cause: Cause) -> list[Decision]:
+def evaluate(watchlist: Watchlist, cause: Cause) -> list[Decision]:
     """What the rules in effect change about one mentor's awards after an event.
 
     Prerequisites come first. The ledger then holds what is believed after the decisions. Nothing
     is decided while the mentor is inactive or has no row.
     """
-    if watchlist.quiet(ledger):
+    if watchlist.is_quiet():
         return []
-    stale = watchlist.is_stale(ledger)
+    ledger, stale = watchlist.ledger, watchlist.is_stale()
     if stale:
-        watchlist.begin(_plan(ledger, watchlist.book), ledger)
+        watchlist.begin(_plan(ledger, watchlist.book))
     plan = watchlist.plan
     if plan is None:
-        ledger.keep(())
+        ledger.keep_measures(())
         return []
-    due = range(len(plan.rules)) if stale else watchlist.served(ledger)
-    decisions = _decide(ledger, watchlist, plan, due, cause)
-    watchlist.rest(ledger)
+    due = range(len(plan.rules)) if stale else watchlist.due_rules()
+    decisions = _evaluate(watchlist, plan, due, cause)
+    watchlist.rearm()
     if stale or decisions:
-        ledger.keep(watchlist.wanted())
+        ledger.keep_measures(watchlist.wanted())
     return decisions
 
 
 def _plan(ledger: Ledger, book: RuleBook) -> Plan | None:
     """The rules for the mentor as things are; None when nothing may be decided."""
-    _forget(ledger, book)
+    for award in list(ledger.held.values()):
+        # It went with a deletion of its definition; its own delete may be to come.
+        version = award.definition_version
+        if version is not None and version < book.deleted_before(award.badge_definition_id):
+            ledger.drop_award(award.id)
     mentor = ledger.mentor
     if mentor is None or not mentor.active:
         return None
     plan = book.plan(mentor.organization_id)
-    for award in ledger.held.values():
-        if award.earned_on is None and award.derived_on is None:
-            # Its record is older than its dates: it is dated once, whatever follows.
-            award.derived_on = local_day(award.earned_at, plan.zone)
+    ledger.date_awards(plan.zone)
     return plan
 
 
-def _decide(
-    ledger: Ledger, watchlist: Watchlist, plan: Plan, due: Iterable[int], cause: Cause
-) -> list[Decision]:
+def _evaluate(watchlist: Watchlist, plan: Plan, due: Iterable[int], cause: Cause) -> list[Decision]:
     """Decide the rules that are due, and those that depend on what that changes."""
     decisions: list[Decision] = []
     queue = list(due)
@@ -68,30 +67,18 @@ def _decide(
         if number == last:
             continue
         last = number
-        case = _Case(ledger, plan, plan.rules[number], cause)
+        case = _Case(watchlist.ledger, plan, plan.rules[number], cause)
         decided = case.decide()
         if case.settled():
             watchlist.close(number)
         else:
-            watchlist.wait(number, case.waits(), ledger)
+            watchlist.wait(number, case.waits())
         if decided:
             decisions += decided
             for dependent in plan.dependents.get(case.rule.definition_id, ()):
                 if watchlist.is_open(dependent):
                     heappush(queue, dependent)
     return decisions
-
-
-def _forget(ledger: Ledger, book: RuleBook) -> None:
-    """Awards that went with a deletion of their definition, whose own deletes may be to come."""
-    gone = [
-        definition_id
-        for definition_id, award in ledger.held.items()
-        if award.definition_version is not None
-        and award.definition_version < book.deleted_before(definition_id)
-    ]
-    for definition_id in gone:
-        del ledger.held[definition_id]
 
 
 class _Case:
@@ -161,9 +148,9 @@ class _Case:
             tier_earned_on=tier_day,
             tier_version=None if tier is None else rule.version,
         )
-        self.ledger.held[rule.definition_id] = award
-        proof = evidence(self.ledger, rule, day, self.cause)
-        return Decision("granted", self.cause, None, award, rule.version, proof)
+        self.ledger.believe(award)
+        shown = evidence(self.ledger, rule, day, self.cause)
+        return Decision("granted", self.cause, None, award, rule.version, shown)
 
     def _promote(self, award: Award) -> list[Decision]:
         tier, day = self._top(self.rule.above(award))
@@ -187,5 +174,5 @@ class _Case:
 
     def _change(self, kind: Kind, award: Award, **changes: object) -> Decision:
         after = msgspec.structs.replace(award, changed_by="rule", changed_in=None, **changes)
-        self.ledger.held[self.rule.definition_id] = after
+        self.ledger.believe(after)
         return Decision(kind, self.cause, award, after, self.rule.version)

@@ -1,7 +1,8 @@
 """A ledger: the latest version of every row about one mentor, and what they amount to."""
 
 from bisect import insort
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from datetime import tzinfo
 from typing import Final
 
 from tables.measures.choices import ByDate, Choice
@@ -9,6 +10,7 @@ from tables.measures.measure import Measure
 from tables.measures.running_stats import RunningStats
 from tables.measures.specs import MeasureSpec
 from tables.names import counted
+from tables.periods import local_day
 from tables.rows import (
     BIAS,
     DAY_AT,
@@ -35,6 +37,7 @@ class Ledger:
 
     __slots__ = (
         "_by_date",
+        "_held",
         "_pauses",
         "_running_stats",
         "_stats_read",
@@ -42,7 +45,6 @@ class Ledger:
         "changes",
         "completions",
         "gone",
-        "held",
         "late",
         "measures",
         "mentor",
@@ -65,8 +67,6 @@ class Ledger:
         """Course and date of each completion, by id."""
         self.completions: dict[str, list[Day]] = {}
         """The dates of the completions of each course, ascending."""
-        self.held: dict[str, Award] = {}
-        """What the fold believes is in badge_awards, by definition id."""
         self.texts: dict[str, str] | None = None
         """The type or course of rows that count as gone, because what they say is unusable."""
         self.changes: list[Change] = []
@@ -87,10 +87,16 @@ class Ledger:
         """Grows when the mentor, an award or a pause comes or goes."""
         self.measures: dict[MeasureSpec, Measure] = {}
         """What the activities amount to in each respect that somebody asked for."""
+        self._held: dict[str, Award] = {}
         self._pauses: dict[str, tuple[Day, Day | None]] = {}
         self._running_stats: RunningStats | None = None
         self._stats_read = 0
         self._by_date: list[Row] | None = None
+
+    @property
+    def held(self) -> Mapping[str, Award]:
+        """What the fold believes is in badge_awards, by definition id."""
+        return self._held
 
     @property
     def empty(self) -> bool:
@@ -112,7 +118,7 @@ class Ledger:
         if self.mentor is None and not self.held:
             return False
         self.mentor = None
-        self.held.clear()
+        self._held.clear()
         self.revision += 1
         return True
 
@@ -241,7 +247,7 @@ class Ledger:
         if believed == award:
             return False
         self.drop_award(row.id)
-        self.held[row.badge_definition_id] = award
+        self._held[row.badge_definition_id] = award
         self.revision += 1
         return True
 
@@ -249,10 +255,20 @@ class Ledger:
         """An award row was deleted: the rule may give it again."""
         for definition_id, award in self.held.items():
             if award.id == award_id:
-                del self.held[definition_id]
+                del self._held[definition_id]
                 self.revision += 1
                 return True
         return False
+
+    def believe(self, award: Award) -> None:
+        """An award as a decision about this mentor leaves it: no event, the rules know of it."""
+        self._held[award.badge_definition_id] = award
+
+    def date_awards(self, zone: tzinfo) -> None:
+        """Date the awards whose records are older than their dates: once, whatever follows."""
+        for award in self._held.values():
+            if award.earned_on is None and award.derived_on is None:
+                award.derived_on = local_day(award.earned_at, zone)
 
     def remember(self, row_id: str, text: str) -> None:
         """Keep the type or course of a row that counts as gone: it need not be sent again."""
@@ -315,7 +331,7 @@ class Ledger:
             measure.read_on(self.changes)
         return measure
 
-    def keep(self, specs: Container[MeasureSpec]) -> None:
+    def keep_measures(self, specs: Container[MeasureSpec]) -> None:
         """Let go of measures that nobody will ask for; whoever does all the same has them anew."""
         for spec in [spec for spec in self.measures if spec not in specs]:
             del self.measures[spec]

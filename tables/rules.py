@@ -16,7 +16,7 @@ V = TypeVar("V", DefinitionVersion, OrganizationVersion)
 
 
 class RuleBook:
-    """Everything that is saved about definitions and time zones, as far as it was taken up.
+    """Everything that is saved about definitions and time zones, as far as it was applied.
 
     What is in effect depends on the newest version of each id alone, never on how versions were
     handed over. Bad data sets a definition aside with its reason and raises nothing. A time zone
@@ -24,8 +24,8 @@ class RuleBook:
     """
 
     def __init__(self) -> None:
-        self.edition = 0
-        """Grows whenever versions are taken up; a ledger decided under another is decided anew."""
+        self.revision = 0
+        """Grows whenever versions are applied; who was evaluated under another is so anew."""
         self._definitions: dict[str, DefinitionVersion] = {}
         self._organizations: dict[str, OrganizationVersion] = {}
         self._deleted: dict[str, int] = {}
@@ -33,7 +33,7 @@ class RuleBook:
         self._tiers: dict[str, Tiers] = {}
         self._plans: dict[str, Plan] = {}
 
-    def take_up(self, versions: Iterable[Version]) -> None:
+    def apply(self, versions: Iterable[Version]) -> None:
         """Put new versions into effect, deletions included; of several of an id, the newest."""
         for version in sorted(versions, key=lambda each: each.version):
             if isinstance(version, OrganizationVersion):
@@ -45,7 +45,7 @@ class RuleBook:
             if _newest(self._definitions, version):
                 self._criteria.pop(version.id, None)
                 self._note_tiers(version)
-        self.edition += 1
+        self.revision += 1
         self._plans.clear()
 
     def _note_tiers(self, version: DefinitionVersion) -> None:
@@ -55,11 +55,11 @@ class RuleBook:
             self._tiers[version.id].note(version.version, levels_in(version.criteria))
 
     def knows_organization(self, organization_id: str) -> bool:
-        """Whether any version of the organization was taken up."""
+        """Whether any version of the organization was applied."""
         return organization_id in self._organizations
 
     def knows_definition(self, definition_id: str) -> bool:
-        """Whether any version of the definition was taken up, be it its deletion."""
+        """Whether any version of the definition was applied, be it its deletion."""
         return definition_id in self._definitions
 
     def deleted_before(self, definition_id: str) -> int:

@@ -20,7 +20,7 @@ class Watchlist:
     """What the rules of a plan, by their numbers, wait for about one mentor."""
 
     __slots__ = (
-        "_edition",
+        "_book_revision",
         "_gone",
         "_late",
         "_minutes",
@@ -30,14 +30,16 @@ class Watchlist:
         "_trained",
         "_waiting",
         "book",
+        "ledger",
         "plan",
     )
 
-    def __init__(self, book: RuleBook) -> None:
+    def __init__(self, ledger: Ledger, book: RuleBook) -> None:
+        self.ledger = ledger
         self.book = book
         self.plan: Plan | None = None
-        """The rules that the mentor was decided by; None while nothing may be decided."""
-        self._edition = self._revision = self._late = self._gone = self._trained = -1
+        """The rules that the mentor was evaluated by; None while nothing may be decided."""
+        self._book_revision = self._revision = self._late = self._gone = self._trained = -1
         """Those of the rule book and of the ledger when the mentor was last looked at."""
         self._waiting: dict[int, list[tuple[Measure, int, bool]]] = {}
         """The measures that each open rule waits for, and the levels they are to reach or lose."""
@@ -46,11 +48,11 @@ class Watchlist:
         self._sinking: list[tuple[Measure, int]] = []
         """Each measure that is to lose a level, and the highest."""
 
-    def is_stale(self, ledger: Ledger) -> bool:
+    def is_stale(self) -> bool:
         """Whether every rule must be looked at, whatever it waits for."""
-        return self._revision != ledger.revision or self._edition != self.book.edition
+        return self._revision != self.ledger.revision or self._book_revision != self.book.revision
 
-    def quiet(self, ledger: Ledger) -> bool:
+    def is_quiet(self) -> bool:
         """Whether nothing has to be decided; the usual outcome, which hot loops ask for first.
 
         A row adds 1 at most (or its minutes) to the newest window, period or run, and most rows
@@ -60,7 +62,8 @@ class Watchlist:
         row that goes lifts nothing: then those are read that are to lose a level. Whatever else
         happens has changed the ledger's revision, or is a completion.
         """
-        if self._revision != ledger.revision or self._edition != self.book.edition:
+        ledger = self.ledger
+        if self._revision != ledger.revision or self._book_revision != self.book.revision:
             return False
         late = ledger.late != self._late
         if (
@@ -70,10 +73,11 @@ class Watchlist:
             and ledger.minutes < (self._minutes.due_late if late else self._minutes.due)
         ):
             return True
-        return self._look(ledger, late=late)
+        return self._look(late=late)
 
-    def _look(self, ledger: Ledger, *, late: bool) -> bool:
+    def _look(self, *, late: bool) -> bool:
         """The same, when measures must be read to know it."""
+        ledger = self.ledger
         reached = lost = False
         for rising, now in ((self._rows, ledger.changed), (self._minutes, ledger.minutes)):
             if late or now >= rising.due:
@@ -86,39 +90,40 @@ class Watchlist:
         self._late, self._gone = ledger.late, ledger.gone
         return True
 
-    def served(self, ledger: Ledger) -> list[int]:
+    def due_rules(self) -> list[int]:
         """The rules that have what they wait for, as somebody found who looked."""
         # One of several waits suffices; a rule that is named twice is decided once.
-        served = [
+        due = [
             rule
             for rule, waits in self._waiting.items()
             for measure, level, rises in waits
             if (measure.value >= level) == rises
         ]
-        if self.plan is not None and ledger.trained != self._trained:
-            served += [rule for rule in self.plan.training if rule in self._waiting]
-        return served
+        if self.plan is not None and self.ledger.trained != self._trained:
+            due += [rule for rule in self.plan.training if rule in self._waiting]
+        return due
 
     def is_open(self, rule: int) -> bool:
         """Whether anything but people can change the rule's outcome, as it was decided."""
         return rule in self._waiting
 
-    def begin(self, plan: Plan | None, ledger: Ledger) -> None:
+    def begin(self, plan: Plan | None) -> None:
         """Every rule of a plan is to be decided by what there is now; None: nothing is."""
         self.plan = plan
-        self._revision, self._edition = ledger.revision, self.book.edition
+        self._revision, self._book_revision = self.ledger.revision, self.book.revision
         self._waiting = {}
-        self.rest(ledger)
+        self.rearm()
 
-    def wait(self, rule: int, waits: Iterable[Wait], ledger: Ledger) -> None:
+    def wait(self, rule: int, waits: Iterable[Wait]) -> None:
         """From now on an open rule waits for this, and for nothing that it waited for before."""
-        self._waiting[rule] = [(ledger.measure(spec), level, rises) for spec, level, rises in waits]
+        measure = self.ledger.measure
+        self._waiting[rule] = [(measure(spec), level, rises) for spec, level, rises in waits]
 
     def close(self, rule: int) -> None:
         """From now on a rule waits for nothing: only people can change its outcome."""
         self._waiting.pop(rule, None)
 
-    def rest(self, ledger: Ledger) -> None:
+    def rearm(self) -> None:
         """All rules that are due are decided: what they wait for is looked at anew."""
         rows: dict[Measure, int] = {}
         minutes: dict[Measure, int] = {}
@@ -133,7 +138,7 @@ class Watchlist:
         self._rows.watch(rows)
         self._minutes.watch(minutes)
         self._sinking = list(sinking.items())
-        self._trained = ledger.trained
+        self._trained = self.ledger.trained
 
     def wanted(self) -> Set[MeasureSpec]:
         """What open rules may ask of the ledger."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from streams.problems import FOUND_A_PROBLEM, Problem
 from tables.decisions import Cause
 from tables.documents import read, shown
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.periods import as_date, day_number
 from tables.rules import RuleBook
@@ -154,19 +154,19 @@ def _again(keys: Iterable[str]) -> Iterator[tuple[int, str, int]]:
 def run(trial: Trial) -> list[Held]:
     """The awards that the fold comes to. Raises Problem on criteria or a time zone it rejects."""
     book = RuleBook()
-    book.take_up([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
+    book.apply([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
     for name, reason in book.set_aside.items():
         raise Problem(f"{trial.name}, {name}: {reason}", code=FOUND_A_PROBLEM)
-    ledger, watchlist = Ledger(_ID), Watchlist(book)
-    ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
+    watchlist = Watchlist(Ledger(_ID), book)
+    watchlist.ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     for place, row in enumerate(trial.rows):
         if row.deleted and isinstance(row, _MentorRow):
             # The delete cascades: the same mentor inserted again starts from nothing.
-            ledger, watchlist = Ledger(_ID), Watchlist(book)
+            watchlist = Watchlist(Ledger(_ID), book)
         else:
-            _fold(ledger, row, place, trial.name)
-        decide(ledger, watchlist, Cause("trial", 0, place))
-    return [_held(award) for award in sorted(ledger.held.values(), key=_name)]
+            _fold(watchlist.ledger, row, place, trial.name)
+        evaluate(watchlist, Cause("trial", 0, place))
+    return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
 
 def differences(trial: Trial, found: list[Held]) -> Iterator[str]:

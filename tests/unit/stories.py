@@ -1,6 +1,6 @@
 """A story told to the fold and to the reference alike, compared after every event."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec.structs
 
 from badges.reference.reference import Happened, Reference
 from tables.decisions import Cause, Decision
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
@@ -22,7 +22,7 @@ class Fold:
     def __init__(self) -> None:
         self.book = RuleBook()
         self.ledger = Ledger(MENTOR)
-        self.watchlist = Watchlist(self.book)
+        self.watchlist = Watchlist(self.ledger, self.book)
         self.decisions: list[Decision] = []
         self._offset = 0
 
@@ -31,11 +31,11 @@ class Fold:
         self._offset += 1
         turn = None
         if isinstance(happening, Took):
-            self.book.take_up(happening.versions)
+            self.book.apply(happening.versions)
             turn = self._offset
         elif not self.fold(happening):
             return []
-        decisions = decide(self.ledger, self.watchlist, Cause("log", 0, self._offset, turn))
+        decisions = evaluate(self.watchlist, Cause("log", 0, self._offset, turn))
         for decision in decisions:
             if decision.kind == "granted":
                 # As the reference names it, so that a row that somebody writes is the same one.
@@ -84,7 +84,7 @@ def lose(reference: Reference, happening: Gone) -> None:
     reference.lost(happening.kind, award_id if happening.kind is Award else happening.row_id)
 
 
-def without_ids(awards: dict[str, Award]) -> dict[str, Award]:
+def without_ids(awards: Mapping[str, Award]) -> dict[str, Award]:
     """Awards as the contract compares them: their ids aside."""
     return {
         definition_id: msgspec.structs.replace(award, id="")
@@ -100,7 +100,7 @@ def happened(decision: Decision) -> Happened:
     )
 
 
-def told(*happenings: Happening) -> dict[str, Award]:
+def told(*happenings: Happening) -> Mapping[str, Award]:
     """What a mentor holds after a story, on which fold and reference agree after every event."""
     fold, reference = Fold(), Reference(MENTOR)
     for happening in happenings:

@@ -1,7 +1,7 @@
 from uuid import uuid5
 
 from tables.decisions import AWARD_NAMESPACE, Cause, Decision
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.watchlist import Watchlist
@@ -17,7 +17,7 @@ VISITS = {
 
 def granted(criteria: dict[str, object], *rows: object, cause: Cause | None = None) -> Decision:
     book = RuleBook()
-    book.take_up([organization(), definition("badge", criteria, version=4)])
+    book.apply([organization(), definition("badge", criteria, version=4)])
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     for row in rows:
@@ -25,7 +25,7 @@ def granted(criteria: dict[str, object], *rows: object, cause: Cause | None = No
             ledger.put_training(row)  # type: ignore[arg-type]
         else:
             ledger.put_activity(row)  # type: ignore[arg-type]
-    (decision,) = decide(ledger, Watchlist(book), cause or Cause("log", 3, 17))
+    (decision,) = evaluate(Watchlist(ledger, book), cause or Cause("log", 3, 17))
     return decision
 
 

@@ -6,7 +6,7 @@ from tests.builders import MENTOR, activity, definition, mentor, organization, t
 
 def explained(criteria: dict[str, object], *, rows: int = 3) -> Standing:
     book = RuleBook()
-    book.take_up([organization(), definition("badge", criteria)])
+    book.apply([organization(), definition("badge", criteria)])
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     for number in range(1, rows + 1):
@@ -62,5 +62,5 @@ def test_what_holds_lacks_nothing() -> None:
 
 def test_whoever_has_no_row_stands_nowhere() -> None:
     book = RuleBook()
-    book.take_up([definition("badge", {"type": "training", "courses": ["basic"]})])
+    book.apply([definition("badge", {"type": "training", "courses": ["basic"]})])
     assert explain(Ledger(MENTOR), book) == {}

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
@@ -31,12 +31,12 @@ FAR = [-(2**31), -800_000, -719_163, -719_162, -1, 0, 2_932_896, 2_932_897, 2**3
 def test_no_date_and_no_number_raises(seed: int) -> None:
     random = Random(seed)
     book, ledger = RuleBook(), Ledger(MENTOR)
-    watchlist = Watchlist(book)
+    watchlist = Watchlist(ledger, book)
     for happening in Storyteller(random).tell(60):
         if isinstance(happening, Took):
-            book.take_up(happening.versions)
+            book.apply(happening.versions)
     every_row = {"type": "threshold", "metric": "count", "at_least": 1000}
-    book.take_up([definition("all", every_row)])
+    book.apply([definition("all", every_row)])
     ledger.put_mentor(mentor())
     for number in range(60):
         day = random.choice(FAR) + random.randrange(-3, 4) * random.randrange(3)
@@ -50,7 +50,7 @@ def test_no_date_and_no_number_raises(seed: int) -> None:
             ledger.drop_activity(row)
         else:
             ledger.put_activity(activity(row, day, minutes=random.choice([None, -5, 2**31 - 1])))
-        decide(ledger, watchlist, Cause("log", 0, number))
+        evaluate(watchlist, Cause("log", 0, number))
     assert ledger.stats().activity_count > 0
     assert all(award.earned_at.tzinfo for award in ledger.held.values())
     standings = explain(ledger, book)
@@ -61,7 +61,7 @@ def test_no_date_and_no_number_raises(seed: int) -> None:
 @pytest.mark.parametrize("moment", [datetime.min, datetime.max])
 def test_an_award_from_the_edge_of_time_counts_as_a_prerequisite(moment: datetime) -> None:
     book, ledger = RuleBook(), Ledger(MENTOR)
-    book.take_up(
+    book.apply(
         [
             organization(timezone="Pacific/Apia"),
             definition("old", {"type": "training", "courses": ["none"]}),
@@ -70,6 +70,6 @@ def test_an_award_from_the_edge_of_time_counts_as_a_prerequisite(moment: datetim
     )
     ledger.put_mentor(mentor())
     ledger.put_award(Award("a", MENTOR, "old", moment.replace(tzinfo=UTC), awarded_by="anna"))
-    (decision,) = decide(ledger, Watchlist(book), Cause("log", 0, 0))
+    (decision,) = evaluate(Watchlist(ledger, book), Cause("log", 0, 0))
     assert decision.after.badge_definition_id == "new"
     assert abs(decision.after.earned_at - moment.replace(tzinfo=UTC)).days <= 1

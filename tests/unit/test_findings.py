@@ -50,7 +50,7 @@ def needs(key: str) -> str:
 
 def invalid(*versions: DefinitionVersion) -> list[findings.Finding]:
     book = RuleBook()
-    book.take_up([*versions, OrganizationVersion("o", 1, SAVED, "No/Where")])
+    book.apply([*versions, OrganizationVersion("o", 1, SAVED, "No/Where")])
     return list(findings.invalid_definitions(book, {each.id: each for each in versions}))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import tables
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
@@ -68,43 +68,43 @@ def instructions(work: Callable[[], None]) -> int:
     return count
 
 
-def asking(criteria: dict[str, Any], key: str, level: int) -> tuple[Watchlist, Ledger]:
+def asking(criteria: dict[str, Any], key: str, level: int) -> Watchlist:
     book, ledger = RuleBook(), Ledger(MENTOR)
-    book.take_up([organization(), definition("a", criteria | {key: level}, revocable=True)])
+    book.apply([organization(), definition("a", criteria | {key: level}, revocable=True)])
     ledger.put_mentor(mentor())
-    return Watchlist(book), ledger
+    return Watchlist(ledger, book)
 
 
-def live(watchlist: Watchlist, ledger: Ledger, days: list[list[Activity]]) -> None:
+def live(watchlist: Watchlist, days: list[list[Activity]]) -> None:
     for row in chain.from_iterable(days):
-        ledger.put_activity(row)
-        decide(ledger, watchlist, CAUSE)
+        watchlist.ledger.put_activity(row)
+        evaluate(watchlist, CAUSE)
 
 
-def go_back(watchlist: Watchlist, ledger: Ledger, days: list[list[Activity]]) -> None:
+def go_back(watchlist: Watchlist, days: list[list[Activity]]) -> None:
     """Take the rows of each day back, and put them again."""
     for rows in days:
         for row in rows:
-            ledger.drop_activity(row.id)
-            decide(ledger, watchlist, CAUSE)
-        live(watchlist, ledger, [rows])
+            watchlist.ledger.drop_activity(row.id)
+            evaluate(watchlist, CAUSE)
+        live(watchlist, [rows])
 
 
 def costs(criteria: dict[str, Any], key: str, most: int, days: int, *, short: int) -> Counter[str]:
     """Instructions for rows that come, and for rows taken back, `short` of a level for ever."""
     rows = life(days + EVENTS)
-    watchlist, ledger = asking(criteria, key, most)
-    live(watchlist, ledger, rows)
-    best = explain(ledger, watchlist.book)["a"].done
+    watchlist = asking(criteria, key, most)
+    live(watchlist, rows)
+    best = explain(watchlist.ledger, watchlist.book)["a"].done
     assert 0 < best < most
-    watchlist, ledger = asking(criteria, key, best + short)
-    live(watchlist, ledger, rows[:-EVENTS])
+    watchlist = asking(criteria, key, best + short)
+    live(watchlist, rows[:-EVENTS])
     old = Random(1).choices(rows[:days], k=EVENTS)
     counted = Counter(
-        come=instructions(lambda: live(watchlist, ledger, rows[-EVENTS:])),
-        back=instructions(lambda: go_back(watchlist, ledger, old)),
+        come=instructions(lambda: live(watchlist, rows[-EVENTS:])),
+        back=instructions(lambda: go_back(watchlist, old)),
     )
-    assert (ledger.held != {}) == (short < 1)
+    assert (watchlist.ledger.held != {}) == (short < 1)
     return counted
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from badges.reference.reading import Rows, true_since
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity
@@ -75,7 +75,7 @@ def streaks(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _held(ledger: Ledger, watchlist: Watchlist, number: int) -> bool:
-    decide(ledger, watchlist, Cause("log", 0, number))
+    evaluate(watchlist, Cause("log", 0, number))
     award = ledger.held.get("a")
     return award is not None and award.revoked_by is None
 
@@ -104,8 +104,8 @@ def test_a_badge_is_held_exactly_while_its_level_is_reached(
     criteria: dict[str, Any], revocable: bool, steps: list[tuple[int, str, int, int]]
 ) -> None:
     book, ledger = RuleBook(), Ledger(MENTOR)
-    watchlist = Watchlist(book)
-    book.take_up([organization(), definition("a", criteria, revocable=revocable)])
+    watchlist = Watchlist(ledger, book)
+    book.apply([organization(), definition("a", criteria, revocable=revocable)])
     ledger.put_mentor(mentor())
     due = False
     for number, activities in enumerate(_play(ledger, steps)):
@@ -117,8 +117,8 @@ def test_a_badge_is_held_exactly_while_its_level_is_reached(
 def _one_badge(criteria: dict[str, Any], days: list[int]) -> tuple[Ledger, Watchlist]:
     """A mentor with a row on each day and another much later, decided, and a revocable badge."""
     book, ledger = RuleBook(), Ledger(MENTOR)
-    watchlist = Watchlist(book)
-    book.take_up([organization(), definition("a", criteria, revocable=True)])
+    watchlist = Watchlist(ledger, book)
+    book.apply([organization(), definition("a", criteria, revocable=True)])
     ledger.put_mentor(mentor())
     for number, day in enumerate([*days, 1000]):
         ledger.put_activity(activity(f"{day}", day))

@@ -1,7 +1,7 @@
 import itertools
 
 from tables.decisions import Cause
-from tables.evaluation import decide
+from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Award, DefinitionVersion, Version
@@ -26,7 +26,7 @@ def holding(*keys: str) -> dict[str, object]:
 
 def book(*versions: Version) -> RuleBook:
     rules = RuleBook()
-    rules.take_up([organization(), organization(OTHER_ORGANIZATION), *versions])
+    rules.apply([organization(), organization(OTHER_ORGANIZATION), *versions])
     return rules
 
 
@@ -70,7 +70,7 @@ def test_the_one_that_closes_a_cycle_is_set_aside_however_versions_come_in() -> 
     for order in itertools.permutations(versions):
         rules = book()
         for version in order:
-            rules.take_up([version])
+            rules.apply([version])
         assert rules_of(rules) == ["b", "a"]
         assert rules.set_aside == {
             "c": "closes a cycle of badges: c -> a -> b -> c",
@@ -92,22 +92,22 @@ def test_an_organizations_own_badge_can_close_a_cycle_for_it_alone() -> None:
 def test_of_several_versions_the_newest_is_in_effect() -> None:
     rules = book(definition("a", ONE, version=2), definition("a", holding("b"), version=1))
     assert [rule.version for rule in rules.plan(ORGANIZATION).rules] == [2]
-    edition = rules.edition
-    rules.take_up([definition("a", ONE, version=3, status="retired")])
-    assert rules.edition > edition
+    edition = rules.revision
+    rules.apply([definition("a", ONE, version=3, status="retired")])
+    assert rules.revision > edition
     assert rules_of(rules) == []
 
 
 def test_an_unknown_time_zone_counts_as_utc_and_is_listed() -> None:
     rules = RuleBook()
-    rules.take_up([organization(timezone="No/Where"), definition("one", ONE)])
+    rules.apply([organization(timezone="No/Where"), definition("one", ONE)])
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     ledger.put_activity(activity("1", "2026-01-01"))
-    (decision,) = decide(ledger, Watchlist(rules), Cause("log", 0, 0))
+    (decision,) = evaluate(Watchlist(ledger, rules), Cause("log", 0, 0))
     assert decision.after.earned_at == FIRST_SAVE
     assert "No/Where" in rules.set_aside[ORGANIZATION]
-    rules.take_up([organization(timezone="../../etc/passwd", version=2)])
+    rules.apply([organization(timezone="../../etc/passwd", version=2)])
     assert "passwd" in rules.set_aside[ORGANIZATION]
 
 
@@ -126,18 +126,18 @@ def test_awards_from_before_a_deletion_are_forgotten_and_may_be_earned_anew() ->
     ledger = Ledger(MENTOR)
     ledger.put_mentor(mentor())
     ledger.put_activity(activity("1", "2026-01-01"))
-    watchlist = Watchlist(rules)
-    (first,) = decide(ledger, watchlist, Cause("log", 0, 1))
+    watchlist = Watchlist(ledger, rules)
+    (first,) = evaluate(watchlist, Cause("log", 0, 1))
     deleted = DefinitionVersion("a", 2, FIRST_SAVE, deleted=True)
-    rules.take_up([deleted, definition("a", ONE, version=3)])
-    (second,) = decide(ledger, watchlist, Cause("log", 0, 2, turn=1))
+    rules.apply([deleted, definition("a", ONE, version=3)])
+    (second,) = evaluate(watchlist, Cause("log", 0, 2, turn=1))
     assert second.kind == "granted"
     assert second.after.id != first.after.id
     assert second.after.definition_version == 3
     assert not ledger.drop_award(first.after.id), "the old row's delete comes later"
     late = Award("old", MENTOR, "a", FIRST_SAVE, definition_version=1, changed_by="anna")
     ledger.put_award(late)
-    (third,) = decide(ledger, watchlist, Cause("log", 0, 3))
+    (third,) = evaluate(watchlist, Cause("log", 0, 3))
     assert third.kind == "granted", "a person's act from before the deletion went with it"
 
 
@@ -148,13 +148,13 @@ def test_what_replaced_versions_measured_is_let_go() -> None:
         return definition("a", criteria, version=grace + 1)
 
     ledger, rules = Ledger(MENTOR), book(streak(0))
-    watchlist = Watchlist(rules)
+    watchlist = Watchlist(ledger, rules)
     ledger.put_mentor(mentor())
     for number in range(40):
         ledger.put_activity(activity(f"r{number}", 19000 + 3 * number))
     for grace in range(1, 20):
-        decide(ledger, watchlist, Cause("log", 0, grace))
-        rules.take_up([streak(grace)])
-    decide(ledger, watchlist, Cause("log", 0, 20))
+        evaluate(watchlist, Cause("log", 0, grace))
+        rules.apply([streak(grace)])
+    evaluate(watchlist, Cause("log", 0, 20))
 
     assert len(ledger.measures) <= 1

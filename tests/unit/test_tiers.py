@@ -153,7 +153,7 @@ def test_only_changes_are_kept() -> None:
 
 def test_versions_are_noted_in_their_order_however_they_come() -> None:
     book = RuleBook()
-    book.take_up([organization(), tiers(2, NEW), tiers(1, OLD)])
+    book.apply([organization(), tiers(2, NEW), tiers(1, OLD)])
     (rule,) = book.plan(ORGANIZATION).rules
     assert [name for name, _ in rule.above(given("bronse").row)] == ["silver"]  # type: ignore[arg-type]
 

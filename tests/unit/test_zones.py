@@ -22,7 +22,7 @@ from tables.types import OrganizationVersion
 
 version = OrganizationVersion("o", 1, datetime(2026, 1, 1, tzinfo=UTC), "Europe/Oslo")
 book = RuleBook()
-book.take_up([version])
+book.apply([version])
 for found in (zone("Europe/Oslo"), book.zone("o"), _zone(version)):
     print(datetime(2026, 7, 1, tzinfo=UTC).astimezone(found).utcoffset())
 print(zone("Made/Up"))
