@@ -58,11 +58,11 @@ class ThriftyReference(Reference):
         """Evaluate what a run of events has come to."""
         if self._run:
             self._run = ""
-            self.decide()
+            self.evaluate()
 
-    def take_up(self, versions: Any) -> None:
+    def apply(self, versions: Any) -> None:
         self.end_run()
-        super().take_up(versions)
+        super().apply(versions)
 
     @property
     def _is_long(self) -> bool:

@@ -19,7 +19,7 @@ from badges.demo.telling import Directory, Show
 from badges.demo.world import Ids, Moment, World
 from badges.reference import log_reading, recorded
 from badges.reference.catching_up import caught_up
-from badges.reference.verification import Difference, Verified, verify
+from badges.reference.verification import Mismatch, Verified, verify
 from badges.schema.database import OWN_SETTINGS, connect, first_line
 from badges.urls import where
 from sinks.pool import Connection
@@ -105,9 +105,9 @@ async def _perform(
         connection,
         target.kafka,
         limit=options.limit,
-        tell=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
+        report=lambda done, total: show.note(f"verifying: {done} of {total} records read"),
     )
-    directory.learn(await _names(connection, verified.differences))
+    directory.learn(await _names(connection, verified.mismatches))
     return Finished(
         number,
         len(world.history.mentors),
@@ -137,16 +137,16 @@ async def _load(
     return number, world
 
 
-async def _names(connection: Connection, differences: Sequence[Difference]) -> dict[str, str]:
-    """What the mentors and badges of these differences are called, by id."""
+async def _names(connection: Connection, mismatches: Sequence[Mismatch]) -> dict[str, str]:
+    """What the mentors and badges of these mismatches are called, by id."""
     rows = await connection.fetch(
         """
         SELECT id::text, display_name AS name FROM peer_mentors WHERE id = ANY ($1::uuid[])
         UNION ALL
         SELECT id::text, name FROM badge_definitions WHERE id = ANY ($2::uuid[])
         """,
-        {difference.peer_mentor_id for difference in differences},
-        {difference.badge for difference in differences if difference.badge},
+        {mismatch.peer_mentor_id for mismatch in mismatches},
+        {mismatch.badge for mismatch in mismatches if mismatch.badge},
     )
     return {row["id"]: row["name"] for row in rows if row["name"]}
 
@@ -225,10 +225,10 @@ def _reachable(target: Target) -> Iterator[None]:
         ) from error
 
 
-def named(difference: Difference, directory: Directory) -> str:
-    """A difference in one line, with the names that are known."""
-    badge = f", badge {directory.badge(difference.badge)}" if difference.badge else ""
+def named(mismatch: Mismatch, directory: Directory) -> str:
+    """A mismatch in one line, with the names that are known."""
+    badge = f", badge {directory.badge(mismatch.badge)}" if mismatch.badge else ""
     return (
-        f"mentor {directory.person(difference.peer_mentor_id)}{badge}: {difference.what} "
-        f"should be {difference.expected}, is {difference.found}"
+        f"mentor {directory.person(mismatch.peer_mentor_id)}{badge}: {mismatch.what} "
+        f"should be {mismatch.expected}, is {mismatch.found}"
     )

@@ -44,7 +44,7 @@ def perform(settings: Settings, options: Options, way: Way) -> int:
         with Screen(console, TITLE) as screen:
             finished = event_loop.run(lambda: run(place, options, screen))
         console.print(summary.as_text(finished))
-    return FOUND_A_PROBLEM if finished.verified.differences else 0
+    return FOUND_A_PROBLEM if finished.verified.mismatches else 0
 
 
 def _without_screen(place: Target, options: Options, way: Way) -> Finished:
@@ -54,6 +54,6 @@ def _without_screen(place: Target, options: Options, way: Way) -> Finished:
         )
     screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), TITLE)
     finished = event_loop.run(lambda: run(place, options, screen))
-    screen.note("not verified" if finished.verified.differences else "verified")
+    screen.note("not verified" if finished.verified.mismatches else "verified")
     picture.draw(screen.render(), way.picture)
     return finished

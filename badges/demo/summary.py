@@ -22,7 +22,7 @@ def as_text(finished: Finished) -> RenderableType:
     for name, text in _lines(finished):
         table.add_row(name, text)
     first, *rest = _verdict(finished)
-    style = "bold red3" if finished.verified.differences else "bold sea_green2"
+    style = "bold red3" if finished.verified.mismatches else "bold sea_green2"
     return Padding(Group(table, Text(first, style), *map(Text, rest)), (1, 1))
 
 
@@ -61,14 +61,14 @@ def _unlocks(finished: Finished) -> str:
 
 def _verdict(finished: Finished) -> list[str]:
     verified = finished.verified
-    if not verified.differences:
+    if not verified.mismatches:
         return [
             f"verified: {verified.records} records of the log read again by brute force; "
             f"{verified.awards} awards of {verified.mentors} mentors, their events and "
             "statistics are exactly what the rules say"
         ]
-    count = len(verified.differences)
-    shown = [named(each, finished.directory) for each in verified.differences[:MOST_SHOWN]]
+    count = len(verified.mismatches)
+    shown = [named(each, finished.directory) for each in verified.mismatches[:MOST_SHOWN]]
     more = [f"and {count - MOST_SHOWN} more"] if count > MOST_SHOWN else []
     return [f"not verified: {count} differences", *shown, *more]
 
@@ -85,10 +85,10 @@ def as_json(finished: Finished) -> str:
         "unlocks": dict(tally.unlocks),
         "latency_ms": asdict(tally.latency) if tally.latency else None,
         "new_badge": asdict(tally.reach) if tally.reach else None,
-        "verified": not verified.differences,
+        "verified": not verified.mismatches,
         "records": verified.records,
         "mentors": verified.mentors,
         "awards": verified.awards,
-        "differences": [asdict(difference) for difference in verified.differences],
+        "differences": [asdict(mismatch) for mismatch in verified.mismatches],
     }
     return json.dumps(document, indent=2)

@@ -44,7 +44,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawRecord:
     """A record as it lies in the topic."""
 
     offset: int
@@ -58,9 +58,11 @@ async def end_offsets(access: KafkaAccess, topic: str, partitions: int) -> dict[
     return {place.partition: end for place, end in ends.items()}
 
 
-async def read(access: KafkaAccess, topic: str, ends: Mapping[int, int]) -> dict[int, list[Raw]]:
+async def read(
+    access: KafkaAccess, topic: str, ends: Mapping[int, int]
+) -> dict[int, list[RawRecord]]:
     """All records below the given ends, by partition, in the order of their offsets."""
-    found: dict[int, list[Raw]] = {partition: [] for partition in ends}
+    found: dict[int, list[RawRecord]] = {partition: [] for partition in ends}
     async with _consumer(access) as consumer:
         places = _places(topic, len(ends))
         consumer.assign(places)
@@ -69,7 +71,7 @@ async def read(access: KafkaAccess, topic: str, ends: Mapping[int, int]) -> dict
         while missing:
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
                 found[place.partition] += [
-                    Raw(record.offset, record.value or b"")
+                    RawRecord(record.offset, record.value or b"")
                     for record in records
                     if record.offset < ends[place.partition]
                 ]
@@ -94,7 +96,7 @@ def _places(topic: str, partitions: int) -> list[TopicPartition]:
     return [TopicPartition(topic, partition) for partition in range(partitions)]
 
 
-def events(records: Sequence[Raw], start: int) -> Iterator[tuple[int, Record | Lost]]:
+def events(records: Sequence[RawRecord], start: int) -> Iterator[tuple[int, Record | Lost]]:
     """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the

@@ -45,26 +45,50 @@ def counting_from(rows: Rows, first: Day | None) -> Rows:
 
 def true_since(node: Node, rows: Rows) -> Day | None:
     """The date on which criteria came true, going through the rows by date; None if they do not."""
-    kind = node["type"]
-    if kind == "threshold":
-        return reached_on(node, rows, node["at_least"])
-    if kind == "streak":
-        return streak_on(node, rows)
-    if kind == "training":
-        courses = set(node["courses"])
-        first = {
-            course: min(t.completed_on for t in rows.trainings if t.course_code[:200] == course)
-            for course in courses
-            if any(t.course_code[:200] == course for t in rows.trainings)
-        }
-        return _nth(first.values(), node.get("at_least", len(courses)))
-    if kind == "badges":
-        keys = set(node["badges"])
-        awards = [award for award in map(rows.held, keys) if award and not award.revoked_by]
-        return _nth([award.day for award in awards], node.get("at_least", len(keys)))
-    parts = [true_since(part, rows) for part in node["of"]]
-    enough = len(parts) if kind == "all" else node.get("at_least", 1)
-    return _nth([day for day in parts if day is not None], enough)
+    return READINGS[node["type"]](node, rows)
+
+
+def threshold_on(node: Node, rows: Rows) -> Day | None:
+    """The date of the row that reached at_least."""
+    return reached_on(node, rows, node["at_least"])
+
+
+def tier_on(node: Node, rows: Rows) -> Day | None:
+    """A tier badge came true when its lowest tier was reached."""
+    return reached_on(node, rows, node["tiers"][0]["at_least"])
+
+
+def training_on(node: Node, rows: Rows) -> Day | None:
+    """The completion that made it enough."""
+    courses = set(node["courses"])
+    first = {
+        course: min(t.completed_on for t in rows.trainings if t.course_code[:200] == course)
+        for course in courses
+        if any(t.course_code[:200] == course for t in rows.trainings)
+    }
+    return _nth(first.values(), node.get("at_least", len(courses)))
+
+
+def badges_on(node: Node, rows: Rows) -> Day | None:
+    """The m-th earliest of the badges that are held."""
+    keys = set(node["badges"])
+    awards = [award for award in map(rows.held, keys) if award and not award.revoked_by]
+    return _nth([award.day for award in awards], node.get("at_least", len(keys)))
+
+
+def all_on(node: Node, rows: Rows) -> Day | None:
+    """The latest part."""
+    return _nth(_parts_on(node, rows), len(node["of"]))
+
+
+def any_on(node: Node, rows: Rows) -> Day | None:
+    """The m-th earliest part."""
+    return _nth(_parts_on(node, rows), node.get("at_least", 1))
+
+
+def _parts_on(node: Node, rows: Rows) -> list[Day]:
+    days = [true_since(part, rows) for part in node["of"]]
+    return [day for day in days if day is not None]
 
 
 def _nth(days: Iterable[Day], n: int) -> Day | None:
@@ -141,6 +165,18 @@ def streak_on(node: Node, rows: Rows) -> Day | None:
         if any(len(run) >= node["length"] for run in runs(node, until, rows.pauses)):
             return day
     return None
+
+
+READINGS: dict[str, Callable[[Node, Rows], Day | None]] = {
+    "threshold": threshold_on,
+    "streak": streak_on,
+    "training": training_on,
+    "badges": badges_on,
+    "all": all_on,
+    "any": any_on,
+    "tier": tier_on,
+}
+"""How criteria of each type are read; what is awarded by hand is not."""
 
 
 def runs(node: Node, activities: list[Activity], pauses: list[Pause]) -> Iterator[list[int]]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from badges.reference import waiting
+from badges.reference import refused_writes
 from badges.reference.reading import number
-from badges.reference.waiting import Held, Waiting
+from badges.reference.refused_writes import Found, RefusedWrite
 from sinks.pool import Connection, Executor
 from streams import rule_versions
 from streams.log import generations
@@ -46,7 +46,7 @@ WHERE log_id = $1 ORDER BY partition, turn, kind, id
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class AppliedVersion:
     """A version that took effect in a partition before the record at `offset`, in turn `turn`."""
 
     partition: int
@@ -72,18 +72,18 @@ class Recorded:
 
     log: Generation
     next_offsets: Mapping[int, int]
-    taken_up: Sequence[TakenUp]
+    applied: Sequence[AppliedVersion]
     versions: Mapping[RuleKey, Sequence[Version]]
     awards: Sequence[Award]
     events: Sequence[AwardEvent]
     stats: Sequence[Stats]
-    held: Sequence[Held] = ()
-    waiting: Sequence[Waiting] = ()
+    found: Sequence[Found] = ()
+    refused: Sequence[RefusedWrite] = ()
 
     def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
         """Partitions that are not decided up to these ends, or lack a version saved by now."""
         newest = {key: versions[-1].version for key, versions in self.versions.items()}
-        seen = {(taken.partition, taken.kind, taken.id, taken.version) for taken in self.taken_up}
+        seen = {(each.partition, each.kind, each.id, each.version) for each in self.applied}
         return [
             partition
             for partition, end in ends.items()
@@ -100,17 +100,17 @@ async def read(connection: Connection) -> Recorded:
             raise Problem(
                 "no log is live here: run `badges provision` (make up does) and try again"
             )
-        taken_up = await connection.fetch(_RULE_POSITIONS, log.log_id)
+        applied = await connection.fetch(_RULE_POSITIONS, log.log_id)
         return Recorded(
             log=log,
             next_offsets=await generations.next_offsets(connection, log.log_id),
-            taken_up=[TakenUp(**row) for row in taken_up],
+            applied=[AppliedVersion(**row) for row in applied],
             versions=await _versions(connection),
             awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
             events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
             stats=[_stats(dict(row)) for row in await connection.fetch(_STATS)],
-            held=await waiting.read_held(connection, log.log_id),
-            waiting=await waiting.read(connection, log.log_id),
+            found=await refused_writes.read_found(connection, log.log_id),
+            refused=await refused_writes.read(connection, log.log_id),
         )
 
 

@@ -5,13 +5,13 @@ each what badge_awards holds for the mentor, what badge_award_events was told, a
 to check anything that claims to follow the contract:
 
     reference = Reference("mentor id")
-    reference.take_up(versions)          # versions that take effect together, then decide
+    reference.apply(versions)            # versions that take effect together: an event
     reference.put(row)                   # a Mentor, Activity, ...: an event
     reference.delete(Activity, row_id)   # an event as well
     reference.awards, reference.events, reference.stats()
 
 Rows that were there at the log's start are given by `found` and `lost`, which decide nothing, and
-are decided once by the `take_up` that follows.
+are decided once by the `apply` that follows.
 """
 
 import json
@@ -24,6 +24,7 @@ import msgspec.structs
 from msgspec import Struct
 
 from badges.reference.reading import (
+    READINGS,
     Rows,
     begins,
     counting_from,
@@ -51,7 +52,7 @@ from tables.zones import zone
 Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
 
 
-class Happened(Struct, frozen=True):
+class Event(Struct, frozen=True):
     """A row of badge_award_events, ids and instants of writing aside."""
 
     kind: str
@@ -70,15 +71,15 @@ class Reference:
         }
         self.awards: dict[str, Award] = {}
         """What badge_awards holds, by definition id; a rule's award has its definition's id."""
-        self.events: list[Happened] = []
+        self.events: list[Event] = []
         self.definitions: dict[str, DefinitionVersion] = {}
         self.organizations: dict[str, OrganizationVersion] = {}
         self._deleted: dict[str, int] = {}
         self._saved: list[DefinitionVersion] = []
         """Every version of a definition so far, in their order."""
 
-    def take_up(self, versions: Iterable[Version]) -> None:
-        """New versions take effect; the mentor is decided by them."""
+    def apply(self, versions: Iterable[Version]) -> None:
+        """New versions take effect: an event."""
         for version in versions:
             if isinstance(version, OrganizationVersion):
                 self.organizations[version.id] = _newer(version, self.organizations)
@@ -88,17 +89,17 @@ class Reference:
                 if version.deleted:
                     last = self._deleted.get(version.id, 0)
                     self._deleted[version.id] = max(last, version.version)
-        self.decide()
+        self.evaluate()
 
     def put(self, row: Row) -> None:
         """A row came or changed: an event."""
         self.found(row)
-        self.decide()
+        self.evaluate()
 
     def delete(self, kind: type, row_id: str) -> None:
         """A row went: an event."""
         self.lost(kind, row_id)
-        self.decide()
+        self.evaluate()
 
     def found(self, row: Row) -> None:
         """A row before the log's start."""
@@ -123,7 +124,7 @@ class Reference:
         """The mentor's row of peer_mentor_stats."""
         return stats(self.mentor_id, self._rows(UTC, {}))
 
-    def decide(self) -> None:
+    def evaluate(self) -> None:
         """Evaluate the rules in effect, prerequisites first."""
         self.awards = {
             definition_id: award
@@ -161,7 +162,7 @@ class Reference:
         decided: dict[str, Mapping[str, Any]] = {}
         for definition in sorted(everyones + own, key=lambda d: (d.saved_at, d.id)):
             criteria = read_criteria(definition)
-            if definition.status == "active" and criteria and criteria["type"] != "raw":
+            if definition.status == "active" and criteria and criteria["type"] in READINGS:
                 decided[definition.id] = criteria
                 if self._circular(definition.id, decided, named):
                     del decided[definition.id]
@@ -212,7 +213,7 @@ class Reference:
                 return
         dates = {t["name"]: reached_on(criteria, rows, t["at_least"]) for t in tiers}
         reached = {name: day for name, day in dates.items() if day is not None}
-        since = dates[tiers[0]["name"]] if tiers else true_since(criteria, rows)
+        since = true_since(criteria, rows)
         top = list(reached)[-1] if reached else None
         if award is None:
             if since is not None:
@@ -288,7 +289,7 @@ class Reference:
     ) -> Award:
         after = msgspec.structs.replace(award, changed_by="rule", changed_in=None, **changes)
         self.awards[definition.id] = after
-        self.events.append(Happened(kind, definition.id, after.tier, definition.version))
+        self.events.append(Event(kind, definition.id, after.tier, definition.version))
         return after
 
 

@@ -79,7 +79,7 @@ _AnyRow = Annotated[
 ]
 
 
-class Held(_Strict):
+class TrialAward(_Strict):
     """An award as a trial expects or finds it; dates are those of the organization."""
 
     badge: str
@@ -96,7 +96,7 @@ class Trial(_Strict):
     timezone: str = "Europe/Oslo"
     badges: list[_Badge]
     rows: list[_AnyRow]
-    expected: list[Held]
+    expected: list[TrialAward]
 
 
 _TRIALS: TypeAdapter[list[Trial]] = TypeAdapter(list[Trial])
@@ -151,7 +151,7 @@ def _again(keys: Iterable[str]) -> Iterator[tuple[int, str, int]]:
             yield place, key, first
 
 
-def run(trial: Trial) -> list[Held]:
+def run(trial: Trial) -> list[TrialAward]:
     """The awards that the fold comes to. Raises Problem on criteria or a time zone it rejects."""
     book = RuleBook()
     book.apply([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
@@ -169,7 +169,7 @@ def run(trial: Trial) -> list[Held]:
     return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
 
-def differences(trial: Trial, found: list[Held]) -> Iterator[str]:
+def differences(trial: Trial, found: list[TrialAward]) -> Iterator[str]:
     """What is other than expected, in words."""
     expected = {held.badge: held for held in trial.expected}
     awards = {held.badge: held for held in found}
@@ -229,9 +229,9 @@ def _day(value: date | None, place: str) -> int:
     return day_number(value)
 
 
-def _held(award: Award) -> Held:
+def _held(award: Award) -> TrialAward:
     tier_earned = award.tier_earned_on
-    return Held(
+    return TrialAward(
         badge=award.badge_definition_id,
         earned_on=as_date(award.day),
         tier=award.tier,
@@ -244,7 +244,7 @@ def _name(award: Award) -> str:
     return award.badge_definition_id
 
 
-def _said(held: Held | None) -> str:
+def _said(held: TrialAward | None) -> str:
     if held is None:
         return "no award"
     tier = f", {held.tier} on {held.tier_earned_on}" if held.tier else ""

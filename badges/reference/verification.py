@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from badges.reference import log_reading
 from badges.reference.catching_up import caught_up
-from badges.reference.log_reading import Raw
+from badges.reference.log_reading import RawRecord
 from badges.reference.recorded import AwardEvent, Recorded
 from badges.reference.reference import Reference
-from badges.reference.retelling import retell
-from badges.reference.waiting import awards_then, stats_then
+from badges.reference.refused_writes import awards_then, stats_then
+from badges.reference.replay import replay
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tables.types import Award, Mentor, Stats
@@ -28,7 +28,7 @@ NOTHING = "no row"
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """One thing that is not as it should be. `badge` is a definition's id; empty for statistics."""
 
     peer_mentor_id: str
@@ -45,7 +45,7 @@ class Verified:
     records: int
     mentors: int
     awards: int
-    differences: Sequence[Difference]
+    mismatches: Sequence[Mismatch]
 
 
 async def verify(
@@ -53,23 +53,23 @@ async def verify(
     kafka: KafkaAccess,
     *,
     limit: float = 60,
-    tell: Callable[[int, int], None] = lambda _done, _all: None,
+    report: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Verified:
     """Wait until the worker has caught up, then compare everything.
 
-    A difference is looked at twice: rows that people write meanwhile are in the tables before they
-    are in the log. `limit` is in seconds, for each wait. `tell` hears how many records are read, of
-    how many. Raises Problem when there is no live log, or the worker does not catch up.
+    A mismatch is looked at twice: rows that people write meanwhile are in the tables before they
+    are in the log. `limit` is in seconds, for each wait. `report` hears how many records are read,
+    of how many. Raises Problem when there is no live log, or the worker does not catch up.
     """
-    verified = await _compare_once(connection, kafka, limit, tell)
-    if verified.differences:
-        again = await _compare_once(connection, kafka, limit, tell)
-        lasting = set(verified.differences)
+    verified = await _compare_once(connection, kafka, limit, report)
+    if verified.mismatches:
+        again = await _compare_once(connection, kafka, limit, report)
+        lasting = set(verified.mismatches)
         verified = Verified(
             again.records,
             again.mentors,
             again.awards,
-            [difference for difference in again.differences if difference in lasting],
+            [mismatch for mismatch in again.mismatches if mismatch in lasting],
         )
     return verified
 
@@ -78,7 +78,7 @@ async def _compare_once(
     connection: Connection,
     kafka: KafkaAccess,
     limit: float,
-    tell: Callable[[int, int], None],
+    report: Callable[[int, int], None],
 ) -> Verified:
     found = await caught_up(connection, kafka, limit)
     records = await log_reading.read(kafka, found.log.topic, found.next_offsets)
@@ -86,38 +86,38 @@ async def _compare_once(
     mentors: dict[str, Reference] = {}
     done = 0
     for partition in records:
-        tell(done, total)
+        report(done, total)
         mentors |= await asyncio.to_thread(expected, found, partition, records[partition])
         done += len(records[partition])
-    tell(total, total)
-    differences = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
-    return Verified(total, len(found.stats), len(found.awards), differences)
+    report(total, total)
+    mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
+    return Verified(total, len(found.stats), len(found.awards), mismatches)
 
 
-def expected(found: Recorded, partition: int, records: Sequence[Raw]) -> dict[str, Reference]:
+def expected(found: Recorded, partition: int, records: Sequence[RawRecord]) -> dict[str, Reference]:
     """What the reference makes of one partition's records, by mentor."""
-    return retell(
+    return replay(
         found.log.log_id,
         partition,
         found.log.starts[partition],
         [raw for raw in records if raw.offset < found.next_offsets[partition]],
-        [taken for taken in found.taken_up if taken.partition == partition],
+        [each for each in found.applied if each.partition == partition],
         found.versions,
-        found.held,
+        found.found,
         found.log.stand_in,
     )
 
 
-def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Difference]:
+def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
     """Everything in which the tables differ from the reference, once what waits is written."""
-    yield from _compare_awards(awards_then(found.awards, found.waiting), mentors)
-    yield from _compare_stats(stats_then(found.stats, found.waiting), mentors)
+    yield from _compare_awards(awards_then(found.awards, found.refused), mentors)
+    yield from _compare_stats(stats_then(found.stats, found.refused), mentors)
     yield from _compare_events(found.awards, found.events)
 
 
 def _compare_awards(
     awards: Iterable[Award], mentors: Mapping[str, Reference]
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     rows = {(award.peer_mentor_id, award.badge_definition_id): award for award in awards}
     due = {
         (mentor, definition): award
@@ -127,12 +127,12 @@ def _compare_awards(
     for mentor, badge in sorted(rows.keys() | due.keys()):
         row, wanted = rows.get((mentor, badge)), due.get((mentor, badge))
         if row is None or wanted is None:
-            yield Difference(mentor, badge, "award", _award(wanted), _award(row))
+            yield Mismatch(mentor, badge, "award", _award(wanted), _award(row))
             continue
         for name in COMPARED:
             should, is_ = getattr(wanted, name), getattr(row, name)
             if should != is_ and not _is_unsaid(wanted, name):
-                yield Difference(mentor, badge, name, _text(should), _text(is_))
+                yield Mismatch(mentor, badge, name, _text(should), _text(is_))
 
 
 def _is_unsaid(wanted: Award, name: str) -> bool:
@@ -142,9 +142,7 @@ def _is_unsaid(wanted: Award, name: str) -> bool:
     return name == "tier_earned_on" and wanted.tier_earned_on is None and wanted.tier is not None
 
 
-def _compare_stats(
-    stats: Iterable[Stats], mentors: Mapping[str, Reference]
-) -> Iterator[Difference]:
+def _compare_stats(stats: Iterable[Stats], mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
     rows = {row.peer_mentor_id: row for row in stats}
     due = {
         mentor: reference.stats()
@@ -154,33 +152,33 @@ def _compare_stats(
     for mentor in sorted(rows.keys() | due.keys()):
         row, wanted = rows.get(mentor), due.get(mentor)
         if row is None or wanted is None:
-            yield Difference(mentor, "", "stats", _row(wanted), _row(row))
+            yield Mismatch(mentor, "", "stats", _row(wanted), _row(row))
             continue
         for name in Stats.__struct_fields__:
             should, is_ = getattr(wanted, name), getattr(row, name)
             if should != is_:
-                yield Difference(mentor, "", f"stats.{name}", _text(should), _text(is_))
+                yield Mismatch(mentor, "", f"stats.{name}", _text(should), _text(is_))
 
 
-def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> Iterator[Difference]:
+def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> Iterator[Mismatch]:
     """One grant an award row, and a last event that agrees with the row."""
-    told: dict[str, list[AwardEvent]] = {}
+    by_award: dict[str, list[AwardEvent]] = {}
     for event in events:
-        told.setdefault(event.badge_award_id, []).append(event)
+        by_award.setdefault(event.badge_award_id, []).append(event)
     for award in awards:
-        mine = told.get(award.id, [])
+        mine = by_award.get(award.id, [])
         grants = sum(event.kind == "granted" for event in mine)
         who = (award.peer_mentor_id, award.badge_definition_id)
         if grants != 1:
-            yield Difference(*who, "granted events", "1", str(grants))
+            yield Mismatch(*who, "granted events", "1", str(grants))
             continue
         states = [event.kind for event in mine if event.kind != "promoted"]
         state = "revoked" if award.revoked_by else "held"
         last = "revoked" if states[-1] == "revoked" else "held"
         if last != state:
-            yield Difference(*who, "last event", state, last)
+            yield Mismatch(*who, "last event", state, last)
         if award.tier is not None and mine[-1].tier != award.tier:
-            yield Difference(*who, "tier of the last event", award.tier, _text(mine[-1].tier))
+            yield Mismatch(*who, "tier of the last event", award.tier, _text(mine[-1].tier))
 
 
 def _award(award: Award | None) -> str:

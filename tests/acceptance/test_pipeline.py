@@ -199,7 +199,7 @@ async def story(launcher: Launcher, settings: dict[str, str]) -> None:
     await until(lambda: holds(world, paused, "days"))
 
     verified = await verify(connection, KafkaAccess(settings["BADGES_KAFKA_BOOTSTRAP"]))
-    assert verified.differences == []
+    assert verified.mismatches == []
     assert {name: await world.earned(mentor) for name, mentor in mentors.items()} == EARNED
     assert {name: await world.tier(mentor) for name, mentor in mentors.items()} == dict.fromkeys(
         mentors, "silver"

@@ -298,7 +298,7 @@ class Pipeline:
         """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
         async with self.pool.acquire() as connection:
             outcome = await verify(connection, self.site.access, limit=seconds)
-        assert outcome.differences == [], "\n".join(map(str, outcome.differences[:20]))
+        assert outcome.mismatches == [], "\n".join(map(str, outcome.mismatches[:20]))
 
     async def retire_everything(self) -> None:
         """Freeze all badges there are, so that they cost nothing to the tests that follow."""

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from badges.reference import retelling
+from badges.reference import replay
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import SESSION_SECONDS, Worker
@@ -42,7 +42,7 @@ Activity = tuple[UUID, UUID, str, date, int]
 @pytest.fixture(autouse=True)
 def _thrifty(monkeypatch: pytest.MonkeyPatch) -> None:
     """To evaluate so long a history from scratch after every row would take hours."""
-    monkeypatch.setattr(retelling, "Reference", ThriftyReference)
+    monkeypatch.setattr(replay, "Reference", ThriftyReference)
 
 
 async def members(p: Pipeline) -> list[tuple[str, bytes]]:

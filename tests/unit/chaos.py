@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.reference.log_reading import Raw
-from badges.reference.recorded import TakenUp
+from badges.reference.log_reading import RawRecord
+from badges.reference.recorded import AppliedVersion
 from badges.reference.reference import Reference
-from badges.reference.retelling import retell
-from badges.reference.waiting import Held
+from badges.reference.refused_writes import Found as FoundAward
+from badges.reference.replay import replay
 from sinks.alerts import MemoryAlerts
 from sinks.base import Found, Outcome, Position, Turn, Unavailable
 from sinks.dead_letters import MemoryDeadLetters
@@ -189,12 +189,12 @@ class World:
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
         taken = [
-            TakenUp(0, turn, offset, position.kind, position.id, position.version)
+            AppliedVersion(0, turn, offset, position.kind, position.id, position.version)
             for _, _, turn, offset, position in self.sink._rule_positions
         ]
-        records = [Raw(record.offset, record.value or b"") for record in self.log.records[0]]
-        held = [Held(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
-        mentors = retell(LOG, 0, self.start, records, taken, self.all_versions, held)
+        records = [RawRecord(record.offset, record.value or b"") for record in self.log.records[0]]
+        found = [FoundAward(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
+        mentors = replay(LOG, 0, self.start, records, taken, self.all_versions, found)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:

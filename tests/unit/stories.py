@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.reference.reference import Happened, Reference
+from badges.reference.reference import Event, Reference
 from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
@@ -69,12 +69,12 @@ _TABLES: dict[type, tuple[Callable[[Ledger, Any], bool], Callable[[Ledger, str],
 def tell(reference: Reference, happening: Happening) -> None:
     """Tell the reference the same event."""
     if isinstance(happening, Took):
-        reference.take_up(happening.versions)
+        reference.apply(happening.versions)
     elif isinstance(happening, Put):
         reference.put(happening.row)
     else:
         lose(reference, happening)
-        reference.decide()
+        reference.evaluate()
 
 
 def lose(reference: Reference, happening: Gone) -> None:
@@ -92,12 +92,10 @@ def without_ids(awards: Mapping[str, Award]) -> dict[str, Award]:
     }
 
 
-def happened(decision: Decision) -> Happened:
+def happened(decision: Decision) -> Event:
     """What badge_award_events is told of a decision."""
     after = decision.after
-    return Happened(
-        decision.kind, after.badge_definition_id, after.tier, decision.definition_version
-    )
+    return Event(decision.kind, after.badge_definition_id, after.tier, decision.definition_version)
 
 
 def told(*happenings: Happening) -> Mapping[str, Award]:

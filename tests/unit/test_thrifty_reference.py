@@ -19,9 +19,9 @@ Told = TypeVar("Told", bound=Reference)
 class Counting(ThriftyReference):
     evaluations = 0
 
-    def decide(self) -> None:
+    def evaluate(self) -> None:
         self.evaluations += 1
-        super().decide()
+        super().evaluate()
 
 
 def tell_in_order(random: Random, appended: int, deleted: int) -> list[Happening]:
@@ -55,7 +55,7 @@ def _home(story: list[Happening]) -> Mentor:
 def play(reference: Told, story: list[Happening]) -> Told:
     for happening in story:
         if isinstance(happening, Took):
-            reference.take_up(happening.versions)
+            reference.apply(happening.versions)
         elif isinstance(happening, Put):
             reference.put(happening.row)
         else:

@@ -81,11 +81,11 @@ class Town:
                 TrainingCompletion(str(id_), str(mentor), course, day(on))
             )
         for reference in self.mentors.values():
-            reference.decide()
+            reference.evaluate()
 
     def join(self, mentor: str) -> None:
         self.mentors[mentor] = reference = Reference(mentor)
-        reference.take_up(versions(CATALOGUE.badges, self.home))
+        reference.apply(versions(CATALOGUE.badges, self.home))
         reference.put(Mentor(mentor, self.home, True))
 
     def play(self, statement: Statement) -> None:

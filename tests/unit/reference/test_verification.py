@@ -8,10 +8,10 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from badges.reference.log_reading import Raw
-from badges.reference.recorded import AwardEvent, Recorded, TakenUp
+from badges.reference.log_reading import RawRecord
+from badges.reference.recorded import AppliedVersion, AwardEvent, Recorded
 from badges.reference.reference import Reference
-from badges.reference.verification import Difference, compare, expected
+from badges.reference.verification import Mismatch, compare, expected
 from streams.log.debezium import UNREADABLE, stream_order
 from streams.records import decode
 from tables.decisions import Cause
@@ -59,8 +59,8 @@ class Written:
     """A log of one partition that is being written, and versions taken up while it was."""
 
     start: int = 0
-    records: list[Raw] = field(default_factory=list)
-    taken_up: list[TakenUp] = field(default_factory=list)
+    records: list[RawRecord] = field(default_factory=list)
+    applied: list[AppliedVersion] = field(default_factory=list)
     versions: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     turn: int = 0
     commit: int = 1000
@@ -89,18 +89,18 @@ class Written:
             key = rule_key(version)
             self.versions.setdefault(key, []).append(version)
             offset = len(self.records)
-            self.taken_up.append(TakenUp(0, self.turn, offset, *key, version.version))
+            self.applied.append(AppliedVersion(0, self.turn, offset, *key, version.version))
         self.turn += 1
         return self
 
     def _append(self, text: bytes) -> None:
-        self.records.append(Raw(len(self.records), text))
+        self.records.append(RawRecord(len(self.records), text))
 
     def recorded(self, upto: int | None = None) -> Recorded:
         """What Postgres has, when there are no results at all."""
         log = generation(starts=(self.start,))
         end = len(self.records) if upto is None else upto
-        return Recorded(log, {0: end}, self.taken_up, self.versions, [], [], [])
+        return Recorded(log, {0: end}, self.applied, self.versions, [], [], [])
 
 
 def rules(log: Written, *definitions: DefinitionVersion) -> Written:
@@ -122,7 +122,7 @@ def as_it_should_be(log: Written, upto: int | None = None) -> Recorded:
     return replace(log.recorded(upto), awards=awards, events=events, stats=stats)
 
 
-def differences(log: Written, found: Recorded) -> list[Difference]:
+def mismatches(log: Written, found: Recorded) -> list[Mismatch]:
     return list(compare(found, expected(found, 0, log.records)))
 
 
@@ -136,11 +136,11 @@ def log() -> Written:
     return made.rows(ROW, *VISITS[:3])
 
 
-def test_tables_that_agree_with_the_log_have_no_differences(log: Written) -> None:
+def test_tables_that_agree_with_the_log_have_no_mismatches(log: Written) -> None:
     found = as_it_should_be(log)
 
     assert {award.badge_definition_id for award in found.awards} == {BADGE, TIERED}
-    assert differences(log, found) == []
+    assert mismatches(log, found) == []
 
 
 def test_the_award_is_what_the_contract_says_to_the_last_column(log: Written) -> None:
@@ -180,10 +180,10 @@ def test_a_wrong_column_is_named(log: Written, column: str, wrong: object) -> No
     others = [award for award in found.awards if award is not right]
     bad = msgspec.structs.replace(right, **{column: wrong})
 
-    named = differences(log, replace(found, awards=[bad, *others]))
+    named = mismatches(log, replace(found, awards=[bad, *others]))
 
     assert (
-        Difference(MENTOR, TIERED, column, str(getattr(right, column) or "nothing"), str(wrong))
+        Mismatch(MENTOR, TIERED, column, str(getattr(right, column) or "nothing"), str(wrong))
         in named
     )
 
@@ -194,7 +194,7 @@ def test_an_award_that_is_missing_and_one_too_many_are_named(log: Written) -> No
     stray = msgspec.structs.replace(awarded[0], badge_definition_id="stray", id="stray")
     events = [*found.events, AwardEvent("stray", "granted", None)]
 
-    named = differences(log, replace(found, awards=[awarded[0], stray], events=events))
+    named = mismatches(log, replace(found, awards=[awarded[0], stray], events=events))
 
     assert [(each.badge, each.what) for each in named] == [("stray", "award"), (TIERED, "award")]
     assert named[0].expected == named[1].found == "no row"
@@ -204,11 +204,11 @@ def test_wrong_stats_and_missing_stats_are_named(log: Written) -> None:
     found = as_it_should_be(log)
     wrong = msgspec.structs.replace(found.stats[0], week_streak_longest=7)
 
-    named = differences(log, replace(found, stats=[wrong]))
-    missing = differences(log, replace(found, stats=[]))
+    named = mismatches(log, replace(found, stats=[wrong]))
+    missing = mismatches(log, replace(found, stats=[]))
 
-    assert named == [Difference(MENTOR, "", "stats.week_streak_longest", "2", "7")]
-    assert missing == [Difference(MENTOR, "", "stats", "3 activities", "no row")]
+    assert named == [Mismatch(MENTOR, "", "stats.week_streak_longest", "2", "7")]
+    assert missing == [Mismatch(MENTOR, "", "stats", "3 activities", "no row")]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_events_that_contradict_the_award_are_named(
     others = [event for event in found.events if event.badge_award_id != tiered.id]
     told = [AwardEvent(tiered.id, kind, tier) for kind, tier in kinds]
 
-    named = differences(log, replace(found, events=[*others, *told]))
+    named = mismatches(log, replace(found, events=[*others, *told]))
 
     assert [(each.badge, each.what) for each in named] == [(TIERED, what)]
 
@@ -240,7 +240,7 @@ def test_a_promotion_then_a_restoration_is_a_held_award(log: Written) -> None:
     story = [("granted", "bronze"), ("revoked", "bronze"), ("restored", "bronze")]
     told = [AwardEvent(tiered.id, *each) for each in [*story, ("promoted", "silver")]]
 
-    assert differences(log, replace(found, events=[*others, *told])) == []
+    assert mismatches(log, replace(found, events=[*others, *told])) == []
 
 
 def test_a_record_that_is_sent_again_does_not_count_twice() -> None:
@@ -333,8 +333,8 @@ def test_records_above_the_position_are_not_judged(log: Written) -> None:
     before = as_it_should_be(log)
     log.rows(VISITS[3]).rows(VISITS[0], op="d")
 
-    assert differences(log, replace(before, next_offsets={0: 4})) == []
-    assert differences(log, replace(before, next_offsets={0: 6})) != []
+    assert mismatches(log, replace(before, next_offsets={0: 4})) == []
+    assert mismatches(log, replace(before, next_offsets={0: 6})) != []
 
 
 def test_a_mentor_who_is_gone_has_nothing(log: Written) -> None:
@@ -342,8 +342,8 @@ def test_a_mentor_who_is_gone_has_nothing(log: Written) -> None:
     log.rows(ROW, op="d").rows(*VISITS[:3], op="d")
     gone = replace(before, next_offsets={0: len(log.records)})
 
-    assert {each.what for each in differences(log, gone)} == {"award", "stats"}
-    assert differences(log, replace(gone, awards=[], events=[], stats=[])) == []
+    assert {each.what for each in mismatches(log, gone)} == {"award", "stats"}
+    assert mismatches(log, replace(gone, awards=[], events=[], stats=[])) == []
 
 
 def test_partitions_that_are_behind_or_lack_a_version_are_unread(log: Written) -> None:

@@ -23,14 +23,14 @@ FROM badge_refused_writes WHERE log_id = $1 ORDER BY id
 _FOUND = "SELECT coalesce(found::text, '[]') FROM badge_logs WHERE log_id = $1"
 
 
-class Held(Struct, frozen=True):
+class Found(Struct, frozen=True):
     """An award as it is once what waited at the log's start is written, or that it is gone then."""
 
     award: Award
     gone: bool = False
 
 
-class Waiting(Struct, frozen=True):
+class RefusedWrite(Struct, frozen=True):
     """A row of badge_refused_writes; `badge` is a definition's id, or None."""
 
     kind: str
@@ -39,23 +39,23 @@ class Waiting(Struct, frozen=True):
     decision: Mapping[str, Any]
 
 
-async def read(connection: Executor, log_id: str) -> list[Waiting]:
+async def read(connection: Executor, log_id: str) -> list[RefusedWrite]:
     """What waits, in the order in which it will be written."""
     return [
-        Waiting(row["kind"], row["mentor"], row["badge"], msgspec.json.decode(row["decision"]))
+        RefusedWrite(row["kind"], row["mentor"], row["badge"], msgspec.json.decode(row["decision"]))
         for row in await connection.fetch(_WAITING, log_id)
     ]
 
 
-async def read_held(connection: Executor, log_id: str) -> list[Held]:
+async def read_found(connection: Executor, log_id: str) -> list[Found]:
     """What waited when the log went live."""
-    return msgspec.json.decode(await connection.fetchval(_FOUND, log_id), type=list[Held])
+    return msgspec.json.decode(await connection.fetchval(_FOUND, log_id), type=list[Found])
 
 
-def awards_then(rows: Iterable[Award], waiting: Iterable[Waiting]) -> list[Award]:
+def awards_then(rows: Iterable[Award], refused: Iterable[RefusedWrite]) -> list[Award]:
     """The awards once everything is written that waits."""
     awards = {(row.peer_mentor_id, row.badge_definition_id): row for row in rows}
-    for each in waiting:
+    for each in refused:
         if each.kind == "departed":
             for pair, row in list(awards.items()):
                 if pair[0] == each.mentor and row.changed_by == "rule":
@@ -65,27 +65,27 @@ def awards_then(rows: Iterable[Award], waiting: Iterable[Waiting]) -> list[Award
     return list(awards.values())
 
 
-def _write(awards: dict[Pair, Award], pair: Pair, waiting: Waiting) -> None:
-    after = msgspec.convert(waiting.decision["after"], Award)
+def _write(awards: dict[Pair, Award], pair: Pair, refused: RefusedWrite) -> None:
+    after = msgspec.convert(refused.decision["after"], Award)
     row = awards.get(pair)
-    if waiting.kind == "granted":
+    if refused.kind == "granted":
         if row is None:
             awards[pair] = after
     elif row is not None and row.id == after.id:
-        if waiting.kind == "withdrawn":
+        if refused.kind == "withdrawn":
             if row.changed_by == row.awarded_by == "rule":
                 del awards[pair]
             return
-        believed = msgspec.convert(waiting.decision["believed"], Award)
+        believed = msgspec.convert(refused.decision["believed"], Award)
         names = ("tier", "revoked_by", "changed_by")
         if all(getattr(row, name) == getattr(believed, name) for name in names):
             awards[pair] = after
 
 
-def stats_then(rows: Sequence[Stats], waiting: Iterable[Waiting]) -> list[Stats]:
+def stats_then(rows: Sequence[Stats], refused: Iterable[RefusedWrite]) -> list[Stats]:
     """The statistics once everything is written that waits."""
     stats = {row.peer_mentor_id: row for row in rows}
-    for each in waiting:
+    for each in refused:
         if each.kind == "departed":
             stats.pop(each.mentor, None)
         elif each.kind == "stats":

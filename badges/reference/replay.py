@@ -1,15 +1,16 @@
-"""A partition's story told again: records and versions in order, through the reference."""
+"""A partition replayed: its records and the versions of rules, in order, through the reference."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import TypeAlias
+from itertools import chain, groupby
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from badges.reference.log_reading import Lost, Raw, events, is_output
-from badges.reference.recorded import TakenUp
+from badges.reference.log_reading import Lost, RawRecord, events, is_output
+from badges.reference.recorded import AppliedVersion
 from badges.reference.reference import Reference
-from badges.reference.waiting import Held
+from badges.reference.refused_writes import Found
 from streams.log.debezium import UNAVAILABLE
 from streams.records import (
     ActivityRecord,
@@ -20,71 +21,68 @@ from streams.records import (
     TrainingRecord,
 )
 from tables.decisions import Cause
-from tables.types import Award, RuleKey, Taken, Version, rule_key
+from tables.types import Award, RuleKey, Version, rule_key
 
 Row: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
 
-_TEXTS: dict[type, str] = {ActivityRecord: "activity_type", TrainingRecord: "course_code"}
+_TEXTS: Final[dict[type, str]] = {ActivityRecord: "activity_type", TrainingRecord: "course_code"}
 """The column of each that Postgres does not send again while it is long and unchanged."""
+_END: Final = 1 << 63
+"""After every offset."""
 
 
-def retell(
+def replay(
     log_id: str,
     partition: int,
     start: int,
-    records: Sequence[Raw],
-    taken_up: Iterable[TakenUp],
+    records: Sequence[RawRecord],
+    applied: Iterable[AppliedVersion],
     versions: Mapping[RuleKey, Sequence[Version]],
-    held: Sequence[Held] = (),
+    found: Sequence[Found] = (),
     stand_in: str = UNAVAILABLE,
 ) -> dict[str, Reference]:
     """What the reference makes of one partition: by mentor, as after its last record.
 
-    `held` are the awards that waited to be written when the log began: found like all that were.
-    `stand_in` is what the log has in the place of a text that was not sent.
+    `found` are the awards that waited to be written when the log began: as if the snapshot had
+    them. `stand_in` is what the log has in the place of a text that was not sent.
     """
-    story = _Story(log_id, partition, start, stand_in)
-    turns = iter(
-        [
-            (turn, offset, list(taken))
-            for (turn, offset), taken in groupby(taken_up, lambda taken: (taken.turn, taken.offset))
-        ]
+    state = _Replay(log_id, partition, start, stand_in)
+    together = deque(
+        (turn, offset, list(group))
+        for (turn, offset), group in groupby(applied, lambda each: (each.turn, each.offset))
     )
-    coming = next(turns, None)
-    for offset, record in events(records, start):
+    for offset, record in chain(events(records, start), [(_END, None)]):
         if offset >= start:
-            story.hold(held)
-            held = ()
-        while coming and coming[1] <= offset:
-            story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
-            coming = next(turns, None)
-        story.tell(offset, record)
-    story.hold(held)
-    while coming:
-        story.take_up(coming[0], coming[1], _new(coming[2], story.taken, versions))
-        coming = next(turns, None)
-    return story.mentors
+            state.find(found)
+            found = ()
+        while together and together[0][1] <= offset:
+            turn, before, positions = together.popleft()
+            state.apply(turn, before, _new(positions, state.applied, versions))
+        if record is not None:
+            state.fold(offset, record)
+    return state.mentors
 
 
 def _new(
-    taken_up: Sequence[TakenUp],
+    positions: Sequence[AppliedVersion],
     before: Mapping[RuleKey, int],
     versions: Mapping[RuleKey, Sequence[Version]],
 ) -> Iterator[Version]:
     """The versions that take effect here: of each id those above what was in effect before."""
-    for taken in taken_up:
-        key = (taken.kind, taken.id)
+    for position in positions:
+        key = (position.kind, position.id)
         for version in versions[key]:
-            if before.get(key, 0) < version.version <= taken.version:
+            if before.get(key, 0) < version.version <= position.version:
                 yield version
 
 
-class _Story:
-    """The mentors of one partition, as far as it is told."""
+class _Replay:
+    """The mentors of one partition, as far as it is replayed."""
 
     def __init__(self, log_id: str, partition: int, start: int, stand_in: str) -> None:
         self.mentors: dict[str, Reference] = {}
-        self.taken: Taken = {}
+        self.applied: dict[RuleKey, int] = {}
+        """The version in effect of each id."""
         self._versions: list[Version] = []
         self._texts: dict[str, str] = {}
         """The type or course of every row, as it was sent last."""
@@ -93,27 +91,27 @@ class _Story:
         self._start = start
         self._stand_in = stand_in
 
-    def hold(self, held: Iterable[Held]) -> None:
+    def find(self, found: Iterable[Found]) -> None:
         """Awards as they will be, instead of what the snapshot has of them."""
-        for each in held:
+        for each in found:
             reference = self.mentors.get(each.award.peer_mentor_id)
             if reference is not None:
                 reference.lost(Award, each.award.id)
                 if not each.gone:
                     reference.found(each.award)
 
-    def take_up(self, turn: int, offset: int, versions: Iterable[Version]) -> None:
+    def apply(self, turn: int, offset: int, versions: Iterable[Version]) -> None:
         """Versions take effect together, for every mentor there is, and for those to come."""
         new = list(versions)
         self._versions += new
         for version in new:
-            self.taken[rule_key(version)] = version.version
+            self.applied[rule_key(version)] = version.version
         for reference in self.mentors.values():
-            told = len(reference.events)
-            reference.take_up(new)
-            self._name_awards(reference, told, Cause(self._log_id, self._partition, offset, turn))
+            before = len(reference.events)
+            reference.apply(new)
+            self._name_awards(reference, before, Cause(self._log_id, self._partition, offset, turn))
 
-    def tell(self, offset: int, record: Record | Lost) -> None:
+    def fold(self, offset: int, record: Record | Lost) -> None:
         """One record; before the start it is only taken note of."""
         if offset >= self._start and is_output(record):
             return
@@ -125,14 +123,14 @@ class _Story:
             if isinstance(record, Lost):
                 return
             reference = self.mentors[mentor] = Reference(mentor)
-            reference.take_up(self._versions)
-        told = len(reference.events)
+            reference.apply(self._versions)
+        before = len(reference.events)
         if isinstance(record, Lost):
             (reference.lost if offset < self._start else reference.delete)(record.kind, record.id)
         else:
             row = record.award() if isinstance(record, AwardRecord) else self._whole(record)
             (reference.found if offset < self._start else reference.put)(row)
-        self._name_awards(reference, told, Cause(self._log_id, self._partition, offset))
+        self._name_awards(reference, before, Cause(self._log_id, self._partition, offset))
 
     def _whole(self, record: Row) -> Row:
         """The record with its type or course, where Postgres did not send that again."""
@@ -152,11 +150,11 @@ class _Story:
             self._texts[lost.id] = str(lost.text)
 
     @staticmethod
-    def _name_awards(reference: Reference, told: int, cause: Cause) -> None:
+    def _name_awards(reference: Reference, before: int, cause: Cause) -> None:
         """Give what was granted just now the id that its row has, by which a delete names it."""
-        for happened in reference.events[told:]:
-            if happened.kind == "granted":
-                definition = happened.badge_definition_id
+        for event in reference.events[before:]:
+            if event.kind == "granted":
+                definition = event.badge_definition_id
                 award = reference.awards[definition]
                 named = cause.award_id(reference.mentor_id, definition)
                 reference.awards[definition] = replace(award, id=named)
