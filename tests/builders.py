@@ -12,6 +12,7 @@ from streams.log import generations
 from streams.log.generations import Generation
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import parse
+from tables.criteria.union import TYPES
 from tables.periods import day_number
 from tables.types import (
     Activity,
@@ -124,6 +125,14 @@ _ZONES = ["Europe/Oslo", "America/Sao_Paulo", "Asia/Kolkata", "No/Where", "Pacif
 _METRICS = ["count", "minutes", "active_days", "distinct_types"]
 
 
+_MADE_UP = {"threshold", "streak", "training", "badges", "all", "any", "tier", "raw"}
+
+
+def _of_examples() -> list[str]:
+    """The types of criteria that are not made up at random: a story takes their examples."""
+    return [name for name, each in TYPES.items() if name not in _MADE_UP and not each.root_only]
+
+
 class Storyteller:
     """Tells random stories of one mentor, and remembers which rows there are to change."""
 
@@ -208,7 +217,10 @@ class Storyteller:
     def _node(self, depth: int) -> dict[str, Any]:
         random = self._random
         kinds = ["threshold"] * 3 + ["streak"] * 2 + ["training", "badges"]
+        kinds += [name for name in _of_examples() for _ in range(3)]
         kind = random.choice(kinds + (["all", "any"] if depth < 3 else []))
+        if kind in _of_examples():
+            return dict(random.choice(TYPES[kind].examples))
         if kind == "threshold":
             measured = self._measured(minutes=True)
             level = self._level() * (25 if measured["metric"] == "minutes" else 1)
@@ -318,7 +330,7 @@ class Storyteller:
 
     def _award(self) -> Happening:
         random = self._random
-        ids = sorted(name for name in self._versions if "-" in name and name[0] == "k")
+        ids = sorted(name for name in self._versions if "-" in name and name[:4] != "org-")
         if not ids:
             return self._mentor()
         definition_id = random.choice(ids)
@@ -346,6 +358,34 @@ class Storyteller:
                 tier_earned_on=on if dated and tier else None,
             )
         )
+
+
+class ExampleTeller(Storyteller):
+    """Tells of definitions that have the examples of one type of criteria, among others."""
+
+    def __init__(self, random: Random, kind: str) -> None:
+        super().__init__(random)
+        self._kind = kind
+        self.saved: set[tuple[str, int]] = set()
+        """The ids and versions of definitions of that type."""
+        self._examples = TYPES[kind].examples
+        parsed = [parse(json.dumps({"version": 1, **example})) for example in self._examples]
+        asked = {key for each in parsed for key in each.badge_keys()}
+        self._keys = sorted(asked) or self._keys
+
+    def _save(self) -> Version:
+        version = super()._save()
+        if (
+            isinstance(version, DefinitionVersion)
+            and json.loads(version.criteria)["type"] == self._kind
+        ):
+            self.saved.add((version.id, version.version))
+        return version
+
+    def _criteria(self) -> dict[str, Any]:
+        if self._random.random() < 0.4:
+            return super()._criteria()
+        return dict(self._random.choice(self._examples))
 
 
 class TierTeller(Storyteller):

@@ -18,7 +18,7 @@ class AnyOf(Combination):
             "at_least": 1,
             "of": [
                 {"type": "streak", "period": "day", "length": 3},
-                {"type": "badges", "badges": ["k0"]},
+                {"type": "badges", "badges": ["first-visit"]},
             ],
         },
     )

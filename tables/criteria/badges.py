@@ -17,8 +17,8 @@ class Badges(Criterion):
     """`at_least` of the badges held; all of them unless given."""
 
     examples = (
-        {"type": "badges", "badges": ["k0", "k1"]},
-        {"type": "badges", "badges": ["k0", "k1", "k2"], "at_least": 1},
+        {"type": "badges", "badges": ["first-visit", "ten-visits"]},
+        {"type": "badges", "badges": ["first-visit", "ten-visits", "mentor"], "at_least": 2},
     )
 
     type: Literal["badges"]

@@ -114,7 +114,9 @@ def compare(seed: int, length: int) -> Fold:
     return compare_told(Random(seed), length)
 
 
-def compare_told(random: Random, length: int, teller: type[Storyteller] = Storyteller) -> Fold:
+def compare_told(
+    random: Random, length: int, teller: Callable[[Random], Storyteller] = Storyteller
+) -> Fold:
     """Tell a random story and fail at the first event after which the two differ."""
     fold, reference = Fold(), Reference(MENTOR)
     for happening in teller(random).tell(length):

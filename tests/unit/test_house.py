@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams import metrics
+from tables.criteria.union import TYPES
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ THINKING_MAY_NOT_IMPORT = {
     "socket", "subprocess", "sys", "time", "threading",
 }  # fmt: skip
 REFERENCE_MAY_IMPORT = {
-    "tables": {"criteria", "decisions", "types", "zones"},
+    "tables": {"criteria.errors", "criteria.parsing", "decisions", "types", "zones"},
     "sinks": {"pool"},
     "streams": {"log", "problems", "records", "rule_versions"},
     "badges": {"reference"},
@@ -75,6 +76,32 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     assert set(order) == set(names)
 
 
+def test_nothing_is_imported_for_types_alone() -> None:
+    """What two files cannot import from each other belongs into a third."""
+    for path in sources():
+        assert "typing.TYPE_CHECKING" not in imported_modules(path), path
+
+
+def test_only_the_union_knows_which_types_of_criteria_there_are() -> None:
+    files = {each.__module__ for each in TYPES.values()}
+    assert len(files) == len(TYPES)
+    union = ROOT / "tables" / "criteria" / "union.py"
+    for path in sources():
+        known = {module.rpartition(".")[0] for module in imported_modules(path)}
+        assert path == union or not known & files, path
+
+
+def test_only_a_ledger_writes_to_itself() -> None:
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Delete):
+                continue
+            targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+            for target in targets:
+                owners = ast.unparse(target).split(".")[:-1]
+                assert "ledger" not in owners, f"{path}:{node.lineno} writes to a ledger"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "tables").rglob("*.py")), ids=lambda p: p.name)
 def test_the_thinking_room_does_no_io_and_reads_no_clock(path: Path) -> None:
     imported = {module.split(".")[0] for module in imported_modules(path)}
@@ -108,7 +135,8 @@ def test_the_reference_shares_no_thought_with_the_fold(path: Path) -> None:
     for module in imported_modules(path):
         room, *inside = module.split(".")
         if room in REFERENCE_MAY_IMPORT:
-            assert inside[0] in REFERENCE_MAY_IMPORT[room], (
+            allowed = REFERENCE_MAY_IMPORT[room]
+            assert inside[0] in allowed or ".".join(inside[:2]) in allowed, (
                 f"the reference must not import {module}"
             )
 

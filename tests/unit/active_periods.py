@@ -1,0 +1,84 @@
+"""The worked example of docs/adding-a-criteria-type.md: periods that count, in a row or not."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StrictInt, model_validator
+from typing_extensions import override
+
+from badges.reference.reading import Node, Rows, amount, chosen, period
+from tables.criteria.base import ActivityTypes, AtLeast, Criterion
+from tables.criteria.reached import Reached
+from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.words import of_types, unit
+from tables.measures.specs import Key, spec_of
+from tables.types import Activity, Day
+
+EVER: Final = 1 << 40
+"""More missed periods than there are: a run that bridges so many never ends."""
+
+
+class ActivePeriods(Criterion):
+    """`at_least` periods in which there are `per_period` active days."""
+
+    examples = (
+        {"type": "active_periods", "period": "week", "at_least": 2},
+        {"type": "active_periods", "period": "month", "at_least": 2, "per_period": 3},
+    )
+
+    type: Literal["active_periods"]
+    period: Literal["week", "month"]
+    at_least: AtLeast
+    per_period: Annotated[StrictInt, Field(ge=1, description="an integer from 1")] = 1
+    activity_types: ActivityTypes = None
+
+    @model_validator(mode="after")
+    def _can_count(self) -> "ActivePeriods":
+        check_days("active_days", MOST_DAYS[self.period], "per_period", self.per_period)
+        return self
+
+    @override
+    def summary(self) -> str:
+        return self._said(self.at_least)
+
+    @override
+    def needed(self, amount: int) -> int:
+        return self.at_least
+
+    @override
+    def missing(self, done: int, needed: int) -> str:
+        return f"another {self._said(needed - done)}"
+
+    def _said(self, number: int) -> str:
+        periods = f"{number:,} {self.period}{'s' if number != 1 else ''}"
+        days = f"{self.per_period} {unit('active_days', self.per_period)}"
+        return f"{periods} with {days}{of_types(self.activity_types)}"
+
+    @override
+    def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:
+        types = None if self.activity_types is None else frozenset(self.activity_types)
+        key = Key(
+            "streak",
+            "active_days",
+            types,
+            since,
+            period=self.period,
+            per_period=self.per_period,
+            grace=EVER,
+        )
+        return Reached(spec_of(key), self.at_least)
+
+
+def active_periods_on(node: Node, rows: Rows) -> Day | None:
+    """The first date by which enough periods have enough active days."""
+    activities = chosen(node, rows)
+    for day in sorted({a.activity_date for a in activities}):
+        inside: dict[int, list[Activity]] = {}
+        for a in activities:
+            if a.activity_date <= day:
+                inside.setdefault(period(node["period"], a.activity_date), []).append(a)
+        least = node.get("per_period", 1)
+        counting = [each for each in inside.values() if amount("active_days", each) >= least]
+        if len(counting) >= node["at_least"]:
+            return day
+    return None
