@@ -52,9 +52,8 @@ class Partition:
         self.turn = 0
         self.book = RuleBook()
         self.taken: Taken = {}
-        self.ledgers: dict[str, Ledger] = {}
-        self._watchlists: dict[str, Watchlist] = {}
-        """What the rules wait for about each of these mentors."""
+        self.mentors: dict[str, Watchlist] = {}
+        """The ledger of each mentor of whom there is anything, with what the rules wait for."""
         self._columns = columns or {}
         self._stand_in = stand_in
         self._turn_start = 0
@@ -83,15 +82,20 @@ class Partition:
         message = self._last
         return Place(message.offset, sequence_of(message.value)) if message else None
 
+    def ledger(self, mentor: str) -> Ledger | None:
+        """What there is about a mentor, if anything."""
+        watchlist = self.mentors.get(mentor)
+        return watchlist.ledger if watchlist else None
+
     def take_up(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
         self.put_into_effect(versions)
-        self.decide(list(self.ledgers))
+        self.decide(list(self.mentors))
 
     def hold(self, found: Iterable[Found]) -> None:
         """Hold what waited as the generation went live, once the rows below `start` are folded."""
         for each in found:
-            ledger = self.ledgers.get(each.award.peer_mentor_id)
+            ledger = self.ledger(each.award.peer_mentor_id)
             if ledger is None:
                 continue
             if each.gone:
@@ -111,10 +115,10 @@ class Partition:
         """Decide some mentors by the versions that were put into effect."""
         cause = Cause(self.log_id, self.number, self.next_offset, turn=self.turn)
         for mentor in mentors:
-            ledger = self.ledgers[mentor]
-            self._draft.decisions += evaluate(self._watchlists[mentor], cause)
+            watchlist = self.mentors[mentor]
+            self._draft.decisions += evaluate(watchlist, cause)
             if self.turn == 0:
-                self._draft.touched[mentor] = ledger
+                self._draft.touched[mentor] = watchlist.ledger
 
     def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | Outline | None:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
@@ -214,16 +218,15 @@ class Partition:
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
-        ledger = self._put_or_drop(record, offset)
-        if ledger is None:
+        watchlist = self._put_or_drop(record, offset)
+        if watchlist is None:
             return
         draft.xids.add(record.xid)
         if kind is MentorRecord and record.op == "d":
             draft.depart(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
-            draft.touched[ledger.mentor_id] = ledger
-        watchlist = self._watchlists.get(ledger.mentor_id)
-        if watchlist is not None and not watchlist.is_quiet():
+            draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
+        if not watchlist.is_quiet():
             draft.decisions += evaluate(watchlist, self._cause(record, offset))
 
     def _cause(self, record: Record, offset: int) -> Cause:
@@ -238,7 +241,7 @@ class Partition:
         """
         if type(record) is not AwardRecord or record.op == "d":
             return []
-        ledger = self.ledgers.get(record.peer_mentor_id)
+        ledger = self.ledger(record.peer_mentor_id)
         held = ledger.held.get(record.badge_definition_id) if ledger else None
         if held is None or held.id == record.id or not turns.is_the_rules(held):
             return []
@@ -246,32 +249,31 @@ class Partition:
 
     def _complete(self, record: Record, offset: int) -> None:
         assert isinstance(record, NAMING_RULES)
-        ledger = self.ledgers.get(mentor_of(record))
+        ledger = self.ledger(mentor_of(record))
         complete(record, ledger, self._columns, self._stand_in, self.number, offset)
 
-    def _put_or_drop(self, record: Record, offset: int) -> Ledger | None:
-        """Fold one row; the ledger if that changed it. A delete never creates a ledger."""
+    def _put_or_drop(self, record: Record, offset: int) -> Watchlist | None:
+        """Fold one row; whose it is if that changed anything. A delete never begins a ledger."""
         mentor = mentor_of(record)
-        ledger = self.ledgers.get(mentor)
+        watchlist = self.mentors.get(mentor)
         table = TABLES[type(record)]
         if record.op == "d":
-            if ledger is None:
+            if watchlist is None:
                 return None
-            changed = table.drop(ledger, record.id)
-            if ledger.empty:
-                del self.ledgers[mentor], self._watchlists[mentor]
-            return ledger if changed else None
-        if ledger is None:
-            ledger = self._new_ledger(mentor)
+            changed = table.drop(watchlist.ledger, record.id)
+            if watchlist.ledger.empty:
+                del self.mentors[mentor]
+            return watchlist if changed else None
+        if watchlist is None:
+            watchlist = self._begin(mentor)
         try:
-            return ledger if table.put(ledger, record, self._stand_in) else None
+            return watchlist if table.put(watchlist.ledger, record, self._stand_in) else None
         except Unresolved as column:
             raise value_missing(record, str(column), self.number, offset) from None
 
-    def _new_ledger(self, mentor: str) -> Ledger:
-        ledger = self.ledgers[mentor] = Ledger(mentor)
-        self._watchlists[mentor] = Watchlist(ledger, self.book)
-        return ledger
+    def _begin(self, mentor: str) -> Watchlist:
+        watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
+        return watchlist
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:
@@ -311,13 +313,13 @@ class Partition:
         if deletion is None:
             return None
         mentor = mentor_of(deletion)
-        text = unusable.known_text(self.ledgers.get(mentor))
+        text = unusable.known_text(self.ledger(mentor))
         if offset < self.start:
             self._put_or_drop(deletion, offset)
         else:
             self._fold_event(deletion, offset)
         if text is not None and unusable.op != "d":
-            ledger = self.ledgers.get(mentor) or self._new_ledger(mentor)
+            ledger = self.ledger(mentor) or self._begin(mentor).ledger
             ledger.remember(deletion.id, text)
         return None
 

@@ -149,7 +149,7 @@ class PartitionWorker:
                 excused |= {begun.unusable.table or ""}
 
     async def _follow(self, state: Partition) -> None:
-        self._log.info("caught up", offset=state.next_offset, mentors=len(state.ledgers))
+        self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         watch = Watch(self._services.reconciliation, state)
         await self._decide(state, ())
@@ -239,7 +239,7 @@ class PartitionWorker:
         newer = self._services.versions.newer_than(state.taken)
         if newer or state.turn == 0:
             state.put_into_effect(newer)
-            await in_spells(state.decide, list(state.ledgers))
+            await in_spells(state.decide, list(state.mentors))
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.
@@ -322,7 +322,7 @@ class PartitionWorker:
         self._decided(turn.end)
         await self._refused.after(outcome)
         _count(turn, outcome, letters)
-        metrics.MENTORS.labels(self.partition).set(len(state.ledgers))
+        metrics.MENTORS.labels(self.partition).set(len(state.mentors))
 
     async def _until_available(
         self, attempt: Callable[[], Awaitable[Answer]], *, reads: bool = False

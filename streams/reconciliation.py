@@ -71,7 +71,7 @@ class Reconciliation:
 
     async def suspect(self, state: Partition) -> Suspicion | None:
         """Compare all mentors of a partition that has caught up. Raises Unavailable."""
-        found = await self._differences(state, state.ledgers)
+        found = await self._differences(state, state.mentors)
         if found:
             return Suspicion(found, await self._wal.written())
         if found is not None:
@@ -103,7 +103,7 @@ class Reconciliation:
 
     async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences | None:
         """What differs; None when somebody else is ahead, so that the next turn will be fenced."""
-        among = [mentor for mentor in mentors if mentor in state.ledgers]
+        among = [mentor for mentor in mentors if mentor in state.mentors]
         rows = await self._sink.awards(state.log_id, state.number, among)
         if await self._sink.position(state.log_id, state.number) != state.position:
             return None
@@ -111,8 +111,8 @@ class Reconciliation:
         held = {
             (mentor, badge): _bare(award)
             for mentor in among
-            if mentor in state.ledgers
-            for badge, award in state.ledgers[mentor].held.items()
+            if mentor in state.mentors
+            for badge, award in state.mentors[mentor].ledger.held.items()
         }
         return {
             key: (held.get(key), found.get(key))

@@ -111,7 +111,7 @@ class Recovery:
         state.resume(offset, turn)
         taken_up = [position.taken_up for position in recorded]
         state.put_into_effect(self._versions.up_to(taken_up, state.taken))
-        await in_spells(state.decide, list(state.ledgers))
+        await in_spells(state.decide, list(state.mentors))
 
 
 def _offset(message: Message) -> int:

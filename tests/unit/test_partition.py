@@ -78,7 +78,7 @@ def test_awards_that_were_there_are_held_as_found(writer: Writer) -> None:
     state.fold([writer.snapshot(row) for row in rows])
     state.take_up([organization(), TWO])
     assert state.close_turn().decisions == []
-    assert state.ledgers[MENTOR].held["two"].id == "x"
+    assert state.mentors[MENTOR].ledger.held["two"].id == "x"
 
 
 def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
@@ -87,7 +87,7 @@ def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
     again = [writer.again(records[1]), writer.again(deleted)]
     state = begun()
     folded(state, *records, deleted, *again)
-    assert state.ledgers[MENTOR].stats().activity_count == 0
+    assert state.mentors[MENTOR].ledger.stats().activity_count == 0
     assert state.next_offset == 5
 
 
@@ -96,14 +96,14 @@ def test_rows_of_one_place_are_all_folded(writer: Writer) -> None:
     twin = writer.log.append(0, first.key, (first.value or b"").replace(b'"id": "a"', b'"id": "b"'))
     state = begun()
     folded(state, person, first, twin)
-    assert state.ledgers[MENTOR].stats().activity_count == 2
+    assert state.mentors[MENTOR].ledger.stats().activity_count == 2
 
 
 def test_what_the_worker_wrote_itself_is_passed_over(writer: Writer) -> None:
     own = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
     state = begun()
     folded(state, writer.put(mentor()), writer.put(own))
-    assert state.ledgers[MENTOR].held == {}
+    assert state.mentors[MENTOR].ledger.held == {}
 
 
 def test_an_award_row_that_somebody_deletes_comes_back_under_another_id(writer: Writer) -> None:
@@ -148,7 +148,7 @@ def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
     rows = (mentor(), activity("a", 1), activity("b", 2))
     turn = folded(state, writer.put(mentor()), writer.put(given), *map(writer.put, rows[1:]))
     assert kinds(turn) == [("promoted", "two")]
-    assert state.ledgers[MENTOR].held["two"].changed_by == "rule"
+    assert state.mentors[MENTOR].ledger.held["two"].changed_by == "rule"
 
     twice = msgspec.structs.replace(given, id="y", tier="silver", changed_by="bo")
 
@@ -314,9 +314,9 @@ def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
 def test_a_delete_never_creates_a_ledger_and_nothing_left_is_forgotten(writer: Writer) -> None:
     state = begun()
     folded(state, writer.delete(activity("a", 1)))
-    assert state.ledgers == {}
+    assert state.mentors == {}
     folded(state, writer.put(mentor()), writer.delete(mentor()))
-    assert state.ledgers == {}
+    assert state.mentors == {}
 
 
 def test_rows_without_their_mentor_wait(writer: Writer) -> None:

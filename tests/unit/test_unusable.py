@@ -116,7 +116,7 @@ def test_a_mentor_or_an_award_that_cannot_be_used_is_a_letter_alone(writer: Writ
     )
     assert turn.decisions == []
     assert turn.departures == []
-    assert state.ledgers[MENTOR].held["two"].id == granted.after.id
+    assert state.mentors[MENTOR].ledger.held["two"].id == granted.after.id
 
 
 @pytest.mark.parametrize(("kind", "columns"), CASES)
@@ -187,7 +187,7 @@ def test_a_text_that_is_not_sent_again_is_remembered_while_its_row_is_gone(
     assert turn.stats[0].counts_by_type == {long: 1}
 
     folded(state, writer.unusable(row, INFINITE), writer.delete(row), writer.delete(mentor()))
-    assert state.ledgers == {}
+    assert state.mentors == {}
 
 
 @pytest.mark.parametrize(

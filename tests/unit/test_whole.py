@@ -159,13 +159,13 @@ def test_a_stand_in_of_a_row_that_is_known_is_what_it_was(
     state = begun()
     known = writer.put(row)
     assert state.fold([known], waiting=False) is None
-    before = state.ledgers[MENTOR]
+    before = state.mentors[MENTOR].ledger
     held, kept, courses = dict(before.held), before.mentor, dict(before.trainings)
 
     updated = writer.put(msgspec.structs.replace(row, **{column: UNAVAILABLE}), "u")
 
     assert state.fold([updated], waiting=False) is None
-    after = state.ledgers[MENTOR]
+    after = state.mentors[MENTOR].ledger
     assert (after.mentor, after.trainings) == (kept, courses)
     assert [bare(award) for award in after.held.values()] == [bare(a) for a in held.values()]
     if isinstance(row, Activity):
@@ -209,7 +209,7 @@ def test_what_somebody_wrote_is_data_where_something_else_stands_for_texts(
     assert state.fold(records, waiting=False) is None
 
     assert not state.letters
-    ledger = state.ledgers[MENTOR]
+    ledger = state.mentors[MENTOR].ledger
     if isinstance(row, Activity):
         assert ledger.activity_type(row.id) == text
     elif isinstance(row, TrainingCompletion):
@@ -241,4 +241,4 @@ def test_a_text_that_was_not_sent_comes_back_with_the_row_that_cannot_be_used(
 
     assert state.fold([writer.put(short, "u")], waiting=False) is None
 
-    assert state.ledgers[MENTOR].activity_type("a") == ("v" * 3000)[:200]
+    assert state.mentors[MENTOR].ledger.activity_type("a") == ("v" * 3000)[:200]
