@@ -1,6 +1,6 @@
 """Evaluation: what holds is compared with what is held, and the difference is decisions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
@@ -69,10 +69,7 @@ def _evaluate(watchlist: Watchlist, plan: Plan, due: Iterable[int], cause: Cause
         last = number
         case = _Case(watchlist.ledger, plan, plan.rules[number], cause)
         decided = case.decide()
-        if case.settled():
-            watchlist.close(number)
-        else:
-            watchlist.wait(number, case.waits())
+        watchlist.wait(number, case.waits())
         if decided:
             decisions += decided
             for dependent in plan.dependents.get(case.rule.definition_id, ()):
@@ -101,36 +98,27 @@ class _Case:
             return [restored, *self._promote(restored.after)]
         if award.revoked_by is not None:
             return []
-        if (
-            self.rule.revocable
-            and award.awarded_by == "rule"
-            and not self.rule.condition.holds(self.ledger)
-        ):
+        if self._may_be_lost(award) and not self.rule.condition.holds(self.ledger):
             return [self._change("revoked", award, revoked_by="rule")]
         return self._promote(award)
 
-    def settled(self) -> bool:
-        """Whether only people can change the outcome from here: held for good, or taken away."""
-        award = self.ledger.held.get(self.rule.definition_id)
-        if award is None or award.revoked_by == "rule":
-            return False
-        if award.revoked_by is not None:
-            return True
-        if self.rule.revocable and award.awarded_by == "rule":
-            return False
-        return not self.rule.above(award)
+    def waits(self) -> Iterable[Wait] | None:
+        """What may change the outcome from here; None when only people can.
 
-    def waits(self) -> Iterator[Wait]:
-        """What may change the outcome from here."""
+        That is so where the badge is held for good, or was taken away by somebody.
+        """
         rule, ledger = self.rule, self.ledger
         award = ledger.held.get(rule.definition_id)
         if award is None or award.revoked_by == "rule":
-            yield from rule.condition.until(ledger, holds=True)
-        elif award.revoked_by is None:
-            if rule.revocable and award.awarded_by == "rule":
-                yield from rule.condition.until(ledger, holds=False)
-            for _, reached in rule.above(award)[:1]:
-                yield from reached.until(ledger, holds=True)
+            return rule.condition.until(ledger, holds=True)
+        above = rule.above(award)[:1] if award.revoked_by is None else ()
+        waits = [wait for _, reached in above for wait in reached.until(ledger, holds=True)]
+        if award.revoked_by is None and self._may_be_lost(award):
+            return [*rule.condition.until(ledger, holds=False), *waits]
+        return waits if above else None
+
+    def _may_be_lost(self, award: Award) -> bool:
+        return self.rule.revocable and award.awarded_by == "rule"
 
     def _grant(self) -> Decision:
         rule, mentor_id = self.rule, self.ledger.mentor_id

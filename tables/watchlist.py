@@ -114,14 +114,13 @@ class Watchlist:
         self._waiting = {}
         self.rearm()
 
-    def wait(self, rule: int, waits: Iterable[Wait]) -> None:
-        """From now on an open rule waits for this, and for nothing that it waited for before."""
+    def wait(self, rule: int, waits: Iterable[Wait] | None) -> None:
+        """From now on a rule waits for this alone; None: only people can change its outcome."""
+        if waits is None:
+            self._waiting.pop(rule, None)
+            return
         measure = self.ledger.measure
         self._waiting[rule] = [(measure(spec), level, rises) for spec, level, rises in waits]
-
-    def close(self, rule: int) -> None:
-        """From now on a rule waits for nothing: only people can change its outcome."""
-        self._waiting.pop(rule, None)
 
     def rearm(self) -> None:
         """All rules that are due are decided: what they wait for is looked at anew."""

@@ -56,11 +56,25 @@ class _ActivityRow(_Row):
     activity_date: date | None = None
     duration_minutes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
+    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
+        day = _day(self.activity_date, f"{where}.activity_date")
+        ledger.put_activity(Activity(row_id, _ID, self.activity_type, day, self.duration_minutes))
+
+    def drop(self, ledger: Ledger, row_id: str) -> None:
+        ledger.drop_activity(row_id)
+
 
 class _TrainingRow(_Row):
     table: Literal["training_completions"]
     course_code: str = ""
     completed_on: date | None = None
+
+    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
+        day = _day(self.completed_on, f"{where}.completed_on")
+        ledger.put_training(TrainingCompletion(row_id, _ID, self.course_code, day))
+
+    def drop(self, ledger: Ledger, row_id: str) -> None:
+        ledger.drop_training(row_id)
 
 
 class _PauseRow(_Row):
@@ -68,10 +82,20 @@ class _PauseRow(_Row):
     starts_on: date | None = None
     ends_on: date | None = None
 
+    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
+        ends = None if self.ends_on is None else day_number(self.ends_on)
+        ledger.put_pause(Pause(row_id, _ID, _day(self.starts_on, f"{where}.starts_on"), ends))
+
+    def drop(self, ledger: Ledger, row_id: str) -> None:
+        ledger.drop_pause(row_id)
+
 
 class _MentorRow(_Row):
     table: Literal["peer_mentors"]
     active: bool = True
+
+    def put(self, ledger: Ledger, _id: str, _where: str) -> None:
+        ledger.put_mentor(Mentor(_ID, _ORGANIZATION, self.active))
 
 
 _AnyRow = Annotated[
@@ -160,11 +184,14 @@ def run(trial: Trial) -> list[TrialAward]:
     watchlist = Watchlist(Ledger(_ID), book)
     watchlist.ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     for place, row in enumerate(trial.rows):
-        if row.deleted and isinstance(row, _MentorRow):
+        row_id = row.id or f"row {place}"
+        if not row.deleted:
+            row.put(watchlist.ledger, row_id, f"{trial.name}, rows.{place}")
+        elif isinstance(row, _MentorRow):
             # The delete cascades: the same mentor inserted again starts from nothing.
             watchlist = Watchlist(Ledger(_ID), book)
         else:
-            _fold(watchlist.ledger, row, place, trial.name)
+            row.drop(watchlist.ledger, row_id)
         evaluate(watchlist, Cause("trial", 0, place))
     return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
@@ -192,35 +219,6 @@ def _saved(trial: Trial) -> Iterator[DefinitionVersion]:
             revocable=badge.revocable,
             status=badge.status,
         )
-
-
-def _fold(ledger: Ledger, row: _AnyRow, place: int, name: str) -> None:
-    row_id = row.id or f"row {place}"
-    where = f"{name}, rows.{place}"
-    if row.deleted:
-        _drop(ledger, row, row_id)
-    elif isinstance(row, _MentorRow):
-        ledger.put_mentor(Mentor(_ID, _ORGANIZATION, row.active))
-    elif isinstance(row, _ActivityRow):
-        day = _day(row.activity_date, f"{where}.activity_date")
-        minutes = row.duration_minutes
-        ledger.put_activity(Activity(row_id, _ID, row.activity_type, day, minutes))
-    elif isinstance(row, _TrainingRow):
-        day = _day(row.completed_on, f"{where}.completed_on")
-        ledger.put_training(TrainingCompletion(row_id, _ID, row.course_code, day))
-    else:
-        day = _day(row.starts_on, f"{where}.starts_on")
-        ends = None if row.ends_on is None else day_number(row.ends_on)
-        ledger.put_pause(Pause(row_id, _ID, day, ends))
-
-
-def _drop(ledger: Ledger, row: _AnyRow, row_id: str) -> None:
-    if isinstance(row, _ActivityRow):
-        ledger.drop_activity(row_id)
-    elif isinstance(row, _TrainingRow):
-        ledger.drop_training(row_id)
-    else:
-        ledger.drop_pause(row_id)
 
 
 def _day(value: date | None, place: str) -> int:

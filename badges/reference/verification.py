@@ -14,7 +14,7 @@ from badges.reference.catching_up import caught_up
 from badges.reference.log_reading import RawRecord
 from badges.reference.recorded import AwardEvent, Recorded
 from badges.reference.reference import Reference
-from badges.reference.refused_writes import awards_then, stats_then
+from badges.reference.refused_writes import Pair, awards_then, stats_then
 from badges.reference.replay import replay
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
@@ -110,54 +110,46 @@ def expected(found: Recorded, partition: int, records: Sequence[RawRecord]) -> d
 
 def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
     """Everything in which the tables differ from the reference, once what waits is written."""
-    yield from _compare_awards(awards_then(found.awards, found.refused), mentors)
-    yield from _compare_stats(stats_then(found.stats, found.refused), mentors)
-    yield from _compare_events(found.awards, found.events)
-
-
-def _compare_awards(
-    awards: Iterable[Award], mentors: Mapping[str, Reference]
-) -> Iterator[Mismatch]:
-    rows = {(award.peer_mentor_id, award.badge_definition_id): award for award in awards}
-    due = {
-        (mentor, definition): award
+    awards = {
+        (mentor, badge): award
         for mentor, reference in mentors.items()
-        for definition, award in reference.awards.items()
+        for badge, award in reference.awards.items()
     }
-    for mentor, badge in sorted(rows.keys() | due.keys()):
-        row, wanted = rows.get((mentor, badge)), due.get((mentor, badge))
-        if row is None or wanted is None:
-            yield Mismatch(mentor, badge, "award", _award(wanted), _award(row))
-            continue
-        for name in COMPARED:
-            should, is_ = getattr(wanted, name), getattr(row, name)
-            if should != is_ and not _is_unsaid(wanted, name):
-                yield Mismatch(mentor, badge, name, _text(should), _text(is_))
-
-
-def _is_unsaid(wanted: Award, name: str) -> bool:
-    """Whether it is a date that a log from before its column does not say."""
-    if name == "earned_on":
-        return wanted.earned_on is None
-    return name == "tier_earned_on" and wanted.tier_earned_on is None and wanted.tier is not None
-
-
-def _compare_stats(stats: Iterable[Stats], mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
-    rows = {row.peer_mentor_id: row for row in stats}
-    due = {
-        mentor: reference.stats()
+    rows = awards_then(found.awards, found.refused)
+    yield from _compare(
+        "award", {(row.peer_mentor_id, row.badge_definition_id): row for row in rows}, awards
+    )
+    stats = {
+        (mentor, ""): reference.stats()
         for mentor, reference in mentors.items()
         if mentor in reference.rows[Mentor]
     }
-    for mentor in sorted(rows.keys() | due.keys()):
-        row, wanted = rows.get(mentor), due.get(mentor)
+    there = stats_then(found.stats, found.refused)
+    yield from _compare("stats", {(row.peer_mentor_id, ""): row for row in there}, stats)
+    yield from _compare_events(found.awards, found.events)
+
+
+def _compare(
+    kind: str, rows: Mapping[Pair, Award | Stats], due: Mapping[Pair, Award | Stats]
+) -> Iterator[Mismatch]:
+    """Rows that are there against those that should be, column by column."""
+    for pair in sorted(rows.keys() | due.keys()):
+        row, wanted = rows.get(pair), due.get(pair)
         if row is None or wanted is None:
-            yield Mismatch(mentor, "", "stats", _row(wanted), _row(row))
+            yield Mismatch(*pair, kind, _row(wanted), _row(row))
             continue
-        for name in Stats.__struct_fields__:
+        for name in COMPARED if kind == "award" else Stats.__struct_fields__:
             should, is_ = getattr(wanted, name), getattr(row, name)
-            if should != is_:
-                yield Mismatch(mentor, "", f"stats.{name}", _text(should), _text(is_))
+            if should != is_ and not _is_unsaid(wanted, name):
+                what = name if kind == "award" else f"stats.{name}"
+                yield Mismatch(*pair, what, _text(should), _text(is_))
+
+
+def _is_unsaid(wanted: Award | Stats, name: str) -> bool:
+    """Whether it is a date that a log from before its column does not say."""
+    if isinstance(wanted, Stats) or name not in ("earned_on", "tier_earned_on"):
+        return False
+    return getattr(wanted, name) is None and (name == "earned_on" or wanted.tier is not None)
 
 
 def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> Iterator[Mismatch]:
@@ -181,16 +173,14 @@ def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> It
             yield Mismatch(*who, "tier of the last event", award.tier, _text(mine[-1].tier))
 
 
-def _award(award: Award | None) -> str:
-    if award is None:
+def _row(row: Award | Stats | None) -> str:
+    if row is None:
         return NOTHING
-    tier = f", {award.tier}" if award.tier else ""
-    revoked = f", revoked by {award.revoked_by}" if award.revoked_by else ""
-    return f"earned {award.earned_at:%Y-%m-%d %H:%M %Z}{tier}{revoked}, by {award.awarded_by}"
-
-
-def _row(stats: Stats | None) -> str:
-    return NOTHING if stats is None else f"{stats.activity_count} activities"
+    if isinstance(row, Stats):
+        return f"{row.activity_count} activities"
+    tier = f", {row.tier}" if row.tier else ""
+    revoked = f", revoked by {row.revoked_by}" if row.revoked_by else ""
+    return f"earned {row.earned_at:%Y-%m-%d %H:%M %Z}{tier}{revoked}, by {row.awarded_by}"
 
 
 def _text(value: object) -> str:

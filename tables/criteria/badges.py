@@ -7,7 +7,7 @@ from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
 from tables.criteria.base import Criterion, Name, not_above
-from tables.criteria.condition import Condition
+from tables.criteria.condition import Condition, Enough
 from tables.criteria.words import listed, some_of
 from tables.ledger import Ledger
 from tables.types import Day
@@ -57,28 +57,16 @@ class Badges(Criterion):
         return Holding(known, self.needed(0))
 
 
-class Holding(Condition):
+class Holding(Enough):
     """Enough of some badges are held."""
 
-    __slots__ = ("_at_least", "_definitions")
+    __slots__ = ("_definitions",)
 
     def __init__(self, definitions: frozenset[str], at_least: int) -> None:
+        super().__init__(at_least)
         self._definitions = definitions
-        self._at_least = at_least
 
-    def _earned(self, ledger: Ledger) -> list[Day]:
-        """The dates of those that are held, ascending."""
+    @override
+    def days(self, ledger: Ledger) -> list[Day]:
         awards = (ledger.held.get(definition_id) for definition_id in self._definitions)
-        return sorted(award.day for award in awards if award and award.revoked_by is None)
-
-    @override
-    def holds(self, ledger: Ledger) -> bool:
-        return len(self._earned(ledger)) >= self._at_least
-
-    @override
-    def day(self, ledger: Ledger) -> Day:
-        return self._earned(ledger)[self._at_least - 1]
-
-    @override
-    def amount_so_far(self, ledger: Ledger) -> int:
-        return len(self._earned(ledger))
+        return [award.day for award in awards if award and award.revoked_by is None]

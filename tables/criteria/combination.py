@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from tables.criteria.base import Criterion, Part
-from tables.criteria.condition import Condition, Wait
+from tables.criteria.condition import Condition, Enough, Wait
 from tables.ledger import Ledger
 from tables.measures.specs import MeasureSpec
 from tables.types import Day
@@ -48,14 +48,14 @@ class Combination(Criterion):
         return Parts(tuple(part.condition(since, badges) for part in self.of), self.enough)
 
 
-class Parts(Condition):
+class Parts(Enough):
     """Enough of some parts hold: all of them, or any so many."""
 
-    __slots__ = ("_at_least", "_parts")
+    __slots__ = ("_parts",)
 
     def __init__(self, parts: tuple[Condition, ...], at_least: int) -> None:
+        super().__init__(at_least)
         self._parts = parts
-        self._at_least = at_least
 
     @property
     @override
@@ -80,9 +80,8 @@ class Parts(Condition):
         return False
 
     @override
-    def day(self, ledger: Ledger) -> Day:
-        days = sorted(part.day(ledger) for part in self._parts if part.holds(ledger))
-        return days[self._at_least - 1]
+    def days(self, ledger: Ledger) -> list[Day]:
+        return [part.day(ledger) for part in self._parts if part.holds(ledger)]
 
     @override
     def amount_so_far(self, ledger: Ledger) -> int:

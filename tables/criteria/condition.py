@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from tables.ledger import Ledger
 from tables.measures.specs import MeasureSpec
 from tables.types import Day
@@ -62,3 +64,28 @@ class Condition(ABC):
     def asks_training(self) -> bool:
         """Whether a completion that comes or goes can change it."""
         return False
+
+
+class Enough(Condition):
+    """Enough things came true; the one that made it enough says when."""
+
+    __slots__ = ("_at_least",)
+
+    def __init__(self, at_least: int) -> None:
+        self._at_least = at_least
+
+    @abstractmethod
+    def days(self, ledger: Ledger) -> list[Day]:
+        """The dates on which each of those that are true came true."""
+
+    @override
+    def holds(self, ledger: Ledger) -> bool:
+        return self.amount_so_far(ledger) >= self._at_least
+
+    @override
+    def day(self, ledger: Ledger) -> Day:
+        return sorted(self.days(ledger))[self._at_least - 1]
+
+    @override
+    def amount_so_far(self, ledger: Ledger) -> int:
+        return len(self.days(ledger))

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
 from tables.criteria.base import Counted, Criterion, not_above
-from tables.criteria.condition import Condition
+from tables.criteria.condition import Condition, Enough
 from tables.criteria.words import listed, some_of
 from tables.ledger import Ledger
 from tables.types import Day
@@ -52,37 +52,25 @@ class Training(Criterion):
         return Trained(frozenset(self.courses), self.needed(0), since)
 
 
-class Trained(Condition):
+class Trained(Enough):
     """Enough of some courses are completed."""
 
-    __slots__ = ("_at_least", "_courses", "_since")
+    __slots__ = ("_courses", "_since")
 
     def __init__(self, courses: frozenset[str], at_least: int, since: Day | None) -> None:
+        super().__init__(at_least)
         self._courses = courses
-        self._at_least = at_least
         self._since = since
 
-    def _completed(self, ledger: Ledger) -> list[Day]:
-        """The date of each course's first completion that counts, ascending."""
+    @override
+    def days(self, ledger: Ledger) -> list[Day]:
         since = self._since
         days = []
         for course in self._courses:
             found = ledger.completions.get(course)
             if found and (since is None or found[-1] >= since):
                 days.append(found[0] if since is None else found[bisect_left(found, since)])
-        return sorted(days)
-
-    @override
-    def holds(self, ledger: Ledger) -> bool:
-        return len(self._completed(ledger)) >= self._at_least
-
-    @override
-    def day(self, ledger: Ledger) -> Day:
-        return self._completed(ledger)[self._at_least - 1]
-
-    @override
-    def amount_so_far(self, ledger: Ledger) -> int:
-        return len(self._completed(ledger))
+        return days
 
     @override
     def rows(self, ledger: Ledger, day: Day, most: int) -> list[tuple[Day, str]]:
