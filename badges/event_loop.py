@@ -17,9 +17,10 @@ def run(begin: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     a traceback. Nothing is begun by then, so Ctrl-C ends the process at once, as among imports.
     What `heed_sigterm` makes of a SIGTERM is a KeyboardInterrupt too.
     """
-    with asyncio.Runner() as runner:
-        with imports():
-            runner.get_loop()
+    with imports():
+        runner = asyncio.Runner()
+        runner.get_loop()
+    with runner:
         try:
             return runner.run(begin())
         except asyncio.CancelledError:

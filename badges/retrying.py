@@ -43,8 +43,13 @@ _NOTHING_CHANGES = {
     "activities": "id = id, activity_type = activity_type || ''",
     "training_completions": "id = id, course_code = course_code || ''",
     "mentor_pauses": "id = id",
+    "badge_awards": "id = id, tier = tier || '', awarded_by = awarded_by || '', "
+    "revoked_by = revoked_by || ''",
 }
-"""By source table, an update after which a row says what it said before."""
+"""By table, an update after which a row says what it said before."""
+
+_EVENTS = {"badge_awards": "changed_by <> 'rule'"}
+"""What has to hold for such an update to be an event, where not every one is."""
 
 _MENTOR = {"peer_mentors": "id"}
 """The column with the mentor's id, where it is not peer_mentor_id."""
@@ -104,7 +109,7 @@ async def retry(
 
 
 def _row(letter: DeadLetter) -> Row | None:
-    """The row of a source table that a letter names."""
+    """The row that a letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
     try:
@@ -119,10 +124,8 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, st
         return Told(key, *outcomes[row])
     if letter.badge_definition_id is not None:
         reason = "a decision that Postgres refused, kept by an older version"
-    elif letter.table == "badge_awards":
-        reason = "an award, whose next change brings it"
     else:
-        reason = "it names no row of a source table"
+        reason = "it names no row of a table in the log"
     return Told(key, "no row", f"{reason}: it can only be dropped")
 
 
@@ -165,23 +168,30 @@ async def _update(
     # A policy that hides a row makes this an error, and not a row that is gone.
     await connection.execute("SET LOCAL row_security = off; SET LOCAL lock_timeout = '5s'")
     updated = await connection.fetch(
-        f"UPDATE public.{table} SET {_NOTHING_CHANGES[table]} WHERE id = ANY ($1::uuid[]) "
+        f"UPDATE public.{table} SET {_NOTHING_CHANGES[table]} "
+        f"WHERE id = ANY ($1::uuid[]) AND {_EVENTS.get(table, 'true')} "
         f"RETURNING id::text AS id, {_MENTOR.get(table, 'peer_mentor_id')}::text AS mentor, "
         "(pg_current_xact_id()::text::numeric % 4294967296)::bigint AS xid",
         ids,
     )
     there = await connection.fetch(
-        f"SELECT id::text AS id FROM public.{table} WHERE id = ANY ($1::uuid[])", ids
+        f"SELECT id::text AS id, {_EVENTS.get(table, 'true')} AS event FROM public.{table} "
+        "WHERE id = ANY ($1::uuid[])",
+        ids,
     )
     sent = {row["id"]: _Sent(row["mentor"], row["xid"]) for row in updated}
-    kept = {row["id"] for row in there} - sent.keys()
-    return [(row_id, sent.get(row_id) or (_KEPT if row_id in kept else _GONE)) for row_id in ids]
+    kept = {row["id"]: _KEPT if row["event"] else _NO_EVENT for row in there}
+    return [(row_id, sent.get(row_id) or kept.get(row_id, _GONE)) for row_id in ids]
 
 
 _GONE: tuple[Outcome, str] = "gone", "the row is gone: nothing to take in"
 _KEPT: tuple[Outcome, str] = (
     "still refused",
     "a trigger of the application lets no update through that changes nothing",
+)
+_NO_EVENT: tuple[Outcome, str] = (
+    "still refused",
+    "the rule wrote this award last, so only a person's change of it is taken in",
 )
 
 

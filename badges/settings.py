@@ -1,11 +1,12 @@
 """Settings: BADGES_* environment variables or a .env file, handed inward as plain values."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -44,10 +46,22 @@ def _rest(url: SecretStr) -> SecretStr:
     return url
 
 
+def _authorities(file: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        raise ValueError(f"{file} holds no certificate in PEM form") from None
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+    return file
+
+
 DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
 RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
 Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
 """Addresses that were understood; whoever reads one again may rely on that."""
+Host: TypeAlias = Annotated[str, AfterValidator(urls.checked_host)]
+Authorities: TypeAlias = Annotated[FilePath, AfterValidator(_authorities)]
 
 
 class Settings(BaseSettings):
@@ -69,20 +83,35 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: str = Field("PLAIN", pattern=r"^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_cafile: FilePath | None = None
+    kafka_ssl_cafile: Authorities | None = None
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
-    api_host: str = "127.0.0.1"
+    api_host: Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     open_networks: Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
-    metrics_host: str = "127.0.0.1"
+    metrics_host: Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)
     session_timeout: float = Field(30, ge=6, le=1800)
     instance_directory: Path | None = None
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        password = self.kafka_sasl_password
+        needed = {
+            "BADGES_KAFKA_SASL_USERNAME": self.kafka_sasl_username,
+            "BADGES_KAFKA_SASL_PASSWORD": password.get_secret_value() if password else None,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing and self.kafka_security_protocol.startswith("SASL"):
+            raise ValueError(
+                f"{' and '.join(missing)}: needed with BADGES_KAFKA_SECURITY_PROTOCOL="
+                f"{self.kafka_security_protocol}"
+            )
+        return self
 
     def kafka_access(self) -> KafkaAccess:
         """How to connect to Kafka."""
@@ -128,6 +157,7 @@ def understood() -> Iterator[None]:
 def explained(error: ValidationError) -> str:
     """What is wrong with which variable, in one line without what was given."""
     return "; ".join(
-        f"BADGES_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        "".join(f"BADGES_{str(name).upper()}: " for name in item["loc"][:1])
+        + item["msg"].removeprefix("Value error, ")
         for item in error.errors(include_input=False)
     )

@@ -23,6 +23,9 @@ def checked_database(url: str) -> str:
     if hosts:
         _check_hosts(hosts)
     for name, value in _query(parts):
+        if name == "host":
+            for host in value.split(","):
+                _check_name(host)
         if name == "port" and not all(_is_port(port) for port in value.split(",")):
             raise ValueError(PORT)
         if name == "sslmode" and value not in SSL_MODES:
@@ -46,6 +49,12 @@ def checked_servers(servers: str) -> str:
         raise ValueError("it must be HOST:PORT, several with commas, without anything before it")
     _check_hosts(servers)
     return servers
+
+
+def checked_host(host: str) -> str:
+    """Return a host's name or address as it is. Raises ValueError when it is none."""
+    _check_name(host)
+    return host
 
 
 def where(url: str) -> str:
@@ -89,6 +98,18 @@ def _check_hosts(hosts: str) -> None:
             raise ValueError("a host is missing, or is not of the form HOST:PORT ([::1]:PORT)")
         if found["port"] is not None and not _is_port(found["port"]):
             raise ValueError(PORT)
+        _check_name(unquote(found["host"]))
+
+
+def _check_name(host: str) -> None:
+    """Raise ValueError for what Python would not look up; a path to a socket is none to look up."""
+    try:
+        if not host.startswith("/"):
+            host.encode("idna")
+    except UnicodeError:
+        raise ValueError(
+            "a host's name has an empty part, or one of more than 63 characters"
+        ) from None
 
 
 def _is_port(text: str) -> bool:

@@ -124,6 +124,8 @@ async def _work(settings: Settings) -> None:
         stack.push_async_callback(_close, pool)
         alerts = PostgresAlerts(pool)
         generation = await _live(pool, alerts)
+        if problem := generations.other_prefix(generation, settings.prefix):
+            raise problem
         await _know_source(pool, generation)
         worker = await _assemble(settings, generation, pool, alerts, stack)
         await worker.run()

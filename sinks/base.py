@@ -97,6 +97,7 @@ class Waiting(Struct, frozen=True):
     `subject` is for people: the trigger, constraint or locked table, else the table and SQLSTATE.
     It has 200 characters at most. A `count` of 0 is of what the worker lacks and writing needs:
     nothing waits for that yet. `badge_definition_id` is set where all is about one definition.
+    `organizations` are ids of those whose mentors it is about, 20 at most.
     """
 
     subject: str
@@ -106,6 +107,7 @@ class Waiting(Struct, frozen=True):
     badge_definition_id: str | None
     count: int
     since: datetime
+    organizations: Sequence[str] = ()
 
 
 class Found(Struct, frozen=True):

@@ -19,15 +19,28 @@ ORDER BY turn, kind, id;
 -- name: turn_id
 SELECT turn_id FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
 
+-- An instant that somebody has written far away, or an infinity, is the nearest one that Python has.
+-- name: earned_at
+    least(greatest(earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00') AS earned_at
+
+-- What an award says. Dates are days, an infinity being the nearest date there is: Python's end in
+-- the year 9999.
+-- name: award_columns
+    id, peer_mentor_id, badge_definition_id, definition_version, tier, awarded_by, revoked_by,
+    changed_by,
+    -- include: earned_at
+    ,
+    CASE WHEN tier_earned_at IS NOT NULL THEN
+        least(greatest(tier_earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
+    END AS tier_earned_at,
+    least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01' AS earned_on,
+    CASE WHEN tier_earned_on IS NOT NULL THEN
+        least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+    END AS tier_earned_on
+
 -- name: awards
-SELECT id, peer_mentor_id, badge_definition_id, earned_at, definition_version, tier,
-       tier_earned_at, awarded_by, revoked_by, changed_by,
-       -- As days, an infinity being the nearest date there is: Python's dates end in the year 9999.
-       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
-           AS earned_on,
-       CASE WHEN tier_earned_on IS NOT NULL THEN
-           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
-       END AS tier_earned_on
+SELECT
+-- include: award_columns
 FROM badge_awards
 WHERE peer_mentor_id = ANY ($1)
 ORDER BY peer_mentor_id, badge_definition_id;
@@ -276,6 +289,16 @@ WHERE kind = $1 AND resolved_at IS NULL;
 -- name: missed_versions
 SELECT kind, id::text AS id, what FROM badges_private.missed_versions() ORDER BY kind, id;
 
+-- Of these ids, as text, those that organizations and definitions have or that rows name as theirs.
+-- name: rules_in_use
+SELECT ARRAY (
+    SELECT asked FROM unnest($1::text[]) AS asked
+    WHERE asked IN (
+        SELECT id::text FROM organizations
+        UNION ALL SELECT id::text FROM badge_definitions
+        UNION ALL SELECT organization_id::text FROM peer_mentors
+        UNION ALL SELECT badge_definition_id::text FROM badge_awards));
+
 -- Whether ON CONFLICT (peer_mentor_id, badge_definition_id) has an index to rely on.
 -- name: awards_are_unique
 SELECT EXISTS (
@@ -286,7 +309,8 @@ SELECT EXISTS (
 
 -- name: duplicate_awards
 SELECT id::text AS id, peer_mentor_id::text AS peer_mentor_id,
-       badge_definition_id::text AS badge_definition_id, earned_at, kept_id::text AS kept_id
+       badge_definition_id::text AS badge_definition_id, kept_id::text AS kept_id,
+       -- include: earned_at
 FROM (
     SELECT id, peer_mentor_id, badge_definition_id, earned_at,
            row_number() OVER pair AS place, first_value(id) OVER pair AS kept_id

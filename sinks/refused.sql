@@ -116,7 +116,9 @@ SELECT left(w.subject, 200) AS subject, (array_agg(w.sqlstate ORDER BY w.id))[1]
     (array_agg(w.message ORDER BY w.id))[1] AS message, max(w.refused_by) AS refused_by,
     CASE WHEN count(DISTINCT w.badge_definition_id) = 1 THEN max(w.badge_definition_id::text) END
         AS badge_definition_id,
-    count(*) AS count, min(w.since) AS since
+    count(*) AS count, min(w.since) AS since,
+    coalesce((array_agg(DISTINCT m.organization_id::text)
+              FILTER (WHERE m.organization_id IS NOT NULL))[1:20], '{}') AS organizations
 FROM (
     SELECT coalesce(refused_by,
                     CASE kind WHEN 'stats' THEN 'peer_mentor_stats ' ELSE 'badge_awards ' END
@@ -124,10 +126,12 @@ FROM (
            AS subject, *
     FROM badge_refused_writes WHERE sqlstate IS NOT NULL
 ) AS w
+LEFT JOIN peer_mentors m ON m.id = w.peer_mentor_id
 GROUP BY 1
 UNION ALL
 SELECT 'function badges_private.' || f.name, '42501', format(
-    'the worker may not execute badges_private.%s, or it is missing', f.name), NULL, NULL, 0, now()
+    'the worker may not execute badges_private.%s, or it is missing', f.name), NULL, NULL, 0, now(),
+    '{}'
 FROM unnest(ARRAY[
     'lock_for_awards', 'lock_at_once', 'grant_awards', 'withdraw_awards', 'depart_mentors'
 ]) AS f (name)

@@ -261,7 +261,8 @@ class PartitionWorker:
             "rule_unknown",
             {
                 "message": "a row names an organization or a badge definition of which no version "
-                "is recorded; if it is there, its triggers were off: run `badges migrate`",
+                "is recorded. If it is there, its triggers were off: run `badges migrate`. If it "
+                "is not, that does not help: give the row one that is there, or delete it",
                 "id": rule_named(record),
                 "row": record.id,
                 "partition": self.partition,

@@ -5,6 +5,7 @@ difference counts only if the very same is still there when the log has everythi
 after it was seen first, and its worker has folded all of it.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -21,6 +22,8 @@ from tables.types import Award, Day
 
 KIND: Final = "awards_differ"
 NAMED_AT_MOST = 20
+AGAIN_SECONDS = 60.0
+"""How long after it was told a difference is looked for again."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,15 @@ class Suspicion(Struct, frozen=True):
     wal: int
 
 
+class Told(Struct, frozen=True):
+    """An alert that is open: whose awards differ."""
+
+    mentors: frozenset[str]
+
+
+NOTHING_TOLD = Told(frozenset())
+
+
 class Watch:
     """One caught-up partition's comparison, a step at a time: `look` while nothing is to fold."""
 
@@ -43,20 +55,32 @@ class Watch:
         self._reconciliation = reconciliation
         self._state = state
         self._suspicion: Suspicion | None = None
-        self._done = False
+        self._told = NOTHING_TOLD
+        self._next: float | None = float("-inf")
+        """When to look (the loop's time); None once nothing differs."""
 
     async def look(self) -> None:
-        """Compare, or compare again; does nothing once that has come to a result."""
-        if self._done:
+        """Compare, or compare again; does nothing once nothing differs.
+
+        What differs is told, and compared anew each minute until it is mended.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._next is None or now < self._next:
             return
         try:
+            found: Suspicion | Told | None
             if self._suspicion is None:
-                self._suspicion = await self._reconciliation.suspect(self._state)
+                found = await self._reconciliation.suspect(self._state)
             else:
-                self._suspicion = await self._reconciliation.look_again(
-                    self._state, self._suspicion
+                found = await self._reconciliation.look_again(
+                    self._state, self._suspicion, self._told
                 )
-            self._done = self._suspicion is None
+            self._suspicion = found if isinstance(found, Suspicion) else None
+            self._told = found if isinstance(found, Told) else self._told
+            if found is None:
+                self._next = None
+            elif isinstance(found, Told):
+                self._next = now + AGAIN_SECONDS
         except (Unavailable, Refused) as error:
             log.info("awards cannot be compared yet", error=str(error))
 
@@ -78,10 +102,13 @@ class Reconciliation:
             await self._alerts.resolve(KIND, subject=str(state.number))
         return None
 
-    async def look_again(self, state: Partition, suspicion: Suspicion) -> Suspicion | None:
+    async def look_again(
+        self, state: Partition, suspicion: Suspicion, told: Told = NOTHING_TOLD
+    ) -> Suspicion | Told | None:
         """Compare again when nothing is left to fold; what is left to suspect. Raises Unavailable.
 
-        Once the log has passed the suspicion's WAL position, a difference is an alert.
+        Once the log has passed the suspicion's WAL position, a difference is an alert. One that was
+        `told` of others is closed, and told anew.
         """
         if suspicion.wal > 0:
             # What Kafka has by now, the partition worker has heard of by the next look.
@@ -95,11 +122,12 @@ class Reconciliation:
             for (mentor, badge), pair in suspicion.differences.items()
             if found.get((mentor, badge)) == pair
         }
-        if lasting:
-            await self._tell(state, lasting)
-        else:
+        if not lasting or told not in (NOTHING_TOLD, Told(frozenset(lasting))):
             await self._alerts.resolve(KIND, subject=str(state.number))
-        return None
+        if not lasting:
+            return None
+        await self._tell(state, lasting)
+        return Told(frozenset(lasting))
 
     async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences | None:
         """What differs; None when somebody else is ahead, so that the next turn will be fenced."""

@@ -6,6 +6,7 @@ there is none.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -25,6 +26,9 @@ SLOWER = 5
 """So many times longer is the pause between two tries once that has been told."""
 RETRY_SECONDS = 2.0
 """How long what is refused waits while there is no turn, and how often it is told at most."""
+
+_OF_ONE_TRY = re.compile(r"[\w.:-]*\d[\w.:-]*")
+"""Ids, times and numbers: a reason that differs in them alone is the same one."""
 
 NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
@@ -114,16 +118,25 @@ class RefusedWrites:
 async def tell_waiting(sink: Sink, alerts: OpenAlerts) -> None:
     """Open an alert for each reason why anything waits anywhere, and close those of no more.
 
+    One whose reason has become another is closed, and told anew.
+
     Every worker does so again and again: one that sees nothing more may close an alert just as
     another needs it. Raises Unavailable or Refused.
     """
     # In this order: what another has closed by now does not wait any more.
-    opened = set(await alerts.opened(REFUSED))
-    waiting = {each.subject: each for each in await sink.waiting()}
-    for subject in waiting.keys() - opened:
-        await alerts.raise_alert(REFUSED, _detail(waiting[subject]), subject=subject)
-    for subject in opened - waiting.keys():
-        await alerts.resolve(REFUSED, subject=subject)
+    opened = await alerts.opened(REFUSED)
+    waiting = {each.subject: _detail(each) for each in await sink.waiting()}
+    for subject, told in opened.items():
+        if subject not in waiting or _reason(waiting[subject]) != _reason(told):
+            await alerts.resolve(REFUSED, subject=subject)
+    for subject, detail in waiting.items():
+        if subject not in opened or _reason(detail) != _reason(opened[subject]):
+            await alerts.raise_alert(REFUSED, detail, subject=subject)
+
+
+def _reason(detail: Mapping[str, object]) -> tuple[object, str]:
+    """What is refused for: the SQLSTATE, and the words without what is of one try or row alone."""
+    return detail.get("sqlstate"), _OF_ONE_TRY.sub("", str(detail.get("reason")))
 
 
 def _detail(waiting: Waiting) -> dict[str, object]:
@@ -143,6 +156,7 @@ def _detail(waiting: Waiting) -> dict[str, object]:
         "reason": waiting.message,
         "refused_by": waiting.refused_by,
         "badge_definition_id": waiting.badge_definition_id,
+        "organizations": waiting.organizations,
         "waiting": waiting.count,
         "since": waiting.since,
     }

@@ -95,11 +95,15 @@ class Surroundings:
                 await self._alerts.raise_alert(kind, detail, subject=subject)
 
     async def _close_known(self) -> None:
-        """Close what a partition worker has told of rules that are known by now."""
+        """Close what a partition worker has told of rules that are known by now, or nowhere."""
         opened = await self._alerts.opened(RULE_UNKNOWN)
+        if not opened:
+            return
         await self._versions.refresh()
         known = {*self._versions.newest("definition"), *self._versions.newest("organization")}
-        for subject in set(opened) - findings.still_unknown(opened, known):
+        with translated():
+            in_use = await self._pool.fetchval(QUERIES["rules_in_use"], list(opened))
+        for subject in set(opened) - findings.still_unknown(opened, known, in_use):
             await self._alerts.resolve(RULE_UNKNOWN, subject=subject)
 
     async def _close_gone(self, kind: AlertKind) -> None:

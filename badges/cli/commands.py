@@ -20,7 +20,8 @@ from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
 from badges.cli.worker import worker
 from badges.reporting import INTERRUPTED, one_line, report, unusable, wants_json
-from badges.schema.database import advice
+from badges.schema.database import advice, first_line
+from sinks.failures import LOST
 from streams.problems import WRONG_USE, Problem
 
 app = typer.Typer(
@@ -78,10 +79,16 @@ def run(arguments: Sequence[str]) -> int:
         return report(problem, as_json=wants_json(arguments))
     except OSError as error:
         return report(unusable(error), as_json=wants_json(arguments))
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return report(_refused(error), as_json=wants_json(arguments))
+
+
+def _refused(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Problem:
+    if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(LOST):
         hint = "BADGES_DATABASE_URL has to name a role that may do this"
-        refused = Problem(f"Postgres refuses: {advice(error)}", hint=hint)
-        return report(refused, as_json=wants_json(arguments))
+        return Problem(f"Postgres refuses: {advice(error)}", hint=hint)
+    hint = "Run the command again once it answers"
+    return Problem(f"Postgres does not answer any more: {first_line(error)}", hint=hint)
 
 
 def _misunderstood(error: TyperException, arguments: Sequence[str]) -> int:

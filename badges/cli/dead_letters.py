@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
 from badges import dead_letters as shelves
 from badges import event_loop, logs, retrying, settings
 from badges.retrying import LEFT, Told
-from badges.schema.database import connect, first_line
+from badges.schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE
 from streams.problems import FOUND_A_PROBLEM, Problem
@@ -106,14 +105,11 @@ async def _retry(
 ) -> Sequence[Told]:
     logs.configure(level="ERROR")
     url = chosen.database_url.get_secret_value()
-    try:
-        async with connect(url) as connection, shelves.shelf(chosen) as shelf:
-            letters = shelves.chosen(await shelf.letters(), keys, table)
-            told = await retrying.retry(connection, shelf, letters, wait) if letters else []
-            await shelves.close_alerts(url, shelf)
-            return told
-    except asyncpg.InterfaceError as error:
-        raise Problem(f"Postgres does not answer any more: {first_line(error)}") from error
+    async with connect(url) as connection, shelves.shelf(chosen) as shelf:
+        letters = shelves.chosen(await shelf.letters(), keys, table)
+        told = await retrying.retry(connection, shelf, letters, wait) if letters else []
+        await shelves.close_alerts(url, shelf)
+        return told
 
 
 async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | None) -> Sequence[str]:

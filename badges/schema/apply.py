@@ -20,7 +20,7 @@ from streams.problems import FOUND_A_PROBLEM, Problem
 
 Look: TypeAlias = Callable[[], Awaitable[list[Difference]]]
 
-_LOCK = str(0x6261646765730001)
+LOCK = str(0x6261646765730001)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ async def migrate(
     """
     look = partial(check, connection, prefix=prefix, create=create)
     patience = partial(locks.patiently, connection, tell=tell, patience_s=patience_s)
-    async with one_at_a_time(connection, _LOCK, tell, "Another `badges migrate`"):
+    async with one_at_a_time(connection, LOCK, tell, "Another `badges migrate`"):
         builds, lacking = await patience(lambda: _look(connection, look))
         built = await indexes.build(connection, builds, tell=tell, patience_s=patience_s)
         report = await patience(lambda: _change(connection, prefix, look))

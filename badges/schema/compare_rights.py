@@ -100,15 +100,18 @@ async def compare(connection: Connection) -> list[Difference]:
                 )
             )
     wanted = list(objects.wanted())
+    taken_back = {each.statement for each in wanted if each.kind == "revoke"}
     for grant in (each for each in wanted if each.kind == "grant"):
-        differences += await _grant(connection, grant, missing)
+        differences += await _grant(connection, grant, missing, taken_back)
     closed = [each for each in wanted if each.kind == "closing"]
     differences += await _open(connection, closed)
     differences += await _restrictive(connection)
     return differences
 
 
-async def _grant(connection: Connection, grant: Wanted, missing: set[str]) -> list[Difference]:
+async def _grant(
+    connection: Connection, grant: Wanted, missing: set[str], taken_back: set[str]
+) -> list[Difference]:
     parts = _GRANT.match(grant.statement.removesuffix(";"))
     if parts is None:
         raise ValueError(f"a GRANT that is not understood: {grant.statement}")
@@ -117,6 +120,8 @@ async def _grant(connection: Connection, grant: Wanted, missing: set[str]) -> li
     for role in (name.strip() for name in parts["roles"].split(",")):
         for target in _TARGET.findall(parts["targets"]):
             for right, columns in _ITEM.findall(parts["rights"]):
+                if not columns and f"REVOKE {right} ON {target} FROM {role};" in taken_back:
+                    continue
                 if role in missing or not await _has(
                     connection, kind, role, target, right, columns
                 ):

@@ -22,6 +22,7 @@ _HEADS = {
     ),
     "policy": re.compile(r"CREATE POLICY (?P<name>\w+) ON (?P<table>\w+\.\w+)"),
     "grant": re.compile(r"GRANT .* TO (?P<name>[\w, ]+)$", re.DOTALL),
+    "revoke": re.compile(r"REVOKE \w+ ON public\.\w+ FROM (?P<name>\w+)$"),
     "always": re.compile(r"ALTER TABLE (?P<table>\w+\.\w+)\s+ENABLE ALWAYS TRIGGER (?P<name>\w+)$"),
     "closing": re.compile(
         r"SELECT badges_private\.close_to_public\(\s*'(?P<name>[^']+)'::(?P<table>\w+)\s*\)"

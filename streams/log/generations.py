@@ -13,6 +13,7 @@ from streams.log import fingerprint
 from streams.log.carrying import carry_over
 from streams.log.debezium import UNAVAILABLE
 from streams.log.wal import insert_lsn
+from streams.problems import Problem
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
@@ -75,6 +76,23 @@ def names(prefix: str, number: int) -> Names:
         heartbeat_topic=f"{prefix}.heartbeat.{number}",
         slot=f"{prefix}_mentor_log_{number}",
         connector=f"{prefix}-mentor-log-{number}",
+    )
+
+
+def other_prefix(generation: Generation, prefix: str) -> Problem | None:
+    """The problem that a generation's parts have other names than those that the prefix gives."""
+    expected = names(prefix, generation.number)
+    if (expected.topic, expected.slot, expected.connector) == (
+        generation.topic,
+        generation.slot,
+        generation.connector,
+    ):
+        return None
+    begins = generation.slot.removesuffix(f"_mentor_log_{generation.number}")
+    return Problem(
+        f"generation {generation.number} of this database's log was made with the prefix "
+        f"{begins!r}, and BADGES_PREFIX is {prefix!r}",
+        hint=f"Set BADGES_PREFIX={begins}: the prefix of a log that is there stays",
     )
 
 

@@ -188,6 +188,8 @@ async def check_site(site: Site) -> None:
     except asyncpg.PostgresError as error:
         raise Problem(f"Postgres refuses to say how it is set up: {error}") from error
     assert row is not None
+    if row["migrated"]:
+        await _check_prefix(site)
     if not row["migrated"] or not row["published"]:
         raise Problem("the database is not prepared: run `badges migrate` first")
     if row["wal_level"] != "logical":
@@ -202,6 +204,17 @@ async def check_site(site: Site) -> None:
             hint=f"Kafka Connect's own {ADDRESS} say where it finds Postgres, by name or IPv4 "
             "address; an IPv6 address needs a name. Its _NAME, _USER and _PASSWORD say the rest",
         )
+
+
+async def _check_prefix(site: Site) -> None:
+    """Refuse to take the log that is there, or is being filled, to topics and slots of others."""
+    for generation in (
+        await generations.live(site.connection),
+        await generations.filling(site.connection),
+    ):
+        problem = generation and generations.other_prefix(generation, site.prefix)
+        if problem:
+            raise problem
 
 
 def _repairs(live: Generation, status: Status | None) -> list[str]:

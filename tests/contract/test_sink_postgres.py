@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 import pytest
 
+from sinks import duplicates
 from sinks.base import Outcome, Position, Unavailable
 from sinks.dead_letters import MemoryDeadLetters
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
@@ -18,6 +20,8 @@ from tests.contract.worlds import PostgresWorld
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
+
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.fixture
@@ -414,3 +418,37 @@ async def test_what_is_about_an_id_that_is_none_does_not_stop_the_turn(
     (letter,) = world.letters.letters.values()
     assert letter.key == b"zzz"
     assert await world.stats(mentor) == stats_of(mentor)
+
+
+@pytest.mark.parametrize(
+    ("far", "read"),
+    [
+        ("20000-01-01", LATEST),
+        ("infinity", LATEST),
+        ("0044-03-15 BC", EARLIEST),
+        ("-infinity", EARLIEST),
+    ],
+)
+async def test_an_instant_that_python_has_not_is_the_nearest_one(
+    world: PostgresWorld, far: str, read: datetime
+) -> None:
+    mentor, definition = await world.mentor(), await world.definition()
+    award = await world.award_by_hand(mentor, definition)
+    await world.owner.execute(
+        f"UPDATE badge_awards SET earned_at = '{far}', tier = 'x', tier_earned_at = '{far}' "
+        f"WHERE id = '{award.id}'"
+    )
+    (found,) = await world.sink.awards("", 0, [mentor])
+    assert (found.earned_at, found.tier_earned_at) == (read, read)
+
+    async with world.owner.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "ALTER TABLE badge_awards "
+            "DROP CONSTRAINT badge_awards_peer_mentor_id_badge_definition_id_key; "
+            "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at) "
+            f"VALUES ('{mentor}', '{definition}', '{far}')"
+        )
+        assert read in [each.earned_at for each in await duplicates.find(connection)]
+        await transaction.rollback()

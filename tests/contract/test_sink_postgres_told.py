@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sinks.alerts import MemoryAlerts
+from sinks.base import Position
+from streams.refused_writes import tell_waiting
 from tests.contract.builders import grant, promote, stats_of, withdraw
 from tests.contract.worlds import LET_GO, PostgresWorld
 from tests.doubles.memory_sink import What
@@ -162,3 +165,44 @@ async def test_a_function_that_may_not_be_executed_is_told_though_all_is_written
     finally:
         await world.owner.execute(f"GRANT EXECUTE ON {LOCK_FOR_AWARDS} TO badges_worker")
     assert await world.sink.waiting() == []
+
+
+async def test_it_is_said_whose_mentors_wait(world: PostgresWorld, organization: str) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.refuse("award", definition)
+    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
+    (waiting,) = await world.sink.waiting()
+    assert waiting.organizations == [organization]
+
+
+async def test_another_reason_is_told_anew(world: PostgresWorld) -> None:
+    log, alerts = await world.live_log(), MemoryAlerts()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.refuse("award", definition)
+    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
+
+    async def told(said: str | None = None) -> list[tuple[object, object, bool]]:
+        if said is not None:
+            await world.owner.execute("UPDATE badge_refused_writes SET message = $1", said)
+        await tell_waiting(world.sink, alerts)
+        return [
+            (alert.detail["sqlstate"], alert.detail["reason"], alert.resolved_at is None)
+            for alert in alerts.alerts
+        ]
+
+    first = ("P0001", "the application says no")
+    assert await told() == [(*first, True)]
+    assert await told() == [(*first, True)]
+    await world.accept("award", definition)
+    await world.refuse("award", definition, "23514")
+    await world.sink.retry(log.log_id, 0, Position(log.next_offset, log.number))
+    second = ("23514", "the application says no")
+    assert await told() == [(*first, False), (*second, True)]
+    # Of the same reason only the time and the number differ.
+    third = ("23514", "no answer at 12:00:01.5 to request 17")
+    before = [(*first, False), (*second, False)]
+    assert await told(third[1]) == [*before, (*third, True)]
+    assert await told("no answer at 12:00:03.7 to request 23") == [*before, (*third, True)]
+    await told("the mentor has not consented")
+    assert [alert.resolved_at is None for alert in alerts.alerts] == [False, False, False, True]

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
@@ -15,8 +17,10 @@ from typer.testing import CliRunner
 from badges import settings
 from badges.cli import provision as command
 from badges.cli.commands import app
+from badges.schema import apply
 from streams.log import filling, generations, provisioning
 from streams.log.filling import Site
+from streams.log.resnapshot import resnapshot
 from streams.log.wal import read_slot
 from streams.problems import Problem
 from tests.log_site import add_activities, add_mentor, own_site, records, written
@@ -284,6 +288,45 @@ def test_a_connector_whose_offsets_are_gone_is_not_started_again(
             status = await site.connect.status(live.connector)
             assert status is not None
             assert status.state == "STOPPED"
+
+    run(test())
+
+
+@pytest.mark.parametrize("state", ["live", "filling"])
+def test_a_log_of_another_prefix_is_left_alone(stack: Stack, database_url: str, state: str) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            before = await site.connect.config(live.connector)
+            await site.connection.execute("UPDATE badge_logs SET state = $1", state)
+            other = replace(site, prefix=f"{site.prefix}_other")
+
+            for prepared in (False, True):
+                if prepared:
+                    await apply.migrate(site.connection, prefix=other.prefix, role_passwords={})
+                for act in (provisioning.provision, provisioning.plan, resnapshot):
+                    with pytest.raises(Problem) as caught:
+                        await act(other)
+                    assert caught.value.code == 2
+                    assert f"was made with the prefix '{site.prefix}'" in str(caught.value)
+                    assert f"BADGES_PREFIX is '{other.prefix}'" in str(caught.value)
+
+            assert await site.connect.config(live.connector) == before
+            await site.connection.execute("UPDATE badge_logs SET state = 'live'")
+            worker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "badges.cli.main", "worker"),
+                env={
+                    **os.environ,
+                    **stack.environment(database_url),
+                    "BADGES_DATABASE_URL": stack.role_url("badges_worker", database_url),
+                    "BADGES_PREFIX": other.prefix,
+                },
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, errors = await worker.communicate()
+            assert worker.returncode == 2
+            line = errors.decode().splitlines()[-1]
+            assert line.startswith("badges: generation 1 of this database's log was made with")
 
     run(test())
 

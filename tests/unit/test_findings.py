@@ -33,8 +33,8 @@ def test_a_missed_version_is_told_with_the_command(what: str, said: str) -> None
     assert found.detail == row
 
 
-def test_only_what_no_version_names_is_unknown_still() -> None:
-    assert findings.still_unknown(["a", "b"], ["b", "c"]) == {"a"}
+def test_only_what_is_in_use_without_a_version_is_unknown_still() -> None:
+    assert findings.still_unknown(["a", "b", "gone"], ["b", "c"], ["a", "b"]) == {"a"}
 
 
 def definition(

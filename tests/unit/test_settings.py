@@ -31,6 +31,8 @@ def test_networks_are_given_with_commas(monkeypatch: pytest.MonkeyPatch) -> None
         ("BADGES_KAFKA_SSL_CAFILE", "nowhere.pem"),
         ("BADGES_PARTITIONS", "many"),
         ("BADGES_PREFIX", "With Blanks"),
+        ("BADGES_API_HOST", "api..local"),
+        ("BADGES_METRICS_HOST", "a" * 64),
     ],
 )
 def test_a_wrong_setting_is_named(

@@ -126,10 +126,13 @@ def test_an_unknown_rule_is_closed_once_a_version_of_it_is_known() -> None:
     async def test(world: World) -> None:
         for subject in ("d", "o", "stranger"):
             await world.alerts.raise_alert("rule_unknown", {"message": "who?"}, subject=subject)
+        world.database.answers["rules_in_use"] = ["d", "o", "stranger"]
         assert await world.look("rule_unknown") == ["d", "o", "stranger"]
         world.versions.keep(DefinitionVersion("d", 1, SAVED, deleted=False))
         world.versions.keep(OrganizationVersion("o", 1, SAVED, "Europe/Oslo"))
         assert await world.look("rule_unknown") == ["stranger"]
+        world.database.answers["rules_in_use"] = ["d", "o"]
+        assert await world.look("rule_unknown") == []
 
     run(test)
 

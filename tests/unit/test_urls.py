@@ -109,3 +109,22 @@ def test_what_are_no_servers_is_refused(servers: str) -> None:
         urls.checked_servers(servers)
 
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["db..local", ".local", f"{'x' * 64}.local"])
+def test_a_host_that_cannot_be_looked_up_is_refused(host: str) -> None:
+    for check, url in (
+        (urls.checked_host, host),
+        (urls.checked_servers, f"one:1,{host}:2"),
+        (urls.checked_rest, f"http://{host}:8083"),
+        (urls.checked_database, f"postgresql://u:s3cret@{host}:1/x"),
+        (urls.checked_database, f"postgresql:///x?host={host}&password=s3cret"),
+    ):
+        with pytest.raises(ValueError, match="an empty part, or one of more than 63") as raised:
+            check(url)
+        assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1", "db.example.org.", "blåbær.no", ""])
+def test_a_host(host: str) -> None:
+    assert urls.checked_host(host) == host

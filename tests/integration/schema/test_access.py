@@ -11,6 +11,7 @@ import pytest
 from badges.schema import apply
 from badges.schema.check import check
 from sinks.pool import Connection
+from streams.log import generations
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.postgres import Server
 
@@ -126,6 +127,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "award_badge",
             "badges_private.claimed_organization",
             "badges_private.names_nobody_else",
+            "badges_private.names_somebody_of",
         },
         "service_role": {"award_badge"},
     }
@@ -259,6 +261,60 @@ async def test_the_api_sees_alerts_that_name_nobody_of_another_organization(
     ]
     assert await seen("") == for_everybody
     assert set(await seen(other.organization)) >= {"their mentor", "their mentor in words"}
+
+
+WORDY = ("write_refused", "turn_stalled", "dead_letters", "partition_failed", "connector_failed")
+
+
+@pytest.mark.parametrize("kind", [*WORDY, "time_zone"])
+async def test_the_api_sees_words_about_its_own_organization_alone(
+    db: Connection, kind: str
+) -> None:
+    mine, other = await two_organizations(db)
+    details: dict[str, dict[str, object]] = {
+        "of nobody that is known": {},
+        "of a badge for everybody": {"badge_definition_id": str(mine.everywhere)},
+        "of both": {"organizations": [str(mine.organization), str(other.organization)]},
+        "of theirs": {"organizations": [str(other.organization)]},
+        "of mine": {"organizations": [str(mine.organization)], "badge": str(mine.everywhere)},
+        "of my mentor": {"row": str(mine.mentor)},
+    }
+    for subject, detail in details.items():
+        words = {"subject": subject, "message": "mentor Kari Nordmann has not consented"}
+        await db.execute(
+            "INSERT INTO badge_alerts (kind, detail) VALUES ($1, $2)",
+            kind,
+            json.dumps({**detail, **words}),
+        )
+
+    async def seen(organization: object) -> list[str]:
+        async with acting(db, "badges_api", organization):
+            rows = await db.fetch("SELECT detail ->> 'subject' AS s FROM badge_alerts ORDER BY id")
+            return [row["s"] for row in rows]
+
+    assert await seen(mine.organization) == ["of mine", "of my mentor"]
+    assert await seen(other.organization) == ["of theirs"]
+    assert await seen("") == []
+
+
+async def test_the_api_does_not_see_what_waited_when_a_log_went_live(db: Connection) -> None:
+    people = await settle(db)
+    await db.execute(
+        """
+        INSERT INTO badge_logs (log_id, generation, topic, slot, connector, partitions,
+                                system_identifier, timeline, state, found)
+        VALUES ('log', 1, 'topic', 'slot', 'connector', 1, '1', 1, 'live', '[]')
+        """
+    )
+    async with acting(db, "badges_api", people.organization):
+        for columns in ("found", "*"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.fetch(f"SELECT {columns} FROM badge_logs")
+        live = await generations.live(db)
+        assert live is not None
+        assert live.log_id == "log"
+    async with acting(db, "badges_worker"):
+        assert await db.fetchval("SELECT found::text FROM badge_logs") == "[]"
 
 
 async def test_the_worker_writes_results_and_nothing_else(db: Connection) -> None:

@@ -1,5 +1,6 @@
 """The commands: what they print and how they end."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from badges.schema import migrations
+from badges.schema import apply, migrations
 from sinks.pool import Connection
 from tests.integration.schema import application
 
@@ -120,3 +121,29 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
     assert "127.0.0.1:1/none" in absent.stderr
     assert "secret" not in absent.stderr
     assert absent.stderr.count("\n") == 1
+
+
+async def test_a_wait_whose_session_is_ended_is_told_as_any_error(
+    empty_db: Connection, empty_url: str
+) -> None:
+    await empty_db.execute(f"SELECT pg_advisory_lock({apply.LOCK})")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "badges.cli.main", "migrate", "--json"),
+        env={**os.environ, "BADGES_DATABASE_URL": empty_url, "BADGES_PREFIX": "badges"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert b"waiting for its end" in await process.stderr.readline()
+    # Between two of its questions or within one: the same is told of both.
+    ended = await empty_db.fetchval(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'"
+    )
+    output, errors = await process.communicate()
+
+    assert ended == 1
+    assert (process.returncode, errors) == (2, b"")
+    told = json.loads(output)
+    assert told["error"].startswith("Postgres does not answer any more: ")
+    assert told["hint"] == "Run the command again once it answers"
