@@ -23,24 +23,19 @@ SELECT turn_id FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
 -- name: earned_at
     least(greatest(earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00') AS earned_at
 
--- What an award says. Dates are days, an infinity being the nearest date there is: Python's end in
--- the year 9999.
--- name: award_columns
-    id, peer_mentor_id, badge_definition_id, definition_version, tier, awarded_by, revoked_by,
-    changed_by,
-    -- include: earned_at
-    ,
-    CASE WHEN tier_earned_at IS NOT NULL THEN
-        least(greatest(tier_earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
-    END AS tier_earned_at,
-    least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01' AS earned_on,
-    CASE WHEN tier_earned_on IS NOT NULL THEN
-        least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
-    END AS tier_earned_on
-
 -- name: awards
-SELECT
--- include: award_columns
+SELECT id, peer_mentor_id, badge_definition_id, definition_version, tier, awarded_by, revoked_by,
+       changed_by,
+       CASE WHEN tier_earned_at IS NOT NULL THEN
+           least(greatest(tier_earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
+       END AS tier_earned_at,
+       -- As days, an infinity being the nearest date there is: Python's dates end in the year 9999.
+       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+           AS earned_on,
+       CASE WHEN tier_earned_on IS NOT NULL THEN
+           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+       END AS tier_earned_on,
+-- include: earned_at
 FROM badge_awards
 WHERE peer_mentor_id = ANY ($1)
 ORDER BY peer_mentor_id, badge_definition_id;

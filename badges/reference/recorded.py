@@ -11,15 +11,27 @@ from badges.reference import refused_writes
 from badges.reference.reading import number
 from badges.reference.refused_writes import Found, RefusedWrite
 from sinks.pool import Connection, Executor
-from sinks.queries import QUERIES
-from sinks.rows import award_of
 from streams import rule_versions
 from streams.log import generations
 from streams.log.generations import Generation
 from streams.problems import Problem
 from tables.types import Award, RuleKey, Stats, Version, rule_key
 
-_AWARDS = f"SELECT {QUERIES['award_columns']} FROM badge_awards"
+_AWARDS = """
+SELECT id::text, peer_mentor_id::text, badge_definition_id::text, definition_version, tier,
+       awarded_by, revoked_by, changed_by,
+       least(greatest(earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
+           AS earned_at,
+       CASE WHEN tier_earned_at IS NOT NULL THEN
+           least(greatest(tier_earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
+       END AS tier_earned_at,
+       least(greatest(earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+           AS earned_on,
+       CASE WHEN tier_earned_on IS NOT NULL THEN
+           least(greatest(tier_earned_on, '4714-11-24 BC'), '5874897-12-31') - date '1970-01-01'
+       END AS tier_earned_on
+FROM badge_awards
+"""
 _EVENTS = """
 SELECT badge_award_id::text, kind, tier FROM badge_award_events ORDER BY id
 """
@@ -99,7 +111,7 @@ async def read(connection: Connection) -> Recorded:
             next_offsets=await generations.next_offsets(connection, log.log_id),
             applied=[AppliedVersion(**row) for row in applied],
             versions=await _versions(connection),
-            awards=[award_of(row) for row in await connection.fetch(_AWARDS)],
+            awards=[Award(**row) for row in await connection.fetch(_AWARDS)],
             events=[AwardEvent(**row) for row in await connection.fetch(_EVENTS)],
             stats=[_stats(dict(row)) for row in await connection.fetch(_STATS)],
             found=await refused_writes.read_found(connection, log.log_id),

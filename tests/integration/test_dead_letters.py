@@ -460,5 +460,97 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
     working.run(test)
 
 
+def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(1))
+        await p.activity(mentor, "2026-01-01")
+        await p.until(lambda: p.award(mentor, badge), what="the award")
+        award = await p.award(mentor, badge)
+        assert award is not None
+        await p.pool.execute(
+            "UPDATE badge_awards SET earned_at = '20000-01-01', earned_on = '20000-01-01' "
+            "WHERE id = $1",
+            award["id"],
+        )
+        await p.settle()
+        alert = await alert_of(p, "badge_awards")
+        assert alert is not None
+        assert alert["row"] == str(award["id"])
+
+        # A worker that begins now compares what it holds with what is there.
+        p.end_workers()
+        p.ensure_a_worker()
+        where = str(partition_of(mentor, p.log.partitions))
+        await p.until(lambda: differ(p, where), what="that the award differs")
+        await p.activity(mentor, "2026-01-02")
+        await p.until(lambda: counts(p, mentor, 2, 60), what="the next activity")
+        assert not await p.pool.fetchval(
+            "SELECT count(*) FROM badge_alerts WHERE kind = 'partition_failed' AND "
+            "detail ->> 'subject' = $1",
+            where,
+        )
+
+        (letter,) = await listed(p, "badge_awards")
+        assert letter["row_id"] == str(award["id"])
+        (told,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
+        assert told["outcome"] == "still refused"
+        assert await listed(p, "badge_awards") == [letter]
+
+        await p.pool.execute(
+            "UPDATE badge_awards SET earned_at = $2, earned_on = $3 WHERE id = $1",
+            award["id"],
+            award["earned_at"],
+            award["earned_on"],
+        )
+        (told,) = (await dead_letters(p, "retry", letter["key"]))["items"]
+        assert told["outcome"] == "taken in"
+        assert await listed(p, "badge_awards") == []
+        assert await no_alert_of(p, "badge_awards")
+        now = await p.award(mentor, badge)
+        assert now is not None
+        assert (now["id"], now["earned_at"]) == (award["id"], award["earned_at"])
+
+    working.run(test)
+
+
+async def differ(p: Pipeline, partition: str) -> bool:
+    """Whether the awards of a partition are told to differ."""
+    return bool(
+        await p.pool.fetchval(
+            "SELECT count(*) FROM badge_alerts WHERE kind = 'awards_differ' "
+            "AND detail ->> 'subject' = $1 AND resolved_at IS NULL",
+            partition,
+        )
+    )
+
+
+def test_an_award_that_the_rule_wrote_last_is_no_letter_s_to_take_in(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        badge = await p.badge(organization, count_of(1))
+        await p.activity(mentor, "2026-01-01")
+        await p.until(lambda: p.award(mentor, badge), what="the award")
+        award = await p.award(mentor, badge)
+        assert award is not None
+        value = {"__table": "badge_awards", "id": str(award["id"]), "peer_mentor_id": str(mentor)}
+        async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
+            await producer.send_and_wait(
+                p.log.topic,
+                json.dumps(value).encode(),
+                str(mentor).encode(),
+                partition=partition_of(mentor, p.log.partitions),
+            )
+        await p.settle()
+        (letter,) = await listed(p, "badge_awards")
+        (told,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
+        assert told["outcome"] == "still refused"
+        assert "only a person's change" in told["reason"]
+        await dead_letters(p, "drop", letter["key"])
+        assert await no_alert_of(p, "badge_awards")
+
+    working.run(test)
+
+
 def test_everything_of_this_file_agrees_with_the_reference(working: Rig) -> None:
     working.run(Pipeline.verify)
