@@ -36,6 +36,7 @@ from streams.log.connector_monitor import monitor_connector
 from streams.log.errors import GenerationClosed
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
+from streams.log.movement import moved
 from streams.log.reader import KafkaLog
 from streams.log.wal import PostgresWal
 from streams.partition_worker import Services
@@ -267,6 +268,7 @@ async def _assemble(
             alerts,
             integrity.mark_broken,
             integrity.ever_renamed,
+            partial(moved, generation, pool, cluster),
         ),
         Surroundings(pool, sink, versions, alerts, generation.partitions).watch,
         alerts.keep_writing,

@@ -1,48 +1,79 @@
 """How much of the log waits to be decided, and whether anybody works on it."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
 
 import structlog
 from msgspec import Struct
 
-from sinks.alerts import Alerts
-from sinks.base import Unavailable
-from sinks.failures import Refused, translated
+from sinks.alerts import BREAKS, AlertKind, Alerts
+from sinks.failures import translated
 from sinks.pool import Executor
 from streams import metrics
 from streams.log import generations
-from streams.log.cluster import Cluster, KafkaError
+from streams.log.cluster import Cluster
 from streams.log.generations import Generation
-from streams.log.looks import Looks
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 3
 """So many looks in a row: a worker that is started again is back sooner."""
 
+STILL_S = 50.0
+"""Where something waits, a worker decides something sooner; with the confirmations it is 60 s."""
+
+MOVES_S = 10.0
+"""How long a command waits to see a position move."""
+
 WORKER = "badges worker"
 """What a worker's sessions call themselves; the server ends them with their process."""
+
+STOPS: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable", "turn_stalled", "partition_failed")
+"""Alerts that say why a position does not move."""
+
+Unworked: TypeAlias = Literal["deserted", "still", "abandoned"]
+"""Why nothing is decided: no worker is there, none gets on, or no log is live."""
 
 log = structlog.get_logger(__name__)
 
 
 class Backlog(Struct, frozen=True):
-    """Records that wait, by partition, and how many sessions workers have with the database."""
+    """What waits. `positions` and `behind` have the next offset and the records by partition.
 
+    `sessions` says how many workers have with the database: a frozen one keeps its own.
+    """
+
+    positions: Mapping[int, int]
     behind: Mapping[int, int]
     sessions: int
 
     @property
+    def waits(self) -> bool:
+        """Whether anything waits."""
+        return any(self.behind.values())
+
+    @property
     def deserted(self) -> bool:
         """Whether something waits and nobody works."""
-        return self.sessions == 0 and any(self.behind.values())
+        return self.sessions == 0 and self.waits
 
     @property
     def sentence(self) -> str:
         """What waits, and for whom."""
+        return f"{self._waits} and no worker is connected: start one with `badges worker`"
+
+    def still(self, seconds: float) -> str:
+        """What waits though a worker is connected, where no position has moved for so long."""
+        return (
+            f"{self._waits} and no position has moved for {seconds:.0f} s, though a worker is "
+            "connected: it is frozen, or still reads its state. See its log, and start it again"
+        )
+
+    @property
+    def _waits(self) -> str:
         number = sum(self.behind.values())
-        waits = f"{number:,} record{'s' if number != 1 else ''} of the log"
-        return f"{waits} wait and no worker is connected: start one with `badges worker`"
+        return f"{number:,} record{'s' if number != 1 else ''} of the log wait"
 
 
 async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> Backlog:
@@ -59,28 +90,111 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
         partition: max(ends.get(partition, 0) - position, 0)
         for partition, position in sorted(positions.items())
     }
-    return Backlog(behind, sessions)
+    return Backlog(positions, behind, sessions)
+
+
+async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
+    """What waits of a live generation while nobody gets on with it, in a sentence, or None.
+
+    Takes MOVES_S where something waits and nothing moves. Raises as `backlog` does.
+    """
+    found = first = await backlog(generation, connection, cluster)
+    deadline = time.monotonic() + MOVES_S
+    while found.waits and found.positions == first.positions:
+        if found.deserted:
+            return found.sentence
+        if time.monotonic() > deadline:
+            return found.still(MOVES_S)
+        await asyncio.sleep(MOVES_S / 50)
+        found = await backlog(generation, connection, cluster)
+    return None
 
 
 async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) -> None:
     """Look every few seconds, for good: measure what waits, and open an alert if nobody works."""
-    looks = Looks()
-    is_open = True  # an earlier process may have left it so
+    watch = Watch(connection, cluster, alerts)
     while True:
         try:
-            with translated():
-                live = await generations.live(connection)
-                found = await backlog(live, connection, cluster) if live else Backlog({}, 0)
-        except (Unavailable, Refused, KafkaError, OSError) as error:
-            log.warning("what waits cannot be told", error=str(error))
-        else:
-            for partition, records in found.behind.items():
-                metrics.BEHIND.labels(partition).set(records)
-            deserted = looks.found(found.deserted or None)
-            if deserted and deserted % CONFIRMATIONS == 0:
-                await alerts.raise_alert("nobody_works", {"message": found.sentence})
-                is_open = True
-            elif is_open and not deserted:
-                await alerts.resolve("nobody_works")
-                is_open = False
+            await watch.look()
+        except Exception as error:
+            log.warning("what waits cannot be told, looking again", error=repr(error))
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+class Watch:
+    """Keeps the metrics of what waits, and the alert that nobody works, by one look after another.
+
+    A look that fails is none, and says nothing of those before.
+    """
+
+    def __init__(
+        self,
+        connection: Executor,
+        cluster: Cluster,
+        alerts: Alerts,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._alerts = alerts
+        self._clock = clock
+        self._positions: tuple[float, Mapping[int, int]] = (0.0, {})
+        """Since when something waits while the positions are these."""
+        self._suspected: tuple[Unworked | None, int] = (None, 0)
+        self._told: Unworked | Literal["before"] | None = "before"
+        """Why the alert is open; an earlier process may have left it so."""
+
+    async def look(self) -> None:
+        """Look once. Raises Unavailable, Refused, KafkaError or OSError."""
+        with translated():
+            live = await generations.live(self._connection)
+            found = await backlog(live, self._connection, self._cluster) if live else None
+            # Partitions that are no more have no label left.
+            metrics.BEHIND.clear()
+            for partition, records in found.behind.items() if found else ():
+                metrics.BEHIND.labels(partition).set(records)
+            why, sentence = await (self._judge(found) if found else self._without_a_log())
+        kind, times = self._suspected
+        self._suspected = (why, times + 1 if why == kind else 1)
+        if why is None and self._told is not None:
+            await self._alerts.resolve("nobody_works")
+            self._told = None
+        elif why and self._suspected[1] == CONFIRMATIONS:
+            if self._told not in (None, "before"):
+                await self._alerts.resolve("nobody_works")
+            await self._alerts.raise_alert("nobody_works", {"message": sentence})
+            self._told = why
+
+    async def _judge(self, found: Backlog) -> tuple[Unworked | None, str]:
+        now = self._clock()
+        if not found.waits or found.positions != self._positions[1]:
+            self._positions = (now, found.positions)
+        still = now - self._positions[0]
+        if found.deserted:
+            return "deserted", found.sentence
+        if still >= STILL_S and not await self._stop_is_told():
+            return "still", found.still(still)
+        return None, ""
+
+    async def _stop_is_told(self) -> bool:
+        """Whether an open alert says already why no position moves."""
+        return bool(
+            await self._connection.fetchval(
+                """
+                SELECT EXISTS (
+                    SELECT FROM badge_alerts WHERE resolved_at IS NULL AND (
+                        kind = ANY ($1)
+                        OR kind = 'dead_letters' AND detail ->> 'subject' LIKE 'partition %'))
+                """,
+                STOPS,
+            )
+        )
+
+    async def _without_a_log(self) -> tuple[Unworked | None, str]:
+        last = await generations.last_live(self._connection)
+        if last is None or last.state != "closed":
+            return None, ""
+        return "abandoned", (
+            f"generation {last.number} of the log is closed and none has taken its place, so "
+            "nothing is decided: run `badges resnapshot` again, unless it still runs"
+        )

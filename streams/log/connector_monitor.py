@@ -1,4 +1,4 @@
-"""What delays the log without breaking it: the connector that fills it does not run.
+"""What delays the log without breaking it: the connector that fills it does not run, or hangs.
 
 Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has to be told.
 """
@@ -11,22 +11,28 @@ import structlog
 from msgspec import Struct
 
 from sinks.alerts import OUTAGES, Alerts, OutageKind
+from sinks.base import Unavailable
+from sinks.failures import Refused, translated
+from streams.log.cluster import KafkaError
 from streams.log.connect import Connect, ConnectAway, ConnectRefused
 from streams.log.errors import LogBroken
 from streams.log.generations import Generation
 from streams.log.integrity import Break
 from streams.log.looks import Looks
+from streams.log.movement import Moved, Movement
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 4
-"""So many looks in a row: Connect needs some 10 s to start, and that is no reason for an alert."""
+"""So many bad looks: Connect needs some 10 s to start, and that is no reason for an alert."""
+
+FORGIVEN = 3
+"""So many good looks in a row end an outage: what crashes again and again looks well in between."""
 
 PROVISION = (
     "Run `badges provision` to bring it back; nothing is lost, but Postgres keeps WAL for it."
 )
 
 log = structlog.get_logger(__name__)
-
 
 _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
@@ -39,8 +45,37 @@ class Outage(Struct, frozen=True):
     cause: str = ""
 
 
+class Lasting:
+    """Which kind of outage has lasted, by one look after another.
+
+    Bad looks count together, of whatever kind they are; the kind that is told changes only to one
+    that has been seen as often in a row itself.
+    """
+
+    def __init__(self) -> None:
+        self.told: OutageKind | None = None
+        self.bad = 0
+        self._good = 0
+        self._looks = Looks()
+
+    def look(self, kind: OutageKind | None) -> bool:
+        """Take in what one look found; whether it is certain now that `told` is how things are."""
+        alike = self._looks.found(kind)
+        if kind is None:
+            self._good += 1
+            if self.bad and self._good < FORGIVEN:
+                return False
+            self.bad, self.told = 0, None
+            return True
+        self._good = 0
+        self.bad += 1
+        if (self.bad if self.told is None else alike) >= CONFIRMATIONS:
+            self.told = kind
+        return self.told is not None
+
+
 async def outage(generation: Generation, connect: Connect) -> Outage | None:
-    """Why the generation's connector sends nothing, or None while it works.
+    """Why the generation's connector does not run, or None while it does.
 
     A connector that lost its slot may call itself RUNNING without a task, so tasks are looked at.
     """
@@ -85,34 +120,58 @@ async def unsendable(
     )
 
 
+async def silence(
+    generation: Generation, movement: Movement, moved: Callable[[], Awaitable[Moved]]
+) -> Outage | None:
+    """Why nothing comes of a connector that calls itself RUNNING, or None while it moves.
+
+    None as well while it cannot be told: who does not answer then is told of elsewhere.
+    """
+    try:
+        with translated():
+            still = movement.standstill(await moved())
+    except (KafkaError, OSError, Unavailable, Refused) as error:
+        log.warning("how far the connector is cannot be told", error=str(error))
+        return None
+    if still is None:
+        return None
+    return Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
+
+
 async def monitor_connector(
     generation: Generation,
     connect: Connect,
     alerts: Alerts,
     mark_broken: Callable[[LogBroken], Awaitable[bool]],
     ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
+    moved: Callable[[], Awaitable[Moved]],
 ) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
 
     `mark_broken` notes that the log is broken where no restart helps, in a row of one of the tables
-    of which a column was `ever_renamed`.
+    of which a column was `ever_renamed`. `moved` says how far the connector is.
     """
     open_kinds = set(OUTAGES)  # an earlier process may have left them
-    looks = Looks()
+    raised: OutageKind | None = None
+    lasting = Lasting()
+    movement = Movement()
     while True:
-        found = await outage(generation, connect)
+        found = await outage(generation, connect) or await silence(generation, movement, moved)
         broken = await unsendable(found, ever_renamed) if found else None
         if broken:
             await mark_broken(broken)
             found = None
-        kind = found.kind if found else None
-        seen = looks.found(kind)
-        for ended in open_kinds - {kind}:
-            await alerts.resolve(ended)
-        open_kinds &= {kind}
-        if found and seen % CONFIRMATIONS == 0:
-            if seen == CONFIRMATIONS:
+        if lasting.look(found.kind if found else None):
+            for ended in open_kinds - {lasting.told}:
+                await alerts.resolve(ended)
+            open_kinds &= {lasting.told}
+        if lasting.told is None:
+            raised = None
+        elif found and found.kind == lasting.told:
+            if raised != found.kind:
                 log.warning("no new rows arrive", kind=found.kind, reason=found.message)
-            await alerts.raise_alert(found.kind, {"message": found.message})
+            if raised != found.kind or lasting.bad % CONFIRMATIONS == 0:
+                await alerts.raise_alert(found.kind, {"message": found.message})
             open_kinds.add(found.kind)
+            raised = found.kind
         await asyncio.sleep(LOOK_EVERY_S)

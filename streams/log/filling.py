@@ -175,8 +175,9 @@ def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
 async def start(site: Site, generation: Generation) -> Generation:
     """Close the older generation if there is one, set each partition's start, and go live.
 
-    Raises SnapshotFailed, before anything is closed, when the topic holds more than one snapshot,
-    or the log is broken already.
+    Raises SnapshotFailed when the topic holds more than one snapshot, or the log is broken already:
+    before anything is closed, unless that comes to be while it is. Whoever is ended in between, or
+    waits there for a connector that hangs, leaves no log live, which the API tells.
     """
     topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
     if topic is None:

@@ -68,6 +68,11 @@ class Generation(Struct, frozen=True):
         """The publication that the slot is read through; all generations share it."""
         return self.slot.removesuffix(f"_{self.number}")
 
+    @property
+    def prefix(self) -> str:
+        """What the names of all its parts begin with."""
+        return self.connector.removesuffix(f"-mentor-log-{self.number}")
+
 
 def names(prefix: str, number: int) -> Names:
     """How the parts of generation `number` are called: never twice for anything else."""
@@ -109,6 +114,11 @@ async def filling(connection: Executor) -> Generation | None:
 async def newest(connection: Executor) -> Generation | None:
     """The last generation that was begun, whatever became of it: it tells why none is live."""
     return await _one(connection, "ORDER BY generation DESC LIMIT 1")
+
+
+async def last_live(connection: Executor) -> Generation | None:
+    """The generation that is live, or was last, whatever became of it."""
+    return await _one(connection, "WHERE live_at IS NOT NULL ORDER BY generation DESC LIMIT 1")
 
 
 async def find(connection: Executor, log_id: str) -> Generation | None:

@@ -7,7 +7,7 @@ import asyncpg
 
 from sinks.locks import one_at_a_time
 from streams.log import fingerprint, generations, topics
-from streams.log.backlog import backlog
+from streams.log.backlog import unworked
 from streams.log.connect import Status
 from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import (
@@ -113,8 +113,7 @@ async def maintain(site: Site, generation: Generation) -> None:
         await _create_again(site, generation)
         await site.connect.resume(name)
     wanted = wanted_configuration(site, generation)
-    differs = await site.connect.config(name) != wanted
-    if differs:
+    if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
     if status is not None and status.state in ("STOPPED", "PAUSED"):
@@ -124,10 +123,9 @@ async def maintain(site: Site, generation: Generation) -> None:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
         failures.seen(status.cause)
-    if differs or status is None or not status.running:
-        await stays_running(site, generation, failures)
     beats = generations.names(site.prefix, generation.number).heartbeat_topic
     await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
+    await stays_running(site, generation, failures)
 
 
 async def plan(site: Site) -> list[str]:
@@ -167,10 +165,8 @@ async def notes(site: Site, generation: Generation) -> list[str]:
             f"generation {half.number} is half filled and goes on costing: `badges resnapshot` "
             "finishes it"
         )
-    waits = await backlog(generation, site.connection, site.cluster)
-    if waits.deserted:
-        lines.append(waits.sentence)
-    return lines
+    waits = await unworked(generation, site.connection, site.cluster)
+    return [*lines, waits] if waits else lines
 
 
 async def check_site(site: Site) -> None:

@@ -6,7 +6,8 @@ import time
 
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.log.wal import confirmed, insert_lsn
+from streams.log.movement import moved
+from streams.log.wal import insert_lsn
 from streams.problems import FOUND_A_PROBLEM, Problem
 
 STEADY_S = 30.0
@@ -48,12 +49,13 @@ class Failures:
 async def stays_running(site: Site, generation: Generation, failures: Failures) -> None:
     """Return when the connector has sent everything up to now, or has run for a while unbroken.
 
-    RUNNING alone says nothing: it is so long before a connector meets again what ended it. One that
-    fails is started again, unless that is in vain. Raises Problem then, and when it does not come
-    to run within PATIENCE_S.
+    RUNNING alone says nothing: it is so long before a connector meets again what ended it, and one
+    that hangs is so for ever. One that fails is started again, unless that is in vain. Raises
+    Problem then, when it does not come to run within PATIENCE_S, and when it sends nothing.
     """
     name = generation.connector
     end = await insert_lsn(site.connection)
+    before = await moved(generation, site.connection, site.cluster)
     began = steady_since = time.monotonic()
     while (now := time.monotonic()) - steady_since < STEADY_S:
         status = await site.connect.status(name)
@@ -68,7 +70,15 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
                     hint="See Kafka Connect's log",
                     code=FOUND_A_PROBLEM,
                 )
-        elif await confirmed(site.connection, generation.slot) > end:
+        elif (await moved(generation, site.connection, site.cluster)).confirmed > end:
             return
         site.progress(f"Connector {name}: waiting until it sends")
         await asyncio.sleep(PAUSE_S)
+    if await moved(generation, site.connection, site.cluster) == before:
+        raise Problem(
+            f"the connector {name} runs but sends nothing, not even the heartbeat of each second, "
+            f"for {STEADY_S:g} s",
+            hint="See in pg_stat_activity what the sessions of badges_connect wait for, and Kafka "
+            "Connect's log; restart Kafka Connect, then run this again",
+            code=FOUND_A_PROBLEM,
+        )

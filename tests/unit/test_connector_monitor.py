@@ -10,8 +10,9 @@ import pytest
 from sinks.alerts import OUTAGES, AlertKind
 from streams.log import connector_monitor
 from streams.log.connect import Connect, ConnectAway, Status
-from streams.log.connector_monitor import CONFIRMATIONS, monitor_connector, outage
+from streams.log.connector_monitor import CONFIRMATIONS, FORGIVEN, monitor_connector, outage
 from streams.log.errors import LogBroken
+from streams.log.movement import SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving
 
@@ -19,21 +20,26 @@ GENERATION = generation()
 
 RUNS = Status("RUNNING", ("RUNNING",))
 FAILED = Status("RUNNING", ("FAILED",), "Caused by: no more disk")
+IDLE = Status("UNASSIGNED", ())
+AWAY = ConnectAway("refused")
 
 
 class Told(Connect):
     """A Connect whose answers are written down beforehand; after the last one the test ends."""
 
-    def __init__(self, *answers: Status | None) -> None:
+    def __init__(self, *answers: Status | ConnectAway | None) -> None:
         super().__init__("http://127.0.0.1:9")
         self._answers = iter(answers)
 
     async def status(self, name: str) -> Status | None:
         assert name == GENERATION.connector
         try:
-            return next(self._answers)
+            answer = next(self._answers)
         except StopIteration:
             raise asyncio.CancelledError from None
+        if isinstance(answer, ConnectAway):
+            raise answer
+        return answer
 
 
 class Heard:
@@ -58,7 +64,7 @@ class Heard:
 
 def _heard(
     monkeypatch: pytest.MonkeyPatch,
-    answers: Sequence[Status | None],
+    answers: Sequence[Status | ConnectAway | None],
     renamed: Sequence[str] = (),
 ) -> list[str]:
     monkeypatch.setattr(connector_monitor, "LOOK_EVERY_S", 0)
@@ -68,10 +74,15 @@ def _heard(
         assert column == "peer_mentor_id"
         return renamed
 
+    async def moved() -> Moved:
+        raise TimeoutError
+
     async def test() -> None:
         connect = Told(*answers)
         with pytest.raises(asyncio.CancelledError):
-            await monitor_connector(GENERATION, connect, heard, heard.mark_broken, ever_renamed)
+            await monitor_connector(
+                GENERATION, connect, heard, heard.mark_broken, ever_renamed, moved
+            )
         await connect.close()
 
     asyncio.run(test())
@@ -100,16 +111,41 @@ def test_a_state_is_an_outage_of_its_kind(status: Status | None, kind: str | Non
 
 
 def test_a_short_outage_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS - 1), RUNS])
+    short = [*[FAILED] * (CONFIRMATIONS - 1), *[RUNS] * FORGIVEN]
+
+    calls = _heard(monkeypatch, short * 3)
 
     assert not [call for call in calls if call.startswith("raise")]
 
 
 def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = _heard(monkeypatch, [RUNS, *[FAILED] * (CONFIRMATIONS + 3), RUNS, RUNS])
+    calls = _heard(monkeypatch, [*[FAILED] * (CONFIRMATIONS + 3), *[RUNS] * FORGIVEN])
 
     assert calls[-2:] == ["raise connector_failed", "resolve connector_failed"]
-    assert sorted(calls[:-2]) == sorted(f"resolve {kind}" for kind in OUTAGES)
+    assert sorted(calls[:-2]) == sorted(
+        f"resolve {kind}" for kind in OUTAGES if kind != "connector_failed"
+    )
+
+
+@pytest.mark.parametrize(
+    "round_",
+    [(AWAY, AWAY, IDLE, IDLE, IDLE), (AWAY, RUNS, RUNS), (AWAY, FAILED, RUNS, IDLE)],
+)
+def test_a_connect_that_crashes_again_and_again_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, round_: tuple[Status | ConnectAway, ...]
+) -> None:
+    calls = _heard(monkeypatch, [*round_ * 30, *[RUNS] * FORGIVEN])
+
+    (told,) = [number for number, call in enumerate(calls) if call.startswith("raise")]
+    assert calls[told + 1 :] == [calls[told].replace("raise", "resolve")]
+
+
+def test_an_outage_that_becomes_another_one_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = _heard(monkeypatch, [*[AWAY] * CONFIRMATIONS, *[FAILED] * CONFIRMATIONS])
+
+    assert calls[-3:] == ["raise connect_away", "resolve connect_away", "raise connector_failed"]
 
 
 def test_one_that_goes_on_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +156,34 @@ def test_one_that_goes_on_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
+    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS] * FORGIVEN)
+
+
+def _standstills(*seen: tuple[float, Moved]) -> list[str]:
+    """The beginning of what is said at each look: when it was, and how far the connector is."""
+    times = iter([at for at, _ in seen])
+    movement = Movement(lambda: next(times))
+    return [(movement.standstill(now) or "").partition(",")[0] for _, now in seen]
+
+
+def test_a_connector_whose_heartbeats_end_is_silent_until_they_come_again() -> None:
+    still = Moved(log=7, heartbeats=30, confirmed=900)
+    beats = Moved(log=7, heartbeats=31, confirmed=900)
+
+    said = _standstills((0, still), (SILENT_S - 1, still), (SILENT_S, still), (SILENT_S + 5, beats))
+
+    assert said == ["", "", "sends nothing", ""]
+
+
+@pytest.mark.parametrize(
+    ("log", "confirmed", "said"),
+    [(7, 900, "sends heartbeats but no row"), (8, 900, ""), (7, 901, "")],
+)
+def test_heartbeats_alone_are_no_movement_for_ever(log: int, confirmed: int, said: str) -> None:
+    steps = [10.0 * number for number in range(int(UNCONFIRMED_S // 10) + 1)]
+    seen = [(at, Moved(7, int(at), 900)) for at in steps[:-1]]
+
+    assert _standstills(*seen, (steps[-1], Moved(log, 1_000, confirmed)))[-1] == said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What a connector moves while it works; one that calls itself RUNNING may hang all the same.
+
+It sends a heartbeat each second, also where nothing is written and while it waits for Postgres.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from sinks.pool import Executor
+from streams.log import generations
+from streams.log.cluster import Cluster
+from streams.log.generations import Generation
+from streams.log.wal import confirmed
+
+TIMEOUT_S = 5.0
+
+SILENT_S = 15.0
+"""So long without a heartbeat is a silence."""
+
+UNCONFIRMED_S = 150.0
+"""So long nothing may be confirmed to Postgres: Connect does so each minute where nobody set it."""
+
+MEND = (
+    "Restart it, or Kafka Connect; nothing is lost, but Postgres keeps WAL for it. It goes on by "
+    "itself once it gets what it waits for."
+)
+
+
+class Moved(Struct, frozen=True):
+    """How far a connector is: the ends of its topics in records, its slot's position in bytes."""
+
+    log: int
+    heartbeats: int
+    confirmed: int
+
+
+async def moved(generation: Generation, connection: Executor, cluster: Cluster) -> Moved:
+    """How far the generation's connector is. Raises KafkaError, OSError, or errors of Postgres."""
+    names = generations.names(generation.prefix, generation.number)
+    async with asyncio.timeout(TIMEOUT_S):
+        found = await cluster.topics([names.topic, names.heartbeat_topic])
+        ends = {name: sum(await cluster.ends(topic)) for name, topic in found.items()}
+        place = await confirmed(connection, generation.slot)
+    return Moved(ends.get(names.topic, 0), ends.get(names.heartbeat_topic, 0), place)
+
+
+class Movement:
+    """Since when which part of a connector's work stands still."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._sent: tuple[float, Moved] | None = None
+        self._confirmed: tuple[float, tuple[int, int]] | None = None
+
+    def standstill(self, now: Moved) -> str | None:
+        """What stands still for too long, in words, or None."""
+        at = self._clock()
+        if self._sent is None or self._sent[1] != now:
+            self._sent = at, now
+        rows = now.log, now.confirmed
+        if self._confirmed is None or self._confirmed[1] != rows:
+            self._confirmed = at, rows
+        if at - self._sent[0] >= SILENT_S:
+            return (
+                f"sends nothing, not even the heartbeat of each second, for "
+                f"{at - self._sent[0]:.0f} s: it waits for Postgres (a lock, a connection that "
+                f"died unseen) or for Kafka. {MEND}"
+            )
+        if at - self._confirmed[0] >= UNCONFIRMED_S:
+            return (
+                f"sends heartbeats but no row, and confirms nothing to Postgres, for "
+                f"{at - self._confirmed[0]:.0f} s: its replication connection died unseen, or "
+                f"Postgres still reads one very large transaction. {MEND}"
+            )
+        return None
