@@ -1,18 +1,25 @@
-"""When rows wait and all workers are gone, the API is there to tell, and so does `provision`."""
+"""When rows wait and no worker gets on, the API is there to tell, and so does `provision`."""
 
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import httpx
 
 from badges.stack import processes
+from sinks.alerts import MemoryAlerts
+from sinks.pool import create_pool
+from streams.log import filling, generations
+from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch
 from tests.integration.commands import answer
-from tests.integration.pipeline import Pipeline, Rig
+from tests.integration.pipeline import PARTITIONS, Pipeline, Rig
 from tests.stack import free_port_base, wait_for
 
 TOLD_WITHIN = 30.0
+STILL_TOLD_WITHIN = 120.0
+"""60 s, on a busy machine."""
 ROWS = 500
 
 
@@ -43,11 +50,11 @@ def answers(address: str) -> bool:
         return False
 
 
-def behind(address: str) -> float:
-    """How many records wait, by the API's metrics; -1 before it has looked."""
+def waiting(address: str) -> dict[int, float]:
+    """How many records wait, by partition and the API's metrics; empty before it has looked."""
     text = httpx.get(f"{address}/metrics").text
-    found = re.findall(r'^badges_behind_records\{partition="\d+"\} (\S+)$', text, re.MULTILINE)
-    return sum(map(float, found)) if found else -1
+    found = re.findall(r'^badges_behind_records\{partition="(\d+)"\} (\S+)$', text, re.MULTILINE)
+    return {int(partition): float(records) for partition, records in found}
 
 
 def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
@@ -57,19 +64,14 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
         await p.at_work(worker)
         await p.settle()
         with served(p) as address:
-            await p.until(lambda: is_behind(address, 0, 0), what="that nothing waits")
+            await p.until(lambda: is_behind(address, 0), what="that nothing waits")
             assert await alerts(p) == []
 
             worker.kill()
-            await p.pool.execute(
-                "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
-                "SELECT gen_random_uuid(), $1, 'visit', '2026-01-01' FROM generate_series(1, $2)",
-                mentor,
-                ROWS,
-            )
+            await write(p, mentor, ROWS)
             await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
             assert "500 records" in (await alerts(p))[0]
-            await p.until(lambda: is_behind(address, ROWS, ROWS), what="what waits")
+            await p.until(lambda: is_behind(address, ROWS), what="what waits")
             for command in (("provision", "--dry-run"), ("provision",)):
                 told = (await answer(p, *command))["notes"]
                 waits = f"{ROWS} records of the log wait and no worker is"
@@ -78,7 +80,7 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
             await p.at_work(worker)
             await p.settle()
             await p.until(lambda: silent(p), what="the end of the alert")
-            await p.until(lambda: is_behind(address, 0, 0), what="that nothing waits again")
+            await p.until(lambda: is_behind(address, 0), what="that nothing waits again")
             told = (await answer(p, "provision"))["notes"]
             assert not any("no worker" in note for note in told)
         print(f"{organization} had {ROWS} rows that waited")
@@ -86,8 +88,112 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
     unmanned.run(test)
 
 
-async def is_behind(address: str, least: int, most: int) -> bool:
-    return least <= behind(address) <= most
+def test_rows_that_wait_for_a_frozen_worker_are_an_alert(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        with served(p) as address:
+            await p.until(lambda: is_behind(address, 0), what="that nothing waits")
+            worker.pause()
+            await write(p, mentor, ROWS)
+            told = (await answer(p, "provision"))["notes"]
+            assert any(f"{ROWS} records of the log wait and no position" in note for note in told)
+
+            await p.until(lambda: alerts(p), STILL_TOLD_WITHIN, "the alert")
+            assert "no position has moved for" in (await alerts(p))[0]
+
+            worker.resume()
+            await p.settle(60)
+            await p.until(lambda: silent(p), what="the end of the alert")
+
+    unmanned.run(test)
+
+
+def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        now = 0.0
+        url = p.role_url("badges_api")
+        async with await create_pool(url, application_name="badges api") as pool:
+            heard = MemoryAlerts()
+            watch = Watch(pool, p.site.cluster, heard, lambda: now)
+            worker = p.worker()
+            await p.at_work(worker)
+            await p.settle()
+            worker.pause()
+            await write(p, mentor, ROWS)
+
+            async def looks() -> list[str]:
+                nonlocal now
+                for _ in range(CONFIRMATIONS):
+                    await watch.look()
+                    now += STILL_S
+                await watch.look()
+                return [str(alert.detail["message"]) for alert in heard.alerts]
+
+            await p.pool.execute(
+                "INSERT INTO badge_alerts (kind, detail) VALUES ('turn_stalled', '{}')"
+            )
+            assert await looks() == []
+            await p.pool.execute("UPDATE badge_alerts SET resolved_at = now()")
+            (said,) = await looks()
+            assert "no position has moved for" in said
+            worker.resume()
+            await p.settle(60)
+            await watch.look()
+            assert heard.alerts[0].resolved_at is not None
+
+    unmanned.run(test)
+
+
+def test_a_log_that_nothing_took_the_place_of_is_an_alert(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        with served(p) as address:
+            await p.until(lambda: is_behind(address, 0), what="that nothing waits")
+            # What `badges resnapshot` does until it is killed.
+            half = await filling.begin(p.site)
+            await filling.snapshot_ended(p.site, half)
+            await generations.close_older(p.site.connection, half.number)
+
+            await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
+            assert "run `badges resnapshot` again" in (await alerts(p))[0]
+            assert waiting(address) == {}
+
+            await answer(p, "resnapshot", "--partitions", str(PARTITIONS - 1))
+            live = await generations.live(p.pool)
+            assert live is not None
+            p.log = live
+            p.forget_markers()
+            await p.settle(60)
+            await p.until(lambda: silent(p), what="the end of the alert")
+            fewer = PARTITIONS - 1
+            await p.until(lambda: is_behind(address, 0, fewer), what="metrics of what there is")
+
+            # Also while it is watched: a live log takes the place of one with more partitions.
+            await answer(p, "resnapshot", "--partitions", "1")
+            await p.until(lambda: is_behind(address, 0, 1), what="metrics of one partition")
+
+    unmanned.run(test)
+
+
+async def write(p: Pipeline, mentor: UUID, rows: int) -> None:
+    """Insert activities of one mentor."""
+    await p.pool.execute(
+        "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
+        "SELECT gen_random_uuid(), $1, 'visit', '2026-01-01' FROM generate_series(1, $2)",
+        mentor,
+        rows,
+    )
+
+
+async def is_behind(address: str, records: int, partitions: int = PARTITIONS) -> bool:
+    found = waiting(address)
+    return (len(found), sum(found.values())) == (partitions, records)
 
 
 async def alerts(p: Pipeline) -> list[str]:
