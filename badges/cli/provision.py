@@ -111,7 +111,7 @@ def _print_plan(steps: list[str], notes: list[str], *, as_json: bool) -> None:
     for step in steps:
         typer.echo(f"Would {step}.")
     if not steps:
-        typer.echo("Nothing to do: the log is live and whole.")
+        typer.echo("Nothing to do: no part of the log is missing.")
 
 
 def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
