@@ -63,11 +63,19 @@ class Backlog(Struct, frozen=True):
         """What waits, and for whom."""
         return f"{self._waits} and no worker is connected: start one with `badges worker`"
 
-    def still(self, seconds: float) -> str:
-        """What waits though a worker is connected, where no position has moved for so long."""
+    def still(self, seconds: float, *, told: bool = False) -> str:
+        """What waits though a worker is connected, where no position has moved for so long.
+
+        With `told` an open alert says why.
+        """
+        why = (
+            "see the alerts that are open"
+            if told
+            else "it is frozen, or still reads its state. See its log, and start it again"
+        )
         return (
             f"{self._waits} and no position has moved for {seconds:.0f} s, though a worker is "
-            "connected: it is frozen, or still reads its state. See its log, and start it again"
+            f"connected: {why}"
         )
 
     @property
@@ -104,10 +112,25 @@ async def unworked(generation: Generation, connection: Executor, cluster: Cluste
         if found.deserted:
             return found.sentence
         if time.monotonic() > deadline:
-            return found.still(MOVES_S)
+            return found.still(MOVES_S, told=await _stop_is_told(connection))
         await asyncio.sleep(MOVES_S / 50)
         found = await backlog(generation, connection, cluster)
     return None
+
+
+async def _stop_is_told(connection: Executor) -> bool:
+    """Whether an open alert says already why no position moves."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM badge_alerts WHERE resolved_at IS NULL AND (
+                    kind = ANY ($1)
+                    OR kind = 'dead_letters' AND detail ->> 'subject' LIKE 'partition %'))
+            """,
+            STOPS,
+        )
+    )
 
 
 async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) -> None:
@@ -172,23 +195,9 @@ class Watch:
         still = now - self._positions[0]
         if found.deserted:
             return "deserted", found.sentence
-        if still >= STILL_S and not await self._stop_is_told():
+        if still >= STILL_S and not await _stop_is_told(self._connection):
             return "still", found.still(still)
         return None, ""
-
-    async def _stop_is_told(self) -> bool:
-        """Whether an open alert says already why no position moves."""
-        return bool(
-            await self._connection.fetchval(
-                """
-                SELECT EXISTS (
-                    SELECT FROM badge_alerts WHERE resolved_at IS NULL AND (
-                        kind = ANY ($1)
-                        OR kind = 'dead_letters' AND detail ->> 'subject' LIKE 'partition %'))
-                """,
-                STOPS,
-            )
-        )
 
     async def _without_a_log(self) -> tuple[Unworked | None, str]:
         last = await generations.last_live(self._connection)

@@ -12,7 +12,7 @@ from badges.stack import processes
 from sinks.alerts import MemoryAlerts
 from sinks.pool import create_pool
 from streams.log import filling, generations
-from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch
+from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, unworked
 from tests.integration.commands import answer
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig
 from tests.stack import free_port_base, wait_for
@@ -137,9 +137,12 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
                 "INSERT INTO badge_alerts (kind, detail) VALUES ('turn_stalled', '{}')"
             )
             assert await looks() == []
+            said = await unworked(p.log, p.pool, p.site.cluster)
+            assert said is not None
+            assert said.endswith("see the alerts that are open")
             await p.pool.execute("UPDATE badge_alerts SET resolved_at = now()")
-            (said,) = await looks()
-            assert "no position has moved for" in said
+            (alert,) = await looks()
+            assert "it is frozen" in alert
             worker.resume()
             await p.settle(60)
             await watch.look()

@@ -156,7 +156,7 @@ def test_one_that_goes_on_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS] * FORGIVEN)
+    assert "resolve connector_failed" in _heard(monkeypatch, [RUNS])
 
 
 def _standstills(*seen: tuple[float, Moved]) -> list[str]:
