@@ -15,6 +15,7 @@ from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
+from streams.log.looks import Looks
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 3
@@ -163,7 +164,7 @@ class Watch:
         self._clock = clock
         self._positions: tuple[float, Mapping[int, int]] = (0.0, {})
         """Since when something waits while the positions are these."""
-        self._suspected: tuple[Unworked | None, int] = (None, 0)
+        self._looks = Looks()
         self._told: Unworked | Literal["before"] | None = "before"
         """Why the alert is open; an earlier process may have left it so."""
 
@@ -177,13 +178,12 @@ class Watch:
             for partition, records in found.behind.items() if found else ():
                 metrics.BEHIND.labels(partition).set(records)
             why, sentence = await (self._judge(found) if found else self._without_a_log())
-        kind, times = self._suspected
-        self._suspected = (why, times + 1 if why == kind else 1)
+        seen = self._looks.found(why)
         if why is None and self._told is not None:
             await self._alerts.resolve("nobody_works")
             self._told = None
-        elif why and self._suspected[1] == CONFIRMATIONS:
-            if self._told not in (None, "before"):
+        elif why and seen % CONFIRMATIONS == 0:
+            if self._told not in (None, "before", why):
                 await self._alerts.resolve("nobody_works")
             await self._alerts.raise_alert("nobody_works", {"message": sentence})
             self._told = why
