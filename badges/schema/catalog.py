@@ -1,6 +1,6 @@
 """What Postgres's catalog says of the tables: relations, columns and keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sinks.pool import Connection
@@ -48,6 +48,21 @@ class Key:
     valid: bool
     deferred: str
     definition: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the catalog says of all tables, and a connection that may read those of ours."""
+
+    connection: Connection
+    found: Mapping[str, Relation]
+    keys: Sequence[Key]
+
+    async def filled(self, relation: Relation) -> bool:
+        """Whether the table holds a row."""
+        return bool(
+            await self.connection.fetchval(f"SELECT EXISTS (SELECT FROM public.{relation.name})")
+        )
 
 
 _RELATIONS = """

@@ -1,26 +1,18 @@
 """The columns of a table that exists: missing ones, types, and nulls, each mended with its rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import asyncpg
-
-from badges.schema import objects
-from badges.schema.catalog import FoundColumn, Key, Relation
-from badges.schema.compare_log import PUBLISHED
-from badges.schema.conversions import converted, needs_zone
-from badges.schema.database import first_line
-from badges.schema.differences import Difference
-from badges.schema.shape import ADDED_COLUMNS, ALIKE, PRIMARY_KEYS, RESULT, SOURCE, Column
-from badges.schema.zones import Zone, zone_of
-from sinks.pool import Connection
+from badges.schema import compare_types, objects
+from badges.schema.catalog import Key, Relation, Tables
+from badges.schema.compare_types import differs
+from badges.schema.differences import Consequence, Difference
+from badges.schema.shape import ADDED_COLUMNS, ALIKE, PRIMARY_KEYS, Column
 
 MIGRATE = "badges migrate"
 
 YOURS = "'...'"
 """Stands in a statement for what only the reader knows."""
-
-_KNOWN = {f"{line.partition(':')[0]}.id" for line in SOURCE + RESULT}
 
 _VALUES = {
     "id": "gen_random_uuid()",
@@ -43,21 +35,6 @@ _DEFAULTS = {
 """Of columns that are added to an application's table, as the contract has them."""
 
 
-@dataclass(frozen=True)
-class Tables:
-    """What the catalog says of all tables, and a connection that may read those of ours."""
-
-    connection: Connection
-    found: Mapping[str, Relation]
-    keys: Sequence[Key]
-
-    async def filled(self, relation: Relation) -> bool:
-        """Whether the table holds a row."""
-        return bool(
-            await self.connection.fetchval(f"SELECT EXISTS (SELECT FROM public.{relation.name})")
-        )
-
-
 async def compare(tables: Tables, relation: Relation, wanted: Sequence[Column]) -> list[Difference]:
     """How the columns differ; what is mended after another assumes that one to be done."""
     differences = []
@@ -67,7 +44,7 @@ async def compare(tables: Tables, relation: Relation, wanted: Sequence[Column]) 
             differences.append(await _missing(tables, relation, column))
             continue
         if found.type not in ALIKE.get(column.type, {column.type}):
-            differences += await _type(tables, relation, column, found)
+            differences += await compare_types.compare(tables, relation, column, found)
         if column.not_null and not found.not_null:
             differences.append(await _null(tables, relation, column))
     return [*differences, *_unfilled(relation, wanted)]
@@ -105,14 +82,9 @@ async def _missing(tables: Tables, relation: Relation, wanted: Column) -> Differ
     else:
         default = _DEFAULTS.get(wanted.name)
         statement = add + (f" DEFAULT {default};" if default else ";")
-    return Difference(
-        f"{table}.{wanted.name}",
-        "is missing",
-        _needed(wanted),
-        statement,
-        consequence="mend" if _is_added(relation, wanted) else "stop",
-        spoils_log=True,
-    )
+    consequence: Consequence = "mend" if _is_added(relation, wanted) else "stop"
+    told = differs(relation, wanted, "is missing", statement)
+    return replace(told, consequence=consequence, spoils_log=True)
 
 
 def _added(table: str, wanted: Column) -> str:
@@ -121,118 +93,6 @@ def _added(table: str, wanted: Column) -> str:
     if wanted.not_null and "NOT NULL" not in clause:
         return MIGRATE
     return f"ALTER TABLE {table} {clause};"
-
-
-async def _type(
-    tables: Tables, relation: Relation, wanted: Column, found: FoundColumn
-) -> list[Difference]:
-    table = f"public.{relation.name}"
-    target = _target(tables, relation, wanted.name) if wanted.type == "uuid" else None
-    if target in _KNOWN:
-        # Mended together with what it refers to.
-        return []
-    if target is not None:
-        return [
-            Difference(
-                f"{table}.{wanted.name}",
-                f"has type {found.type} and refers to public.{target}, which is no id of a "
-                "table of this project",
-                _needed(wanted) + ", and a foreign key to one of them",
-                "",
-                consequence="stop",
-                spoils_log=_published(relation, wanted),
-            )
-        ]
-    zone = Zone("'UTC'", "'UTC'")
-    if needs_zone(found.type, wanted.type):
-        zone = await zone_of(tables.connection, relation, tables.found)
-    value = converted(f'"{wanted.name}"', found.type, wanted.type, zone.usual)
-    refused = await _refused(tables.connection, table, value)
-    if refused:
-        told = f"has type {found.type}, and not every row can be turned into {wanted.type}: "
-        return [
-            Difference(
-                f"{table}.{wanted.name}",
-                told + refused,
-                _needed(wanted),
-                "",
-                consequence="stop",
-                spoils_log=_published(relation, wanted),
-            )
-        ]
-    changed = [(relation.name, found)]
-    bound = []
-    for key, column in _referencing(tables.keys, relation.name, wanted.name):
-        bound.append(key)
-        changed.append((key.table, tables.found[key.table].columns[column]))
-    followers = [f"{name}.{column.name}" for name, column in changed[1:]]
-    statement = "\n".join(
-        [
-            *(f'ALTER TABLE public."{k.table}" DROP CONSTRAINT "{k.name}";' for k in bound),
-            *(_retype(name, column, wanted.type, zone) for name, column in changed),
-            *(
-                f'ALTER TABLE public."{k.table}" ADD CONSTRAINT "{k.name}" {k.definition};'
-                for k in bound
-            ),
-        ]
-    )
-    return [
-        Difference(
-            f"{table}.{wanted.name}",
-            f"has type {found.type}"
-            + (f", and so have {', '.join(followers)}" if followers else ""),
-            _needed(wanted),
-            zone.before + statement + zone.after,
-            consequence="stop",
-            spoils_log=_published(relation, wanted),
-        )
-    ]
-
-
-def _retype(table: str, column: FoundColumn, wanted: str, zone: Zone) -> str:
-    name = f'"{column.name}"'
-    alone = f"ALTER TABLE public.{table} ALTER COLUMN {name} DROP IDENTITY;\n"
-    steps = []
-    if column.default is not None:
-        steps.append("DROP DEFAULT")
-    steps.append(f"TYPE {wanted} USING {converted(name, column.type, wanted, zone.sql)}")
-    if wanted == "uuid" and (column.identity or column.default is not None):
-        steps.append("SET DEFAULT gen_random_uuid()")
-    elif column.default is not None:
-        default = converted(f"({column.default})", column.type, wanted, zone.usual)
-        steps.append(f"SET DEFAULT {default}")
-    alters = ", ".join(f"ALTER COLUMN {name} {step}" for step in steps)
-    return (alone if column.identity else "") + f"ALTER TABLE public.{table} {alters};"
-
-
-def _target(tables: Tables, relation: Relation, column: str) -> str | None:
-    """The column that this one refers to, if that is no uuid either."""
-    for key in tables.keys:
-        if key.kind != "f" or key.table != relation.name or column not in key.columns:
-            continue
-        target = tables.found.get(key.target)
-        of = key.target_columns[key.columns.index(column)]
-        if target is None or target.columns[of].type != "uuid":
-            return f"{key.target}.{of}"
-    return None
-
-
-def _referencing(keys: Sequence[Key], table: str, column: str) -> Iterator[tuple[Key, str]]:
-    for key in keys:
-        if key.kind == "f" and key.target == table and column in key.target_columns:
-            yield key, key.columns[key.target_columns.index(column)]
-
-
-async def _refused(connection: Connection, table: str, value: str) -> str:
-    """Why Postgres does not turn some row's value into another type; empty where it does all."""
-    try:
-        async with connection.transaction():
-            await connection.fetchval(f"SELECT count({value}) FROM {table}")
-    except asyncpg.LockNotAvailableError:
-        raise
-    except asyncpg.PostgresError as error:
-        return first_line(error)
-    return ""
 
 
 async def _null(tables: Tables, relation: Relation, wanted: Column) -> Difference:
@@ -247,22 +107,7 @@ async def _null(tables: Tables, relation: Relation, wanted: Column) -> Differenc
         value = _VALUES.get(wanted.name, YOURS)
         update = f'UPDATE {table} SET "{wanted.name}" = {value} WHERE "{wanted.name}" IS NULL;'
         statement = f"{update}\n{statement}"
-    return Difference(
-        f"{table}.{wanted.name}",
-        found,
-        _needed(wanted),
-        statement,
-        consequence="stop",
-        spoils_log=_published(relation, wanted),
-    )
-
-
-def _published(relation: Relation, wanted: Column) -> bool:
-    return wanted.name in PUBLISHED.get(relation.name, "").split(", ")
-
-
-def _needed(wanted: Column) -> str:
-    return wanted.type + (" NOT NULL" if wanted.not_null else "")
+    return differs(relation, wanted, found, statement)
 
 
 def _is_added(relation: Relation, column: Column) -> bool:

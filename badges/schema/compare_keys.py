@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from badges.schema.catalog import Key
-from badges.schema.compare_columns import Tables, renamed_key
+from badges.schema.catalog import Key, Tables
+from badges.schema.compare_columns import renamed_key
 from badges.schema.differences import Consequence, Difference
 from badges.schema.shape import ADDED_COLUMNS, PRIMARY_KEYS, REFERENCES, Reference
 

@@ -1,7 +1,7 @@
 """Tables, views, functions, triggers, indexes, policies and constraints that are missing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from badges.schema import objects
@@ -85,9 +85,11 @@ class _Found:
 async def compare(connection: Connection) -> list[Difference]:
     """What the migrations create and the database lacks, or has otherwise."""
     found = await _look(connection)
+    wanted = list(objects.wanted())
+    run = _run_by_triggers(wanted)
     differences = [
-        replace(difference, spoils_log=_is_of_log(each))
-        for each in objects.wanted()
+        replace(difference, spoils_log=_is_of_log(each, run))
+        for each in wanted
         for difference in _difference(each, found)
     ]
     constraints = {(row["owner"], row["name"]) for row in await connection.fetch(_CONSTRAINTS)}
@@ -153,7 +155,7 @@ def _difference(each: Wanted, found: _Found) -> Iterator[Difference]:
             pass
 
 
-def _is_of_log(each: Wanted) -> bool:
+def _is_of_log(each: Wanted, run: Collection[str]) -> bool:
     """Whether a log cannot be filled, or misses rows, while this is not as it must be."""
     of_source = each.table.removeprefix("public.") in PUBLISHED
     match each.kind:
@@ -164,19 +166,19 @@ def _is_of_log(each: Wanted) -> bool:
         case "policy":
             return of_source and each.name.startswith("badges_connect_")
         case "function":
-            return each.name in _run_by_triggers()
+            return each.name in run
         case _:
             return False
 
 
-def _run_by_triggers() -> frozenset[str]:
+def _run_by_triggers(wanted: Iterable[Wanted]) -> set[str]:
     """The functions that our triggers on published tables run."""
-    return frozenset(
+    return {
         function[1]
-        for each in objects.wanted()
+        for each in wanted
         if each.kind == "trigger" and each.table.removeprefix("public.") in PUBLISHED
         if (function := _RUN.search(each.statement))
-    )
+    }
 
 
 def _missing(where: str, each: Wanted) -> Difference:

@@ -1,8 +1,7 @@
 """Existing tables against their shape: what is there may only be changed by its owner."""
 
 from badges.schema import catalog, compare_columns, compare_keys, other_kinds
-from badges.schema.catalog import Relation
-from badges.schema.compare_columns import Tables
+from badges.schema.catalog import Relation, Tables
 from badges.schema.differences import Difference
 from badges.schema.shape import RESULT, SOURCE, tables
 from badges.schema.zones import LOOKS_ELSEWHERE
@@ -40,7 +39,7 @@ async def compare(connection: Connection) -> list[Difference]:
         for relation in plain
         for each in await compare_columns.compare(known, relation, wanted[relation.name])
     ]
-    columns.sort(key=lambda each: not each.statement.startswith(LOOKS_ELSEWHERE))
+    columns.sort(key=lambda each: LOOKS_ELSEWHERE not in each.statement)
     return differences + columns + await compare_keys.compare(known, [each.name for each in plain])
 
 

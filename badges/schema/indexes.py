@@ -125,6 +125,6 @@ async def _run(connection: Connection, wanted: Build, statement: str) -> None:
         why = await locks.holders(connection, [table]) or first_line(error)
         raise Problem(
             f"{wanted.where} is not built, for older transactions do not end: {why}",
-            hint="End them, or run `badges migrate` when they are over: it begins the index anew",
+            hint=locks.AGAIN,
             code=FOUND_A_PROBLEM,
         ) from error

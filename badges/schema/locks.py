@@ -20,6 +20,11 @@ from streams.problems import FOUND_A_PROBLEM, Problem
 PATIENCE_S = 120.0
 """How long a lock is tried for, counted from the first attempt."""
 
+AGAIN = (
+    "Run `badges migrate` again when it is over, or end it: that is safe, for what was begun is "
+    "undone or begun anew"
+)
+
 _PAUSES_S = (0.5, 1.0, 2.0)
 _PAUSE_S = 3.0
 _TELL_EVERY_S = 10.0
@@ -36,7 +41,10 @@ JOIN pg_class c ON c.oid = to_regclass('public.' || name) AND c.relkind = 'r' OR
 
 _HOLDERS = """
 SELECT a.pid, string_agg(DISTINCT c.relname, ', ') AS tables,
-       coalesce(nullif(a.application_name, ''), a.backend_type, 'of another role') AS who, a.state,
+       coalesce(nullif(a.application_name, ''), a.backend_type,
+                (SELECT 'vacuum' FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid),
+                (SELECT 'analyze' FROM pg_stat_progress_analyze v WHERE v.pid = a.pid),
+                'of another role') AS who, a.state,
        extract(epoch FROM clock_timestamp() - a.xact_start)::int AS seconds
 FROM pg_locks l
 JOIN pg_class c ON c.oid = l.relation
@@ -80,7 +88,7 @@ async def patiently(
             if left <= 0:
                 raise Problem(
                     f"no lock was to be had for {patience_s:.0f} s: {why}",
-                    hint="End that transaction, or run `badges migrate` when it is over",
+                    hint=AGAIN,
                     code=FOUND_A_PROBLEM,
                 ) from None
             if loop.time() - told >= _TELL_EVERY_S:

@@ -66,6 +66,11 @@ class Column:
     type: str
     not_null: bool
 
+    @property
+    def needed(self) -> str:
+        """The type and whether it may be null, as SQL."""
+        return self.type + (" NOT NULL" if self.not_null else "")
+
 
 @dataclass(frozen=True)
 class Reference:

@@ -8,7 +8,7 @@ from badges.schema.conversions import converted
 from sinks.pool import Connection
 
 LOOKS_ELSEWHERE = "CREATE FUNCTION pg_temp.badges_zone"
-"""How a statement begins that reads other tables, whose ids must not have changed before."""
+"""In a statement that reads other tables, whose ids must not have changed before."""
 
 _DEFAULT = "'Europe/Oslo'"
 

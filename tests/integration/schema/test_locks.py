@@ -12,6 +12,7 @@ from badges.schema.check import check
 from sinks.pool import Connection
 from streams.problems import Problem
 from tests.integration.schema import application
+from tests.integration.schema.conftest import RELOAD
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,17 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                AND wait_event_type = 'Lock' AND query LIKE $1)
 """
 
+MANY = f"""
+INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date)
+SELECT gen_random_uuid(), '{MENTOR}', repeat('visit', 8), '2026-01-02' FROM generate_series(1, 4000)
+"""
+
+VACUUMS = """
+SELECT a.pid FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.granted
+WHERE a.datname = current_database() AND a.backend_type = 'autovacuum worker'
+    AND l.relation = 'activities'::regclass AND l.mode = 'ShareUpdateExclusiveLock'
+"""
+
 
 class Told:
     """What `migrate` says while it runs."""
@@ -82,6 +94,21 @@ async def indexed(filled: Connection) -> Connection:
     for statement in BUILDS.values():
         await filled.execute(statement)
     return filled
+
+
+@pytest.fixture
+async def slow_autovacuum(indexed: Connection) -> AsyncIterator[None]:
+    """Autovacuum looks every second, and takes minutes for the activities."""
+    await indexed.execute(
+        "ALTER TABLE activities SET (autovacuum_vacuum_threshold = 1, "
+        "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, "
+        "autovacuum_vacuum_cost_limit = 1)"
+    )
+    await indexed.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    await indexed.execute(RELOAD)
+    yield
+    await indexed.execute("ALTER SYSTEM RESET autovacuum_naptime")
+    await indexed.execute(RELOAD)
 
 
 @asynccontextmanager
@@ -143,13 +170,17 @@ async def test_where_both_wait_for_each_other_migrate_gives_way(
     indexed: Connection, empty_url: str, first: str, second: str
 ) -> None:
     told = Told()
+    # Who waits longest finds the deadlock: that would be the application, if migrate waited on.
+    await indexed.execute("SET deadlock_timeout = '60s'")
     async with session(empty_url) as busy:
+        await busy.execute("SET deadlock_timeout = '10s'")
         await busy.execute("BEGIN")
         await busy.execute(first)
         running = asyncio.create_task(migrate(indexed, told))
         async with session(empty_url) as onlooker:
             await until(onlooker, WAITS, "LOCK TABLE %")
-        await busy.execute(second)
+        async with asyncio.timeout(LIMIT_S):
+            await busy.execute(second)
         await busy.execute("COMMIT")
         assert (await running).left == ()
 
@@ -162,9 +193,32 @@ async def test_it_waits_for_so_long_and_names_who_has_the_table(
             await migrate(indexed, Told(), patience_s=1)
         assert f"process {busy.get_server_pid()} " in caught.value.message
         assert "has badge_awards" in caught.value.message
+        assert "again when it is over" in str(caught.value)
+        assert "\n" not in str(caught.value)
         assert caught.value.code == 1
         await busy.execute("COMMIT")
     assert not await indexed.fetchval("SELECT to_regnamespace('badges_private') IS NOT NULL")
+    assert (await migrate(indexed, Told())).left == ()
+
+
+@pytest.mark.usefixtures("slow_autovacuum")
+async def test_a_long_vacuum_is_named_and_waited_for_again(
+    indexed: Connection, empty_url: str
+) -> None:
+    async with session(empty_url) as writer:
+        await writer.execute(f"SET application_name = 'writer'; {MANY}")
+        await writer.execute("UPDATE activities SET duration_minutes = 1")
+    await until(indexed, VACUUMS)
+    with pytest.raises(Problem) as caught:
+        await migrate(indexed, Told(), patience_s=1)
+    pid = await indexed.fetchval(VACUUMS)
+    assert f"process {pid} (autovacuum worker, active, for " in caught.value.message
+    assert "s) has activities" in caught.value.message
+    assert "again when it is over, or end it: that is safe" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    async with session(empty_url) as stopper:
+        await stopper.execute("ALTER TABLE activities SET (autovacuum_enabled = off)")
+        await stopper.execute(f"SELECT pg_cancel_backend({pid})")
     assert (await migrate(indexed, Told())).left == ()
 
 

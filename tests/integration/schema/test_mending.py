@@ -104,6 +104,31 @@ NEW = {
     "instants by default": """
         ALTER TABLE activities ALTER activity_date TYPE timestamptz,
         ALTER activity_date SET DEFAULT now()""",
+    "what uses instants": """
+        ALTER TABLE activities ALTER activity_date TYPE timestamptz
+        USING '2026-05-01 22:30Z'::timestamptz, ADD CHECK (activity_date > '-infinity');
+        CREATE INDEX by_day ON activities (activity_date);
+        CREATE VIEW days WITH (security_invoker = true)
+            AS SELECT peer_mentor_id, activity_date AS "on" FROM activities;
+        COMMENT ON VIEW days IS 'it''s a day'; COMMENT ON COLUMN days."on" IS 'when';
+        GRANT SELECT ON days TO pg_monitor WITH GRANT OPTION;
+        CREATE VIEW newest AS SELECT max("on") FROM days;
+        ALTER VIEW newest OWNER TO pg_monitor;
+        CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER instead INSTEAD OF UPDATE ON days FOR EACH ROW EXECUTE FUNCTION nothing();
+        CREATE RULE quiet AS ON DELETE TO days DO INSTEAD NOTHING;
+        CREATE MATERIALIZED VIEW counted AS SELECT "on", count(*) AS number FROM days GROUP BY 1;
+        CREATE UNIQUE INDEX counted_on ON counted ("on");
+        CREATE POLICY lately ON activities FOR SELECT TO pg_monitor, CURRENT_USER
+            USING (activity_date > '2020-01-01');
+        CREATE POLICY theirs ON letters AS RESTRICTIVE FOR INSERT
+            WITH CHECK (EXISTS (SELECT FROM days WHERE peer_mentor_id = mentor AND "on" > now()));
+        CREATE TRIGGER dated BEFORE UPDATE OF activity_date ON activities FOR EACH ROW
+            WHEN (OLD.activity_date IS DISTINCT FROM NEW.activity_date) EXECUTE FUNCTION nothing();
+        ALTER TABLE activities ENABLE ALWAYS TRIGGER dated;
+        CREATE PUBLICATION others FOR TABLE activities
+            WHERE (activity_date IS NOT NULL) WITH (publish = 'insert');
+        CREATE PUBLICATION listed FOR TABLE activities (id, peer_mentor_id, activity_date)""",
     "an enumeration": """
         CREATE TYPE kind AS ENUM ('visit', 'phone');
         ALTER TABLE activities ALTER activity_type TYPE kind USING activity_type::kind,
@@ -157,6 +182,48 @@ NEW = {
     "keys that are used twice": "UPDATE badge_definitions SET key = 'same'",
     "awards of before": AWARDS,
 }
+
+CLOCKS = [
+    ("2026-05-02", 2, 2),
+    (" 2026/05/02 ", 2, 2),
+    ("20260502", 2, 2),
+    ("2026-05-02T00:00:00.000", 2, 2),
+    ("2026-05-02 00:00:00", 2, 2),
+    ("2026-05-01T22:30:00Z", 2, 1),
+    ("2026-05-01T22:30:00.123+00:00", 2, 1),
+    ("2026-05-01 22:30:00+00", 2, 1),
+    ("2026-05-02 01:30 CEST", 2, 1),
+    ("2026-05-01 22:30 UTC", 2, 1),
+    ("2026-05-02 08:30 Asia/Tokyo", 2, 1),
+    ("2026-05-01 22:30:00", 2, 1),
+    ("2026-05-01T22:30", 2, 1),
+    ("2026-05-01 10:30 PM", 2, 1),
+]
+"""Texts, with the day in May that each is in Oslo and in New York."""
+
+ASSUMED = [
+    ("text", "2026-05-02", False),
+    ("text", "2026-05-01T22:30:00Z", False),
+    ("text", "2026-05-01 22:30", True),
+    ("timestamp", "2026-05-02", False),
+    ("timestamp", "2026-05-01 22:30", True),
+]
+"""Types and values, and whether a date of them takes something for granted."""
+
+USED = """
+SELECT 'view ' || viewname || viewowner || definition FROM pg_views
+    WHERE viewname IN ('days', 'newest')
+UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE tablename = 'counted'
+UNION ALL SELECT format('acl %s %s %s', relname, relacl, reloptions) FROM pg_class
+    WHERE relname IN ('days', 'newest', 'counted')
+UNION ALL SELECT 'comment ' || description FROM pg_description WHERE objoid = 'days'::regclass
+UNION ALL SELECT 'policy ' || p::text FROM pg_policies p WHERE policyname IN ('lately', 'theirs')
+UNION ALL SELECT 'trigger ' || tgenabled::text || pg_get_triggerdef(oid) FROM pg_trigger
+    WHERE tgname IN ('dated', 'instead')
+UNION ALL SELECT 'rule ' || definition FROM pg_rules WHERE rulename = 'quiet'
+UNION ALL SELECT 'published ' || t::text FROM pg_publication_tables t
+    WHERE pubname IN ('others', 'listed')
+"""
 
 GONE = {
     "a column of awards": "ALTER TABLE badge_awards DROP COLUMN evidence",
@@ -217,6 +284,11 @@ async def mended(db: Connection) -> None:
     assert await migrate(db) == apply.Report()
 
 
+async def used(db: Connection) -> set[str]:
+    """What uses the days of activities, as the catalog has it."""
+    return {row[0] for row in await db.fetch(USED)}
+
+
 async def fill(db: Connection) -> None:
     for sql in (application.TABLES, application.ROWS, ROWS):
         await db.execute(sql)
@@ -274,10 +346,10 @@ async def test_an_application_that_counts_its_rows(empty_db: Connection) -> None
         JOIN mentor_pauses p ON p.peer_mentor_id = m.id ORDER BY m.id
         """
     )
-    may = [date(2026, 5, day) for day in (1, 2)]
+    may = [date(2026, 5, day) for day in (1, 2, 3)]
     ids = [f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2)]
     assert [tuple(row) for row in rows] == [
-        ("oslo", True, may[1], 90, may[1], may[0], may[1], ids[0]),
+        ("oslo", True, may[1], 90, may[1], may[0], may[2], ids[0]),
         ("new-york", False, may[0], 90, may[0], may[0], may[1], ids[1]),
     ]
     await empty_db.execute(
@@ -310,13 +382,112 @@ async def test_where_all_have_one_zone_its_name_is_in_the_statement(empty_db: Co
     )
 
 
+@pytest.mark.parametrize(
+    ("zone", "style"), [("Asia/Tokyo", "German, DMY"), ("UTC", "SQL, MDY"), ("UTC", "ISO, YMD")]
+)
+async def test_a_text_is_the_day_where_the_organization_is(
+    empty_db: Connection, zone: str, style: str
+) -> None:
+    await fill(empty_db)
+    await empty_db.execute("TRUNCATE mentor_pauses; ALTER TABLE mentor_pauses ADD told text")
+    await empty_db.execute("ALTER TABLE mentor_pauses ALTER starts_on TYPE text")
+    for text, _, _ in CLOCKS:
+        await empty_db.execute(
+            "INSERT INTO mentor_pauses (id, peer_mentor_id, starts_on, told) "
+            "SELECT gen_random_uuid(), id, $1, $1 FROM peer_mentors",
+            text,
+        )
+    await empty_db.execute(f"SET timezone = '{zone}'; SET DateStyle = '{style}'")
+    await mended(empty_db)
+    rows = await empty_db.fetch("SELECT told, peer_mentor_id::text, starts_on FROM mentor_pauses")
+    assert {tuple(row) for row in rows} == {
+        (text, mentor, date(2026, 5, day))
+        for text, oslo, new_york in CLOCKS
+        for mentor, day in ((KARI, oslo), (SAM, new_york))
+    }
+
+
+@pytest.mark.parametrize(("found", "text", "asks"), ASSUMED)
+@pytest.mark.parametrize("wanted", ["date", "instant"])
+async def test_what_a_conversion_takes_for_granted_is_said(
+    empty_db: Connection, found: str, text: str, asks: bool, wanted: str
+) -> None:
+    table, column = ("mentor_pauses", "starts_on")
+    if wanted == "instant":
+        table, column = ("activities", "created_at")
+    await fill(empty_db)
+    await empty_db.execute(
+        f"ALTER TABLE {table} ALTER {column} DROP DEFAULT, ALTER {column} TYPE {found} "
+        f"USING '{text}'"
+    )
+    (told_of,) = of("stop", await check(empty_db, prefix="badges"))
+    assert told_of.statement.startswith(
+        "-- Clock times without a time zone are taken for UTC's"
+    ) == (asks if wanted == "date" else "Z" not in text)
+    own = told_of.statement.replace("'UTC'", "'America/New_York'")
+    await empty_db.execute(own)
+    if asks and wanted == "date":
+        days = await empty_db.fetchval("SELECT array_agg(DISTINCT starts_on) FROM mentor_pauses")
+        assert days == [date(2026, 5, 1), date(2026, 5, 2)]
+
+
+@pytest.mark.parametrize("text", ["01/05/2026", "1. mai 2026", "today", "26-05-01"])
+async def test_a_text_that_is_another_date_elsewhere_is_no_date(
+    empty_db: Connection, text: str
+) -> None:
+    await fill(empty_db)
+    await empty_db.execute("ALTER TABLE mentor_pauses ALTER starts_on TYPE text")
+    await empty_db.execute("UPDATE mentor_pauses SET starts_on = $1", text)
+    (found,) = of("stop", await check(empty_db, prefix="badges"))
+    assert f'"{text} does not begin with its year"' in found.found
+    assert found.statement == ""
+
+
+async def test_what_uses_a_column_is_created_again_as_it_was(empty_db: Connection) -> None:
+    await fill(empty_db)
+    await empty_db.execute(NEW["what uses instants"])
+    before = await used(empty_db)
+    assert len(before) == 15
+    (found, *_) = of("stop", await check(empty_db, prefix="badges"))
+    for name in ("policy lately on table activities", "view days", "materialized view counted"):
+        assert name in found.found
+    await mended(empty_db)
+    assert await used(empty_db) == before
+
+
+async def test_what_only_people_create_again_is_named_without_a_statement(
+    empty_db: Connection,
+) -> None:
+    await fill(empty_db)
+    await empty_db.execute(NEW["instants for dates"])
+    await empty_db.execute(
+        "CREATE VIEW days AS SELECT activity_date FROM activities; "
+        "CREATE FUNCTION newest() RETURNS timestamptz LANGUAGE sql "
+        "BEGIN ATOMIC SELECT max(activity_date) FROM days; END; "
+        "CREATE FUNCTION every_day() RETURNS SETOF days LANGUAGE sql AS 'SELECT * FROM days'; "
+        "ALTER TABLE activities ADD COLUMN day date "
+        "GENERATED ALWAYS AS ((activity_date AT TIME ZONE 'UTC')::date) STORED"
+    )
+    (found,) = of("stop", await check(empty_db, prefix="badges"))
+    assert found.statement == ""
+    assert found.needed == (
+        "date NOT NULL; drop function every_day(), function newest(), column day of table "
+        "activities, which you create again afterwards"
+    )
+    await empty_db.execute(
+        "DROP FUNCTION newest(); DROP FUNCTION every_day(); ALTER TABLE activities DROP day"
+    )
+    await mended(empty_db)
+    assert await empty_db.fetchval("SELECT count(*) FROM days") == 7
+
+
 async def test_what_cannot_be_turned_into_the_type_is_told_without_a_statement(
     empty_db: Connection,
 ) -> None:
     await fill(empty_db)
     await empty_db.execute("ALTER TABLE mentor_pauses ALTER starts_on TYPE text USING 'soon'")
     (found,) = of("stop", await check(empty_db, prefix="badges"))
-    assert 'invalid input syntax for type date: "soon"' in found.found
+    assert '"soon does not begin with its year"' in found.found
     assert (found.statement, found.consequence) == ("", "stop")
     assert "Mend it" not in found.lines()
     await empty_db.execute("UPDATE mentor_pauses SET starts_on = '2026-05-01'")

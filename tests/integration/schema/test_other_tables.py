@@ -107,6 +107,42 @@ async def test_a_table_that_is_renamed_later_is_missed(db: Connection) -> None:
         await migrate(db)
 
 
+async def test_tables_of_our_names_in_another_schema_are_found_and_can_be_moved(
+    empty_db: Connection, empty_url: str
+) -> None:
+    await empty_db.execute("CREATE SCHEMA app; SET search_path = app")
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute(application.ROWS)
+    await empty_db.execute("SET search_path = public")
+    before = await names(empty_db)
+
+    refused = badges(empty_url, "migrate")
+    assert refused.returncode == 1
+    assert (
+        "schema public has no organizations, peer_mentors, activities, training_completions, "
+        "mentor_pauses, but schema app has organizations, peer_mentors, activities, "
+        "training_completions, mentor_pauses, badge_definitions" in refused.stderr
+    )
+    assert "badges migrate --create" in refused.stderr
+    assert await names(empty_db) == before
+
+    (listed,) = of("stop", await check(empty_db, prefix="badges"))
+    await empty_db.execute(listed.statement)
+    assert (await migrate(empty_db)).left == ()
+    assert await empty_db.fetchval("SELECT count(*) FROM public.activities") == 1
+    assert await names(empty_db) != before
+
+
+async def test_which_of_two_schemas_is_meant_is_asked(empty_db: Connection) -> None:
+    await empty_db.execute(application.TABLES)
+    await empty_db.execute("CREATE SCHEMA north; ALTER TABLE mentor_pauses SET SCHEMA north")
+    await empty_db.execute('CREATE SCHEMA "South"; CREATE TABLE "South".mentor_pauses (id uuid)')
+    (listed,) = of("stop", await check(empty_db, prefix="badges"))
+    assert 'schema "South" has mentor_pauses; schema north has mentor_pauses' in listed.found
+    assert listed.statement == "badges migrate --create"
+    assert of("stop", await check(empty_db, prefix="badges", create=True)) == []
+
+
 async def test_definitions_alone_are_created_beside_any_table(empty_db: Connection) -> None:
     await empty_db.execute(application.TABLES)
     await empty_db.execute("DROP TABLE badge_definitions; CREATE TABLE letters (id uuid)")
