@@ -3,14 +3,11 @@
 from collections.abc import Callable
 
 from badges.schema import (
+    checks,
+    compare_awards,
     compare_log,
     compare_objects,
-    compare_presence,
-    compare_rights,
-    compare_rows,
     compare_tables,
-    compare_versions,
-    compare_visibility,
     filled_from,
 )
 from badges.schema.differences import Difference, of
@@ -31,14 +28,14 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
         return renamed + gaps
     differences = await compare_tables.compare(connection)
     if not create:
-        differences += await compare_presence.compare(connection)
+        differences += await checks.run(connection, checks.PRESENCE)
     if not of("stop", differences):
-        differences += await compare_rows.compare(connection)
-        differences += await compare_versions.compare(connection)
+        differences += await checks.run(connection, checks.ROWS)
+        differences += await compare_awards.compare(connection)
+        differences += await checks.run(connection, checks.VERSIONS)
     differences += await compare_log.compare(connection, prefix)
     differences += await compare_objects.compare(connection)
-    differences += await compare_rights.compare(connection)
-    differences += await compare_visibility.compare(connection)
+    differences += await checks.run(connection, checks.RIGHTS)
     return sorted(differences + gaps, key=lambda each: each.consequence != "stop")
 
 

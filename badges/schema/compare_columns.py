@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from badges.schema import compare_types, objects
+from badges.schema import compare_types
 from badges.schema.catalog import Key, Relation, Tables
 from badges.schema.compare_types import differs
 from badges.schema.differences import Consequence, Difference
-from badges.schema.shape import ADDED_COLUMNS, ALIKE, PRIMARY_KEYS, Column
+from badges.schema.wanted import ALIKE, OLDER, PRIMARY_KEYS, Column
 
 MIGRATE = "badges migrate"
 
@@ -24,15 +24,6 @@ _VALUES = {
     "changed_by": "awarded_by",
 }
 """What a column that must not be null holds where nothing else is known, as SQL of its row."""
-
-_DEFAULTS = {
-    "active": "true",
-    "timezone": "'Europe/Oslo'",
-    "created_at": "now()",
-    "revocable": "false",
-    "status": "'draft'",
-}
-"""Of columns that are added to an application's table, as the contract has them."""
 
 
 async def compare(tables: Tables, relation: Relation, wanted: Sequence[Column]) -> list[Difference]:
@@ -52,7 +43,7 @@ async def compare(tables: Tables, relation: Relation, wanted: Sequence[Column]) 
 
 def renamed_key(relation: Relation, keys: Sequence[Key]) -> str | None:
     """The one column of the primary key of a table whose `id` is missing, if it is another's."""
-    if "id" in relation.columns or relation.name in PRIMARY_KEYS:
+    if "id" in relation.columns or PRIMARY_KEYS.get(relation.name) != ["id"]:
         return None
     key = next((k for k in keys if k.kind == "p" and k.table == relation.name), None)
     if key is None or len(key.columns) != 1 or key.columns[0] in {"key", "slug"}:
@@ -63,36 +54,27 @@ def renamed_key(relation: Relation, keys: Sequence[Key]) -> str | None:
 async def _missing(tables: Tables, relation: Relation, wanted: Column) -> Difference:
     table = f"public.{relation.name}"
     name = f'"{wanted.name}"'
-    add = f"ALTER TABLE {table} ADD COLUMN {name} {wanted.type}"
+    add = f"ALTER TABLE {table} ADD COLUMN {'IF NOT EXISTS ' if wanted.added else ''}{name} "
     other = renamed_key(relation, tables.keys) if wanted.name == "id" else None
     if other is not None:
         statement = f'ALTER TABLE {table} RENAME COLUMN "{other}" TO {name};'
-    elif _is_added(relation, wanted):
-        statement = _added(table, wanted)
-    elif wanted.name == "id" and wanted.not_null:
-        statement = f"{add} NOT NULL DEFAULT gen_random_uuid();"
-    elif wanted.not_null and await tables.filled(relation):
+    elif wanted.default is not None or not wanted.not_null:
+        default = f" DEFAULT {wanted.default}" if wanted.default is not None else ""
+        statement = f"{add}{wanted.needed}{default};"
+    elif wanted.added:
+        # It fills the column from others.
+        statement = MIGRATE
+    elif await tables.filled(relation):
         value = _VALUES.get(wanted.name, YOURS)
         statement = (
-            f"{add};\nUPDATE {table} SET {name} = {value};\n"
+            f"{add}{wanted.type};\nUPDATE {table} SET {name} = {value};\n"
             f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;"
         )
-    elif wanted.not_null:
-        statement = f"{add} NOT NULL;"
     else:
-        default = _DEFAULTS.get(wanted.name)
-        statement = add + (f" DEFAULT {default};" if default else ";")
-    consequence: Consequence = "mend" if _is_added(relation, wanted) else "stop"
+        statement = f"{add}{wanted.needed};"
+    consequence: Consequence = "mend" if wanted.added else "stop"
     told = differs(relation, wanted, "is missing", statement)
     return replace(told, consequence=consequence, spoils_log=True)
-
-
-def _added(table: str, wanted: Column) -> str:
-    """As the migration has it, which fills some of them from other columns itself."""
-    clause = objects.added_columns()[table.removeprefix("public."), wanted.name]
-    if wanted.not_null and "NOT NULL" not in clause:
-        return MIGRATE
-    return f"ALTER TABLE {table} {clause};"
 
 
 async def _null(tables: Tables, relation: Relation, wanted: Column) -> Difference:
@@ -110,13 +92,9 @@ async def _null(tables: Tables, relation: Relation, wanted: Column) -> Differenc
     return differs(relation, wanted, found, statement)
 
 
-def _is_added(relation: Relation, column: Column) -> bool:
-    return (relation.name, column.name) in objects.added_columns()
-
-
 def _unfilled(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:
     # An insert of ours could not fill such a column.
-    if relation.name not in ADDED_COLUMNS:
+    if relation.name not in OLDER:
         return
     names = {column.name for column in wanted}
     for column in relation.columns.values():

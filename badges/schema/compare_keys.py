@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from badges.schema.catalog import Key, Tables
 from badges.schema.compare_columns import renamed_key
 from badges.schema.differences import Consequence, Difference
-from badges.schema.shape import ADDED_COLUMNS, PRIMARY_KEYS, REFERENCES, Reference
+from badges.schema.wanted import OLDER, PRIMARY_KEYS, REFERENCES, Reference
 
 _UNIQUE_SLUG = """
 SELECT EXISTS (
@@ -31,7 +31,7 @@ async def compare(tables: Tables, plain: Sequence[str]) -> list[Difference]:
 
 
 async def _primary(tables: Tables, name: str) -> list[Difference]:
-    wanted = PRIMARY_KEYS.get(name, ("id",))
+    wanted = PRIMARY_KEYS[name]
     key = next((k for k in tables.keys if k.kind == "p" and k.table == name), None)
     if key is not None and (
         key.columns == wanted or renamed_key(tables.found[name], tables.keys) is not None
@@ -39,7 +39,7 @@ async def _primary(tables: Tables, name: str) -> list[Difference]:
         return []
     clause = f"PRIMARY KEY ({', '.join(wanted)})"
     where = f"public.{name}"
-    apart = await _told_apart(tables, name) if wanted == ("id",) else ""
+    apart = await _told_apart(tables, name) if wanted == ["id"] else ""
     if key is None:
         statement = f"{apart}ALTER TABLE {where} ADD {clause};"
         return [Difference(where, f"has no {clause}", clause, statement, consequence="stop")]
@@ -77,7 +77,7 @@ async def _reference(tables: Tables, wanted: Reference, has_target: bool) -> lis
         key
         for key in tables.keys
         if key.kind == "f"
-        and (key.table, key.columns, key.target) == (wanted.table, (wanted.column,), wanted.target)
+        and (key.table, key.columns, key.target) == (wanted.table, wanted.columns, wanted.target)
     ]
     if there:
         return [
@@ -86,8 +86,8 @@ async def _reference(tables: Tables, wanted: Reference, has_target: bool) -> lis
             if wanted.cascades and key.on_delete != _CASCADE
         ]
     table = f"public.{wanted.table}"
-    clause = f"FOREIGN KEY ({wanted.column}) REFERENCES public.{wanted.target} {_CASCADES}"
-    ours = wanted.table in ADDED_COLUMNS
+    clause = f"FOREIGN KEY ({wanted.columns[0]}) REFERENCES public.{wanted.target} {_CASCADES}"
+    ours = wanted.table in OLDER
     lost = await _lost(tables, wanted) if has_target else 0
     found, statement = "has no foreign key", f"ALTER TABLE {table} ADD {clause};"
     if lost and ours:
@@ -98,16 +98,16 @@ async def _reference(tables: Tables, wanted: Reference, has_target: bool) -> lis
         found += f", and {lost} rows name one that does not exist"
         statement = f"ALTER TABLE {table} ADD {clause} NOT VALID;"
     consequence: Consequence = "mend" if ours and not lost else "stop"
-    return [Difference(f"{table}.{wanted.column}", found, clause, statement, consequence)]
+    return [Difference(f"{table}.{wanted.columns[0]}", found, clause, statement, consequence)]
 
 
 async def _lost(tables: Tables, wanted: Reference) -> int:
     """How many rows refer to something that is not there."""
     own, target = tables.found[wanted.table], tables.found[wanted.target]
-    if wanted.column not in own.columns or "id" not in target.columns:
+    if wanted.columns[0] not in own.columns or "id" not in target.columns:
         return 0
     number = await tables.connection.fetchval(
-        f"SELECT count(*) FROM public.{wanted.table} r WHERE r.{wanted.column} IS NOT NULL "
+        f"SELECT count(*) FROM public.{wanted.table} r WHERE r.{wanted.columns[0]} IS NOT NULL "
         f"AND NOT EXISTS (SELECT FROM public.{wanted.target} t "
         f"WHERE {_same_type(tables, wanted)})"
     )
@@ -115,16 +115,16 @@ async def _lost(tables: Tables, wanted: Reference) -> int:
 
 
 def _same_type(tables: Tables, wanted: Reference) -> str:
-    own = tables.found[wanted.table].columns[wanted.column].type
+    own = tables.found[wanted.table].columns[wanted.columns[0]].type
     alike = own == tables.found[wanted.target].columns["id"].type
     cast = "" if alike else "::text"
-    return f"t.id{cast} = r.{wanted.column}{cast}"
+    return f"t.id{cast} = r.{wanted.columns[0]}{cast}"
 
 
 def _delete_lost(wanted: Reference) -> str:
     return (
         f"DELETE FROM public.{wanted.table} r WHERE NOT EXISTS "
-        f"(SELECT FROM public.{wanted.target} t WHERE t.id = r.{wanted.column});"
+        f"(SELECT FROM public.{wanted.target} t WHERE t.id = r.{wanted.columns[0]});"
     )
 
 

@@ -1,29 +1,17 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
-from badges.schema import history
+from badges.schema import checks, history
+from badges.schema.checks import Check
 from badges.schema.differences import Consequence, Difference
+from badges.schema.wanted import WANTED
 from sinks.pool import Connection
 from streams.log.fingerprint import identity_statement
 
 IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
 """Tables whose rows the log knows by mentor and id."""
-
-PUBLISHED = {
-    "peer_mentors": "id, organization_id, active",
-    "activities": "id, peer_mentor_id, activity_type, activity_date, duration_minutes",
-    "training_completions": "id, peer_mentor_id, course_code, completed_on",
-    "mentor_pauses": "id, peer_mentor_id, starts_on, ends_on",
-    "badge_awards": "id, peer_mentor_id, badge_definition_id, earned_at, earned_on, "
-    "definition_version, tier, tier_earned_at, tier_earned_on, awarded_by, revoked_by, changed_by",
-    "badge_heartbeats": "id, at",
-}
-"""What the publication shows of each table; names and evidence stay at home."""
-
-PUBLISHED_SINCE = {"20261128090000": {"badge_awards": {"earned_on", "tier_earned_on"}}}
-"""What a later migration added, by its version, to the publication that an earlier one made."""
 
 _IDENTITIES = """
 SELECT c.relname::text AS name, c.relreplident::text AS kind,
@@ -40,11 +28,8 @@ ORDER BY c.relname
 """
 
 _PUBLISHED = """
-SELECT p.pubname::text AS publication, t.tablename::text AS name, t.attnames::text[] AS columns,
-       t.rowfilter AS filter, p.pubupdate OR p.pubdelete AS identifies
-FROM pg_publication p JOIN pg_publication_tables t USING (pubname)
-WHERE t.schemaname = 'public'
-ORDER BY p.pubname, t.tablename
+SELECT tablename::text AS name, attnames::text[] AS columns, rowfilter AS filter
+FROM pg_publication_tables WHERE schemaname = 'public' AND pubname = $1 ORDER BY tablename
 """
 
 _OURS = """
@@ -63,34 +48,14 @@ FROM unnest($1::text[], $2::text[]) AS wanted (name, "column")
 """
 
 
-@dataclass(frozen=True)
-class _Published:
-    publication: str
-    name: str
-    columns: tuple[str, ...]
-    filter: str | None
-    identifies: bool
-
-
 async def compare(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
-    rows = await connection.fetch(_PUBLISHED)
-    published = [
-        _Published(
-            row["publication"],
-            row["name"],
-            tuple(row["columns"] or ()),
-            row["filter"],
-            row["identifies"],
-        )
-        for row in rows
-    ]
     ours = f"{prefix}_mentor_log"
-    of_ours = await _publication(connection, ours, [p for p in published if p.publication == ours])
+    others = Check("other_publications", (ours, IDENTIFIED))
     return [
         *await _identities(connection),
-        *(replace(each, spoils_log=True) for each in of_ours),
-        *(d for p in published if p.publication != ours for d in _others(p)),
+        *(replace(each, spoils_log=True) for each in await _publication(connection, ours)),
+        *await checks.run(connection, [others]),
     ]
 
 
@@ -120,14 +85,11 @@ async def _identities(connection: Connection) -> list[Difference]:
 _KINDS = {"d": "the primary key", "n": "nothing", "f": "the full row", "i": "an index"}
 
 
-async def _publication(
-    connection: Connection, name: str, published: Sequence[_Published]
-) -> list[Difference]:
+async def _publication(connection: Connection, name: str) -> list[Difference]:
     row = await connection.fetchrow(_OURS, name)
     where = f"publication {name}"
     tables = ", ".join(
-        f"public.{table}" + ("" if table == "badge_heartbeats" else f" ({columns})")
-        for table, columns in PUBLISHED.items()
+        f"public.{table} ({', '.join(columns)})" for table, columns in WANTED.published.items()
     )
     if row is None:
         create = f'CREATE PUBLICATION "{name}" FOR TABLE {tables} '
@@ -137,11 +99,12 @@ async def _publication(
     if row["everything"]:
         return [Difference(where, "is for all tables", "column lists", drop, "stop")]
     differences = []
-    found = {p.name: (set(p.columns), p.filter) for p in published}
-    if found != _published_by(set(PUBLISHED_SINCE)):
-        shown = "; ".join(f"{p.name} ({', '.join(p.columns)})" for p in published)
+    published = await connection.fetch(_PUBLISHED, name)
+    found = {row["name"]: (set(row["columns"]), row["filter"]) for row in published}
+    if found != _published_by(set(WANTED.published_since)):
+        shown = "; ".join(f"{row['name']} ({', '.join(row['columns'])})" for row in published)
         found_as = f"has other tables, columns or row filters: {shown}"
-        if not await connection.fetchval(_ALL_THERE, list(PUBLISHED)):
+        if not await connection.fetchval(_ALL_THERE, list(WANTED.published)):
             return [Difference(where, found_as, tables, drop, "stop")]
         older = _published_by(await history.applied(connection))
         if not await _has_columns(connection, older):
@@ -172,32 +135,7 @@ async def _has_columns(
 
 def _published_by(applied: set[str]) -> dict[str, tuple[set[str], None]]:
     """What the publication of a database with these migrations shows: columns, no row filter."""
-    missing = [tables for version, tables in PUBLISHED_SINCE.items() if version not in applied]
-    lacks = {table: {c for each in missing for c in each.get(table, ())} for table in PUBLISHED}
-    return {
-        table: (set(columns.split(", ")) - lacks[table], None)
-        for table, columns in PUBLISHED.items()
-    }
-
-
-def _others(published: _Published) -> list[Difference]:
-    # With our replica identity, updates of the table would fail for everybody.
-    if published.name not in IDENTIFIED or not published.identifies:
-        return []
-    missing = {"id", "peer_mentor_id"} - set(published.columns)
-    if not missing and published.filter is None:
-        return []
-    columns = ", ".join(dict.fromkeys(("id", "peer_mentor_id", *published.columns)))
-    table = f"public.{published.name}"
-    return [
-        Difference(
-            f"publication {published.publication}",
-            f"leaves {', '.join(sorted(missing))} of {table} out"
-            if missing
-            else f"filters rows of {table} by {published.filter}",
-            "the columns of the replica identity (peer_mentor_id, id), and no row filter",
-            f'ALTER PUBLICATION "{published.publication}" DROP TABLE {table}; '
-            f'ALTER PUBLICATION "{published.publication}" ADD TABLE {table} ({columns});',
-            consequence="stop",
-        )
-    ]
+    published, since = WANTED.published, WANTED.published_since
+    missing = [tables for version, tables in since.items() if version not in applied]
+    lacks = {table: {c for each in missing for c in each.get(table, ())} for table in published}
+    return {table: (set(columns) - lacks[table], None) for table, columns in published.items()}

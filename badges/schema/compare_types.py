@@ -6,16 +6,15 @@ import asyncpg
 
 from badges.schema import dependants
 from badges.schema.catalog import FoundColumn, Key, Relation, Tables
-from badges.schema.compare_log import PUBLISHED
 from badges.schema.conversions import assumed, converted, needs_zone
 from badges.schema.database import first_line
 from badges.schema.dependants import Dependant
 from badges.schema.differences import Difference
-from badges.schema.shape import RESULT, SOURCE, Column
+from badges.schema.wanted import TABLES, WANTED, Column
 from badges.schema.zones import Zone, zone_of
 from sinks.pool import Connection
 
-_KNOWN = {f"{line.partition(':')[0]}.id" for line in SOURCE + RESULT}
+_KNOWN = {f"{table}.id" for table in TABLES}
 
 _ASSUMED = (
     "-- Clock times without a time zone are taken for UTC's. Where they are another zone's, write "
@@ -33,7 +32,7 @@ def differs(
         wanted.needed + needed,
         statement,
         consequence="stop",
-        spoils_log=wanted.name in PUBLISHED.get(relation.name, "").split(", "),
+        spoils_log=wanted.name in WANTED.published.get(relation.name, ()),
     )
 
 

@@ -135,14 +135,15 @@ class Dependant:
 async def of_columns(connection: Connection, columns: Sequence[tuple[str, str]]) -> list[Dependant]:
     """What uses these columns of tables of schema public, each before what it uses itself."""
     return [
-        Dependant(row["name"], *await _statements(connection, row["class"], row["id"]))
+        Dependant(row["name"], *await statements(connection, row["class"], row["id"]))
         for row in await connection.fetch(_USES, *map(list, zip(*columns, strict=True)))
     ]
 
 
-async def _statements(
+async def statements(
     connection: Connection, of_class: int, number: int
 ) -> tuple[str | None, str | None]:
+    """What drops the object of that number in that catalog, and what creates it as it is."""
     kind = await connection.fetchval(_KIND, of_class, number)
     row = await connection.fetchrow(_STATEMENTS[kind], number) if kind in _STATEMENTS else None
     return (row[0], row[1]) if row else (None, None)

@@ -1,14 +1,14 @@
 """Indexes of tables that hold rows, built before the transaction: writers go on meanwhile."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
-from badges.schema import locks, objects
+from badges.schema import locks
 from badges.schema.database import first_line
+from badges.schema.wanted import WANTED
 from sinks.locks import Tell
 from sinks.pool import Connection
 from streams.problems import FOUND_A_PROBLEM, Problem
@@ -31,8 +31,7 @@ SELECT EXISTS (SELECT FROM pg_stat_progress_create_index
                WHERE index_relid = to_regclass('public.' || $1))
 """
 
-_CONCURRENTLY = re.compile(r"^((?:CREATE (?:UNIQUE )?|DROP )INDEX)\b")
-_DEPENDENT = "badges_private.mend_activities_index"
+_DEPENDENT = "badges_private.mend_activities_index()"
 _POLL_S = 0.2
 
 
@@ -53,7 +52,7 @@ class Build:
 async def missing(connection: Connection) -> list[Build]:
     """The indexes that a table which exists lacks, or has half. Looks at no row."""
     found = []
-    for wanted in objects.wanted():
+    for wanted in WANTED.things:
         if wanted.kind == "index" and await connection.fetchval(
             _IS_LACKING, wanted.name, wanted.table
         ):
@@ -91,8 +90,9 @@ async def build(
 async def _dependent(connection: Connection) -> list[Build]:
     """The one index whose columns depend on the table, by the function that tells it."""
     name, table = "activities_mentor_date_type_idx", "public.activities"
-    bodies = [each.body for each in objects.wanted() if each.name == _DEPENDENT]
-    statements = await connection.fetchval(bodies[0]) if bodies else None
+    (tells,) = (each for each in WANTED.things if each.name == _DEPENDENT)
+    # Before it is there, it is asked by its body.
+    statements = await connection.fetchval(tells.statement.split("$function$")[1])
     if not statements or not await connection.fetchval(_IS_TABLE, table):
         return []
     return [Build(name, table, tuple(statements.rstrip(";").split("; ")))]
@@ -119,7 +119,7 @@ async def _build(connection: Connection, wanted: Build, tell: Tell) -> bool:
 
 async def _run(connection: Connection, wanted: Build, statement: str) -> None:
     try:
-        await connection.execute(_CONCURRENTLY.sub(r"\1 CONCURRENTLY", statement))
+        await connection.execute(statement.replace("INDEX", "INDEX CONCURRENTLY", 1))
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
         table = wanted.table.removeprefix("public.")
         why = await locks.holders(connection, [table]) or first_line(error)

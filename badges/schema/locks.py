@@ -12,7 +12,7 @@ from typing import TypeVar
 import asyncpg
 
 from badges.schema.database import first_line
-from badges.schema.shape import RESULT, SOURCE, tables
+from badges.schema.wanted import TABLES
 from sinks.locks import Tell
 from sinks.pool import Connection
 from streams.problems import FOUND_A_PROBLEM, Problem
@@ -55,7 +55,7 @@ WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relnamespace = 'public'::reg
 GROUP BY a.pid, who, a.state, a.xact_start ORDER BY a.xact_start NULLS LAST, a.pid LIMIT 3
 """
 
-_EVERY = list(tables(SOURCE + RESULT))
+_EVERY = list(TABLES)
 
 Result = TypeVar("Result")
 

@@ -1,7 +1,6 @@
 """The types of the published columns, for whoever reads them from the log."""
 
-from badges.schema.compare_log import PUBLISHED
-from badges.schema.shape import ALIKE, RESULT, SOURCE, tables
+from badges.schema.wanted import ALIKE, TABLES, WANTED
 from streams.column_types import Wanted
 
 
@@ -10,9 +9,8 @@ def log_types() -> Wanted:
     return {
         name: {
             column.name: ALIKE.get(column.type, {column.type})
-            for column in columns
-            if column.name in PUBLISHED[name].split(", ")
+            for column in TABLES[name]
+            if column.name in published
         }
-        for name, columns in tables(SOURCE + RESULT).items()
-        if name in PUBLISHED
+        for name, published in WANTED.published.items()
     }

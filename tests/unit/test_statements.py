@@ -1,11 +1,10 @@
-"""Cutting SQL into statements, and what the migrations say they create."""
+"""Cutting SQL into statements, and the migrations' names."""
 
 import re
 
 import pytest
 
-from badges.schema import migrations, objects
-from badges.schema.shape import RESULT, SOURCE, tables
+from badges.schema import migrations
 from badges.schema.statements import bare, split
 
 
@@ -35,17 +34,3 @@ def test_files_are_named_as_the_supabase_cli_names_them() -> None:
     assert [each.version for each in every] == sorted({each.version for each in every})
     assert all(re.fullmatch(r"\d{14}", each.version) for each in every)
     assert all(re.fullmatch(r"[a-z_]+", each.name) for each in every)
-
-
-def test_every_statement_that_creates_something_is_understood() -> None:
-    understood = {each.statement.removesuffix(";") for each in objects.created()}
-    for migration in migrations.load():
-        for statement in map(bare, migration.statements):
-            if statement.startswith(("CREATE", "GRANT", "SELECT badges_private.close")):
-                assert statement in understood, statement
-
-
-def test_the_shape_names_every_table_that_is_created() -> None:
-    created = {each.name for each in objects.wanted() if each.kind == "table"}
-    public = {name.removeprefix("public.") for name in created if name.startswith("public.")}
-    assert public == set(tables(SOURCE + RESULT))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from badges.schema.shape import RESULT, SOURCE, tables
 from sinks.pool import Connection
 
 pytestmark = pytest.mark.anyio
@@ -39,10 +38,3 @@ async def test_the_page_has_the_columns_of_a_migrated_database(db: Connection) -
         kind = SHORT.get(row["type"], row["type"]) + (", not null" if row["not_null"] else "")
         found.setdefault(row["table_name"], {})[row["name"]] = kind
     assert documented() == found
-
-
-def test_tables_and_columns_are_in_the_order_of_the_shape() -> None:
-    wanted = tables(SOURCE + RESULT)
-    assert list(documented()) == list(wanted)
-    for table, columns in documented().items():
-        assert list(columns) == [column.name for column in wanted[table]], table

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from badges.schema import apply
-from badges.schema.compare_log import PUBLISHED
+from badges.schema.wanted import WANTED
 from sinks.pool import Connection
 from tests.integration.schema.people import settle
 from tests.integration.schema.slot import Slot
@@ -76,7 +76,7 @@ async def test_the_log_tells_of_nobody_by_name(db: Connection) -> None:
         "SELECT tablename::text, attnames::text[] FROM pg_publication_tables "
         "WHERE pubname = 'badges_mentor_log'"
     )
-    wanted = {table: set(columns.split(", ")) for table, columns in PUBLISHED.items()}
+    wanted = {table: set(columns) for table, columns in WANTED.published.items()}
     assert {row["tablename"]: set(row["attnames"]) for row in rows} == wanted
     assert not {"display_name", "evidence"} & {name for row in rows for name in row["attnames"]}
 

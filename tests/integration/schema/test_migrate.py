@@ -9,7 +9,7 @@ import pytest
 from badges.schema import apply, duplicates, migrations
 from badges.schema.check import check
 from badges.schema.differences import of
-from badges.schema.shape import RESULT, SOURCE, tables
+from badges.schema.wanted import TABLES
 from sinks.pool import Connection
 from streams.problems import Problem
 from tests.integration.schema import application
@@ -39,7 +39,7 @@ async def test_an_empty_database_gets_every_table_once(empty_db: Connection) -> 
     assert len(before) > 100
     report = await migrate(empty_db)
     assert len(report.applied) == len(migrations.load())
-    assert await names(empty_db) == set(tables(SOURCE + RESULT))
+    assert await names(empty_db) == set(TABLES)
     assert report.left == ()
     assert await migrate(empty_db) == apply.Report()
 

@@ -9,7 +9,7 @@ import pytest
 
 from badges.schema import apply, migrations
 from badges.schema.check import check
-from badges.schema.shape import SOURCE, tables
+from badges.schema.wanted import SOURCE
 from sinks.pool import Connection, create_pool
 from streams.problems import Problem
 from tests.contract.builders import grant, stats_of
@@ -37,7 +37,7 @@ async def owned(empty_db: Connection) -> AsyncIterator[Connection]:
     try:
         await empty_db.execute(f"SET ROLE {OWNER}")
         await empty_db.execute(application.TABLES)
-        for table in tables(SOURCE):
+        for table in SOURCE:
             await empty_db.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             await empty_db.execute(f"CREATE POLICY theirs ON {table} USING (false)")
         yield empty_db

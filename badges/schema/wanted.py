@@ -1,0 +1,121 @@
+"""What the migrations make of an empty database, as `wanted.json` has it.
+
+The file is written from Postgres's catalog, and a test holds it against the migrations.
+"""
+
+from importlib.resources import files
+
+from msgspec import Struct, json, structs
+
+SOURCE = (
+    "organizations",
+    "peer_mentors",
+    "activities",
+    "training_completions",
+    "mentor_pauses",
+    "badge_definitions",
+)
+"""The application's tables; all others are ours."""
+
+ALIKE = {"text": {"text", "character varying"}, "integer": {"integer", "smallint"}}
+"""Types that serve as well: the log and the rules see no difference."""
+
+
+class Column(Struct, frozen=True, omit_defaults=True):
+    """A column; `added` where a migration adds it to a table that is there."""
+
+    name: str
+    type: str
+    not_null: bool
+    default: str | None = None
+    added: bool = False
+
+    @property
+    def needed(self) -> str:
+        """The type and whether it may be null, as SQL."""
+        return self.type + (" NOT NULL" if self.not_null else "")
+
+
+class Thing(Struct, frozen=True, omit_defaults=True):
+    """What has a name: its kind, the table it is of, what else must be the same, its statement.
+
+    `runs` is a trigger's function.
+    """
+
+    kind: str
+    name: str
+    table: str = ""
+    detail: str = ""
+    statement: str = ""
+    runs: str = ""
+
+    @property
+    def where(self) -> str:
+        """How a difference of it is called; a function without its parameters."""
+        name = self.name.partition("(")[0]
+        return f"{self.kind} {name}" + (f" on {self.table}" if self.table else "")
+
+
+class Reference(Struct, frozen=True):
+    """A foreign key to the id of `target`; a primary key, which has none, refers to itself."""
+
+    table: str
+    columns: list[str]
+    target: str = ""
+
+    @property
+    def cascades(self) -> bool:
+        """Whether what it refers to takes the row along: an organization need not."""
+        return self.target in {"peer_mentors", "badge_definitions"}
+
+
+class Grant(Struct, frozen=True, omit_defaults=True):
+    """A right of one of our roles on a schema, table or function, or on columns alone."""
+
+    role: str
+    right: str
+    kind: str
+    target: str
+    columns: list[str] = []
+
+
+class Catalog(Struct, frozen=True):
+    """All of it; tables and things in the order in which the migrations make them.
+
+    `published` is what the publication shows of each table, and `published_since` what a later
+    migration, by its version, added to the publication that an earlier one made.
+    """
+
+    tables: dict[str, list[Column]]
+    keys: list[Reference]
+    things: list[Thing]
+    grants: list[Grant]
+    published: dict[str, list[str]]
+    published_since: dict[str, dict[str, list[str]]]
+
+
+WANTED = json.decode(files(__package__).joinpath("wanted.json").read_bytes(), type=Catalog)
+
+PRIMARY_KEYS = {each.table: each.columns for each in WANTED.keys if not each.target}
+
+REFERENCES = [
+    each for each in WANTED.keys if each.cascades or (each.table == "peer_mentors" and each.target)
+]
+"""The foreign keys that an application's tables and the awards must have."""
+
+OLDER = {name for name, columns in WANTED.tables.items() for each in columns if each.added}
+"""Tables of ours that may be older than this project: missing columns are added."""
+
+
+def _needed(table: str, column: Column) -> Column:
+    """An application's own column may be null where ours has a default, and criteria may."""
+    if table not in SOURCE or column.name == "id":
+        return column
+    known = column.default is None and column.name != "criteria"
+    return structs.replace(column, not_null=column.not_null and known)
+
+
+TABLES = {
+    name: [_needed(name, each) for each in columns] for name, columns in WANTED.tables.items()
+}
+"""The columns that each table must have, the application's first."""
