@@ -120,6 +120,9 @@ async def test_a_policy_that_hides_rows_from_the_log_is_reported(db: Connection)
     (difference,) = await check(db, prefix="badges")
     assert "theirs" in difference.where
     assert difference.consequence == "report"
+    # Where there is no role of this name it is for people to say whom the policy is for.
+    known = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticated')"
+    assert bool(difference.statement) == await db.fetchval(known)
     await db.execute("CREATE ROLE authenticated_visitor")
     try:
         await db.execute("ALTER POLICY theirs ON activities TO authenticated_visitor")
