@@ -15,10 +15,10 @@ from badges.worker_process import GC_THRESHOLDS
 from bench.definitions import versions
 from bench.events import lives
 from sinks.base import Message
-from streams.log.reader import MemoryLog
 from streams.partition import Partition
 from streams.records import decode
 from tables.types import Version
+from tests.doubles.memory_log import MemoryLog
 
 RECORDS = 60_000
 CHUNK = 5_000

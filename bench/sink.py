@@ -18,11 +18,11 @@ from badges.schema.apply import migrate
 from bench.figures import Figure
 from bench.site import Bench
 from sinks.base import Turn
-from sinks.dead_letters import MemoryDeadLetters
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from tables.decisions import Cause, Decision
 from tables.types import Award, Stats
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 LOG = "bench"

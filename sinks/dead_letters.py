@@ -152,19 +152,3 @@ class KafkaDeadLetters:
                 await producer.stop()
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("producer not stopped cleanly", topic=self._topic, error=str(error))
-
-
-class MemoryDeadLetters:
-    """Letters in a dict by their key, the newest of each, as compaction leaves them."""
-
-    def __init__(self) -> None:
-        self.letters: dict[str, DeadLetter] = {}
-
-    async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters."""
-        self.letters.update((key_of(letter), letter) for letter in letters)
-
-    async def remove(self, keys: Collection[str]) -> None:
-        """Forget the letters under these keys."""
-        for key in keys:
-            self.letters.pop(key, None)

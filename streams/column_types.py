@@ -58,14 +58,3 @@ class PostgresColumnTypes:
             for column, types in self._wanted[table].items()
             if found.get(column) not in types
         ]
-
-
-class MemoryColumnTypes:
-    """Columns that are as somebody says, for tests and benchmarks; all right at first."""
-
-    def __init__(self) -> None:
-        self.wrong_now: list[WrongType] = []
-
-    async def wrong(self, table: str) -> Sequence[WrongType]:
-        """See `ColumnTypes.wrong`."""
-        return [each for each in self.wrong_now if each.table == table]

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec.structs
 
-from streams.log.reader import MemoryLog, Record
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
+from tests.doubles.memory_log import MemoryLog, Record
 
 TABLE_OF: dict[type, str] = {
     Mentor: "peer_mentors",

@@ -8,10 +8,7 @@ from pathlib import Path
 from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
-from sinks.alerts import MemoryAlerts
 from sinks.base import Outcome, Turn
-from sinks.dead_letters import MemoryDeadLetters
-from streams.column_types import MemoryColumnTypes
 from streams.log.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -21,6 +18,9 @@ from streams.recovery import Recovery
 from streams.setting_aside import SettingAside
 from streams.worker import Worker, WorkerOptions
 from streams.write_guard import WriteGuard
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.doubles.memory_column_types import MemoryColumnTypes
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_sink import MemorySink
 
 

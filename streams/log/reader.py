@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from msgspec import Struct
 
 from sinks.base import Message, Place, Unavailable
 from streams.log.connections import Connections
@@ -152,39 +151,3 @@ class _Assigned:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._consumer.stop()
-
-
-class Record(Struct, frozen=True):
-    """A record that MemoryLog holds."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class MemoryLog:
-    """A log in lists, for tests and benchmarks."""
-
-    def __init__(self, partitions: int = 1) -> None:
-        self.records: list[list[Record]] = [[] for _ in range(partitions)]
-
-    def append(
-        self, partition: int, key: bytes | None, value: bytes | None, timestamp: int = 0
-    ) -> Record:
-        """Add a record at the partition's end."""
-        records = self.records[partition]
-        records.append(Record(len(records), timestamp, key, value))
-        return records[-1]
-
-    async def read(
-        self, partition: int, start: int, end: int, after: Place | None = None
-    ) -> AsyncIterator[Sequence[Message]]:
-        """See `Log.read`."""
-        records = self.records[partition]
-        if max(end, after.offset + 1 if after else 0) > len(records):
-            raise Unavailable(f"partition {partition} ends at offset {len(records)}")
-        if after is not None:
-            following(partition, after, records[after.offset : after.offset + 1])
-        for first in range(start, end, CHUNK_RECORDS):
-            yield records[first : min(end, first + CHUNK_RECORDS)]

@@ -9,10 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from sinks import alerts as sinks_alerts
-from sinks.alerts import AlertKind, MemoryAlerts, OpenAlerts, PostgresAlerts
+from sinks.alerts import AlertKind, OpenAlerts, PostgresAlerts
 from sinks.base import Unavailable
 from sinks.pool import Pool, create_pool
 from tests.contract.postgres_turns import until
+from tests.doubles.memory_alerts import MemoryAlerts
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

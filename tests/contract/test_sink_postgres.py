@@ -11,12 +11,12 @@ import pytest
 
 from sinks import duplicates
 from sinks.base import Outcome, Position, Unavailable
-from sinks.dead_letters import MemoryDeadLetters
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
 from tests.contract.postgres_turns import KINDS, Build, assert_written_once, until, with_grant
 from tests.contract.worlds import PostgresWorld
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

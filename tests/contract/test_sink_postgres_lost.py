@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from sinks.base import Fenced, Outcome, Position, Unavailable
-from sinks.dead_letters import MemoryDeadLetters
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import Log, stats_of
@@ -21,6 +20,7 @@ from tests.contract.postgres_turns import (
 )
 from tests.contract.proxy import Proxy, proxied
 from tests.contract.worlds import PostgresWorld
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,6 @@ import asyncpg
 import msgspec
 
 from sinks.base import DeadLetter, Sink, Unavailable
-from sinks.dead_letters import MemoryDeadLetters
 from sinks.pool import Pool
 from sinks.postgres import PostgresSink
 from sinks.queries import QUERIES
@@ -17,6 +16,7 @@ from sinks.rows import award_of
 from sinks.waiting import columns
 from tables.types import Award, Stats
 from tests.contract.builders import EARNED, EARNED_ON, Log
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_sink import Event, MemorySink, What
 
 EPOCH = 719_163

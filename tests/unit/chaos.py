@@ -17,14 +17,11 @@ from badges.reference.recorded import AppliedVersion
 from badges.reference.reference import Reference
 from badges.reference.refused_writes import Found as FoundAward
 from badges.reference.replay import replay
-from sinks.alerts import MemoryAlerts
 from sinks.base import Found, Outcome, Position, Turn, Unavailable
-from sinks.dead_letters import MemoryDeadLetters
 from sinks.failures import Refusal
-from streams.column_types import MemoryColumnTypes, WrongType
+from streams.column_types import WrongType
 from streams.log.debezium import UNAVAILABLE
 from streams.log.errors import LogBroken
-from streams.log.reader import MemoryLog
 from streams.partition_worker import Batch, PartitionWorker, Services
 from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
@@ -43,6 +40,10 @@ from tables.types import (
     rule_key,
 )
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.doubles.memory_column_types import MemoryColumnTypes
+from tests.doubles.memory_dead_letters import MemoryDeadLetters
+from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_queue import Row
 from tests.doubles.memory_sink import MemorySink, Refusing
 from tests.records import UNUSABLE, Writer

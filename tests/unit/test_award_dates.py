@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from sinks.alerts import MemoryAlerts
-from streams.log.reader import MemoryLog
 from streams.partition import Partition
 from streams.reconciliation import Reconciliation, Suspicion, Told
 from streams.records import FIRST_DAY, LAST_DAY, AwardRecord, decode
@@ -25,6 +23,8 @@ from tests.builders import (
     mentor,
     organization,
 )
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import NoWal, run

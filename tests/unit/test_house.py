@@ -157,6 +157,14 @@ def test_every_package_is_listed_for_the_wheel() -> None:
     assert set(listed) == found
 
 
+def test_the_wheel_has_no_class_that_only_tests_and_benchmarks_use() -> None:
+    """Such doubles stand in tests/doubles."""
+    nodes = [node for path in sources() for node in ast.walk(ast.parse(path.read_text()))]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert {node.name for node in nodes if isinstance(node, ast.ClassDef)} <= used
+
+
 def test_time_zones_come_from_one_place() -> None:
     for path in sources():
         if any(module.startswith("zoneinfo") for module in imported_modules(path)):

@@ -7,7 +7,6 @@ import pytest
 
 from sinks.base import Turn
 from streams.log.errors import LogBroken
-from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode
 from tables.types import Activity, Award, Mentor, Pause, Version
@@ -20,6 +19,7 @@ from tests.builders import (
     mentor,
     organization,
 )
+from tests.doubles.memory_log import MemoryLog, Record
 from tests.records import Writer, moved, value
 
 BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979

@@ -1,8 +1,8 @@
 import asyncio
 
-from sinks.alerts import MemoryAlerts
 from streams.partition import Partition
 from streams.reconciliation import AGAIN_SECONDS, Reconciliation, Watch
+from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_sink import MemorySink
 from tests.unit.chaos import NoWal, run
 from tests.unit.test_award_dates import TENTH, by_hand, caught_up

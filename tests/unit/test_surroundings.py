@@ -8,13 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from sinks.alerts import PARTITIONS, AlertKind, MemoryAlerts, standing
+from sinks.alerts import PARTITIONS, AlertKind, standing
 from sinks.queries import QUERIES
 from streams import surroundings
 from streams.rule_versions import Versions
 from streams.surroundings import Surroundings
 from tables.types import DefinitionVersion, OrganizationVersion
 from tables.zones import offsets
+from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_sink import MemorySink
 
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)

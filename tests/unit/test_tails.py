@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sinks.alerts import MemoryAlerts
 from sinks.base import Place
 from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.observation import CannotTell
-from streams.log.reader import MemoryLog
 from streams.log.tails import check_last
 from streams.partition import Partition
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.write_guard import WriteGuard
 from tests.builders import activity, generation, mentor, organization
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import World, run

@@ -13,12 +13,12 @@ from sinks.base import Turn
 from streams.column_types import WrongType
 from streams.log.debezium import UNAVAILABLE
 from streams.log.errors import LogBroken
-from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from streams.partition_worker import Batch
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from tables.types import Activity, Award, Pause, TrainingCompletion, Version
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.doubles.memory_log import MemoryLog, Record
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
 from tests.unit.chaos import LOG, World, run
 

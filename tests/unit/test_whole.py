@@ -9,10 +9,10 @@ import pytest
 
 from streams.log.debezium import UNAVAILABLE
 from streams.log.errors import LogBroken
-from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.doubles.memory_log import MemoryLog, Record
 from tests.records import TABLE_OF, Writer, value
 
 AWARD = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from sinks.alerts import MemoryAlerts
 from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.integrity import Break
 from streams.write_guard import PATIENT_LOOKS, WriteGuard
+from tests.doubles.memory_alerts import MemoryAlerts
 
 
 @pytest.fixture(autouse=True)
