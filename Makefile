@@ -18,6 +18,9 @@ STACK ?= local
 export STACK
 STACKS ?= 3
 
+# Tests start Python hundreds of times, and each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install up down clean demo test unit lint format bench lock
 
 help: ## Show what make can do
@@ -43,7 +46,7 @@ test: $(INSTALLED) ## Run every test, on real stacks that the run starts and end
 	@$(BIN)/python -m pytest -n $(STACKS) --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## Run the tests that need no stack
-	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit
+	@$(BIN)/python -m pytest -n auto --dist worksteal tests/unit
 
 lint: $(INSTALLED) ## Check style and types
 	@$(BIN)/ruff check .

@@ -6,8 +6,10 @@ import sys
 from dataclasses import dataclass
 
 import psutil
+import pytest
 
-from badges.stack import processes
+from badges import settings
+from badges.stack import command, processes
 from badges.stack.layout import Layout
 from tests.stack import wait_for
 
@@ -43,6 +45,16 @@ class Launcher:
     def running(self) -> set[str]:
         """Return the names of the stack's processes that run."""
         return {name for name, _ in processes.find_all(self.layout).values()}
+
+
+def launch(monkeypatch: pytest.MonkeyPatch, action: str) -> int:
+    """Run an action in this process, which spares a Python's start; return its exit code."""
+    settings.load.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["badges.stack", action])
+        code = command.main()
+    settings.load.cache_clear()
+    return code
 
 
 def kill(pid: int) -> None:

@@ -1,34 +1,22 @@
 """In CI a skipped test fails the run, so that a machine that lacks a program is noticed."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
     ("reason", "ci", "expected"),
     [
-        ("chromium is not installed", "1", "1 failed"),
-        ("chromium is not installed", "", "1 skipped"),
-        ("by design: only root can do this", "1", "1 skipped"),
+        ("chromium is not installed", "1", "failed"),
+        ("chromium is not installed", "", "skipped"),
+        ("by design: only root can do this", "1", "skipped"),
     ],
 )
-def test_a_skip_in_ci_is_a_failure(tmp_path: Path, reason: str, ci: str, expected: str) -> None:
-    test = tmp_path / "test_it.py"
-    test.write_text(f"import pytest\n\ndef test_it():\n    pytest.skip({reason!r})\n")
+def test_a_skip_in_ci_is_a_failure(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, reason: str, ci: str, expected: str
+) -> None:
+    monkeypatch.setenv("BADGES_CI", ci)
+    pytester.makepyfile(f"import pytest\n\ndef test_it():\n    pytest.skip({reason!r})\n")
 
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", str(test)],
-        env={**os.environ, "BADGES_CI": ci, "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = pytester.runpytest_inprocess("-p", "tests.conftest")
 
-    assert expected in run.stdout.splitlines()[-1]
+    run.assert_outcomes(**{expected: 1})

@@ -4,11 +4,11 @@ The docker command of these tests only writes down what it was told: it stands f
 is not everywhere.
 """
 
-import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from badges.stack import docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
 from streams.problems import Problem
+from tests import launcher
 from tests.parts import PAUSED, RUNNING, Containers
 from tests.stack import Stack, free_port_base
 
@@ -163,17 +164,22 @@ def test_the_guard_removes_the_containers_of_a_killed_run(told: Told, infra: Inf
     assert not infra.layout.run_dir.exists()
 
 
-def launch(infra: Infra, monkeypatch: pytest.MonkeyPatch, action: str) -> tuple[int, list[str]]:
-    """Call the launcher from the compose file's folder; its exit code, and the lines it printed."""
+Launch = Callable[[str], tuple[int, list[str]]]
+
+
+@pytest.fixture
+def launch(
+    infra: Infra, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Launch:
+    """Calls the launcher; its exit code, and the lines it printed."""
     monkeypatch.setenv("BADGES_RUN_DIR", str(infra.layout.run_dir))
-    done = subprocess.run(
-        [sys.executable, "-m", "badges.stack", action],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+    def call(action: str) -> tuple[int, list[str]]:
+        code = launcher.launch(monkeypatch, action)
+        output, errors = capsys.readouterr()
+        return code, (output + errors).splitlines()
+
+    return call
 
 
 def orders(told: Told) -> list[str]:
@@ -189,26 +195,24 @@ REMOVED = [
 WITH_DATA = "--profile monitoring down --remove-orphans --volumes"
 
 
-def test_down_leaves_the_data_and_nothing_else(
-    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_down_leaves_the_data_and_nothing_else(told: Told, infra: Infra, launch: Launch) -> None:
     docker.write_variables(infra.layout, infra.passwords)
 
-    assert launch(infra, monkeypatch, "down") == (0, ["removed the containers"])
+    assert launch("down") == (0, ["removed the containers"])
     assert orders(told) == REMOVED
     assert secrets.load(infra.layout.run_dir) == infra.passwords
 
 
 @pytest.mark.parametrize("between", ["nothing", "a local stack", "another port"])
 def test_clean_after_down_removes_the_data_with_the_passwords(
-    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch, between: str
+    told: Told, infra: Infra, launch: Launch, between: str
 ) -> None:
     docker.write_variables(infra.layout, infra.passwords)
-    launch(infra, monkeypatch, "down")
+    launch("down")
     if between != "nothing":
         Layout(infra.layout.run_dir, 25000 if between == "a local stack" else 25100).make()
 
-    code, _ = launch(infra, monkeypatch, "clean")
+    code, _ = launch("clean")
 
     assert code == 0
     assert orders(told) == [*REMOVED, WITH_DATA]
@@ -217,12 +221,12 @@ def test_clean_after_down_removes_the_data_with_the_passwords(
 
 
 def test_the_data_of_containers_are_not_forgotten_where_no_engine_answers(
-    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+    told: Told, infra: Infra, launch: Launch
 ) -> None:
     docker.write_variables(infra.layout, infra.passwords)
     (told.folder / "refusal").write_text("Cannot connect to the Docker daemon\n")
 
-    code, (line,) = launch(infra, monkeypatch, "clean")
+    code, (line,) = launch("clean")
 
     assert code == 2
     assert line.endswith(
@@ -232,13 +236,13 @@ def test_the_data_of_containers_are_not_forgotten_where_no_engine_answers(
 
 
 def test_a_local_stack_is_refused_while_containers_run(
-    told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
+    told: Told, infra: Infra, launch: Launch
 ) -> None:
     docker.write_variables(infra.layout, infra.passwords)
     note = infra.layout.note.read_text()
     (told.folder / "containers").write_text("0123456789ab\n")
 
-    code, lines = launch(infra, monkeypatch, "up")
+    code, lines = launch("up")
 
     assert (code, lines) == (
         2,
@@ -269,47 +273,46 @@ def test_containers_keep_their_ports(infra: Infra) -> None:
     assert docker.made(infra.layout.run_dir) == infra.layout
 
 
-def _run(folder: Path, test: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    path = folder / "test_it.py"
-    path.write_text(f"import pytest\n\n\n{test}\n")
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", str(path)],
-        env={**os.environ, "STACK": "docker", "PYTHONPATH": str(ROOT), **variables},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def on_containers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A run of one test that STACK says is on containers, whatever it is of itself."""
+    monkeypatch.setenv("STACK", "docker")
+    pytester.makepyfile("def test_it(local):\n    raise AssertionError")
+    return pytester
 
 
-def test_without_docker_a_run_ends_at_once_with_one_line(tmp_path: Path) -> None:
-    run = _run(tmp_path, "def test_it():\n    print('begun')", PATH=str(tmp_path))
+def ended_with(run: pytest.RunResult) -> str:
+    """The only line of a run that did not begin."""
+    assert (run.ret, run.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
+    (line,) = filter(None, run.errlines)
+    return line
 
-    assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert run.stdout == ""
-    assert run.stderr.strip() == (
+
+def test_without_docker_a_run_ends_at_once_with_one_line(
+    on_containers: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(on_containers.path))
+
+    assert ended_with(on_containers.runpytest_inprocess("-p", "tests.conftest")) == (
         "ERROR: STACK=docker needs Docker, and there is no docker command on the PATH"
     )
 
 
-def test_without_an_engine_a_run_ends_at_once_with_one_line(told: Told, tmp_path: Path) -> None:
+def test_without_an_engine_a_run_ends_at_once_with_one_line(
+    told: Told, on_containers: pytest.Pytester
+) -> None:
     (told.folder / "refusal").write_text("Cannot connect to the Docker daemon\nIs it running?\n")
 
-    run = _run(tmp_path, "def test_it():\n    print('begun')")
-
-    assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert run.stdout == ""
-    assert run.stderr.strip() == (
+    assert ended_with(on_containers.runpytest_inprocess("-p", "tests.conftest")) == (
         "ERROR: STACK=docker needs Docker, and docker info does not work: "
         "Cannot connect to the Docker daemon"
     )
 
 
 @pytest.mark.usefixtures("told")
-def test_what_is_about_local_processes_is_skipped_in_ci_too(tmp_path: Path) -> None:
-    test = "@pytest.mark.usefixtures('local')\ndef test_it():\n    raise AssertionError"
+def test_what_is_about_local_processes_is_skipped_in_ci_too(
+    on_containers: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BADGES_CI", "1")
 
-    run = _run(tmp_path, test, BADGES_CI="1")
-
-    assert run.returncode == 0
-    assert "1 skipped" in run.stdout.splitlines()[-1]
+    on_containers.runpytest_inprocess("-p", "tests.conftest").assert_outcomes(skipped=1)

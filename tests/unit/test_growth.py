@@ -1,6 +1,7 @@
 """What an event costs does not grow with its mentor's history, whatever is asked for.
 
-Counted are the interpreter's instructions in the fold, which no other load on the machine changes.
+Counted are the lines that run in the fold, each turn of a loop anew, also of one within a line. No
+other load on the machine changes their number.
 """
 
 import sys
@@ -45,8 +46,8 @@ def life(days: int) -> list[list[Activity]]:
     ]
 
 
-def instructions(work: Callable[[], None]) -> int:
-    """How many instructions of the fold some work takes."""
+def lines(work: Callable[[], None]) -> int:
+    """How many lines of the fold some work takes."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -54,8 +55,7 @@ def instructions(work: Callable[[], None]) -> int:
         if event == "call":
             if not frame.f_code.co_filename.startswith(FOLD):
                 return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        elif event == "opcode":
+        elif event == "line":
             count += 1
         return trace
 
@@ -90,19 +90,25 @@ def go_back(watchlist: Watchlist, days: list[list[Activity]]) -> None:
         live(watchlist, [rows])
 
 
-def costs(criteria: dict[str, Any], key: str, most: int, days: int, *, short: int) -> Counter[str]:
-    """Instructions for rows that come, and for rows taken back, `short` of a level for ever."""
-    rows = life(days + EVENTS)
+def reached(criteria: dict[str, Any], key: str, most: int, days: list[list[Activity]]) -> int:
+    """The highest level that all the rows together reach."""
     watchlist = asking(criteria, key, most)
-    live(watchlist, rows)
-    best = explain(watchlist.ledger, watchlist.book)["a"].done
+    for row in chain.from_iterable(days):
+        watchlist.ledger.put_activity(row)
+    return explain(watchlist.ledger, watchlist.book)["a"].done
+
+
+def costs(criteria: dict[str, Any], key: str, most: int, days: int, *, short: int) -> Counter[str]:
+    """Lines for rows that come, and for rows taken back, `short` of a level for ever."""
+    rows = life(days + EVENTS)
+    best = reached(criteria, key, most, rows)
     assert 0 < best < most
     watchlist = asking(criteria, key, best + short)
     live(watchlist, rows[:-EVENTS])
     old = Random(1).choices(rows[:days], k=EVENTS)
     counted = Counter(
-        come=instructions(lambda: live(watchlist, rows[-EVENTS:])),
-        back=instructions(lambda: go_back(watchlist, old)),
+        come=lines(lambda: live(watchlist, rows[-EVENTS:])),
+        back=lines(lambda: go_back(watchlist, old)),
     )
     assert (watchlist.ledger.held != {}) == (short < 1)
     return counted

@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -36,12 +37,23 @@ REFERENCE_MAY_IMPORT = {
 LONGEST_FILE = 400
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def sources() -> list[Path]:
     return sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def imported_modules(path: Path) -> tuple[str, ...]:
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,15 +121,9 @@ def test_only_a_ledger_writes_to_itself() -> None:
 def test_the_thinking_room_does_no_io_and_reads_no_clock(path: Path) -> None:
     imported = {module.split(".")[0] for module in imported_modules(path)}
     assert not imported & THINKING_MAY_NOT_IMPORT
-    calls = {
-        node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
-    }
+    calls = {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
     assert not calls & {"now", "utcnow", "today"}
-    names = {
-        node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
-    }
+    names = {node.id for node in ast.walk(parsed(path)) if isinstance(node, ast.Name)}
     assert not names & {"open", "print", "input"}
 
 
@@ -148,7 +154,7 @@ def test_the_reference_shares_no_thought_with_the_fold(path: Path) -> None:
 def test_a_file_has_one_screenful_of_idea(path: Path) -> None:
     source = path.read_text()
     assert len(source.splitlines()) <= LONGEST_FILE
-    assert ast.get_docstring(ast.parse(source)), "a file says at its top what it is about"
+    assert ast.get_docstring(parsed(path)), "a file says at its top what it is about"
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:
@@ -159,7 +165,7 @@ def test_every_package_is_listed_for_the_wheel() -> None:
 
 def test_the_wheel_has_no_class_that_only_tests_and_benchmarks_use() -> None:
     """Such doubles stand in tests/doubles."""
-    nodes = [node for path in sources() for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [node for path in sources() for node in ast.walk(parsed(path))]
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     used |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert {node.name for node in nodes if isinstance(node, ast.ClassDef)} <= used
@@ -182,7 +188,7 @@ def test_every_metric_is_counted_somewhere() -> None:
     used = {
         node.attr
         for path in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metrics"
     }
     assert names

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from functools import cache
 
 import msgspec.structs
 import pytest
@@ -63,27 +64,27 @@ def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
     run(story())
 
 
+@cache
+def refused(seed: int) -> World:
+    """A world at its end in which an application refused some of what was written."""
+    world = World(seed, refusing=0.2)
+    run(live(world))
+    return world
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_what_an_application_refuses_for_a_while_is_written_at_last(seed: int) -> None:
-    async def story() -> None:
-        world = World(seed, refusing=0.2)
-        await live(world)
-        assert world.sink.queue.rows == []
-        granted = Counter(e.badge_award_id for e in world.sink.events if e.kind == "granted")
-        rules = {name for name in world.sink.awards_by_id if not name.startswith("hand-")}
-        assert {award: granted[award] for award in rules} == dict.fromkeys(rules, 1)
-        assert {alert.kind for alert in world.alerts.alerts} <= {"write_refused"}
-        assert all(alert.resolved_at for alert in world.alerts.alerts)
+    world = refused(seed)
 
-    run(story())
+    assert world.sink.queue.rows == []
+    granted = Counter(e.badge_award_id for e in world.sink.events if e.kind == "granted")
+    rules = {name for name in world.sink.awards_by_id if not name.startswith("hand-")}
+    assert {award: granted[award] for award in rules} == dict.fromkeys(rules, 1)
+    assert {alert.kind for alert in world.alerts.alerts} <= {"write_refused"}
+    assert all(alert.resolved_at for alert in world.alerts.alerts)
 
 
 def test_the_stories_hold_writes_that_are_refused() -> None:
-    async def story(world: World) -> None:
-        await world.live(60)
-
-    worlds = [World(seed, refusing=0.2) for seed in range(20)]
-    for world in worlds:
-        run(story(world))
+    worlds = [refused(seed) for seed in range(20)]
     assert sum(bool(world.alerts.alerts) for world in worlds) > 10
     assert sum(bool(world.sink.found_by_log) for world in worlds) > 3

@@ -56,14 +56,6 @@ def test_a_pooler_in_the_place_of_postgres_is_one_line() -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_what_is_no_address_is_one_line_at_once() -> None:
-    ended = worker(BADGES_DATABASE_URL="somewhere")
-
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("badges: BADGES_DATABASE_URL: ")
-    assert ended.stderr.count("\n") == 1
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_told_to_end_ends_in_order(number: signal.Signals) -> None:
     nobody = "postgresql://somebody@127.0.0.1:1/x"

@@ -12,6 +12,7 @@ import pytest
 
 from badges import settings
 from badges.cli import commands
+from tests.launcher import launch
 
 BADGES = "from badges.cli.main import main; main()"
 LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
@@ -50,13 +51,13 @@ class Shell:
         return Ended(code, output, errors)
 
     def launch(self, action: str, **variables: str) -> Ended:
-        """Run the launcher, which make calls."""
-        line = [sys.executable, "-m", "badges.stack", action]
-        environment = {**os.environ, **variables}
-        ended = subprocess.run(
-            line, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        """Run the launcher, which make calls, in this process."""
+        with self.monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            code = launch(patch, action)
+        output, errors = self.capture.readouterr()
+        return Ended(code, output, errors)
 
     def refusal(self, *words: str, **variables: str) -> str:
         """What a command says that ends at once, which is one line."""
@@ -82,14 +83,26 @@ def shell(
     return Shell(tmp_path, monkeypatch, capsys)
 
 
+@pytest.mark.parametrize(
+    ("line", "variable", "said"),
+    [
+        (["badges.cli.main", "worker"], "BADGES_DATABASE_URL", "of the form"),
+        (["badges.stack", "up"], "BADGES_RUN_DIR", "/dev/null "),
+    ],
+)
 @pytest.mark.usefixtures("shell")
-def test_a_command_line_ends_with_the_line_and_the_code() -> None:
-    line = [sys.executable, "-m", "badges.cli.main", "migrate"]
-    environment = {**os.environ, "BADGES_DATABASE_URL": "foo"}
+def test_a_command_line_ends_with_the_line_and_the_code(
+    line: list[str], variable: str, said: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", *line],
+        env={**os.environ, variable: "/dev/null"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    ended = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
-
-    assert "of the form" in the_line(Ended(ended.returncode, ended.stdout, ended.stderr))
+    assert said in the_line(Ended(ended.returncode, ended.stdout, ended.stderr))
 
 
 @pytest.mark.parametrize("command", ADDRESSED)
