@@ -2,11 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from tests.integration.pipeline import Pipeline
 
@@ -48,22 +46,3 @@ async def waiting(p: Pipeline, mentor: UUID) -> list[asyncpg.Record]:
     return await p.pool.fetch(
         "SELECT * FROM badge_refused_writes WHERE peer_mentor_id = $1 ORDER BY id", mentor
     )
-
-
-async def alert(p: Pipeline, kind: str) -> dict[str, Any] | None:
-    """The detail of the newest open alert of a kind."""
-    text = await p.pool.fetchval(
-        "SELECT detail::text FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL "
-        "ORDER BY id DESC LIMIT 1",
-        kind,
-    )
-    return msgspec.json.decode(text, type=dict[str, Any]) if text else None
-
-
-async def all_closed(p: Pipeline, *kinds: str) -> None:
-    """Return when no alert of these kinds is open."""
-
-    async def closed() -> bool:
-        return not any([await alert(p, kind) for kind in kinds])
-
-    await p.until(closed, 60, f"the end of the alerts {kinds}")

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.log import generations
+from tests.integration.alerts import told
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 
 ROWS = 12_000
@@ -137,15 +138,7 @@ def test_marks_of_transactions_are_no_lag_and_aborted_rows_never_count(unmanned:
             )
         await send(p, mentor, organization, 1, commit=False)
         await p.at_work(worker)
-        await p.until(lambda: told(p), what="the alert that awards differ")
+        await told(p, "awards_differ")
         await p.until(lambda: no_lag(p), what="no lag behind an aborted transaction")
 
     unmanned.run(test)
-
-
-async def told(p: Pipeline) -> bool:
-    return bool(
-        await p.pool.fetchval(
-            "SELECT count(*) FROM badge_alerts WHERE kind = 'awards_differ' AND resolved_at IS NULL"
-        )
-    )

@@ -12,8 +12,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.unusable import MOST_IN_A_ROW
+from tests.integration.alerts import alert, all_closed
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
-from tests.integration.refusing import all_closed, refusing, waiting
+from tests.integration.refusing import refusing, waiting
 
 MENDED_S = 90.0
 """Seconds for a thousand rows to be decided, or taken in again, on a busy machine."""
@@ -79,20 +80,6 @@ async def listed(p: Pipeline, table: str) -> list[dict[str, Any]]:
     return found
 
 
-async def alert_of(p: Pipeline, subject: str) -> dict[str, Any] | None:
-    """What the open alert of dead letters says about a subject."""
-    detail = await p.pool.fetchval(
-        "SELECT detail::text FROM badge_alerts WHERE kind = 'dead_letters' "
-        "AND detail ->> 'subject' = $1 AND resolved_at IS NULL",
-        subject,
-    )
-    return None if detail is None else dict(json.loads(detail))
-
-
-async def no_alert_of(p: Pipeline, subject: str) -> bool:
-    return await alert_of(p, subject) is None
-
-
 async def newcomer_in(p: Pipeline, organization: UUID, partition: int) -> UUID:
     """A new mentor whose rows are in a partition."""
     while partition_of(new := uuid4(), p.log.partitions) != partition:
@@ -131,11 +118,11 @@ async def change_type(p: Pipeline, statement: str) -> None:
 
 async def stand(p: Pipeline, partitions: Sequence[int]) -> bool:
     """Whether it is told of each partition that it stands still."""
-    return all([await alert_of(p, f"partition {number}") for number in partitions])
+    return all([await alert(p, "dead_letters", f"partition {number}") for number in partitions])
 
 
 async def none_stands(p: Pipeline, partitions: Sequence[int]) -> bool:
-    return all([await no_alert_of(p, f"partition {number}") for number in partitions])
+    return not any([await alert(p, "dead_letters", f"partition {number}") for number in partitions])
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -158,11 +145,11 @@ def test_a_column_of_another_type_makes_partitions_stand_until_it_is_mended(
 
         await p.until(lambda: stand(p, (0, 1)), what="that two partitions stand")
         for partition in (0, 1):
-            alert = await alert_of(p, f"partition {partition}")
-            assert alert is not None
-            assert f"activities.duration_minutes has type {kind}" in alert["message"]
-            assert alert["columns"] == [{"column": "duration_minutes", "type": kind}]
-        first = await alert_of(p, "activities")
+            standing = await alert(p, "dead_letters", f"partition {partition}")
+            assert standing is not None
+            assert f"activities.duration_minutes has type {kind}" in standing["message"]
+            assert standing["columns"] == [{"column": "duration_minutes", "type": kind}]
+        first = await alert(p, "dead_letters", "activities")
         assert first is not None
         assert "duration_minutes" in first["reason"]
         assert first["topic"] == p.log.topic
@@ -193,7 +180,7 @@ def test_a_column_of_another_type_makes_partitions_stand_until_it_is_mended(
         for mentor in mentors:
             assert await p.events(mentor, badge) == ["granted"]
         assert await listed(p, "activities") == []
-        assert await no_alert_of(p, "activities")
+        assert not await alert(p, "dead_letters", "activities")
 
     working.run(test)
 
@@ -237,9 +224,9 @@ def test_a_row_dated_for_ever_is_gone_until_it_has_a_date(working: Rig) -> None:
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked"]
         assert await stats_of(p, mentor) == (1, 30)
-        alert = await alert_of(p, "activities")
-        assert alert is not None
-        assert alert["row"] == str(row)
+        detail = await alert(p, "dead_letters", "activities")
+        assert detail is not None
+        assert detail["row"] == str(row)
         (letter,) = await listed(p, "activities")
         assert (letter["table"], letter["row_id"]) == ("activities", str(row))
         assert letter["partition"] == partition_of(mentor, p.log.partitions)
@@ -257,7 +244,7 @@ def test_a_row_dated_for_ever_is_gone_until_it_has_a_date(working: Rig) -> None:
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
         answer = await dead_letters(p, "retry")
         assert answer["items"] == [{"key": letter["key"], "outcome": "taken in", "reason": None}]
-        assert await no_alert_of(p, "activities")
+        assert not await alert(p, "dead_letters", "activities")
 
     working.run(test)
 
@@ -275,7 +262,9 @@ def test_many_rows_dated_for_ever_let_a_partition_go_on(working: Rig) -> None:
         await p.activity(mentor, "2026-01-01")
         await p.until(lambda: p.award(mentor, badge))
         assert len(await listed(p, "activities")) == 3 * MOST_IN_A_ROW
-        assert await no_alert_of(p, f"partition {partition_of(mentor, p.log.partitions)}")
+        assert not await alert(
+            p, "dead_letters", f"partition {partition_of(mentor, p.log.partitions)}"
+        )
         await p.pool.execute("DELETE FROM activities WHERE activity_date = 'infinity'")
         answer = await dead_letters(p, "retry", "--table", "activities")
         assert {item["outcome"] for item in answer["items"]} == {"gone"}
@@ -311,7 +300,7 @@ def test_completions_pauses_and_minutes_below_nothing_count_as_gone(working: Rig
         await p.settle()
         assert await p.events(mentor, trained) == ["granted", "revoked"]
         assert await p.events(mentor, minutes) == ["granted", "revoked"]
-        assert await alert_of(p, "training_completions") is not None
+        assert await alert(p, "dead_letters", "training_completions") is not None
 
         await p.pool.execute("UPDATE activities SET duration_minutes = 60 WHERE id = $1", row)
         await p.pool.execute(
@@ -325,7 +314,7 @@ def test_completions_pauses_and_minutes_below_nothing_count_as_gone(working: Rig
         assert {item["outcome"] for item in answer["items"]} == {"taken in"}
         assert await p.events(mentor, trained) == ["granted", "revoked", "restored"]
         assert await p.events(mentor, minutes) == ["granted", "revoked", "restored"]
-        assert await no_alert_of(p, "training_completions")
+        assert not await alert(p, "dead_letters", "training_completions")
 
     working.run(test)
 
@@ -436,7 +425,7 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
         await p.settle()
         letters = await listed(p, "unreadable")
         assert len(letters) == 3
-        assert await alert_of(p, "unreadable") is not None
+        assert await alert(p, "dead_letters", "unreadable") is not None
         answer = await dead_letters(p, "retry", "--table", "unreadable", code=1)
         assert [item["outcome"] for item in answer["items"]] == ["no row"] * 3
         assert "can only be dropped" in answer["items"][0]["reason"]
@@ -451,9 +440,9 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
         answer = await dead_letters(p, "drop", letters[0]["key"])
         assert answer["dropped"] == [letters[0]["key"]]
         assert await listed(p, "unreadable") == letters[1:]
-        assert await alert_of(p, "unreadable") is not None
+        assert await alert(p, "dead_letters", "unreadable") is not None
         await dead_letters(p, "drop", "--table", "unreadable", "--yes")
-        assert await no_alert_of(p, "unreadable")
+        assert not await alert(p, "dead_letters", "unreadable")
         assert (await dead_letters(p, "drop", "--all", "--yes"))["dropped"] == []
         assert (await dead_letters(p, "list"))["items"] == []
 

@@ -12,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from badges.reference import replay
+from tests.integration.alerts import open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import SESSION_SECONDS, Worker
@@ -136,7 +137,7 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
         assert late - early < MORE_WHILE_WAITING
         assert len(worker.said("partitions assigned")) == 1
         assert await members(p) == member
-        assert await open_alerts(p) == []
+        assert await open_kinds(p, but=["definition_invalid"]) == []
         holders = await p.pool.fetch(
             "SELECT badge_definition_id, count(*) FROM badge_awards "
             "WHERE badge_definition_id = ANY ($1) GROUP BY 1",
@@ -145,14 +146,6 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
         assert [tuple(row) for row in holders] == [(reached, len(mentors))]
 
     unmanned.run(test)
-
-
-async def open_alerts(p: Pipeline) -> list[str]:
-    """What is open, but for what stories give reason for: they save criteria that are invalid."""
-    rows = await p.pool.fetch(
-        "SELECT kind FROM badge_alerts WHERE resolved_at IS NULL AND kind <> 'definition_invalid'"
-    )
-    return [row["kind"] for row in rows]
 
 
 def history(mentor: UUID, first: int, number: int) -> list[Activity]:

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from streams.log import provisioning
+from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, oslo, pipeline
-from tests.integration.refusing import REFUSALS, alert, all_closed, refusing, waiting
+from tests.integration.refusing import REFUSALS, refusing, waiting
 from tests.integration.workers import FAILOVER
 from tests.stack import Stack
 
@@ -57,13 +58,11 @@ def test_a_refused_award_waits_alone(working: Rig, sqlstate: str) -> None:
             assert (row["kind"], row["sqlstate"]) == ("granted", sqlstate)
             assert row["refused_by"] == "trigger app_notify on badge_awards"
             assert await activities(p, mentor) == 2
-            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
-            told = await alert(p, "write_refused")
-            assert told is not None
-            assert (told["sqlstate"], told["waiting"]) == (sqlstate, 1)
-            assert told["refused_by"] == "trigger app_notify on badge_awards"
-            assert told["badge_definition_id"] == str(refused)
-            assert row["message"] in told["message"]
+            detail = await told(p, "write_refused")
+            assert (detail["sqlstate"], detail["waiting"]) == (sqlstate, 1)
+            assert detail["refused_by"] == "trigger app_notify on badge_awards"
+            assert detail["badge_definition_id"] == str(refused)
+            assert row["message"] in detail["message"]
             await p.activity(other, "2026-01-09")
             await p.settle()
             await p.verify()
@@ -233,7 +232,7 @@ def test_a_departure_that_is_refused_waits(unmanned: Rig) -> None:
         await p.until(lambda: waiting(p, mentor), 60, "that the departure waits")
         kinds = [row["kind"] for row in await waiting(p, mentor)]
         assert kinds[0] == "departed"
-        await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+        await told(p, "write_refused")
         await p.pool.execute("DROP FUNCTION app_keep CASCADE")
         await is_refused(p, mentor, rows=0)
         await p.settle()
@@ -263,7 +262,7 @@ def test_a_definition_that_somebody_holds_locked_stops_only_itself(working: Rig)
             assert row["sqlstate"] == "55P03"
             assert row["refused_by"] == "a lock on badge_definitions"
             assert str(locked) in row["message"]
-            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
+            await told(p, "write_refused")
         await is_held(p, mentor, locked)
         award = await p.award(mentor, locked)
         assert award is not None
@@ -293,10 +292,8 @@ def test_many_mentors_that_somebody_holds_locked_are_one_alert(working: Rig) -> 
             for mentor in locked:
                 await is_refused(p, mentor)
             await is_held(p, free, badge)
-            await p.until(lambda: alert(p, "write_refused"), 60, "the alert")
-            told = await alert(p, "write_refused")
-            assert told is not None
-            assert told["subject"] == "a lock on peer_mentors"
+            detail = await told(p, "write_refused")
+            assert detail["subject"] == "a lock on peer_mentors"
         for mentor in locked:
             await is_held(p, mentor, badge)
         await all_closed(p, "write_refused", "turn_stalled")

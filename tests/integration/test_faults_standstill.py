@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
-from tests.integration.refusing import alert, all_closed
 from tests.integration.test_faults_servers import end_sessions
 from tests.integration.workers import Worker
 from tests.stack import Stack
@@ -60,12 +60,10 @@ def test_a_right_that_is_revoked(own: Rig, right: str) -> None:
         worker, mentor, badge = await begin(p)
         await p.pool.execute(f"REVOKE {right} FROM badges_worker")
         await p.activity(mentor, "2026-01-06")
-        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
-        told = await alert(p, "turn_stalled")
-        assert told is not None
-        assert told["sqlstate"] == "42501"
-        assert told["subject"] == str(told["partition"])
-        assert "permission denied" in told["message"]
+        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        assert detail["sqlstate"] == "42501"
+        assert detail["subject"] == str(detail["partition"])
+        assert "permission denied" in detail["message"]
         assert await p.award(mentor, badge) is None
         tries = len(worker.said("not available, trying again"))
         assert tries < 60
@@ -131,12 +129,10 @@ def test_a_worker_that_may_not_read_what_it_begins_from(own: Rig) -> None:
         worker.kill()
         worker.start()
         await p.activity(mentor, "2026-01-06")
-        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
-        told = await alert(p, "turn_stalled")
-        assert told is not None
-        assert told["sqlstate"] == "42501"
-        assert told["subject"] == str(told["partition"])
-        assert "badge_rule_positions" in told["message"]
+        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        assert detail["sqlstate"] == "42501"
+        assert detail["subject"] == str(detail["partition"])
+        assert "badge_rule_positions" in detail["message"]
         await p.pool.execute("GRANT SELECT ON badge_rule_positions TO badges_worker")
         await written_once(p, mentor, badge)
         assert worker.runs
@@ -151,11 +147,9 @@ def test_a_worker_that_may_not_read_which_log_is_live(own: Rig) -> None:
         await p.pool.execute("REVOKE SELECT ON badge_logs FROM badges_worker")
         worker.start()
         await p.activity(mentor, "2026-01-06")
-        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
-        told = await alert(p, "turn_stalled")
-        assert told is not None
-        assert (told["subject"], told["sqlstate"]) == ("start", "42501")
-        assert "badge_logs" in told["message"]
+        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        assert (detail["subject"], detail["sqlstate"]) == ("start", "42501")
+        assert "badge_logs" in detail["message"]
         await p.pool.execute("GRANT SELECT ON badge_logs TO badges_worker")
         await written_once(p, mentor, badge)
         assert worker.runs
@@ -171,11 +165,9 @@ def test_versions_of_rules_that_may_not_be_read(own: Rig) -> None:
             "SELECT organization_id FROM peer_mentors WHERE id = $1", mentor
         )
         new = await p.badge(organization, count_of(1))
-        await p.until(lambda: alert(p, "turn_stalled"), TOLD_WITHIN, "the alert")
-        told = await alert(p, "turn_stalled")
-        assert told is not None
-        assert (told["subject"], told["sqlstate"]) == ("rules", "42501")
-        assert "badge_definition_versions" in told["message"]
+        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        assert (detail["subject"], detail["sqlstate"]) == ("rules", "42501")
+        assert "badge_definition_versions" in detail["message"]
         # What is known goes on.
         await p.activity(mentor, "2026-01-06")
         await p.until(lambda: p.award(mentor, badge), 60, "the award")
@@ -195,11 +187,9 @@ def test_a_function_that_writing_needs_and_may_not_execute(own: Rig) -> None:
         await p.pool.execute(f"REVOKE EXECUTE ON {function} FROM badges_worker")
         await p.activity(mentor, "2026-01-06")
         await p.until(lambda: p.award(mentor, badge), 60, "the award, by another way")
-        await p.until(lambda: alert(p, "write_refused"), TOLD_WITHIN, "the alert")
-        told = await alert(p, "write_refused")
-        assert told is not None
-        assert (told["sqlstate"], told["waiting"]) == ("42501", 0)
-        assert "lock_for_awards" in told["message"]
+        detail = await told(p, "write_refused", seconds=TOLD_WITHIN)
+        assert (detail["sqlstate"], detail["waiting"]) == ("42501", 0)
+        assert "lock_for_awards" in detail["message"]
         await p.pool.execute(f"GRANT EXECUTE ON {function} TO badges_worker")
         await written_once(p, mentor, badge)
 

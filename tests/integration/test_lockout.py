@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig
 from tests.stack import Stack, wait_for
 
@@ -52,22 +53,11 @@ def test_a_worker_that_is_let_in_no_more_ends_within_a_minute(unmanned: Rig) -> 
 
 def test_a_worker_that_waits_for_kafka_tells_within_a_minute(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        async def is_open() -> bool:
-            return bool(
-                await p.pool.fetchval(
-                    "SELECT count(*) FROM badge_alerts "
-                    "WHERE kind = 'log_unreachable' AND resolved_at IS NULL"
-                )
-            )
-
-        async def is_closed() -> bool:
-            return not await is_open()
-
         lost = p.worker(BADGES_KAFKA_BOOTSTRAP="127.0.0.1:1")
         lost.start()
-        await p.until(is_open, 60, "the alert")
+        await told(p, "log_unreachable")
         lost.end()
         await p.at_work(p.worker())
-        await p.until(is_closed, 60, "its end")
+        await all_closed(p, "log_unreachable")
 
     unmanned.run(test)

@@ -14,8 +14,8 @@ from streams.log.generations import Decided
 from streams.log.integrity import Break, Integrity, sent_lsn
 from streams.log.observation import CannotTell
 from tests import kafka_files
+from tests.integration.alerts import alert, open_alerts
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
-from tests.integration.test_source_live import open_alerts
 from tests.integration.workers import Worker
 from tests.log_site import add_activities, add_mentor, own_site, written
 from tests.stack import Stack
@@ -109,15 +109,15 @@ async def holder(p: Pipeline) -> Holder:
     return found
 
 
-async def told(p: Pipeline, kinds: set[str]) -> str:
+async def one_of(p: Pipeline, *kinds: str) -> str:
     """The message of the one break among what is open, of one of these kinds."""
 
-    async def one() -> bool:
-        return bool(kinds & (await open_alerts(p)).keys())
+    async def is_open() -> bool:
+        return any([await alert(p, kind) for kind in kinds])
 
-    await p.until(one, LIMIT, f"an alert of {kinds}")
-    (message,) = [text for kind, text in (await open_alerts(p)).items() if kind in kinds]
-    return message
+    await p.until(is_open, LIMIT, f"an alert of {kinds}")
+    (detail,) = [detail for kind, detail in await open_alerts(p) if kind in kinds]
+    return str(detail["message"])
 
 
 async def is_condemned(p: Pipeline) -> bool:
@@ -140,7 +140,7 @@ def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig, meanwhi
         await held.more_rows(decided.highest_end + 5)
         await asyncio.to_thread(worker.start if meanwhile == "down" else worker.resume)
 
-        message = await told(p, {"log_rewritten"})
+        message = await one_of(p, "log_rewritten")
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
@@ -166,7 +166,7 @@ def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
         lost = decided.last.offset - 1
         assert await lose(p, held.partition, lost, regrown) == regrown
 
-        message = await told(p, {"log_rewritten"})
+        message = await one_of(p, "log_rewritten")
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
@@ -187,7 +187,7 @@ def test_of_two_workers_neither_goes_on(rig: Rig) -> None:
 
         await lose(p, held.partition, decided.last.offset)
         await held.more_rows(decided.highest_end + 5)
-        await told(p, {"log_rewritten", "log_short"})
+        await one_of(p, "log_rewritten", "log_short")
         await asyncio.to_thread(workers[0].resume)
 
         await p.until(lambda: all_know(workers), LIMIT, "both to know")

@@ -9,10 +9,11 @@ from uuid import UUID
 import httpx
 
 from badges.stack import processes
-from sinks.alerts import MemoryAlerts
 from sinks.pool import create_pool
 from streams.log import filling, generations
 from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, unworked
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.integration.alerts import alert, all_closed, told
 from tests.integration.commands import answer
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig
 from tests.stack import free_port_base, wait_for
@@ -65,24 +66,24 @@ def test_rows_that_wait_for_nobody_are_an_alert(unmanned: Rig) -> None:
         await p.settle()
         with served(p) as address:
             await p.until(lambda: is_behind(address, 0), what="that nothing waits")
-            assert await alerts(p) == []
+            assert await alert(p, "nobody_works") is None
 
             worker.kill()
             await write(p, mentor, ROWS)
-            await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
-            assert "500 records" in (await alerts(p))[0]
+            detail = await told(p, "nobody_works", seconds=TOLD_WITHIN)
+            assert "500 records" in detail["message"]
             await p.until(lambda: is_behind(address, ROWS), what="what waits")
             for command in (("provision", "--dry-run"), ("provision",)):
-                told = (await answer(p, *command))["notes"]
+                notes = (await answer(p, *command))["notes"]
                 waits = f"{ROWS} records of the log wait and no worker is"
-                assert any(waits in note for note in told)
+                assert any(waits in note for note in notes)
 
             await p.at_work(worker)
             await p.settle()
-            await p.until(lambda: silent(p), what="the end of the alert")
+            await all_closed(p, "nobody_works")
             await p.until(lambda: is_behind(address, 0), what="that nothing waits again")
-            told = (await answer(p, "provision"))["notes"]
-            assert not any("no worker" in note for note in told)
+            notes = (await answer(p, "provision"))["notes"]
+            assert not any("no worker" in note for note in notes)
         print(f"{organization} had {ROWS} rows that waited")
 
     unmanned.run(test)
@@ -98,15 +99,15 @@ def test_rows_that_wait_for_a_frozen_worker_are_an_alert(unmanned: Rig) -> None:
             await p.until(lambda: is_behind(address, 0), what="that nothing waits")
             worker.pause()
             await write(p, mentor, ROWS)
-            told = (await answer(p, "provision"))["notes"]
-            assert any(f"{ROWS} records of the log wait and no position" in note for note in told)
+            notes = (await answer(p, "provision"))["notes"]
+            assert any(f"{ROWS} records of the log wait and no position" in note for note in notes)
 
-            await p.until(lambda: alerts(p), STILL_TOLD_WITHIN, "the alert")
-            assert "no position has moved for" in (await alerts(p))[0]
+            detail = await told(p, "nobody_works", seconds=STILL_TOLD_WITHIN)
+            assert "no position has moved for" in detail["message"]
 
             worker.resume()
             await p.settle(60)
-            await p.until(lambda: silent(p), what="the end of the alert")
+            await all_closed(p, "nobody_works")
 
     unmanned.run(test)
 
@@ -131,7 +132,7 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
                     await watch.look()
                     now += STILL_S
                 await watch.look()
-                return [str(alert.detail["message"]) for alert in heard.alerts]
+                return [str(each.detail["message"]) for each in heard.alerts]
 
             await p.pool.execute(
                 "INSERT INTO badge_alerts (kind, detail) VALUES ('turn_stalled', '{}')"
@@ -141,8 +142,8 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
             assert said is not None
             assert said.endswith("see the alerts that are open")
             await p.pool.execute("UPDATE badge_alerts SET resolved_at = now()")
-            (alert,) = await looks()
-            assert "it is frozen" in alert
+            (message,) = await looks()
+            assert "it is frozen" in message
             worker.resume()
             await p.settle(60)
             await watch.look()
@@ -163,8 +164,8 @@ def test_a_log_that_nothing_took_the_place_of_is_an_alert(unmanned: Rig) -> None
             await filling.snapshot_ended(p.site, half)
             await generations.close_older(p.site.connection, half.number)
 
-            await p.until(lambda: alerts(p), TOLD_WITHIN, "the alert")
-            assert "run `badges resnapshot` again" in (await alerts(p))[0]
+            detail = await told(p, "nobody_works", seconds=TOLD_WITHIN)
+            assert "run `badges resnapshot` again" in detail["message"]
             assert waiting(address) == {}
 
             await answer(p, "resnapshot", "--partitions", str(PARTITIONS - 1))
@@ -173,7 +174,7 @@ def test_a_log_that_nothing_took_the_place_of_is_an_alert(unmanned: Rig) -> None
             p.log = live
             p.forget_markers()
             await p.settle(60)
-            await p.until(lambda: silent(p), what="the end of the alert")
+            await all_closed(p, "nobody_works")
             fewer = PARTITIONS - 1
             await p.until(lambda: is_behind(address, 0, fewer), what="metrics of what there is")
 
@@ -197,15 +198,3 @@ async def write(p: Pipeline, mentor: UUID, rows: int) -> None:
 async def is_behind(address: str, records: int, partitions: int = PARTITIONS) -> bool:
     found = waiting(address)
     return (len(found), sum(found.values())) == (partitions, records)
-
-
-async def alerts(p: Pipeline) -> list[str]:
-    rows = await p.pool.fetch(
-        "SELECT detail ->> 'message' AS message FROM badge_alerts "
-        "WHERE kind = 'nobody_works' AND resolved_at IS NULL"
-    )
-    return [row["message"] for row in rows]
-
-
-async def silent(p: Pipeline) -> bool:
-    return not await alerts(p)

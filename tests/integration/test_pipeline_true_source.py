@@ -15,15 +15,13 @@ import pytest
 
 from badges.schema import apply
 from badges.schema.check import check
+from tests.integration.alerts import alert, all_closed, told
 from tests.integration.conftest import Rigs
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo
 from tests.integration.schema import application
 from tests.integration.schema.sessions import long_text
 from tests.log_site import records
 from tests.stack import Stack
-
-SOON = 60.0
-"""Seconds within which a worker tells by itself, and within which it closes what is mended."""
 
 TABLES = application.TABLES.replace("varchar(40)", "text").replace(
     "ON DELETE CASCADE", "ON DELETE CASCADE ON UPDATE CASCADE"
@@ -61,34 +59,6 @@ async def triggers_off(p: Pipeline) -> AsyncIterator[asyncpg.Connection]:
             yield connection
     finally:
         await connection.close()
-
-
-async def open_alert(p: Pipeline, kind: str, subject: str = "") -> dict[str, object] | None:
-    """What an alert that is open says."""
-    detail = await p.pool.fetchval(
-        "SELECT detail::text FROM badge_alerts WHERE resolved_at IS NULL AND kind = $1 "
-        "AND coalesce(detail ->> 'subject', '') = $2",
-        kind,
-        subject,
-    )
-    return msgspec.json.decode(detail) if detail else None
-
-
-async def told(p: Pipeline, kind: str, subject: str = "") -> dict[str, object]:
-    """Wait until a worker has told this; what the alert says."""
-    await p.until(lambda: open_alert(p, kind, subject), SOON, f"the alert {kind} {subject}")
-    detail = await open_alert(p, kind, subject)
-    assert detail is not None
-    return detail
-
-
-async def closed(p: Pipeline, kind: str, subject: str = "") -> None:
-    """Wait until this is told no more."""
-
-    async def is_closed() -> bool:
-        return await open_alert(p, kind, subject) is None
-
-    await p.until(is_closed, SOON, f"the end of the alert {kind} {subject}")
 
 
 async def migrate(p: Pipeline) -> apply.Report:
@@ -281,15 +251,15 @@ def test_what_is_saved_with_triggers_off_is_told_and_taken_up_after_migrate(work
             detail = await told(p, "versions_differ", str(subject))
             assert "badges migrate" in str(detail["message"])
             assert detail["id"] == str(subject)
-        assert "badges migrate" in str((await told(p, "rule_unknown", str(unseen)))["message"])
+        assert "badges migrate" in (await told(p, "rule_unknown", str(unseen)))["message"]
         assert {UUID(where.rpartition(" ")[2]) for where in await differences(p)} == missed
         assert await p.award(mentor, changed) is None
 
         report = await migrate(p)
         assert report.left == ()
         for subject in missed:
-            await closed(p, "versions_differ", str(subject))
-        await closed(p, "rule_unknown", str(unseen))
+            await all_closed(p, "versions_differ", subject=str(subject))
+        await all_closed(p, "rule_unknown", subject=str(unseen))
         await p.settle()
         award = await p.award(mentor, changed)
         assert award is not None
@@ -339,22 +309,22 @@ def test_what_may_be_held_twice_and_what_cannot_be_decided_is_told(working: Rig)
         listed = detail["rows"]
         assert isinstance(listed, list)
         assert [(row["id"], row["kept_id"]) for row in listed] == [(id_, kept) for id_ in twice]
-        assert "badges migrate" in str((await told(p, "constraint_missing"))["message"])
+        assert "badges migrate" in (await told(p, "constraint_missing"))["message"]
         detail = await told(p, "definition_invalid", str(bad))
         assert detail["key"] == "typo"
         assert "$.type: expected one of the types" in str(detail["reason"])
         detail = await told(p, "definition_invalid", str(cycle))
         assert detail["reason"] == "closes a cycle of badges: b -> a -> b"
-        assert await open_alert(p, "definition_invalid", str(first)) is None
-        assert "tzdata package lacks" in str((await told(p, "time_zone", "No/Where"))["message"])
+        assert await alert(p, "definition_invalid", str(first)) is None
+        assert "tzdata package lacks" in (await told(p, "time_zone", "No/Where"))["message"]
 
         await p.pool.execute(
             "UPDATE organizations SET timezone = 'Europe/Oslo' WHERE id = $1", organization
         )
         deduped = command(p, "dedupe")
         assert sorted(each["id"] for each in deduped) == sorted(twice)
-        await closed(p, "duplicate_awards")
-        assert await open_alert(p, "constraint_missing")
+        await all_closed(p, "duplicate_awards")
+        assert await alert(p, "constraint_missing")
         report = await migrate(p)
         assert (report.removed, report.left) == ((), ())
         await p.pool.execute(
@@ -364,10 +334,10 @@ def test_what_may_be_held_twice_and_what_cannot_be_decided_is_told(working: Rig)
         )
         await p.pool.execute("DELETE FROM badge_definitions WHERE id = $1", first)
         for kind, subject in (
-            ("constraint_missing", ""), ("time_zone", "No/Where"),
+            ("constraint_missing", None), ("time_zone", "No/Where"),
             ("definition_invalid", str(bad)), ("definition_invalid", str(cycle)),
         ):  # fmt: skip
-            await closed(p, kind, subject)
+            await all_closed(p, kind, subject=subject)
         await p.settle()
         award = await p.award(mentor, badge)
         assert award is not None
@@ -448,8 +418,8 @@ def test_an_award_of_the_rule_outlives_a_second_one_that_somebody_inserts(
             held = await p.award(mentor, badge)
             assert held is not None
             assert (held["id"], held["revoked_by"]) == (first["id"], "rule")
-        await closed(p, "duplicate_awards")
-        await closed(p, "constraint_missing")
+        await all_closed(p, "duplicate_awards")
+        await all_closed(p, "constraint_missing")
         await p.verify()
 
     working.run(test)
@@ -461,7 +431,7 @@ def test_several_workers_tell_one_thing_once(working: Rig) -> None:
         bad = await p.badge(None, "[]", key="bad-everywhere")
         await told(p, "definition_invalid", str(bad))
         await p.pool.execute("UPDATE badge_definitions SET status = 'retired' WHERE id = $1", bad)
-        await closed(p, "definition_invalid", str(bad))
+        await all_closed(p, "definition_invalid", subject=str(bad))
         number = await p.pool.fetchval(
             "SELECT count(*) FROM badge_alerts WHERE kind = 'definition_invalid' "
             "AND detail ->> 'subject' = $1",

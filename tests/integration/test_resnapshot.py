@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 import pytest
@@ -15,6 +14,7 @@ from streams.log.resnapshot import resnapshot
 from streams.log.wal import read_slot
 from streams.problems import Problem
 from tests.integration import commands
+from tests.integration.alerts import all_closed, told
 from tests.integration.breaks import (
     add_partitions,
     advance_slot,
@@ -65,15 +65,6 @@ async def is_gone(p: Pipeline, old: Generation) -> None:
     assert row.state == "closed"
 
 
-async def no_alert_is_open(p: Pipeline) -> None:
-    """Return when every alert is closed."""
-
-    async def closed() -> bool:
-        return not await p.pool.fetch("SELECT FROM badge_alerts WHERE resolved_at IS NULL")
-
-    await p.until(closed, PATIENCE, "the end of all alerts")
-
-
 async def granted(p: Pipeline) -> dict[UUID, int]:
     """How often each award was granted."""
     rows = await p.pool.fetch(
@@ -116,7 +107,7 @@ def test_a_whole_log_is_replaced_under_load(rig: Rig) -> None:
             assert worker.runs
             assert len(worker.said("beginning again with the live generation")) == 1
         await is_gone(p, old)
-        await no_alert_is_open(p)
+        await all_closed(p)
         held = await p.award(mentor, badge)
         assert held is not None
         assert held["revoked_by"] == "Anna"
@@ -152,7 +143,7 @@ def test_each_break_is_mended_by_one_command(rig: Rig, kinds: list[str]) -> None
                 for worker in workers:
                     worker.kill()
                     worker.start()
-            await p.until(partial(is_open, p, kind), PATIENCE, kind)
+            await told(p, kind)
             with pytest.raises(Problem, match="`badges resnapshot`") as broken:
                 await provisioning.provision(p.site)
             assert broken.value.code == 1
@@ -164,19 +155,12 @@ def test_each_break_is_mended_by_one_command(rig: Rig, kinds: list[str]) -> None
             assert await p.award(mentor, badge) is not None
             await p.verify()
             await is_gone(p, old)
-            await no_alert_is_open(p)
+            await all_closed(p)
             assert await provisioning.provision(p.site) == p.log
         assert all(worker.runs for worker in workers)
         assert set((await granted(p)).values()) == {1}
 
     rig.run(test)
-
-
-async def is_open(p: Pipeline, kind: str) -> bool:
-    """Whether an alert of this kind is open."""
-    return bool(
-        await p.pool.fetch("SELECT FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL", kind)
-    )
 
 
 def test_another_number_of_partitions(rig: Rig) -> None:
@@ -207,7 +191,7 @@ def test_another_number_of_partitions(rig: Rig) -> None:
             p.forget_markers()
             await p.settle(PATIENCE)
             await p.verify()
-            await no_alert_is_open(p)
+            await all_closed(p)
         assert await p.award(mentor, badge) is not None
         thrown_away = await generations.find(p.pool, half.log_id)
         assert thrown_away is not None

@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from sinks.alerts import OUTAGES
 from streams.log import generations, provisioning
 from streams.problems import Problem
+from tests.integration.alerts import open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.stack import Stack
@@ -31,27 +33,18 @@ def rig(stack: Stack) -> Iterator[Rig]:
         yield own
 
 
-async def open_alerts(p: Pipeline) -> dict[str, str]:
-    """The message of each open alert by its kind; what only delays is left out."""
-    rows = await p.pool.fetch(
-        "SELECT kind, detail ->> 'message' AS message FROM badge_alerts "
-        "WHERE resolved_at IS NULL AND kind NOT LIKE 'connect%'"
-    )
-    return {row["kind"]: row["message"] for row in rows}
-
-
-async def told(p: Pipeline, kind: str, seconds: float = WITHIN_S) -> str:
+async def only(p: Pipeline, kind: str, seconds: float = WITHIN_S) -> str:
     """The message of the one alert that is open; fails when that is not of this kind by then."""
 
-    async def only() -> bool:
-        return list(await open_alerts(p)) == [kind]
+    async def is_open() -> bool:
+        return await open_kinds(p, but=OUTAGES) == [kind]
 
-    await p.until(only, seconds, f"the alert {kind}")
-    return (await open_alerts(p))[kind]
+    await p.until(is_open, seconds, f"the alert {kind}")
+    return str((await told(p, kind))["message"])
 
 
 async def quiet(p: Pipeline) -> bool:
-    return await open_alerts(p) == {}
+    return await open_kinds(p, but=OUTAGES) == []
 
 
 async def positions(p: Pipeline) -> list[Any]:
@@ -117,7 +110,7 @@ def test_a_column_renamed_and_named_back_only_delays(rig: Rig, table: str, colum
         mentor = await begun(p)
         for _ in range(2):
             await rename(p, table, column, "renamed")
-            message = await told(p, "column_renamed")
+            message = await only(p, "column_renamed")
             assert f"column {column} of public.{table} is called renamed now" in message
             assert f'ALTER TABLE public.{table} RENAME COLUMN "renamed" TO "{column}";' in message
 
@@ -160,7 +153,7 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
         await rename(p, table, column, "renamed")
         await mentor.touch(table, "renamed" if column == "id" else "id")
 
-        message = await told(p, "column_missing", KEYLESS_S)
+        message = await only(p, "column_missing", KEYLESS_S)
         assert f"a row of {table} without its column {column}," in message
         await rename(p, table, "renamed", column)
 
@@ -171,7 +164,7 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
             await provisioning.provision(p.site)
         assert await mentor.held() == mentor.badges
         assert await p.stats(mentor.id) == before
-        assert list(await open_alerts(p)) == ["column_missing"]
+        assert await open_kinds(p, but=OUTAGES) == ["column_missing"]
 
     rig.run(test)
 
@@ -180,16 +173,16 @@ def test_a_second_rename_is_told_as_well(rig: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await begun(p)
         await rename(p, "activities", "duration_minutes", "minutes")
-        first = (await told(p, "column_renamed")).partition(" now")[0]
+        first = (await only(p, "column_renamed")).partition(" now")[0]
         await rename(p, "mentor_pauses", "ends_on", "until")
 
         async def both_are_told() -> bool:
-            message = (await open_alerts(p)).get("column_renamed", "")
+            message = (await told(p, "column_renamed"))["message"]
             return first in message and "ends_on of public.mentor_pauses" in message
 
         await p.until(both_are_told, WITHIN_S, "the second rename")
         await rename(p, "activities", "minutes", "duration_minutes")
-        message = await told(p, "column_renamed")
+        message = await only(p, "column_renamed")
         await rename(p, "mentor_pauses", "until", "ends_on")
         await p.until(partial(quiet, p), WITHIN_S, "the end of the alert")
         assert "ends_on of public.mentor_pauses" in message
@@ -210,6 +203,6 @@ def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(rig: Rig
         await p.until(is_recorded, WITHIN_S, "the fingerprint")
         assert any("without `badges migrate`" in str(line) for line in worker.lines())
         await publish_again(p.site, p.log)
-        assert "public.activities was taken out" in await told(p, "source_changed")
+        assert "public.activities was taken out" in await only(p, "source_changed")
 
     rig.run(test)

@@ -1,15 +1,16 @@
 """What was missed while the source was another one stays missed, until a new log is filled."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from uuid import UUID
 
 import pytest
 
 from badges.schema.check import check
+from sinks.alerts import OUTAGES
 from streams.log import generations, provisioning
 from streams.log.resnapshot import resnapshot
 from streams.problems import Problem
+from tests.integration.alerts import open_kinds, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.stack import Stack
 
@@ -66,19 +67,6 @@ async def three_more(p: Pipeline, mentor: UUID) -> None:
         await p.activity(mentor, day)
 
 
-async def open_breaks(p: Pipeline) -> dict[str, str]:
-    """The message of each open alert by its kind; what only delays is left out."""
-    rows = await p.pool.fetch(
-        "SELECT kind, detail ->> 'message' AS message FROM badge_alerts "
-        "WHERE resolved_at IS NULL AND kind NOT LIKE 'connect%'"
-    )
-    return {row["kind"]: row["message"] for row in rows}
-
-
-async def is_broken(p: Pipeline) -> bool:
-    return list(await open_breaks(p)) == ["source_changed"]
-
-
 async def mend(p: Pipeline) -> None:
     """Do what `migrate --check` says, until it has nothing left to say but `badges resnapshot`."""
     for _ in range(20):
@@ -114,8 +102,8 @@ def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
 
         await damage(p, mentor)
 
-        await p.until(partial(is_broken, p), WITHIN_S, "the alert")
-        assert text in (await open_breaks(p))["source_changed"]
+        assert text in (await told(p, "source_changed", seconds=WITHIN_S))["message"]
+        assert await open_kinds(p, but=OUTAGES) == ["source_changed"]
         await mend(p)
         noted = await generations.find(p.site.connection, old.log_id)
         assert noted is not None
@@ -132,7 +120,7 @@ def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
         assert stats["activity_count"] == 4
         assert await p.award(mentor, badge) is not None
         await p.verify()
-        assert await open_breaks(p) == {}
+        assert await open_kinds(p, but=OUTAGES) == []
         assert await check(p.site.connection, prefix=p.site.prefix) == []
 
     rig.run(test)

@@ -9,6 +9,7 @@ import pytest
 from sinks.pool import Pool
 from streams.log.debezium import UNAVAILABLE
 from streams.log.resnapshot import resnapshot
+from tests.integration.alerts import open_kinds
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.schema.sessions import long_text
 from tests.stack import Stack
@@ -59,11 +60,6 @@ async def counts(p: Pipeline, mentor: UUID) -> dict[str, int]:
     return msgspec.json.decode(stats["counts_by_type"], type=dict[str, int])
 
 
-async def open_alerts(p: Pipeline) -> list[str]:
-    rows = await p.pool.fetch("SELECT kind FROM badge_alerts WHERE resolved_at IS NULL")
-    return [row["kind"] for row in rows]
-
-
 def test_what_people_write_is_data_in_the_snapshot_and_live_and_after_another(rig: Rig) -> None:
     async def test(p: Pipeline) -> None:
         p.ensure_a_worker()
@@ -93,7 +89,7 @@ def test_what_people_write_is_data_in_the_snapshot_and_live_and_after_another(ri
                 assert await p.award(mentor, trained[0]) is not None
             late = await p.award(live, trained[1])
             assert late is not None
-            assert await open_alerts(p) == []
+            assert await open_kinds(p) == []
             await p.verify()
 
             before, p.log = p.log, await resnapshot(p.site)
@@ -118,7 +114,7 @@ def test_a_text_that_the_log_never_had_is_a_break_all_the_same(rig: Rig) -> None
         p.ensure_a_worker()
 
         async def is_told() -> bool:
-            return await open_alerts(p) == ["value_missing"]
+            return await open_kinds(p) == ["value_missing"]
 
         await p.until(is_told, PATIENCE, "the alert")
         assert await p.award(mentors[1], badge) is None
@@ -127,7 +123,7 @@ def test_a_text_that_the_log_never_had_is_a_break_all_the_same(rig: Rig) -> None
 
         await p.settle(PATIENCE)
         assert await p.award(mentors[1], badge) is not None
-        assert await open_alerts(p) == []
+        assert await open_kinds(p) == []
         await p.verify()
 
     rig.run(test)

@@ -21,6 +21,7 @@ from streams.log.generations import Generation
 from streams.log.resnapshot import resnapshot
 from tests.builders import PlainTeller, Storyteller
 from tests.integration import commands
+from tests.integration.alerts import all_closed
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import PARTITIONS, Pipeline, connections
@@ -121,14 +122,7 @@ async def nothing_broke(p: Pipeline) -> None:
         "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)", OF_THE_RULES + OF_WAITING
     )
     assert [tuple(alert) for alert in alerts] == []
-
-    async def over() -> bool:
-        return not await p.pool.fetchval(
-            "SELECT count(*) FROM badge_alerts WHERE resolved_at IS NULL AND kind = ANY ($1)",
-            OF_WAITING,
-        )
-
-    await p.until(over, PATIENCE, "the end of what only waits")
+    await all_closed(p, *OF_WAITING)
 
 
 def test_a_database_and_a_log_of_the_version_before_go_on(
