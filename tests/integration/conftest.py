@@ -57,6 +57,13 @@ def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 
 @pytest.fixture
+def own(stack: Stack) -> Iterator[Rig]:
+    """A pipeline of one test, whose generation or database does not stay as it is."""
+    with pipeline(stack) as made:
+        yield made
+
+
+@pytest.fixture
 def working(rig: Rig) -> Rig:
     """The pipeline with one worker, which nobody disturbs."""
     rig.pipeline.ensure_a_worker()

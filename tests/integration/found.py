@@ -1,9 +1,10 @@
 """Rows that are in the database before the pipeline of the tests begins."""
 
+from collections.abc import Iterable
 from datetime import date
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sinks.pool import Pool
+from sinks.pool import Executor, Pool
 from tests.integration.pipeline import count_of, criteria_text
 
 ORGANIZATION, MENTOR, LONELY_MENTOR = (uuid4() for _ in range(3))
@@ -41,3 +42,31 @@ async def insert(pool: Pool) -> None:
     await pool.execute(
         "SELECT award_badge($1, $2, '2025-05-05 10:00+00', '{}', 'Anna')", MENTOR, GIVEN_BADGE
     )
+
+
+async def somebody(pool: Pool, organization: UUID, mentor: UUID, courses: Iterable[str]) -> None:
+    """A mentor in an organization of their own, who has completed courses."""
+    await pool.execute(
+        "INSERT INTO organizations (id, slug, name) VALUES ($1, $1::uuid::text, 'Found')",
+        organization,
+    )
+    await pool.execute(
+        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Somebody')",
+        mentor,
+        organization,
+    )
+    for course in courses:
+        await complete(pool, mentor, course)
+
+
+async def complete(connection: Executor, mentor: UUID, course: str) -> UUID:
+    """Insert a completed course."""
+    new = uuid4()
+    await connection.execute(
+        "INSERT INTO training_completions (id, peer_mentor_id, course_code, completed_on) "
+        "VALUES ($1, $2, $3, '2026-01-02')",
+        new,
+        mentor,
+        course,
+    )
+    return new

@@ -1,7 +1,6 @@
 """An application's trigger refuses what was decided: it waits, and nothing else does."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import date
 from uuid import UUID
 
@@ -9,10 +8,9 @@ import pytest
 
 from streams.log import provisioning
 from tests.integration.alerts import all_closed, told
-from tests.integration.pipeline import Pipeline, Rig, count_of, oslo, pipeline
+from tests.integration.pipeline import Pipeline, Rig, count_of, oslo
 from tests.integration.refusing import REFUSALS, refusing, waiting
 from tests.integration.workers import FAILOVER
-from tests.stack import Stack
 
 
 async def reach_two(p: Pipeline, mentor: UUID) -> list[UUID]:
@@ -340,13 +338,6 @@ def test_a_delete_that_is_left_open_stops_only_what_it_takes_along(
         await p.retire_everything()
 
     working.run(test)
-
-
-@pytest.fixture
-def own(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as made:
-        yield made
 
 
 def test_what_waits_goes_over_to_the_next_generation(own: Rig) -> None:

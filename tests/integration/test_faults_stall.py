@@ -8,69 +8,39 @@ import asyncpg
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.new_partitions import NewPartitions
 
 from sinks.alerts import OUTAGES
-from streams.log import topics
+from streams.log.generations import Generation
 from streams.write_guard import LOOKED
 from tests.integration.alerts import open_kinds
+from tests.integration.breaks import add_partitions, drop_slot, make_topic_again
 from tests.integration.pipeline import Pipeline, count_of, partition_of, pipeline
 from tests.integration.workers import Worker
+from tests.own_site import OwnSite
 from tests.stack import Stack
 
 TOLD_WITHIN = 10.0
 
 
-async def add_partitions(p: Pipeline, _: UUID) -> None:
-    admin = AIOKafkaAdminClient(**p.site.access.client_options())
-    await admin.start()
-    await admin.create_partitions({p.log.topic: NewPartitions(p.log.partitions + 1)})
-    await admin.close()
-
-
-async def drop_slot(p: Pipeline, _: UUID) -> None:
-    await p.site.connect.stop(p.log.connector)
-    await p.until(lambda: dropped(p), what="that the slot is free")
-
-
-async def dropped(p: Pipeline) -> bool:
-    await p.pool.execute("SELECT pg_drop_replication_slot($1)", p.log.slot)
-    return True
-
-
-async def make_topic_again(p: Pipeline, _: UUID) -> None:
-    await p.site.connect.stop(p.log.connector)
-    await p.site.cluster.delete([p.log.topic])
-    await p.until(lambda: gone(p), what="that the topic is gone")
-    await topics.ensure(
-        p.site.cluster, topics.mentor_log(p.log.topic, p.log.partitions, 1), replication_factor=1
-    )
-
-
-async def gone(p: Pipeline) -> bool:
-    return not await p.site.cluster.topics([p.log.topic])
-
-
-async def send_a_snapshot_row(p: Pipeline, mentor: UUID) -> None:
-    organization = await p.pool.fetchval(
-        "SELECT organization_id::text FROM peer_mentors WHERE id = $1", mentor
-    )
+async def send_a_snapshot_row(site: OwnSite, live: Generation) -> None:
+    found = await site.connection.fetchrow("SELECT id, organization_id FROM peer_mentors LIMIT 1")
+    assert found is not None
+    mentor: UUID = found["id"]
     row = {
         "__table": "peer_mentors",
         "__op": "r",
         "__source_lsn": 1,
         "__source_sequence": '[null,"1"]',
         "id": str(mentor),
-        "organization_id": organization,
+        "organization_id": str(found["organization_id"]),
         "active": True,
     }
-    async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
+    async with AIOKafkaProducer(**site.access.client_options()) as producer:
         await producer.send_and_wait(
-            p.log.topic,
+            live.topic,
             msgspec.json.encode(row),
             str(mentor).encode(),
-            partition=partition_of(mentor, p.log.partitions),
+            partition=partition_of(mentor, live.partitions),
         )
 
 
@@ -78,7 +48,7 @@ async def send_a_snapshot_row(p: Pipeline, mentor: UUID) -> None:
     "damage", [add_partitions, drop_slot, make_topic_again, send_a_snapshot_row]
 )
 def test_a_worker_whose_log_broke_writes_nothing(
-    stack: Stack, damage: Callable[[Pipeline, UUID], Awaitable[None]]
+    stack: Stack, damage: Callable[[OwnSite, Generation], Awaitable[None]]
 ) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker(BADGES_LOG_LEVEL="DEBUG")
@@ -89,7 +59,7 @@ def test_a_worker_whose_log_broke_writes_nothing(
         await p.settle()
         assert await open_kinds(p, but=OUTAGES) == []
 
-        await damage(p, mentor)
+        await damage(p.site, p.log)
 
         async def is_told() -> bool:
             return await open_kinds(p, but=OUTAGES) != []

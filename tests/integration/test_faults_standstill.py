@@ -1,7 +1,6 @@
 """What stops a worker for as long as nobody mends it: it is told, and goes on by itself."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,20 +8,12 @@ from uuid import UUID
 import pytest
 
 from tests.integration.alerts import all_closed, told
-from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.test_faults_servers import end_sessions
 from tests.integration.workers import Worker
-from tests.stack import Stack
 
 TOLD_WITHIN = 90.0
 """Half a minute, and a busy machine."""
-
-
-@pytest.fixture
-def own(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: rights are its database's."""
-    with pipeline(stack) as made:
-        yield made
 
 
 async def begin(p: Pipeline) -> tuple[Worker, UUID, UUID]:

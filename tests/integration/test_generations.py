@@ -1,23 +1,13 @@
 """A worker goes over to the next generation of the log by itself when that goes live."""
 
-from collections.abc import Iterator
-
 import httpx
 import psutil
-import pytest
 
 from streams.log import provisioning
 from streams.log.generations import Generation
-from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import FAILOVER, Worker
-from tests.stack import Stack, free_port_base
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as own:
-        yield own
+from tests.stack import free_port_base
 
 
 async def next_generation(p: Pipeline) -> Generation:
@@ -53,7 +43,7 @@ async def metrics(port: int) -> str:
     return answer.raise_for_status().text
 
 
-def test_workers_begin_again_with_the_generation_that_goes_live(rig: Rig) -> None:
+def test_workers_begin_again_with_the_generation_that_goes_live(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
@@ -84,11 +74,11 @@ def test_workers_begin_again_with_the_generation_that_goes_live(rig: Rig) -> Non
         await p.verify()
         assert [worker.ask_to_end(10) for worker in workers] == [0, 0]
 
-    rig.run(test)
+    own.run(test)
 
 
 def test_a_worker_that_was_down_when_its_generation_closed_gets_partitions_of_the_next(
-    rig: Rig,
+    own: Rig,
 ) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
@@ -107,4 +97,4 @@ def test_a_worker_that_was_down_when_its_generation_closed_gets_partitions_of_th
         assert await p.award(mentor, badge) is not None
         assert worker.runs
 
-    rig.run(test)
+    own.run(test)

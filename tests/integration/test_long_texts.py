@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from sinks.pool import Executor, Pool
+from sinks.pool import Pool
 from streams.log import generations, provisioning
 from streams.log.wal import read_slot
 from streams.problems import Problem
+from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.log_site import add_mentor, own_site, records, written
 from tests.own_site import OwnSite
@@ -33,16 +34,6 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-async def complete(connection: Executor, mentor: UUID, course: str) -> None:
-    await connection.execute(
-        "INSERT INTO training_completions (id, peer_mentor_id, course_code, completed_on) "
-        "VALUES ($1, $2, $3, '2026-02-01')",
-        uuid4(),
-        mentor,
-        course,
-    )
-
-
 def long_texts() -> list[str]:
     """Texts whose cut falls before, between and after the halves of a pair, and a plain one."""
     emoji = "😀" * (LONG // 2)
@@ -52,23 +43,14 @@ def long_texts() -> list[str]:
 FOUND_MENTOR, FOUND_ORGANIZATION = uuid4(), uuid4()
 
 
-async def found(pool: Pool) -> None:
-    """A mentor with long courses and types before the log begins."""
-    await pool.execute(
-        "INSERT INTO organizations (id, slug, name) VALUES ($1, 'long', 'Long')", FOUND_ORGANIZATION
-    )
-    await pool.execute(
-        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Somebody')",
-        FOUND_MENTOR,
-        FOUND_ORGANIZATION,
-    )
-    for text in long_texts():
-        await complete(pool, FOUND_MENTOR, text)
+async def before(pool: Pool) -> None:
+    """A mentor with long courses before the log begins."""
+    await somebody(pool, FOUND_ORGANIZATION, FOUND_MENTOR, long_texts())
 
 
 @pytest.fixture
 def rig(stack: Stack) -> Iterator[Rig]:
-    with pipeline(stack, found) as own:
+    with pipeline(stack, before) as own:
         yield own
 
 

@@ -1,7 +1,6 @@
 """A broker that comes back without its last records is found out, also when it has grown past."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +14,7 @@ from streams.log.integrity import Break, Integrity, sent_lsn
 from streams.log.observation import CannotTell
 from tests import kafka_files
 from tests.integration.alerts import alert, open_alerts
-from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
+from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.workers import Worker
 from tests.log_site import add_activities, add_mentor, own_site, written
 from tests.stack import Stack
@@ -24,13 +23,6 @@ LIMIT = 120.0
 """Seconds that anything may take, Connect's start included."""
 
 pytestmark = pytest.mark.usefixtures("local")
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as own:
-        yield own
 
 
 def data(stack: Stack) -> Path:
@@ -126,7 +118,7 @@ async def is_condemned(p: Pipeline) -> bool:
 
 
 @pytest.mark.parametrize("meanwhile", ["down", "paused"])
-def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig, meanwhile: str) -> None:
+def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(own: Rig, meanwhile: str) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker()
         await p.at_work(worker)
@@ -148,12 +140,12 @@ def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig, meanwhi
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 
-    rig.run(test)
+    own.run(test)
 
 
 @pytest.mark.parametrize("more", [0, 7])
 def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
-    rig: Rig, more: int
+    own: Rig, more: int
 ) -> None:
     async def test(p: Pipeline) -> None:
         worker = p.worker()
@@ -173,10 +165,10 @@ def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
         assert await is_condemned(p)
         assert await p.stats(held.mentor) == before
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_of_two_workers_neither_goes_on(rig: Rig) -> None:
+def test_of_two_workers_neither_goes_on(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         workers = [p.worker(), p.worker()]
         await p.at_work(*workers)
@@ -195,7 +187,7 @@ def test_of_two_workers_neither_goes_on(rig: Rig) -> None:
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 
-    rig.run(test)
+    own.run(test)
 
 
 async def all_know(workers: list[Worker]) -> bool:

@@ -1,7 +1,7 @@
 """`badges resnapshot`: a new generation takes over, whatever became of the one before."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from tests.integration.breaks import (
     publish_again,
 )
 from tests.integration.load import load
-from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
+from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import Worker
 from tests.log_site import own_site
 from tests.own_site import OwnSite
@@ -37,13 +37,6 @@ SESSION = 120
 """Seconds for which a member that is gone without a word would hold its partitions."""
 PATIENCE = 60.0
 """Much less than SESSION, and much for a busy machine."""
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as own:
-        yield own
 
 
 async def at_work(p: Pipeline, number: int = 2) -> list[Worker]:
@@ -74,7 +67,7 @@ async def granted(p: Pipeline) -> dict[UUID, int]:
     return {row["id"]: row["times"] for row in rows}
 
 
-def test_a_whole_log_is_replaced_under_load(rig: Rig) -> None:
+def test_a_whole_log_is_replaced_under_load(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(1), revocable=True)
@@ -113,7 +106,7 @@ def test_a_whole_log_is_replaced_under_load(rig: Rig) -> None:
         assert held["revoked_by"] == "Anna"
         assert set((await granted(p)).values()) == {1}
 
-    rig.run(test)
+    own.run(test)
 
 
 BREAKS: dict[str, Callable[[OwnSite, Generation], Awaitable[None]]] = {
@@ -130,7 +123,7 @@ BREAKS: dict[str, Callable[[OwnSite, Generation], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("kinds", [list(BREAKS)[::3], list(BREAKS)[1::3], list(BREAKS)[2::3]])
-def test_each_break_is_mended_by_one_command(rig: Rig, kinds: list[str]) -> None:
+def test_each_break_is_mended_by_one_command(own: Rig, kinds: list[str]) -> None:
     async def test(p: Pipeline) -> None:
         workers = await at_work(p)
         organization, mentor = await p.newcomer()
@@ -160,10 +153,10 @@ def test_each_break_is_mended_by_one_command(rig: Rig, kinds: list[str]) -> None
         assert all(worker.runs for worker in workers)
         assert set((await granted(p)).values()) == {1}
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_another_number_of_partitions(rig: Rig) -> None:
+def test_another_number_of_partitions(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
@@ -199,15 +192,15 @@ def test_another_number_of_partitions(rig: Rig) -> None:
         assert "has 4 partitions, not 3" in str(thrown_away.reason)
         assert await p.has_partitions(worker, 7)
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_a_command_that_is_killed_is_run_again(rig: Rig) -> None:
+def test_a_command_that_is_killed_is_run_again(own: Rig) -> None:
     async def filling_begun() -> bool:
-        return await generations.filling(rig.pipeline.pool) is not None
+        return await generations.filling(own.pipeline.pool) is not None
 
     async def closed() -> bool:
-        return await generations.live(rig.pipeline.pool) is None
+        return await generations.live(own.pipeline.pool) is None
 
     async def test(p: Pipeline) -> None:
         await at_work(p)
@@ -231,11 +224,11 @@ def test_a_command_that_is_killed_is_run_again(rig: Rig) -> None:
         assert len(over) < p.log.number
         assert set((await granted(p)).values()) == {1}
 
-    rig.run(test)
+    own.run(test)
 
 
 def test_what_was_killed_between_the_closing_and_the_start_is_gone_on_with_by_either_command(
-    rig: Rig,
+    own: Rig,
 ) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
@@ -262,11 +255,11 @@ def test_what_was_killed_between_the_closing_and_the_start_is_gone_on_with_by_ei
                 await commands.answer(p, command)
             await is_gone(p, old)
 
-    rig.run(test)
+    own.run(test)
 
 
 @pytest.mark.parametrize("part", ["connect", "postgres", "kafka"])
-def test_a_server_that_is_killed_meanwhile_only_makes_it_begin_again(rig: Rig, part: str) -> None:
+def test_a_server_that_is_killed_meanwhile_only_makes_it_begin_again(own: Rig, part: str) -> None:
     async def test(p: Pipeline) -> None:
         await at_work(p, 1)
         first = p.log
@@ -292,10 +285,10 @@ def test_a_server_that_is_killed_meanwhile_only_makes_it_begin_again(rig: Rig, p
             await going.more(20)
         await is_gone(p, first)
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_two_at_once_make_one_generation(rig: Rig) -> None:
+def test_two_at_once_make_one_generation(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await at_work(p, 1)
         await p.settle(PATIENCE)
@@ -311,10 +304,10 @@ def test_two_at_once_make_one_generation(rig: Rig) -> None:
         await p.settle(PATIENCE)
         await p.verify()
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_a_straggler_of_the_closed_generation_writes_nothing(rig: Rig) -> None:
+def test_a_straggler_of_the_closed_generation_writes_nothing(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(2))
@@ -335,10 +328,10 @@ def test_a_straggler_of_the_closed_generation_writes_nothing(rig: Rig) -> None:
         await p.verify()
         assert set((await granted(p)).values()) == {1}
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(rig: Rig) -> None:
+def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(own: Rig) -> None:
     async def exists(p: Pipeline, old: Generation) -> tuple[bool, bool, bool]:
         return (
             bool(await p.site.cluster.topics([old.topic])),
@@ -361,7 +354,7 @@ def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(rig: Rig) -> No
         assert await exists(p, p.log) == (True, True, True)
         assert [each.state for each in await generations.over(p.pool, 3)] == ["closed"] * 2
 
-    rig.run(test)
+    own.run(test)
 
 
 def test_without_a_log_it_says_what_makes_one(stack: Stack, database_url: str) -> None:

@@ -1,6 +1,5 @@
 """A worker stands still where the source changes, says so, and decides nothing wrongly by it."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +11,7 @@ from streams.log import generations, provisioning
 from streams.problems import Problem
 from tests.integration.alerts import open_kinds, told
 from tests.integration.breaks import publish_again
-from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
-from tests.stack import Stack
+from tests.integration.pipeline import Pipeline, Rig, count_of
 
 WITHIN_S = 10.0
 
@@ -24,13 +22,6 @@ RENAMED = [
     ("peer_mentors", "active"),
     ("peer_mentors", "id"),
 ]
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation may not last."""
-    with pipeline(stack) as own:
-        yield own
 
 
 async def only(p: Pipeline, kind: str, seconds: float = WITHIN_S) -> str:
@@ -105,7 +96,7 @@ async def rename(p: Pipeline, table: str, column: str, to: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), RENAMED)
-def test_a_column_renamed_and_named_back_only_delays(rig: Rig, table: str, column: str) -> None:
+def test_a_column_renamed_and_named_back_only_delays(own: Rig, table: str, column: str) -> None:
     async def test(p: Pipeline) -> None:
         mentor = await begun(p)
         for _ in range(2):
@@ -132,7 +123,7 @@ def test_a_column_renamed_and_named_back_only_delays(rig: Rig, table: str, colum
         assert await mentor.held() == mentor.badges
         await p.verify()
 
-    rig.run(test)
+    own.run(test)
 
 
 async def grown(p: Pipeline, size: int) -> bool:
@@ -145,7 +136,7 @@ KEYLESS_S = 90.0
 
 @pytest.mark.parametrize(("table", "column"), RENAMED)
 def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
-    rig: Rig, table: str, column: str
+    own: Rig, table: str, column: str
 ) -> None:
     async def test(p: Pipeline) -> None:
         mentor = await begun(p)
@@ -166,10 +157,10 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
         assert await p.stats(mentor.id) == before
         assert await open_kinds(p, but=OUTAGES) == ["column_missing"]
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_a_second_rename_is_told_as_well(rig: Rig) -> None:
+def test_a_second_rename_is_told_as_well(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await begun(p)
         await rename(p, "activities", "duration_minutes", "minutes")
@@ -188,10 +179,10 @@ def test_a_second_rename_is_told_as_well(rig: Rig) -> None:
         assert "ends_on of public.mentor_pauses" in message
         await p.verify()
 
-    rig.run(test)
+    own.run(test)
 
 
-def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(rig: Rig) -> None:
+def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.pool.execute("UPDATE badge_logs SET fingerprint = NULL")
         worker = p.worker()
@@ -205,4 +196,4 @@ def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(rig: Rig
         await publish_again(p.site, p.log)
         assert "public.activities was taken out" in await only(p, "source_changed")
 
-    rig.run(test)
+    own.run(test)

@@ -1,6 +1,6 @@
 """What was missed while the source was another one stays missed, until a new log is filled."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -11,19 +11,11 @@ from streams.log import generations, provisioning
 from streams.log.resnapshot import resnapshot
 from streams.problems import Problem
 from tests.integration.alerts import open_kinds, told
-from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
-from tests.stack import Stack
+from tests.integration.pipeline import Pipeline, Rig, count_of
 
 WITHIN_S = 10.0
 PATIENCE = 60.0
 COLUMNS = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
-
-
-@pytest.fixture
-def rig(stack: Stack) -> Iterator[Rig]:
-    """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack) as own:
-        yield own
 
 
 async def copy_in_its_place(p: Pipeline, mentor: UUID) -> None:
@@ -90,7 +82,7 @@ async def mend(p: Pipeline) -> None:
     ],
 )
 def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
-    rig: Rig, damage: Callable[[Pipeline, UUID], Awaitable[None]], text: str
+    own: Rig, damage: Callable[[Pipeline, UUID], Awaitable[None]], text: str
 ) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
@@ -123,4 +115,4 @@ def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
         assert await open_kinds(p, but=OUTAGES) == []
         assert await check(p.site.connection, prefix=p.site.prefix) == []
 
-    rig.run(test)
+    own.run(test)

@@ -10,6 +10,7 @@ from sinks.pool import Pool
 from streams.log.debezium import UNAVAILABLE
 from streams.log.resnapshot import resnapshot
 from tests.integration.alerts import open_kinds
+from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.schema.sessions import long_text
 from tests.stack import Stack
@@ -20,37 +21,21 @@ LONG = long_text(3_000, 7)
 """Stored out of line: an update that leaves it alone does not send it."""
 
 
-async def found(pool: Pool) -> None:
+async def before(pool: Pool) -> None:
     """A mentor of whom the first snapshot has Debezium's own word, as activity and as course."""
-    await pool.execute(
-        "INSERT INTO organizations (id, slug, name) VALUES ($1, 'words', 'Words')", ORGANIZATION
-    )
-    await pool.execute(
-        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Somebody')",
-        FOUND,
-        ORGANIZATION,
-    )
+    await somebody(pool, ORGANIZATION, FOUND, [UNAVAILABLE])
     await pool.execute(
         "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
         "VALUES (gen_random_uuid(), $1, $2, '2026-01-01')",
         FOUND,
         UNAVAILABLE,
     )
-    await complete(pool, FOUND, UNAVAILABLE)
-
-
-async def complete(pool: Pool, mentor: UUID, course: str) -> UUID:
-    new = uuid4()
-    await pool.execute(
-        "INSERT INTO training_completions VALUES ($1, $2, $3, '2026-01-02')", new, mentor, course
-    )
-    return new
 
 
 @pytest.fixture
 def rig(stack: Stack) -> Iterator[Rig]:
     """A pipeline of the test's own: its generation does not last."""
-    with pipeline(stack, found) as own:
+    with pipeline(stack, before) as own:
         yield own
 
 

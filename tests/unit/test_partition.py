@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from sinks.base import Turn
 from streams.log.errors import LogBroken
 from streams.partition import Partition
 from streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode
-from tables.types import Activity, Award, Mentor, Pause, Version
+from tables.types import Activity, Award, Mentor, Pause
 from tests.builders import (
     MENTOR,
     ORGANIZATION,
@@ -19,8 +18,8 @@ from tests.builders import (
     mentor,
     organization,
 )
-from tests.doubles.memory_log import MemoryLog, Record
 from tests.records import Writer, moved, value
+from tests.unit.partitions import begun, folded, kinds
 
 BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979
 """What Debezium sends for the dates -infinity and infinity."""
@@ -28,30 +27,10 @@ BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
 
 
-@pytest.fixture
-def writer() -> Writer:
-    return Writer(MemoryLog())
-
-
-def begun(*versions: Version, start: int = 0) -> Partition:
-    state = Partition("log", 0, start)
-    state.take_up(versions or (organization(), TWO))
-    return state
-
-
-def folded(state: Partition, *records: Record) -> Turn:
-    assert state.fold(records) is None
-    return state.close_turn()
-
-
-def kinds(turn: Turn) -> list[tuple[str, str]]:
-    return [(d.kind, d.after.badge_definition_id) for d in turn.decisions]
-
-
 def test_the_row_that_reaches_the_threshold_is_the_cause(writer: Writer) -> None:
     records = [writer.put(mentor()), writer.put(activity("a", "2026-03-01"))]
     last = writer.put(activity("b", "2026-02-01"))
-    turn = folded(begun(), *records, last)
+    turn = folded(begun(organization(), TWO), *records, last)
     (granted,) = turn.decisions
     assert (granted.cause.offset, granted.cause.turn) == (last.offset, None)
     assert granted.after.earned_at == datetime(2026, 2, 28, 23, tzinfo=UTC)
@@ -85,7 +64,7 @@ def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
     records = [writer.put(mentor()), writer.put(activity("a", 1))]
     deleted = writer.delete(activity("a", 1))
     again = [writer.again(records[1]), writer.again(deleted)]
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, *records, deleted, *again)
     assert state.mentors[MENTOR].ledger.stats().activity_count == 0
     assert state.next_offset == 5
@@ -94,20 +73,20 @@ def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
 def test_rows_of_one_place_are_all_folded(writer: Writer) -> None:
     person, first = writer.put(mentor()), writer.put(activity("a", 1))
     twin = writer.log.append(0, first.key, (first.value or b"").replace(b'"id": "a"', b'"id": "b"'))
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, person, first, twin)
     assert state.mentors[MENTOR].ledger.stats().activity_count == 2
 
 
 def test_what_the_worker_wrote_itself_is_passed_over(writer: Writer) -> None:
     own = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, writer.put(mentor()), writer.put(own))
     assert state.mentors[MENTOR].ledger.held == {}
 
 
 def test_an_award_row_that_somebody_deletes_comes_back_under_another_id(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = (mentor(), activity("a", 1), activity("b", 2))
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
     turn = folded(state, writer.delete(granted.after))
@@ -116,7 +95,7 @@ def test_an_award_row_that_somebody_deletes_comes_back_under_another_id(writer: 
 
 
 def test_a_person_revokes_and_no_row_brings_it_back(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = (mentor(), activity("a", 1), activity("b", 2))
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
     revoked = msgspec.structs.replace(granted.after)
@@ -126,7 +105,7 @@ def test_a_person_revokes_and_no_row_brings_it_back(writer: Writer) -> None:
 
 
 def test_an_award_of_the_rule_that_came_too_late_is_withdrawn(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = (mentor(), activity("a", 1), activity("b", 2))
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
     by_hand = Award("x", MENTOR, "two", granted.after.earned_at, 1, changed_by="anna")
@@ -157,7 +136,7 @@ def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
 
 def test_a_mentor_of_whom_nothing_is_said_is_active(writer: Writer) -> None:
     text = (writer.put(mentor()).value or b"").replace(b'"active": true', b'"active": null')
-    state = begun()
+    state = begun(organization(), TWO)
     rows = (activity("a", 1), activity("b", 2))
     turn = folded(state, writer.raw(text), *(writer.put(row) for row in rows))
     assert kinds(turn) == [("granted", "two")]
@@ -176,7 +155,7 @@ def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
 
 
 def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     known = writer.put(mentor())
     stranger = Mentor("n", OTHER_ORGANIZATION, active=True)
     unknown = writer.put(stranger)
@@ -192,14 +171,14 @@ def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) ->
 
 def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: Writer) -> None:
     award = Award("x", MENTOR, "new", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
-    state = begun()
+    state = begun(organization(), TWO)
     stopped_at = state.fold([writer.put(mentor()), writer.put(award)])
     assert stopped_at is not None
     assert state.next_offset == 1
 
 
 def test_a_row_is_folded_all_the_same_once_nobody_waits_for_its_rule(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = [Mentor(MENTOR, "nowhere", active=True), activity("a", 1), activity("b", 2)]
     records = [writer.put(row) for row in rows]
     stopped_at = state.fold(records)
@@ -207,7 +186,7 @@ def test_a_row_is_folded_all_the_same_once_nobody_waits_for_its_rule(writer: Wri
     state.give_up(stopped_at)
     (granted,) = folded(state, *records).decisions
     assert granted.after.earned_at == datetime(1970, 1, 3, tzinfo=UTC)
-    again = begun()
+    again = begun(organization(), TWO)
     again.fold(records, waiting=False)
     assert again.close_turn().decisions == [granted]
 
@@ -226,7 +205,7 @@ def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -
     twin = writer.log.append(0, first.key, (first.value or b"").replace(b'"id": "a"', b'"id": "b"'))
     gone = [writer.delete(activity("a", 1)), writer.delete(activity("b", 1))]
     again = [writer.again(first), writer.again(twin), *map(writer.again, gone)]
-    turn = folded(begun(), person, first, twin, *gone, *again)
+    turn = folded(begun(organization(), TWO), person, first, twin, *gone, *again)
     assert [decision.cause.offset for decision in turn.decisions] == [twin.offset]
 
 
@@ -248,7 +227,7 @@ def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -
 def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
     writer: Writer, text: bytes
 ) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     records = [writer.put(mentor()), writer.raw(text), writer.put(activity("a", 1))]
     assert state.fold(records) is None
     (letter,) = state.letters
@@ -260,7 +239,7 @@ def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
 def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
     award = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
     text = value(award, "c").replace(b"2020-01-01T", b"infinity")
-    state = begun()
+    state = begun(organization(), TWO)
     assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
     assert [letter.offset for letter in state.letters] == [1]
 
@@ -285,12 +264,14 @@ def test_a_pause_may_begin_and_end_in_either_infinity(
 
 
 def test_the_last_day_of_postgres_is_a_day(writer: Writer) -> None:
-    turn = folded(begun(), writer.put(mentor()), writer.put(activity("a", LAST_DAY)))
+    turn = folded(
+        begun(organization(), TWO), writer.put(mentor()), writer.put(activity("a", LAST_DAY))
+    )
     assert turn.stats[0].last_activity_on == LAST_DAY
 
 
 def test_a_deleted_mentor_departs_with_what_was_decided_before(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = (mentor(), activity("a", 1), activity("b", 2))
     records = [writer.put(row) for row in rows]
     turn = folded(state, *records, writer.delete(mentor()))
@@ -300,7 +281,7 @@ def test_a_deleted_mentor_departs_with_what_was_decided_before(writer: Writer) -
 
 
 def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     before = [writer.put(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
     gone = [writer.delete(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
     again = [writer.put(row) for row in (mentor(), activity("c", 9), activity("d", 8))]
@@ -312,7 +293,7 @@ def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
 
 
 def test_a_delete_never_creates_a_ledger_and_nothing_left_is_forgotten(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, writer.delete(activity("a", 1)))
     assert state.mentors == {}
     folded(state, writer.put(mentor()), writer.delete(mentor()))
@@ -320,7 +301,7 @@ def test_a_delete_never_creates_a_ledger_and_nothing_left_is_forgotten(writer: W
 
 
 def test_rows_without_their_mentor_wait(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     early = folded(state, writer.put(activity("a", 1)), writer.put(activity("b", 2)))
     assert early.decisions == []
     assert early.stats == []
@@ -329,7 +310,7 @@ def test_rows_without_their_mentor_wait(writer: Writer) -> None:
 
 
 def test_an_activity_that_moves_is_an_event_for_both(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     other = Mentor("n", ORGANIZATION, active=True)
     row = activity("a", 1)
     folded(state, writer.put(mentor()), writer.put(other), writer.put(row))
@@ -340,7 +321,7 @@ def test_an_activity_that_moves_is_an_event_for_both(writer: Writer) -> None:
 
 def test_a_snapshot_row_after_the_start_breaks_the_log(writer: Writer) -> None:
     with pytest.raises(LogBroken) as broken:
-        begun().fold([writer.snapshot(mentor())])
+        begun(organization(), TWO).fold([writer.snapshot(mentor())])
     assert broken.value.kind == "snapshot_row"
 
 
@@ -361,7 +342,7 @@ def test_an_empty_turn_is_recognized(writer: Writer) -> None:
 
 
 def test_a_type_that_postgres_did_not_send_again_stays(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     long_type = "t" * 3000
     row = activity("a", 1, long_type)
     folded(state, writer.put(mentor()), writer.put(row))

@@ -10,7 +10,6 @@ from streams import write_guard
 from streams.log.errors import LogBroken
 from streams.log.observation import CannotTell
 from streams.log.tails import check_last
-from streams.partition import Partition
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.write_guard import WriteGuard
@@ -20,14 +19,9 @@ from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import World, run
+from tests.unit.partitions import begun
 
 LOG = "log"
-
-
-def begun() -> Partition:
-    state = Partition(LOG, 0, 0)
-    state.take_up([organization()])
-    return state
 
 
 def sequence(lsn: int) -> str:
@@ -35,14 +29,14 @@ def sequence(lsn: int) -> str:
 
 
 def test_a_turn_remembers_its_last_record() -> None:
-    writer, state = Writer(MemoryLog()), begun()
+    writer, state = Writer(MemoryLog()), begun(organization())
     records = [writer.put(mentor()), writer.put(activity("a", 1))]
     assert state.fold(records) is None
     assert state.close_turn().last == Place(1, sequence(1020))
 
 
 def test_a_turn_without_records_remembers_the_one_before() -> None:
-    writer, state = Writer(MemoryLog()), begun()
+    writer, state = Writer(MemoryLog()), begun(organization())
     state.fold([writer.put(mentor())])
     state.close_turn()
     state.take_up([organization(version=2)])
@@ -50,11 +44,11 @@ def test_a_turn_without_records_remembers_the_one_before() -> None:
 
 
 def test_nothing_is_remembered_where_nothing_was_read() -> None:
-    assert begun().close_turn().last is None
+    assert begun(organization()).close_turn().last is None
 
 
 def test_offsets_that_hold_no_record_are_none() -> None:
-    writer, state = Writer(MemoryLog()), begun()
+    writer, state = Writer(MemoryLog()), begun(organization())
     state.fold([writer.put(mentor())])
     state.pass_over(7)
     turn = state.close_turn()
@@ -62,7 +56,7 @@ def test_offsets_that_hold_no_record_are_none() -> None:
 
 
 def test_a_record_that_cannot_be_used_is_remembered_as_well() -> None:
-    writer, state = Writer(MemoryLog()), begun()
+    writer, state = Writer(MemoryLog()), begun(organization())
     text = value(activity("a", 1), "c", commit=5).replace(
         b'"activity_date": 1', b'"activity_date": "x"'
     )
@@ -107,7 +101,7 @@ def test_a_partition_that_begins_finds_what_was_written_over() -> None:
         writer, sink, versions = Writer(MemoryLog()), MemorySink(), Versions()
         versions.keep(organization())
         sink.set_position(LOG, 0, 0)
-        state = begun()
+        state = begun(organization())
         state.fold([writer.put(mentor()), writer.put(activity("a", 1))])
         await sink.write(state.close_turn())
         recovery = Recovery(generation(log_id=LOG), sink, versions, writer.log)

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from sinks.base import Turn
 from streams.column_types import WrongType
 from streams.log.debezium import UNAVAILABLE
 from streams.log.errors import LogBroken
 from streams.partition import Partition
 from streams.partition_worker import Batch
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
-from tables.types import Activity, Award, Pause, TrainingCompletion, Version
+from tables.types import Activity, Award, Pause, TrainingCompletion
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
-from tests.doubles.memory_log import MemoryLog, Record
+from tests.doubles.memory_log import Record
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
 from tests.unit.chaos import LOG, World, run
+from tests.unit.partitions import begun, folded, kinds
 
 INFINITE = {"activity_date": AFTER_ALL_DAYS}
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2}, revocable=True)
@@ -30,26 +30,6 @@ TEXT = WrongType("activities", "duration_minutes", "text")
 
 CASES = [(kind, columns) for kind, wrong in UNUSABLE.items() for columns in wrong]
 ROWS = [case for case in CASES if case[0] in (Activity, TrainingCompletion, Pause)]
-
-
-@pytest.fixture
-def writer() -> Writer:
-    return Writer(MemoryLog())
-
-
-def begun(*versions: Version, start: int = 0) -> Partition:
-    state = Partition("log", 0, start)
-    state.take_up(versions or (organization(), TWO))
-    return state
-
-
-def folded(state: Partition, *records: Record) -> Turn:
-    assert state.fold(records) is None
-    return state.close_turn()
-
-
-def kinds(turn: Turn) -> list[tuple[str, str]]:
-    return [(d.kind, d.after.badge_definition_id) for d in turn.decisions]
 
 
 def a_row_that_counts(kind: type) -> tuple[list[Any], Any, str]:
@@ -83,7 +63,7 @@ def test_what_cannot_be_used_is_a_letter_that_names_its_row(
     writer: Writer, kind: type, columns: Mapping[str, Any]
 ) -> None:
     row = a_row_of(kind)
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, writer.put(mentor()))
     state.fold([record := writer.unusable(row, columns, "c")])
     (letter,) = state.letters
@@ -106,7 +86,7 @@ def a_row_of(kind: type) -> Any:
 
 
 def test_a_mentor_or_an_award_that_cannot_be_used_is_a_letter_alone(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     rows = [mentor(), activity("a", 1), activity("b", 2)]
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
     turn = folded(
@@ -123,7 +103,7 @@ def test_a_mentor_or_an_award_that_cannot_be_used_is_a_letter_alone(writer: Writ
 def test_a_delete_whose_fillers_cannot_be_read_is_a_delete(
     writer: Writer, kind: type, columns: Mapping[str, Any]
 ) -> None:
-    state, plain = begun(), begun()
+    state, plain = begun(organization(), TWO), begun(organization(), TWO)
     rows = [mentor(), *(row for row in map(a_row_of, UNUSABLE) if row != mentor())]
     there = [writer.put(row) for row in rows]
     turn = folded(state, *there, writer.unusable(a_row_of(kind), columns, "d"))
@@ -149,7 +129,7 @@ def test_before_the_start_such_rows_are_gone_as_well(writer: Writer) -> None:
 
 
 def test_a_row_that_was_never_there_is_no_event(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     folded(state, writer.put(mentor()))
     turn = folded(state, writer.unusable(activity("a", 1), INFINITE, "c"))
     assert (turn.decisions, turn.stats, turn.xids) == ([], [], [])
@@ -157,7 +137,7 @@ def test_a_row_that_was_never_there_is_no_event(writer: Writer) -> None:
 
 
 def test_what_is_sent_again_is_neither_a_letter_nor_an_event(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     there = [writer.put(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
     lost = writer.unusable(activity("a", 1), INFINITE)
     back = writer.put(activity("a", 1), "u")
@@ -169,7 +149,7 @@ def test_what_is_sent_again_is_neither_a_letter_nor_an_event(writer: Writer) -> 
 def test_a_snapshot_row_after_the_start_breaks_the_log_whatever_it_says(writer: Writer) -> None:
     text = unusable(value(activity("a", 1), "r"), INFINITE)
     with pytest.raises(LogBroken) as broken:
-        begun().fold([writer.raw(text)])
+        begun(organization(), TWO).fold([writer.raw(text)])
     assert broken.value.kind == "snapshot_row"
 
 
@@ -177,7 +157,7 @@ def test_a_snapshot_row_after_the_start_breaks_the_log_whatever_it_says(writer: 
 def test_a_text_that_is_not_sent_again_is_remembered_while_its_row_is_gone(
     writer: Writer, first: str
 ) -> None:
-    state, long = begun(), "t" * 200
+    state, long = begun(organization(), TWO), "t" * 200
     row = activity("a", 1, long)
     folded(state, writer.put(mentor()))
     folded(state, writer.put(row) if first == "put" else writer.unusable(row, INFINITE, "c"))
@@ -221,7 +201,7 @@ def infinite(writer: Writer, number: int) -> list[Record]:
 def test_twenty_records_in_a_row_of_a_table_are_letters_and_the_next_one_stops(
     writer: Writer,
 ) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     records = [writer.put(mentor()), *infinite(writer, MOST_IN_A_ROW)]
     others = [writer.put(pause("p", 1)), writer.delete(activity("i1", 1)), writer.raw(b"?")]
     (last,) = infinite(writer, 1)
@@ -235,14 +215,17 @@ def test_twenty_records_in_a_row_of_a_table_are_letters_and_the_next_one_stops(
 
 
 def test_a_usable_record_of_the_table_begins_the_count_anew(writer: Writer) -> None:
-    state = begun()
+    state = begun(organization(), TWO)
     records = infinite(writer, MOST_IN_A_ROW)
     records += [writer.put(activity("a", 1)), *infinite(writer, MOST_IN_A_ROW)]
     assert state.fold(records) is None
 
 
 def test_what_is_no_row_never_stops_a_partition(writer: Writer) -> None:
-    assert begun().fold([writer.raw(b"?") for _ in range(3 * MOST_IN_A_ROW)]) is None
+    assert (
+        begun(organization(), TWO).fold([writer.raw(b"?") for _ in range(3 * MOST_IN_A_ROW)])
+        is None
+    )
 
 
 class Changed(World):

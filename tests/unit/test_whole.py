@@ -12,9 +12,11 @@ from streams.log.errors import LogBroken
 from streams.partition import Partition
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
-from tests.doubles.memory_log import MemoryLog, Record
+from tests.doubles.memory_log import Record
 from tests.records import TABLE_OF, Writer, value
+from tests.unit.partitions import begun
 
+TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
 AWARD = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
 ROWS: tuple[Any, ...] = (
     mentor(),
@@ -34,22 +36,14 @@ PUBLISHED: dict[type, str] = {
 COLUMNS = [(row, column) for row in ROWS for column in PUBLISHED[type(row)].split()]
 
 
-@pytest.fixture
-def writer() -> Writer:
-    return Writer(MemoryLog())
-
-
 def without(row: Any, column: str, op: str = "c") -> bytes:
     columns = json.loads(value(row, op, commit=1))
     del columns[column]
     return json.dumps(columns).encode()
 
 
-def begun() -> Partition:
-    state = Partition("log", 3, 0)
-    two = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
-    state.take_up([organization(), two])
-    return state
+def empty() -> Partition:
+    return begun(organization(), TWO, number=3)
 
 
 def broken(state: Partition, *records: Record, waiting: bool = True) -> LogBroken:
@@ -64,7 +58,12 @@ def test_a_row_that_lacks_a_published_column_breaks_the_log(
     writer: Writer, row: Any, column: str, waiting: bool
 ) -> None:
     first = writer.put(mentor())
-    error = broken(begun(), first, writer.raw(without(row, column)), waiting=waiting)
+    error = broken(
+        empty(),
+        first,
+        writer.raw(without(row, column)),
+        waiting=waiting,
+    )
 
     assert error.kind == "column_missing"
     table = TABLE_OF[type(row)]
@@ -73,7 +72,7 @@ def test_a_row_that_lacks_a_published_column_breaks_the_log(
 
 @pytest.mark.parametrize(("row", "column"), COLUMNS)
 def test_a_delete_that_lacks_one_breaks_it_as_well(writer: Writer, row: Any, column: str) -> None:
-    error = broken(begun(), writer.raw(without(row, column, "d")))
+    error = broken(empty(), writer.raw(without(row, column, "d")))
 
     of_mentor = column == ("id" if isinstance(row, Mentor) else "peer_mentor_id")
     assert error.kind == ("mentor_missing" if of_mentor else "column_missing")
@@ -86,7 +85,7 @@ def test_a_delete_that_lacks_one_breaks_it_as_well(writer: Writer, row: Any, col
 def test_a_null_is_a_null(writer: Writer, row: Any, column: str) -> None:
     text = json.loads(value(row, "c", commit=1)) | {column: None}
 
-    assert begun().fold([writer.raw(json.dumps(text).encode())], waiting=False) is None
+    assert empty().fold([writer.raw(json.dumps(text).encode())], waiting=False) is None
 
 
 def test_a_column_is_needed_from_where_a_generation_publishes_it(writer: Writer) -> None:
@@ -95,14 +94,14 @@ def test_a_column_is_needed_from_where_a_generation_publishes_it(writer: Writer)
     text = value(pause("p", 1), "c", commit=1).replace(b'"starts_on": 1', b'"starts_on": "x"')
 
     assert broken(state, writer.raw(text)).kind == "column_missing"
-    older = begun()
+    older = empty()
     assert older.fold([writer.raw(text)]) is None
     assert len(older.letters) == 1
 
 
 def test_what_somebody_else_wrote_into_the_topic_is_a_dead_letter(writer: Writer) -> None:
     texts = (b'{"__table": "activities", "__op": "d"}', b'{"__table": "activities"}', b"[]", b"")
-    state = begun()
+    state = empty()
 
     assert state.fold([writer.raw(text) for text in texts]) is None
     assert len(state.letters) == len(texts)
@@ -114,7 +113,7 @@ def test_a_delete_without_its_mentor_is_never_passed_over(
     writer: Writer, row: Any, said: str | None
 ) -> None:
     text = json.loads(value(row, "d", commit=1)) | {"peer_mentor_id": said}
-    error = broken(begun(), writer.raw(json.dumps(text).encode()))
+    error = broken(empty(), writer.raw(json.dumps(text).encode()))
 
     assert error.kind == "mentor_missing"
     assert f"offset 0 of partition 3: a row of {TABLE_OF[type(row)]}" in str(error)
@@ -124,7 +123,7 @@ def test_a_delete_without_its_mentor_is_never_passed_over(
 def test_a_delete_under_another_key_is_never_passed_over(writer: Writer, row: Any) -> None:
     elsewhere = writer.log.append(0, b"someone else", value(row, "d", commit=1))
 
-    assert broken(begun(), elsewhere).kind == "mentor_missing"
+    assert broken(empty(), elsewhere).kind == "mentor_missing"
 
 
 STAND_INS = [
@@ -145,7 +144,7 @@ def test_a_stand_in_that_nobody_knows_never_becomes_data(
     writer: Writer, row: Any, column: str, waiting: bool
 ) -> None:
     updated = writer.put(msgspec.structs.replace(row, **{column: UNAVAILABLE}), "u")
-    error = broken(begun(), updated, waiting=waiting)
+    error = broken(empty(), updated, waiting=waiting)
 
     assert error.kind == "value_missing"
     table = TABLE_OF[type(row)]
@@ -156,7 +155,7 @@ def test_a_stand_in_that_nobody_knows_never_becomes_data(
 def test_a_stand_in_of_a_row_that_is_known_is_what_it_was(
     writer: Writer, row: Any, column: str
 ) -> None:
-    state = begun()
+    state = empty()
     known = writer.put(row)
     assert state.fold([known], waiting=False) is None
     before = state.mentors[MENTOR].ledger
@@ -177,7 +176,7 @@ def bare(award: Award) -> Award:
 
 
 def test_a_short_word_is_never_left_out_of_an_update(writer: Writer) -> None:
-    state = begun()
+    state = empty()
     assert state.fold([writer.put(AWARD)], waiting=False) is None
 
     updated = writer.put(msgspec.structs.replace(AWARD, awarded_by=UNAVAILABLE), "u")
