@@ -10,20 +10,19 @@ import pytest
 from badges.stack import docker
 from badges.stack.layout import Layout
 from streams.problems import Problem
-from tests import programs
+from tests import programs, reruns
 from tests.launcher import Launcher
+from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 BY_DESIGN = "by design: "
 """How the reason of a skip begins that is right in CI too."""
 
-FAILED = pytest.StashKey[bool]()
-"""Whether a test has failed, for those fixtures that are not used again then."""
 
-
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM end a run as ctrl-C does, and begin no run for want of an engine it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.pluginmanager.register(reruns)
     try:
         if docker.asked_for():
             docker.require_engine()
@@ -32,13 +31,9 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Make a skipped test a failed one under BADGES_CI: a machine that lacks something shows."""
     report = yield
-    if report.failed:
-        item.stash[FAILED] = True
     if os.environ.get("BADGES_CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         if BY_DESIGN not in reason:
@@ -48,10 +43,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Stack]:
+def postgres(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """Postgres 18 alone, started once for the run."""
     with running_postgres() as stack:
+        pytestconfig.stash[STACK] = stack
         yield stack
+        del pytestconfig.stash[STACK]
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +68,7 @@ def _whole_stack(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     stack: Stack = request.getfixturevalue("postgres")
+    stack.disturbed.clear()
     running = stack.running()
     yield
     stack.repair(running)

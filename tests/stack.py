@@ -24,11 +24,16 @@ import psutil
 from badges.stack import addresses, docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, PORTS, Layout
+from streams.problems import Problem
 from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]
 LOWEST, HIGHEST = 22000, 32000
 """Ports to choose from: below those that Linux and macOS give to clients."""
+
+
+class ServersLost(Exception):
+    """Servers did not start. Nothing is said of what a test is about by that."""
 
 
 class Stack:
@@ -38,6 +43,14 @@ class Stack:
         self.infra = infra
         self._parts = parts
         self._numbers = count(1)
+        self._started: set[str] = set()
+        self.disturbed: set[str] = set()
+        """Parts that the test at hand has stopped in some way."""
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs of parts and workers."""
+        return self.infra.layout.run_dir / "logs"
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -71,19 +84,27 @@ class Stack:
 
     def start(self, *parts: str) -> None:
         """Start the parts (all without names) that do not run; return when they answer."""
-        self._parts.start(parts or PARTS)
+        wanted = parts or PARTS
+        try:
+            self._parts.start(wanted)
+        except Problem as problem:
+            raise ServersLost(str(problem)) from problem
+        self._started.update(wanted)
 
     def stop(self, *parts: str) -> None:
         """Stop the parts in good order (all without names)."""
+        self.disturbed.update(parts or PARTS)
         self._parts.stop(parts or PARTS)
 
     def kill(self, part: str) -> None:
         """End a part with SIGKILL and return when it is gone."""
+        self.disturbed.add(part)
         self._parts.kill(part)
         wait_for(lambda: part not in self.running(), 10, f"the end of {part}")
 
     def pause(self, part: str) -> None:
         """Stop a part in its tracks until `resume`."""
+        self.disturbed.add(part)
         self._parts.pause(part)
 
     def resume(self, part: str) -> None:
@@ -93,6 +114,15 @@ class Stack:
     def running(self) -> list[str]:
         """Return the parts that run, paused ones included."""
         return list(self._parts.states())
+
+    def lost(self) -> list[str]:
+        """Return the parts that were started and do not answer, unless the test has stopped one.
+
+        None is said to be lost then: one that waits for another does not answer either.
+        """
+        if self.disturbed:
+            return []
+        return [part for part in sorted(self._started) if not self.infra.is_ready(part)]
 
     def repair(self, parts: Sequence[str]) -> None:
         """Let go on what is paused of the parts, and start what is dead."""
@@ -110,7 +140,8 @@ class Stack:
         self.start(part)
 
     def process(self, part: str) -> psutil.Process:
-        """Return the process of a part that runs here; a container has none."""
+        """Return the process of a part that runs here, to do anything to; a container has none."""
+        self.disturbed.add(part)
         process = self.infra.process(part)
         assert process is not None, f"{part} does not run"
         return process

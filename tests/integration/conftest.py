@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from badges.stack.infra import PARTS
-from tests.conftest import FAILED
 from tests.integration import found
 from tests.integration.pipeline import Rig, pipeline
+from tests.reruns import FAILED
 from tests.stack import Stack
 
 
