@@ -15,6 +15,18 @@ from tests.launcher import Launcher
 from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
+LONGEST = (
+    "test_source_live.py",
+    "test_dead_letters.py",
+    "test_faults_bounded.py",
+    "test_resnapshot.py",
+    "test_demo.py",
+    "test_lost_tail.py",
+    "test_upgrade.py",
+    "test_make_up.py",
+)
+"""Files that begin first, so that no process is left with one when the others are done."""
+
 BY_DESIGN = "by design: "
 """How the reason of a skip begins that is right in CI too."""
 
@@ -23,11 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM end a run as ctrl-C does, and begin no run for want of an engine it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.pluginmanager.register(reruns)
+    # Servers of tests live for minutes: the work of Java's second compiler never comes back.
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     try:
         if docker.asked_for():
             docker.require_engine()
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

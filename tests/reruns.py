@@ -25,6 +25,8 @@ UNREACHED = (
     ConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     KafkaConnectionError,
     httpx.ConnectError,
 )

@@ -11,6 +11,7 @@ import pytest
 
 from streams import metrics
 from tables.criteria.union import TYPES
+from tests.conftest import LONGEST
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +170,10 @@ def test_the_wheel_has_no_class_that_only_tests_and_benchmarks_use() -> None:
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     used |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert {node.name for node in nodes if isinstance(node, ast.ClassDef)} <= used
+
+
+def test_the_longest_test_files_are_there() -> None:
+    assert set(LONGEST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
 
 def test_time_zones_come_from_one_place() -> None:
