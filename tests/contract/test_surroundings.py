@@ -4,11 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from sinks.alerts import MemoryAlerts
 from sinks.pool import Pool
 from streams.rule_versions import PostgresVersions
 from streams.surroundings import RULE_UNKNOWN, Surroundings
 from tests.contract.worlds import PostgresWorld
+from tests.doubles.memory_alerts import MemoryAlerts
 
 pytestmark = pytest.mark.anyio
 

@@ -463,9 +463,9 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
             award["id"],
         )
         await p.settle()
-        alert = await alert_of(p, "badge_awards")
-        assert alert is not None
-        assert alert["row"] == str(award["id"])
+        detail = await alert(p, "dead_letters", "badge_awards")
+        assert detail is not None
+        assert detail["row"] == str(award["id"])
 
         # A worker that begins now compares what it holds with what is there.
         p.end_workers()
@@ -495,7 +495,7 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
         (told,) = (await dead_letters(p, "retry", letter["key"]))["items"]
         assert told["outcome"] == "taken in"
         assert await listed(p, "badge_awards") == []
-        assert await no_alert_of(p, "badge_awards")
+        assert not await alert(p, "dead_letters", "badge_awards")
         now = await p.award(mentor, badge)
         assert now is not None
         assert (now["id"], now["earned_at"]) == (award["id"], award["earned_at"])
@@ -536,7 +536,7 @@ def test_an_award_that_the_rule_wrote_last_is_no_letter_s_to_take_in(working: Ri
         assert told["outcome"] == "still refused"
         assert "only a person's change" in told["reason"]
         await dead_letters(p, "drop", letter["key"])
-        assert await no_alert_of(p, "badge_awards")
+        assert not await alert(p, "dead_letters", "badge_awards")
 
     working.run(test)
 
