@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from sinks.alerts import MemoryAlerts
 from streams.log import backlog
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
+from tests.doubles.memory_alerts import MemoryAlerts
 
 
 class Database:
