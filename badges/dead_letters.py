@@ -17,11 +17,12 @@ from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
+from streams.log_tables import NAMED
 from streams.problems import Problem
 from streams.setting_aside import KIND, tell
-from streams.unusable import TABLE_NAMES, outline
+from streams.unusable import outline
 
-SUBJECTS = (*TABLE_NAMES, UNREADABLE)
+SUBJECTS = (*NAMED, UNREADABLE)
 """What letters are about: the tables of the log, and what cannot be told."""
 
 

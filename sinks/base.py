@@ -198,13 +198,13 @@ class Message(Protocol):
     """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
 
     @property
-    def offset(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...
     @property
-    def timestamp(self) -> int: ...  # noqa: D102
+    def timestamp(self) -> int: ...
     @property
-    def key(self) -> bytes | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...
     @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...
 
 
 class DeadLetter(Struct, frozen=True):

@@ -10,9 +10,9 @@ class Placed(Protocol):
     """A record, whatever else it says: where it is in the WAL and in the stream."""
 
     @property
-    def lsn(self) -> int | None: ...  # noqa: D102
+    def lsn(self) -> int | None: ...
     @property
-    def sequence(self) -> str | None: ...  # noqa: D102
+    def sequence(self) -> str | None: ...
 
 
 class Deduplicator:

@@ -11,9 +11,10 @@ from sinks import turns
 from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, RulePosition, Turn
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
-from streams.records import TABLES, AwardRecord, MentorRecord, Record, Unresolved, decode, mentor_of
+from streams.log_tables import TABLES
+from streams.records import AwardRecord, MentorRecord, Record, decode, mentor_of
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
-from streams.whole import check_columns, check_delete, complete, value_missing
+from streams.whole import check_added, check_columns, check_delete, fill_in
 from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
@@ -23,9 +24,6 @@ from tables.watchlist import Watchlist
 
 READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
-
-NAMING_RULES = (MentorRecord, AwardRecord)
-"""Kinds of records that name an organization or a definition."""
 
 
 class Partition:
@@ -120,7 +118,9 @@ class Partition:
             if self.turn == 0:
                 self._draft.touched[mentor] = watchlist.ledger
 
-    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | Outline | None:
+    def fold(  # noqa: PLR0912 - each row goes through it, and a call costs a row two per cent
+        self, messages: Iterable[Message], *, waiting: bool = True
+    ) -> Record | Outline | None:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
 
         Returns None when all are folded, or the record before which it stopped: a Record that names
@@ -128,7 +128,7 @@ class Partition:
         the Outline of one that is one too many in a row that cannot be used, unless its table is
         `excused`. Not `waiting`, an unknown organization is in UTC. Raises LogBroken.
         """
-        order, start = self._order, self.start
+        order, start, stand_in = self._order, self.start, self._stand_in
         for message in messages:
             offset = message.offset
             if offset < self.next_offset:
@@ -141,31 +141,35 @@ class Partition:
                 if one_too_many is not None:
                     return one_too_many
             else:
-                if record.op in READ_OR_DELETED:
+                table = TABLES[type(record)]
+                if record.op in READ_OR_DELETED or table.rule:
                     self._check(record, message)
                 if self._in_a_row and not is_duplicate and record.op != "d":
-                    self._in_a_row.pop(str(record.__struct_config__.tag), None)
-                naming = type(record) in NAMING_RULES
-                if naming and (offset < start or not is_duplicate):
-                    self._complete(record, offset)
-                if offset < start:
-                    self._put_or_drop(record, offset)
-                elif is_duplicate:
-                    pass
-                elif waiting and naming and self._names_unknown_rule(record):
-                    return record
-                else:
-                    self._fold_event(record, offset)
+                    self._in_a_row.pop(table.name, None)
+                if offset < start or not is_duplicate:
+                    # Before anything is read from the row: a rule may be named by such a text.
+                    for column in table.texts:
+                        if getattr(record, column) == stand_in:
+                            ledger = self.ledger(mentor_of(record))
+                            fill_in(record, column, ledger, self.number, offset)
+                    if offset < start:
+                        self._put_or_drop(record)
+                    elif waiting and table.rule and self._names_unknown_rule(record):
+                        return record
+                    else:
+                        self._fold_event(record, offset)
             self.next_offset = offset + 1
             self._last = message
         return None
 
     def _check(self, record: Record, message: Message) -> None:
-        """Raise LogBroken where a snapshot's row or a delete cannot be of this log."""
+        """Raise LogBroken where a record cannot be of this log."""
         if record.op == "r":
             self._order.check_snapshot(record, message.offset)
-        else:
+        elif record.op == "d":
             check_delete(record, message.key, self.number, message.offset)
+        if type(record) is AwardRecord:
+            check_added(record, self._columns, self.number, message.offset)
 
     def pass_over(self, offset: int) -> None:
         """Go on at an offset: what lies before it is folded, or holds no record."""
@@ -218,7 +222,7 @@ class Partition:
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
-        watchlist = self._put_or_drop(record, offset)
+        watchlist = self._put_or_drop(record)
         if watchlist is None:
             return
         draft.xids.add(record.xid)
@@ -247,12 +251,7 @@ class Partition:
             return []
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _complete(self, record: Record, offset: int) -> None:
-        assert isinstance(record, NAMING_RULES)
-        ledger = self.ledger(mentor_of(record))
-        complete(record, ledger, self._columns, self._stand_in, self.number, offset)
-
-    def _put_or_drop(self, record: Record, offset: int) -> Watchlist | None:
+    def _put_or_drop(self, record: Record) -> Watchlist | None:
         """Fold one row; whose it is if that changed anything. A delete never begins a ledger."""
         mentor = mentor_of(record)
         watchlist = self.mentors.get(mentor)
@@ -266,10 +265,7 @@ class Partition:
             return watchlist if changed else None
         if watchlist is None:
             watchlist = self._begin(mentor)
-        try:
-            return watchlist if table.put(watchlist.ledger, record, self._stand_in) else None
-        except Unresolved as column:
-            raise value_missing(record, str(column), self.number, offset) from None
+        return watchlist if table.put(watchlist.ledger, record) else None
 
     def _begin(self, mentor: str) -> Watchlist:
         watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
@@ -280,9 +276,7 @@ class Partition:
             return False
         if type(record) is MentorRecord:
             return not self.book.knows_organization(record.organization_id)
-        assert type(record) is AwardRecord
-        known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
-        return not known
+        return not (_is_own_output(record) or self.book.knows_definition(rule_named(record)))
 
     def _is_one_too_many(self, unusable: Outline) -> bool:
         """Whether so many records of its table could not be used that somebody has to look."""
@@ -315,7 +309,7 @@ class Partition:
         mentor = mentor_of(deletion)
         text = unusable.known_text(self.ledger(mentor))
         if offset < self.start:
-            self._put_or_drop(deletion, offset)
+            self._put_or_drop(deletion)
         else:
             self._fold_event(deletion, offset)
         if text is not None and unusable.op != "d":
@@ -378,10 +372,7 @@ def _newest(versions: Iterable[Version]) -> list[RulePosition]:
 
 def rule_named(record: Record) -> str:
     """The id of the organization or definition that a mentor's or an award's row names."""
-    if type(record) is MentorRecord:
-        return record.organization_id
-    assert type(record) is AwardRecord
-    return record.badge_definition_id
+    return str(getattr(record, TABLES[type(record)].rule or ""))
 
 
 def _is_own_output(record: Record) -> bool:

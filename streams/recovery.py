@@ -15,11 +15,12 @@ from sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
+from streams.log_tables import NAMED
 from streams.pacing import in_spells
 from streams.partition import Partition
 from streams.records import Record
 from streams.rule_versions import Versions
-from streams.unusable import TABLE_NAMES, Outline
+from streams.unusable import Outline
 
 Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
 """Turn and offset of what took effect there."""
@@ -65,7 +66,7 @@ class Recovery:
         of = self._generation
         state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
         # What was decided once, was looked into then.
-        state.excused = excused if position.turn == 0 else TABLE_NAMES
+        state.excused = excused if position.turn == 0 else NAMED
         decided = await self._sink.last_decided(of.log_id, number)
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
