@@ -20,6 +20,7 @@ from sinks.pool import Pool
 from sinks.queries import QUERIES
 from streams import findings
 from streams.findings import Finding
+from streams.log.looks import tell_found
 from streams.refused_writes import REFUSED, tell_waiting
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
@@ -80,19 +81,11 @@ class Surroundings:
             await self._close_gone(kind)
             return
         with translated():
-            found = {each.subject: each for each in await self._looks[kind]()}
-        opened = {
-            subject: detail.get("message")
-            for subject, detail in (await self._alerts.opened(kind)).items()
-        }
-        # One that says something else by now is closed, and told anew.
-        for subject, message in opened.items():
-            if subject not in found or found[subject].message != message:
-                await self._alerts.resolve(kind, subject=subject)
-        for subject, each in found.items():
-            if opened.get(subject) != each.message:
-                detail = {"message": each.message, **each.detail}
-                await self._alerts.raise_alert(kind, detail, subject=subject)
+            found = {
+                each.subject: {"message": each.message, **each.detail}
+                for each in await self._looks[kind]()
+            }
+        await tell_found(self._alerts, kind, await self._alerts.opened(kind), found)
 
     async def _close_known(self) -> None:
         """Close what a partition worker has told of rules that are known by now, or nowhere."""

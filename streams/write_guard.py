@@ -1,17 +1,17 @@
 """Whether turns may be written: the log's integrity, looked at each second and when in doubt."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from sinks.alerts import BREAKS, AlertKind, BreakKind, OpenAlerts
+from sinks.alerts import BREAKS, BreakKind, OpenAlerts
 from sinks.base import Unavailable
 from sinks.failures import Refused
 from streams.log.errors import TOLD, GenerationClosed, LogBroken
-from streams.log.looks import Looks
+from streams.log.looks import Looks, OneAlert
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
@@ -51,10 +51,10 @@ class WriteGuard:
         self._suspicions = 0
         self._reread_at = -1
         """How many suspicions there were when the last records were last found in their places."""
-        # An earlier process may have left some open.
-        self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
+        self._broken = OneAlert(alerts, *BREAKS)
+        self._unreachable = OneAlert(alerts, UNREACHABLE)
         self._told: LogBroken | None = None
-        self._failures = Looks()
+        self._looks = Looks()
         self._one_judgement = asyncio.Lock()
         self._sealed: LogBroken | None = None
         """What was found for good, whatever later looks find."""
@@ -93,8 +93,9 @@ class WriteGuard:
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            self._failures.found(None)
+            self._looks.found("an answer")
             self._reread_at = suspicions
+            await self._unreachable.close()
             await self._judge(found, suspicions)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
@@ -107,7 +108,8 @@ class WriteGuard:
                 if self._sealed in (None, found):
                     await self._tell(found)
             elif not self._sealed and suspicions == self._suspicions:
-                await self._mended()
+                await self._broken.close()
+                self._told = None
                 self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
@@ -118,12 +120,11 @@ class WriteGuard:
         self._told = found
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
         if found.kind == TOLD:
-            await self._resolve(self._open_kinds & {*MENDABLE})
-            self._open_kinds -= {*MENDABLE}
+            # Whoever found it has told it; what can be mended is not what has to be told now.
+            for kind in MENDABLE:
+                await self._alerts.resolve(kind)
             return
-        await self._resolve(self._open_kinds - {found.kind})
-        self._open_kinds = {found.kind}
-        await self._alerts.raise_alert(found.kind, {"message": str(found)})
+        await self._broken.open(found.kind, {"message": str(found)})
 
     def _has_told(self, found: LogBroken) -> bool:
         """Whether that is what was told last; of what lasts the first words count."""
@@ -146,19 +147,10 @@ class WriteGuard:
 
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
-        if self._failures.found(UNREACHABLE) % PATIENT_LOOKS == 0:
-            self._open_kinds.add(UNREACHABLE)
-            await self._alerts.raise_alert(
+        if self._looks.found("no answer") == PATIENT_LOOKS:
+            await self._unreachable.open(
                 UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )
-
-    async def _mended(self) -> None:
-        await self._resolve(self._open_kinds)
-        self._open_kinds, self._told = set(), None
-
-    async def _resolve(self, kinds: Iterable[AlertKind]) -> None:
-        for kind in sorted(kinds):
-            await self._alerts.resolve(kind)
 
     def _suspect(self) -> None:
         self._suspicions += 1
