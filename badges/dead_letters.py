@@ -13,12 +13,12 @@ from sinks.alerts import PostgresAlerts
 from sinks.base import DeadLetter, Unavailable
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.pool import create_pool
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.log_tables import NAMED
-from streams.problems import Problem
 from streams.setting_aside import KIND, tell
 from streams.unusable import outline
 

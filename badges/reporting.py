@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from streams.problems import Problem
+from streams.errors import Problem
 
 INTERRUPTED = 130
 

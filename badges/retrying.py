@@ -19,10 +19,10 @@ from sinks.base import DeadLetter
 from sinks.failures import reason_of
 from sinks.pool import Connection
 from streams.column_types import PostgresColumnTypes
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.generations import Generation
 from streams.log.wal import confirmed, insert_lsn
-from streams.problems import Problem
 from streams.unusable import outline
 
 Row: TypeAlias = tuple[str, str]

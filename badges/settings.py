@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from badges import urls
+from streams.errors import Problem
 from streams.log.kafka import KafkaAccess
-from streams.problems import Problem
 
 FILE = Path(".env")
 

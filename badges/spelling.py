@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from badges.settings import Settings, from_file
 from badges.stack import secrets
 from badges.stack.layout import PORTS, LayoutSettings
-from streams.problems import Problem
+from streams.errors import Problem
 
 PREFIX = "BADGES_"
 NEAR = 0.7

@@ -28,19 +28,17 @@ from sinks.failures import Refused, translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from streams.column_types import PostgresColumnTypes
-from streams.fenced import NameTaken
+from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
-from streams.log.errors import GenerationClosed
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
 from streams.log.wal import PostgresWal
 from streams.partition_worker import Services
-from streams.problems import Problem
 from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.refused_writes import Stall

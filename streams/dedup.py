@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from streams.errors import LogBroken
 from streams.log.debezium import stream_order
-from streams.log.errors import LogBroken
 
 
 class Placed(Protocol):

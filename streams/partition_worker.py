@@ -29,13 +29,13 @@ from sinks.base import (
     Unavailable,
 )
 from streams import metrics
-from streams.log.errors import LogBroken
+from streams.errors import BegunUnusable, LogBroken
 from streams.log.reader import Log
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
 from streams.reconciliation import Reconciliation, Watch
 from streams.records import Record
-from streams.recovery import BegunUnusable, Recovery
+from streams.recovery import Recovery
 from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
 from streams.setting_aside import SettingAside

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET
 
+from streams.errors import LogBroken
 from streams.log.debezium import UNREADABLE
-from streams.log.errors import LogBroken
 from streams.log_tables import NAMED, TABLES
 from streams.records import AwardRecord, Record, mentor_of
 from tables.ledger import Ledger

@@ -20,14 +20,13 @@ from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
-from streams.fenced import Displaced, NameTaken, is_fenced
+from streams.errors import GenerationClosed, NameTaken
 from streams.log.cluster import Cluster
-from streams.log.errors import GenerationClosed
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.partition_worker import PARTITION_FAILED, Batch, PartitionWorker, Services
 from streams.rule_versions import PostgresVersions
-from streams.static_member import StaticMember
+from streams.static_member import Displaced, StaticMember, name_is_taken
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +154,7 @@ class Worker:
             )
         finally:
             consumer.cancel()
-        if is_fenced(self._app.crash_reason):
+        if name_is_taken(self._app.crash_reason):
             raise NameTaken(self._member)
         for task in ended:
             task.result()

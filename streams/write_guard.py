@@ -10,7 +10,7 @@ import structlog
 from sinks.alerts import BREAKS, BreakKind, OpenAlerts
 from sinks.base import Unavailable
 from sinks.failures import Refused
-from streams.log.errors import TOLD, GenerationClosed, LogBroken
+from streams.errors import TOLD, GenerationClosed, LogBroken
 from streams.log.looks import Looks, OneAlert
 
 CHECK_SECONDS = 1.0

@@ -13,7 +13,7 @@ from badges.retrying import LEFT, Told
 from badges.schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 dead_letters = typer.Typer(
     help="See input that could not be used, take it in again, or drop it.", no_args_is_help=True

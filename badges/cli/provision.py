@@ -15,12 +15,12 @@ from rich.status import Status
 from badges import event_loop, settings, urls
 from badges.schema.database import connect, first_line
 from sinks.base import Unavailable
+from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
-from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.connect import Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.problems import Problem
 
 AWAY = (
     OSError,

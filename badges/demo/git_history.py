@@ -13,7 +13,7 @@ from badges.demo import catalogue
 from badges.demo.catalogue import Organization
 from badges.demo.compose import QUIET_END
 from badges.demo.world import INSERT_ACTIVITY, SLUGS, History, Ids, Moment, Person, Statement, World
-from streams.problems import Problem
+from streams.errors import Problem
 
 COMMITS_A_SECOND = 40
 TICKS_A_SECOND = 3

@@ -23,7 +23,7 @@ from badges.reference.verification import Mismatch, Verified, verify
 from badges.schema.database import OWN_SETTINGS, connect, first_line
 from badges.urls import where
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 CONNECTIONS = 6
 """Connections to play with: enough for three moments at once that need two each."""

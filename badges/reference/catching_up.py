@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from badges.reference import log_reading, recorded
 from badges.reference.recorded import Recorded
 from sinks.pool import Connection
+from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
-from streams.problems import FOUND_A_PROBLEM, Problem
 
 PAUSE_S = 0.05
 

@@ -12,9 +12,9 @@ from badges.reference.reading import number
 from badges.reference.refused_writes import Found, RefusedWrite
 from sinks.pool import Connection, Executor
 from streams import rule_versions
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.generations import Generation
-from streams.problems import Problem
 from tables.types import Award, RuleKey, Stats, Version, rule_key
 
 _AWARDS = """

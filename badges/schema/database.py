@@ -7,7 +7,7 @@ import asyncpg
 
 from badges.urls import where
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 CONNECT_TIMEOUT_S = 10
 

@@ -11,7 +11,7 @@ import psutil
 
 from badges.stack import addresses, connect, kafka, postgres, processes
 from badges.stack.layout import PORTS, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 PARTS = ("postgres", "kafka", "connect")
 PATIENCE = 180.0

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from badges import event_loop
 from badges.stack import java, processes
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 HEAP = "512m"
 

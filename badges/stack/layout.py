@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.settings import FILE, understood
-from streams.problems import Problem
+from streams.errors import Problem
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000

@@ -16,7 +16,7 @@ from badges.stack import processes
 from badges.stack.addresses import DATABASE, OWNER
 from badges.stack.layout import HOST, Layout
 from streams import private_directory
-from streams.problems import Problem
+from streams.errors import Problem
 
 SETTINGS = {
     "wal_level": "logical",

@@ -22,7 +22,7 @@ import psutil
 
 from badges.stack import secrets
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 MARK = "BADGES_STACK_PART"
 _children: dict[int, subprocess.Popen[bytes]] = {}

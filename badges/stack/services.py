@@ -10,7 +10,7 @@ from badges import settings
 from badges.stack import addresses, processes
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 def prefix() -> str:

@@ -12,7 +12,7 @@ from sinks.alerts import MemoryAlerts
 from sinks.base import Outcome, Turn
 from sinks.dead_letters import MemoryDeadLetters
 from streams.column_types import MemoryColumnTypes
-from streams.log.errors import LogBroken
+from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.partition_worker import Services

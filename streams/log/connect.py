@@ -8,6 +8,8 @@ from typing import Any, Self
 import httpx
 from msgspec import Struct
 
+from streams.errors import ConnectAway, ConnectRefused
+
 TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
@@ -21,14 +23,6 @@ STARTING = {"message", "url", "status"}
 
 NO_SUCH_PATH = "HTTP 404 Not Found"
 """What Connect, or another program made like it, says of a path that it does not have."""
-
-
-class ConnectAway(Exception):
-    """Kafka Connect does not answer, or is still starting."""
-
-
-class ConnectRefused(Exception):
-    """Kafka Connect answered that it will not do that, and why."""
 
 
 class Status(Struct, frozen=True):

@@ -9,11 +9,11 @@ from msgspec import Struct, field
 from sinks.alerts import PARTITION_SUBJECT, PARTITIONS, BreakKind
 from sinks.base import Place
 from sinks.pool import Connection, Executor
+from streams.errors import Problem
 from streams.log import fingerprint
 from streams.log.carrying import carry_over
 from streams.log.debezium import UNAVAILABLE
 from streams.log.wal import insert_lsn
-from streams.problems import Problem
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from sinks.pool import Executor, Pool
+from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.wal import read_slot
-from streams.problems import Problem
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.log_site import add_mentor, own_site, records, written
 from tests.own_site import OwnSite

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from streams.errors import CannotTell, LogBroken
 from streams.log import generations, provisioning
 from streams.log.debezium import stream_order
 from streams.log.generations import Decided
-from streams.log.integrity import Break, Integrity, sent_lsn
-from streams.log.observation import CannotTell
+from streams.log.integrity import Integrity, sent_lsn
 from tests import kafka_files
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of, pipeline
 from tests.integration.test_source_live import open_alerts
@@ -227,7 +227,7 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
     asyncio.run(test())
 
 
-async def _verdict(integrity: Integrity) -> Break | None:
+async def _verdict(integrity: Integrity) -> LogBroken | None:
     async with asyncio.timeout(LIMIT):
         while True:
             with suppress(CannotTell):

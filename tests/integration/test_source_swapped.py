@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from badges.schema.check import check
+from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.resnapshot import resnapshot
-from streams.problems import Problem
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.stack import Stack
 

@@ -22,8 +22,8 @@ from sinks.base import Found, Outcome, Position, Turn, Unavailable
 from sinks.dead_letters import MemoryDeadLetters
 from sinks.failures import Refusal
 from streams.column_types import MemoryColumnTypes, WrongType
+from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
-from streams.log.errors import LogBroken
 from streams.log.reader import MemoryLog
 from streams.partition_worker import Batch, PartitionWorker, Services
 from streams.reconciliation import Reconciliation

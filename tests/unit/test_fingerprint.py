@@ -130,7 +130,6 @@ def test_a_renamed_column_is_told_with_the_statement_that_names_it_back(
     assert renamed(source().tables[table], now.tables[table]) == {column: "other"}
 
 
-
 def test_the_tables_of_the_source_are_those_of_the_records() -> None:
     assert tuple(NAMED) == SOURCES
 

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "badges": {"tables", "sinks", "streams"},
 }
 """Imports go one way through the house, and none of it knows tests or benchmarks."""
-BELOW_THE_LOG = {"metrics", "problems", "log"}
+BELOW_THE_LOG = {"metrics", "errors", "log"}
 """What of streams/ the log may import: a worker reads it, it knows of no worker."""
 THINKING_MAY_NOT_IMPORT = {
     "asyncio", "asyncpg", "aiokafka", "faust", "httpx", "io", "logging", "os", "pathlib", "random",
@@ -29,7 +29,7 @@ THINKING_MAY_NOT_IMPORT = {
 REFERENCE_MAY_IMPORT = {
     "tables": {"criteria.errors", "criteria.parsing", "decisions", "types", "zones"},
     "sinks": {"pool"},
-    "streams": {"log", "problems", "records", "rule_versions"},
+    "streams": {"log", "errors", "records", "rule_versions"},
     "badges": {"reference"},
 }
 """The words that the fold uses and how a record is decoded, but nothing that the fold thinks."""

@@ -6,7 +6,7 @@ import msgspec.structs
 import pytest
 
 from sinks.base import Turn
-from streams.log.errors import LogBroken
+from streams.errors import LogBroken
 from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode

@@ -8,8 +8,7 @@ import pytest
 from sinks.alerts import MemoryAlerts
 from sinks.base import Place
 from streams import write_guard
-from streams.log.errors import LogBroken
-from streams.log.observation import CannotTell
+from streams.errors import CannotTell, LogBroken
 from streams.log.reader import MemoryLog
 from streams.log.tails import check_last
 from streams.partition import Partition

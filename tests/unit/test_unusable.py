@@ -11,8 +11,8 @@ import pytest
 
 from sinks.base import Turn
 from streams.column_types import WrongType
+from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
-from streams.log.errors import LogBroken
 from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from streams.partition_worker import Batch

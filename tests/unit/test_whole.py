@@ -7,8 +7,8 @@ from typing import Any
 import msgspec.structs
 import pytest
 
+from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
-from streams.log.errors import LogBroken
 from streams.log.reader import MemoryLog, Record
 from streams.partition import Partition
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
