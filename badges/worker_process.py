@@ -39,7 +39,6 @@ from streams.log.movement import moved
 from streams.log.reader import KafkaLog
 from streams.log.wal import PostgresWal
 from streams.partition_worker import Services
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.refused_writes import Stall
 from streams.rule_versions import PostgresVersions
@@ -252,7 +251,7 @@ async def _assemble(
         source=source,
         recovery=Recovery(generation, sink, versions, source),
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
-        reconciliation=Reconciliation(sink, alerts, PostgresWal(pool, generation.slot)),
+        wal=PostgresWal(pool, generation.slot),
         alerts=alerts,
     )
     options = WorkerOptions(

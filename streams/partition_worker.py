@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -31,9 +31,10 @@ from sinks.base import (
 from streams import metrics
 from streams.errors import BegunUnusable, LogBroken
 from streams.log.reader import Log
+from streams.log.wal import Wal
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
-from streams.reconciliation import Reconciliation, Watch
+from streams.reconciliation import Reconciliation
 from streams.records import Record
 from streams.recovery import Recovery
 from streams.refused_writes import RefusedWrites, Stall
@@ -57,12 +58,11 @@ IDLE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Batch:
+class Batch(NamedTuple):
     """What one fetch gave for a partition, and how to say that all of it is committed."""
 
-    def __init__(self, messages: Sequence[Message], done: Callable[[], object]) -> None:
-        self.messages = messages
-        self.done = done
+    messages: Sequence[Message]
+    done: Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Services:
     source: Log
     recovery: Recovery
     guard: WriteGuard
-    reconciliation: Reconciliation
+    wal: Wal
     alerts: OpenAlerts
 
 
@@ -151,22 +151,17 @@ class PartitionWorker:
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
-        watch = Watch(self._services.reconciliation, state)
+        services = self._services
+        reconciliation = Reconciliation(services.sink, services.alerts, services.wal, state)
         await self._decide(state, ())
         told = False
         while True:
             batch = await self._next_batch()
             if batch is None:
-                await self._decide_missed(state)
-                await self._services.guard.passed()
-                await self._refused.try_again(state.log_id, state.position)
-                if self._batches.empty() and state.next_offset >= (self._end() or 0):
-                    await watch.look()
-                    await self._goes_on()
+                await self._idle(state, reconciliation)
                 continue
             try:
-                await self._decide_up_to(state, batch.messages[0].offset)
-                await self._confirm(state, batch.messages[0].offset)
+                await self._go_on_to(state, batch.messages[0].offset)
                 await self._decide(state, batch.messages)
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
@@ -181,35 +176,39 @@ class PartitionWorker:
             return await asyncio.wait_for(self._batches.get(), IDLE_SECONDS)
         return None
 
-    async def _decide_missed(self, state: Partition) -> None:
-        """Take up new versions, and records that were fetched but never handed over.
-
-        Faust drops and acknowledges what is in flight when the group rebalances. If nothing follows
-        in the partition, nobody would bring it again.
-        """
+    async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:
+        """Decide by new versions, and look whether anything was missed, waits, or differs."""
         await self._decide(state, ())
         if self._batches.empty():
-            await self._decide_up_to(state, self._end() or 0)
-            await self._confirm(state, state.next_offset)
+            # Faust drops and acknowledges what is in flight when the group rebalances. If nothing
+            # follows in the partition, nobody would bring that again.
+            await self._go_on_to(state, self._end() or 0)
+        await self._services.guard.passed()
+        await self._refused.try_again(state.log_id, state.position)
+        if self._batches.empty() and state.next_offset >= (self._end() or 0):
+            await reconciliation.look()
+            await self._goes_on()
 
-    async def _confirm(self, state: Partition, offset: int) -> None:
-        """Read the last record again when those from `offset` on come over a later connection.
+    async def _go_on_to(self, state: Partition, offset: int) -> None:
+        """Decide what lies before an offset and was not handed over.
 
-        The broker behind that may have lost records that were decided, and grown past them since.
+        Where what follows comes over a later connection, the last record is read again: the broker
+        behind it may have lost records that were decided, and grown past them since.
         """
-        connection, last = self._connection(offset), state.last
-        if connection > self._confirmed and last is not None:
-            await self._until_available(lambda: self._read_again(last))
-        self._confirmed = max(connection, self._confirmed)
-
-    async def _read_again(self, last: Place) -> None:
-        source, offset = self._services.source, last.offset + 1
-        async for _ in source.read(self.partition, offset, offset, last):
-            pass
-
-    async def _decide_up_to(self, state: Partition, offset: int) -> None:
         if state.next_offset < offset:
             await self._until_available(lambda: self._read_and_decide(state, offset))
+        connection = self._connection(state.next_offset)
+        if connection > self._confirmed:
+            last = state.last
+            if last is not None:
+                await self._until_available(lambda: self._read_again(last))
+            self._confirmed = connection
+
+    async def _read_again(self, last: Place) -> None:
+        """Raise LogBroken where another record stands in the place of the last one."""
+        offset = last.offset + 1
+        async for _ in self._services.source.read(self.partition, offset, offset, last):
+            pass
 
     async def _read_and_decide(self, state: Partition, offset: int) -> None:
         first, source = state.next_offset, self._services.source
@@ -223,7 +222,10 @@ class PartitionWorker:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
         state.excused = excused = set[str]()
         while True:
-            await self._take_up(state)
+            newer = self._services.versions.newer_than(state.taken)
+            if newer or state.turn == 0:
+                state.put_into_effect(newer)
+                await in_spells(state.decide, list(state.mentors))
             stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
             if not state.turn_is_empty:
                 await self._write(state)
@@ -234,12 +236,6 @@ class PartitionWorker:
             elif await self._stand_before(stopped_at, state):
                 # What is in hand was in the log before we looked; whatever comes is looked at anew.
                 excused.add(stopped_at.table or "")
-
-    async def _take_up(self, state: Partition) -> None:
-        newer = self._services.versions.newer_than(state.taken)
-        if newer or state.turn == 0:
-            state.put_into_effect(newer)
-            await in_spells(state.decide, list(state.mentors))
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.

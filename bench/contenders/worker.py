@@ -16,7 +16,6 @@ from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.partition_worker import Services
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.setting_aside import SettingAside
 from streams.worker import Worker, WorkerOptions
@@ -71,7 +70,7 @@ async def race(filled: Filled) -> Lap:
         source=source,
         recovery=Recovery(log, sink, versions, source),
         guard=WriteGuard(_nothing_broken, _found_broken, alerts),
-        reconciliation=Reconciliation(sink, alerts, NoWal()),
+        wal=NoWal(),
         alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:

@@ -26,7 +26,6 @@ from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.log.reader import MemoryLog
 from streams.partition_worker import Batch, PartitionWorker, Services
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.setting_aside import SettingAside
@@ -218,7 +217,7 @@ class World:
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
             guard=guard,
-            reconciliation=Reconciliation(self.sink, self.alerts, NoWal()),
+            wal=NoWal(),
             alerts=self.alerts,
         )
         return guard, services
