@@ -191,7 +191,7 @@ async def _know_source(pool: Pool, generation: Generation) -> None:
 
 
 def _refuse_address(error: BaseException | None) -> None:
-    """Raise Problem where waiting is in vain: an address that is none, or that of a pooler."""
+    """Raise Problem where waiting is in vain: what is no address, or a pooler's."""
     if isinstance(error, asyncpg.ClientConfigurationError):
         raise Problem(f"BADGES_DATABASE_URL: {error}")
     if isinstance(error, asyncpg.ProtocolViolationError):

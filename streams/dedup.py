@@ -35,6 +35,7 @@ class Deduplicator:
         is there already, and a row that changes nothing is no event. Raises ValueError when the
         place is none.
         """
+        # Rows of one commit come one after another with one place: it is read once for all of them.
         if record.sequence != self._sequence:
             place = stream_order(record.sequence) or self._mark
             self._sequence, self._sent_before = record.sequence, place < self._mark

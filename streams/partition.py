@@ -141,6 +141,7 @@ class Partition:
                 if one_too_many is not None:
                     return one_too_many
             else:
+                # Below the start rows are what was found: even one sent twice is the newest there is.
                 table = TABLES[type(record)]
                 if record.op in READ_OR_DELETED or table.rule:
                     self._check(record, message)
@@ -210,6 +211,7 @@ class Partition:
 
         Before the first turn nothing is written yet: what could not be read is still to be told.
         """
+        # Those of later turns were kept before their position moved.
         letters = self._draft.letters if turn == 0 else []
         self._draft = _Draft()
         self._draft.letters += letters
@@ -219,6 +221,7 @@ class Partition:
     def _fold_event(self, record: Record, offset: int) -> None:
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
+            # The fold holds it since it decided it.
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
@@ -230,6 +233,7 @@ class Partition:
             draft.depart(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
             draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
+        # Of most rows the watchlist knows that they change nothing: the rules are not asked then.
         if not watchlist.is_quiet():
             draft.decisions += evaluate(watchlist, self._cause(record, offset))
 
@@ -293,6 +297,7 @@ class Partition:
 
         Returns the record if it is one too many; nothing was done then.
         """
+        # A row without a column is not one that says nonsense: it would never be mended by itself.
         check_columns(message.value, self._columns, self.number, message.offset)
         unusable, offset = outline(message.value or b"", self._stand_in), message.offset
         if unusable.op == "r":
@@ -312,6 +317,7 @@ class Partition:
             self._put_or_drop(deletion)
         else:
             self._fold_event(deletion, offset)
+        # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
             ledger = self.ledger(mentor) or self._begin(mentor).ledger
             ledger.remember(deletion.id, text)

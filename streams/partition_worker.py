@@ -102,6 +102,7 @@ class PartitionWorker:
         self._connection = connection
         self._confirmed = 0
         """The connection up to which the last record was read again."""
+        # None wakes the worker up for new versions.
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._waiting_at = -1
         self._waited = 0.0
@@ -222,6 +223,7 @@ class PartitionWorker:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
         state.excused = excused = set[str]()
         while True:
+            # The first turn decides everybody, also where no version is saved yet.
             newer = self._services.versions.newer_than(state.taken)
             if newer or state.turn == 0:
                 state.put_into_effect(newer)
@@ -312,6 +314,7 @@ class PartitionWorker:
 
     async def _write(self, state: Partition) -> None:
         letters, turn = state.letters, state.close_turn()
+        # First: once the position has moved, nobody reads these records again.
         if letters:
             await self._until_available(lambda: self._services.aside.keep(letters))
         with metrics.TURN_SECONDS.time():

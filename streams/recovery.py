@@ -53,7 +53,9 @@ class Recovery:
         state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
         # What was decided once, was looked into then.
         state.excused = excused if position.turn == 0 else NAMED
+        # After the position: it may be ahead of that by a turn, never behind.
         decided = await self._sink.last_decided(of.log_id, number)
+        # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
         recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
@@ -61,9 +63,11 @@ class Recovery:
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
         if found:
+            # Awards that waited as the log began are not in its snapshot: they come right after it.
             await self._read(state, turns, state.start)
             state.hold(found)
         await self._read(state, turns, position.next_offset)
+        # What took effect at the position itself comes before a record that is not read here.
         for turn in turns:
             await self._take_up(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
@@ -75,6 +79,7 @@ class Recovery:
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
+            # Versions take effect before the record at their offset, which may lie within the chunk.
             folded = 0
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 until = bisect_left(chunk, turns[0][0][1], key=_offset)
@@ -95,6 +100,7 @@ class Recovery:
         self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
     ) -> None:
         turn, offset = where
+        # Awards are named after the turn and offset that gave them: both have to be those of then.
         state.resume(offset, turn)
         taken_up = [position.taken_up for position in recorded]
         state.put_into_effect(self._versions.up_to(taken_up, state.taken))

@@ -157,6 +157,7 @@ class PostgresVersions(Versions):
         await connection.add_listener(CHANNEL, wake)
         try:
             while True:
+                # Cleared first: a save that comes while we read is read at the next turn.
                 notified.clear()
                 await self.refresh()
                 await self._stall.over()

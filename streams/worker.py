@@ -103,7 +103,8 @@ class Worker:
 
         That is NameTaken when another live worker has this one's name in the group.
         """
-        # One that was killed may have left a name of an earlier generation in the group.
+        # One that was killed may have left a name of an earlier generation in the group. Kafka would
+        # give partitions of the topic to it until its session ends.
         await self._leave([self._name(number) for number in range(1, self._generation.number)])
         try:
             await self._work()
@@ -185,6 +186,7 @@ class Worker:
             self._name_taken.set()
         numbers = {tp.partition for tp in assigned}
         for gone in self._partition_workers.keys() - numbers:
+            # Cancelled in mid-turn, Postgres rolls back; committed before that, the position tells.
             self._partition_workers.pop(gone)[1].cancel()
             self._app.consumer.decided.pop(self._place(gone), None)
         for number in numbers - self._partition_workers.keys():

@@ -48,6 +48,8 @@ class WriteGuard:
         self._alerts = alerts
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
+        # Suspicions are counted, not flagged: one that comes while a look is under way must not be
+        # taken back by that look, which may have asked before the connection was lost.
         self._suspicions = 0
         self._reread_at = -1
         """How many suspicions there were when the last records were last found in their places."""
@@ -70,6 +72,7 @@ class WriteGuard:
 
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
+        # A look compares settings and offsets, and may find nothing of what a record contradicts.
         self._sealed = self._sealed or error
         noted = await self._mark_broken(error)
         await self._judge(error, self._suspicions)
@@ -82,6 +85,7 @@ class WriteGuard:
     async def watch(self) -> None:
         """Look each second, for good; nothing is patched here, only told."""
         while True:
+            # Both before the look: what is suspected from here on asks for another one.
             suspicions = self._suspicions
             self._asked.clear()
             try:
@@ -89,6 +93,7 @@ class WriteGuard:
             except GenerationClosed:
                 raise
             except Exception as error:
+                # Whatever does not answer may answer next as another one.
                 self._suspect()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
@@ -102,6 +107,7 @@ class WriteGuard:
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 
     async def _judge(self, found: LogBroken | None, suspicions: int) -> None:
+        # Looks and partition workers judge at once; what one tells must not close another's alert.
         async with self._one_judgement:
             if found is not None:
                 self._open.clear()

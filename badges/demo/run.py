@@ -1,4 +1,4 @@
-"""One run of the demo, from the first look at the stack to the proof."""
+"""One run of the demo, from the first look at the stack to the verification."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is over: what was loaded, played and proven."""
+    """A run that is over: what was loaded, played and verified."""
 
     run: int
     mentors: int

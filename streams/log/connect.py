@@ -164,10 +164,12 @@ class Connect:
     async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect tells nobody
+                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect has no way to tell
                     await asyncio.sleep(PAUSE_S)
         except TimeoutError as error:
-            raise ConnectAway(f"Kafka Connect at {self.place}: {name} does not obey") from error
+            raise ConnectAway(
+                f"Kafka Connect at {self.place}: it was told about {name}, and has not done it in {PATIENCE_S:g} s"
+            ) from error
 
     async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
         """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""

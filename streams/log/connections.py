@@ -72,6 +72,7 @@ class Connections:
         if connection is before and (offset == last or (offset > last and not either)):
             self._used[place] = (offset, connection, either)
             return
+        # A fetch that was asked for and not answered is asked for again, maybe over another one.
         # Asked over two for the same offset: what is there may have come over either.
         self._used[place] = (offset, connection, offset == last)
         self._newest += 1

@@ -1,4 +1,4 @@
-"""Whether the log is still the whole story: one small question for each way in which it breaks.
+"""Whether the log still says all that the database did: a check for each way in which it breaks.
 
 The checks are pure: they are given an observation that was made before. What only delays (a
 connector that is gone or has failed, Connect away) is no break.
@@ -204,6 +204,8 @@ def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
     )
 
 
+# In this order: another database explains everything that follows, and a topic that is gone what
+# is missing in it. What is told first is what a person has to look at.
 CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
     noted,
     other_database,
@@ -227,6 +229,7 @@ def judge(generation: Generation, seen: Observation) -> LogBroken | None:
 
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
+    # Which of them there are depends on where in a transaction the connector was.
     known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
     return max(known, default=None)
 

@@ -120,7 +120,7 @@ async def told(p: Pipeline, kinds: set[str]) -> str:
     return message
 
 
-async def is_condemned(p: Pipeline) -> bool:
+async def is_broken(p: Pipeline) -> bool:
     noted = await generations.find(p.pool, p.log.log_id)
     return noted is not None and noted.state == "broken"
 
@@ -144,7 +144,7 @@ def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(rig: Rig, meanwhi
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 
@@ -170,7 +170,7 @@ def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
 
     rig.run(test)
@@ -191,7 +191,7 @@ def test_of_two_workers_neither_goes_on(rig: Rig) -> None:
         await asyncio.to_thread(workers[0].resume)
 
         await p.until(lambda: all_know(workers), LIMIT, "both to know")
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 

@@ -1,4 +1,4 @@
-"""Lanes in a world of crashes, zombies, retries and odd batches end where the contract says."""
+"""Partition workers in a world of crashes, zombies, retries and odd batches end where the contract says."""
 
 import os
 from collections import Counter
