@@ -40,7 +40,7 @@ def warn() -> None:
 
 
 def misspelt() -> Iterator[tuple[str, str]]:
-    """Each variable, of the environment or the .env file, that there is not, with the nearest there is.
+    """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
     What is near to none of ours is somebody else's, and left alone.
     """

@@ -80,7 +80,6 @@ class Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow.wait())
         free = self._get_active_partitions() - self._in_flight
         if free:
-            # A partition that becomes free meanwhile is not in this fetch, and would wait for it.
             patience = BUSY_POLL_SECONDS if self._in_flight else timeout
             return await self._getmany(active_partitions=free, timeout=patience) or {}
         self._freed.clear()

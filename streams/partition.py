@@ -141,7 +141,7 @@ class Partition:
                 if one_too_many is not None:
                     return one_too_many
             else:
-                # Below the start rows are what was found: even one sent twice is the newest there is.
+                # Below the start the last state counts; what is sent again comes again up to that.
                 table = TABLES[type(record)]
                 if record.op in READ_OR_DELETED or table.rule:
                     self._check(record, message)

@@ -79,7 +79,7 @@ class Recovery:
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
-            # Versions take effect before the record at their offset, which may lie within the chunk.
+            # Versions take effect before the record at their offset, maybe within the chunk.
             folded = 0
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 until = bisect_left(chunk, turns[0][0][1], key=_offset)

@@ -103,8 +103,8 @@ class Worker:
 
         That is NameTaken when another live worker has this one's name in the group.
         """
-        # One that was killed may have left a name of an earlier generation in the group. Kafka would
-        # give partitions of the topic to it until its session ends.
+        # One that was killed may have left a name of an earlier generation in the group, which then
+        # waits for it, until its session ends, before anybody gets partitions.
         await self._leave([self._name(number) for number in range(1, self._generation.number)])
         try:
             await self._work()

@@ -168,7 +168,8 @@ class Connect:
                     await asyncio.sleep(PAUSE_S)
         except TimeoutError as error:
             raise ConnectAway(
-                f"Kafka Connect at {self.place}: it was told about {name}, and has not done it in {PATIENCE_S:g} s"
+                f"Kafka Connect at {self.place}: {name} is not as it was told to be within "
+                f"{PATIENCE_S:g} s"
             ) from error
 
     async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
