@@ -48,6 +48,7 @@ class Stall:
         self._detail = detail
         self._lasted = 0.0
         self._told = False
+        """Whether that is an alert: it is told again and again, for somebody may have closed it."""
 
     async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.
@@ -56,7 +57,8 @@ class Stall:
         """
         pause *= SLOWER if self._told else 1
         self._lasted += asyncio.get_running_loop().time() - began + pause
-        if self._lasted >= STALLED_SECONDS and not self._told:
+        if self._lasted >= STALLED_SECONDS:
+            self._lasted = 0.0
             self._told = True
             message = f"{self._stands}: {error}"[:LONGEST_MESSAGE]
             detail = {"message": message, "sqlstate": error.sqlstate, **self._detail}

@@ -56,7 +56,7 @@ class WriteGuard:
         self._broken = OneAlert(alerts, *BREAKS)
         self._unreachable = OneAlert(alerts, UNREACHABLE)
         self._told: LogBroken | None = None
-        self._looks = Looks()
+        self._failures = Looks()
         self._one_judgement = asyncio.Lock()
         self._sealed: LogBroken | None = None
         """What was found for good, whatever later looks find."""
@@ -98,7 +98,7 @@ class WriteGuard:
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            self._looks.found("an answer")
+            self._failures.found(None)
             self._reread_at = suspicions
             await self._unreachable.close()
             await self._judge(found, suspicions)
@@ -153,7 +153,7 @@ class WriteGuard:
 
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
-        if self._looks.found("no answer") == PATIENT_LOOKS:
+        if self._failures.found(UNREACHABLE) % PATIENT_LOOKS == 0:
             await self._unreachable.open(
                 UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )

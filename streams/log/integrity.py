@@ -274,7 +274,7 @@ class Integrity:
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
         self._renamed |= renamed_columns(seen.filled_from, seen.source)
         found = judge(self._generation, seen)
-        times = self._looks.found(found and found.kind)
+        times = self._looks.found(found.kind if found else None)
         if found is None:
             await self._note_ends(seen)
             return None

@@ -6,16 +6,21 @@ from sinks.alerts import AlertKind, Alerts, OpenAlerts
 
 
 class Looks:
-    """How many looks in a row have found the same: one alone may have met a server that starts."""
+    """Looks, one after the other.
+
+    Who tells what lasts tells it at every n-th look, not at the n-th alone: an alert is one while
+    it is open, and somebody else may have closed it.
+    """
 
     def __init__(self) -> None:
         self._last: Hashable = None
         self._times = 0
 
     def found(self, what: Hashable) -> int:
+        """How often in a row that was found by now; nothing (None) is found no times."""
         self._times = self._times + 1 if what == self._last else 1
         self._last = what
-        return self._times
+        return self._times if what is not None else 0
 
 
 class OneAlert:
@@ -30,7 +35,10 @@ class OneAlert:
         self._open = {*kinds}
 
     async def open(self, kind: AlertKind, detail: Mapping[str, object]) -> None:
-        """Open an alert of this kind instead of what is open; one of the kind stays as it is."""
+        """Open an alert of this kind instead of what is open; one of the kind stays as it is.
+
+        Told again and again, it is open also where somebody else has closed it.
+        """
         await self.close(but=kind)
         await self._alerts.raise_alert(kind, detail, subject=self._subject)
         self._open = {kind}
