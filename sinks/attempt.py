@@ -59,7 +59,7 @@ class Attempt:
         definitions = {d.after.badge_definition_id for d in turn.decisions}
         row = await self._connection.fetchrow(
             QUERIES[self.opening],
-            turn.rule_positions,
+            turn.applied,
             *move(turn, turn_id),
             list(mentors),
             list(definitions),

@@ -7,23 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tables.decisions import Cause, Decision
-from tables.types import Award, Stats
-
-
-class RulePosition(Struct, frozen=True):
-    """A version taken up by the turn: in effect before the record at the turn's start."""
-
-    kind: str  # 'definition' or 'organization'
-    id: str
-    version: int
-
-
-class RecordedPosition(Struct, frozen=True):
-    """Where a version took effect: before the record at `offset`, in turn `turn`."""
-
-    turn: int
-    offset: int
-    taken_up: RulePosition
+from tables.types import AppliedVersion, Award, Stats
 
 
 class Departure(Struct, frozen=True):
@@ -47,7 +31,7 @@ class Turn(Struct, frozen=True):
     """One transaction of a worker on one partition.
 
     The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
-    order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
+    order is: versions, departures, decisions in their order, stats. `start == end` is a turn
     without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
     what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
     last record below `end`: it is remembered with the position.
@@ -58,7 +42,7 @@ class Turn(Struct, frozen=True):
     number: int
     start: int
     end: int
-    rule_positions: Sequence[RulePosition] = ()
+    applied: Sequence[AppliedVersion] = ()
     departures: Sequence[Departure] = ()
     decisions: Sequence[Decision] = ()
     stats: Sequence[Stats] = ()
@@ -157,10 +141,8 @@ class Sink(Protocol):
         """
         ...
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """What turns below `before_turn` took up, in their order. Raises Unavailable."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
+        """What turns below `before_turn` applied, in their order. Raises Unavailable."""
         ...
 
     async def write(self, turn: Turn) -> Outcome:

@@ -21,8 +21,6 @@ from sinks.base import (
     Outcome,
     Place,
     Position,
-    RecordedPosition,
-    RulePosition,
     Turn,
     Unavailable,
     Waiting,
@@ -34,7 +32,7 @@ from sinks.queries import QUERIES
 from sinks.rows import award_of
 from sinks.waiting import CHUNK, Queue, item_of
 from tables.decisions import Decision
-from tables.types import Award
+from tables.types import AppliedVersion, Award
 
 REFUSAL_PATIENCE = 1.5
 """Seconds for which a turn is tried whole, however often it is refused, before something waits."""
@@ -96,18 +94,11 @@ class PostgresSink:
             row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
         return Place(row["last_offset"], row["last_sequence"]) if row else None
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """Read what turns below `before_turn` took up, in their order."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
+        """Read the versions that turns below `before_turn` applied, in their order."""
         with translated():
             rows = await self._pool.fetch(QUERIES["rule_positions"], log_id, partition, before_turn)
-        return [
-            RecordedPosition(
-                row["turn"], row["offset"], RulePosition(row["kind"], row["id"], row["version"])
-            )
-            for row in rows
-        ]
+        return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
         """Read the awards of these mentors, with what waits as if it were written."""
@@ -284,9 +275,7 @@ class PostgresSink:
 
 def _is_simple(turn: Turn) -> bool:
     """Whether one statement may write it all."""
-    return not (turn.decisions or turn.departures or turn.rule_positions) and (
-        len(turn.stats) <= CHUNK
-    )
+    return not (turn.decisions or turn.departures or turn.applied) and (len(turn.stats) <= CHUNK)
 
 
 def _refuses(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sinks import turns
-from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, RulePosition, Turn
+from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, Turn
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
@@ -19,7 +19,7 @@ from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
-from tables.types import RuleKey, Taken, Version, rule_key
+from tables.types import AppliedVersion, RuleKey, Taken, Version, rule_key
 from tables.watchlist import Watchlist
 
 READ_OR_DELETED = ("r", "d")
@@ -105,9 +105,11 @@ class Partition:
         """Put versions into effect before the next record; `decide` every mentor before that."""
         versions = list(versions)
         self.book.apply(versions)
-        for position in _newest(versions):
-            self.taken[position.kind, position.id] = position.version
-            self._draft.rule_positions.append(position)
+        for key, version in _newest(versions).items():
+            self.taken[key] = version
+            self._draft.applied.append(
+                AppliedVersion(self.number, self.turn, self._turn_start, *key, version)
+            )
 
     def decide(self, mentors: Iterable[str]) -> None:
         """Decide some mentors by the versions that were put into effect."""
@@ -184,7 +186,7 @@ class Partition:
     def turn_is_empty(self) -> bool:
         """Whether there is nothing to write, not even a position; never so for the first turn."""
         moved = self.next_offset > self._turn_start
-        return self.turn > 0 and not moved and not self._draft.rule_positions
+        return self.turn > 0 and not moved and not self._draft.applied
 
     def close_turn(self) -> Turn:
         """What the open turn writes; the next one begins here."""
@@ -195,7 +197,7 @@ class Partition:
             number=self.turn,
             start=self._turn_start,
             end=self.next_offset,
-            rule_positions=draft.rule_positions,
+            applied=draft.applied,
             departures=draft.departures,
             decisions=draft.decisions,
             xids=[xid for xid in draft.xids if xid is not None],
@@ -345,7 +347,7 @@ class _Draft:
     """What the open turn will write."""
 
     def __init__(self) -> None:
-        self.rule_positions: list[RulePosition] = []
+        self.applied: list[AppliedVersion] = []
         self.departures: list[Departure] = []
         self.decisions: list[Decision] = []
         self.touched: dict[str, Ledger] = {}
@@ -367,13 +369,13 @@ def _moment(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _newest(versions: Iterable[Version]) -> list[RulePosition]:
+def _newest(versions: Iterable[Version]) -> dict[RuleKey, int]:
     """The highest version of each id: the one that takes effect."""
     highest: dict[RuleKey, int] = {}
     for version in versions:
         key = rule_key(version)
         highest[key] = max(version.version, highest.get(key, 0))
-    return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
+    return highest
 
 
 def rule_named(record: Record) -> str:

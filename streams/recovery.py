@@ -11,7 +11,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
-from sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
+from sinks.base import Message, Position, Sink, Unavailable
 from streams.errors import BegunUnusable
 from streams.log.generations import Generation
 from streams.log.reader import Log
@@ -22,8 +22,9 @@ from streams.partition import Partition
 from streams.records import Record
 from streams.rule_versions import Versions
 from streams.unusable import Outline
+from tables.types import AppliedVersion
 
-Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
+Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
 
 
@@ -58,7 +59,7 @@ class Recovery:
         # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
-        recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
+        recorded = await self._sink.applied(state.log_id, number, position.turn)
         turns: deque[Recorded] = deque(
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
@@ -97,13 +98,12 @@ class Recovery:
             raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
 
     async def _take_up(
-        self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
+        self, state: Partition, where: tuple[int, int], recorded: Sequence[AppliedVersion]
     ) -> None:
         turn, offset = where
         # Awards are named after the turn and offset that gave them: both have to be those of then.
         state.resume(offset, turn)
-        taken_up = [position.taken_up for position in recorded]
-        state.put_into_effect(self._versions.up_to(taken_up, state.taken))
+        state.put_into_effect(self._versions.up_to(recorded, state.taken))
         await in_spells(state.decide, list(state.mentors))
 
 
@@ -111,5 +111,5 @@ def _offset(message: Message) -> int:
     return message.offset
 
 
-def _where(recorded: RecordedPosition) -> tuple[int, int]:
+def _where(recorded: AppliedVersion) -> tuple[int, int]:
     return recorded.turn, recorded.offset

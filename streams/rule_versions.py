@@ -7,11 +7,18 @@ from types import MappingProxyType
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Disconnected, RulePosition, Unavailable
+from sinks.base import Disconnected, Unavailable
 from sinks.failures import Refused, translated
 from sinks.pool import Connection, Executor, Pool
 from streams.refused_writes import Stall
-from tables.types import DefinitionVersion, OrganizationVersion, Taken, Version, rule_key
+from tables.types import (
+    AppliedVersion,
+    DefinitionVersion,
+    OrganizationVersion,
+    Taken,
+    Version,
+    rule_key,
+)
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
@@ -85,13 +92,14 @@ class Versions:
             if version.version > taken.get(key, 0)
         ]
 
-    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
-        """The versions that recorded positions put into effect, those in between included."""
+    def up_to(self, recorded: Iterable[AppliedVersion], taken: Taken) -> list[Version]:
+        # One that was replaced before anybody applied it has no record of its own, but counts:
+        # a deletion in between, say.
         return [
             version
-            for position in positions
-            for version in self._versions[position.kind, position.id]
-            if taken.get((position.kind, position.id), 0) < version.version <= position.version
+            for last in recorded
+            for version in self._versions[last.key]
+            if taken.get(last.key, 0) < version.version <= last.version
         ]
 
     def newest(self, kind: str) -> dict[str, int]:

@@ -137,6 +137,24 @@ def rule_key(version: Version) -> RuleKey:
     return ("definition" if is_definition else "organization"), version.id
 
 
+class AppliedVersion(Struct, frozen=True):
+    """A row of badge_rule_positions, its log aside: where a version took effect in a partition.
+
+    That is before the record at `offset`, in the turn of that number.
+    """
+
+    partition: int
+    turn: int
+    offset: int
+    kind: str  # 'definition' or 'organization'
+    id: str
+    version: int
+
+    @property
+    def key(self) -> RuleKey:
+        return self.kind, self.id
+
+
 class Stats(Struct):
     """A row of peer_mentor_stats. Days are `Day`; a run's last period is named by its first day."""
 

@@ -15,15 +15,13 @@ from sinks.base import (
     Outcome,
     Place,
     Position,
-    RecordedPosition,
-    RulePosition,
     Turn,
     Waiting,
 )
 from sinks.failures import Refusal
 from sinks.waiting import Item, about
 from tables.decisions import Decision, Kind, Source
-from tables.types import Award, Stats
+from tables.types import AppliedVersion, Award, Stats
 from tests.doubles.memory_queue import MemoryQueue, PartitionKey, Row
 
 _INT4_MAX = 2**31 - 1
@@ -74,7 +72,7 @@ class MemorySink:
         self.evidence: dict[str, Mapping[str, Any]] = {}
         self.stats: dict[str, Stats] = {}
         self.events: list[Event] = []
-        self._rule_positions: list[tuple[str, int, int, int, RulePosition]] = []
+        self.applied_by_log: dict[str, list[AppliedVersion]] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         """Return the partition's position; None when the generation is not live."""
@@ -84,14 +82,12 @@ class MemorySink:
         """Return the last record below the position; None where it was not remembered."""
         return self._last.get((log_id, partition))
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """Return what turns below `before_turn` took up, in their order."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
+        """Return the versions that turns below `before_turn` applied, in their order."""
         return [
-            RecordedPosition(turn, offset, taken_up)
-            for log, number, turn, offset, taken_up in self._rule_positions
-            if (log, number) == (log_id, partition) and turn < before_turn
+            each
+            for each in self.applied_by_log.get(log_id, [])
+            if each.partition == partition and each.turn < before_turn
         ]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
@@ -130,8 +126,7 @@ class MemorySink:
         present = [s for s in turn.stats if s.peer_mentor_id not in self._missing_mentors]
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
-        for taken_up in turn.rule_positions:
-            self._rule_positions.append((*place, turn.number, turn.start, taken_up))
+        self.applied_by_log.setdefault(turn.log_id, []).extend(turn.applied)
         self.queue.forget_mentors({each.peer_mentor_id for each in turn.departures}, place)
         since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
         accepted, before = self._retry(place), len(self.queue.rows)

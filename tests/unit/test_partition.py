@@ -187,7 +187,7 @@ def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) ->
     state.take_up([organization(OTHER_ORGANIZATION)])
     turn = folded(state, unknown)
     assert (turn.start, turn.end) == (1, 2)
-    assert [position.id for position in turn.rule_positions] == [OTHER_ORGANIZATION]
+    assert [each.id for each in turn.applied] == [OTHER_ORGANIZATION]
 
 
 def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: Writer) -> None:

@@ -9,7 +9,7 @@ import msgspec.structs
 import pytest
 
 from badges.reference.log_reading import RawRecord
-from badges.reference.recorded import AppliedVersion, AwardEvent, Recorded
+from badges.reference.recorded import AwardEvent, Recorded
 from badges.reference.reference import Reference
 from badges.reference.verification import Mismatch, compare, expected
 from streams.log.debezium import UNREADABLE, stream_order
@@ -17,6 +17,7 @@ from streams.records import decode
 from tables.decisions import Cause
 from tables.types import (
     Activity,
+    AppliedVersion,
     Award,
     DefinitionVersion,
     Mentor,
