@@ -57,8 +57,8 @@ class Partition:
         self._turn_start = 0
         self.excused: Container[str] = ()
         """Tables of which any number of records in a row may be unusable, for the time being."""
+        # The records in a row of each table that could not be used, up to the last one.
         self._in_a_row: dict[str, int] = {}
-        """The records in a row of each table that could not be used, up to the last one."""
         self._last: Message | None = None
         self._given_up: set[str] = set()
         self._order = Deduplicator(number, start)

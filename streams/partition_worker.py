@@ -100,15 +100,15 @@ class PartitionWorker:
         self._end = end
         self._decided = decided
         self._connection = connection
+        # The connection up to which the last record was read again.
         self._confirmed = 0
-        """The connection up to which the last record was read again."""
         # None wakes the worker up for new versions.
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._waiting_at = -1
+        # How long a record, at which offset, has waited for a version of what it names.
         self._waited = 0.0
-        """How long a record, at which offset, has waited for a version of what it names."""
+        # Whether there may be an alert that this partition stands still: an earlier process's.
         self._stood = True
-        """Whether there may be an alert that this partition stands still: an earlier process's."""
         self._stall = Stall(
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )

@@ -143,8 +143,8 @@ Record: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
 
 _decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
 
+# An escape in JSON; the first kind is the half of a surrogate pair that a text ends with.
 _HALF_PAIR = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\"|.)", re.DOTALL)
-"""An escape in JSON; the first kind is the half of a surrogate pair that a text ends with."""
 
 
 def decode(value: bytes) -> Record:

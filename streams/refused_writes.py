@@ -47,8 +47,8 @@ class Stall:
         self._alert = OneAlert(alerts, STALLED, subject=subject)
         self._detail = detail
         self._lasted = 0.0
+        # Whether that is an alert: it is told again and again, for somebody may have closed it.
         self._told = False
-        """Whether that is an alert: it is told again and again, for somebody may have closed it."""
 
     async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.

@@ -19,14 +19,14 @@ from tables.ledger import Ledger
 Columns: TypeAlias = Mapping[str, Sequence[str]]
 """The columns that a generation of the log publishes of each table."""
 
+# The columns without which no row can be understood, whatever a generation publishes.
 _REQUIRED = {
     table.name: [column for column, required in table.columns.items() if required]
     for table in TABLES.values()
 }
-"""The columns without which no row can be understood, whatever a generation publishes."""
 
+# What every record from Debezium has; others are somebody's own, and not the log's fault.
 _DEBEZIUM = ("__op", "__source_lsn", "__source_sequence")
-"""What every record from Debezium has; others are somebody's own, and not the log's fault."""
 
 _ADDED = TABLES[AwardRecord].added
 

@@ -51,15 +51,15 @@ class WriteGuard:
         # Suspicions are counted, not flagged: one that comes while a look is under way must not be
         # taken back by that look, which may have asked before the connection was lost.
         self._suspicions = 0
+        # How many suspicions there were when the last records were last found in their places.
         self._reread_at = -1
-        """How many suspicions there were when the last records were last found in their places."""
         self._broken = OneAlert(alerts, *BREAKS)
         self._unreachable = OneAlert(alerts, UNREACHABLE)
         self._told: LogBroken | None = None
         self._failures = Looks()
         self._one_judgement = asyncio.Lock()
+        # What was found for good, whatever later looks find.
         self._sealed: LogBroken | None = None
-        """What was found for good, whatever later looks find."""
 
     async def passed(self) -> None:
         """Return when turns may be written."""

@@ -36,11 +36,11 @@ class Connections:
         self._send = self._client.send
         self._client.send = self._look_and_send
         self._read_to = read_to or {}
+        # The offset asked for last, over which connection, and whether over another one before.
         self._used: dict[TopicPartition, tuple[int, object, bool]] = {}
-        """The offset asked for last, over which connection, and whether over another one before."""
+        # From which offset on records come over which connection: both grow. Never changed, but
+        # replaced as a whole, for another thread reads it.
         self._begun: dict[TopicPartition, tuple[tuple[int, int], ...]] = {}
-        """From which offset on records come over which connection: both grow. Never changed, but
-        replaced as a whole, for another thread reads it."""
         self._newest = 0
 
     def number(self, place: TopicPartition, offset: int) -> int:
