@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from sinks.alerts import OpenAlerts
+from sinks.alerts import OpenAlerts, standing
 from sinks.backoff import delays
 from sinks.base import (
     DeadLetter,
@@ -30,6 +30,7 @@ from sinks.base import (
 )
 from streams import metrics
 from streams.errors import BegunUnusable, LogBroken
+from streams.log.looks import OneAlert
 from streams.log.reader import Log
 from streams.log.wal import Wal
 from streams.pacing import in_spells
@@ -39,6 +40,7 @@ from streams.records import Record
 from streams.recovery import Recovery
 from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
+from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
@@ -107,8 +109,8 @@ class PartitionWorker:
         self._waiting_at = -1
         # How long a record, at which offset, has waited for a version of what it names.
         self._waited = 0.0
-        # Whether there may be an alert that this partition stands still: an earlier process's.
-        self._stood = True
+        self._failed = OneAlert(services.alerts, PARTITION_FAILED, subject=str(partition))
+        self._stands = OneAlert(services.alerts, STANDS, subject=standing(partition))
         self._stall = Stall(
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )
@@ -293,10 +295,10 @@ class PartitionWorker:
         while True:
             wrong = await self._until_available(lambda: self._services.aside.wrong_types(unusable))
             if not wrong:
-                await self._stands_no_more()
+                await self._stands.close()
                 return True
-            self._stood = True
-            await self._services.aside.tell_standing(self.partition, offset, unusable, wrong)
+            detail = self._services.aside.stands(self.partition, offset, unusable, wrong)
+            await self._stands.open(STANDS, detail)
             await retry()
             await asyncio.sleep(LOOK_SECONDS)
             if has_other_work():
@@ -304,13 +306,8 @@ class PartitionWorker:
 
     async def _goes_on(self) -> None:
         """Close what an earlier process, or this one, has told of a partition that stands still."""
-        await self._services.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
-        await self._stands_no_more()
-
-    async def _stands_no_more(self) -> None:
-        if self._stood:
-            await self._services.aside.close_standing(self.partition)
-            self._stood = False
+        await self._failed.close()
+        await self._stands.close()
 
     async def _write(self, state: Partition) -> None:
         letters, turn = state.letters, state.close_turn()
