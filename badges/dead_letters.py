@@ -28,8 +28,6 @@ SUBJECTS = (*NAMED, UNREADABLE)
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the dead letters are, and how they are reached."""
-
     access: KafkaAccess
     cluster: Cluster
     topic: str

@@ -28,7 +28,6 @@ class Lockout:
         self._since: float | None = None
 
     def let_in(self) -> None:
-        """Note that Postgres answered."""
         self._since = None
 
     def refused(self, error: BaseException | None, now: float) -> None:

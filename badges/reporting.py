@@ -31,5 +31,4 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Return what a program said as one line."""
     return " ".join(text.split())

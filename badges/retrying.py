@@ -132,7 +132,6 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, st
 async def _send_all(
     connection: Connection, rows: set[Row]
 ) -> AsyncIterator[tuple[Row, _Sent | tuple[Outcome, str]]]:
-    """Send rows through the log again; what became of each."""
     types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
@@ -239,7 +238,6 @@ async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
 
 
 def _partition(mentor: str, log: Generation) -> int:
-    """Where the producer of the log puts a mentor's rows."""
     return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % log.partitions)
 
 

@@ -114,7 +114,6 @@ class Settings(BaseSettings):
         return self
 
     def kafka_access(self) -> KafkaAccess:
-        """How to connect to Kafka."""
         password = self.kafka_sasl_password
         return KafkaAccess(
             bootstrap=self.kafka_bootstrap,

@@ -119,8 +119,6 @@ class Alerts(Protocol):
 
 
 class OpenAlerts(Alerts, Protocol):
-    """Alerts that can be looked through."""
-
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
         """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         ...
@@ -152,17 +150,14 @@ class PostgresAlerts:
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
-        """Open an alert; does nothing while one of that kind and subject is open."""
         self._add(kind, subject, detail)
         await self._write()
 
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
-        """Close the open alert of that kind and subject, if there is one."""
         self._add(kind, subject, None)
         await self._write()
 
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
-        """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         with translated():
             rows = await self._pool.fetch(QUERIES["open_alerts"], kind, timeout=PATIENCE)
         return {row["subject"]: row["detail"] for row in rows}

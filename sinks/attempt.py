@@ -24,12 +24,10 @@ class NotYetVisible(Exception):
 
 
 def move(turn: Turn, turn_id: UUID) -> tuple[str, int, int, int, int, UUID]:
-    """Return the first parameters of `move_position`, in its order."""
     return turn.log_id, turn.partition, turn.start, turn.end, turn.number, turn_id
 
 
 def last(turn: Turn) -> tuple[int | None, str | None]:
-    """Return the last parameters of `move_position`."""
     return (turn.last.offset, turn.last.sequence) if turn.last else (None, None)
 
 
@@ -118,7 +116,6 @@ class Attempt:
             raise NotYetVisible(xids)
 
     def _decisions_in_force(self) -> list[Decision]:
-        """Leave out decisions about a mentor or definition that is gone."""
         before_a_delete = {id(decision) for decision in turns.outdated(self._turn)}
         return [
             decision

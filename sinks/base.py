@@ -128,8 +128,6 @@ class Disconnected(Unavailable):
 
 
 class Sink(Protocol):
-    """Where awards, their events and stats are written."""
-
     async def position(self, log_id: str, partition: int) -> Position | None:
         """The partition's position, or None when the generation is not live. Raises Unavailable."""
         ...

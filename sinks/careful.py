@@ -41,7 +41,6 @@ class Judge:
         self._believes = believes
 
     async def __call__(self, error: asyncpg.PostgresError) -> Refusal:
-        """Judge an error whose savepoint is rolled back."""
         refusal = refusal_of(error)
         if refusal is None:
             raise error
@@ -54,7 +53,6 @@ class Judge:
         return self.admit(Refusal(refusal.sqlstate, refusal.message, name, of_rows))
 
     def admit(self, refusal: Refusal) -> Refusal:
-        """Return the refusal if it is to be believed."""
         if not self._believes(refusal):
             reason = f"{refusal.message} ({refusal.sqlstate}, {refusal.by or 'by itself'})"
             raise Refused(reason, sqlstate=refusal.sqlstate)
@@ -89,7 +87,6 @@ class CarefulAttempt(Attempt):
         self._aside: list[Aside] = []
 
     async def open(self, turn_id: UUID) -> bool:
-        """See Attempt.open."""
         await self._connection.execute(CAREFULLY)
         return await super().open(turn_id)
 

@@ -58,7 +58,6 @@ def encode(letter: DeadLetter) -> bytes:
 
 
 def decode(value: bytes) -> DeadLetter:
-    """Read a letter back from its JSON. Raises msgspec.DecodeError."""
     return msgspec.json.decode(value, type=DeadLetter)
 
 
@@ -107,11 +106,9 @@ class KafkaDeadLetters:
         self._one_at_a_time = asyncio.Lock()
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when every letter is on all replicas. Raises Unavailable."""
         await self._write([(key_of(letter), encode(letter)) for letter in letters])
 
     async def remove(self, keys: Collection[str]) -> None:
-        """Return when a tombstone for each key is on all replicas. Raises Unavailable."""
         await self._write([(key, None) for key in keys])
 
     async def _write(self, records: Sequence[tuple[str, bytes | None]]) -> None:

@@ -83,25 +83,21 @@ class PostgresSink:
         self._states: dict[PartitionKey, _State] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
-        """Read the partition's position; None when the generation is not live."""
         with translated():
             row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
         return Position(row["next_offset"], row["turn"]) if row else None
 
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
-        """Read the last record below the position; None where it was not remembered."""
         with translated():
             row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
         return Place(row["last_offset"], row["last_sequence"]) if row else None
 
     async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
-        """Read the versions that turns below `before_turn` applied, in their order."""
         with translated():
             rows = await self._pool.fetch(QUERIES["rule_positions"], log_id, partition, before_turn)
         return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        """Read the awards of these mentors, with what waits as if it were written."""
         known = list(filter(turns.is_uuid, mentors))
         with translated():
             # In this order: what is written in between is seen twice, which makes no difference.
@@ -114,13 +110,11 @@ class PostgresSink:
         return [award for _, award in sorted(held.items())]
 
     async def waiting(self) -> list[Waiting]:
-        """Read why anything waits, in any partition."""
         with translated():
             rows = await self._pool.fetch(QUERIES["refusals"])
         return [Waiting(**row) for row in rows]
 
     async def found(self, log_id: str) -> list[Found]:
-        """Read what waited as this log went live."""
         with translated():
             text = await self._pool.fetchval(QUERIES["found"], log_id)
         return msgspec.json.decode(text, type=list[Found]) if text else []
@@ -141,7 +135,6 @@ class PostgresSink:
         return msgspec.structs.replace(outcome, rejected=malformed)
 
     async def retry(self, log_id: str, partition: int, position: Position) -> bool:
-        """Try again what waits, longest untried first, until enough is refused."""
         place = log_id, partition
         async with self._known(place) as state:
             if state.waits:

@@ -65,7 +65,6 @@ def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
 
 
 def transactions(turn: Turn) -> set[int]:
-    """Return the transactions (source.txId) whose rows the turn is known to come from."""
     causes = [decision.cause for decision in turn.decisions]
     causes += [departure.cause for departure in turn.departures]
     return {*turn.xids, *(cause.xid for cause in causes if cause.xid is not None)}
@@ -104,7 +103,6 @@ def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
 
 
 def is_the_rules(row: Award) -> bool:
-    """Whether the rule gave an award, and nobody else has changed it."""
     return (row.awarded_by, row.changed_by) == ("rule", "rule")
 
 

@@ -54,7 +54,6 @@ class Locked(Struct, frozen=True):
     busy: Collection[str]
 
     def has(self, decision: Decision) -> bool:
-        """Whether what the decision is about is there, and is what it was about."""
         after = decision.after
         if (
             after.peer_mentor_id not in self.mentors
@@ -65,7 +64,6 @@ class Locked(Struct, frozen=True):
         return deleted is None or deleted <= decision.definition_version
 
     def refusal(self, item: Item) -> Refusal | None:
-        """Why the item cannot be written now."""
         if isinstance(item, Decision):
             if item.after.badge_definition_id in self.busy:
                 return _lock_of("badge_definitions", item.after.badge_definition_id)
@@ -126,7 +124,6 @@ class Queue:
         self._refused: dict[int, Refusal] = {}
 
     async def waits(self) -> bool:
-        """Whether anything waits."""
         return bool(await self._connection.fetchval(QUERIES["waits"], *self._place))
 
     async def forget_departing(self, mentors: Sequence[str]) -> set[str]:
@@ -153,7 +150,6 @@ class Queue:
         return {(row["mentor"], row["definition"]) for row in rows}
 
     async def put(self, aside: Iterable[Aside]) -> None:
-        """Let these wait, in their order."""
         rows = [_row(each) for each in aside]
         for start in range(0, len(rows), CHUNK):
             columns = [list(column) for column in zip(*rows[start : start + CHUNK], strict=True)]
@@ -267,7 +263,6 @@ class Queue:
 
 
 def item_of(kind: str, decision: str) -> Item:
-    """Read what waits."""
     if kind == "stats":
         return msgspec.json.decode(decision, type=Stats)
     if kind == "departed":
@@ -289,7 +284,6 @@ def _row(aside: Aside) -> tuple[Any, ...]:
 
 
 def columns(item: Item) -> tuple[str, str, str | None, str | None]:
-    """Kind, mentor, definition and award, as badge_refused_writes has them."""
     if isinstance(item, Decision):
         after = item.after
         return item.kind, after.peer_mentor_id, after.badge_definition_id, after.id

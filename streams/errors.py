@@ -19,7 +19,7 @@ NEW_GENERATION = (
 
 
 class StreamError(Exception):
-    """What all errors of this package are."""
+    pass
 
 
 class Problem(StreamError):

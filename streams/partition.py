@@ -71,12 +71,10 @@ class Partition:
 
     @property
     def position(self) -> Position:
-        """Where the next turn begins."""
         return Position(self._turn_start, self.turn)
 
     @property
     def last(self) -> Place | None:
-        """The last record that was folded."""
         message = self._last
         return Place(message.offset, sequence_of(message.value)) if message else None
 
@@ -344,8 +342,6 @@ class Partition:
 
 
 class _Draft:
-    """What the open turn will write."""
-
     def __init__(self) -> None:
         self.applied: list[AppliedVersion] = []
         self.departures: list[Departure] = []
@@ -379,7 +375,6 @@ def _newest(versions: Iterable[Version]) -> dict[RuleKey, int]:
 
 
 def rule_named(record: Record) -> str:
-    """The id of the organization or definition that a mentor's or an award's row names."""
     return str(getattr(record, TABLES[type(record)].rule or ""))
 
 

@@ -69,8 +69,6 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Services:
-    """What the partition workers of a process share."""
-
     sink: Sink
     aside: SettingAside
     versions: Versions
@@ -118,11 +116,9 @@ class PartitionWorker:
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
-        """Take a batch."""
         self._batches.put_nowait(batch)
 
     def wake(self) -> None:
-        """Look for new versions now."""
         self._batches.put_nowait(None)
 
     async def run(self) -> None:
@@ -272,7 +268,6 @@ class PartitionWorker:
         )
 
     async def _stand_before(self, unusable: Outline, state: Partition) -> bool:
-        """See `_until_readable`; the state may take up new versions meanwhile."""
         retry = partial(self._refused.try_again, state.log_id, state.position)
         return await self._until_readable(
             unusable,

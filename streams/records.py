@@ -39,8 +39,6 @@ class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True
 
 
 class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
-    """A change of activities."""
-
     activity_date: BoundedDay
     duration_minutes: BoundedMinutes | None
     op: Op = field(name="__op")
@@ -52,8 +50,6 @@ class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=Tr
 class TrainingRecord(
     TrainingCompletion, tag_field="__table", tag="training_completions", kw_only=True, gc=False
 ):
-    """A change of training_completions."""
-
     completed_on: BoundedDay
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
@@ -62,8 +58,6 @@ class TrainingRecord(
 
 
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
-    """A change of mentor_pauses."""
-
     ends_on: Day | None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
@@ -167,5 +161,4 @@ def _without_half(escape: re.Match[bytes]) -> bytes:
 
 
 def mentor_of(record: Record) -> str:
-    """The id of the mentor whose log the record belongs to."""
     return record.id if type(record) is MentorRecord else record.peer_mentor_id  # type: ignore[union-attr]

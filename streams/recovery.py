@@ -29,8 +29,6 @@ Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 
 
 class Recovery:
-    """Restores partitions of one generation of the log."""
-
     def __init__(self, generation: Generation, sink: Sink, versions: Versions, log: Log) -> None:
         self._generation = generation
         self._sink = sink
@@ -76,7 +74,6 @@ class Recovery:
         return state
 
     async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
-        """Fold the log up to an offset, with the turns that took effect below it."""
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):

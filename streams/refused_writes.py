@@ -66,7 +66,6 @@ class Stall:
         return pause
 
     async def over(self) -> None:
-        """A try has succeeded."""
         self._lasted, self._told = 0.0, False
         await self._alert.close()
 
@@ -82,7 +81,6 @@ class RefusedWrites:
         self._looked_at = float("-inf")
 
     async def after(self, outcome: Outcome) -> None:
-        """A turn was written: tell what waits since, or no longer."""
         news = bool(outcome.refused) or outcome.waits != self._waits
         self._waits = outcome.waits
         if news or (self._waits and self._is_time()):

@@ -103,7 +103,6 @@ class Versions:
         ]
 
     def newest(self, kind: str) -> dict[str, int]:
-        """The highest version of each id of a kind."""
         return {key[1]: last[-1].version for key, last in self._versions.items() if key[0] == kind}
 
 
@@ -121,7 +120,6 @@ class PostgresVersions(Versions):
         """Grows whenever something new was read."""
 
     async def refresh(self) -> None:
-        """Read what is new. Raises Unavailable."""
         with translated():
             new = await read(self._pool, self.newest("definition"), self.newest("organization"))
         for version in new:
@@ -132,7 +130,6 @@ class PostgresVersions(Versions):
                 self._changed.notify_all()
 
     async def wait_newer(self, stamp: int) -> int:
-        """Return the stamp once something was read since `stamp`."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.stamp != stamp)
         return self.stamp

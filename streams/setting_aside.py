@@ -23,7 +23,6 @@ class SettingAside:
     def __init__(
         self, topic: str, letters: DeadLetters, types: ColumnTypes, alerts: Alerts
     ) -> None:
-        """`topic` is that of the log, for whoever reads an alert."""
         self._topic = topic
         self._letters = letters
         self._types = types
@@ -38,7 +37,6 @@ class SettingAside:
         await tell(self._alerts, letters, self._topic)
 
     async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
-        """The columns that may be why records of its table cannot be used. Raises Unavailable."""
         return await self._types.wrong(unusable.table) if unusable.table else ()
 
     def stands(

@@ -41,7 +41,6 @@ class Surroundings:
     def __init__(
         self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
     ) -> None:
-        """`partitions` are those of the live generation of the log."""
         self._partitions = partitions
         self._pool = pool
         self._sink = sink
@@ -57,7 +56,6 @@ class Surroundings:
         }
 
     async def watch(self) -> None:
-        """Look every LOOK_EVERY_S seconds, for good."""
         while True:
             for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
                 try:
@@ -131,8 +129,6 @@ class Surroundings:
 
 
 class Definitions:
-    """The newest version of every definition, and which of them cannot be evaluated."""
-
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._book = RuleBook()

@@ -50,7 +50,6 @@ class Outline(Struct, frozen=True):
         )
 
     def known_text(self, ledger: Ledger | None) -> str | None:
-        """The row's type or course, also where Postgres did not send it again."""
         column = _text_column(self.table)
         if self.text is not None or ledger is None or self.id is None or column is None:
             return self.text
@@ -85,8 +84,6 @@ def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
 
 
 class _Anything(Struct):
-    """A record of which nothing is certain."""
-
     id: Any = None
     peer_mentor_id: Any = None
     activity_type: Any = None

@@ -62,7 +62,6 @@ def check_delete(record: Record, key: bytes | None, partition: int, offset: int)
 
 
 def check_added(record: AwardRecord, columns: Columns, partition: int, offset: int) -> None:
-    """Raise LogBroken if a row of badge_awards lacks a column that its generation has."""
     for column in _ADDED:
         if getattr(record, column) is UNSET and column in columns.get("badge_awards", ()):
             raise _column_missing("badge_awards", column, partition, offset)

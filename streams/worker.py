@@ -42,8 +42,6 @@ STOP_SECONDS = 3
 
 
 class WorkerOptions(Struct, frozen=True):
-    """What a worker needs to be told."""
-
     prefix: str
     kafka: KafkaAccess
     session_timeout: float
@@ -51,7 +49,6 @@ class WorkerOptions(Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        """The consumer group of all workers."""
         return f"{self.prefix}-worker"
 
 
@@ -224,7 +221,6 @@ class Worker:
         return end
 
     def _decided(self, partition: int, next_offset: int) -> None:
-        """A partition's position moved: what Kafka's own tools take for its lag follows."""
         self._app.consumer.decided[self._place(partition)] = next_offset
 
     def _place(self, partition: int) -> TP:

@@ -62,7 +62,6 @@ class WriteGuard:
         self._sealed: LogBroken | None = None
 
     async def passed(self) -> None:
-        """Return when turns may be written."""
         await self._open.wait()
 
     def suspect(self) -> None:

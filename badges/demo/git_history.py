@@ -87,7 +87,6 @@ def kind_of(subject: str) -> str:
 
 
 def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> World:
-    """The older commits as history, and the newest to be played in so many seconds."""
     slug = f"{SLUGS}git-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'repository'}"
     badges = [badge.for_organization(slug) for badge in catalogue.load(catalogue.GIT_FILE).badges]
     names = {commit.email: commit.author for commit in commits}

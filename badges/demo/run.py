@@ -46,8 +46,6 @@ class Options:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is over: what was loaded, played and verified."""
-
     run: int
     mentors: int
     loaded: int
@@ -226,7 +224,6 @@ def _reachable(target: Target) -> Iterator[None]:
 
 
 def named(mismatch: Mismatch, directory: Directory) -> str:
-    """A mismatch in one line, with the names that are known."""
     badge = f", badge {directory.badge(mismatch.badge)}" if mismatch.badge else ""
     return (
         f"mentor {directory.person(mismatch.peer_mentor_id)}{badge}: {mismatch.what} "

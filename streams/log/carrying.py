@@ -42,7 +42,6 @@ def partition_of(mentor: str, partitions: int) -> int:
 
 
 def _changed(awards: Iterable[Award], waiting: Iterable[Decision | Departure]) -> Iterator[Found]:
-    """What is otherwise once what waits is written."""
     before = {(each.peer_mentor_id, each.badge_definition_id): each for each in awards}
     after = turns.once_written(before.values(), waiting)
     for pair in sorted(before.keys() | after.keys()):

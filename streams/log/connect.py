@@ -34,7 +34,6 @@ class Status(Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the connector or its task has given up."""
         return "FAILED" in (self.state, *self.tasks)
 
     @property
@@ -68,7 +67,6 @@ class Connect:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -78,7 +76,6 @@ class Connect:
         await self.close()
 
     async def connectors(self) -> set[str]:
-        """The names of all connectors."""
         return set(await self._ask("GET", "/connectors"))
 
     async def status(self, name: str) -> Status | None:
@@ -106,7 +103,6 @@ class Connect:
             return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
 
     async def config(self, name: str) -> dict[str, str] | None:
-        """The connector's configuration as stored, or None when there is no such connector."""
         answer = await self._find(f"/connectors/{name}/config")
         return None if answer is None else dict(answer)
 
@@ -122,7 +118,6 @@ class Connect:
         ]
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the connector without starting it."""
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
         await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
 
@@ -131,12 +126,10 @@ class Connect:
         await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
 
     async def resume(self, name: str) -> None:
-        """Start a stopped or paused connector, and wait until it is no longer so."""
         await self._ask("PUT", f"/connectors/{name}/resume")
         await self._until(name, lambda status: status.state not in ("STOPPED", "PAUSED"))
 
     async def stop(self, name: str) -> None:
-        """Stop the connector and wait until its task is gone."""
         await self._ask("PUT", f"/connectors/{name}/stop")
         await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
@@ -153,7 +146,6 @@ class Connect:
                     await asyncio.sleep(PAUSE_S)
 
     async def delete_offsets(self, name: str) -> None:
-        """Forget where a stopped connector was."""
         await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
 
     async def delete(self, name: str) -> None:

@@ -37,8 +37,6 @@ _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
 class Outage(Struct, frozen=True):
-    """One reason why no new rows arrive."""
-
     kind: OutageKind
     message: str
     cause: str = ""

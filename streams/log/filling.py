@@ -49,7 +49,6 @@ class Site:
     progress: Callable[[str], None] = field(default=print)
 
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
-        """The connector's configuration for a generation of this number and `stand_in`."""
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 

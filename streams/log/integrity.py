@@ -29,7 +29,6 @@ CONFIRMATIONS = 3
 
 
 def noted(_: Generation, seen: Observation) -> LogBroken | None:
-    """Has somebody found it broken before?"""
     if seen.state == "broken":
         reason = seen.reason or "the log was found broken"
         return LogBroken(TOLD, reason, lasting=False, certain=True)
@@ -37,7 +36,6 @@ def noted(_: Generation, seen: Observation) -> LogBroken | None:
 
 
 def other_database(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Is this still the database whose changes are in the log?"""
     if seen.identity == (generation.system_identifier, generation.timeline):
         return None
     return LogBroken(
@@ -49,7 +47,6 @@ def other_database(generation: Generation, seen: Observation) -> LogBroken | Non
 
 
 def source_changed(_: Generation, seen: Observation) -> LogBroken | None:
-    """Are tables, publication, identities and our triggers what the log was filled from?"""
     return source_break(seen.filled_from, seen.source)
 
 
@@ -71,7 +68,6 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> LogBro
 
 
 def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
-    """Table and name of each column that has another name now."""
     if filled_from is None:
         return set()
     return {
@@ -82,7 +78,6 @@ def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set
 
 
 def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Does the replication slot exist, with all the WAL it needs?"""
     if seen.slot is None:
         return LogBroken("slot_missing", f"the replication slot {generation.slot} is gone")
     if seen.slot.wal_status == "lost":
@@ -95,7 +90,6 @@ def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
 
 
 def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Was the slot moved past what the connector has sent to Kafka?"""
     if not seen.offsets or seen.slot is None or seen.slot.confirmed is None:
         return None
     sent = sent_lsn(seen.offsets[0])
@@ -109,7 +103,6 @@ def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
 
 
 def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Is the topic still the one that was filled?"""
     if seen.topic is None:
         return LogBroken("topic_missing", f"the topic {generation.topic} is gone")
     if seen.topic.id != generation.log_id:
@@ -122,7 +115,6 @@ def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | Non
 
 
 def partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Do mentors still have the partition that they had?"""
     if seen.topic is None or seen.topic.partitions == generation.partitions:
         return None
     return LogBroken(
@@ -133,7 +125,6 @@ def partitions_changed(generation: Generation, seen: Observation) -> LogBroken |
 
 
 def settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Is the topic kept for ever?"""
     wrong = wrong_settings(seen.settings)
     if not wrong:
         return None
@@ -146,7 +137,6 @@ def settings_wrong(generation: Generation, seen: Observation) -> LogBroken | Non
 
 
 def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Is the log's beginning still there, and everything up to the positions?"""
     for partition, start in enumerate(seen.starts):
         if start > 0:
             return LogBroken(
@@ -166,7 +156,6 @@ def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
 
 
 def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
-    """Is what was decided last still what stands there?"""
     for partition, sequence in sorted(seen.reread.items()):
         last = seen.decided[partition].last
         wrong = another_record(partition, last, sequence) if last else ""
@@ -176,7 +165,6 @@ def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
 
 
 def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
-    """Does Connect know where it was, and is it past its only snapshot?"""
     if seen.offsets is None:
         return None
     if not seen.offsets:
@@ -193,7 +181,6 @@ def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
 
 
 def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
-    """Has the database gone back to before what was sent from it?"""
     sent = sent_lsn(seen.offsets[0]) if seen.offsets else None
     if sent is None or seen.wal_end >= sent:
         return None
@@ -223,7 +210,6 @@ CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
 
 
 def judge(generation: Generation, seen: Observation) -> LogBroken | None:
-    """The first break that an observation shows, in the order of CHECKS."""
     return next((found for ask in CHECKS if (found := ask(generation, seen))), None)
 
 

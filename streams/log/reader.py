@@ -27,8 +27,6 @@ STOP_SECONDS = 5.0
 
 
 class Log(Protocol):
-    """One generation of the log."""
-
     def read(
         self, partition: int, start: int, end: int, after: Place | None = None
     ) -> AsyncIterator[Sequence[Message]]:
@@ -45,8 +43,6 @@ class Log(Protocol):
 
 
 class KafkaLog:
-    """A generation's topic."""
-
     def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._access = access
         self._topic = topic
@@ -54,7 +50,6 @@ class KafkaLog:
     async def read(
         self, partition: int, start: int, end: int, after: Place | None = None
     ) -> AsyncIterator[Sequence[Message]]:
-        """See `Log.read`."""
         place = TopicPartition(self._topic, partition)
         if start >= end and after is None:
             return

@@ -23,8 +23,6 @@ LASTING = re.compile(
 
 
 class Failures:
-    """What connectors have failed of in one run of a command."""
-
     def __init__(self) -> None:
         self._seen: set[str] = set()
 

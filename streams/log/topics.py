@@ -40,7 +40,6 @@ def dead_letters(prefix: str) -> WantedTopic:
 
 
 async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
-    """Create the topic unless it exists, and return it as it is. Raises KafkaError."""
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
