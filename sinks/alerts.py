@@ -52,7 +52,7 @@ BreakKind: TypeAlias = Literal[
     "mentor_missing",
     "log_rewritten",
 ]
-"""The log is not the whole story any more, so nothing is written."""
+"""The log no longer says all that the database did, so nothing is written."""
 
 OutageKind: TypeAlias = Literal[
     "connect_away", "connector_missing", "connector_failed", "connector_idle"

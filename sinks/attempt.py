@@ -91,9 +91,9 @@ class Attempt:
         return outcome
 
     async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
-        """Write departures, and the decisions and stats of those that are there."""
-        left = [item.peer_mentor_id for item in self._turn.departures]
-        await waiting.depart(self._connection, left)
+        """Write the deletes of mentors, and the decisions and stats of those that are there."""
+        left = [item.peer_mentor_id for item in self._turn.mentors_deleted]
+        await waiting.delete_mentors(self._connection, left)
         written = 0
         for wave in turns.waves(decisions):
             written += await waiting.decide(self._connection, wave)

@@ -10,7 +10,7 @@ from tables.decisions import Cause, Decision
 from tables.types import AppliedVersion, Award, Stats
 
 
-class Departure(Struct, frozen=True):
+class MentorDeleted(Struct, frozen=True):
     """A mentor's delete: what earlier positions wrote for that id goes too."""
 
     peer_mentor_id: str
@@ -31,7 +31,7 @@ class Turn(Struct, frozen=True):
     """One transaction of a worker on one partition.
 
     The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
-    order is: versions, departures, decisions in their order, stats. `start == end` is a turn
+    order is: versions, mentors_deleted, decisions in their order, stats. `start == end` is a turn
     without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
     what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
     last record below `end`: it is remembered with the position.
@@ -43,7 +43,7 @@ class Turn(Struct, frozen=True):
     start: int
     end: int
     applied: Sequence[AppliedVersion] = ()
-    departures: Sequence[Departure] = ()
+    mentors_deleted: Sequence[MentorDeleted] = ()
     decisions: Sequence[Decision] = ()
     stats: Sequence[Stats] = ()
     xids: Collection[int] = ()
@@ -190,7 +190,7 @@ class Message(Protocol):
 class DeadLetter(Struct, frozen=True):
     """Input that could not be used: where it was, why, and the original bytes, key and value.
 
-    `table` and `row_id` say which row it is of, where that could be read. Letters with a
+    `table` and `row_id` say which row it is of, where that could be read. Dead letters with a
     `badge_definition_id` are decisions that Postgres refused, as older versions kept them.
     """
 
@@ -210,9 +210,9 @@ class DeadLetters(Protocol):
     """Where unusable input is kept, keyed by its position, so that sending it twice is harmless."""
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when the letters are durable. Raises Unavailable."""
+        """Return when the dead letters are durable. Raises Unavailable."""
         ...
 
     async def remove(self, keys: Collection[str]) -> None:
-        """Return when the letters under these keys are gone for good. Raises Unavailable."""
+        """Return when the dead letters under these keys are gone for good. Raises Unavailable."""
         ...

@@ -15,9 +15,9 @@ from sinks.attempt import Attempt, NotYetVisible, last, move
 from sinks.backoff import delays
 from sinks.base import (
     DeadLetters,
-    Departure,
     Fenced,
     Found,
+    MentorDeleted,
     Outcome,
     Place,
     Position,
@@ -105,7 +105,7 @@ class PostgresSink:
             awards = await self._pool.fetch(QUERIES["awards"], known)
         waits = [item_of(row["kind"], row["decision"]) for row in rows]
         held = turns.once_written(
-            map(award_of, awards), (x for x in waits if isinstance(x, Decision | Departure))
+            map(award_of, awards), (x for x in waits if isinstance(x, Decision | MentorDeleted))
         )
         return [award for _, award in sorted(held.items())]
 
@@ -128,7 +128,7 @@ class PostgresSink:
         """
         malformed = turns.malformed(turn)
         if malformed:
-            await self._dead_letters.send(turns.letters(malformed))
+            await self._dead_letters.send(turns.dead_letters(malformed))
         outcome = await self._write_once(turns.well_formed(turn, malformed))
         if not malformed:
             return outcome
@@ -268,7 +268,9 @@ class PostgresSink:
 
 def _is_simple(turn: Turn) -> bool:
     """Whether one statement may write it all."""
-    return not (turn.decisions or turn.departures or turn.applied) and (len(turn.stats) <= CHUNK)
+    return not (turn.decisions or turn.mentors_deleted or turn.applied) and (
+        len(turn.stats) <= CHUNK
+    )
 
 
 def _refuses(error: Exception) -> bool:

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from sinks.base import Departure
+from sinks.base import MentorDeleted
 from sinks.failures import LOCKED, Refusal, Suppressed
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -22,7 +22,7 @@ CHUNK = 2_000
 GROWTH = 4
 """What is accepted may be followed by so many times as many, what is refused by so many fewer."""
 
-Item: TypeAlias = Decision | Departure | Stats
+Item: TypeAlias = Decision | MentorDeleted | Stats
 Judge: TypeAlias = Callable[[asyncpg.PostgresError], Awaitable[Refusal]]
 
 BEHIND = "waits for what was decided before it"
@@ -104,11 +104,11 @@ async def write_stats(connection: Connection, stats: Sequence[Stats]) -> int:
     return len(stats)
 
 
-async def depart(connection: Connection, mentors: Sequence[str]) -> int:
+async def delete_mentors(connection: Connection, mentors: Sequence[str]) -> int:
     """Remove what the rule wrote for mentors that were deleted; how many. Raises Suppressed."""
     if mentors:
-        await connection.execute(QUERIES["depart"], mentors)
-        kept = await connection.fetchval(QUERIES["kept_departed"], mentors)
+        await connection.execute(QUERIES["delete_mentors"], mentors)
+        kept = await connection.fetchval(QUERIES["kept_of_deleted"], mentors)
         if kept:
             raise Suppressed(kept, "DELETE")
     return len(mentors)
@@ -126,7 +126,7 @@ class Queue:
     async def waits(self) -> bool:
         return bool(await self._connection.fetchval(QUERIES["waits"], *self._place))
 
-    async def forget_departing(self, mentors: Sequence[str]) -> set[str]:
+    async def forget_deleted(self, mentors: Sequence[str]) -> set[str]:
         """What waits of mentors who left was about what they were before: drop it.
 
         Returns those of whom some of it stays, because somebody else has locked it.
@@ -193,8 +193,8 @@ class Queue:
             else:
                 free.append(head)
         items = [head.item for head in free]
-        left = [item.peer_mentor_id for item in items if isinstance(item, Departure)]
-        await depart(self._connection, left)
+        left = [item.peer_mentor_id for item in items if isinstance(item, MentorDeleted)]
+        await delete_mentors(self._connection, left)
         decisions = [item for item in items if isinstance(item, Decision) and locked.has(item)]
         changed = await decide(self._connection, await self._not_in_the_way(decisions))
         stats = [item for item in items if isinstance(item, Stats)]
@@ -204,8 +204,8 @@ class Queue:
         return changed
 
     async def _forget_before(self, heads: Sequence[Head]) -> dict[int, Refusal]:
-        """Drop what waits before departures; those of which some of it stays."""
-        left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, Departure)}
+        """Drop what waits before mentors_deleted; those of which some of it stays."""
+        left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, MentorDeleted)}
         kept = await self._forget(list(left), list(left.values()))
         return {left[mentor]: waits_locked(mentor) for mentor in kept}
 
@@ -213,7 +213,7 @@ class Queue:
         if not mentors:
             return set()
         rows = await self._connection.fetch(
-            QUERIES["forget_departing"], *self._place, mentors, before
+            QUERIES["forget_deleted"], *self._place, mentors, before
         )
         return {row["mentor"] for row in rows}
 
@@ -266,7 +266,7 @@ def item_of(kind: str, decision: str) -> Item:
     if kind == "stats":
         return msgspec.json.decode(decision, type=Stats)
     if kind == "departed":
-        return msgspec.json.decode(decision, type=Departure)
+        return msgspec.json.decode(decision, type=MentorDeleted)
     return msgspec.json.decode(decision, type=Decision)
 
 

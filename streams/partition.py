@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sinks import turns
-from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, Turn
+from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Position, Turn
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
@@ -19,7 +19,7 @@ from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
-from tables.types import AppliedVersion, RuleKey, Taken, Version, rule_key
+from tables.types import Applied, AppliedVersion, RuleKey, Version, rule_key
 from tables.watchlist import Watchlist
 
 READ_OR_DELETED = ("r", "d")
@@ -49,7 +49,7 @@ class Partition:
         self.next_offset = 0
         self.turn = 0
         self.book = RuleBook()
-        self.taken: Taken = {}
+        self.applied: Applied = {}
         self.mentors: dict[str, Watchlist] = {}
         """The ledger of each mentor of whom there is anything, with what the rules wait for."""
         self._columns = columns or {}
@@ -65,9 +65,9 @@ class Partition:
         self._draft = _Draft()
 
     @property
-    def letters(self) -> Sequence[DeadLetter]:
+    def dead_letters(self) -> Sequence[DeadLetter]:
         """What could not be decoded since the last turn."""
-        return self._draft.letters
+        return self._draft.dead_letters
 
     @property
     def position(self) -> Position:
@@ -83,9 +83,9 @@ class Partition:
         watchlist = self.mentors.get(mentor)
         return watchlist.ledger if watchlist else None
 
-    def take_up(self, versions: Iterable[Version]) -> None:
+    def apply_to_all(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
-        self.put_into_effect(versions)
+        self.apply(versions)
         self.decide(list(self.mentors))
 
     def hold(self, found: Iterable[Found]) -> None:
@@ -99,12 +99,12 @@ class Partition:
             else:
                 ledger.put_award(each.award)
 
-    def put_into_effect(self, versions: Iterable[Version]) -> None:
+    def apply(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record; `decide` every mentor before that."""
         versions = list(versions)
         self.book.apply(versions)
         for key, version in _newest(versions).items():
-            self.taken[key] = version
+            self.applied[key] = version
             self._draft.applied.append(
                 AppliedVersion(self.number, self.turn, self._turn_start, *key, version)
             )
@@ -124,7 +124,7 @@ class Partition:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
 
         Returns None when all are folded, or the record before which it stopped: a Record that names
-        an organization or definition of which no version was taken up, for it can be on its way; or
+        an organization or definition of which no version was applied, for it can be on its way; or
         the Outline of one that is one too many in a row that cannot be used, unless its table is
         `excused`. Not `waiting`, an unknown organization is in UTC. Raises LogBroken.
         """
@@ -196,7 +196,7 @@ class Partition:
             start=self._turn_start,
             end=self.next_offset,
             applied=draft.applied,
-            departures=draft.departures,
+            mentors_deleted=draft.mentors_deleted,
             decisions=draft.decisions,
             xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
@@ -212,9 +212,9 @@ class Partition:
         Before the first turn nothing is written yet: what could not be read is still to be told.
         """
         # Those of later turns were kept before their position moved.
-        letters = self._draft.letters if turn == 0 else []
+        letters = self._draft.dead_letters if turn == 0 else []
         self._draft = _Draft()
-        self._draft.letters += letters
+        self._draft.dead_letters += letters
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
@@ -230,7 +230,7 @@ class Partition:
             return
         draft.xids.add(record.xid)
         if kind is MentorRecord and record.op == "d":
-            draft.depart(record.id, self._cause(record, offset))
+            draft.delete_mentors(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
             draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
         # Of most rows the watchlist knows that they change nothing: the rules are not asked then.
@@ -326,7 +326,7 @@ class Partition:
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:
         if unusable.table is not None and unusable.op != "d":
             self._in_a_row[unusable.table] = self._in_a_row.get(unusable.table, 0) + 1
-        self._draft.letters.append(
+        self._draft.dead_letters.append(
             DeadLetter(
                 log_id=self.log_id,
                 partition=self.number,
@@ -344,15 +344,15 @@ class Partition:
 class _Draft:
     def __init__(self) -> None:
         self.applied: list[AppliedVersion] = []
-        self.departures: list[Departure] = []
+        self.mentors_deleted: list[MentorDeleted] = []
         self.decisions: list[Decision] = []
         self.touched: dict[str, Ledger] = {}
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.xids: set[int | None] = set()
 
-    def depart(self, mentor: str, cause: Cause) -> None:
+    def delete_mentors(self, mentor: str, cause: Cause) -> None:
         """Note a mentor's delete: nothing decided before it for that id is worth writing."""
-        self.departures.append(Departure(mentor, cause))
+        self.mentors_deleted.append(MentorDeleted(mentor, cause))
         self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
         self.touched.pop(mentor, None)
 

@@ -222,9 +222,9 @@ class PartitionWorker:
         state.excused = excused = set[str]()
         while True:
             # The first turn decides everybody, also where no version is saved yet.
-            newer = self._services.versions.newer_than(state.taken)
+            newer = self._services.versions.newer_than(state.applied)
             if newer or state.turn == 0:
-                state.put_into_effect(newer)
+                state.apply(newer)
                 await in_spells(state.decide, list(state.mentors))
             stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
             if not state.turn_is_empty:
@@ -246,7 +246,7 @@ class PartitionWorker:
             self._waiting_at, self._waited = state.next_offset, 0.0
         for delay in delays():
             await self._until_available(self._services.versions.refresh)
-            if self._services.versions.newer_than(state.taken):
+            if self._services.versions.newer_than(state.applied):
                 return
             if self._waited > UNKNOWN_RULE_SECONDS:
                 break
@@ -273,7 +273,7 @@ class PartitionWorker:
             unusable,
             state.next_offset,
             retry,
-            lambda: bool(self._services.versions.newer_than(state.taken)),
+            lambda: bool(self._services.versions.newer_than(state.applied)),
         )
 
     async def _until_readable(
@@ -305,7 +305,7 @@ class PartitionWorker:
         await self._stands.close()
 
     async def _write(self, state: Partition) -> None:
-        letters, turn = state.letters, state.close_turn()
+        letters, turn = state.dead_letters, state.close_turn()
         # First: once the position has moved, nobody reads these records again.
         if letters:
             await self._until_available(lambda: self._services.aside.keep(letters))

@@ -68,7 +68,7 @@ class Recovery:
         await self._read(state, turns, position.next_offset)
         # What took effect at the position itself comes before a record that is not read here.
         for turn in turns:
-            await self._take_up(state, *turn)
+            await self._apply(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
         return state
@@ -82,7 +82,7 @@ class Recovery:
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 until = bisect_left(chunk, turns[0][0][1], key=_offset)
                 await self._fold(state, chunk[folded:until])
-                await self._take_up(state, *turns.popleft())
+                await self._apply(state, *turns.popleft())
                 folded = until
             await self._fold(state, chunk[folded:])
 
@@ -94,13 +94,13 @@ class Recovery:
             position = Position(state.start, 0)
             raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
 
-    async def _take_up(
+    async def _apply(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[AppliedVersion]
     ) -> None:
         turn, offset = where
         # Awards are named after the turn and offset that gave them: both have to be those of then.
         state.resume(offset, turn)
-        state.put_into_effect(self._versions.up_to(recorded, state.taken))
+        state.apply(self._versions.up_to(recorded, state.applied))
         await in_spells(state.decide, list(state.mentors))
 
 

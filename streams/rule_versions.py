@@ -12,10 +12,10 @@ from sinks.failures import Refused, translated
 from sinks.pool import Connection, Executor, Pool
 from streams.refused_writes import Stall
 from tables.types import (
+    Applied,
     AppliedVersion,
     DefinitionVersion,
     OrganizationVersion,
-    Taken,
     Version,
     rule_key,
 )
@@ -82,24 +82,24 @@ class Versions:
         if not versions or version.version > versions[-1].version:
             versions.append(version)
 
-    def newer_than(self, taken: Taken) -> list[Version]:
+    def newer_than(self, applied: Applied) -> list[Version]:
         """Every version above the one in effect of its id, versions of an id ascending."""
         return [
             version
             for key, versions in self._versions.items()
-            if versions[-1].version > taken.get(key, 0)
+            if versions[-1].version > applied.get(key, 0)
             for version in versions
-            if version.version > taken.get(key, 0)
+            if version.version > applied.get(key, 0)
         ]
 
-    def up_to(self, recorded: Iterable[AppliedVersion], taken: Taken) -> list[Version]:
+    def up_to(self, recorded: Iterable[AppliedVersion], applied: Applied) -> list[Version]:
         # One that was replaced before anybody applied it has no record of its own, but counts:
         # a deletion in between, say.
         return [
             version
             for last in recorded
             for version in self._versions[last.key]
-            if taken.get(last.key, 0) < version.version <= last.version
+            if applied.get(last.key, 0) < version.version <= last.version
         ]
 
     def newest(self, kind: str) -> dict[str, int]:
@@ -113,7 +113,7 @@ class PostgresVersions(Versions):
         super().__init__()
         self._pool = pool
         self._stall = Stall(
-            STANDING, "nothing new of definitions and time zones is taken up", alerts
+            STANDING, "nothing new of definitions and time zones is applied", alerts
         )
         self._changed = asyncio.Condition()
         self.stamp = 0

@@ -21,19 +21,19 @@ class SettingAside:
     """What the partition workers of a process share for records that cannot be used."""
 
     def __init__(
-        self, topic: str, letters: DeadLetters, types: ColumnTypes, alerts: Alerts
+        self, topic: str, dead_letters: DeadLetters, types: ColumnTypes, alerts: Alerts
     ) -> None:
         self._topic = topic
-        self._letters = letters
+        self._dead_letters = dead_letters
         self._types = types
         self._alerts = alerts
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when the letters are durable; an alert tells of the first of each table.
+        """Return when the dead letters are durable; an alert tells of the first of each table.
 
         Raises Unavailable.
         """
-        await self._letters.send(letters)
+        await self._dead_letters.send(letters)
         await tell(self._alerts, letters, self._topic)
 
     async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
@@ -57,7 +57,7 @@ class SettingAside:
 
 
 async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> None:
-    """Open an alert of the first letter of each table, unless one is open; `topic` is the log's."""
+    """Open an alert of the first one of each table, unless one is open; `topic` is the log's."""
     firsts: dict[str, DeadLetter] = {}
     for letter in letters:
         firsts.setdefault(subject_of(letter), letter)

@@ -24,7 +24,7 @@ from streams.log.looks import tell_found
 from streams.refused_writes import REFUSED, tell_waiting
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
-from tables.types import DefinitionVersion, Taken, Version, rule_key
+from tables.types import Applied, DefinitionVersion, Version, rule_key
 from tables.zones import SAMPLES
 
 LOOK_EVERY_S = 20.0
@@ -132,18 +132,18 @@ class Definitions:
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._book = RuleBook()
-        self._taken: Taken = {}
+        self._applied: Applied = {}
         self._newest: dict[str, DefinitionVersion] = {}
         self._found: list[Finding] = []
 
     async def invalid(self) -> list[Finding]:
         """Active definitions that are invalid or close a cycle. Raises Unavailable."""
         await self._versions.refresh()
-        newer = self._versions.newer_than(self._taken)
+        newer = self._versions.newer_than(self._applied)
         if newer:
             # Every organization's rules are compiled for it: the event loop goes on meanwhile.
             self._found = await asyncio.to_thread(self._judge, newer)
-            self._taken |= {rule_key(each): each.version for each in newer}  # ascending in an id
+            self._applied |= {rule_key(each): each.version for each in newer}  # ascending in an id
         return self._found
 
     def _judge(self, newer: Sequence[Version]) -> list[Finding]:

@@ -127,7 +127,7 @@ Version: TypeAlias = DefinitionVersion | OrganizationVersion
 RuleKey: TypeAlias = tuple[str, str]
 """The kind, definition or organization, and the id that a version is of."""
 
-Taken: TypeAlias = dict[RuleKey, int]
+Applied: TypeAlias = dict[RuleKey, int]
 """The version in effect of each."""
 
 

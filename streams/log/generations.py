@@ -316,7 +316,7 @@ async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
 async def mark_broken(connection: Executor, log_id: str, kind: BreakKind, reason: str) -> None:
     """Note that a live generation is broken, and open the alert of it in the same statement.
 
-    Whoever finds the note tells nobody: the alert must not be lost with the one who wrote it.
+    Whoever finds the note opens no alert: it must not be lost with the one who wrote it.
     """
     await connection.execute(
         f"""

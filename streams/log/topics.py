@@ -35,7 +35,7 @@ def heartbeats(name: str) -> WantedTopic:
 
 
 def dead_letters(prefix: str) -> WantedTopic:
-    """Input that could not be used, one letter a position; a tombstone removes one."""
+    """Input that could not be used, one dead letter a position; a tombstone removes one."""
     return WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
-from sinks.base import Departure, Turn
+from sinks.base import MentorDeleted, Turn
 from tables.decisions import Cause, Decision
 from tables.types import AppliedVersion, Award, Stats
 
@@ -34,7 +34,7 @@ class Log:
         *decisions: Decision,
         records: int = 10,
         stats: Sequence[Stats] = (),
-        departures: Sequence[Departure] = (),
+        mentors_deleted: Sequence[MentorDeleted] = (),
         applied: Sequence[tuple[str, str, int]] = (),
         xids: Collection[int] = (),
     ) -> Turn:
@@ -46,7 +46,7 @@ class Log:
             start=self.next_offset,
             end=self.next_offset + records,
             applied=[AppliedVersion(0, self.number, self.next_offset, *each) for each in applied],
-            departures=departures,
+            mentors_deleted=mentors_deleted,
             decisions=decisions,
             stats=stats,
             xids=xids,

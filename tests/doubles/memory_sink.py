@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from sinks import turns
 from sinks.base import (
-    Departure,
     Fenced,
     Found,
+    MentorDeleted,
     Outcome,
     Place,
     Position,
@@ -96,7 +96,9 @@ class MemorySink:
         rows = [self.awards_by_id[i] for m in among for i in self._held.get(m, {}).values()]
         queued = self.queue.at((log_id, partition))
         waits = [row.item for row in queued if about(row.item)[0] in among]
-        held = turns.once_written(rows, (x for x in waits if isinstance(x, Decision | Departure)))
+        held = turns.once_written(
+            rows, (x for x in waits if isinstance(x, Decision | MentorDeleted))
+        )
         return [msgspec.structs.replace(award) for _, award in sorted(held.items())]
 
     async def waiting(self) -> list[Waiting]:
@@ -127,11 +129,11 @@ class MemorySink:
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
         self.applied_by_log.setdefault(turn.log_id, []).extend(turn.applied)
-        self.queue.forget_mentors({each.peer_mentor_id for each in turn.departures}, place)
+        self.queue.forget_mentors({each.peer_mentor_id for each in turn.mentors_deleted}, place)
         since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
         accepted, before = self._retry(place), len(self.queue.rows)
-        for departure in {each.peer_mentor_id: each for each in turn.departures}.values():
-            self._write_or_wait(place, departure)
+        for deleted in {each.peer_mentor_id: each for each in turn.mentors_deleted}.values():
+            self._write_or_wait(place, deleted)
         departed = len(self.queue.rows)
         written = sum(self._write_or_wait(place, decision) for decision in decisions)
         decided = len(self.queue.rows)
@@ -202,7 +204,7 @@ class MemorySink:
     def _is_there(self, item: Item) -> bool:
         """Whether what it is about is there, and is what it was about."""
         mentor, definition = about(item)
-        if isinstance(item, Departure):
+        if isinstance(item, MentorDeleted):
             return True
         if mentor in self._missing_mentors:
             return False
@@ -250,8 +252,8 @@ class MemorySink:
         """Write one item; whether a row changed. Raises _Refused."""
         if isinstance(item, Decision):
             return self._decide(item)
-        if isinstance(item, Departure):
-            self._depart(item.peer_mentor_id)
+        if isinstance(item, MentorDeleted):
+            self._delete_mentors(item.peer_mentor_id)
             return True
         self._refuse("stats", item.peer_mentor_id)
         if reason := _stats_refusal(item):
@@ -268,7 +270,7 @@ class MemorySink:
         self._refuse("award", definition)
         self._refuse("event", definition)
 
-    def _depart(self, mentor: str) -> None:
+    def _delete_mentors(self, mentor: str) -> None:
         awards = [self.awards_by_id[award_id] for award_id in self._held.get(mentor, {}).values()]
         going = [award.id for award in awards if award.changed_by == "rule"]
         if going:

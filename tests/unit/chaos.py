@@ -312,8 +312,8 @@ class World:
             if self._partition_workers[-1][1].done():
                 self._partition_workers[-1][1].result()
             position = await self.sink.position(LOG, 0)
-            taken = {each.key: each.version for each in self.sink.applied_by_log.get(LOG, [])}
-            if position and position.next_offset == end and not self.versions.newer_than(taken):
+            applied = {each.key: each.version for each in self.sink.applied_by_log.get(LOG, [])}
+            if position and position.next_offset == end and not self.versions.newer_than(applied):
                 await asyncio.sleep(10)
                 return
             await asyncio.sleep(0.5)

@@ -123,7 +123,7 @@ def caught_up(*awards: Award) -> Partition:
     records += [writer.snapshot(award) for award in awards]
     state = Partition("log", 0, start=len(records))
     state.fold(records)
-    state.take_up([organization(), SEVEN])
+    state.apply_to_all([organization(), SEVEN])
     state.close_turn()
     return state
 

@@ -25,7 +25,7 @@ LOG = "log"
 
 def begun() -> Partition:
     state = Partition(LOG, 0, 0)
-    state.take_up([organization()])
+    state.apply_to_all([organization()])
     return state
 
 
@@ -44,7 +44,7 @@ def test_a_turn_without_records_remembers_the_one_before() -> None:
     writer, state = Writer(MemoryLog()), begun()
     state.fold([writer.put(mentor())])
     state.close_turn()
-    state.take_up([organization(version=2)])
+    state.apply_to_all([organization(version=2)])
     assert state.close_turn().last == Place(0, sequence(1010))
 
 
