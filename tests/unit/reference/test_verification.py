@@ -1,4 +1,4 @@
-"""The proof finds what is wrong: logs written by hand, and tables that agree or do not."""
+"""Verification finds what is wrong: logs written by hand, and tables that agree or do not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
