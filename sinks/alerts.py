@@ -256,18 +256,15 @@ class MemoryAlerts:
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
-        """Open an alert; does nothing while one of that kind and subject is open."""
         if self._open(kind, subject) is None:
             self.alerts.append(MemoryAlert(kind, subject, detail, datetime.now(UTC)))
 
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
-        """Close the open alert of that kind and subject, if there is one."""
         alert = self._open(kind, subject)
         if alert is not None:
             alert.resolved_at = datetime.now(UTC)
 
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
-        """The detail of each open alert of a kind, by subject."""
         return {
             alert.subject: {**alert.detail, **({"subject": alert.subject} if alert.subject else {})}
             for alert in self.alerts

@@ -158,10 +158,8 @@ class MemoryDeadLetters:
         self.letters: dict[str, DeadLetter] = {}
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters."""
         self.letters.update((key_of(letter), letter) for letter in letters)
 
     async def remove(self, keys: Collection[str]) -> None:
-        """Forget the letters under these keys."""
         for key in keys:
             self.letters.pop(key, None)

@@ -62,5 +62,4 @@ class MemoryColumnTypes:
         self.wrong_now: list[WrongType] = []
 
     async def wrong(self, table: str) -> Sequence[WrongType]:
-        """See `ColumnTypes.wrong`."""
         return [each for each in self.wrong_now if each.table == table]
