@@ -19,6 +19,7 @@ BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 ROOMS = "tables|sinks|streams|badges|tests|bench|docs|deploy"
 FILE = re.compile(rf"`((?:{ROOMS})/[\w./-]*|[\w-]+\.(?:py|md|toml|yml|lock))`")
 """What is named in backticks and can only be a file or a folder of the repository."""
+NAMES = {path.name for room in ROOMS.split("|") for path in (ROOT / room).rglob("*.*")}
 
 
 def anchors(page: Path) -> set[str]:
@@ -40,10 +41,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_named_is_there(page: Path) -> None:
-    """`room/file.py` from the root of the repository, from what is beside the page, or a folder."""
+    """From the root of the repository or from beside the page; a name alone, anywhere."""
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for path in FILE.findall(text):
-        assert (ROOT / path).exists() or (page.parent / path).exists(), f"{page.name}: {path}"
+        there = (ROOT / path).exists() or (page.parent / path).exists() or path in NAMES
+        assert there, f"{page.name}: {path}"
 
 
 def test_every_page_is_in_the_index() -> None:
