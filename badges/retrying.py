@@ -109,7 +109,7 @@ async def retry(
 
 
 def _row(letter: DeadLetter) -> Row | None:
-    """The row that a letter names."""
+    """The row that a dead letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
     try:

@@ -152,7 +152,7 @@ class KafkaDeadLetters:
 
 
 class MemoryDeadLetters:
-    """Letters in a dict by their key, the newest of each, as compaction leaves them."""
+    """Dead letters in a dict by their key, the newest of each, as compaction leaves them."""
 
     def __init__(self) -> None:
         self.letters: dict[str, DeadLetter] = {}

@@ -150,8 +150,6 @@ class _Assigned:
 
 
 class Record(Struct, frozen=True):
-    """A record that MemoryLog holds."""
-
     offset: int
     timestamp: int
     key: bytes | None
@@ -167,7 +165,6 @@ class MemoryLog:
     def append(
         self, partition: int, key: bytes | None, value: bytes | None, timestamp: int = 0
     ) -> Record:
-        """Add a record at the partition's end."""
         records = self.records[partition]
         records.append(Record(len(records), timestamp, key, value))
         return records[-1]
@@ -175,7 +172,6 @@ class MemoryLog:
     async def read(
         self, partition: int, start: int, end: int, after: Place | None = None
     ) -> AsyncIterator[Sequence[Message]]:
-        """See `Log.read`."""
         records = self.records[partition]
         if max(end, after.offset + 1 if after else 0) > len(records):
             raise Unavailable(f"partition {partition} ends at offset {len(records)}")
