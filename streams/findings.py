@@ -49,6 +49,7 @@ def missed_versions(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
 
 def still_unknown(opened: Iterable[str], known: Iterable[str], in_use: Iterable[str]) -> set[str]:
+    """Of the ids that alerts are open about, those in use of which no version is known still."""
     return (set(opened) - set(known)) & set(in_use)
 
 
