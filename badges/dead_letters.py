@@ -13,32 +13,30 @@ from sinks.alerts import PostgresAlerts
 from sinks.base import DeadLetter, Unavailable
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.pool import create_pool
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
-from streams.problems import Problem
+from streams.log_tables import NAMED
 from streams.setting_aside import KIND, tell
-from streams.unusable import TABLE_NAMES, outline
+from streams.unusable import outline
 
-SUBJECTS = (*TABLE_NAMES, UNREADABLE)
-"""What letters are about: the tables of the log, and what cannot be told."""
+SUBJECTS = (*NAMED, UNREADABLE)
+"""What dead letters are about: the tables of the log, and what cannot be told."""
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the dead letters are, and how they are reached."""
-
     access: KafkaAccess
     cluster: Cluster
     topic: str
     store: KafkaDeadLetters
 
     async def letters(self) -> dict[str, DeadLetter]:
-        """All letters by their key, oldest first. Raises Problem when there is no topic for them.
+        """All dead letters by their key, oldest first. Raises Problem when there is no topic.
 
-        Letters of versions before this one do not name their row; what their value says is filled
-        in.
+        Those of versions before this one do not name their row; what their value says is filled in.
         """
         found = (await self.cluster.topics([self.topic])).get(self.topic)
         if found is None:
@@ -81,9 +79,9 @@ def _named(letter: DeadLetter) -> DeadLetter:
 def chosen(
     letters: Mapping[str, DeadLetter], keys: Collection[str], table: str | None
 ) -> dict[str, DeadLetter]:
-    """The letters with these keys, or all of them; of one table, if that is given.
+    """The dead letters with these keys, or all of them; of one table, if that is given.
 
-    Raises Problem for a key that no letter has.
+    Raises Problem for a key that no dead letter has.
     """
     for key in keys:
         if key not in letters:
@@ -96,7 +94,7 @@ def chosen(
 
 
 async def close_alerts(url: str, shelf: Shelf) -> None:
-    """Close the alert of every table of which no letter is left."""
+    """Close the alert of every table of which no dead letter is left."""
     pool = await create_pool(url, application_name="badges dead-letters", max_size=1)
     async with pool:
         alerts = PostgresAlerts(pool)
@@ -104,6 +102,6 @@ async def close_alerts(url: str, shelf: Shelf) -> None:
         for subject in SUBJECTS:
             if subject not in there:
                 await alerts.resolve(KIND, subject=subject)
-        # A worker may have kept another letter meanwhile, and found the alert still open.
+        # A worker may have kept another dead letter meanwhile, and found the alert still open.
         log = await generations.newest(pool)
         await tell(alerts, (await shelf.letters()).values(), log.topic if log else "")

@@ -13,7 +13,7 @@ import asyncpg
 from sinks.base import Unavailable
 from sinks.failures import Refused, translated
 from sinks.pool import Pool
-from streams.problems import Problem
+from streams.errors import Problem
 
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 5.0
@@ -28,7 +28,6 @@ class Lockout:
         self._since: float | None = None
 
     def let_in(self) -> None:
-        """Note that Postgres answered."""
         self._since = None
 
     def refused(self, error: BaseException | None, now: float) -> None:

@@ -7,7 +7,6 @@ import structlog
 
 
 def configure(*, level: str = "INFO") -> None:
-    """Send structlog and the standard library's loggers to stderr in one format."""
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from streams.problems import Problem
+from streams.errors import Problem
 
 INTERRUPTED = 130
 
@@ -31,5 +31,4 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Return what a program said as one line."""
     return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""Taking in again what is mended: a letter's row is sent through the log once more, and decided.
+"""Taking in again what is mended: a dead letter's row goes through the log once more.
 
 The row is updated so that it says what it says: the log gets its newest version, and the worker
-either uses it or makes another letter of it, before it moves its position past the record.
+either uses it or makes another dead letter of it, before it moves its position past the record.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from sinks.base import DeadLetter
 from sinks.failures import reason_of
 from sinks.pool import Connection
 from streams.column_types import PostgresColumnTypes
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.generations import Generation
 from streams.log.wal import confirmed, insert_lsn
-from streams.problems import Problem
 from streams.unusable import outline
 
 Row: TypeAlias = tuple[str, str]
@@ -31,7 +31,7 @@ Row: TypeAlias = tuple[str, str]
 Outcome: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
 
 LEFT: tuple[Outcome, ...] = ("still refused", "not decided", "no row")
-"""What leaves the letter where it is."""
+"""What leaves the dead letter where it is."""
 
 CHUNK = 200
 """Rows that are updated, and locked, at a time."""
@@ -57,7 +57,7 @@ _MENTOR = {"peer_mentors": "id"}
 
 @dataclass(frozen=True)
 class Told:
-    """What became of a letter, and why, if it is still there."""
+    """What became of a dead letter, and why, if it is still there."""
 
     key: str
     outcome: Outcome
@@ -75,7 +75,7 @@ class _Sent:
 async def retry(
     connection: Connection, shelf: Shelf, letters: Mapping[str, DeadLetter], limit: float
 ) -> list[Told]:
-    """Take in the rows of letters that name one, and remove the letters of which nothing is left.
+    """Take in the rows of dead letters that name one; remove those of which nothing is left.
 
     The connection is the owner's of the tables. `limit` is how many seconds the worker may take.
     Raises Problem when no log is live, and PostgresError when the role may not do this.
@@ -102,14 +102,14 @@ async def retry(
         else:
             outcomes[row] = "taken in", None
     told = [_told(key, letter, outcomes) for key, letter in letters.items()]
-    # The letter that was there tells of the row already.
+    # The dead letter that was there tells of the row already.
     again = [key for row in came_of_it if row not in undecided for key in came_of_it[row]]
     await shelf.store.remove([*again, *(each.key for each in told if each.outcome not in LEFT)])
     return told
 
 
 def _row(letter: DeadLetter) -> Row | None:
-    """The row that a letter names."""
+    """The row that a dead letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
     try:
@@ -132,7 +132,6 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, st
 async def _send_all(
     connection: Connection, rows: set[Row]
 ) -> AsyncIterator[tuple[Row, _Sent | tuple[Outcome, str]]]:
-    """Send rows through the log again; what became of each."""
     types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
@@ -239,7 +238,6 @@ async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
 
 
 def _partition(mentor: str, log: Generation) -> int:
-    """Where the producer of the log puts a mentor's rows."""
     return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % log.partitions)
 
 
@@ -249,7 +247,7 @@ def _came_of_it(
     log: Generation,
     sent: Mapping[Row, _Sent],
 ) -> dict[Row, dict[str, DeadLetter]]:
-    """The letters that were made of what was sent, by row."""
+    """The dead letters that were made of what was sent, by row."""
     new: dict[Row, dict[str, DeadLetter]] = {}
     for key, letter in found.items():
         row = _row(letter)

@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from badges import urls
+from streams.errors import Problem
 from streams.log.kafka import KafkaAccess
-from streams.problems import Problem
 
 FILE = Path(".env")
 
@@ -114,7 +114,6 @@ class Settings(BaseSettings):
         return self
 
     def kafka_access(self) -> KafkaAccess:
-        """How to connect to Kafka."""
         password = self.kafka_sasl_password
         return KafkaAccess(
             bootstrap=self.kafka_bootstrap,

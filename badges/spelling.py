@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from badges.settings import Settings, from_file
 from badges.stack import secrets
 from badges.stack.layout import PORTS, LayoutSettings
-from streams.problems import Problem
+from streams.errors import Problem
 
 PREFIX = "BADGES_"
 NEAR = 0.7
@@ -40,7 +40,7 @@ def warn() -> None:
 
 
 def misspelt() -> Iterator[tuple[str, str]]:
-    """Each variable, of the environment or the .env file, that is none, with the nearest that is.
+    """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
     What is near to none of ours is somebody else's, and left alone.
     """

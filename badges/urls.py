@@ -58,7 +58,6 @@ def checked_host(host: str) -> str:
 
 
 def where(url: str) -> str:
-    """Host, port and database of a checked database URL, and nothing else of it."""
     parts = urlsplit(url)
     query = dict(_query(parts))
     hosts = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", "localhost")

@@ -28,20 +28,17 @@ from sinks.failures import Refused, translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from streams.column_types import PostgresColumnTypes
-from streams.fenced import NameTaken
+from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
-from streams.log.errors import GenerationClosed
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
 from streams.log.wal import PostgresWal
 from streams.partition_worker import Services
-from streams.problems import Problem
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.refused_writes import Stall
 from streams.rule_versions import PostgresVersions
@@ -194,7 +191,7 @@ async def _know_source(pool: Pool, generation: Generation) -> None:
 
 
 def _refuse_address(error: BaseException | None) -> None:
-    """Raise Problem where waiting is in vain: an address that is none, or that of a pooler."""
+    """Raise Problem where waiting is in vain: what is no address, or a pooler's."""
     if isinstance(error, asyncpg.ClientConfigurationError):
         raise Problem(f"BADGES_DATABASE_URL: {error}")
     if isinstance(error, asyncpg.ProtocolViolationError):
@@ -254,7 +251,7 @@ async def _assemble(
         source=source,
         recovery=Recovery(generation, sink, versions, source),
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
-        reconciliation=Reconciliation(sink, alerts, PostgresWal(pool, generation.slot)),
+        wal=PostgresWal(pool, generation.slot),
         alerts=alerts,
     )
     options = WorkerOptions(

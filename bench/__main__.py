@@ -9,7 +9,7 @@ from rich.console import Console
 from bench import backlog, commits, fold, latency, load, rates, restart, sink, windows
 from bench.figures import Figure, table, write
 from bench.site import Bench
-from streams.problems import FOUND_A_PROBLEM
+from streams.errors import FOUND_A_PROBLEM
 
 SECTIONS = {
     "history": fold.history,

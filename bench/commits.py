@@ -15,7 +15,7 @@ import asyncpg
 from bench.figures import Figure
 from bench.live import live
 from bench.site import Bench
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 from tests.integration.pipeline import Pipeline
 from tests.stack import Stack
 

@@ -54,7 +54,7 @@ CRITERIA: Sequence[dict[str, Any]] = (
 
 
 def versions(rows: float = 1, days: float = 1) -> list[Version]:
-    """What a partition takes up: one organization and the definitions, each third revocable.
+    """What a partition applies: one organization and the definitions, each third revocable.
 
     For mentors with so many times the rows and active days, what is asked for is as near.
     """

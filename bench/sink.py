@@ -39,7 +39,7 @@ def measure(bench: Bench) -> list[Figure]:
     return asyncio.run(_run(bench, bench.postgres.create_database()))
 
 
-class Lane:
+class Writer:
     """One partition: the turn that comes next, and the mentors it may name."""
 
     def __init__(self, sink: PostgresSink, partition: int, mentors: Sequence[str]) -> None:
@@ -95,30 +95,30 @@ def grant(cause: Cause, mentor: str, definition: str) -> Decision:
     return Decision("granted", cause, None, award, 1, evidence)
 
 
-def one_row(lane: Lane, number: int) -> Content:
+def one_row(writer: Writer, number: int) -> Content:
     """What one activity usually makes: stats alone."""
-    return [], [stats_of(lane.mentors[number % len(lane.mentors)], number)]
+    return [], [stats_of(writer.mentors[number % len(writer.mentors)], number)]
 
 
-def one_award(definitions: Sequence[str]) -> Callable[[Lane, int], Content]:
+def one_award(definitions: Sequence[str]) -> Callable[[Writer, int], Content]:
     """What the activity that earns a badge makes: a grant, and stats."""
 
-    def content(lane: Lane, number: int) -> Content:
-        place, lane.granted = lane.granted, lane.granted + 1
-        mentor = lane.mentors[place % len(lane.mentors)]
-        definition = definitions[place // len(lane.mentors)]
-        return [grant(lane.cause(), mentor, definition)], [stats_of(mentor, number)]
+    def content(writer: Writer, number: int) -> Content:
+        place, writer.granted = writer.granted, writer.granted + 1
+        mentor = writer.mentors[place % len(writer.mentors)]
+        definition = definitions[place // len(writer.mentors)]
+        return [grant(writer.cause(), mentor, definition)], [stats_of(mentor, number)]
 
     return content
 
 
-async def one_lane(
-    name: str, lane: Lane, turns: int, content: Callable[[Lane, int], Content]
+async def one_writer(
+    name: str, writer: Writer, turns: int, content: Callable[[Writer, int], Content]
 ) -> list[Figure]:
     """Milliseconds a turn, one after the other."""
     for number in range(WARM_UP):
-        await lane.write(content(lane, number))
-    taken = quantiles([await lane.write(content(lane, n)) for n in range(turns)], n=100)
+        await writer.write(content(writer, number))
+    taken = quantiles([await writer.write(content(writer, n)) for n in range(turns)], n=100)
     about = f"writing a turn with {name}, one after the other"
     return [
         Figure(f"sink_{name.replace(' ', '_')}_p{share}", taken[share - 1] * 1e3, "ms", about)
@@ -126,30 +126,30 @@ async def one_lane(
     ]
 
 
-async def all_lanes(lanes: Sequence[Lane], turns: int) -> Figure:
+async def all_writers(writers: Sequence[Writer], turns: int) -> Figure:
     """Turns a second with every partition writing at once."""
 
-    async def write(lane: Lane) -> None:
+    async def write(writer: Writer) -> None:
         for number in range(turns):
-            await lane.write(one_row(lane, number))
+            await writer.write(one_row(writer, number))
 
     began = time.perf_counter()
-    await asyncio.gather(*(write(lane) for lane in lanes))
-    rate = len(lanes) * turns / (time.perf_counter() - began)
-    return Figure("sink_turns", rate, "turns/s", f"with one row, {len(lanes)} partitions at once")
+    await asyncio.gather(*(write(writer) for writer in writers))
+    rate = len(writers) * turns / (time.perf_counter() - began)
+    return Figure("sink_turns", rate, "turns/s", f"with one row, {len(writers)} partitions at once")
 
 
-async def large_turns(lane: Lane, definitions: Sequence[str], rounds: int) -> list[Figure]:
+async def large_turns(writer: Writer, definitions: Sequence[str], rounds: int) -> list[Figure]:
     """Rows a second where a turn grants to every mentor, and where it writes everybody's stats."""
     granting = 0.0
     for definition in definitions:
-        decisions = [grant(lane.cause(), mentor, definition) for mentor in lane.mentors]
-        granting += await lane.write((decisions, []))
+        decisions = [grant(writer.cause(), mentor, definition) for mentor in writer.mentors]
+        granting += await writer.write((decisions, []))
     writing = 0.0
     for number in range(rounds):
-        stats = [stats_of(mentor, number) for mentor in lane.mentors]
-        writing += await lane.write(([], stats))
-    count = len(lane.mentors)
+        stats = [stats_of(mentor, number) for mentor in writer.mentors]
+        writing += await writer.write(([], stats))
+    count = len(writer.mentors)
     return [
         Figure(
             "sink_grants", count * len(definitions) / granting, "rows/s", f"{count:,} grants a turn"
@@ -180,14 +180,14 @@ async def figures(owner: Pool, worker: Pool, bench: Bench) -> list[Figure]:
         LOG,
         PARTITIONS,
     )
-    lanes = [
-        Lane(sink, partition, mentors[partition::PARTITIONS]) for partition in range(PARTITIONS)
+    writers = [
+        Writer(sink, partition, mentors[partition::PARTITIONS]) for partition in range(PARTITIONS)
     ]
     return [
-        *await one_lane("one row", lanes[0], turns, one_row),
-        *await one_lane("an award", lanes[0], turns, one_award(definitions[:1])),
-        await all_lanes(lanes, bench.size(200, 40)),
-        *await large_turns(lanes[1], definitions[1:11], bench.size(10, 2)),
+        *await one_writer("one row", writers[0], turns, one_row),
+        *await one_writer("an award", writers[0], turns, one_award(definitions[:1])),
+        await all_writers(writers, bench.size(200, 40)),
+        *await large_turns(writers[1], definitions[1:11], bench.size(10, 2)),
     ]
 
 

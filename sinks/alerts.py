@@ -51,7 +51,7 @@ BreakKind: TypeAlias = Literal[
     "mentor_missing",
     "log_rewritten",
 ]
-"""The log is not the whole story any more, so nothing is written."""
+"""The log no longer says all that the database did, so nothing is written."""
 
 OutageKind: TypeAlias = Literal[
     "connect_away", "connector_missing", "connector_failed", "connector_idle"
@@ -118,8 +118,6 @@ class Alerts(Protocol):
 
 
 class OpenAlerts(Alerts, Protocol):
-    """Alerts that can be looked through."""
-
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
         """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         ...
@@ -151,17 +149,14 @@ class PostgresAlerts:
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:
-        """Open an alert; does nothing while one of that kind and subject is open."""
         self._add(kind, subject, detail)
         await self._write()
 
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
-        """Close the open alert of that kind and subject, if there is one."""
         self._add(kind, subject, None)
         await self._write()
 
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
-        """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         with translated():
             rows = await self._pool.fetch(QUERIES["open_alerts"], kind, timeout=PATIENCE)
         return {row["subject"]: row["detail"] for row in rows}

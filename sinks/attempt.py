@@ -24,12 +24,10 @@ class NotYetVisible(Exception):
 
 
 def move(turn: Turn, turn_id: UUID) -> tuple[str, int, int, int, int, UUID]:
-    """Return the first parameters of `move_position`, in its order."""
     return turn.log_id, turn.partition, turn.start, turn.end, turn.number, turn_id
 
 
 def last(turn: Turn) -> tuple[int | None, str | None]:
-    """Return the last parameters of `move_position`."""
     return (turn.last.offset, turn.last.sequence) if turn.last else (None, None)
 
 
@@ -59,7 +57,7 @@ class Attempt:
         definitions = {d.after.badge_definition_id for d in turn.decisions}
         row = await self._connection.fetchrow(
             QUERIES[self.opening],
-            turn.rule_positions,
+            turn.applied,
             *move(turn, turn_id),
             list(mentors),
             list(definitions),
@@ -93,9 +91,9 @@ class Attempt:
         return outcome
 
     async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
-        """Write departures, and the decisions and stats of those that are there."""
-        left = [item.peer_mentor_id for item in self._turn.departures]
-        await waiting.depart(self._connection, left)
+        """Write the deletes of mentors, and the decisions and stats of those that are there."""
+        left = [item.peer_mentor_id for item in self._turn.mentors_deleted]
+        await waiting.delete_mentors(self._connection, left)
         written = 0
         for wave in turns.waves(decisions):
             written += await waiting.decide(self._connection, wave)
@@ -118,7 +116,6 @@ class Attempt:
             raise NotYetVisible(xids)
 
     def _decisions_in_force(self) -> list[Decision]:
-        """Leave out decisions about a mentor or definition that is gone."""
         before_a_delete = {id(decision) for decision in turns.outdated(self._turn)}
         return [
             decision

@@ -8,7 +8,7 @@ MOST_SECONDS = 2.0
 
 
 def delays(first: float = FIRST_SECONDS, most: float = MOST_SECONDS) -> Iterator[float]:
-    """Yield delays in seconds, each twice the one before, spread so that workers do not march.
+    """Yield delays in seconds, each twice the one before, spread so that not all ask at once.
 
     They never end: whoever tries until it succeeds takes the `next` of them.
     """

@@ -7,26 +7,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from tables.decisions import Cause, Decision
-from tables.types import Award, Stats
+from tables.types import AppliedVersion, Award, Stats
 
 
-class RulePosition(Struct, frozen=True):
-    """A version taken up by the turn: in effect before the record at the turn's start."""
-
-    kind: str  # 'definition' or 'organization'
-    id: str
-    version: int
-
-
-class RecordedPosition(Struct, frozen=True):
-    """Where a version took effect: before the record at `offset`, in turn `turn`."""
-
-    turn: int
-    offset: int
-    taken_up: RulePosition
-
-
-class Departure(Struct, frozen=True):
+class MentorDeleted(Struct, frozen=True):
     """A mentor's delete: what earlier positions wrote for that id goes too."""
 
     peer_mentor_id: str
@@ -47,7 +31,7 @@ class Turn(Struct, frozen=True):
     """One transaction of a worker on one partition.
 
     The position must be (`start`, `number`) and becomes (`end`, `number` + 1). Within the turn the
-    order is: rule positions, departures, decisions in their order, stats. `start == end` is a turn
+    order is: versions, mentors_deleted, decisions in their order, stats. `start == end` is a turn
     without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
     what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
     last record below `end`: it is remembered with the position.
@@ -58,8 +42,8 @@ class Turn(Struct, frozen=True):
     number: int
     start: int
     end: int
-    rule_positions: Sequence[RulePosition] = ()
-    departures: Sequence[Departure] = ()
+    applied: Sequence[AppliedVersion] = ()
+    mentors_deleted: Sequence[MentorDeleted] = ()
     decisions: Sequence[Decision] = ()
     stats: Sequence[Stats] = ()
     xids: Collection[int] = ()
@@ -144,8 +128,6 @@ class Disconnected(Unavailable):
 
 
 class Sink(Protocol):
-    """Where awards, their events and stats are written."""
-
     async def position(self, log_id: str, partition: int) -> Position | None:
         """The partition's position, or None when the generation is not live. Raises Unavailable."""
         ...
@@ -157,10 +139,8 @@ class Sink(Protocol):
         """
         ...
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """What turns below `before_turn` took up, in their order. Raises Unavailable."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
+        """What turns below `before_turn` applied, in their order. Raises Unavailable."""
         ...
 
     async def write(self, turn: Turn) -> Outcome:
@@ -198,19 +178,19 @@ class Message(Protocol):
     """A raw record, as aiokafka gives it. `timestamp` is in milliseconds."""
 
     @property
-    def offset(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...
     @property
-    def timestamp(self) -> int: ...  # noqa: D102
+    def timestamp(self) -> int: ...
     @property
-    def key(self) -> bytes | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...
     @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...
 
 
 class DeadLetter(Struct, frozen=True):
     """Input that could not be used: where it was, why, and the original bytes, key and value.
 
-    `table` and `row_id` say which row it is of, where that could be read. Letters with a
+    `table` and `row_id` say which row it is of, where that could be read. Dead letters with a
     `badge_definition_id` are decisions that Postgres refused, as older versions kept them.
     """
 
@@ -230,9 +210,9 @@ class DeadLetters(Protocol):
     """Where unusable input is kept, keyed by its position, so that sending it twice is harmless."""
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when the letters are durable. Raises Unavailable."""
+        """Return when the dead letters are durable. Raises Unavailable."""
         ...
 
     async def remove(self, keys: Collection[str]) -> None:
-        """Return when the letters under these keys are gone for good. Raises Unavailable."""
+        """Return when the dead letters under these keys are gone for good. Raises Unavailable."""
         ...

@@ -9,7 +9,7 @@ import asyncpg
 
 from sinks import turns, waiting
 from sinks.attempt import Attempt
-from sinks.base import Departure, Outcome, Turn
+from sinks.base import MentorDeleted, Outcome, Turn
 from sinks.failures import Refusal, Refused, Suppressed, refusal_of
 from sinks.isolation import Isolation
 from sinks.pool import Connection
@@ -24,7 +24,7 @@ TRIES = 8
 CAREFULLY = "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL lock_timeout = '100ms'"
 """Deferred checks refuse at once, so that a savepoint tells whom; no lock is waited for long."""
 
-Some = TypeVar("Some", Decision, Departure, Stats)
+Some = TypeVar("Some", Decision, MentorDeleted, Stats)
 
 
 class Judge:
@@ -41,7 +41,6 @@ class Judge:
         self._believes = believes
 
     async def __call__(self, error: asyncpg.PostgresError) -> Refusal:
-        """Judge an error whose savepoint is rolled back."""
         refusal = refusal_of(error)
         if refusal is None:
             raise error
@@ -54,7 +53,6 @@ class Judge:
         return self.admit(Refusal(refusal.sqlstate, refusal.message, name, of_rows))
 
     def admit(self, refusal: Refusal) -> Refusal:
-        """Return the refusal if it is to be believed."""
         if not self._believes(refusal):
             reason = f"{refusal.message} ({refusal.sqlstate}, {refusal.by or 'by itself'})"
             raise Refused(reason, sqlstate=refusal.sqlstate)
@@ -89,7 +87,6 @@ class CarefulAttempt(Attempt):
         self._aside: list[Aside] = []
 
     async def open(self, turn_id: UUID) -> bool:
-        """See Attempt.open."""
         await self._connection.execute(CAREFULLY)
         return await super().open(turn_id)
 
@@ -101,7 +98,7 @@ class CarefulAttempt(Attempt):
         mentors = {decision.after.peer_mentor_id for decision in decisions}
         mentors.update(each.peer_mentor_id for each in stats)
         self._queued |= await queue.of(mentors)
-        await self._depart()
+        await self._delete_mentors()
         written = await self._decide(decisions)
         decided_aside = sum(isinstance(each.item, Decision) for each in self._aside)
         await self._write_stats(stats)
@@ -115,15 +112,17 @@ class CarefulAttempt(Attempt):
         )
 
     async def _forget_departing(self) -> None:
-        last = {each.peer_mentor_id: each for each in self._turn.departures}
-        for mentor in await self._queue.forget_departing(list(last)):
+        last = {each.peer_mentor_id: each for each in self._turn.mentors_deleted}
+        for mentor in await self._queue.forget_deleted(list(last)):
             self._let_wait(last[mentor], self._judge.admit(waits_locked(mentor)))
 
-    async def _depart(self) -> None:
-        async def apply(items: Sequence[Departure]) -> int:
-            return await waiting.depart(self._connection, [each.peer_mentor_id for each in items])
+    async def _delete_mentors(self) -> None:
+        async def apply(items: Sequence[MentorDeleted]) -> int:
+            return await waiting.delete_mentors(
+                self._connection, [each.peer_mentor_id for each in items]
+            )
 
-        last = {each.peer_mentor_id: each for each in self._turn.departures}
+        last = {each.peer_mentor_id: each for each in self._turn.mentors_deleted}
         await self._isolation(apply).run([e for e in last.values() if about(e) not in self._queued])
 
     async def _decide(self, decisions: Sequence[Decision]) -> int:

@@ -18,7 +18,7 @@ CHUNK = 1_000
 """Records that are written at a time: each lot has its own patience."""
 
 UNREADABLE = "unreadable"
-"""The subject of letters of which not even the table can be read."""
+"""The subject of dead letters of which not even the table can be read."""
 
 LARGEST_KEY = 1_000
 """Bytes of an original key that are kept; ours have 36."""
@@ -39,12 +39,12 @@ def key_of(letter: DeadLetter) -> str:
 
 
 def subject_of(letter: DeadLetter) -> str:
-    """Whom the alert of a letter is about: its table, or UNREADABLE where none can be told."""
+    """Whom the alert of a dead letter is about: its table, or UNREADABLE where none can be told."""
     return letter.table or UNREADABLE
 
 
 def encode(letter: DeadLetter) -> bytes:
-    """Return the letter as JSON, key and value in base64; an overlong value is cut, and said so."""
+    """Return it as JSON, key and value in base64; an overlong value is cut, and said so."""
     if letter.key is not None and len(letter.key) > LARGEST_KEY:
         letter = msgspec.structs.replace(letter, key=letter.key[:LARGEST_KEY])
     size = len(letter.value or b"")
@@ -58,14 +58,13 @@ def encode(letter: DeadLetter) -> bytes:
 
 
 def decode(value: bytes) -> DeadLetter:
-    """Read a letter back from its JSON. Raises msgspec.DecodeError."""
     return msgspec.json.decode(value, type=DeadLetter)
 
 
 def left(records: Iterable[Message]) -> dict[str, DeadLetter]:
-    """The letters of the topic by key, oldest first: the newest of each, without the removed.
+    """The dead letters of the topic by key, oldest first: the newest of each, without the removed.
 
-    Somebody else's record in the topic is a letter too, so that it can be seen and removed.
+    Somebody else's record in the topic is a dead letter too, so that it can be seen and removed.
     """
     letters: dict[str, DeadLetter] = {}
     for record in records:
@@ -107,11 +106,9 @@ class KafkaDeadLetters:
         self._one_at_a_time = asyncio.Lock()
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when every letter is on all replicas. Raises Unavailable."""
         await self._write([(key_of(letter), encode(letter)) for letter in letters])
 
     async def remove(self, keys: Collection[str]) -> None:
-        """Return when a tombstone for each key is on all replicas. Raises Unavailable."""
         await self._write([(key, None) for key in keys])
 
     async def _write(self, records: Sequence[tuple[str, bytes | None]]) -> None:
@@ -127,7 +124,7 @@ class KafkaDeadLetters:
                 raise Unavailable(f"cannot write to topic {self._topic}: {reason}") from error
 
     async def close(self) -> None:
-        """Stop the producer; letters that were sent are durable already."""
+        """Stop the producer; dead letters that were sent are durable already."""
         async with self._one_at_a_time:
             await self._discard()
 

@@ -21,7 +21,6 @@ class Duplicate:
     kept_id: str
 
     def sentence(self) -> str:
-        """Which award it is, and why it goes."""
         return (
             f"award {self.id}: mentor {self.peer_mentor_id} holds badge "
             f"{self.badge_definition_id} by the earlier award {self.kept_id}."
@@ -29,13 +28,11 @@ class Duplicate:
 
 
 async def find(connection: Executor) -> list[Duplicate]:
-    """Every award but the earliest of its mentor and definition."""
     rows = await connection.fetch(QUERIES["duplicate_awards"])
     return [Duplicate(**dict(row.items())) for row in rows]
 
 
 def detail(found: Sequence[Duplicate]) -> dict[str, object]:
-    """What an alert says of them: how many, and the ids of the first ones."""
     return {
         "number": len(found),
         "rows": [

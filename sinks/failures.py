@@ -90,7 +90,6 @@ def refusal_of(error: asyncpg.PostgresError) -> Refusal | None:
 
 
 def is_refusal(error: asyncpg.PostgresError) -> bool:
-    """Say whether the error blames the data."""
     return (error.sqlstate or "")[:2] in REFUSALS
 
 

@@ -79,7 +79,6 @@ class Isolation(Generic[Item]):
         self._refuse(item, refusal)
 
     def _without_company(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Refuse at once what is of a group of which enough were refused alone."""
         left = []
         for item in items:
             alone = self._alone.get(self._group(item))

@@ -15,14 +15,12 @@ from sinks.attempt import Attempt, NotYetVisible, last, move
 from sinks.backoff import delays
 from sinks.base import (
     DeadLetters,
-    Departure,
     Fenced,
     Found,
+    MentorDeleted,
     Outcome,
     Place,
     Position,
-    RecordedPosition,
-    RulePosition,
     Turn,
     Unavailable,
     Waiting,
@@ -34,7 +32,7 @@ from sinks.queries import QUERIES
 from sinks.rows import award_of
 from sinks.waiting import CHUNK, Queue, item_of
 from tables.decisions import Decision
-from tables.types import Award
+from tables.types import AppliedVersion, Award
 
 REFUSAL_PATIENCE = 1.5
 """Seconds for which a turn is tried whole, however often it is refused, before something waits."""
@@ -85,32 +83,21 @@ class PostgresSink:
         self._states: dict[PartitionKey, _State] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
-        """Read the partition's position; None when the generation is not live."""
         with translated():
             row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
         return Position(row["next_offset"], row["turn"]) if row else None
 
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
-        """Read the last record below the position; None where it was not remembered."""
         with translated():
             row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
         return Place(row["last_offset"], row["last_sequence"]) if row else None
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """Read what turns below `before_turn` took up, in their order."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
         with translated():
             rows = await self._pool.fetch(QUERIES["rule_positions"], log_id, partition, before_turn)
-        return [
-            RecordedPosition(
-                row["turn"], row["offset"], RulePosition(row["kind"], row["id"], row["version"])
-            )
-            for row in rows
-        ]
+        return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        """Read the awards of these mentors, with what waits as if it were written."""
         known = list(filter(turns.is_uuid, mentors))
         with translated():
             # In this order: what is written in between is seen twice, which makes no difference.
@@ -118,18 +105,16 @@ class PostgresSink:
             awards = await self._pool.fetch(QUERIES["awards"], known)
         waits = [item_of(row["kind"], row["decision"]) for row in rows]
         held = turns.once_written(
-            map(award_of, awards), (x for x in waits if isinstance(x, Decision | Departure))
+            map(award_of, awards), (x for x in waits if isinstance(x, Decision | MentorDeleted))
         )
         return [award for _, award in sorted(held.items())]
 
     async def waiting(self) -> list[Waiting]:
-        """Read why anything waits, in any partition."""
         with translated():
             rows = await self._pool.fetch(QUERIES["refusals"])
         return [Waiting(**row) for row in rows]
 
     async def found(self, log_id: str) -> list[Found]:
-        """Read what waited as this log went live."""
         with translated():
             text = await self._pool.fetchval(QUERIES["found"], log_id)
         return msgspec.json.decode(text, type=list[Found]) if text else []
@@ -143,14 +128,13 @@ class PostgresSink:
         """
         malformed = turns.malformed(turn)
         if malformed:
-            await self._dead_letters.send(turns.letters(malformed))
+            await self._dead_letters.send(turns.dead_letters(malformed))
         outcome = await self._write_once(turns.well_formed(turn, malformed))
         if not malformed:
             return outcome
         return msgspec.structs.replace(outcome, rejected=malformed)
 
     async def retry(self, log_id: str, partition: int, position: Position) -> bool:
-        """Try again what waits, longest untried first, until enough is refused."""
         place = log_id, partition
         async with self._known(place) as state:
             if state.waits:
@@ -284,7 +268,7 @@ class PostgresSink:
 
 def _is_simple(turn: Turn) -> bool:
     """Whether one statement may write it all."""
-    return not (turn.decisions or turn.departures or turn.rule_positions) and (
+    return not (turn.decisions or turn.mentors_deleted or turn.applied) and (
         len(turn.stats) <= CHUNK
     )
 

@@ -90,11 +90,11 @@ SELECT EXISTS (
     SELECT FROM unnest($1::text[]) AS x
     WHERE NOT pg_visible_in_snapshot(x::xid8, pg_current_snapshot()));
 
--- name: depart
+-- name: delete_mentors
 SELECT badges_private.depart_mentors($1);
 
--- The table of which a row is still there that `depart` has deleted, if any.
--- name: kept_departed
+-- The table of which a row is still there that `delete_mentors` has deleted, if any.
+-- name: kept_of_deleted
 SELECT CASE
     WHEN EXISTS (
         SELECT FROM badge_awards WHERE peer_mentor_id = ANY ($1) AND changed_by = 'rule')

@@ -16,7 +16,7 @@ WHERE p.log_id = $1 AND p.partition = $2 AND p.next_offset = $3 AND p.turn = $4
 FOR UPDATE OF p;
 
 -- What may be tried, longest untried first: nothing of the same award waits before it, nor the
--- departure of its mentor; what waits before a departure is void, and goes with it. $3 have been tried
+-- delete of its mentor; what waits before a deleted is void, and goes with it. $3 have been tried
 -- already. What somebody else has locked, such as a transaction that deletes its mentor or definition
 -- and is still open, is not waited for.
 -- name: heads
@@ -57,7 +57,7 @@ WHERE w.id = r.id;
 
 -- Drops what waits of mentors who left ($3): all of it, or (of $4) what waits before this row. Returns
 -- the mentors of whom somebody else has locked some of it, so that it stays.
--- name: forget_departing
+-- name: forget_deleted
 WITH void AS MATERIALIZED (
     SELECT w.id, w.peer_mentor_id
     FROM badge_refused_writes w JOIN unnest($3::uuid[], $4::bigint[]) AS left_ (mentor, before)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from sinks.base import DeadLetter, Departure, Rejected, Turn
+from sinks.base import DeadLetter, MentorDeleted, Rejected, Turn
 from tables.decisions import Decision
 from tables.types import Award
 
@@ -16,7 +16,7 @@ is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 def outdated(turn: Turn) -> list[Decision]:
     """Return decisions made before their mentor's delete in the same turn: about somebody gone."""
-    left = {d.peer_mentor_id: d.cause.offset for d in turn.departures}
+    left = {d.peer_mentor_id: d.cause.offset for d in turn.mentors_deleted}
     return [
         decision
         for decision in turn.decisions
@@ -38,14 +38,14 @@ def malformed(turn: Turn) -> list[Rejected]:
 def well_formed(turn: Turn, refusals: Sequence[Rejected]) -> Turn:
     """Leave out of a turn what `malformed` found, and what else is about an id that is no UUID."""
     ids = {stats.peer_mentor_id for stats in turn.stats}
-    ids.update(departure.peer_mentor_id for departure in turn.departures)
+    ids.update(deleted.peer_mentor_id for deleted in turn.mentors_deleted)
     refused = {id(item.decision) for item in refusals}
     if not refused and all(map(is_uuid, ids)):
         return turn
     return msgspec.structs.replace(
         turn,
         decisions=[d for d in turn.decisions if id(d) not in refused],
-        departures=[d for d in turn.departures if is_uuid(d.peer_mentor_id)],
+        mentors_deleted=[d for d in turn.mentors_deleted if is_uuid(d.peer_mentor_id)],
         stats=[stats for stats in turn.stats if is_uuid(stats.peer_mentor_id)],
     )
 
@@ -65,19 +65,18 @@ def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
 
 
 def transactions(turn: Turn) -> set[int]:
-    """Return the transactions (source.txId) whose rows the turn is known to come from."""
     causes = [decision.cause for decision in turn.decisions]
-    causes += [departure.cause for departure in turn.departures]
+    causes += [deleted.cause for deleted in turn.mentors_deleted]
     return {*turn.xids, *(cause.xid for cause in causes if cause.xid is not None)}
 
 
 def once_written(
-    rows: Iterable[Award], waiting: Iterable[Decision | Departure]
+    rows: Iterable[Award], waiting: Iterable[Decision | MentorDeleted]
 ) -> dict[tuple[str, str], Award]:
     """The awards, by mentor and definition, as they are once what waits is written to `rows`."""
     held = {(row.peer_mentor_id, row.badge_definition_id): row for row in rows}
     for item in waiting:
-        if isinstance(item, Departure):
+        if isinstance(item, MentorDeleted):
             held = {
                 pair: row
                 for pair, row in held.items()
@@ -104,7 +103,6 @@ def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
 
 
 def is_the_rules(row: Award) -> bool:
-    """Whether the rule gave an award, and nobody else has changed it."""
     return (row.awarded_by, row.changed_by) == ("rule", "rule")
 
 
@@ -119,7 +117,7 @@ def is_believed(row: Award, believed: Award) -> bool:
     )
 
 
-def letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
+def dead_letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
     """Make dead letters of decisions: the mentor's id as key, the decision as value."""
     return [
         DeadLetter(

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from sinks.base import Departure
+from sinks.base import MentorDeleted
 from sinks.failures import LOCKED, Refusal, Suppressed
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -22,7 +22,7 @@ CHUNK = 2_000
 GROWTH = 4
 """What is accepted may be followed by so many times as many, what is refused by so many fewer."""
 
-Item: TypeAlias = Decision | Departure | Stats
+Item: TypeAlias = Decision | MentorDeleted | Stats
 Judge: TypeAlias = Callable[[asyncpg.PostgresError], Awaitable[Refusal]]
 
 BEHIND = "waits for what was decided before it"
@@ -54,7 +54,6 @@ class Locked(Struct, frozen=True):
     busy: Collection[str]
 
     def has(self, decision: Decision) -> bool:
-        """Whether what the decision is about is there, and is what it was about."""
         after = decision.after
         if (
             after.peer_mentor_id not in self.mentors
@@ -65,7 +64,6 @@ class Locked(Struct, frozen=True):
         return deleted is None or deleted <= decision.definition_version
 
     def refusal(self, item: Item) -> Refusal | None:
-        """Why the item cannot be written now."""
         if isinstance(item, Decision):
             if item.after.badge_definition_id in self.busy:
                 return _lock_of("badge_definitions", item.after.badge_definition_id)
@@ -106,11 +104,11 @@ async def write_stats(connection: Connection, stats: Sequence[Stats]) -> int:
     return len(stats)
 
 
-async def depart(connection: Connection, mentors: Sequence[str]) -> int:
+async def delete_mentors(connection: Connection, mentors: Sequence[str]) -> int:
     """Remove what the rule wrote for mentors that were deleted; how many. Raises Suppressed."""
     if mentors:
-        await connection.execute(QUERIES["depart"], mentors)
-        kept = await connection.fetchval(QUERIES["kept_departed"], mentors)
+        await connection.execute(QUERIES["delete_mentors"], mentors)
+        kept = await connection.fetchval(QUERIES["kept_of_deleted"], mentors)
         if kept:
             raise Suppressed(kept, "DELETE")
     return len(mentors)
@@ -126,10 +124,9 @@ class Queue:
         self._refused: dict[int, Refusal] = {}
 
     async def waits(self) -> bool:
-        """Whether anything waits."""
         return bool(await self._connection.fetchval(QUERIES["waits"], *self._place))
 
-    async def forget_departing(self, mentors: Sequence[str]) -> set[str]:
+    async def forget_deleted(self, mentors: Sequence[str]) -> set[str]:
         """What waits of mentors who left was about what they were before: drop it.
 
         Returns those of whom some of it stays, because somebody else has locked it.
@@ -153,7 +150,6 @@ class Queue:
         return {(row["mentor"], row["definition"]) for row in rows}
 
     async def put(self, aside: Iterable[Aside]) -> None:
-        """Let these wait, in their order."""
         rows = [_row(each) for each in aside]
         for start in range(0, len(rows), CHUNK):
             columns = [list(column) for column in zip(*rows[start : start + CHUNK], strict=True)]
@@ -197,8 +193,8 @@ class Queue:
             else:
                 free.append(head)
         items = [head.item for head in free]
-        left = [item.peer_mentor_id for item in items if isinstance(item, Departure)]
-        await depart(self._connection, left)
+        left = [item.peer_mentor_id for item in items if isinstance(item, MentorDeleted)]
+        await delete_mentors(self._connection, left)
         decisions = [item for item in items if isinstance(item, Decision) and locked.has(item)]
         changed = await decide(self._connection, await self._not_in_the_way(decisions))
         stats = [item for item in items if isinstance(item, Stats)]
@@ -208,8 +204,8 @@ class Queue:
         return changed
 
     async def _forget_before(self, heads: Sequence[Head]) -> dict[int, Refusal]:
-        """Drop what waits before departures; those of which some of it stays."""
-        left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, Departure)}
+        """Drop what waits before mentors_deleted; those of which some of it stays."""
+        left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, MentorDeleted)}
         kept = await self._forget(list(left), list(left.values()))
         return {left[mentor]: waits_locked(mentor) for mentor in kept}
 
@@ -217,7 +213,7 @@ class Queue:
         if not mentors:
             return set()
         rows = await self._connection.fetch(
-            QUERIES["forget_departing"], *self._place, mentors, before
+            QUERIES["forget_deleted"], *self._place, mentors, before
         )
         return {row["mentor"] for row in rows}
 
@@ -267,11 +263,10 @@ class Queue:
 
 
 def item_of(kind: str, decision: str) -> Item:
-    """Read what waits."""
     if kind == "stats":
         return msgspec.json.decode(decision, type=Stats)
     if kind == "departed":
-        return msgspec.json.decode(decision, type=Departure)
+        return msgspec.json.decode(decision, type=MentorDeleted)
     return msgspec.json.decode(decision, type=Decision)
 
 
@@ -289,7 +284,6 @@ def _row(aside: Aside) -> tuple[Any, ...]:
 
 
 def columns(item: Item) -> tuple[str, str, str | None, str | None]:
-    """Kind, mentor, definition and award, as badge_refused_writes has them."""
     if isinstance(item, Decision):
         after = item.after
         return item.kind, after.peer_mentor_id, after.badge_definition_id, after.id

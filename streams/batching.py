@@ -45,8 +45,6 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Faust's aiokafka consumer, with fetches as its messages."""
-
     _thread: ReadCommitted
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +100,6 @@ class Consumer(driver.Consumer):
         return True
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
-        """Commit the positions that have moved; Faust calls it at intervals and at the end."""
         moved = {
             tp: offset
             for tp, offset in self.decided.items()
@@ -122,7 +119,6 @@ class Consumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Start with nothing in flight."""
         self._release(set(self._in_flight))
         await super().on_partitions_assigned(assigned, generation_id)
 

@@ -33,22 +33,17 @@ class WrongType(Struct, frozen=True):
 
 
 class ColumnTypes(Protocol):
-    """Where it is asked which columns of a table have the wrong type."""
-
     async def wrong(self, table: str) -> Sequence[WrongType]:
         """The columns of a published table as it is now. Raises Unavailable."""
         ...
 
 
 class PostgresColumnTypes:
-    """Asks the catalog of Postgres."""
-
     def __init__(self, connection: Executor, wanted: Wanted) -> None:
         self._connection = connection
         self._wanted = wanted
 
     async def wrong(self, table: str) -> Sequence[WrongType]:
-        """See `ColumnTypes.wrong`."""
         with translated():
             found = {
                 row["name"]: row["type"] for row in await self._connection.fetch(_TYPES, table)

@@ -2,17 +2,17 @@
 
 from typing import Protocol
 
+from streams.errors import LogBroken
 from streams.log.debezium import stream_order
-from streams.log.errors import LogBroken
 
 
 class Placed(Protocol):
     """A record, whatever else it says: where it is in the WAL and in the stream."""
 
     @property
-    def lsn(self) -> int | None: ...  # noqa: D102
+    def lsn(self) -> int | None: ...
     @property
-    def sequence(self) -> str | None: ...  # noqa: D102
+    def sequence(self) -> str | None: ...
 
 
 class Deduplicator:
@@ -35,6 +35,7 @@ class Deduplicator:
         is there already, and a row that changes nothing is no event. Raises ValueError when the
         place is none.
         """
+        # Rows of one commit come one after another with one place: it is read once for all of them.
         if record.sequence != self._sequence:
             place = stream_order(record.sequence) or self._mark
             self._sequence, self._sent_before = record.sequence, place < self._mark

@@ -75,7 +75,6 @@ def invalid_definitions(
 
 
 def missing_constraint(is_there: bool) -> list[Finding]:
-    """The unique constraint of awards, if it is not there."""
     if is_there:
         return []
     message = (
@@ -87,7 +86,6 @@ def missing_constraint(is_there: bool) -> list[Finding]:
 
 
 def duplicate_awards(found: Sequence[Duplicate]) -> list[Finding]:
-    """Awards that are held twice, if there are any."""
     if not found:
         return []
     message = (

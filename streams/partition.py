@@ -8,24 +8,22 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sinks import turns
-from sinks.base import DeadLetter, Departure, Found, Message, Place, Position, RulePosition, Turn
+from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Position, Turn
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
-from streams.records import TABLES, AwardRecord, MentorRecord, Record, Unresolved, decode, mentor_of
+from streams.log_tables import TABLES
+from streams.records import AwardRecord, MentorRecord, Record, decode, mentor_of
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
-from streams.whole import check_columns, check_delete, complete, value_missing
+from streams.whole import check_added, check_columns, check_delete, fill_in
 from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.rules import RuleBook
-from tables.types import RuleKey, Taken, Version, rule_key
+from tables.types import Applied, AppliedVersion, RuleKey, Version, rule_key
 from tables.watchlist import Watchlist
 
 READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
-
-NAMING_RULES = (MentorRecord, AwardRecord)
-"""Kinds of records that name an organization or a definition."""
 
 
 class Partition:
@@ -51,7 +49,7 @@ class Partition:
         self.next_offset = 0
         self.turn = 0
         self.book = RuleBook()
-        self.taken: Taken = {}
+        self.applied: Applied = {}
         self.mentors: dict[str, Watchlist] = {}
         """The ledger of each mentor of whom there is anything, with what the rules wait for."""
         self._columns = columns or {}
@@ -59,26 +57,24 @@ class Partition:
         self._turn_start = 0
         self.excused: Container[str] = ()
         """Tables of which any number of records in a row may be unusable, for the time being."""
+        # The records in a row of each table that could not be used, up to the last one.
         self._in_a_row: dict[str, int] = {}
-        """The records in a row of each table that could not be used, up to the last one."""
         self._last: Message | None = None
         self._given_up: set[str] = set()
         self._order = Deduplicator(number, start)
         self._draft = _Draft()
 
     @property
-    def letters(self) -> Sequence[DeadLetter]:
+    def dead_letters(self) -> Sequence[DeadLetter]:
         """What could not be decoded since the last turn."""
-        return self._draft.letters
+        return self._draft.dead_letters
 
     @property
     def position(self) -> Position:
-        """Where the next turn begins."""
         return Position(self._turn_start, self.turn)
 
     @property
     def last(self) -> Place | None:
-        """The last record that was folded."""
         message = self._last
         return Place(message.offset, sequence_of(message.value)) if message else None
 
@@ -87,9 +83,9 @@ class Partition:
         watchlist = self.mentors.get(mentor)
         return watchlist.ledger if watchlist else None
 
-    def take_up(self, versions: Iterable[Version]) -> None:
+    def apply_to_all(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record, and decide every mentor by them."""
-        self.put_into_effect(versions)
+        self.apply(versions)
         self.decide(list(self.mentors))
 
     def hold(self, found: Iterable[Found]) -> None:
@@ -103,13 +99,15 @@ class Partition:
             else:
                 ledger.put_award(each.award)
 
-    def put_into_effect(self, versions: Iterable[Version]) -> None:
+    def apply(self, versions: Iterable[Version]) -> None:
         """Put versions into effect before the next record; `decide` every mentor before that."""
         versions = list(versions)
         self.book.apply(versions)
-        for position in _newest(versions):
-            self.taken[position.kind, position.id] = position.version
-            self._draft.rule_positions.append(position)
+        for key, version in _newest(versions).items():
+            self.applied[key] = version
+            self._draft.applied.append(
+                AppliedVersion(self.number, self.turn, self._turn_start, *key, version)
+            )
 
     def decide(self, mentors: Iterable[str]) -> None:
         """Decide some mentors by the versions that were put into effect."""
@@ -120,15 +118,17 @@ class Partition:
             if self.turn == 0:
                 self._draft.touched[mentor] = watchlist.ledger
 
-    def fold(self, messages: Iterable[Message], *, waiting: bool = True) -> Record | Outline | None:
+    def fold(  # noqa: PLR0912 - each row goes through it, and a call costs a row two per cent
+        self, messages: Iterable[Message], *, waiting: bool = True
+    ) -> Record | Outline | None:
         """Fold records in the order of their offsets; those below `next_offset` are passed over.
 
         Returns None when all are folded, or the record before which it stopped: a Record that names
-        an organization or definition of which no version was taken up, for it can be on its way; or
+        an organization or definition of which no version was applied, for it can be on its way; or
         the Outline of one that is one too many in a row that cannot be used, unless its table is
         `excused`. Not `waiting`, an unknown organization is in UTC. Raises LogBroken.
         """
-        order, start = self._order, self.start
+        order, start, stand_in = self._order, self.start, self._stand_in
         for message in messages:
             offset = message.offset
             if offset < self.next_offset:
@@ -141,31 +141,36 @@ class Partition:
                 if one_too_many is not None:
                     return one_too_many
             else:
-                if record.op in READ_OR_DELETED:
+                # Below the start the last state counts; what is sent again comes again up to that.
+                table = TABLES[type(record)]
+                if record.op in READ_OR_DELETED or table.rule:
                     self._check(record, message)
                 if self._in_a_row and not is_duplicate and record.op != "d":
-                    self._in_a_row.pop(str(record.__struct_config__.tag), None)
-                naming = type(record) in NAMING_RULES
-                if naming and (offset < start or not is_duplicate):
-                    self._complete(record, offset)
-                if offset < start:
-                    self._put_or_drop(record, offset)
-                elif is_duplicate:
-                    pass
-                elif waiting and naming and self._names_unknown_rule(record):
-                    return record
-                else:
-                    self._fold_event(record, offset)
+                    self._in_a_row.pop(table.name, None)
+                if offset < start or not is_duplicate:
+                    # Before anything is read from the row: a rule may be named by such a text.
+                    for column in table.texts:
+                        if getattr(record, column) == stand_in:
+                            ledger = self.ledger(mentor_of(record))
+                            fill_in(record, column, ledger, self.number, offset)
+                    if offset < start:
+                        self._put_or_drop(record)
+                    elif waiting and table.rule and self._names_unknown_rule(record):
+                        return record
+                    else:
+                        self._fold_event(record, offset)
             self.next_offset = offset + 1
             self._last = message
         return None
 
     def _check(self, record: Record, message: Message) -> None:
-        """Raise LogBroken where a snapshot's row or a delete cannot be of this log."""
+        """Raise LogBroken where a record cannot be of this log."""
         if record.op == "r":
             self._order.check_snapshot(record, message.offset)
-        else:
+        elif record.op == "d":
             check_delete(record, message.key, self.number, message.offset)
+        if type(record) is AwardRecord:
+            check_added(record, self._columns, self.number, message.offset)
 
     def pass_over(self, offset: int) -> None:
         """Go on at an offset: what lies before it is folded, or holds no record."""
@@ -179,7 +184,7 @@ class Partition:
     def turn_is_empty(self) -> bool:
         """Whether there is nothing to write, not even a position; never so for the first turn."""
         moved = self.next_offset > self._turn_start
-        return self.turn > 0 and not moved and not self._draft.rule_positions
+        return self.turn > 0 and not moved and not self._draft.applied
 
     def close_turn(self) -> Turn:
         """What the open turn writes; the next one begins here."""
@@ -190,8 +195,8 @@ class Partition:
             number=self.turn,
             start=self._turn_start,
             end=self.next_offset,
-            rule_positions=draft.rule_positions,
-            departures=draft.departures,
+            applied=draft.applied,
+            mentors_deleted=draft.mentors_deleted,
             decisions=draft.decisions,
             xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
@@ -206,26 +211,29 @@ class Partition:
 
         Before the first turn nothing is written yet: what could not be read is still to be told.
         """
-        letters = self._draft.letters if turn == 0 else []
+        # Those of later turns were kept before their position moved.
+        letters = self._draft.dead_letters if turn == 0 else []
         self._draft = _Draft()
-        self._draft.letters += letters
+        self._draft.dead_letters += letters
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
     def _fold_event(self, record: Record, offset: int) -> None:
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
+            # The fold holds it since it decided it.
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, self._cause(record, offset))
-        watchlist = self._put_or_drop(record, offset)
+        watchlist = self._put_or_drop(record)
         if watchlist is None:
             return
         draft.xids.add(record.xid)
         if kind is MentorRecord and record.op == "d":
-            draft.depart(record.id, self._cause(record, offset))
+            draft.delete_mentors(record.id, self._cause(record, offset))
         elif kind is not AwardRecord:
             draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
+        # Of most rows the watchlist knows that they change nothing: the rules are not asked then.
         if not watchlist.is_quiet():
             draft.decisions += evaluate(watchlist, self._cause(record, offset))
 
@@ -247,12 +255,7 @@ class Partition:
             return []
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _complete(self, record: Record, offset: int) -> None:
-        assert isinstance(record, NAMING_RULES)
-        ledger = self.ledger(mentor_of(record))
-        complete(record, ledger, self._columns, self._stand_in, self.number, offset)
-
-    def _put_or_drop(self, record: Record, offset: int) -> Watchlist | None:
+    def _put_or_drop(self, record: Record) -> Watchlist | None:
         """Fold one row; whose it is if that changed anything. A delete never begins a ledger."""
         mentor = mentor_of(record)
         watchlist = self.mentors.get(mentor)
@@ -266,10 +269,7 @@ class Partition:
             return watchlist if changed else None
         if watchlist is None:
             watchlist = self._begin(mentor)
-        try:
-            return watchlist if table.put(watchlist.ledger, record, self._stand_in) else None
-        except Unresolved as column:
-            raise value_missing(record, str(column), self.number, offset) from None
+        return watchlist if table.put(watchlist.ledger, record) else None
 
     def _begin(self, mentor: str) -> Watchlist:
         watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
@@ -280,9 +280,7 @@ class Partition:
             return False
         if type(record) is MentorRecord:
             return not self.book.knows_organization(record.organization_id)
-        assert type(record) is AwardRecord
-        known = _is_own_output(record) or self.book.knows_definition(record.badge_definition_id)
-        return not known
+        return not (_is_own_output(record) or self.book.knows_definition(rule_named(record)))
 
     def _is_one_too_many(self, unusable: Outline) -> bool:
         """Whether so many records of its table could not be used that somebody has to look."""
@@ -299,6 +297,7 @@ class Partition:
 
         Returns the record if it is one too many; nothing was done then.
         """
+        # A row without a column is not one that says nonsense: it would never be mended by itself.
         check_columns(message.value, self._columns, self.number, message.offset)
         unusable, offset = outline(message.value or b"", self._stand_in), message.offset
         if unusable.op == "r":
@@ -315,9 +314,10 @@ class Partition:
         mentor = mentor_of(deletion)
         text = unusable.known_text(self.ledger(mentor))
         if offset < self.start:
-            self._put_or_drop(deletion, offset)
+            self._put_or_drop(deletion)
         else:
             self._fold_event(deletion, offset)
+        # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
             ledger = self.ledger(mentor) or self._begin(mentor).ledger
             ledger.remember(deletion.id, text)
@@ -326,7 +326,7 @@ class Partition:
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:
         if unusable.table is not None and unusable.op != "d":
             self._in_a_row[unusable.table] = self._in_a_row.get(unusable.table, 0) + 1
-        self._draft.letters.append(
+        self._draft.dead_letters.append(
             DeadLetter(
                 log_id=self.log_id,
                 partition=self.number,
@@ -342,19 +342,17 @@ class Partition:
 
 
 class _Draft:
-    """What the open turn will write."""
-
     def __init__(self) -> None:
-        self.rule_positions: list[RulePosition] = []
-        self.departures: list[Departure] = []
+        self.applied: list[AppliedVersion] = []
+        self.mentors_deleted: list[MentorDeleted] = []
         self.decisions: list[Decision] = []
         self.touched: dict[str, Ledger] = {}
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.xids: set[int | None] = set()
 
-    def depart(self, mentor: str, cause: Cause) -> None:
+    def delete_mentors(self, mentor: str, cause: Cause) -> None:
         """Note a mentor's delete: nothing decided before it for that id is worth writing."""
-        self.departures.append(Departure(mentor, cause))
+        self.mentors_deleted.append(MentorDeleted(mentor, cause))
         self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
         self.touched.pop(mentor, None)
 
@@ -367,21 +365,17 @@ def _moment(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _newest(versions: Iterable[Version]) -> list[RulePosition]:
+def _newest(versions: Iterable[Version]) -> dict[RuleKey, int]:
     """The highest version of each id: the one that takes effect."""
     highest: dict[RuleKey, int] = {}
     for version in versions:
         key = rule_key(version)
         highest[key] = max(version.version, highest.get(key, 0))
-    return [RulePosition(kind, id_, number) for (kind, id_), number in highest.items()]
+    return highest
 
 
 def rule_named(record: Record) -> str:
-    """The id of the organization or definition that a mentor's or an award's row names."""
-    if type(record) is MentorRecord:
-        return record.organization_id
-    assert type(record) is AwardRecord
-    return record.badge_definition_id
+    return str(getattr(record, TABLES[type(record)].rule or ""))
 
 
 def _is_own_output(record: Record) -> bool:

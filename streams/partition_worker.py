@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from sinks.alerts import OpenAlerts
+from sinks.alerts import OpenAlerts, standing
 from sinks.backoff import delays
 from sinks.base import (
     DeadLetter,
@@ -29,15 +29,18 @@ from sinks.base import (
     Unavailable,
 )
 from streams import metrics
-from streams.log.errors import LogBroken
+from streams.errors import BegunUnusable, LogBroken
+from streams.log.looks import OneAlert
 from streams.log.reader import Log
+from streams.log.wal import Wal
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
-from streams.reconciliation import Reconciliation, Watch
+from streams.reconciliation import Reconciliation
 from streams.records import Record
-from streams.recovery import BegunUnusable, Recovery
+from streams.recovery import Recovery
 from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
+from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
@@ -57,25 +60,22 @@ IDLE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Batch:
+class Batch(NamedTuple):
     """What one fetch gave for a partition, and how to say that all of it is committed."""
 
-    def __init__(self, messages: Sequence[Message], done: Callable[[], object]) -> None:
-        self.messages = messages
-        self.done = done
+    messages: Sequence[Message]
+    done: Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the partition workers of a process share."""
-
     sink: Sink
     aside: SettingAside
     versions: Versions
     source: Log
     recovery: Recovery
     guard: WriteGuard
-    reconciliation: Reconciliation
+    wal: Wal
     alerts: OpenAlerts
 
 
@@ -100,14 +100,15 @@ class PartitionWorker:
         self._end = end
         self._decided = decided
         self._connection = connection
+        # The connection up to which the last record was read again.
         self._confirmed = 0
-        """The connection up to which the last record was read again."""
+        # None wakes the worker up for new versions.
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._waiting_at = -1
+        # How long a record, at which offset, has waited for a version of what it names.
         self._waited = 0.0
-        """How long a record, at which offset, has waited for a version of what it names."""
-        self._stood = True
-        """Whether there may be an alert that this partition stands still: an earlier process's."""
+        self._failed = OneAlert(services.alerts, PARTITION_FAILED, subject=str(partition))
+        self._stands = OneAlert(services.alerts, STANDS, subject=standing(partition))
         self._stall = Stall(
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )
@@ -115,11 +116,9 @@ class PartitionWorker:
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
-        """Take a batch."""
         self._batches.put_nowait(batch)
 
     def wake(self) -> None:
-        """Look for new versions now."""
         self._batches.put_nowait(None)
 
     async def run(self) -> None:
@@ -151,22 +150,17 @@ class PartitionWorker:
     async def _follow(self, state: Partition) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
-        watch = Watch(self._services.reconciliation, state)
+        services = self._services
+        reconciliation = Reconciliation(services.sink, services.alerts, services.wal, state)
         await self._decide(state, ())
         told = False
         while True:
             batch = await self._next_batch()
             if batch is None:
-                await self._decide_missed(state)
-                await self._services.guard.passed()
-                await self._refused.try_again(state.log_id, state.position)
-                if self._batches.empty() and state.next_offset >= (self._end() or 0):
-                    await watch.look()
-                    await self._goes_on()
+                await self._idle(state, reconciliation)
                 continue
             try:
-                await self._decide_up_to(state, batch.messages[0].offset)
-                await self._confirm(state, batch.messages[0].offset)
+                await self._go_on_to(state, batch.messages[0].offset)
                 await self._decide(state, batch.messages)
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
@@ -181,35 +175,39 @@ class PartitionWorker:
             return await asyncio.wait_for(self._batches.get(), IDLE_SECONDS)
         return None
 
-    async def _decide_missed(self, state: Partition) -> None:
-        """Take up new versions, and records that were fetched but never handed over.
-
-        Faust drops and acknowledges what is in flight when the group rebalances. If nothing follows
-        in the partition, nobody would bring it again.
-        """
+    async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:
+        """Decide by new versions, and look whether anything was missed, waits, or differs."""
         await self._decide(state, ())
         if self._batches.empty():
-            await self._decide_up_to(state, self._end() or 0)
-            await self._confirm(state, state.next_offset)
+            # Faust drops and acknowledges what is in flight when the group rebalances. If nothing
+            # follows in the partition, nobody would bring that again.
+            await self._go_on_to(state, self._end() or 0)
+        await self._services.guard.passed()
+        await self._refused.try_again(state.log_id, state.position)
+        if self._batches.empty() and state.next_offset >= (self._end() or 0):
+            await reconciliation.look()
+            await self._goes_on()
 
-    async def _confirm(self, state: Partition, offset: int) -> None:
-        """Read the last record again when those from `offset` on come over a later connection.
+    async def _go_on_to(self, state: Partition, offset: int) -> None:
+        """Decide what lies before an offset and was not handed over.
 
-        The broker behind that may have lost records that were decided, and grown past them since.
+        Where what follows comes over a later connection, the last record is read again: the broker
+        behind it may have lost records that were decided, and grown past them since.
         """
-        connection, last = self._connection(offset), state.last
-        if connection > self._confirmed and last is not None:
-            await self._until_available(lambda: self._read_again(last))
-        self._confirmed = max(connection, self._confirmed)
-
-    async def _read_again(self, last: Place) -> None:
-        source, offset = self._services.source, last.offset + 1
-        async for _ in source.read(self.partition, offset, offset, last):
-            pass
-
-    async def _decide_up_to(self, state: Partition, offset: int) -> None:
         if state.next_offset < offset:
             await self._until_available(lambda: self._read_and_decide(state, offset))
+        connection = self._connection(state.next_offset)
+        if connection > self._confirmed:
+            last = state.last
+            if last is not None:
+                await self._until_available(lambda: self._read_again(last))
+            self._confirmed = connection
+
+    async def _read_again(self, last: Place) -> None:
+        """Raise LogBroken where another record stands in the place of the last one."""
+        offset = last.offset + 1
+        async for _ in self._services.source.read(self.partition, offset, offset, last):
+            pass
 
     async def _read_and_decide(self, state: Partition, offset: int) -> None:
         first, source = state.next_offset, self._services.source
@@ -223,7 +221,11 @@ class PartitionWorker:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
         state.excused = excused = set[str]()
         while True:
-            await self._take_up(state)
+            # The first turn decides everybody, also where no version is saved yet.
+            newer = self._services.versions.newer_than(state.applied)
+            if newer or state.turn == 0:
+                state.apply(newer)
+                await in_spells(state.decide, list(state.mentors))
             stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
             if not state.turn_is_empty:
                 await self._write(state)
@@ -235,12 +237,6 @@ class PartitionWorker:
                 # What is in hand was in the log before we looked; whatever comes is looked at anew.
                 excused.add(stopped_at.table or "")
 
-    async def _take_up(self, state: Partition) -> None:
-        newer = self._services.versions.newer_than(state.taken)
-        if newer or state.turn == 0:
-            state.put_into_effect(newer)
-            await in_spells(state.decide, list(state.mentors))
-
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.
 
@@ -250,7 +246,7 @@ class PartitionWorker:
             self._waiting_at, self._waited = state.next_offset, 0.0
         for delay in delays():
             await self._until_available(self._services.versions.refresh)
-            if self._services.versions.newer_than(state.taken):
+            if self._services.versions.newer_than(state.applied):
                 return
             if self._waited > UNKNOWN_RULE_SECONDS:
                 break
@@ -272,13 +268,12 @@ class PartitionWorker:
         )
 
     async def _stand_before(self, unusable: Outline, state: Partition) -> bool:
-        """See `_until_readable`; the state may take up new versions meanwhile."""
         retry = partial(self._refused.try_again, state.log_id, state.position)
         return await self._until_readable(
             unusable,
             state.next_offset,
             retry,
-            lambda: bool(self._services.versions.newer_than(state.taken)),
+            lambda: bool(self._services.versions.newer_than(state.applied)),
         )
 
     async def _until_readable(
@@ -295,10 +290,10 @@ class PartitionWorker:
         while True:
             wrong = await self._until_available(lambda: self._services.aside.wrong_types(unusable))
             if not wrong:
-                await self._stands_no_more()
+                await self._stands.close()
                 return True
-            self._stood = True
-            await self._services.aside.tell_standing(self.partition, offset, unusable, wrong)
+            detail = self._services.aside.stands(self.partition, offset, unusable, wrong)
+            await self._stands.open(STANDS, detail)
             await retry()
             await asyncio.sleep(LOOK_SECONDS)
             if has_other_work():
@@ -306,16 +301,12 @@ class PartitionWorker:
 
     async def _goes_on(self) -> None:
         """Close what an earlier process, or this one, has told of a partition that stands still."""
-        await self._services.alerts.resolve(PARTITION_FAILED, subject=str(self.partition))
-        await self._stands_no_more()
-
-    async def _stands_no_more(self) -> None:
-        if self._stood:
-            await self._services.aside.close_standing(self.partition)
-            self._stood = False
+        await self._failed.close()
+        await self._stands.close()
 
     async def _write(self, state: Partition) -> None:
-        letters, turn = state.letters, state.close_turn()
+        letters, turn = state.dead_letters, state.close_turn()
+        # First: once the position has moved, nobody reads these records again.
         if letters:
             await self._until_available(lambda: self._services.aside.keep(letters))
         with metrics.TURN_SECONDS.time():

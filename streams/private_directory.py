@@ -37,7 +37,6 @@ def open_directory(path: Path, mode: int = 0o700) -> int:
 
 
 def is_own(path: Path) -> bool:
-    """Say whether this is a directory of ours that no one else may write to."""
     try:
         _refuse_others(path.stat(), path)
     except OSError:

@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 
 import msgspec.structs
 import structlog
-from msgspec import Struct
 
 from sinks.alerts import Alerts
 from sinks.base import Sink, Unavailable
@@ -32,105 +31,72 @@ Differences: TypeAlias = dict[tuple[str, str], tuple[Award | None, Award | None]
 """By mentor and definition: what the fold holds, and what was found."""
 
 
-class Suspicion(Struct, frozen=True):
-    """What differs, and the WAL position (bytes) that the log has to pass, 0 once it has."""
+class Reconciliation:
+    """Compares one partition, once it has caught up: `look` while nothing is left to fold.
 
-    differences: Differences
-    wal: int
+    It takes several looks, because a difference may only be on its way through the log. What
+    differs is told, and compared anew each minute until it is mended.
+    """
 
-
-class Told(Struct, frozen=True):
-    """An alert that is open: whose awards differ."""
-
-    mentors: frozenset[str]
-
-
-NOTHING_TOLD = Told(frozenset())
-
-
-class Watch:
-    """One caught-up partition's comparison, a step at a time: `look` while nothing is to fold."""
-
-    def __init__(self, reconciliation: "Reconciliation", state: Partition) -> None:
-        self._reconciliation = reconciliation
+    def __init__(self, sink: Sink, alerts: Alerts, wal: Wal, state: Partition) -> None:
+        self._sink = sink
+        self._alerts = alerts
+        self._wal = wal
         self._state = state
-        self._suspicion: Suspicion | None = None
-        self._told = NOTHING_TOLD
+        # What differed at the first comparison; None before that.
+        self._seen: Differences | None = None
+        # The WAL position that the log has to pass before that counts, in bytes; then 0.
+        self._until = 0
+        # Whose awards an open alert is about.
+        self._told: set[str] = set()
+        # When to look (the loop's time); None once nothing differs.
         self._next: float | None = float("-inf")
-        """When to look (the loop's time); None once nothing differs."""
 
     async def look(self) -> None:
-        """Compare, or compare again; does nothing once nothing differs.
-
-        What differs is told, and compared anew each minute until it is mended.
-        """
+        """Go one step on, if it is time for that; does nothing once nothing differs."""
         now = asyncio.get_running_loop().time()
         if self._next is None or now < self._next:
             return
         try:
-            found: Suspicion | Told | None
-            if self._suspicion is None:
-                found = await self._reconciliation.suspect(self._state)
-            else:
-                found = await self._reconciliation.look_again(
-                    self._state, self._suspicion, self._told
-                )
-            self._suspicion = found if isinstance(found, Suspicion) else None
-            self._told = found if isinstance(found, Told) else self._told
-            if found is None:
-                self._next = None
-            elif isinstance(found, Told):
-                self._next = now + AGAIN_SECONDS
+            if self._seen is None:
+                await self._compare_all()
+            elif not self._until:
+                await self._compare_again(self._seen, now)
+            elif await self._wal.sent() >= self._until:
+                # What Kafka has by now, the partition worker has heard of by the next look.
+                self._until = 0
         except (Unavailable, Refused) as error:
             log.info("awards cannot be compared yet", error=str(error))
 
-
-class Reconciliation:
-    """Compares partitions with the awards that are there."""
-
-    def __init__(self, sink: Sink, alerts: Alerts, wal: Wal) -> None:
-        self._sink = sink
-        self._alerts = alerts
-        self._wal = wal
-
-    async def suspect(self, state: Partition) -> Suspicion | None:
-        """Compare all mentors of a partition that has caught up. Raises Unavailable."""
-        found = await self._differences(state, state.mentors)
+    async def _compare_all(self) -> None:
+        found = await self._differences(self._state.mentors)
         if found:
-            return Suspicion(found, await self._wal.written())
+            # The WAL's end is read after the rows: what has changed them lies before it.
+            self._seen, self._until = found, await self._wal.written()
+            return
         if found is not None:
-            await self._alerts.resolve(KIND, subject=str(state.number))
-        return None
+            await self._alerts.resolve(KIND, subject=str(self._state.number))
+        self._next = None
 
-    async def look_again(
-        self, state: Partition, suspicion: Suspicion, told: Told = NOTHING_TOLD
-    ) -> Suspicion | Told | None:
-        """Compare again when nothing is left to fold; what is left to suspect. Raises Unavailable.
-
-        Once the log has passed the suspicion's WAL position, a difference is an alert. One that was
-        `told` of others is closed, and told anew.
-        """
-        if suspicion.wal > 0:
-            # What Kafka has by now, the partition worker has heard of by the next look.
-            passed = await self._wal.sent() >= suspicion.wal
-            return Suspicion(suspicion.differences, 0) if passed else suspicion
-        found = await self._differences(state, {mentor for mentor, _ in suspicion.differences})
+    async def _compare_again(self, seen: Differences, now: float) -> None:
+        found = await self._differences({mentor for mentor, _ in seen})
         if found is None:
-            return None
+            self._next = None
+            return
+        # Only what is still the very same cannot have been a row on its way.
         lasting = {
-            mentor
-            for (mentor, badge), pair in suspicion.differences.items()
-            if found.get((mentor, badge)) == pair
+            mentor for (mentor, badge), pair in seen.items() if found.get((mentor, badge)) == pair
         }
-        if not lasting or told not in (NOTHING_TOLD, Told(frozenset(lasting))):
-            await self._alerts.resolve(KIND, subject=str(state.number))
-        if not lasting:
-            return None
-        await self._tell(state, lasting)
-        return Told(frozenset(lasting))
+        if not lasting or self._told not in (set(), lasting):
+            await self._alerts.resolve(KIND, subject=str(self._state.number))
+        if lasting:
+            await self._tell(lasting)
+        self._seen, self._told = None, lasting or self._told
+        self._next = now + AGAIN_SECONDS if lasting else None
 
-    async def _differences(self, state: Partition, mentors: Iterable[str]) -> Differences | None:
+    async def _differences(self, mentors: Iterable[str]) -> Differences | None:
         """What differs; None when somebody else is ahead, so that the next turn will be fenced."""
+        state = self._state
         among = [mentor for mentor in mentors if mentor in state.mentors]
         rows = await self._sink.awards(state.log_id, state.number, among)
         if await self._sink.position(state.log_id, state.number) != state.position:
@@ -148,8 +114,9 @@ class Reconciliation:
             if not _agree(held.get(key), found.get(key))
         }
 
-    async def _tell(self, state: Partition, mentors: set[str]) -> None:
-        log.error("awards differ from the log", partition=state.number, mentors=len(mentors))
+    async def _tell(self, mentors: set[str]) -> None:
+        partition = self._state.number
+        log.error("awards differ from the log", partition=partition, mentors=len(mentors))
         await self._alerts.raise_alert(
             KIND,
             {
@@ -157,7 +124,7 @@ class Reconciliation:
                 "nothing was changed",
                 "mentors": sorted(mentors)[:NAMED_AT_MOST],
             },
-            subject=str(state.number),
+            subject=str(partition),
         )
 
 

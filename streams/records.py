@@ -1,4 +1,4 @@
-"""A record of the mentor log, decoded: one Struct a table, one table of tables.
+"""A record of the mentor log, decoded: one Struct a table.
 
 A value is Debezium's change, flattened by ExtractNewRecordState in Kafka Connect: the row's columns
 beside the fields that `add.fields` names, prefixed with two underscores. Of a delete only the ids
@@ -8,12 +8,11 @@ are real, the other columns are fillers.
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from tables.ledger import Ledger
 from tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
 
 Op: TypeAlias = Literal["r", "c", "u", "d"]
@@ -40,8 +39,6 @@ class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True
 
 
 class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
-    """A change of activities."""
-
     activity_date: BoundedDay
     duration_minutes: BoundedMinutes | None
     op: Op = field(name="__op")
@@ -53,8 +50,6 @@ class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=Tr
 class TrainingRecord(
     TrainingCompletion, tag_field="__table", tag="training_completions", kw_only=True, gc=False
 ):
-    """A change of training_completions."""
-
     completed_on: BoundedDay
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
@@ -63,8 +58,6 @@ class TrainingRecord(
 
 
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
-    """A change of mentor_pauses."""
-
     ends_on: Day | None
     op: Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
@@ -73,6 +66,8 @@ class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True,
 
     def __post_init__(self) -> None:
         """A pause may begin and end in either infinity; one that never ends has no end."""
+        if self.op == "d":
+            return
         self.starts_on = min(max(self.starts_on, FIRST_DAY), LAST_DAY)
         if self.ends_on is not None:
             self.ends_on = max(self.ends_on, FIRST_DAY) if self.ends_on <= LAST_DAY else None
@@ -140,66 +135,10 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
 Record: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord | AwardRecord
 
 
-class Table(NamedTuple):
-    """What a ledger does with a table's rows: take one, or drop the one with an id.
-
-    Who takes one is told what stands for a text that was not sent.
-    """
-
-    put: Callable[[Ledger, Any, str], bool]
-    drop: Callable[[Ledger, Any], bool]
-
-
-def _drop_mentor(ledger: Ledger, _id: str) -> bool:
-    return ledger.drop_mentor()
-
-
-class Unresolved(Exception):
-    """A long text that was not sent and that the ledger does not know; says which column."""
-
-
-def _put_mentor(ledger: Ledger, record: MentorRecord, _: str) -> bool:
-    return ledger.put_mentor(record)
-
-
-def _put_activity(ledger: Ledger, record: ActivityRecord, stand_in: str) -> bool:
-    if record.activity_type == stand_in:
-        record.activity_type = _known("activity_type", ledger.activity_type(record.id))
-    return ledger.put_activity(record)
-
-
-def _put_training(ledger: Ledger, record: TrainingRecord, stand_in: str) -> bool:
-    if record.course_code == stand_in:
-        record.course_code = _known("course_code", ledger.course(record.id))
-    return ledger.put_training(record)
-
-
-def _known(column: str, text: str | None) -> str:
-    if text is None:
-        raise Unresolved(column)
-    return text
-
-
-def _put_pause(ledger: Ledger, record: PauseRecord, _: str) -> bool:
-    return ledger.put_pause(record)
-
-
-def _put_award(ledger: Ledger, record: AwardRecord, _: str) -> bool:
-    return ledger.put_award(record.award())
-
-
-TABLES: dict[type, Table] = {
-    MentorRecord: Table(_put_mentor, _drop_mentor),
-    ActivityRecord: Table(_put_activity, Ledger.drop_activity),
-    TrainingRecord: Table(_put_training, Ledger.drop_training),
-    PauseRecord: Table(_put_pause, Ledger.drop_pause),
-    AwardRecord: Table(_put_award, Ledger.drop_award),
-}
-
 _decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
 
+# An escape in JSON; the first kind is the half of a surrogate pair that a text ends with.
 _HALF_PAIR = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\"|.)", re.DOTALL)
-"""An escape in JSON; the first kind is the half of a surrogate pair that a text ends with."""
 
 
 def decode(value: bytes) -> Record:
@@ -222,5 +161,4 @@ def _without_half(escape: re.Match[bytes]) -> bytes:
 
 
 def mentor_of(record: Record) -> str:
-    """The id of the mentor whose log the record belongs to."""
     return record.id if type(record) is MentorRecord else record.peer_mentor_id  # type: ignore[union-attr]

@@ -11,38 +11,24 @@ from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
-from sinks.base import Message, Position, RecordedPosition, Sink, Unavailable
+from sinks.base import Message, Position, Sink, Unavailable
+from streams.errors import BegunUnusable
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
+from streams.log_tables import NAMED
 from streams.pacing import in_spells
 from streams.partition import Partition
 from streams.records import Record
 from streams.rule_versions import Versions
-from streams.unusable import TABLE_NAMES, Outline
+from streams.unusable import Outline
+from tables.types import AppliedVersion
 
-Recorded: TypeAlias = tuple[tuple[int, int], list[RecordedPosition]]
+Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
 
 
-class BegunUnusable(Exception):
-    """Among the rows from before the log's start are too many in a row that cannot be used.
-
-    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
-    at `position`, before its first turn.
-    """
-
-    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
-        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
-        self.unusable = unusable
-        self.offset = offset
-        self.log_id = log_id
-        self.position = position
-
-
 class Recovery:
-    """Restores partitions of one generation of the log."""
-
     def __init__(self, generation: Generation, sink: Sink, versions: Versions, log: Log) -> None:
         self._generation = generation
         self._sink = sink
@@ -65,34 +51,38 @@ class Recovery:
         of = self._generation
         state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
         # What was decided once, was looked into then.
-        state.excused = excused if position.turn == 0 else TABLE_NAMES
+        state.excused = excused if position.turn == 0 else NAMED
+        # After the position: it may be ahead of that by a turn, never behind.
         decided = await self._sink.last_decided(of.log_id, number)
+        # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
-        recorded = await self._sink.rule_positions(state.log_id, number, position.turn)
+        recorded = await self._sink.applied(state.log_id, number, position.turn)
         turns: deque[Recorded] = deque(
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
         if found:
+            # Awards that waited as the log began are not in its snapshot: they come right after it.
             await self._read(state, turns, state.start)
             state.hold(found)
         await self._read(state, turns, position.next_offset)
+        # What took effect at the position itself comes before a record that is not read here.
         for turn in turns:
-            await self._take_up(state, *turn)
+            await self._apply(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
         return state
 
     async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
-        """Fold the log up to an offset, with the turns that took effect below it."""
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
+            # Versions take effect before the record at their offset, maybe within the chunk.
             folded = 0
             while turns and turns[0][0][1] <= chunk[-1].offset:
                 until = bisect_left(chunk, turns[0][0][1], key=_offset)
                 await self._fold(state, chunk[folded:until])
-                await self._take_up(state, *turns.popleft())
+                await self._apply(state, *turns.popleft())
                 folded = until
             await self._fold(state, chunk[folded:])
 
@@ -104,13 +94,13 @@ class Recovery:
             position = Position(state.start, 0)
             raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
 
-    async def _take_up(
-        self, state: Partition, where: tuple[int, int], recorded: Sequence[RecordedPosition]
+    async def _apply(
+        self, state: Partition, where: tuple[int, int], recorded: Sequence[AppliedVersion]
     ) -> None:
         turn, offset = where
+        # Awards are named after the turn and offset that gave them: both have to be those of then.
         state.resume(offset, turn)
-        taken_up = [position.taken_up for position in recorded]
-        state.put_into_effect(self._versions.up_to(taken_up, state.taken))
+        state.apply(self._versions.up_to(recorded, state.applied))
         await in_spells(state.decide, list(state.mentors))
 
 
@@ -118,5 +108,5 @@ def _offset(message: Message) -> int:
     return message.offset
 
 
-def _where(recorded: RecordedPosition) -> tuple[int, int]:
+def _where(recorded: AppliedVersion) -> tuple[int, int]:
     return recorded.turn, recorded.offset

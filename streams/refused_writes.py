@@ -16,6 +16,7 @@ import structlog
 from sinks.alerts import Alerts, OpenAlerts
 from sinks.base import Outcome, Position, Sink, Unavailable, Waiting
 from sinks.failures import LONGEST_MESSAGE, Refused
+from streams.log.looks import OneAlert, tell_found
 
 STALLED: Final = "turn_stalled"
 REFUSED: Final = "write_refused"
@@ -42,14 +43,12 @@ class Stall:
         self, subject: str, stands: str, alerts: Alerts, detail: Mapping[str, object] = NOTHING_MORE
     ) -> None:
         """`stands` says what stands still; `detail` is for the alert, beside what it has itself."""
-        self._subject = subject
         self._stands = stands
-        self._alerts = alerts
+        self._alert = OneAlert(alerts, STALLED, subject=subject)
         self._detail = detail
         self._lasted = 0.0
+        # Whether that is an alert: it is told again and again, for somebody may have closed it.
         self._told = False
-        """Whether that is an alert: it is told again and again, for somebody may have closed it."""
-        self._may_be_open = True  # an earlier process may have left it
 
     async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.
@@ -60,21 +59,15 @@ class Stall:
         self._lasted += asyncio.get_running_loop().time() - began + pause
         if self._lasted >= STALLED_SECONDS:
             self._lasted = 0.0
-            self._told = self._may_be_open = True
+            self._told = True
             message = f"{self._stands}: {error}"[:LONGEST_MESSAGE]
-            await self._alerts.raise_alert(
-                STALLED,
-                {"message": message, "sqlstate": error.sqlstate, **self._detail},
-                subject=self._subject,
-            )
+            detail = {"message": message, "sqlstate": error.sqlstate, **self._detail}
+            await self._alert.open(STALLED, detail)
         return pause
 
     async def over(self) -> None:
-        """A try has succeeded."""
         self._lasted, self._told = 0.0, False
-        if self._may_be_open:
-            self._may_be_open = False
-            await self._alerts.resolve(STALLED, subject=self._subject)
+        await self._alert.close()
 
 
 class RefusedWrites:
@@ -88,7 +81,6 @@ class RefusedWrites:
         self._looked_at = float("-inf")
 
     async def after(self, outcome: Outcome) -> None:
-        """A turn was written: tell what waits since, or no longer."""
         news = bool(outcome.refused) or outcome.waits != self._waits
         self._waits = outcome.waits
         if news or (self._waits and self._is_time()):
@@ -126,12 +118,7 @@ async def tell_waiting(sink: Sink, alerts: OpenAlerts) -> None:
     # In this order: what another has closed by now does not wait any more.
     opened = await alerts.opened(REFUSED)
     waiting = {each.subject: _detail(each) for each in await sink.waiting()}
-    for subject, told in opened.items():
-        if subject not in waiting or _reason(waiting[subject]) != _reason(told):
-            await alerts.resolve(REFUSED, subject=subject)
-    for subject, detail in waiting.items():
-        if subject not in opened or _reason(detail) != _reason(opened[subject]):
-            await alerts.raise_alert(REFUSED, detail, subject=subject)
+    await tell_found(alerts, REFUSED, opened, waiting, _reason)
 
 
 def _reason(detail: Mapping[str, object]) -> tuple[object, str]:

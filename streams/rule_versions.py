@@ -7,11 +7,18 @@ from types import MappingProxyType
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Disconnected, RulePosition, Unavailable
+from sinks.base import Disconnected, Unavailable
 from sinks.failures import Refused, translated
 from sinks.pool import Connection, Executor, Pool
 from streams.refused_writes import Stall
-from tables.types import DefinitionVersion, OrganizationVersion, Taken, Version, rule_key
+from tables.types import (
+    Applied,
+    AppliedVersion,
+    DefinitionVersion,
+    OrganizationVersion,
+    Version,
+    rule_key,
+)
 
 CHANNEL = "badges_rules"
 POLL_SECONDS = 1.0
@@ -75,27 +82,27 @@ class Versions:
         if not versions or version.version > versions[-1].version:
             versions.append(version)
 
-    def newer_than(self, taken: Taken) -> list[Version]:
+    def newer_than(self, applied: Applied) -> list[Version]:
         """Every version above the one in effect of its id, versions of an id ascending."""
         return [
             version
             for key, versions in self._versions.items()
-            if versions[-1].version > taken.get(key, 0)
+            if versions[-1].version > applied.get(key, 0)
             for version in versions
-            if version.version > taken.get(key, 0)
+            if version.version > applied.get(key, 0)
         ]
 
-    def up_to(self, positions: Iterable[RulePosition], taken: Taken) -> list[Version]:
-        """The versions that recorded positions put into effect, those in between included."""
+    def up_to(self, recorded: Iterable[AppliedVersion], applied: Applied) -> list[Version]:
+        # One that was replaced before anybody applied it has no record of its own, but counts:
+        # a deletion in between, say.
         return [
             version
-            for position in positions
-            for version in self._versions[position.kind, position.id]
-            if taken.get((position.kind, position.id), 0) < version.version <= position.version
+            for last in recorded
+            for version in self._versions[last.key]
+            if applied.get(last.key, 0) < version.version <= last.version
         ]
 
     def newest(self, kind: str) -> dict[str, int]:
-        """The highest version of each id of a kind."""
         return {key[1]: last[-1].version for key, last in self._versions.items() if key[0] == kind}
 
 
@@ -106,14 +113,13 @@ class PostgresVersions(Versions):
         super().__init__()
         self._pool = pool
         self._stall = Stall(
-            STANDING, "nothing new of definitions and time zones is taken up", alerts
+            STANDING, "nothing new of definitions and time zones is applied", alerts
         )
         self._changed = asyncio.Condition()
         self.stamp = 0
         """Grows whenever something new was read."""
 
     async def refresh(self) -> None:
-        """Read what is new. Raises Unavailable."""
         with translated():
             new = await read(self._pool, self.newest("definition"), self.newest("organization"))
         for version in new:
@@ -124,7 +130,6 @@ class PostgresVersions(Versions):
                 self._changed.notify_all()
 
     async def wait_newer(self, stamp: int) -> int:
-        """Return the stamp once something was read since `stamp`."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.stamp != stamp)
         return self.stamp
@@ -157,6 +162,7 @@ class PostgresVersions(Versions):
         await connection.add_listener(CHANNEL, wake)
         try:
             while True:
+                # Cleared first: a save that comes while we read is read at the next turn.
                 notified.clear()
                 await self.refresh()
                 await self._stall.over()

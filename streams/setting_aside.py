@@ -4,10 +4,10 @@ A record that nobody can read is one row's trouble. Many in a row are a column's
 count rows as gone that are there, so the partition waits until the columns are as they must be.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sinks.alerts import Alerts, standing
+from sinks.alerts import Alerts
 from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import subject_of
 from streams.column_types import ColumnTypes, WrongType
@@ -21,54 +21,43 @@ class SettingAside:
     """What the partition workers of a process share for records that cannot be used."""
 
     def __init__(
-        self, topic: str, letters: DeadLetters, types: ColumnTypes, alerts: Alerts
+        self, topic: str, dead_letters: DeadLetters, types: ColumnTypes, alerts: Alerts
     ) -> None:
-        """`topic` is that of the log, for whoever reads an alert."""
         self._topic = topic
-        self._letters = letters
+        self._dead_letters = dead_letters
         self._types = types
         self._alerts = alerts
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when the letters are durable; an alert tells of the first of each table.
+        """Return when the dead letters are durable; an alert tells of the first of each table.
 
         Raises Unavailable.
         """
-        await self._letters.send(letters)
+        await self._dead_letters.send(letters)
         await tell(self._alerts, letters, self._topic)
 
     async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
-        """The columns that may be why records of its table cannot be used. Raises Unavailable."""
         return await self._types.wrong(unusable.table) if unusable.table else ()
 
-    async def tell_standing(
+    def stands(
         self, partition: int, offset: int, unusable: Outline, wrong: Sequence[WrongType]
-    ) -> None:
-        """Tell that a partition stands still before a record; does nothing when that is told."""
-        await self._alerts.raise_alert(
-            KIND,
-            {
-                "message": f"partition {partition} stands still: {MOST_IN_A_ROW} records of "
-                f"{unusable.table} in a row could not be used, and "
-                f"{', '.join(map(str, wrong))}. It goes on by itself once that is mended: "
-                "`badges migrate --check` prints the statement",
-                "columns": [{"column": each.column, "type": each.found} for each in wrong],
-                "table": unusable.table,
-                "topic": self._topic,
-                "partition": partition,
-                "offset": offset,
-                "row": unusable.id,
-            },
-            subject=standing(partition),
-        )
-
-    async def close_standing(self, partition: int) -> None:
-        """Tell that a partition goes on, should somebody have told that it stands."""
-        await self._alerts.resolve(KIND, subject=standing(partition))
+    ) -> Mapping[str, object]:
+        """What an alert says of a partition that stands still before a record."""
+        return {
+            "message": f"partition {partition} stands still: {MOST_IN_A_ROW} records of "
+            f"{unusable.table} in a row could not be used, and {', '.join(map(str, wrong))}. It "
+            "goes on by itself once that is mended: `badges migrate --check` prints the statement",
+            "columns": [{"column": each.column, "type": each.found} for each in wrong],
+            "table": unusable.table,
+            "topic": self._topic,
+            "partition": partition,
+            "offset": offset,
+            "row": unusable.id,
+        }
 
 
 async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> None:
-    """Open an alert of the first letter of each table, unless one is open; `topic` is the log's."""
+    """Open an alert of the first one of each table, unless one is open; `topic` is the log's."""
     firsts: dict[str, DeadLetter] = {}
     for letter in letters:
         firsts.setdefault(subject_of(letter), letter)

@@ -5,6 +5,10 @@ waiting for its dead session. A name is the host, the id of a directory, and a s
 is a file lock in that directory, which the kernel gives back when the process ends in any way, so
 two live workers never share one; and two containers that call themselves the same, each with a
 directory of its own, have different ids.
+
+Where two live workers have one name all the same, the later takes the place of the earlier, which
+learns at its next heartbeat that it is unknown, joins again, and takes the place of the later one;
+for ever. `Displaced` and `name_is_taken` tell.
 """
 
 import errno
@@ -17,10 +21,16 @@ import socket
 import tempfile
 from pathlib import Path
 
+import aiokafka.errors
+from aiokafka.errors import BrokerResponseError
+
 from streams import private_directory
 
 MOST_WORKERS = 1024
 ID_BYTES = 8
+
+TIMES_DISPLACED = 3
+"""Once says nothing: a machine that was suspended is unknown to the group afterwards too."""
 
 
 class StaticMember:
@@ -75,3 +85,48 @@ def _identity(folder: int) -> str:
     finally:
         os.close(file)
     return known
+
+
+class FencedInstanceId(BrokerResponseError):  # type: ignore[misc]
+    """What Kafka says to a member whose name another has taken while both were joining."""
+
+    errno = 82
+    message = "FENCED_INSTANCE_ID"
+    description = "Another member has joined the group under this static member's name."
+
+
+# aiokafka takes the codes that it does not know for one unknown error.
+aiokafka.errors.kafka_errors[FencedInstanceId.errno] = FencedInstanceId
+
+
+class Displaced:
+    """Tells from a member's assignments when somebody else keeps taking its place.
+
+    Every change in the group gives it a new generation. A member that is assigned its partitions
+    again within the same one was replaced under its name, and has replaced the other.
+    """
+
+    def __init__(self, within: float) -> None:
+        """`within` is in seconds: so close together the last replacements have to be."""
+        self._within = within
+        self._generation = -1
+        self._at: list[float] = []
+
+    def assigned(self, generation: int, now: float) -> bool:
+        """Note an assignment at `now` (monotonic seconds); whether the name is taken."""
+        if generation != self._generation:
+            self._generation = generation
+            self._at.clear()
+            return False
+        self._at.append(now)
+        return len(self._at) >= TIMES_DISPLACED and now - self._at[-TIMES_DISPLACED] <= self._within
+
+
+def name_is_taken(error: BaseException | None) -> bool:
+    """Whether Kafka says so in the error, or in what caused it."""
+    while error is not None:
+        # aiokafka passes on what it does not expect as the text of another error.
+        if isinstance(error, FencedInstanceId) or FencedInstanceId.__name__ in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -20,10 +20,11 @@ from sinks.pool import Pool
 from sinks.queries import QUERIES
 from streams import findings
 from streams.findings import Finding
+from streams.log.looks import tell_found
 from streams.refused_writes import REFUSED, tell_waiting
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
-from tables.types import DefinitionVersion, Taken, Version, rule_key
+from tables.types import Applied, DefinitionVersion, Version, rule_key
 from tables.zones import SAMPLES
 
 LOOK_EVERY_S = 20.0
@@ -40,7 +41,6 @@ class Surroundings:
     def __init__(
         self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
     ) -> None:
-        """`partitions` are those of the live generation of the log."""
         self._partitions = partitions
         self._pool = pool
         self._sink = sink
@@ -56,7 +56,6 @@ class Surroundings:
         }
 
     async def watch(self) -> None:
-        """Look every LOOK_EVERY_S seconds, for good."""
         while True:
             for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
                 try:
@@ -80,19 +79,11 @@ class Surroundings:
             await self._close_gone(kind)
             return
         with translated():
-            found = {each.subject: each for each in await self._looks[kind]()}
-        opened = {
-            subject: detail.get("message")
-            for subject, detail in (await self._alerts.opened(kind)).items()
-        }
-        # One that says something else by now is closed, and told anew.
-        for subject, message in opened.items():
-            if subject not in found or found[subject].message != message:
-                await self._alerts.resolve(kind, subject=subject)
-        for subject, each in found.items():
-            if opened.get(subject) != each.message:
-                detail = {"message": each.message, **each.detail}
-                await self._alerts.raise_alert(kind, detail, subject=subject)
+            found = {
+                each.subject: {"message": each.message, **each.detail}
+                for each in await self._looks[kind]()
+            }
+        await tell_found(self._alerts, kind, await self._alerts.opened(kind), found)
 
     async def _close_known(self) -> None:
         """Close what a partition worker has told of rules that are known by now, or nowhere."""
@@ -138,23 +129,21 @@ class Surroundings:
 
 
 class Definitions:
-    """The newest version of every definition, and which of them cannot be evaluated."""
-
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._book = RuleBook()
-        self._taken: Taken = {}
+        self._applied: Applied = {}
         self._newest: dict[str, DefinitionVersion] = {}
         self._found: list[Finding] = []
 
     async def invalid(self) -> list[Finding]:
         """Active definitions that are invalid or close a cycle. Raises Unavailable."""
         await self._versions.refresh()
-        newer = self._versions.newer_than(self._taken)
+        newer = self._versions.newer_than(self._applied)
         if newer:
             # Every organization's rules are compiled for it: the event loop goes on meanwhile.
             self._found = await asyncio.to_thread(self._judge, newer)
-            self._taken |= {rule_key(each): each.version for each in newer}  # ascending in an id
+            self._applied |= {rule_key(each): each.version for each in newer}  # ascending in an id
         return self._found
 
     def _judge(self, newer: Sequence[Version]) -> list[Finding]:

@@ -5,21 +5,14 @@ a mentor is gone until a usable version of it comes. Of a delete only the ids ar
 whose fillers cannot be read (a column has another type) is a delete like any other.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, stream_order
-from streams.records import (
-    ActivityRecord,
-    AwardRecord,
-    MentorRecord,
-    PauseRecord,
-    Record,
-    TrainingRecord,
-)
+from streams.log_tables import NAMED
+from streams.records import Record
 from tables.ledger import Ledger
 
 MOST_IN_A_ROW: Final = 20
@@ -28,17 +21,11 @@ MOST_IN_A_ROW: Final = 20
 The count is a function of the log alone, so a worker that begins again does not let more through.
 """
 
-TABLE_NAMES: Final = tuple(str(kind.__struct_config__.tag) for kind in get_args(Record))
-"""The tables whose rows are in the log."""
-
-ROWS_OF_MENTORS: Final = ("activities", "training_completions", "mentor_pauses")
-"""Tables of which a row that cannot be used counts as gone."""
-
 
 class Outline(Struct, frozen=True):
     """What is readable of a record; None where nothing is.
 
-    `table` is one of TABLE_NAMES. `mentor_id` is the mentor's own id in their own row. `text` is
+    `table` is one of the log's. `mentor_id` is the mentor's own id in their own row. `text` is
     the type or the course that the row has now, if the record brings it.
     """
 
@@ -55,21 +42,18 @@ class Outline(Struct, frozen=True):
         """The delete that stands for the record: of its row, if that is known and has to go."""
         if self.table is None or self.id is None or self.mentor_id is None:
             return None
-        if self.op != "d" and self.table not in ROWS_OF_MENTORS:
+        table = NAMED[self.table]
+        if self.op != "d" and not table.of_mentor:
             return None
-        return _DELETIONS[self.table](
-            self.id,
-            self.mentor_id,
-            {"op": "d", "xid": self.xid, "lsn": self.lsn, "sequence": self.sequence},
+        return table.deletion(
+            self.id, self.mentor_id, xid=self.xid, lsn=self.lsn, sequence=self.sequence
         )
 
     def known_text(self, ledger: Ledger | None) -> str | None:
-        """The row's type or course, also where Postgres did not send it again."""
-        if self.text is not None or ledger is None or self.id is None:
+        column = _text_column(self.table)
+        if self.text is not None or ledger is None or self.id is None or column is None:
             return self.text
-        if self.table == "activities":
-            return ledger.activity_type(self.id)
-        return ledger.course(self.id) if self.table == "training_completions" else None
+        return NAMED[self.table or ""].texts[column](ledger, self)
 
 
 def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
@@ -81,11 +65,12 @@ def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
         found = _decode(value)
     except UNREADABLE:
         return Outline()
-    table = found.table if found.table in TABLE_NAMES else None
+    table = _text(found.table)
+    if table not in NAMED:
+        table = None
     row_id = _text(found.id)
-    text = {"activities": found.activity_type, "training_completions": found.course_code}.get(
-        table or ""
-    )
+    column = _text_column(table)
+    text = getattr(found, column) if column else None
     return Outline(
         table=table,
         id=row_id,
@@ -99,8 +84,6 @@ def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
 
 
 class _Anything(Struct):
-    """A record of which nothing is certain."""
-
     id: Any = None
     peer_mentor_id: Any = None
     activity_type: Any = None
@@ -129,36 +112,8 @@ def _place(sequence: object) -> str | None:
     return text
 
 
-_DELETIONS: dict[str, Callable[[str, str, dict[str, Any]], Record]] = {
-    "peer_mentors": lambda id_, _, meta: MentorRecord(
-        id=id_, organization_id="", active=True, **meta
-    ),
-    "activities": lambda id_, mentor, meta: ActivityRecord(
-        id=id_,
-        peer_mentor_id=mentor,
-        activity_type="",
-        activity_date=0,
-        duration_minutes=None,
-        **meta,
-    ),
-    "training_completions": lambda id_, mentor, meta: TrainingRecord(
-        id=id_, peer_mentor_id=mentor, course_code="", completed_on=0, **meta
-    ),
-    "mentor_pauses": lambda id_, mentor, meta: PauseRecord(
-        id=id_, peer_mentor_id=mentor, starts_on=0, ends_on=None, **meta
-    ),
-    "badge_awards": lambda id_, mentor, meta: AwardRecord(
-        id=id_,
-        peer_mentor_id=mentor,
-        badge_definition_id="",
-        earned_at="",
-        definition_version=None,
-        tier=None,
-        tier_earned_at=None,
-        awarded_by="",
-        revoked_by=None,
-        changed_by="",
-        **meta,
-    ),
-}
-"""A delete of each table, by row, mentor and metadata; the rest is fillers, as in Debezium's."""
+def _text_column(table: str | None) -> str | None:
+    """The type or the course: what a row may come back without."""
+    if table is None or not NAMED[table].of_mentor:
+        return None
+    return next(iter(NAMED[table].texts), None)

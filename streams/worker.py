@@ -20,14 +20,13 @@ from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
-from streams.fenced import Displaced, NameTaken, is_fenced
+from streams.errors import GenerationClosed, NameTaken
 from streams.log.cluster import Cluster
-from streams.log.errors import GenerationClosed
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.partition_worker import PARTITION_FAILED, Batch, PartitionWorker, Services
 from streams.rule_versions import PostgresVersions
-from streams.static_member import StaticMember
+from streams.static_member import Displaced, StaticMember, name_is_taken
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +42,6 @@ STOP_SECONDS = 3
 
 
 class WorkerOptions(Struct, frozen=True):
-    """What a worker needs to be told."""
-
     prefix: str
     kafka: KafkaAccess
     session_timeout: float
@@ -52,7 +49,6 @@ class WorkerOptions(Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        """The consumer group of all workers."""
         return f"{self.prefix}-worker"
 
 
@@ -104,7 +100,8 @@ class Worker:
 
         That is NameTaken when another live worker has this one's name in the group.
         """
-        # One that was killed may have left a name of an earlier generation in the group.
+        # One that was killed may have left a name of an earlier generation in the group, which then
+        # waits for it, until its session ends, before anybody gets partitions.
         await self._leave([self._name(number) for number in range(1, self._generation.number)])
         try:
             await self._work()
@@ -155,7 +152,7 @@ class Worker:
             )
         finally:
             consumer.cancel()
-        if is_fenced(self._app.crash_reason):
+        if name_is_taken(self._app.crash_reason):
             raise NameTaken(self._member)
         for task in ended:
             task.result()
@@ -186,6 +183,7 @@ class Worker:
             self._name_taken.set()
         numbers = {tp.partition for tp in assigned}
         for gone in self._partition_workers.keys() - numbers:
+            # Cancelled in mid-turn, Postgres rolls back; committed before that, the position tells.
             self._partition_workers.pop(gone)[1].cancel()
             self._app.consumer.decided.pop(self._place(gone), None)
         for number in numbers - self._partition_workers.keys():
@@ -223,7 +221,6 @@ class Worker:
         return end
 
     def _decided(self, partition: int, next_offset: int) -> None:
-        """A partition's position moved: what Kafka's own tools take for its lag follows."""
         self._app.consumer.decided[self._place(partition)] = next_offset
 
     def _place(self, partition: int) -> TP:

@@ -1,17 +1,17 @@
 """Whether turns may be written: the log's integrity, looked at each second and when in doubt."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from sinks.alerts import BREAKS, AlertKind, BreakKind, OpenAlerts
+from sinks.alerts import BREAKS, BreakKind, OpenAlerts
 from sinks.base import Unavailable
 from sinks.failures import Refused
-from streams.log.errors import TOLD, GenerationClosed, LogBroken
-from streams.log.looks import Looks
+from streams.errors import TOLD, GenerationClosed, LogBroken
+from streams.log.looks import Looks, OneAlert
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
@@ -48,19 +48,20 @@ class WriteGuard:
         self._alerts = alerts
         self._open = asyncio.Event()
         self._asked = asyncio.Event()
+        # Suspicions are counted, not flagged: one that comes while a look is under way must not be
+        # taken back by that look, which may have asked before the connection was lost.
         self._suspicions = 0
+        # How many suspicions there were when the last records were last found in their places.
         self._reread_at = -1
-        """How many suspicions there were when the last records were last found in their places."""
-        # An earlier process may have left some open.
-        self._open_kinds: set[AlertKind] = {*BREAKS, UNREACHABLE}
+        self._broken = OneAlert(alerts, *BREAKS)
+        self._unreachable = OneAlert(alerts, UNREACHABLE)
         self._told: LogBroken | None = None
         self._failures = Looks()
         self._one_judgement = asyncio.Lock()
+        # What was found for good, whatever later looks find.
         self._sealed: LogBroken | None = None
-        """What was found for good, whatever later looks find."""
 
     async def passed(self) -> None:
-        """Return when turns may be written."""
         await self._open.wait()
 
     def suspect(self) -> None:
@@ -70,6 +71,7 @@ class WriteGuard:
 
     async def broken(self, error: LogBroken) -> None:
         """The log contradicts itself: stay closed. Returns only by being cancelled."""
+        # A look compares settings and offsets, and may find nothing of what a record contradicts.
         self._sealed = self._sealed or error
         noted = await self._mark_broken(error)
         await self._judge(error, self._suspicions)
@@ -82,6 +84,7 @@ class WriteGuard:
     async def watch(self) -> None:
         """Look each second, for good; nothing is patched here, only told."""
         while True:
+            # Both before the look: what is suspected from here on asks for another one.
             suspicions = self._suspicions
             self._asked.clear()
             try:
@@ -89,25 +92,29 @@ class WriteGuard:
             except GenerationClosed:
                 raise
             except Exception as error:
+                # Whatever does not answer may answer next as another one.
                 self._suspect()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
             self._failures.found(None)
             self._reread_at = suspicions
+            await self._unreachable.close()
             await self._judge(found, suspicions)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
 
     async def _judge(self, found: LogBroken | None, suspicions: int) -> None:
+        # Looks and partition workers judge at once; what one tells must not close another's alert.
         async with self._one_judgement:
             if found is not None:
                 self._open.clear()
                 if self._sealed in (None, found):
                     await self._tell(found)
             elif not self._sealed and suspicions == self._suspicions:
-                await self._mended()
+                await self._broken.close()
+                self._told = None
                 self._open.set()
 
     async def _tell(self, found: LogBroken) -> None:
@@ -118,12 +125,11 @@ class WriteGuard:
         self._told = found
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
         if found.kind == TOLD:
-            await self._resolve(self._open_kinds & {*MENDABLE})
-            self._open_kinds -= {*MENDABLE}
+            # Whoever found it has told it; what can be mended is not what has to be told now.
+            for kind in MENDABLE:
+                await self._alerts.resolve(kind)
             return
-        await self._resolve(self._open_kinds - {found.kind})
-        self._open_kinds = {found.kind}
-        await self._alerts.raise_alert(found.kind, {"message": str(found)})
+        await self._broken.open(found.kind, {"message": str(found)})
 
     def _has_told(self, found: LogBroken) -> bool:
         """Whether that is what was told last; of what lasts the first words count."""
@@ -147,18 +153,9 @@ class WriteGuard:
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
         if self._failures.found(UNREACHABLE) % PATIENT_LOOKS == 0:
-            self._open_kinds.add(UNREACHABLE)
-            await self._alerts.raise_alert(
+            await self._unreachable.open(
                 UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )
-
-    async def _mended(self) -> None:
-        await self._resolve(self._open_kinds)
-        self._open_kinds, self._told = set(), None
-
-    async def _resolve(self, kinds: Iterable[AlertKind]) -> None:
-        for kind in sorted(kinds):
-            await self._alerts.resolve(kind)
 
     def _suspect(self) -> None:
         self._suspicions += 1

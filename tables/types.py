@@ -127,7 +127,7 @@ Version: TypeAlias = DefinitionVersion | OrganizationVersion
 RuleKey: TypeAlias = tuple[str, str]
 """The kind, definition or organization, and the id that a version is of."""
 
-Taken: TypeAlias = dict[RuleKey, int]
+Applied: TypeAlias = dict[RuleKey, int]
 """The version in effect of each."""
 
 
@@ -135,6 +135,24 @@ def rule_key(version: Version) -> RuleKey:
     """What a version is of."""
     is_definition = isinstance(version, DefinitionVersion)
     return ("definition" if is_definition else "organization"), version.id
+
+
+class AppliedVersion(Struct, frozen=True):
+    """A row of badge_rule_positions, its log aside: where a version took effect in a partition.
+
+    That is before the record at `offset`, in the turn of that number.
+    """
+
+    partition: int
+    turn: int
+    offset: int
+    kind: str  # 'definition' or 'organization'
+    id: str
+    version: int
+
+    @property
+    def key(self) -> RuleKey:
+        return self.kind, self.id
 
 
 class Stats(Struct):

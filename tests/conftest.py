@@ -9,7 +9,7 @@ import pytest
 
 from badges.stack import docker
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 from tests import programs, reruns
 from tests.launcher import Launcher
 from tests.reruns import STACK

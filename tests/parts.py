@@ -11,7 +11,7 @@ from testcontainers.compose import DockerCompose
 
 from badges.stack import docker, postgres, processes
 from badges.stack.infra import PARTS, PATIENCE, Infra
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 RUNNING, PAUSED = "running", "paused"
 STOP_SECONDS = 30

@@ -24,7 +24,7 @@ import psutil
 from badges.stack import addresses, docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, PORTS, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ import os
 import socket
 
 from badges import logs, settings, starting
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 def api() -> None:

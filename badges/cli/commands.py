@@ -22,7 +22,7 @@ from badges.cli.worker import worker
 from badges.reporting import INTERRUPTED, one_line, report, unusable, wants_json
 from badges.schema.database import advice, first_line
 from sinks.failures import LOST
-from streams.problems import WRONG_USE, Problem
+from streams.errors import WRONG_USE, Problem
 
 app = typer.Typer(
     name="badges",

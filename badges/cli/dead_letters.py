@@ -13,7 +13,7 @@ from badges.retrying import LEFT, Told
 from badges.schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 dead_letters = typer.Typer(
     help="See input that could not be used, take it in again, or drop it.", no_args_is_help=True
@@ -31,7 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 @dead_letters.command("list")
 def list_(table: Table = None, as_json: Json = False) -> None:
-    """List the letters: key, when, table, row and reason."""
+    """List the dead letters: key, when, table, row and reason."""
     letters = event_loop.run(lambda: _list(settings.load(), _known(table)))
     if as_json:
         items = [_item(key, letter) for key, letter in letters.items()]
@@ -52,10 +52,10 @@ def retry(
     ] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Take in again what is mended: all letters, those with a KEY, or those of a table.
+    """Take in again what is mended: all dead letters, those with a KEY, or those of a table.
 
-    A letter's row is sent through the log once more, by an update that changes nothing, as the
-    tables' owner. Once the worker has used it, the letter is removed; so is one whose row is gone.
+    A dead letter's row is sent through the log once more, by an update that changes nothing, as the
+    tables' owner. Once the worker has used it, it is removed; so is one whose row is gone.
     """
     told = event_loop.run(lambda: _retry(settings.load(), keys or [], _known(table), wait))
     stay = [each for each in told if each.outcome in LEFT]
@@ -80,7 +80,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Drop letters for good: those with a KEY, those of a table, or all. No row is changed."""
+    """Drop dead letters for good: those with a KEY, those of a table, or all. No row is changed."""
     if sum([bool(keys), table is not None, everything]) != 1:
         raise Problem("say which letters to drop: their keys, --table TABLE or --all")
     if not keys and not yes:

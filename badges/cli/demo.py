@@ -1,4 +1,4 @@
-"""`badges demo`: half a minute of life, and the proof that nothing went wrong."""
+"""`badges demo`: half a minute of life, and the verification that nothing went wrong."""
 
 from pathlib import Path
 from typing import Annotated

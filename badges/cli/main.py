@@ -6,7 +6,6 @@ from badges import starting
 
 
 def main() -> None:
-    """Run the command line and end with its exit code."""
     with starting.imports():
         from badges.cli.commands import run  # noqa: PLC0415
     sys.exit(run(sys.argv[1:]))

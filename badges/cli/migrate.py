@@ -15,7 +15,7 @@ from badges.schema import apply, migrations
 from badges.schema.check import check
 from badges.schema.database import connect
 from badges.schema.differences import Difference
-from streams.problems import FOUND_A_PROBLEM
+from streams.errors import FOUND_A_PROBLEM
 
 
 def migrate(

@@ -15,12 +15,12 @@ from rich.status import Status
 from badges import event_loop, settings, urls
 from badges.schema.database import connect, first_line
 from sinks.base import Unavailable
+from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
-from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.connect import Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.problems import Problem
 
 AWAY = (
     OSError,
@@ -115,7 +115,6 @@ def _print_plan(steps: list[str], notes: list[str], *, as_json: bool) -> None:
 
 
 def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
-    """Say what the live generation is, and what about it differs from the settings."""
     if as_json:
         result = {
             "generation": live.number,
@@ -145,17 +144,14 @@ class Progress:
         self._next = 0.0
 
     def say(self, text: str) -> None:
-        """Print a line that stays, on stdout."""
         self.stop()
         typer.echo(text)
 
     def say_aside(self, text: str) -> None:
-        """Print a line that stays, on stderr."""
         self.stop()
         typer.echo(text, err=True)
 
     def show(self, text: str) -> None:
-        """Show where things stand."""
         if self._console.is_terminal:
             self._status = self._status or self._console.status(text)
             self._status.start()
@@ -167,7 +163,6 @@ class Progress:
             typer.echo(text, err=True)
 
     def stop(self) -> None:
-        """Take the changing line away."""
         if self._status is not None:
             self._status.stop()
             self._status = None

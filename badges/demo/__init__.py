@@ -1,1 +1,1 @@
-"""The demo: a small world that lives for half a minute, and is proved right at its end."""
+"""The demo: a small world that lives for half a minute, and is verified at its end."""

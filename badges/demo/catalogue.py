@@ -33,18 +33,14 @@ class Badge(Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["draft", "active"] = "active"
 
     def for_organization(self, slug: str) -> "Badge":
-        """The same badge as one organization's own."""
         return replace(self, organization=slug)
 
 
 class Catalogue(Struct, frozen=True):
-    """What one file says."""
-
     badges: list[Badge]
     organizations: list[Organization] = []
 
 
 def load(file: str = FILE) -> Catalogue:
-    """Read one of the catalogues."""
     text = files("badges.demo").joinpath(file).read_bytes()
     return msgspec.json.decode(text, type=Catalogue)

@@ -38,8 +38,6 @@ class Unlock:
 
 
 class Feed:
-    """Follows the events from the moment it is opened."""
-
     def __init__(self, connection: Connection, xid: str) -> None:
         self._connection = connection
         self._place = (xid, -1)
@@ -50,13 +48,11 @@ class Feed:
         return cls(connection, await connection.fetchval(_BEGINNING))
 
     async def follow(self, take: Callable[[Unlock], None]) -> None:
-        """Look every POLL_S seconds, for ever."""
         while True:
             await self.look(take)
             await asyncio.sleep(POLL_S)
 
     async def look(self, take: Callable[[Unlock], None]) -> None:
-        """Hand over what is new."""
         rows = await self._connection.fetch(_NEWER, *self._place)
         seen = time.perf_counter()
         for row in rows:

@@ -13,7 +13,7 @@ from badges.demo import catalogue
 from badges.demo.catalogue import Organization
 from badges.demo.compose import QUIET_END
 from badges.demo.world import INSERT_ACTIVITY, SLUGS, History, Ids, Moment, Person, Statement, World
-from streams.problems import Problem
+from streams.errors import Problem
 
 COMMITS_A_SECOND = 40
 TICKS_A_SECOND = 3
@@ -87,7 +87,6 @@ def kind_of(subject: str) -> str:
 
 
 def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> World:
-    """The older commits as history, and the newest to be played in so many seconds."""
     slug = f"{SLUGS}git-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'repository'}"
     badges = [badge.for_organization(slug) for badge in catalogue.load(catalogue.GIT_FILE).badges]
     names = {commit.email: commit.author for commit in commits}

@@ -15,23 +15,19 @@ class Lines:
         self._write = write
 
     def note(self, text: str) -> None:
-        """A line of its own."""
         self._write(text)
 
     def moment(self, moment: Moment, place: str) -> None:
-        """Who saved what."""
         who = f"{moment.person.name} ({place})" if moment.person else "all organizations"
         self._write(f"{_clock()}  {moment.kind:<11}  {who}: {moment.text}")
 
     def unlock(self, line: Line) -> None:
-        """Who unlocked what, and how fast."""
         fast = f"  +{line.latency:.0f} ms" if line.latency is not None else ""
         self._write(
             f"{_clock(line.at)}  {'':<11}  {line.icon} {line.who} {line.verb} {line.title}{fast}"
         )
 
-    def figures(self, tally: Tally) -> None:
-        """Only the summary has figures here."""
+    def figures(self, tally: Tally) -> None: ...
 
 
 def _clock(at: datetime | None = None) -> str:

@@ -87,7 +87,6 @@ def _values(badge: Badge) -> tuple[Any, ...]:
 
 
 async def copy_history(connection: Connection, history: History) -> None:
-    """Write all rows in one transaction, by COPY."""
     mentors = [(p.id, organization_id(p.organization), p.name) for p in history.mentors]
     tables: dict[str, tuple[str, Sequence[tuple[Any, ...]]]] = {
         "peer_mentors": ("id organization_id display_name", mentors),

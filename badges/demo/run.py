@@ -1,4 +1,4 @@
-"""One run of the demo, from the first look at the stack to the proof."""
+"""One run of the demo, from the first look at the stack to the verification."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from badges.reference.verification import Mismatch, Verified, verify
 from badges.schema.database import OWN_SETTINGS, connect, first_line
 from badges.urls import where
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 CONNECTIONS = 6
 """Connections to play with: enough for three moments at once that need two each."""
@@ -46,8 +46,6 @@ class Options:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is over: what was loaded, played and proven."""
-
     run: int
     mentors: int
     loaded: int
@@ -226,7 +224,6 @@ def _reachable(target: Target) -> Iterator[None]:
 
 
 def named(mismatch: Mismatch, directory: Directory) -> str:
-    """A mismatch in one line, with the names that are known."""
     badge = f", badge {directory.badge(mismatch.badge)}" if mismatch.badge else ""
     return (
         f"mentor {directory.person(mismatch.peer_mentor_id)}{badge}: {mismatch.what} "

@@ -57,11 +57,9 @@ class Screen:
         self._live.stop()
 
     def note(self, text: str) -> None:
-        """What is going on, in the headline."""
         self._note = text
 
     def moment(self, moment: Moment, place: str) -> None:
-        """A line on the left."""
         who = moment.person.name if moment.person else "Everybody"
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{datetime.now():%H:%M:%S} ", QUIET)
@@ -82,11 +80,9 @@ class Screen:
         self._unlocks.appendleft((line, 1))
 
     def figures(self, tally: Tally) -> None:
-        """The figures at the bottom."""
         self._tally = tally
 
     def render(self) -> RenderableType:
-        """Draw everything as it stands."""
         rows = max(6, min(self._console.height - 12, MOST_LINES))
         middle = Table.grid(expand=True)
         middle.add_column(ratio=1)

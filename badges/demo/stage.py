@@ -14,7 +14,7 @@ from badges.demo.screen import Screen
 from badges.demo.target import Target
 from badges.demo.telling import Silence
 from badges.settings import Settings
-from streams.problems import FOUND_A_PROBLEM
+from streams.errors import FOUND_A_PROBLEM
 
 TITLE = "Badge streams"
 

@@ -15,7 +15,6 @@ MOST_SHOWN = 20
 
 
 def as_text(finished: Finished) -> RenderableType:
-    """The summary for a terminal, and what differs if anything does."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="grey58")
     table.add_column()
@@ -27,7 +26,6 @@ def as_text(finished: Finished) -> RenderableType:
 
 
 def as_lines(finished: Finished) -> list[str]:
-    """The same as plain lines."""
     return [f"{name:<16} {text}" for name, text in _lines(finished)] + _verdict(finished)
 
 

@@ -18,8 +18,6 @@ from badges.demo.world import Moment
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles in milliseconds."""
-
     count: int
     p50: float
     p95: float
@@ -71,7 +69,6 @@ class Tally:
 
     @property
     def latency(self) -> Latency | None:
-        """The percentiles so far, None while nothing was measured."""
         values = sorted(self.latencies)
         if not values:
             return None
@@ -79,7 +76,6 @@ class Tally:
 
     @property
     def reach(self) -> Reach | None:
-        """What became of the badge that was switched on."""
         if self.switched_on is None or not self.reached:
             return None
         return Reach(self.switched_on, len(self.reached), max(self.reached))

@@ -34,7 +34,6 @@ class Line:
 
     @property
     def title(self) -> str:
-        """The badge's name, with its tier."""
         return f"{self.badge}, {self.tier}" if self.tier else self.badge
 
 
@@ -50,7 +49,6 @@ class Directory:
         self._others: dict[str, str] = {}
 
     def learn(self, names: Mapping[str, str]) -> None:
-        """Names of mentors and badges of earlier runs, and of other people's, by id."""
         self._others |= names
 
     def describe(self, unlock: Unlock, latency: float | None, at: datetime) -> Line | None:
@@ -72,12 +70,10 @@ class Directory:
         )
 
     def person(self, mentor_id: str) -> str:
-        """A mentor's name, or the id itself."""
         person = self._people.get(mentor_id)
         return self._named(person.name if person else None, mentor_id)
 
     def badge(self, badge_definition_id: str) -> str:
-        """A badge's name, or the id itself."""
         badge = self._badges.get(badge_definition_id)
         return self._named(badge.name if badge else None, badge_definition_id)
 
@@ -86,41 +82,28 @@ class Directory:
         return f"{known} ({id_})" if known else id_
 
     def place(self, person: Person) -> str:
-        """The name of a person's organization."""
         return self._organizations[person.organization].name
 
 
 class Show(Protocol):
-    """A way to show the demo: a live screen, or plain lines."""
-
-    def note(self, text: str) -> None:
-        """Say what is going on."""
-        ...
+    def note(self, text: str) -> None: ...
 
     def moment(self, moment: Moment, place: str) -> None:
         """Something was saved; `place` is the organization's name."""
         ...
 
-    def unlock(self, line: Line) -> None:
-        """Something was unlocked."""
-        ...
+    def unlock(self, line: Line) -> None: ...
 
-    def figures(self, tally: Tally) -> None:
-        """The figures have changed."""
-        ...
+    def figures(self, tally: Tally) -> None: ...
 
 
 class Silence:
     """Shows nothing."""
 
-    def note(self, text: str) -> None:
-        """Nothing."""
+    def note(self, text: str) -> None: ...
 
-    def moment(self, moment: Moment, place: str) -> None:
-        """Nothing."""
+    def moment(self, moment: Moment, place: str) -> None: ...
 
-    def unlock(self, line: Line) -> None:
-        """Nothing."""
+    def unlock(self, line: Line) -> None: ...
 
-    def figures(self, tally: Tally) -> None:
-        """Nothing."""
+    def figures(self, tally: Tally) -> None: ...

@@ -14,7 +14,7 @@ from badges.demo.world import SLUGS, definition_id, organization_id
 from badges.schema.database import connect
 from sinks.locks import one_at_a_time
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 LOCK = "hashtextextended('badges demo', 0)"
 GONE_WITHIN_S = 10.0

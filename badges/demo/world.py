@@ -37,8 +37,6 @@ INITIALS = "ABCDEFGHJKLMNOPRSTVW"
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of SQL and its values."""
-
     sql: str
     values: tuple[Any, ...]
 
@@ -85,7 +83,6 @@ class History:
         return sum(len(rows) for rows in tables)
 
     def add(self, other: "History") -> None:
-        """Take over another's rows."""
         self.mentors += other.mentors
         self.activities += other.activities
         self.trainings += other.trainings
@@ -102,12 +99,10 @@ class World:
     script: Sequence[tuple[float, Moment]]
 
     def people(self) -> Iterator[Person]:
-        """Everybody, those who join in the script included."""
         yield from self.history.mentors
         yield from (moment.person for _, moment in self.script if moment.person)
 
     def with_badges(self, badges: Sequence[Badge]) -> "World":
-        """The same with other badges."""
         return replace(self, badges=badges)
 
 
@@ -124,13 +119,11 @@ class Ids:
         return uuid5(NAMESPACE, f"{self._name}/1")
 
     def next(self) -> UUID:
-        """An id that was not given before."""
         self._count += 1
         return uuid5(NAMESPACE, f"{self._name}/{self._count}")
 
 
 def organization_id(slug: str) -> UUID:
-    """The id of an organization of the demo, in every run."""
     return uuid5(NAMESPACE, f"organization/{slug}")
 
 
@@ -153,7 +146,6 @@ class Maker:
         self.person = self.somebody()
 
     def somebody(self) -> Person:
-        """Another mentor of the same organization."""
         first_name = self.rng.choice(self.organization.first_names)
         name = f"{first_name} {self.rng.choice(INITIALS)}."
         person = Person(self.ids.next(), self.organization.slug, name)
@@ -182,11 +174,9 @@ class Maker:
         return ids
 
     def was_trained(self, course: str, day: date) -> None:
-        """A course that was completed."""
         self.history.trainings.append((self.ids.next(), self.person.id, course, day))
 
     def save_activity(self, kind: str, day: date, minutes: int) -> list[Statement]:
-        """A transaction that saves one activity."""
         return [Statement(INSERT_ACTIVITY, (self.ids.next(), self.person.id, kind, day, minutes))]
 
 

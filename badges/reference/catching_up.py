@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from badges.reference import log_reading, recorded
 from badges.reference.recorded import Recorded
 from sinks.pool import Connection
+from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
-from streams.problems import FOUND_A_PROBLEM, Problem
 
 PAUSE_S = 0.05
 
@@ -18,7 +18,7 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
 
     Everything that is committed now is in the log once the replication slot is confirmed past the
     WAL's end of now; the worker has decided it once its positions are at the log's ends of then.
-    New versions of rules must be taken up in every partition. Raises Problem after `limit` seconds.
+    New versions of rules must be applied in every partition. Raises Problem after `limit` seconds.
     """
     now = await insert_lsn(connection)
     ends: Mapping[int, int] = {}

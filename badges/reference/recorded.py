@@ -12,10 +12,10 @@ from badges.reference.reading import number
 from badges.reference.refused_writes import Found, RefusedWrite
 from sinks.pool import Connection, Executor
 from streams import rule_versions
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.generations import Generation
-from streams.problems import Problem
-from tables.types import Award, RuleKey, Stats, Version, rule_key
+from tables.types import AppliedVersion, Award, RuleKey, Stats, Version, rule_key
 
 _AWARDS = """
 SELECT id::text, peer_mentor_id::text, badge_definition_id::text, definition_version, tier,
@@ -51,18 +51,6 @@ WHERE log_id = $1 ORDER BY partition, turn, kind, id
 
 
 @dataclass(frozen=True)
-class AppliedVersion:
-    """A version that took effect in a partition before the record at `offset`, in turn `turn`."""
-
-    partition: int
-    turn: int
-    offset: int
-    kind: str
-    id: str
-    version: int
-
-
-@dataclass(frozen=True)
 class AwardEvent:
     """What badge_award_events says happened to an award."""
 
@@ -88,7 +76,7 @@ class Recorded:
     def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
         """Partitions that are not decided up to these ends, or lack a version saved by now."""
         newest = {key: versions[-1].version for key, versions in self.versions.items()}
-        seen = {(each.partition, each.kind, each.id, each.version) for each in self.applied}
+        seen = {(each.partition, *each.key, each.version) for each in self.applied}
         return [
             partition
             for partition, end in ends.items()

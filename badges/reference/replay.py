@@ -8,7 +8,6 @@ from typing import Final, TypeAlias
 from msgspec.structs import replace
 
 from badges.reference.log_reading import Lost, RawRecord, events, is_output
-from badges.reference.recorded import AppliedVersion
 from badges.reference.reference import Reference
 from badges.reference.refused_writes import Found
 from streams.log.debezium import UNAVAILABLE
@@ -21,7 +20,7 @@ from streams.records import (
     TrainingRecord,
 )
 from tables.decisions import Cause
-from tables.types import Award, RuleKey, Version, rule_key
+from tables.types import AppliedVersion, Award, RuleKey, Version, rule_key
 
 Row: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
 
@@ -69,10 +68,9 @@ def _new(
     versions: Mapping[RuleKey, Sequence[Version]],
 ) -> Iterator[Version]:
     """The versions that take effect here: of each id those above what was in effect before."""
-    for position in positions:
-        key = (position.kind, position.id)
-        for version in versions[key]:
-            if before.get(key, 0) < version.version <= position.version:
+    for last in positions:
+        for version in versions[last.key]:
+            if before.get(last.key, 0) < version.version <= last.version:
                 yield version
 
 

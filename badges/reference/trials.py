@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.decisions import Cause
 from tables.documents import read, shown
 from tables.evaluation import evaluate

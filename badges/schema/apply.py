@@ -16,7 +16,7 @@ from badges.schema.migrations import Migration
 from sinks.duplicates import Duplicate
 from sinks.locks import Tell, one_at_a_time
 from sinks.pool import Connection
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 Look: TypeAlias = Callable[[], Awaitable[list[Difference]]]
 

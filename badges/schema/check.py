@@ -12,7 +12,7 @@ from badges.schema import (
 )
 from badges.schema.differences import Difference, of
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Difference]:

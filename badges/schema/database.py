@@ -7,7 +7,7 @@ import asyncpg
 
 from badges.urls import where
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 
 CONNECT_TIMEOUT_S = 10
 
@@ -35,7 +35,7 @@ async def connect(url: str) -> AsyncIterator[Connection]:
         asyncpg.InterfaceError,
     ) as error:
         raise Problem(
-            f"Postgres at {where(url)} does not let us in: {first_line(error)}",
+            f"Postgres at {where(url)} refuses the connection: {first_line(error)}",
             hint="Check BADGES_DATABASE_URL and that the server runs.",
         ) from error
     try:

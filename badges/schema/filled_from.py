@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from badges.schema.differences import Difference
 from sinks.pool import Connection
+from streams.errors import TOLD
 from streams.log import fingerprint
-from streams.log.errors import TOLD
 from streams.log.generations import mark_broken
 from streams.log.integrity import source_break
 

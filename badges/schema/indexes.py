@@ -11,7 +11,7 @@ from badges.schema.database import first_line
 from badges.schema.wanted import WANTED
 from sinks.locks import Tell
 from sinks.pool import Connection
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 _IS_TABLE = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'r')"
 

@@ -15,7 +15,7 @@ from badges.schema.database import first_line
 from badges.schema.wanted import TABLES
 from sinks.locks import Tell
 from sinks.pool import Connection
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 PATIENCE_S = 120.0
 """How long a lock is tried for, counted from the first attempt."""

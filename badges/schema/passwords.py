@@ -10,7 +10,7 @@ import asyncpg
 
 from badges.schema.database import advice
 from sinks.pool import Connection
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 _ITERATIONS = 4096
 _ATTEMPTS = 5

@@ -19,12 +19,10 @@ def database_url(layout: Layout, user: str, password: str) -> str:
 
 
 def owner_url(layout: Layout, passwords: Mapping[str, str]) -> str:
-    """Return the database URL of the owner."""
     return database_url(layout, OWNER, passwords["BADGES_OWNER_PASSWORD"])
 
 
 def role_url(layout: Layout, passwords: Mapping[str, str], role: str) -> str:
-    """Return the database URL of badges_worker, badges_api or badges_connect."""
     return database_url(layout, role, passwords[f"{role.upper()}_PASSWORD"])
 
 

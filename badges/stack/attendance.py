@@ -11,11 +11,11 @@ from badges import event_loop
 from badges.schema.database import connect, first_line
 from badges.stack import addresses
 from badges.stack.layout import Layout
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.backlog import backlog
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
-from streams.problems import Problem
 
 PATIENCE_S = 15.0
 """A worker that has just been started connects sooner."""

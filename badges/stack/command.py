@@ -7,7 +7,7 @@ from badges import spelling
 from badges.reporting import INTERRUPTED, report, unusable
 from badges.stack import docker, jars, launch, layout, processes, secrets, services, supervisor
 from badges.stack.infra import Infra
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 def main() -> int:

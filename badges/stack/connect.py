@@ -41,7 +41,6 @@ def names(prefix: str) -> dict[str, str]:
 
 
 def prepare(layout: Layout, prefix: str) -> None:
-    """Write the worker's settings."""
     home = _home(layout)
     home.mkdir(parents=True, exist_ok=True)
     here = {
@@ -61,7 +60,6 @@ def command(layout: Layout, database: Mapping[str, str]) -> processes.Command:
 
 
 def is_ready(layout: Layout) -> bool:
-    """Say whether the worker has joined its group and answers."""
     try:
         return httpx.get(f"{layout.connect_url}/connectors", timeout=3).status_code == 200
     except httpx.HTTPError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from badges.stack import attendance, processes, secrets, services
 from badges.stack import layout as layouts
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 PROFILES = ("monitoring",)

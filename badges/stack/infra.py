@@ -11,7 +11,7 @@ import psutil
 
 from badges.stack import addresses, connect, kafka, postgres, processes
 from badges.stack.layout import PORTS, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 PARTS = ("postgres", "kafka", "connect")
 PATIENCE = 180.0
@@ -66,11 +66,9 @@ class Infra:
                 stop_part(name, process)
 
     def process(self, name: str) -> psutil.Process | None:
-        """Return a part's process when it runs."""
         return processes.find(self.layout, name)
 
     def is_ready(self, name: str) -> bool:
-        """Say whether a part answers now."""
         if name == "postgres":
             return postgres.is_ready(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
         return kafka.is_ready(self.layout) if name == "kafka" else connect.is_ready(self.layout)

@@ -18,7 +18,7 @@ from jgo.maven import MavenContext
 from jgo.parse import Coordinate
 
 from badges.stack import versions
-from streams.problems import Problem
+from streams.errors import Problem
 
 LOCK = Path(__file__).with_name("jars.lock")
 TRIES = 3

@@ -54,6 +54,5 @@ def environment() -> dict[str, str]:
 
 
 def write_properties(path: Path, values: Mapping[str, str]) -> None:
-    """Write a Java properties file."""
     lines = (f"{name}={value}\n" for name, value in values.items())
     path.write_text("".join(lines), encoding="utf-8")

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from badges import event_loop
 from badges.stack import java, processes
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 HEAP = "512m"
 
@@ -55,14 +55,12 @@ def prepare(layout: Layout) -> None:
 
 
 def command(layout: Layout) -> processes.Command:
-    """Return how to start the broker."""
     home = _home(layout)
     line = java.program(home, "kafka.Kafka", [str(home / "server.properties")], heap=HEAP)
     return processes.Command("kafka", line, environment=java.environment())
 
 
 def is_ready(layout: Layout) -> bool:
-    """Say whether the broker answers a client."""
     if not processes.listens(layout.port("kafka")):
         return False
     return event_loop.run(lambda: _answers(layout.kafka_bootstrap))

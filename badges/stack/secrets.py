@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from streams.problems import Problem
+from streams.errors import Problem
 
 NAMES = (
     "BADGES_OWNER_PASSWORD",

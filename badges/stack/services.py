@@ -10,16 +10,14 @@ from badges import settings
 from badges.stack import addresses, processes
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 def prefix() -> str:
-    """Return BADGES_PREFIX."""
     return settings.load().prefix
 
 
 def command(infra: Infra, name: str) -> processes.Command:
-    """Return how to start a badges command of this stack."""
     return processes.Command(name, _line(name), environment=_environment(infra, name))
 
 
@@ -43,7 +41,6 @@ def start_supervisor(layout: Layout) -> psutil.Process:
 
 
 def is_ready(layout: Layout) -> bool:
-    """Say whether the API calls itself ready."""
     try:
         return httpx.get(f"{layout.api_url}/readyz", timeout=3).status_code == 200
     except httpx.HTTPError:

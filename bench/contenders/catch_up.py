@@ -1,7 +1,7 @@
 """A worker's start: the state of each partition, read from the log up to the position."""
 
 from bench.contenders.race import Lap, Watch, contend
-from bench.contenders.rules import FixedVersions, generation, rule_positions
+from bench.contenders.rules import FixedVersions, applied, generation
 from bench.topic import Filled
 from sinks.base import Turn
 from streams.log.kafka import KafkaAccess
@@ -15,9 +15,7 @@ async def race(filled: Filled) -> Lap:
     sink, versions = MemorySink(), FixedVersions()
     for number, end in enumerate(filled.ends):
         sink.set_position(filled.log_id, number, 0)
-        await sink.write(
-            Turn(filled.log_id, number, 0, start=0, end=0, rule_positions=rule_positions())
-        )
+        await sink.write(Turn(filled.log_id, number, 0, start=0, end=0, applied=applied(number)))
         sink.set_position(filled.log_id, number, end, turn=1)
     log = KafkaLog(KafkaAccess(filled.bootstrap), filled.topic)
     recovery = Recovery(generation(filled), sink, versions, log)

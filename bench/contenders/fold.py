@@ -25,7 +25,7 @@ async def fold(filled: Filled, rules: Sequence[Version]) -> tuple[Lap, int]:
     watch = Watch()
     for number, end in enumerate(filled.ends):
         state = Partition(filled.log_id, number, start=0)
-        state.take_up(rules)
+        state.apply_to_all(rules)
         async for chunk in log.read(number, 0, end):
             stopped_at = state.fold(chunk)
             assert stopped_at is None, f"unknown rule at {stopped_at}"

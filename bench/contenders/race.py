@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from badges.worker_process import GC_THRESHOLDS
 from bench.topic import Filled
-from streams.problems import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 from tests.stack import ROOT
 
 PATIENCE = 600

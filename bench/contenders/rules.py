@@ -4,10 +4,9 @@ import asyncio
 
 from bench.definitions import versions
 from bench.topic import Filled
-from sinks.base import RulePosition
 from streams.log.generations import Generation
 from streams.rule_versions import PostgresVersions, Versions
-from tables.types import rule_key
+from tables.types import AppliedVersion, rule_key
 
 
 class FixedVersions(PostgresVersions):
@@ -32,9 +31,12 @@ class FixedVersions(PostgresVersions):
         return stamp
 
 
-def rule_positions() -> list[RulePosition]:
-    """What the first turn takes up."""
-    return [RulePosition(*rule_key(version), version.version) for version in versions()]
+def applied(partition: int) -> list[AppliedVersion]:
+    """What the first turn applies."""
+    return [
+        AppliedVersion(partition, 0, 0, *rule_key(version), version.version)
+        for version in versions()
+    ]
 
 
 def generation(filled: Filled) -> Generation:

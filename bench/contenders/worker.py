@@ -9,11 +9,10 @@ from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
 from sinks.base import Outcome, Turn
-from streams.log.errors import LogBroken
+from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.partition_worker import Services
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.setting_aside import SettingAside
 from streams.worker import Worker, WorkerOptions
@@ -71,7 +70,7 @@ async def race(filled: Filled) -> Lap:
         source=source,
         recovery=Recovery(log, sink, versions, source),
         guard=WriteGuard(_nothing_broken, _found_broken, alerts),
-        reconciliation=Reconciliation(sink, alerts, NoWal()),
+        wal=NoWal(),
         alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:

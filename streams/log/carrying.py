@@ -11,7 +11,7 @@ import msgspec
 from aiokafka.partitioner import murmur2
 
 from sinks import turns
-from sinks.base import Departure, Found
+from sinks.base import Found, MentorDeleted
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from sinks.rows import award_of
@@ -28,7 +28,7 @@ async def carry_over(connection: Connection, log_id: str, partitions: int) -> No
         return
     mentors = sorted({row["mentor"] for row in rows})
     items = [item_of(row["kind"], row["decision"]) for row in rows]
-    decided = [item for item in items if isinstance(item, Decision | Departure)]
+    decided = [item for item in items if isinstance(item, Decision | MentorDeleted)]
     awards = [award_of(row) for row in await connection.fetch(QUERIES["awards"], mentors)]
     found = msgspec.json.encode(list(_changed(awards, decided))).decode()
     await connection.execute(QUERIES["note_found"], log_id, found)
@@ -41,8 +41,9 @@ def partition_of(mentor: str, partitions: int) -> int:
     return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % partitions)
 
 
-def _changed(awards: Iterable[Award], waiting: Iterable[Decision | Departure]) -> Iterator[Found]:
-    """What is otherwise once what waits is written."""
+def _changed(
+    awards: Iterable[Award], waiting: Iterable[Decision | MentorDeleted]
+) -> Iterator[Found]:
     before = {(each.peer_mentor_id, each.badge_definition_id): each for each in awards}
     after = turns.once_written(before.values(), waiting)
     for pair in sorted(before.keys() | after.keys()):

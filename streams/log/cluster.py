@@ -46,14 +46,12 @@ class Cluster:
         self._started = False
 
     async def start(self) -> None:
-        """Connect, unless that was done before."""
         if not self._started:
             await self._admin.start()
             await self._consumer.start()
             self._started = True
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._consumer.stop()
         await self._admin.close()
 
@@ -69,7 +67,6 @@ class Cluster:
         await self.close()
 
     async def topics(self, names: Sequence[str] | None = None) -> dict[str, Topic]:
-        """The topics that exist, of those named or of all."""
         await self.start()
         answer = await self._admin._send_request(MetadataRequest(names))
         found: dict[str, Topic] = {}
@@ -94,7 +91,6 @@ class Cluster:
     async def create(
         self, topic: str, partitions: int, replication_factor: int, settings: Mapping[str, str]
     ) -> None:
-        """Create a topic. Raises KafkaError with Kafka's reason when it cannot."""
         await self.start()
         new = NewTopic(topic, partitions, replication_factor, topic_configs=dict(settings))
         answer = await self._admin.create_topics([new])
@@ -112,7 +108,6 @@ class Cluster:
                 await asyncio.sleep(PAUSE_S)
 
     async def delete(self, topics: Sequence[str]) -> None:
-        """Delete those of the topics that exist."""
         existing = sorted(await self.topics(topics))
         if existing:
             answer = await self._admin.delete_topics(existing)
@@ -175,7 +170,6 @@ class Cluster:
         )
 
     async def committed_topics(self, group: str) -> set[str]:
-        """The topics of which the consumer group has committed an offset."""
         await self.start()
         try:
             committed = await self._admin.list_consumer_group_offsets(group)

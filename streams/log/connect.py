@@ -8,6 +8,8 @@ from typing import Any, Self
 import httpx
 from msgspec import Struct
 
+from streams.errors import ConnectAway, ConnectRefused
+
 TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
@@ -23,14 +25,6 @@ NO_SUCH_PATH = "HTTP 404 Not Found"
 """What Connect, or another program made like it, says of a path that it does not have."""
 
 
-class ConnectAway(Exception):
-    """Kafka Connect does not answer, or is still starting."""
-
-
-class ConnectRefused(Exception):
-    """Kafka Connect answered that it will not do that, and why."""
-
-
 class Status(Struct, frozen=True):
     """What Connect says of a connector. States: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED..."""
 
@@ -40,7 +34,6 @@ class Status(Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the connector or its task has given up."""
         return "FAILED" in (self.state, *self.tasks)
 
     @property
@@ -74,7 +67,6 @@ class Connect:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -84,7 +76,6 @@ class Connect:
         await self.close()
 
     async def connectors(self) -> set[str]:
-        """The names of all connectors."""
         return set(await self._ask("GET", "/connectors"))
 
     async def status(self, name: str) -> Status | None:
@@ -112,7 +103,6 @@ class Connect:
             return None if answer is None else [entry["offset"] for entry in answer["offsets"]]
 
     async def config(self, name: str) -> dict[str, str] | None:
-        """The connector's configuration as stored, or None when there is no such connector."""
         answer = await self._find(f"/connectors/{name}/config")
         return None if answer is None else dict(answer)
 
@@ -128,7 +118,6 @@ class Connect:
         ]
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the connector without starting it."""
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
         await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
 
@@ -137,12 +126,10 @@ class Connect:
         await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
 
     async def resume(self, name: str) -> None:
-        """Start a stopped or paused connector, and wait until it is no longer so."""
         await self._ask("PUT", f"/connectors/{name}/resume")
         await self._until(name, lambda status: status.state not in ("STOPPED", "PAUSED"))
 
     async def stop(self, name: str) -> None:
-        """Stop the connector and wait until its task is gone."""
         await self._ask("PUT", f"/connectors/{name}/stop")
         await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
@@ -159,7 +146,6 @@ class Connect:
                     await asyncio.sleep(PAUSE_S)
 
     async def delete_offsets(self, name: str) -> None:
-        """Forget where a stopped connector was."""
         await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
 
     async def delete(self, name: str) -> None:
@@ -170,10 +156,13 @@ class Connect:
     async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect tells nobody
+                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect has no way to tell
                     await asyncio.sleep(PAUSE_S)
         except TimeoutError as error:
-            raise ConnectAway(f"Kafka Connect at {self.place}: {name} does not obey") from error
+            raise ConnectAway(
+                f"Kafka Connect at {self.place}: {name} is not as it was told to be within "
+                f"{PATIENCE_S:g} s"
+            ) from error
 
     async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
         """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""

@@ -36,11 +36,11 @@ class Connections:
         self._send = self._client.send
         self._client.send = self._look_and_send
         self._read_to = read_to or {}
+        # The offset asked for last, over which connection, and whether over another one before.
         self._used: dict[TopicPartition, tuple[int, object, bool]] = {}
-        """The offset asked for last, over which connection, and whether over another one before."""
+        # From which offset on records come over which connection: both grow. Never changed, but
+        # replaced as a whole, for another thread reads it.
         self._begun: dict[TopicPartition, tuple[tuple[int, int], ...]] = {}
-        """From which offset on records come over which connection: both grow. Never changed, but
-        replaced as a whole, for another thread reads it."""
         self._newest = 0
 
     def number(self, place: TopicPartition, offset: int) -> int:
@@ -72,6 +72,7 @@ class Connections:
         if connection is before and (offset == last or (offset > last and not either)):
             self._used[place] = (offset, connection, either)
             return
+        # A fetch that was asked for and not answered is asked for again, maybe over another one.
         # Asked over two for the same offset: what is there may have come over either.
         self._used[place] = (offset, connection, offset == last)
         self._newest += 1

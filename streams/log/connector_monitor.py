@@ -13,11 +13,10 @@ from msgspec import Struct
 from sinks.alerts import OUTAGES, Alerts, OutageKind
 from sinks.base import Unavailable
 from sinks.failures import Refused, translated
+from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
-from streams.log.connect import Connect, ConnectAway, ConnectRefused
-from streams.log.errors import LogBroken
+from streams.log.connect import Connect
 from streams.log.generations import Generation
-from streams.log.integrity import Break
 from streams.log.looks import Looks
 from streams.log.movement import Moved, Movement
 
@@ -38,8 +37,6 @@ _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
 class Outage(Struct, frozen=True):
-    """One reason why no new rows arrive."""
-
     kind: OutageKind
     message: str
     cause: str = ""
@@ -100,7 +97,7 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
 
 async def unsendable(
     found: Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
-) -> Break | None:
+) -> LogBroken | None:
     """The break by a row that the connector can never send: it lacks the column that is its key.
 
     The connector does not say of which table it is; `ever_renamed` gives those of which a column
@@ -113,7 +110,7 @@ async def unsendable(
         table = "peer_mentors"
     else:
         table = " or ".join(await ever_renamed(column[1])) or "one of the tables of a mentor's rows"
-    return Break(
+    return LogBroken(
         "column_missing",
         f"a row of {table} without its column {column[1]}, which had another name when the row was "
         "written, cannot be sent by the connector",

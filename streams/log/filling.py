@@ -9,17 +9,16 @@ from typing import Any
 
 from sinks.base import Message
 from sinks.pool import Connection
+from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
 from streams.log import connector, generations, topics
 from streams.log.cluster import Cluster, KafkaError
-from streams.log.connect import Connect, ConnectAway, Status
-from streams.log.errors import LogBroken
+from streams.log.connect import Connect, Status
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.kafka import KafkaAccess
-from streams.log.observation import CannotTell, observe
+from streams.log.observation import observe
 from streams.log.reader import KafkaLog
 from streams.log.wal import read_slot
-from streams.problems import Problem
 
 PAUSE_S = 0.2
 BEGIN_S = 10.0
@@ -29,17 +28,6 @@ ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
 """Variables of Kafka Connect's: where the connector finds Postgres."""
 
 _SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
-
-
-class SnapshotFailed(Exception):
-    """The snapshot broke off or cannot be trusted: the generation is thrown away whole.
-
-    `cause` is what the connector failed of, if that is why.
-    """
-
-    def __init__(self, message: str, cause: str | None = None) -> None:
-        super().__init__(message)
-        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,6 @@ class Site:
     progress: Callable[[str], None] = field(default=print)
 
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
-        """The connector's configuration for a generation of this number and `stand_in`."""
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 
@@ -280,7 +267,7 @@ async def _check_rows(
             async for records in source.read(partition, first, end):
                 _check_snapshot(generation, records, began)
         except LogBroken as broken:
-            raise SnapshotFailed(str(broken)) from broken
+            raise SnapshotFailed(broken.message) from broken
 
 
 def _check_snapshot(generation: Generation, records: Sequence[Message], began: int | None) -> None:

@@ -156,7 +156,6 @@ async def stamp_unknown(connection: Executor, log_id: str, publication: str) -> 
 
 
 def changes(stored: Fingerprint, now: Fingerprint) -> list[Change]:
-    """What differs between the source that a log was filled from and the present one."""
     return [*_changes(stored, now)]
 
 
@@ -179,7 +178,6 @@ def identity_statement(table: str, *, indexed: bool) -> str:
 
 
 def rename_statement(table: str, now: str, name: str) -> str:
-    """The SQL that gives a column its name back."""
     return f'ALTER TABLE public.{table} RENAME COLUMN "{now}" TO "{name}";'
 
 

@@ -9,11 +9,11 @@ from msgspec import Struct, field
 from sinks.alerts import PARTITION_SUBJECT, PARTITIONS, BreakKind
 from sinks.base import Place
 from sinks.pool import Connection, Executor
+from streams.errors import Problem
 from streams.log import fingerprint
 from streams.log.carrying import carry_over
 from streams.log.debezium import UNAVAILABLE
 from streams.log.wal import insert_lsn
-from streams.problems import Problem
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
 
@@ -30,8 +30,6 @@ WHERE log_id = $1 AND state IN ('filling', 'live')
 
 
 class Names(Struct, frozen=True):
-    """What the parts of a generation are called."""
-
     topic: str
     heartbeat_topic: str
     slot: str
@@ -102,12 +100,10 @@ def other_prefix(generation: Generation, prefix: str) -> Problem | None:
 
 
 async def live(connection: Executor) -> Generation | None:
-    """The generation that workers decide from, if there is one."""
     return await _one(connection, "WHERE state = 'live' ORDER BY generation DESC LIMIT 1")
 
 
 async def filling(connection: Executor) -> Generation | None:
-    """The generation whose first snapshot is under way, if there is one."""
     return await _one(connection, "WHERE state = 'filling' ORDER BY generation DESC LIMIT 1")
 
 
@@ -122,7 +118,6 @@ async def last_live(connection: Executor) -> Generation | None:
 
 
 async def find(connection: Executor, log_id: str) -> Generation | None:
-    """The generation with this log id."""
     return await _one(connection, "WHERE log_id = $1", log_id)
 
 
@@ -132,7 +127,6 @@ async def over(connection: Executor, number: int) -> list[Generation]:
 
 
 async def ever_live(connection: Executor) -> bool:
-    """Whether any generation ever was live."""
     query = "SELECT EXISTS (SELECT FROM badge_logs WHERE live_at IS NOT NULL)"
     return bool(await connection.fetchval(query))
 
@@ -143,7 +137,6 @@ async def keep(connection: Executor, kept: bool) -> None:
 
 
 async def numbers(connection: Executor) -> set[int]:
-    """The numbers of all generations there ever were."""
     return {
         row["generation"] for row in await connection.fetch("SELECT generation FROM badge_logs")
     }
@@ -158,7 +151,6 @@ class Decided(Struct, frozen=True):
 
 
 async def decided(connection: Executor, log_id: str) -> dict[int, Decided]:
-    """How far each partition is decided."""
     rows = await connection.fetch(
         """
         SELECT partition, next_offset, last_offset, last_sequence, highest_end
@@ -197,7 +189,6 @@ async def note_ends(connection: Executor, log_id: str, ends: Mapping[int, int]) 
 
 
 async def next_offsets(connection: Executor, log_id: str) -> dict[int, int]:
-    """The next offset to decide of each partition."""
     rows = await connection.fetch(
         "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1", log_id
     )
@@ -325,7 +316,7 @@ async def note_broken(connection: Executor, log_id: str, reason: str) -> None:
 async def mark_broken(connection: Executor, log_id: str, kind: BreakKind, reason: str) -> None:
     """Note that a live generation is broken, and open the alert of it in the same statement.
 
-    Whoever finds the note tells nobody: the alert must not be lost with the one who wrote it.
+    Whoever finds the note opens no alert: it must not be lost with the one who wrote it.
     """
     await connection.execute(
         f"""

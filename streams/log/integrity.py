@@ -1,26 +1,25 @@
-"""Whether the log is still the whole story: one small question for each way in which it breaks.
+"""Whether the log still says all that the database did: a check for each way in which it breaks.
 
 The checks are pure: they are given an observation that was made before. What only delays (a
 connector that is gone or has failed, Connect away) is no break.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
-from sinks.alerts import BreakKind
 from sinks.base import Disconnected, Unavailable
 from sinks.failures import Refused, translated
 from sinks.pool import Executor
+from streams.errors import TOLD, CannotTell, GenerationClosed, LogBroken
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
-from streams.log.errors import TOLD, GenerationClosed, LogBroken
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
 from streams.log.looks import Looks
-from streams.log.observation import LOG_SETTINGS, CannotTell, Observation, observe
+from streams.log.observation import LOG_SETTINGS, Observation, observe
 from streams.log.tails import another_record
 
 log = structlog.get_logger(__name__)
@@ -28,44 +27,18 @@ log = structlog.get_logger(__name__)
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
-NEW_GENERATION = (
-    "`badges resnapshot` makes a new generation of the log; nothing is decided until it is live."
-)
 
-
-class Break(LogBroken):
-    """A break of integrity. A `lasting` one cannot mend: the generation is lost.
-
-    A `certain` one need not be seen again to be believed.
-    """
-
-    def __init__(
-        self,
-        kind: BreakKind | Literal["log_broken"],
-        message: str,
-        *,
-        lasting: bool = True,
-        certain: bool = False,
-    ) -> None:
-        super().__init__(kind, f"{message}. {NEW_GENERATION}" if lasting else message)
-        self.message = message
-        self.lasting = lasting
-        self.certain = certain
-
-
-def noted(_: Generation, seen: Observation) -> Break | None:
-    """Has somebody found it broken before?"""
+def noted(_: Generation, seen: Observation) -> LogBroken | None:
     if seen.state == "broken":
         reason = seen.reason or "the log was found broken"
-        return Break(TOLD, reason, lasting=False, certain=True)
+        return LogBroken(TOLD, reason, lasting=False, certain=True)
     return None
 
 
-def other_database(generation: Generation, seen: Observation) -> Break | None:
-    """Is this still the database whose changes are in the log?"""
+def other_database(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.identity == (generation.system_identifier, generation.timeline):
         return None
-    return Break(
+    return LogBroken(
         "other_database",
         f"the database is another one, or was restored or promoted: system identifier and timeline "
         f"are {seen.identity[0]}/{seen.identity[1]}, generation {generation.number} was filled "
@@ -73,12 +46,11 @@ def other_database(generation: Generation, seen: Observation) -> Break | None:
     )
 
 
-def source_changed(_: Generation, seen: Observation) -> Break | None:
-    """Are tables, publication, identities and our triggers what the log was filled from?"""
+def source_changed(_: Generation, seen: Observation) -> LogBroken | None:
     return source_break(seen.filled_from, seen.source)
 
 
-def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break | None:
+def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> LogBroken | None:
     """The break by what changed of the source, if anything did; one that lasts comes first."""
     found = changes(filled_from, source) if filled_from else []
     if not found:
@@ -87,7 +59,7 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break 
     alike = [c for c in found if (c.kind, c.lasting) == (first.kind, first.lasting)]
     statements = " ".join(change.statement for change in alike if change.statement)
     message = "; ".join(change.text for change in alike)
-    return Break(
+    return LogBroken(
         first.kind,
         f"{message} (set it right with {statements})" if statements else message,
         lasting=first.lasting,
@@ -96,7 +68,6 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> Break 
 
 
 def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
-    """Table and name of each column that has another name now."""
     if filled_from is None:
         return set()
     return {
@@ -106,12 +77,11 @@ def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set
     }
 
 
-def slot_missing(generation: Generation, seen: Observation) -> Break | None:
-    """Does the replication slot exist, with all the WAL it needs?"""
+def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.slot is None:
-        return Break("slot_missing", f"the replication slot {generation.slot} is gone")
+        return LogBroken("slot_missing", f"the replication slot {generation.slot} is gone")
     if seen.slot.wal_status == "lost":
-        return Break(
+        return LogBroken(
             "slot_lost",
             f"the replication slot {generation.slot} lost WAL that was not read yet "
             "(max_slot_wal_keep_size)",
@@ -119,26 +89,24 @@ def slot_missing(generation: Generation, seen: Observation) -> Break | None:
     return None
 
 
-def slot_ahead(generation: Generation, seen: Observation) -> Break | None:
-    """Was the slot moved past what the connector has sent to Kafka?"""
+def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
     if not seen.offsets or seen.slot is None or seen.slot.confirmed is None:
         return None
     sent = sent_lsn(seen.offsets[0])
     if sent is None or seen.slot.confirmed <= sent:
         return None
-    return Break(
+    return LogBroken(
         "slot_ahead",
         f"the replication slot {generation.slot} was moved or made again by hand: it is confirmed "
         f"up to {seen.slot.confirmed}, the connector has sent up to {sent}",
     )
 
 
-def topic_replaced(generation: Generation, seen: Observation) -> Break | None:
-    """Is the topic still the one that was filled?"""
+def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None:
-        return Break("topic_missing", f"the topic {generation.topic} is gone")
+        return LogBroken("topic_missing", f"the topic {generation.topic} is gone")
     if seen.topic.id != generation.log_id:
-        return Break(
+        return LogBroken(
             "topic_replaced",
             f"the topic {generation.topic} was deleted and made again: its id is "
             f"{seen.topic.id}, generation {generation.number} is {generation.log_id}",
@@ -146,23 +114,21 @@ def topic_replaced(generation: Generation, seen: Observation) -> Break | None:
     return None
 
 
-def partitions_changed(generation: Generation, seen: Observation) -> Break | None:
-    """Do mentors still have the partition that they had?"""
+def partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None or seen.topic.partitions == generation.partitions:
         return None
-    return Break(
+    return LogBroken(
         "partitions_changed",
         f"the topic {generation.topic} has {seen.topic.partitions} partitions instead of "
         f"{generation.partitions}, so mentors' rows are divided between old and new ones",
     )
 
 
-def settings_wrong(generation: Generation, seen: Observation) -> Break | None:
-    """Is the topic kept for ever?"""
+def settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
     wrong = wrong_settings(seen.settings)
     if not wrong:
         return None
-    return Break(
+    return LogBroken(
         "topic_settings",
         f"the topic {generation.topic} does not keep everything: {', '.join(wrong)}. "
         "Set it back before anything is deleted",
@@ -170,11 +136,10 @@ def settings_wrong(generation: Generation, seen: Observation) -> Break | None:
     )
 
 
-def log_cut(generation: Generation, seen: Observation) -> Break | None:
-    """Is the log's beginning still there, and everything up to the positions?"""
+def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
     for partition, start in enumerate(seen.starts):
         if start > 0:
-            return Break(
+            return LogBroken(
                 "log_cut", f"partition {partition} of {generation.topic} begins at offset {start}"
             )
     for partition, decided in sorted(seen.decided.items()):
@@ -182,34 +147,32 @@ def log_cut(generation: Generation, seen: Observation) -> Break | None:
         ends = f"partition {partition} of {generation.topic} ends at offset {end}"
         if end < decided.next_offset:
             position = decided.next_offset
-            return Break(
+            return LogBroken(
                 "log_short", f"{ends}, below the position {position} that is already decided"
             )
         if end < decided.highest_end:
-            return Break("log_short", f"{ends}, and did at {decided.highest_end} before")
+            return LogBroken("log_short", f"{ends}, and did at {decided.highest_end} before")
     return None
 
 
-def log_rewritten(_: Generation, seen: Observation) -> Break | None:
-    """Is what was decided last still what stands there?"""
+def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
     for partition, sequence in sorted(seen.reread.items()):
         last = seen.decided[partition].last
         wrong = another_record(partition, last, sequence) if last else ""
         if wrong:
-            return Break("log_rewritten", wrong)
+            return LogBroken("log_rewritten", wrong)
     return None
 
 
-def offsets_lost(generation: Generation, seen: Observation) -> Break | None:
-    """Does Connect know where it was, and is it past its only snapshot?"""
+def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.offsets is None:
         return None
     if not seen.offsets:
-        return Break(
+        return LogBroken(
             "offsets_lost", f"the stored offsets of connector {generation.connector} are gone"
         )
     if len(seen.offsets) > 1 or any("snapshot" in offset for offset in seen.offsets):
-        return Break(
+        return LogBroken(
             "snapshot_again",
             f"a second snapshot was begun by connector {generation.connector} into "
             f"{generation.topic}",
@@ -217,19 +180,20 @@ def offsets_lost(generation: Generation, seen: Observation) -> Break | None:
     return None
 
 
-def database_behind(_: Generation, seen: Observation) -> Break | None:
-    """Has the database gone back to before what was sent from it?"""
+def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
     sent = sent_lsn(seen.offsets[0]) if seen.offsets else None
     if sent is None or seen.wal_end >= sent:
         return None
-    return Break(
+    return LogBroken(
         "database_behind",
         f"the database was put back: its WAL ends at {seen.wal_end}, the connector has sent up to "
         f"{sent}",
     )
 
 
-CHECKS: tuple[Callable[[Generation, Observation], Break | None], ...] = (
+# In this order: another database explains everything that follows, and a topic that is gone what
+# is missing in it. What is told first is what a person has to look at.
+CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
     noted,
     other_database,
     source_changed,
@@ -245,13 +209,13 @@ CHECKS: tuple[Callable[[Generation, Observation], Break | None], ...] = (
 )
 
 
-def judge(generation: Generation, seen: Observation) -> Break | None:
-    """The first break that an observation shows, in the order of CHECKS."""
+def judge(generation: Generation, seen: Observation) -> LogBroken | None:
     return next((found for ask in CHECKS if (found := ask(generation, seen))), None)
 
 
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
+    # Which of them there are depends on where in a transaction the connector was.
     known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
     return max(known, default=None)
 
@@ -284,7 +248,7 @@ class Integrity:
         self._looks = Looks()
         self._renamed: set[tuple[str, str]] = set()
 
-    async def look(self, reread: bool = True) -> Break | None:
+    async def look(self, reread: bool = True) -> LogBroken | None:
         """What is broken, or None; `reread` the log's last decided records too.
 
         That takes longer, and is needed after a connection was lost. Raises CannotTell.

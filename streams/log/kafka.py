@@ -17,7 +17,6 @@ class KafkaAccess(Struct, frozen=True):
     ssl_cafile: str | None = None
 
     def client_options(self) -> dict[str, Any]:
-        """The keyword arguments that every aiokafka client takes."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security_protocol,

@@ -52,5 +52,4 @@ class LeaveGroupRequest(Request[_LeaveGroupStruct]):  # type: ignore[misc]
         self._names = names
 
     def build(self, request_struct_class: type[_LeaveGroupStruct]) -> _LeaveGroupStruct:
-        """Return the request as it goes over the wire."""
         return request_struct_class(self._group, [(ANYBODY, name) for name in self._names])

@@ -1,6 +1,8 @@
-"""How often in a row looks at something have found the same: what does not last is not told."""
+"""What is looked at again and again: how often in a row it was found, and the alerts of it."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
+
+from sinks.alerts import AlertKind, Alerts, OpenAlerts
 
 
 class Looks:
@@ -19,3 +21,53 @@ class Looks:
         self._times = self._times + 1 if what == self._last else 1
         self._last = what
         return self._times if what is not None else 0
+
+
+class OneAlert:
+    """The alert that whoever looks has open: of some kinds one at most.
+
+    At first each may be open, for an earlier process may have left it so.
+    """
+
+    def __init__(self, alerts: Alerts, *kinds: AlertKind, subject: str = "") -> None:
+        self._alerts = alerts
+        self._subject = subject
+        self._open = {*kinds}
+
+    async def open(self, kind: AlertKind, detail: Mapping[str, object]) -> None:
+        """Open an alert of this kind instead of what is open; one of the kind stays as it is.
+
+        Told again and again, it is open also where somebody else has closed it.
+        """
+        await self.close(but=kind)
+        await self._alerts.raise_alert(kind, detail, subject=self._subject)
+        self._open = {kind}
+
+    async def close(self, *, but: AlertKind | None = None) -> None:
+        for kind in sorted(self._open - {but}):
+            await self._alerts.resolve(kind, subject=self._subject)
+        self._open &= {but}
+
+
+def _message(detail: Mapping[str, object]) -> object:
+    return detail.get("message")
+
+
+async def tell_found(
+    alerts: OpenAlerts,
+    kind: AlertKind,
+    opened: Mapping[str, Mapping[str, object]],
+    found: Mapping[str, Mapping[str, object]],
+    words: Callable[[Mapping[str, object]], object] = _message,
+) -> None:
+    """Open an alert for each subject that was found, and close those of what was not.
+
+    `opened` are the alerts of the kind that were open before anything was looked for. One whose
+    `words` are others by now is closed, and told anew.
+    """
+    for subject, detail in opened.items():
+        if subject not in found or words(found[subject]) != words(detail):
+            await alerts.resolve(kind, subject=subject)
+    for subject, detail in found.items():
+        if subject not in opened or words(detail) != words(opened[subject]):
+            await alerts.raise_alert(kind, detail, subject=subject)

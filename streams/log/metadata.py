@@ -103,7 +103,6 @@ class MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
         self._topics = topics
 
     def build(self, request_struct_class: type[_MetadataStruct]) -> _MetadataStruct:
-        """Return the request as it goes over the wire; no names given asks for all topics."""
         asked: list[Any] | None = None
         if self._topics is not None:
             asked = [(bytes(16), name, {}) for name in self._topics]

@@ -13,9 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sinks.pool import Executor
+from streams.errors import CannotTell, ConnectAway, ConnectRefused
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError, Topic
-from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.log.connect import Connect
 from streams.log.debezium import sequence_of
 from streams.log.fingerprint import Fingerprint
 from streams.log.generations import Decided, Generation
@@ -36,10 +37,6 @@ _AWAY = (
 
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
-
-
-class CannotTell(Exception):
-    """Something that has to be asked does not answer, or a break was seen only once so far."""
 
 
 class Observation(Struct, frozen=True):

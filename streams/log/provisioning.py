@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import asyncpg
 
 from sinks.locks import one_at_a_time
+from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
 from streams.log import fingerprint, generations, topics
 from streams.log.backlog import unworked
 from streams.log.connect import Status
@@ -13,7 +14,6 @@ from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import (
     ADDRESS,
     Site,
-    SnapshotFailed,
     begin,
     snapshot_ended,
     start,
@@ -22,11 +22,9 @@ from streams.log.filling import (
 )
 from streams.log.generations import Generation
 from streams.log.handover import near_the_end
-from streams.log.integrity import CONFIRMATIONS, NEW_GENERATION, Integrity
-from streams.log.observation import CannotTell
+from streams.log.integrity import CONFIRMATIONS, Integrity
 from streams.log.removal import discard, left_over, sweep
 from streams.log.steady import Failures, stays_running
-from streams.problems import FOUND_A_PROBLEM, Problem
 
 ATTEMPTS = 3
 """So many snapshots may break off in one run before a person has to look."""

@@ -26,8 +26,6 @@ STOP_SECONDS = 5.0
 
 
 class Log(Protocol):
-    """One generation of the log."""
-
     def read(
         self, partition: int, start: int, end: int, after: Place | None = None
     ) -> AsyncIterator[Sequence[Message]]:
@@ -44,8 +42,6 @@ class Log(Protocol):
 
 
 class KafkaLog:
-    """A generation's topic."""
-
     def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._access = access
         self._topic = topic
@@ -53,7 +49,6 @@ class KafkaLog:
     async def read(
         self, partition: int, start: int, end: int, after: Place | None = None
     ) -> AsyncIterator[Sequence[Message]]:
-        """See `Log.read`."""
         place = TopicPartition(self._topic, partition)
         if start >= end and after is None:
             return

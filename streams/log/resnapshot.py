@@ -1,11 +1,11 @@
 """What `badges resnapshot` does: a new generation of the log in the place of the one there is."""
 
+from streams.errors import Problem
 from streams.log import generations, topics
 from streams.log.filling import Site
 from streams.log.generations import Generation
 from streams.log.provisioning import alone, check_site, fill
 from streams.log.removal import sweep
-from streams.problems import Problem
 
 
 async def resnapshot(site: Site, *, keep: bool = False) -> Generation:

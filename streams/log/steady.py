@@ -4,11 +4,11 @@ import asyncio
 import re
 import time
 
+from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
 from streams.log.movement import moved
 from streams.log.wal import insert_lsn
-from streams.problems import FOUND_A_PROBLEM, Problem
 
 STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
@@ -23,8 +23,6 @@ LASTING = re.compile(
 
 
 class Failures:
-    """What connectors have failed of in one run of a command."""
-
     def __init__(self) -> None:
         self._seen: set[str] = set()
 

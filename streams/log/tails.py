@@ -7,8 +7,8 @@ what was decided soon after; then only a record tells that it is another one.
 from collections.abc import Sequence
 
 from sinks.base import Message, Place
+from streams.errors import LogBroken
 from streams.log.debezium import sequence_of
-from streams.log.errors import LogBroken
 
 
 def another_record(partition: int, decided: Place, sequence: str | None) -> str:

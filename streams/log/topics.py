@@ -35,12 +35,11 @@ def heartbeats(name: str) -> WantedTopic:
 
 
 def dead_letters(prefix: str) -> WantedTopic:
-    """Input that could not be used, one letter a position; a tombstone removes one."""
+    """Input that could not be used, one dead letter a position; a tombstone removes one."""
     return WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
 
 
 async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
-    """Create the topic unless it exists, and return it as it is. Raises KafkaError."""
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)

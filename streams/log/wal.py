@@ -28,19 +28,15 @@ class Wal(Protocol):
 
 
 class PostgresWal:
-    """The WAL of Postgres and the replication slot of the connector."""
-
     def __init__(self, pool: Pool, slot: str) -> None:
         self._pool = pool
         self._slot = slot
 
     async def written(self) -> int:
-        """See `Wal.written`."""
         with translated():
             return await insert_lsn(self._pool)
 
     async def sent(self) -> int:
-        """See `Wal.sent`: the connector confirms what Kafka has acknowledged."""
         with translated():
             return await confirmed(self._pool, self._slot)
 
@@ -57,7 +53,6 @@ async def confirmed(connection: Executor, slot: str) -> int:
 
 
 async def read_slot(connection: Executor, slot: str) -> Slot | None:
-    """The replication slot of that name."""
     row = await connection.fetchrow(
         """
         SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed

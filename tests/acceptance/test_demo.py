@@ -1,4 +1,4 @@
-"""`badges demo` as a user runs it: it plays, it proves, and it finds what somebody has spoilt."""
+"""`badges demo` as a user runs it: it plays, it verifies, and it finds what somebody has spoilt."""
 
 import asyncio
 import json

@@ -222,7 +222,7 @@ async def kill_worker(launcher: Launcher) -> None:
 
 
 async def rules_apply(world: World) -> bool:
-    """Whether every partition has taken up every badge: what comes now meets all of them."""
+    """Whether every partition has applied every badge: what comes now meets all of them."""
     return bool(
         await world.connection.fetchval(
             "SELECT count(*) = (SELECT sum(partitions) FROM badge_logs WHERE state = 'live') * $2 "

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import msgspec
 
-from sinks.base import Departure, RulePosition, Turn
+from sinks.base import MentorDeleted, Turn
 from tables.decisions import Cause, Decision
-from tables.types import Award, Stats
+from tables.types import AppliedVersion, Award, Stats
 
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 PROMOTED = datetime(2026, 4, 1, 22, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Log:
         self.number = number
 
     def cause(self, place: int = 0, *, xid: int | None = None, by_version: bool = False) -> Cause:
-        """The `place`-th record of the next turn, or the versions taken up before it."""
+        """The `place`-th record of the next turn, or the versions applied before it."""
         turn = self.number if by_version else None
         return Cause(self.log_id, 0, self.next_offset + place, turn=turn, xid=xid)
 
@@ -34,8 +34,8 @@ class Log:
         *decisions: Decision,
         records: int = 10,
         stats: Sequence[Stats] = (),
-        departures: Sequence[Departure] = (),
-        rule_positions: Sequence[RulePosition] = (),
+        mentors_deleted: Sequence[MentorDeleted] = (),
+        applied: Sequence[tuple[str, str, int]] = (),
         xids: Collection[int] = (),
     ) -> Turn:
         """The next turn, over that many records."""
@@ -45,8 +45,8 @@ class Log:
             number=self.number,
             start=self.next_offset,
             end=self.next_offset + records,
-            rule_positions=rule_positions,
-            departures=departures,
+            applied=[AppliedVersion(0, self.number, self.next_offset, *each) for each in applied],
+            mentors_deleted=mentors_deleted,
             decisions=decisions,
             stats=stats,
             xids=xids,

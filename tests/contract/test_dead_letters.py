@@ -13,9 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from badges.dead_letters import Shelf
 from sinks.base import DeadLetter, DeadLetters, Unavailable
 from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, key_of
+from streams.errors import Problem
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
-from streams.problems import Problem
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 import pytest
 
-from sinks.base import Departure, Outcome, Position
+from sinks.base import MentorDeleted, Outcome, Position
 from tables.decisions import Decision
 from tests.contract.builders import Log, grant, promote, revoke, stats_of
 from tests.contract.worlds import PostgresWorld
@@ -139,7 +139,7 @@ async def test_what_waits_and_is_locked_alone_is_passed_over_in_order(world: Pos
     assert await world.stats(mentor) == stats_of(mentor, 2)
 
 
-async def test_a_departure_waits_for_what_it_makes_void(world: PostgresWorld) -> None:
+async def test_a_mentors_delete_waits_for_what_it_makes_void(world: PostgresWorld) -> None:
     log = await world.live_log()
     mentor, granted = await refused_grant(world, log)
     definition = granted.after.badge_definition_id
@@ -147,15 +147,15 @@ async def test_a_departure_waits_for_what_it_makes_void(world: PostgresWorld) ->
     locks = "SELECT FROM badge_refused_writes WHERE peer_mentor_id = $1 FOR UPDATE"
     async with left_open(world, locks, mentor):
         first = grant(log.cause(2), mentor, definition)
-        leave = [Departure(mentor, log.cause(1))]
-        await world.sink.write(log.turn(first, departures=leave, stats=[stats_of(mentor, 3)]))
+        leave = [MentorDeleted(mentor, log.cause(1))]
+        await world.sink.write(log.turn(first, mentors_deleted=leave, stats=[stats_of(mentor, 3)]))
         reasons = {each.subject: each.count for each in await world.sink.waiting()}
         assert reasons["a lock on badge_refused_writes"] == 1
         assert await retry(world, log)
         again = grant(log.cause(2), mentor, definition)
-        leave = [Departure(mentor, log.cause(1))]
+        leave = [MentorDeleted(mentor, log.cause(1))]
         outcome = await world.sink.write(
-            log.turn(again, departures=leave, stats=[stats_of(mentor, 4)])
+            log.turn(again, mentors_deleted=leave, stats=[stats_of(mentor, 4)])
         )
         assert outcome.written == 0
         assert await world.sink.awards(log.log_id, 0, [mentor]) == [again.after]

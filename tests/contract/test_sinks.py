@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sinks.base import Fenced, Position, RecordedPosition, RulePosition
+from sinks.base import Fenced, Position
+from tables.types import AppliedVersion
 from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World
 
@@ -57,13 +58,13 @@ async def test_a_position_that_moved_fences_off(world: World, offset: int, numbe
     turn = log.turn(
         grant(log.cause(), mentor, definition),
         stats=[stats_of(mentor)],
-        rule_positions=[RulePosition("definition", definition, 1)],
+        applied=[("definition", definition, 1)],
     )
     with pytest.raises(Fenced):
         await world.sink.write(turn)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == []
     assert await world.stats(mentor) is None
-    assert await world.sink.rule_positions(log.log_id, 0, number + 1) == []
+    assert await world.sink.applied(log.log_id, 0, number + 1) == []
     assert await world.sink.position(log.log_id, 0) == Position(offset, number)
 
 
@@ -95,12 +96,11 @@ async def test_versions_are_recorded_and_their_events_say_replay(world: World) -
     log = await world.live_log(next_offset=7, number=2)
     mentor, definition = await world.mentor(), await world.definition()
     decision = grant(log.cause(by_version=True), mentor, definition)
-    taken_up = RulePosition("definition", definition, 1)
-    await world.sink.write(log.turn(decision, records=0, rule_positions=[taken_up]))
-    recorded = [RecordedPosition(2, 7, taken_up)]
-    assert await world.sink.rule_positions(log.log_id, 0, before_turn=3) == recorded
-    assert await world.sink.rule_positions(log.log_id, 0, before_turn=2) == []
-    assert await world.sink.rule_positions(log.log_id, 1, before_turn=3) == []
+    await world.sink.write(log.turn(decision, records=0, applied=[("definition", definition, 1)]))
+    recorded = [AppliedVersion(0, 2, 7, "definition", definition, 1)]
+    assert await world.sink.applied(log.log_id, 0, before_turn=3) == recorded
+    assert await world.sink.applied(log.log_id, 0, before_turn=2) == []
+    assert await world.sink.applied(log.log_id, 1, before_turn=3) == []
     assert [event.source for event in await world.events(mentor)] == ["replay"]
 
 

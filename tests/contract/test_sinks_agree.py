@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.base import Departure, Outcome, Position
+from sinks.base import MentorDeleted, Outcome, Position
 from tables.decisions import Decision
 from tables.types import Award
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
@@ -54,7 +54,7 @@ class Story:
         self.definitions: list[str] = []
         self.known: list[Award] = []
         self.present: set[str] = set()
-        self.departing: list[str] = []
+        self.leaving: list[str] = []
         self.refused: set[tuple[What, str]] = set()
 
     def decision(self, place: int, choice: Choice) -> Decision | None:
@@ -92,7 +92,7 @@ class Story:
             self.present.add(mentor)
             await self.world.mentor(mentor)
         elif what == "depart":
-            self.departing.append(mentor)
+            self.leaving.append(mentor)
         elif what in ("refuse", "accept"):
             refused = REFUSED[which % 4], HOW[which // 4]
             await self._change_mind(what, *refused, mentor, self.definitions[definition])
@@ -107,10 +107,10 @@ class Story:
         decisions = [self.decision(place, choice) for place, choice in enumerate(choices)]
         turn = self.log.turn(
             *(decision for decision in decisions if decision),
-            departures=[Departure(mentor, self.log.cause(2)) for mentor in self.departing],
+            mentors_deleted=[MentorDeleted(mentor, self.log.cause(2)) for mentor in self.leaving],
             stats=[stats_of(mentor, self.log.number) for mentor in self.mentors],
         )
-        self.departing = []
+        self.leaving = []
         return await self.world.sink.write(turn)
 
     async def state(self) -> list[object]:

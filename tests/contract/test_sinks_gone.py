@@ -2,7 +2,7 @@
 
 import pytest
 
-from sinks.base import Departure, Position
+from sinks.base import MentorDeleted, Position
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import World
 
@@ -64,15 +64,15 @@ async def test_a_mentor_inserted_again_starts_from_nothing(world: World) -> None
         log.turn(grant(log.cause(), mentor, first), stats=[stats_of(mentor, 50)])
     )
     too_early = grant(log.cause(0), mentor, second)
-    leaving = Departure(mentor, log.cause(1))
-    outcome = await world.sink.write(log.turn(too_early, departures=[leaving]))
+    leaving = MentorDeleted(mentor, log.cause(1))
+    outcome = await world.sink.write(log.turn(too_early, mentors_deleted=[leaving]))
     assert (outcome.written, outcome.gone) == (0, 1)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [given]
     assert await world.events(mentor) == []
     assert await world.stats(mentor) is None
 
 
-async def test_a_departure_comes_before_what_is_decided_after_it(world: World) -> None:
+async def test_a_mentors_delete_comes_before_what_is_decided_after_it(world: World) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
@@ -82,7 +82,7 @@ async def test_a_departure_comes_before_what_is_decided_after_it(world: World) -
         log.turn(
             before,
             after,
-            departures=[Departure(mentor, log.cause(2))],
+            mentors_deleted=[MentorDeleted(mentor, log.cause(2))],
             stats=[stats_of(mentor, 2)],
         )
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sinks.base import Departure, Fenced, Position
+from sinks.base import Fenced, MentorDeleted, Position
 from tables.decisions import Decision
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import LET_GO, World
@@ -208,12 +208,12 @@ async def test_who_is_deleted_takes_along_what_waits(world: World) -> None:
     assert (await world.rows(mentor), await world.rows(other)) == ([], [])
 
 
-async def test_a_departure_ends_what_waits_of_the_life_before(world: World) -> None:
+async def test_a_mentors_delete_ends_what_waits_of_the_life_before(world: World) -> None:
     log = await world.live_log()
     mentor, granted = await refused_grant(world, log)
     definition = granted.after.badge_definition_id
     again = grant(log.cause(3), mentor, definition)
-    await world.sink.write(log.turn(again, departures=[Departure(mentor, log.cause(2))]))
+    await world.sink.write(log.turn(again, mentors_deleted=[MentorDeleted(mentor, log.cause(2))]))
     assert await world.waiting(mentor) == [("granted", "P0001")]
     await world.accept("award", definition)
     assert not await retry(world, log)
@@ -221,7 +221,7 @@ async def test_a_departure_ends_what_waits_of_the_life_before(world: World) -> N
 
 
 @pytest.mark.parametrize("sqlstate", ["P0001", LET_GO])
-async def test_a_departure_that_is_refused_waits_and_all_else_of_the_mentor_behind_it(
+async def test_a_mentors_delete_that_is_refused_waits_and_all_else_of_the_mentor_behind_it(
     world: World, sqlstate: str
 ) -> None:
     log = await world.live_log()
@@ -235,7 +235,7 @@ async def test_a_departure_that_is_refused_waits_and_all_else_of_the_mentor_behi
         log.turn(
             new,
             theirs,
-            departures=[Departure(mentor, log.cause(1))],
+            mentors_deleted=[MentorDeleted(mentor, log.cause(1))],
             stats=[stats_of(mentor, 1), stats_of(other)],
         )
     )

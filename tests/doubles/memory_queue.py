@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from sinks.base import Departure, Waiting
+from sinks.base import MentorDeleted, Waiting
 from sinks.failures import Refusal
 from sinks.waiting import Item, about
 from tables.types import Stats
@@ -64,7 +64,7 @@ class MemoryQueue:
                 return False
             if about(row.item)[0] != mentor:
                 continue
-            if isinstance(row.item, Departure) or definition == about(row.item)[1] is not None:
+            if isinstance(row.item, MentorDeleted) or definition == about(row.item)[1] is not None:
                 return True
         return False
 

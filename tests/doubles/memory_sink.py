@@ -9,21 +9,19 @@ from msgspec import Struct
 
 from sinks import turns
 from sinks.base import (
-    Departure,
     Fenced,
     Found,
+    MentorDeleted,
     Outcome,
     Place,
     Position,
-    RecordedPosition,
-    RulePosition,
     Turn,
     Waiting,
 )
 from sinks.failures import Refusal
 from sinks.waiting import Item, about
 from tables.decisions import Decision, Kind, Source
-from tables.types import Award, Stats
+from tables.types import AppliedVersion, Award, Stats
 from tests.doubles.memory_queue import MemoryQueue, PartitionKey, Row
 
 _INT4_MAX = 2**31 - 1
@@ -74,7 +72,7 @@ class MemorySink:
         self.evidence: dict[str, Mapping[str, Any]] = {}
         self.stats: dict[str, Stats] = {}
         self.events: list[Event] = []
-        self._rule_positions: list[tuple[str, int, int, int, RulePosition]] = []
+        self.applied_by_log: dict[str, list[AppliedVersion]] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         """Return the partition's position; None when the generation is not live."""
@@ -84,14 +82,12 @@ class MemorySink:
         """Return the last record below the position; None where it was not remembered."""
         return self._last.get((log_id, partition))
 
-    async def rule_positions(
-        self, log_id: str, partition: int, before_turn: int
-    ) -> list[RecordedPosition]:
-        """Return what turns below `before_turn` took up, in their order."""
+    async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
+        """Return the versions that turns below `before_turn` applied, in their order."""
         return [
-            RecordedPosition(turn, offset, taken_up)
-            for log, number, turn, offset, taken_up in self._rule_positions
-            if (log, number) == (log_id, partition) and turn < before_turn
+            each
+            for each in self.applied_by_log.get(log_id, [])
+            if each.partition == partition and each.turn < before_turn
         ]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
@@ -100,7 +96,9 @@ class MemorySink:
         rows = [self.awards_by_id[i] for m in among for i in self._held.get(m, {}).values()]
         queued = self.queue.at((log_id, partition))
         waits = [row.item for row in queued if about(row.item)[0] in among]
-        held = turns.once_written(rows, (x for x in waits if isinstance(x, Decision | Departure)))
+        held = turns.once_written(
+            rows, (x for x in waits if isinstance(x, Decision | MentorDeleted))
+        )
         return [msgspec.structs.replace(award) for _, award in sorted(held.items())]
 
     async def waiting(self) -> list[Waiting]:
@@ -130,13 +128,12 @@ class MemorySink:
         present = [s for s in turn.stats if s.peer_mentor_id not in self._missing_mentors]
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
-        for taken_up in turn.rule_positions:
-            self._rule_positions.append((*place, turn.number, turn.start, taken_up))
-        self.queue.forget_mentors({each.peer_mentor_id for each in turn.departures}, place)
+        self.applied_by_log.setdefault(turn.log_id, []).extend(turn.applied)
+        self.queue.forget_mentors({each.peer_mentor_id for each in turn.mentors_deleted}, place)
         since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
         accepted, before = self._retry(place), len(self.queue.rows)
-        for departure in {each.peer_mentor_id: each for each in turn.departures}.values():
-            self._write_or_wait(place, departure)
+        for deleted in {each.peer_mentor_id: each for each in turn.mentors_deleted}.values():
+            self._write_or_wait(place, deleted)
         departed = len(self.queue.rows)
         written = sum(self._write_or_wait(place, decision) for decision in decisions)
         decided = len(self.queue.rows)
@@ -207,7 +204,7 @@ class MemorySink:
     def _is_there(self, item: Item) -> bool:
         """Whether what it is about is there, and is what it was about."""
         mentor, definition = about(item)
-        if isinstance(item, Departure):
+        if isinstance(item, MentorDeleted):
             return True
         if mentor in self._missing_mentors:
             return False
@@ -255,8 +252,8 @@ class MemorySink:
         """Write one item; whether a row changed. Raises _Refused."""
         if isinstance(item, Decision):
             return self._decide(item)
-        if isinstance(item, Departure):
-            self._depart(item.peer_mentor_id)
+        if isinstance(item, MentorDeleted):
+            self._delete_mentors(item.peer_mentor_id)
             return True
         self._refuse("stats", item.peer_mentor_id)
         if reason := _stats_refusal(item):
@@ -273,7 +270,7 @@ class MemorySink:
         self._refuse("award", definition)
         self._refuse("event", definition)
 
-    def _depart(self, mentor: str) -> None:
+    def _delete_mentors(self, mentor: str) -> None:
         awards = [self.awards_by_id[award_id] for award_id in self._held.get(mentor, {}).values()]
         going = [award.id for award in awards if award.changed_by == "rule"]
         if going:

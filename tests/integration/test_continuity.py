@@ -13,13 +13,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from badges.schema import apply
 from sinks.pool import create_pool
+from streams.errors import CannotTell, LogBroken
 from streams.log import generations, provisioning
 from streams.log.connect import Connect
 from streams.log.connector_monitor import outage
-from streams.log.errors import LogBroken
 from streams.log.generations import Generation
-from streams.log.integrity import Break, Integrity
-from streams.log.observation import LOG_SETTINGS, CannotTell
+from streams.log.integrity import Integrity
+from streams.log.observation import LOG_SETTINGS
 from streams.log.reader import KafkaLog
 from streams.partition import Partition
 from tests.integration.breaks import (
@@ -49,7 +49,7 @@ def _integrity(site: OwnSite, live: Generation) -> Integrity:
     return Integrity(live, site.connection, site.cluster, site.connect)
 
 
-async def _break(integrity: Integrity) -> Break:
+async def _break(integrity: Integrity) -> LogBroken:
     """The break that is found, looking as a worker does; fails when none is within 10 s."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
@@ -203,7 +203,7 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
     run(test())
 
 
-async def _verdict(integrity: Integrity) -> Break | None:
+async def _verdict(integrity: Integrity) -> LogBroken | None:
     """What the first look finds that can tell; fails after a minute."""
     async with asyncio.timeout(60):
         while True:
@@ -212,7 +212,7 @@ async def _verdict(integrity: Integrity) -> Break | None:
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _looks(integrity: Integrity, done: asyncio.Event) -> list[Break | None]:
+async def _looks(integrity: Integrity, done: asyncio.Event) -> list[LogBroken | None]:
     """What every look found until `done`; a look that could not tell is left out."""
     verdicts = []
     while not done.is_set():

@@ -189,7 +189,7 @@ def test_what_waits_goes_with_its_mentor_or_definition(working: Rig) -> None:
     working.run(test)
 
 
-def test_a_departure_that_is_refused_waits(unmanned: Rig) -> None:
+def test_a_mentors_delete_that_is_refused_waits(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         other = await p.mentor(organization)
@@ -227,7 +227,7 @@ def test_a_departure_that_is_refused_waits(unmanned: Rig) -> None:
         await reach_two(p, other)
         worker.start()
         await is_held(p, other, badge)
-        await p.until(lambda: waiting(p, mentor), 60, "that the departure waits")
+        await p.until(lambda: waiting(p, mentor), 60, "that the delete waits")
         kinds = [row["kind"] for row in await waiting(p, mentor)]
         assert kinds[0] == "departed"
         await told(p, "write_refused")

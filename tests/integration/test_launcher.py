@@ -12,7 +12,7 @@ import pytest
 from badges.stack import launch, processes, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
 from tests.stack import Stack, free_port_base, guarded, wait_for

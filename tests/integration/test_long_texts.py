@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from sinks.pool import Pool
+from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.wal import read_slot
-from streams.problems import Problem
 from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.log_site import add_mentor, own_site, records, written

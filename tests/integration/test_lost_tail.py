@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from streams.errors import CannotTell, LogBroken
 from streams.log import generations, provisioning
 from streams.log.debezium import stream_order
 from streams.log.generations import Decided
-from streams.log.integrity import Break, Integrity, sent_lsn
-from streams.log.observation import CannotTell
+from streams.log.integrity import Integrity, sent_lsn
 from tests import kafka_files
 from tests.integration.alerts import alert, open_alerts
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
@@ -112,7 +112,7 @@ async def one_of(p: Pipeline, *kinds: str) -> str:
     return str(detail["message"])
 
 
-async def is_condemned(p: Pipeline) -> bool:
+async def is_broken(p: Pipeline) -> bool:
     noted = await generations.find(p.pool, p.log.log_id)
     return noted is not None and noted.state == "broken"
 
@@ -136,7 +136,7 @@ def test_a_log_that_lost_its_end_and_grew_past_it_is_found_out(own: Rig, meanwhi
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 
@@ -162,7 +162,7 @@ def test_a_worker_at_work_finds_out_a_log_that_has_grown_by_the_time_it_is_back(
         assert (
             f"offset {decided.last.offset} of partition {held.partition} holds another" in message
         )
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
 
     own.run(test)
@@ -183,7 +183,7 @@ def test_of_two_workers_neither_goes_on(own: Rig) -> None:
         await asyncio.to_thread(workers[0].resume)
 
         await p.until(lambda: all_know(workers), LIMIT, "both to know")
-        assert await is_condemned(p)
+        assert await is_broken(p)
         assert await p.stats(held.mentor) == before
         assert await held.position() == decided
 
@@ -219,7 +219,7 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
     asyncio.run(test())
 
 
-async def _verdict(integrity: Integrity) -> Break | None:
+async def _verdict(integrity: Integrity) -> LogBroken | None:
     async with asyncio.timeout(LIMIT):
         while True:
             with suppress(CannotTell):

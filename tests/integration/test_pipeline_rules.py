@@ -222,12 +222,12 @@ def test_a_time_zone_moves_what_is_earned_from_then_on(working: Rig) -> None:
         assert new is not None
         assert old["earned_at"] == oslo(2026, 1, 11)
         assert new["earned_at"] == datetime(2026, 1, 11, 3, tzinfo=UTC)
-        taken_up = await p.pool.fetchval(
+        applied = await p.pool.fetchval(
             "SELECT count(*) FROM badge_rule_positions "
             "WHERE kind = 'organization' AND id = $1 AND version = 2",
             organization,
         )
-        assert taken_up == p.log.partitions
+        assert applied == p.log.partitions
 
     working.run(test)
 

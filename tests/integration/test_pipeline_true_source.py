@@ -212,7 +212,7 @@ def test_a_truncate_with_triggers_off_leaves_what_the_table_has(working: Rig) ->
     working.run(test)
 
 
-def test_what_is_saved_with_triggers_off_is_told_and_taken_up_after_migrate(working: Rig) -> None:
+def test_what_is_saved_with_triggers_off_is_told_and_applied_after_migrate(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         changed = await p.badge(organization, count_of(9))

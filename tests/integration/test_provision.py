@@ -18,11 +18,11 @@ from badges import settings
 from badges.cli import provision as command
 from badges.cli.commands import app
 from badges.schema import apply
+from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.filling import Site
 from streams.log.resnapshot import resnapshot
 from streams.log.wal import read_slot
-from streams.problems import Problem
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
 from tests.stack import Stack

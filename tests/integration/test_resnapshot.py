@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from badges.schema.check import require_a_source
+from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.generations import Generation
 from streams.log.resnapshot import resnapshot
 from streams.log.wal import read_slot
-from streams.problems import Problem
 from tests.integration import commands
 from tests.integration.alerts import all_closed, told
 from tests.integration.breaks import (

@@ -13,11 +13,10 @@ from badges.schema import apply, history, migrations
 from badges.schema.check import check
 from badges.schema.differences import Difference
 from sinks.pool import Connection
+from streams.errors import CannotTell, LogBroken, Problem
 from streams.log import generations, provisioning
 from streams.log.fingerprint import SOURCES
-from streams.log.integrity import Break, Integrity
-from streams.log.observation import CannotTell
-from streams.problems import Problem
+from streams.log.integrity import Integrity
 from tests.log_site import add_activities, add_mentor, own_site
 from tests.own_site import OwnSite
 from tests.stack import Stack
@@ -29,7 +28,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-async def verdict(integrity: Integrity) -> Break | None:
+async def verdict(integrity: Integrity) -> LogBroken | None:
     """What the first look finds that can tell; fails when none does within 10 s."""
     async with asyncio.timeout(WITHIN_S):
         while True:

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from sinks.alerts import OUTAGES
+from streams.errors import Problem
 from streams.log import generations, provisioning
-from streams.problems import Problem
 from tests.integration.alerts import open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of

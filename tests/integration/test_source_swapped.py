@@ -7,9 +7,9 @@ import pytest
 
 from badges.schema.check import check
 from sinks.alerts import OUTAGES
+from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.resnapshot import resnapshot
-from streams.problems import Problem
 from tests.integration.alerts import open_kinds, told
 from tests.integration.pipeline import Pipeline, Rig, count_of
 

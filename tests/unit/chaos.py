@@ -13,17 +13,15 @@ from typing import Any
 import msgspec.structs
 
 from badges.reference.log_reading import RawRecord
-from badges.reference.recorded import AppliedVersion
 from badges.reference.reference import Reference
 from badges.reference.refused_writes import Found as FoundAward
 from badges.reference.replay import replay
 from sinks.base import Found, Outcome, Position, Turn, Unavailable
 from sinks.failures import Refusal
 from streams.column_types import WrongType
+from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
-from streams.log.errors import LogBroken
 from streams.partition_worker import Batch, PartitionWorker, Services
-from streams.reconciliation import Reconciliation
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.setting_aside import SettingAside
@@ -189,13 +187,10 @@ class World:
 
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
-        taken = [
-            AppliedVersion(0, turn, offset, position.kind, position.id, position.version)
-            for _, _, turn, offset, position in self.sink._rule_positions
-        ]
+        applied = self.sink.applied_by_log.get(LOG, [])
         records = [RawRecord(record.offset, record.value or b"") for record in self.log.records[0]]
         found = [FoundAward(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
-        mentors = replay(LOG, 0, self.start, records, taken, self.all_versions, found)
+        mentors = replay(LOG, 0, self.start, records, applied, self.all_versions, found)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:
@@ -219,7 +214,7 @@ class World:
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
             guard=guard,
-            reconciliation=Reconciliation(self.sink, self.alerts, NoWal()),
+            wal=NoWal(),
             alerts=self.alerts,
         )
         return guard, services
@@ -318,8 +313,8 @@ class World:
             if self._partition_workers[-1][1].done():
                 self._partition_workers[-1][1].result()
             position = await self.sink.position(LOG, 0)
-            taken = {(p.kind, p.id): p.version for *_, p in self.sink._rule_positions}
-            if position and position.next_offset == end and not self.versions.newer_than(taken):
+            applied = {each.key: each.version for each in self.sink.applied_by_log.get(LOG, [])}
+            if position and position.next_offset == end and not self.versions.newer_than(applied):
                 await asyncio.sleep(10)
                 return
             await asyncio.sleep(0.5)

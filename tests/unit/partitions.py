@@ -9,7 +9,7 @@ from tests.doubles.memory_log import Record
 def begun(*versions: Version, number: int = 0, start: int = 0) -> Partition:
     """A partition that has taken up some rules."""
     state = Partition("log", number, start)
-    state.take_up(versions)
+    state.apply_to_all(versions)
     return state
 
 

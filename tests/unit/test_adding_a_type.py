@@ -116,7 +116,7 @@ def _standing(*story: Happening) -> Standing:
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False), length=st.integers(0, 40))
 def test_fold_and_reference_agree_about_it(random: Random, length: int) -> None:
-    """Alone, and within `all` and `any`, as stories take up whatever the union has."""
+    """Alone, and within `all` and `any`, as stories apply whatever the union has."""
     compare_told(random, length)
     compare_told(random, length, partial(ExampleTeller, kind=NAME))
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from streams.log.connect import Connect, ConnectAway, ConnectRefused
+from streams.errors import ConnectAway, ConnectRefused
+from streams.log.connect import Connect
 from tests.serving import serving
 
 STARTING = b'{\n"message":"Not Found",\n"url":"http://connect/connectors",\n"status":"404"\n}'

@@ -8,10 +8,10 @@ from typing import ClassVar
 import pytest
 
 from sinks.alerts import OUTAGES, AlertKind
+from streams.errors import ConnectAway, LogBroken
 from streams.log import connector_monitor
-from streams.log.connect import Connect, ConnectAway, Status
+from streams.log.connect import Connect, Status
 from streams.log.connector_monitor import CONFIRMATIONS, FORGIVEN, monitor_connector, outage
-from streams.log.errors import LogBroken
 from streams.log.movement import SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving

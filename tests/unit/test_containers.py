@@ -18,7 +18,7 @@ import yaml
 from badges.stack import docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
-from streams.problems import Problem
+from streams.errors import Problem
 from tests import launcher
 from tests.parts import PAUSED, RUNNING, Containers
 from tests.stack import Stack, free_port_base

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.cli.commands import app
-from streams.problems import Problem
+from streams.errors import Problem
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 10}'

@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+ROOMS = "tables|sinks|streams|badges|tests|bench|docs|deploy"
+FILE = re.compile(rf"`((?:{ROOMS})/[\w./-]*|[\w-]+\.(?:py|md|toml|yml|lock))`")
+"""What is named in backticks and can only be a file or a folder of the repository."""
+NAMES = {path.name for room in ROOMS.split("|") for path in (ROOT / room).rglob("*.*")}
 
 
 def anchors(page: Path) -> set[str]:
@@ -32,6 +37,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name} links to {link}"
         assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    """From the root of the repository or from beside the page; a name alone, anywhere."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for path in FILE.findall(text):
+        there = (ROOT / path).exists() or (page.parent / path).exists() or path in NAMES
+        assert there, f"{page.name}: {path}"
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -11,6 +11,7 @@ from streams.log.fingerprint import (
     identity_statement,
     renamed,
 )
+from streams.log_tables import NAMED
 from tests.sources import changed, columns, source
 
 NAME, FLAGS = "badges_mentor_log", ("insert", "update", "delete")
@@ -127,6 +128,10 @@ def test_a_renamed_column_is_told_with_the_statement_that_names_it_back(
     assert change.text.startswith(f"column {column} of public.{table} is called other now")
     assert change.statement == f'ALTER TABLE public.{table} RENAME COLUMN "other" TO "{column}";'
     assert renamed(source().tables[table], now.tables[table]) == {column: "other"}
+
+
+def test_the_tables_of_the_source_are_those_of_the_records() -> None:
+    assert tuple(NAMED) == SOURCES
 
 
 def test_columns_of_another_table_are_not_compared_by_number() -> None:

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from badges.lockout import PATIENCE_S, Lockout
-from streams.problems import Problem
+from streams.errors import Problem
 
 WRONG = asyncpg.InvalidPasswordError('password authentication failed for user "badges_worker"')
 

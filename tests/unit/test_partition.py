@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec.structs
 import pytest
 
-from streams.log.errors import LogBroken
+from streams.errors import LogBroken
 from streams.partition import Partition
 from streams.records import FIRST_DAY, LAST_DAY, MentorRecord, PauseRecord, decode
 from tables.types import Activity, Award, Mentor, Pause
@@ -42,7 +42,7 @@ def test_rows_before_the_start_are_decided_once_by_the_first_turn(writer: Writer
     records = [writer.snapshot(row) for row in (activity("a", 1), activity("b", 2), mentor())]
     state = Partition("log", 0, start=3)
     assert state.fold(records) is None
-    state.take_up([organization(), TWO])
+    state.apply_to_all([organization(), TWO])
     turn = state.close_turn()
     assert kinds(turn) == [("granted", "two")]
     assert turn.decisions[0].cause.turn == 0
@@ -55,7 +55,7 @@ def test_awards_that_were_there_are_held_as_found(writer: Writer) -> None:
     rows = (mentor(), activity("a", 1), activity("b", 2), there)
     state = Partition("log", 0, start=4)
     state.fold([writer.snapshot(row) for row in rows])
-    state.take_up([organization(), TWO])
+    state.apply_to_all([organization(), TWO])
     assert state.close_turn().decisions == []
     assert state.mentors[MENTOR].ledger.held["two"].id == "x"
 
@@ -149,7 +149,7 @@ def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
     before.append(writer.delete(activity("a", 1)))
     state = Partition("log", 0, start=4)
     state.fold(before)
-    state.take_up([organization(), TWO])
+    state.apply_to_all([organization(), TWO])
     turn = folded(state, writer.again(before[1]), writer.again(before[3]))
     assert turn.decisions == []
 
@@ -163,10 +163,10 @@ def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) ->
     assert isinstance(stopped_at, MentorRecord)
     assert stopped_at.id == "n"
     assert state.close_turn().end == unknown.offset
-    state.take_up([organization(OTHER_ORGANIZATION)])
+    state.apply_to_all([organization(OTHER_ORGANIZATION)])
     turn = folded(state, unknown)
     assert (turn.start, turn.end) == (1, 2)
-    assert [position.id for position in turn.rule_positions] == [OTHER_ORGANIZATION]
+    assert [each.id for each in turn.applied] == [OTHER_ORGANIZATION]
 
 
 def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: Writer) -> None:
@@ -195,9 +195,9 @@ def test_what_is_unreadable_before_the_start_is_told_by_the_first_turn(writer: W
     state = Partition("log", 0, start=1)
     state.fold([writer.raw(b"?")])
     state.resume(1, 0)
-    assert [letter.offset for letter in state.letters] == [0]
+    assert [letter.offset for letter in state.dead_letters] == [0]
     state.resume(1, 1)
-    assert state.letters == []
+    assert state.dead_letters == []
 
 
 def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -> None:
@@ -230,7 +230,7 @@ def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
     state = begun(organization(), TWO)
     records = [writer.put(mentor()), writer.raw(text), writer.put(activity("a", 1))]
     assert state.fold(records) is None
-    (letter,) = state.letters
+    (letter,) = state.dead_letters
     assert (letter.offset, letter.key, letter.value) == (1, b"m", text)
     assert letter.reason
     assert state.close_turn().stats[0].activity_count == 1
@@ -241,7 +241,7 @@ def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
     text = value(award, "c").replace(b"2020-01-01T", b"infinity")
     state = begun(organization(), TWO)
     assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
-    assert [letter.offset for letter in state.letters] == [1]
+    assert [letter.offset for letter in state.dead_letters] == [1]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_deleted_mentor_departs_with_what_was_decided_before(writer: Writer) -
     turn = folded(state, *records, writer.delete(mentor()))
     assert turn.decisions == []
     assert turn.stats == []
-    assert [departure.peer_mentor_id for departure in turn.departures] == [MENTOR]
+    assert [departure.peer_mentor_id for departure in turn.mentors_deleted] == [MENTOR]
 
 
 def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
@@ -286,7 +286,7 @@ def test_the_same_id_inserted_again_starts_from_nothing(writer: Writer) -> None:
     gone = [writer.delete(row) for row in (mentor(), activity("a", 1), activity("b", 2))]
     again = [writer.put(row) for row in (mentor(), activity("c", 9), activity("d", 8))]
     turn = folded(state, *before, *gone, *again)
-    assert len(turn.departures) == 1
+    assert len(turn.mentors_deleted) == 1
     (granted,) = turn.decisions
     assert granted.cause.offset == again[-1].offset
     assert turn.stats[0].activity_count == 2
@@ -337,7 +337,7 @@ def test_an_empty_turn_is_recognized(writer: Writer) -> None:
     assert not state.turn_is_empty
     folded(state, writer.put(Activity("a", MENTOR, "visit", 1)))
     assert state.turn_is_empty
-    state.take_up([organization()])
+    state.apply_to_all([organization()])
     assert not state.turn_is_empty
 
 

@@ -1,4 +1,4 @@
-"""Lanes in a world of crashes, zombies, retries and odd batches end where the contract says."""
+"""In a world of crashes, zombies, retries and odd batches, workers end where the contract says."""
 
 import os
 from collections import Counter

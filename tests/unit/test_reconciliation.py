@@ -1,7 +1,7 @@
 import asyncio
 
 from streams.partition import Partition
-from streams.reconciliation import AGAIN_SECONDS, Reconciliation, Watch
+from streams.reconciliation import AGAIN_SECONDS, Reconciliation
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_sink import MemorySink
 from tests.unit.chaos import NoWal, run
@@ -16,7 +16,7 @@ def test_one_that_is_behind_resolves_nobodys_alert() -> None:
         behind = Partition("log", 0, 0)
         behind.resume(5, 2)
 
-        assert await Reconciliation(sink, alerts, NoWal()).suspect(behind) is None
+        await Reconciliation(sink, alerts, NoWal(), behind).look()
 
         assert alerts.alerts[0].resolved_at is None
 
@@ -29,12 +29,12 @@ def test_what_differs_is_told_until_it_is_mended() -> None:
         sink, alerts = MemorySink(), MemoryAlerts()
         sink.set_position("log", 0, state.position.next_offset, state.position.turn)
         sink.put_award(by_hand(awarded_by="somebody else", earned_on=TENTH))
-        watch = Watch(Reconciliation(sink, alerts, NoWal()), state)
+        reconciliation = Reconciliation(sink, alerts, NoWal(), state)
 
         async def idle(seconds: float) -> list[bool]:
             """Look each second, as an idle partition does; which alerts are open."""
             for _ in range(int(seconds)):
-                await watch.look()
+                await reconciliation.look()
                 await asyncio.sleep(1)
             return [alert.resolved_at is None for alert in alerts.alerts]
 

@@ -18,7 +18,7 @@ import pytest
 
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.reruns import STACK
 from tests.stack import ServersLost, Stack, free_port_base
 

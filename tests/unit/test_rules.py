@@ -92,9 +92,9 @@ def test_an_organizations_own_badge_can_close_a_cycle_for_it_alone() -> None:
 def test_of_several_versions_the_newest_is_in_effect() -> None:
     rules = book(definition("a", ONE, version=2), definition("a", holding("b"), version=1))
     assert [rule.version for rule in rules.plan(ORGANIZATION).rules] == [2]
-    edition = rules.revision
+    revision = rules.revision
     rules.apply([definition("a", ONE, version=3, status="retired")])
-    assert rules.revision > edition
+    assert rules.revision > revision
     assert rules_of(rules) == []
 
 

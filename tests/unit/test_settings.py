@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from badges import settings
-from streams.problems import Problem
+from streams.errors import Problem
 
 
 @pytest.fixture(autouse=True)

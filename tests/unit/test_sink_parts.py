@@ -5,7 +5,7 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from sinks.base import Departure, Turn, Unavailable
+from sinks.base import MentorDeleted, Turn, Unavailable
 from sinks.failures import Refusal, Refused, refusal_of, translated
 from sinks.queries import QUERIES, parse
 from sinks.snapshots import unfinished
@@ -171,11 +171,11 @@ def test_an_award_is_as_it_will_be_once_what_waits_is_written() -> None:
     pair = "m", "d"
     assert once_written([], [granted, promoted, revoked]) == {pair: revoked.after}
     assert once_written([granted.after], [promoted]) == {pair: promoted.after}
-    assert once_written([granted.after], [Departure("m", log.cause())]) == {}
+    assert once_written([granted.after], [MentorDeleted("m", log.cause())]) == {}
     theirs = grant(log.cause(9), "m", "d").after
     theirs.changed_by = "anna"
     assert once_written([theirs], [granted, promoted]) == {pair: theirs}
-    assert once_written([theirs], [Departure("m", log.cause())]) == {pair: theirs}
+    assert once_written([theirs], [MentorDeleted("m", log.cause())]) == {pair: theirs}
 
 
 def test_waves_keep_the_order_of_each_award() -> None:
@@ -191,7 +191,7 @@ def test_waves_keep_the_order_of_each_award() -> None:
     assert waves([]) == []
 
 
-def test_decisions_before_a_departure_are_outdated() -> None:
+def test_decisions_before_a_mentors_delete_are_outdated() -> None:
     log = Log("log", next_offset=100)
     before, at_it = log.cause(4), log.cause(5)
     decisions = [
@@ -201,7 +201,9 @@ def test_decisions_before_a_departure_are_outdated() -> None:
         grant(log.cause(6), "m", "d"),
         grant(before, "n", "a"),
     ]
-    turn = log.turn(*decisions, departures=[Departure("m", log.cause(2)), Departure("m", at_it)])
+    turn = log.turn(
+        *decisions, mentors_deleted=[MentorDeleted("m", log.cause(2)), MentorDeleted("m", at_it)]
+    )
     assert outdated(turn) == decisions[:2]
 
 
@@ -213,7 +215,7 @@ def test_a_turn_knows_its_transactions() -> None:
         0,
         0,
         9,
-        departures=[Departure("m", log.cause(xid=3))],
+        mentors_deleted=[MentorDeleted("m", log.cause(xid=3))],
         decisions=[grant(log.cause(xid=2), "m", "d"), grant(log.cause(), "n", "d")],
         xids=[1],
     )

@@ -10,7 +10,7 @@ import pytest
 from badges.stack import addresses, layout, processes, secrets
 from badges.stack.layout import PORTS, Layout
 from badges.stack.supervisor import LONGEST_WAIT, Restart
-from streams.problems import Problem
+from streams.errors import Problem
 
 PASSWORDS = dict.fromkeys(secrets.NAMES, "secret")
 

@@ -7,7 +7,7 @@ import pytest
 
 from badges.stack import postgres
 from badges.stack.layout import Layout
-from streams.problems import Problem
+from streams.errors import Problem
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="by design: only root gives its rights away"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from streams.errors import Problem
 from streams.log.connect import Status
 from streams.log.steady import Failures
-from streams.problems import Problem
 
 TOO_LARGE = (
     "org.apache.kafka.common.errors.RecordTooLargeException: The message is 1200426 bytes when "

@@ -7,8 +7,7 @@ import pytest
 
 from sinks.base import Place
 from streams import write_guard
-from streams.log.errors import LogBroken
-from streams.log.observation import CannotTell
+from streams.errors import CannotTell, LogBroken
 from streams.log.tails import check_last
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
@@ -39,7 +38,7 @@ def test_a_turn_without_records_remembers_the_one_before() -> None:
     writer, state = Writer(MemoryLog()), begun(organization())
     state.fold([writer.put(mentor())])
     state.close_turn()
-    state.take_up([organization(version=2)])
+    state.apply_to_all([organization(version=2)])
     assert state.close_turn().last == Place(0, sequence(1010))
 
 

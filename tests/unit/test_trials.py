@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.cli.commands import app
-from streams.problems import Problem
+from streams.errors import Problem
 
 TWO = {"version": 1, "type": "threshold", "metric": "count", "at_least": 2}
 MINUTES = {"version": 1, "type": "threshold", "metric": "minutes", "at_least": 1}

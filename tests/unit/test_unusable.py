@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from streams.column_types import WrongType
+from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
-from streams.log.errors import LogBroken
 from streams.partition import Partition
 from streams.partition_worker import Batch
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_a_letter_that_names_its_row(
     state = begun(organization(), TWO)
     folded(state, writer.put(mentor()))
     state.fold([record := writer.unusable(row, columns, "c")])
-    (letter,) = state.letters
+    (letter,) = state.dead_letters
     assert (letter.offset, letter.value, letter.row_id) == (record.offset, record.value, row.id)
     (column,) = columns
     assert letter.table == TABLE_OF[kind]
@@ -95,7 +95,7 @@ def test_a_mentor_or_an_award_that_cannot_be_used_is_a_letter_alone(writer: Writ
         writer.unusable(granted.after, {"earned_at": "infinity", "changed_by": "anna"}),
     )
     assert turn.decisions == []
-    assert turn.departures == []
+    assert turn.mentors_deleted == []
     assert state.mentors[MENTOR].ledger.held["two"].id == granted.after.id
 
 
@@ -108,9 +108,9 @@ def test_a_delete_whose_fillers_cannot_be_read_is_a_delete(
     there = [writer.put(row) for row in rows]
     turn = folded(state, *there, writer.unusable(a_row_of(kind), columns, "d"))
     expected = folded(plain, *there, writer.delete(a_row_of(kind)))
-    assert state.letters == []
+    assert state.dead_letters == []
     assert [d.kind for d in turn.decisions] == [d.kind for d in expected.decisions]
-    assert len(turn.departures) == len(expected.departures)
+    assert len(turn.mentors_deleted) == len(expected.mentors_deleted)
     assert turn.stats == expected.stats
 
 
@@ -121,8 +121,8 @@ def test_before_the_start_such_rows_are_gone_as_well(writer: Writer) -> None:
     records += [writer.put(rows[1], "u")]
     state = Partition("log", 0, start=len(records))
     assert state.fold(records) is None
-    state.take_up([organization(), TWO])
-    assert [letter.offset for letter in state.letters] == [4, 5]
+    state.apply_to_all([organization(), TWO])
+    assert [letter.offset for letter in state.dead_letters] == [4, 5]
     turn = state.close_turn()
     assert [stats.activity_count for stats in turn.stats] == [2]
     assert kinds(turn) == [("granted", "two")]
@@ -143,7 +143,7 @@ def test_what_is_sent_again_is_neither_a_letter_nor_an_event(writer: Writer) -> 
     back = writer.put(activity("a", 1), "u")
     folded(state, *there, lost, back)
     turn = folded(state, writer.again(lost))
-    assert (turn.decisions, state.letters) == ([], [])
+    assert (turn.decisions, state.dead_letters) == ([], [])
 
 
 def test_a_snapshot_row_after_the_start_breaks_the_log_whatever_it_says(writer: Writer) -> None:
@@ -208,10 +208,10 @@ def test_twenty_records_in_a_row_of_a_table_are_letters_and_the_next_one_stops(
     stopped_at = state.fold([*records, *others, last])
     assert isinstance(stopped_at, Outline)
     assert (stopped_at.table, state.next_offset) == ("activities", last.offset)
-    assert len(state.letters) == MOST_IN_A_ROW + 1
+    assert len(state.dead_letters) == MOST_IN_A_ROW + 1
     state.excused = {"activities"}
     assert state.fold([last]) is None
-    assert len(state.letters) == MOST_IN_A_ROW + 2
+    assert len(state.dead_letters) == MOST_IN_A_ROW + 2
 
 
 def test_a_usable_record_of_the_table_begins_the_count_anew(writer: Writer) -> None:

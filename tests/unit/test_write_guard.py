@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from streams import write_guard
-from streams.log.errors import LogBroken
-from streams.log.integrity import Break
+from streams.errors import LogBroken
 from streams.write_guard import PATIENT_LOOKS, WriteGuard
 from tests.doubles.memory_alerts import MemoryAlerts
 
@@ -17,8 +16,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_guard, "CHECK_SECONDS", 0)
 
 
-def renamed(column: str) -> Break:
-    return Break("column_renamed", f"column {column} is called other now", lasting=False)
+def renamed(column: str) -> LogBroken:
+    return LogBroken("column_renamed", f"column {column} is called other now", lasting=False)
 
 
 def told(
@@ -62,7 +61,7 @@ def test_what_another_process_has_told_is_not_told_again() -> None:
 
 
 def test_of_what_lasts_the_first_words_count() -> None:
-    first, later = (Break("slot_ahead", f"the slot is confirmed up to {n}") for n in (1, 2))
+    first, later = (LogBroken("slot_ahead", f"the slot is confirmed up to {n}") for n in (1, 2))
 
     assert told([first, later]) == [("slot_ahead", str(first), True)]
 

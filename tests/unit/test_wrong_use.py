@@ -256,9 +256,13 @@ def test_a_command_without_words_is_its_help(shell: Shell) -> None:
     ("words", "variables", "said"),
     [
         (["migrate", "--json"], {"BADGES_DATABASE_URL": "foo"}, "BADGES_DATABASE_URL: "),
-        (["migrate", "--check", "--json"], NOBODY, "Postgres at 127.0.0.1:1/x does not let us in"),
-        (["provision", "--json"], NOBODY, "Postgres at 127.0.0.1:1/x does not let us in"),
-        (["dedupe", "--json"], NOBODY, "Postgres at 127.0.0.1:1/x does not let us in"),
+        (
+            ["migrate", "--check", "--json"],
+            NOBODY,
+            "Postgres at 127.0.0.1:1/x refuses the connection",
+        ),
+        (["provision", "--json"], NOBODY, "Postgres at 127.0.0.1:1/x refuses the connection"),
+        (["dedupe", "--json"], NOBODY, "Postgres at 127.0.0.1:1/x refuses the connection"),
         (["env", "--json"], {}, "no local stack in "),
         (["criteria", "test", "--json", "none.json"], {}, "cannot read none.json"),
         (["criteria", "test", "--json", "--jsn", "x"], {}, "No such option: --jsn"),

@@ -6,7 +6,7 @@ from badges.schema import apply
 from badges.schema.check import check
 from badges.schema.differences import of
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio

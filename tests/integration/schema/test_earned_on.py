@@ -12,7 +12,7 @@ from badges.schema import apply, migrations
 from badges.schema.check import check
 from badges.schema.differences import of
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio

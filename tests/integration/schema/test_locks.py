@@ -10,7 +10,7 @@ import pytest
 from badges.schema import apply, migrations
 from badges.schema.check import check
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.integration.schema import application
 from tests.integration.schema.conftest import RELOAD
 

@@ -11,7 +11,7 @@ from badges.schema.check import check
 from badges.schema.differences import of
 from badges.schema.wanted import TABLES
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.integration.schema import application
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import execute

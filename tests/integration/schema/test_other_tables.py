@@ -8,7 +8,7 @@ from badges.schema import apply
 from badges.schema.check import check
 from badges.schema.differences import of
 from sinks.pool import Connection
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate
 from tests.integration.schema.test_commands import badges

@@ -11,7 +11,7 @@ from badges.schema import apply, migrations
 from badges.schema.check import check
 from badges.schema.wanted import SOURCE
 from sinks.pool import Connection, create_pool
-from streams.problems import Problem
+from streams.errors import Problem
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
 from tests.integration.schema import application

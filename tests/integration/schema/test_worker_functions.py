@@ -101,7 +101,9 @@ async def test_a_lock_waits_for_a_deletion_and_then_finds_nobody(
     assert [kind for kind, _, _ in await waiting] == ["definition", "definition"]
 
 
-async def test_a_departure_takes_what_the_rule_wrote(db: Connection, worker: Connection) -> None:
+async def test_a_mentors_delete_takes_what_the_rule_wrote(
+    db: Connection, worker: Connection
+) -> None:
     people = await settle(db)
     kept = await db.fetchval(
         "SELECT (award_badge($1, $2, now(), '{}')).id", people.mentor, people.everywhere

@@ -1,4 +1,4 @@
-"""The proof finds what is wrong: logs written by hand, and tables that agree or do not."""
+"""Verification finds what is wrong: logs written by hand, and tables that agree or do not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ import msgspec.structs
 import pytest
 
 from badges.reference.log_reading import RawRecord
-from badges.reference.recorded import AppliedVersion, AwardEvent, Recorded
+from badges.reference.recorded import AwardEvent, Recorded
 from badges.reference.reference import Reference
 from badges.reference.verification import Mismatch, compare, expected
 from streams.log.debezium import UNREADABLE, stream_order
@@ -17,6 +17,7 @@ from streams.records import decode
 from tables.decisions import Cause
 from tables.types import (
     Activity,
+    AppliedVersion,
     Award,
     DefinitionVersion,
     Mentor,
@@ -56,7 +57,7 @@ def definition(key: str, criteria: str, version: int = 1, **more: Any) -> Defini
 
 @dataclass
 class Written:
-    """A log of one partition that is being written, and versions taken up while it was."""
+    """A log of one partition that is being written, and versions applied while it was."""
 
     start: int = 0
     records: list[RawRecord] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Written:
         self._append(text)
         return self
 
-    def take_up(self, *versions: Version) -> "Written":
+    def apply(self, *versions: Version) -> "Written":
         """Versions that take effect here."""
         for version in versions:
             key = rule_key(version)
@@ -104,7 +105,7 @@ class Written:
 
 
 def rules(log: Written, *definitions: DefinitionVersion) -> Written:
-    return log.take_up(OrganizationVersion(HOME, 1, SAVED, "Europe/Oslo"), *definitions)
+    return log.apply(OrganizationVersion(HOME, 1, SAVED, "Europe/Oslo"), *definitions)
 
 
 def mentors_of(log: Written, upto: int | None = None) -> dict[str, Reference]:
@@ -313,7 +314,7 @@ def test_an_award_that_somebody_deleted_comes_back_under_a_new_id(log: Written) 
 
 def test_a_version_takes_effect_where_it_is_recorded() -> None:
     log = rules(Written()).rows(ROW, *VISITS[:3])
-    log.take_up(definition(BADGE, THREE)).rows(VISITS[3])
+    log.apply(definition(BADGE, THREE)).rows(VISITS[3])
 
     award = held(log)
 

@@ -2,7 +2,7 @@
 
 from aiokafka.errors import KafkaError, UnknownError, for_code
 
-from streams.fenced import Displaced, FencedInstanceId, is_fenced
+from streams.static_member import Displaced, FencedInstanceId, name_is_taken
 
 
 def test_kafkas_code_has_a_name() -> None:
@@ -14,10 +14,10 @@ def test_it_is_found_in_what_aiokafka_makes_of_it() -> None:
     passed_on = KafkaError("Unexpected error during coordination")
     passed_on.__cause__ = KafkaError(repr(FencedInstanceId()))
 
-    assert is_fenced(passed_on)
-    assert is_fenced(FencedInstanceId())
-    assert not is_fenced(KafkaError("anything else"))
-    assert not is_fenced(None)
+    assert name_is_taken(passed_on)
+    assert name_is_taken(FencedInstanceId())
+    assert not name_is_taken(KafkaError("anything else"))
+    assert not name_is_taken(None)
 
 
 def test_a_member_that_is_replaced_again_and_again_has_lost_its_name() -> None:
