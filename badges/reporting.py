@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from streams.errors import Problem
 
-INTERRUPTED = 130
-
 
 def report(problem: Problem, *, as_json: bool = False) -> int:
     """Print the problem, as JSON where the result would be, and return its exit code."""

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from badges.reporting import INTERRUPTED
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended. Nothing that takes time to import is imported here."""
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
 from badges.cli.worker import worker
-from badges.reporting import INTERRUPTED, one_line, report, unusable, wants_json
+from badges.reporting import one_line, report, unusable, wants_json
 from badges.schema.database import advice, first_line
+from badges.starting import INTERRUPTED
 from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 

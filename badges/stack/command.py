@@ -4,9 +4,10 @@ import argparse
 import sys
 
 from badges import spelling
-from badges.reporting import INTERRUPTED, report, unusable
+from badges.reporting import report, unusable
 from badges.stack import docker, jars, launch, layout, processes, secrets, services, supervisor
 from badges.stack.infra import Infra
+from badges.starting import INTERRUPTED
 from streams.errors import Problem
 
 

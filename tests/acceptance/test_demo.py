@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from badges.demo import visit
-from badges.reporting import INTERRUPTED
+from badges.starting import INTERRUPTED
 from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.stack import Stack
 

@@ -353,7 +353,10 @@ def test_ctrl_c_in_the_first_second_is_quiet(
         pass_fds=[writes],
     ) as process:
         os.close(writes)
-        output, errors = process.communicate(timeout=60)
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     with os.fdopen(reads) as pipe:
         assert pipe.read() == "reached", errors
 
