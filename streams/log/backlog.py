@@ -124,10 +124,8 @@ async def _stop_is_told(connection: Executor) -> bool:
     return bool(
         await connection.fetchval(
             """
-            SELECT EXISTS (
-                SELECT FROM badge_alerts WHERE resolved_at IS NULL AND (
-                    kind = ANY ($1)
-                    OR kind = 'dead_letters' AND detail ->> 'subject' LIKE 'partition %'))
+            SELECT badges_private.is_told($1, '%')
+                OR badges_private.is_told('{dead_letters}', 'partition %')
             """,
             STOPS,
         )

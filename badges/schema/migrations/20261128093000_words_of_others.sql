@@ -77,3 +77,17 @@ GRANT SELECT (log_id, generation, topic, slot, connector, partitions, system_ide
               state, start_lsn, starts, reason, created_at, live_at, closed_at, kept, columns,
               fingerprint, stand_in)
     ON public.badge_logs TO badges_api;
+
+-- Whether an alert of these kinds is open whose subject is like that, also for those who may not
+-- read what it says.
+CREATE OR REPLACE FUNCTION badges_private.is_told(kinds text[], subjects text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM public.badge_alerts
+        WHERE resolved_at IS NULL AND kind = ANY (kinds)
+            AND coalesce(detail ->> 'subject', '') LIKE subjects)
+$$;
+
+SELECT badges_private.close_to_public('badges_private.is_told(text[], text)'::regprocedure);
+
+GRANT EXECUTE ON FUNCTION badges_private.is_told(text[], text) TO badges_api;
