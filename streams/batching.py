@@ -38,6 +38,12 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
         self.connections = Connections(consumer, cast("Consumer", self.consumer).decided)
         return consumer
 
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # A rebalance may just have taken them all. To commit nothing is an error to aiokafka, of
+        # which Faust ends the worker.
+        held = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        return bool(held) and await super()._commit(held)
+
     def highwater(self, tp: TP) -> int:
         """Return the partition's end, before the first row of a transaction still open."""
         end: int = self._ensure_consumer().last_stable_offset(tp)

@@ -14,6 +14,8 @@ STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
 PATIENCE_S = 60.0
 PAUSE_S = 0.25
+QUIET_S = 5.0
+"""One that works has sent something sooner, and nobody has to hear of the wait."""
 
 LASTING = re.compile(
     r"RecordTooLarge|SerializationException|DataException|AuthorizationException"
@@ -70,7 +72,8 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
                 )
         elif (await moved(generation, site.connection, site.cluster)).confirmed > end:
             return
-        site.progress(f"Connector {name}: waiting until it sends")
+        if now - began > QUIET_S:
+            site.progress(f"Connector {name}: waiting until it sends")
         await asyncio.sleep(PAUSE_S)
     if await moved(generation, site.connection, site.cluster) == before:
         raise Problem(
