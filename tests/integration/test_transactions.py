@@ -14,6 +14,8 @@ from tests.stack import Stack
 
 ROWS = 5_000
 TRIES = 20
+AGAIN_WITHIN = 240.0
+"""Seconds: first the session of the dead Connect ends, then its transaction."""
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_rows_of_a_transaction_that_is_broken_off_count_once(rig: Rig) -> None:
 
             p.stack.kill("connect")
             p.stack.start("connect")
-            await p.settle(60)
+            await p.settle(AGAIN_WITHIN)
 
             stats = await p.stats(mentor)
             assert stats is not None
