@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from functools import partial
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 import psutil
 from msgspec import Struct
 
-from bench.definitions import ORGANIZATION, criteria_text
+from bench.definitions import criteria_text
 from bench.figures import Figure, Target
-from bench.live import PARTITIONS, SESSION_SECONDS, mentor_id
+from bench.live import PARTITIONS, SESSION_SECONDS, mentor_id, people
 from bench.site import Bench
 from sinks.pool import Pool
 from tests.integration.pipeline import Pipeline, pipeline
@@ -129,7 +128,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 
 def _lap(bench: Bench, mentors: int) -> Lap:
-    before = partial(_people, mentors=mentors)
+    before = partial(_before, mentors=mentors)
     with pipeline(bench.stack, before=before, partitions=PARTITIONS) as rig:
         return rig.run(partial(_work_off, mentors=mentors))
 
@@ -226,19 +225,12 @@ def _tree_time(process: psutil.Process) -> float:
     )
 
 
-async def _people(pool: Pool, mentors: int) -> None:
-    await pool.execute(
-        "INSERT INTO organizations (id, slug, name) VALUES ($1, 'bench', 'Bench')",
-        UUID(ORGANIZATION),
-    )
+async def _before(pool: Pool, mentors: int) -> None:
+    await people(pool, mentors)
     await pool.executemany(
         "INSERT INTO badge_definitions (key, name, description, criteria, status) "
         "VALUES ($1, $1, 'A badge', $2, 'active')",
         [(f"badge-{place}", criteria_text(each)) for place, each in enumerate(_criteria())],
-    )
-    await pool.executemany(
-        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Nobody')",
-        [(mentor_id(number), UUID(ORGANIZATION)) for number in range(mentors)],
     )
 
 

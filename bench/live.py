@@ -43,7 +43,7 @@ VALUES ($1, $2, 'visit', '2026-01-01', 30)
 @contextmanager
 def live(bench: Bench, mentors: int) -> Iterator[tuple[Rig, Worker]]:
     """A pipeline with so many mentors, nobody of whom has done anything yet, and one worker."""
-    before = partial(_people, mentors=mentors)
+    before = partial(_before, mentors=mentors)
     with pipeline(bench.stack, before=before, partitions=PARTITIONS) as rig:
         worker = rig.pipeline.worker(BADGES_SESSION_TIMEOUT=SESSION_SECONDS)
         worker.start()
@@ -118,11 +118,20 @@ class _Row(msgspec.Struct):
     id: UUID = UUID(int=0)
 
 
-async def _people(pool: Pool, mentors: int) -> None:
+async def people(pool: Pool, mentors: int) -> None:
+    """Insert the organization and so many mentors."""
     await pool.execute(
         "INSERT INTO organizations (id, slug, name) VALUES ($1, 'bench', 'Bench')",
         UUID(ORGANIZATION),
     )
+    await pool.executemany(
+        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Nobody')",
+        [(mentor_id(number), UUID(ORGANIZATION)) for number in range(mentors)],
+    )
+
+
+async def _before(pool: Pool, mentors: int) -> None:
+    await people(pool, mentors)
     await pool.executemany(
         "INSERT INTO badge_definitions (id, key, name, description, criteria, revocable, status) "
         "VALUES ($1, $2, $2, 'A badge', $3, $4, 'active')",
@@ -130,10 +139,6 @@ async def _people(pool: Pool, mentors: int) -> None:
             (UUID(int=place + 1), f"badge-{place}", criteria_text(criteria), place % 3 == 0)
             for place, criteria in enumerate(CRITERIA)
         ],
-    )
-    await pool.executemany(
-        "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, 'Nobody')",
-        [(mentor_id(number), UUID(ORGANIZATION)) for number in range(mentors)],
     )
 
 

@@ -284,15 +284,14 @@ WHERE kind = $1 AND resolved_at IS NULL;
 -- name: missed_versions
 SELECT kind, id::text AS id, what FROM badges_private.missed_versions() ORDER BY kind, id;
 
--- Of these ids, as text, those that organizations and definitions have or that rows name as theirs.
+-- Of these ids those that organizations and definitions have or that rows name as theirs, as text.
 -- name: rules_in_use
 SELECT ARRAY (
-    SELECT asked FROM unnest($1::text[]) AS asked
-    WHERE asked IN (
-        SELECT id::text FROM organizations
-        UNION ALL SELECT id::text FROM badge_definitions
-        UNION ALL SELECT organization_id::text FROM peer_mentors
-        UNION ALL SELECT badge_definition_id::text FROM badge_awards));
+    SELECT asked::text FROM unnest($1::uuid[]) AS asked
+    WHERE EXISTS (SELECT FROM organizations WHERE id = asked)
+        OR EXISTS (SELECT FROM badge_definitions WHERE id = asked)
+        OR EXISTS (SELECT FROM peer_mentors WHERE organization_id = asked)
+        OR EXISTS (SELECT FROM badge_awards WHERE badge_definition_id = asked));
 
 -- Whether ON CONFLICT (peer_mentor_id, badge_definition_id) has an index to rely on.
 -- name: awards_are_unique

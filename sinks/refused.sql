@@ -16,9 +16,9 @@ WHERE p.log_id = $1 AND p.partition = $2 AND p.next_offset = $3 AND p.turn = $4
 FOR UPDATE OF p;
 
 -- What may be tried, longest untried first: nothing of the same award waits before it, nor the
--- delete of its mentor; what waits before a deleted is void, and goes with it. $3 have been tried
--- already. What somebody else has locked, such as a transaction that deletes its mentor or definition
--- and is still open, is not waited for.
+-- delete of its mentor; what waits before such a delete is void, and goes with it. $3 have been
+-- tried already. What somebody else has locked, such as a transaction that deletes its mentor or
+-- definition and is still open, is not waited for.
 -- name: heads
 SELECT w.id, w.kind, w.decision::text AS decision
 FROM badge_refused_writes w

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from sinks import duplicates
+from sinks import duplicates, turns
 from sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
@@ -93,7 +93,8 @@ class Surroundings:
         await self._versions.refresh()
         known = {*self._versions.newest("definition"), *self._versions.newest("organization")}
         with translated():
-            in_use = await self._pool.fetchval(QUERIES["rules_in_use"], list(opened))
+            ids = list(filter(turns.is_uuid, opened))
+            in_use = await self._pool.fetchval(QUERIES["rules_in_use"], ids)
         for subject in set(opened) - findings.still_unknown(opened, known, in_use):
             await self._alerts.resolve(RULE_UNKNOWN, subject=subject)
 

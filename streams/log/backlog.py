@@ -15,7 +15,7 @@ from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
-from streams.log.looks import Looks
+from streams.log.looks import Looks, OneAlert
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 3
@@ -158,13 +158,13 @@ class Watch:
     ) -> None:
         self._connection = connection
         self._cluster = cluster
-        self._alerts = alerts
+        self._alert = OneAlert(alerts, "nobody_works")
         self._clock = clock
         self._positions: tuple[float, Mapping[int, int]] = (0.0, {})
         """Since when something waits while the positions are these."""
         self._looks = Looks()
-        self._told: Unworked | Literal["before"] | None = "before"
-        """Why the alert is open; an earlier process may have left it so."""
+        self._told: Unworked | None = None
+        """Why the alert was opened here."""
 
     async def look(self) -> None:
         """Look once. Raises Unavailable, Refused, KafkaError or OSError."""
@@ -177,13 +177,13 @@ class Watch:
                 metrics.BEHIND.labels(partition).set(records)
             why, sentence = await (self._judge(found) if found else self._without_a_log())
         seen = self._looks.found(why)
-        if why is None and self._told is not None:
-            await self._alerts.resolve("nobody_works")
+        if why is None:
+            await self._alert.close()
             self._told = None
-        elif why and seen % CONFIRMATIONS == 0:
-            if self._told not in (None, "before", why):
-                await self._alerts.resolve("nobody_works")
-            await self._alerts.raise_alert("nobody_works", {"message": sentence})
+        elif seen % CONFIRMATIONS == 0:
+            if self._told not in (None, why):
+                await self._alert.close()
+            await self._alert.open("nobody_works", {"message": sentence})
             self._told = why
 
     async def _judge(self, found: Backlog) -> tuple[Unworked | None, str]:

@@ -17,7 +17,7 @@ from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
 from streams.log.generations import Generation
-from streams.log.looks import Looks
+from streams.log.looks import Looks, OneAlert
 from streams.log.movement import Moved, Movement
 
 LOOK_EVERY_S = 5.0
@@ -148,7 +148,7 @@ async def monitor_connector(
     `mark_broken` notes that the log is broken where no restart helps, in a row of one of the tables
     of which a column was `ever_renamed`. `moved` says how far the connector is.
     """
-    open_kinds = set(OUTAGES)  # an earlier process may have left them
+    alert = OneAlert(alerts, *OUTAGES)
     raised: OutageKind | None = None
     lasting = Lasting()
     movement = Movement()
@@ -159,16 +159,13 @@ async def monitor_connector(
             await mark_broken(broken)
             found = None
         if lasting.look(found.kind if found else None):
-            for ended in open_kinds - {lasting.told}:
-                await alerts.resolve(ended)
-            open_kinds &= {lasting.told}
+            await alert.close(but=lasting.told)
         if lasting.told is None:
             raised = None
         elif found and found.kind == lasting.told:
             if raised != found.kind:
                 log.warning("no new rows arrive", kind=found.kind, reason=found.message)
             if raised != found.kind or lasting.bad % CONFIRMATIONS == 0:
-                await alerts.raise_alert(found.kind, {"message": found.message})
-            open_kinds.add(found.kind)
+                await alert.open(found.kind, {"message": found.message})
             raised = found.kind
         await asyncio.sleep(LOOK_EVERY_S)

@@ -91,11 +91,10 @@ def other_prefix(generation: Generation, prefix: str) -> Problem | None:
         generation.connector,
     ):
         return None
-    begins = generation.slot.removesuffix(f"_mentor_log_{generation.number}")
     return Problem(
         f"generation {generation.number} of this database's log was made with the prefix "
-        f"{begins!r}, and BADGES_PREFIX is {prefix!r}",
-        hint=f"Set BADGES_PREFIX={begins}: the prefix of a log that is there stays",
+        f"{generation.prefix!r}, and BADGES_PREFIX is {prefix!r}",
+        hint=f"Set BADGES_PREFIX={generation.prefix}: the prefix of a log that is there stays",
     )
 
 

@@ -55,24 +55,29 @@ class Movement:
         self._sent: tuple[float, Moved] | None = None
         self._confirmed: tuple[float, tuple[int, int]] | None = None
 
-    def standstill(self, now: Moved) -> str | None:
-        """What stands still for too long, in words, or None."""
+    def look(self, now: Moved) -> tuple[float, float]:
+        """For how many seconds nothing has moved at all, and nothing but heartbeats."""
         at = self._clock()
         if self._sent is None or self._sent[1] != now:
             self._sent = at, now
         rows = now.log, now.confirmed
         if self._confirmed is None or self._confirmed[1] != rows:
             self._confirmed = at, rows
-        if at - self._sent[0] >= SILENT_S:
+        return at - self._sent[0], at - self._confirmed[0]
+
+    def standstill(self, now: Moved) -> str | None:
+        """What stands still for too long, in words, or None."""
+        silent, unconfirmed = self.look(now)
+        if silent >= SILENT_S:
             return (
                 f"sends nothing, not even the heartbeat of each second, for "
-                f"{at - self._sent[0]:.0f} s: it waits for Postgres (a lock, a connection that "
+                f"{silent:.0f} s: it waits for Postgres (a lock, a connection that "
                 f"died unseen) or for Kafka. {MEND}"
             )
-        if at - self._confirmed[0] >= UNCONFIRMED_S:
+        if unconfirmed >= UNCONFIRMED_S:
             return (
                 f"sends heartbeats but no row, and confirms nothing to Postgres, for "
-                f"{at - self._confirmed[0]:.0f} s: its replication connection died unseen, or "
+                f"{unconfirmed:.0f} s: its replication connection died unseen, or "
                 f"Postgres still reads one very large transaction. {MEND}"
             )
         return None

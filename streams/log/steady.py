@@ -7,13 +7,11 @@ import time
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.log.movement import moved
+from streams.log.movement import SILENT_S, Movement, moved
 from streams.log.wal import insert_lsn
 
 STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
-SILENT_S = 15.0
-"""So long a connector that works is never without a sign of it."""
 PATIENCE_S = 60.0
 PAUSE_S = 0.25
 QUIET_S = 5.0
@@ -57,8 +55,8 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
     """
     name = generation.connector
     end = await insert_lsn(site.connection)
-    last = await moved(generation, site.connection, site.cluster)
-    began = steady_since = moved_at = time.monotonic()
+    movement, silent = Movement(), 0.0
+    began = steady_since = time.monotonic()
     while (now := time.monotonic()) - steady_since < STEADY_S:
         status = await site.connect.status(name)
         if status is not None and status.failed:
@@ -72,16 +70,15 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
                     hint="See Kafka Connect's log",
                     code=FOUND_A_PROBLEM,
                 )
-        now_at = await moved(generation, site.connection, site.cluster)
-        if now_at.confirmed > end and status is not None and status.running:
+        reached = await moved(generation, site.connection, site.cluster)
+        if reached.confirmed > end and status is not None and status.running:
             return
-        if now_at != last:
-            last, moved_at = now_at, now
+        silent, _ = movement.look(reached)
         if now - began > QUIET_S:
             site.progress(f"Connector {name}: waiting until it sends")
         await asyncio.sleep(PAUSE_S)
     # What it had in hand as it began to hang may have moved something still.
-    if time.monotonic() - moved_at > SILENT_S:
+    if silent >= SILENT_S:
         raise Problem(
             f"the connector {name} runs but sends nothing, not even the heartbeat of each second, "
             f"for {SILENT_S:g} s",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -449,14 +450,20 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
     working.run(test)
 
 
+async def earned(p: Pipeline) -> tuple[UUID, UUID, asyncpg.Record]:
+    """A mentor, a badge, and the award of it that the rule has given."""
+    organization, mentor = await p.newcomer()
+    badge = await p.badge(organization, count_of(1))
+    await p.activity(mentor, "2026-01-01")
+    await p.until(lambda: p.award(mentor, badge), what="the award")
+    award = await p.award(mentor, badge)
+    assert award is not None
+    return mentor, badge, award
+
+
 def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await p.newcomer()
-        badge = await p.badge(organization, count_of(1))
-        await p.activity(mentor, "2026-01-01")
-        await p.until(lambda: p.award(mentor, badge), what="the award")
-        award = await p.award(mentor, badge)
-        assert award is not None
+        mentor, badge, award = await earned(p)
         await p.pool.execute(
             "UPDATE badge_awards SET earned_at = '20000-01-01', earned_on = '20000-01-01' "
             "WHERE id = $1",
@@ -471,7 +478,7 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
         p.end_workers()
         p.ensure_a_worker()
         where = str(partition_of(mentor, p.log.partitions))
-        await p.until(lambda: differ(p, where), what="that the award differs")
+        await p.until(lambda: alert(p, "awards_differ", where), what="that the award differs")
         await p.activity(mentor, "2026-01-02")
         await p.until(lambda: counts(p, mentor, 2, 60), what="the next activity")
         assert not await p.pool.fetchval(
@@ -503,25 +510,9 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
     working.run(test)
 
 
-async def differ(p: Pipeline, partition: str) -> bool:
-    """Whether the awards of a partition are told to differ."""
-    return bool(
-        await p.pool.fetchval(
-            "SELECT count(*) FROM badge_alerts WHERE kind = 'awards_differ' "
-            "AND detail ->> 'subject' = $1 AND resolved_at IS NULL",
-            partition,
-        )
-    )
-
-
 def test_an_award_that_the_rule_wrote_last_is_no_letter_s_to_take_in(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        organization, mentor = await p.newcomer()
-        badge = await p.badge(organization, count_of(1))
-        await p.activity(mentor, "2026-01-01")
-        await p.until(lambda: p.award(mentor, badge), what="the award")
-        award = await p.award(mentor, badge)
-        assert award is not None
+        mentor, _, award = await earned(p)
         value = {"__table": "badge_awards", "id": str(award["id"]), "peer_mentor_id": str(mentor)}
         async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
             await producer.send_and_wait(

@@ -1,6 +1,7 @@
 """A connector that calls itself RUNNING and sends nothing is told, by worker and `provision`."""
 
 from tests.integration import commands
+from tests.integration.alerts import alert, all_closed, told
 from tests.integration.pipeline import Pipeline, Rig
 
 TOLD_WITHIN = 90.0
@@ -16,18 +17,6 @@ async def waiting(p: Pipeline, what: str) -> int | None:
         what,
     )
     return pid
-
-
-async def idle(p: Pipeline) -> list[str]:
-    rows = await p.pool.fetch(
-        "SELECT detail ->> 'message' AS message FROM badge_alerts "
-        "WHERE kind = 'connector_idle' AND resolved_at IS NULL"
-    )
-    return [row["message"] for row in rows]
-
-
-async def silent(p: Pipeline) -> bool:
-    return not await idle(p)
 
 
 def test_rows_arrive_while_somebody_holds_the_heartbeats_row(working: Rig) -> None:
@@ -48,7 +37,7 @@ def test_rows_arrive_while_somebody_holds_the_heartbeats_row(working: Rig) -> No
             return bool(await p.pool.fetchval("SELECT at > $1 FROM badge_heartbeats", before))
 
         await p.until(beats, what="the next heartbeat")
-        assert await idle(p) == []
+        assert await alert(p, "connector_idle") is None
 
     working.run(test)
 
@@ -67,8 +56,8 @@ def test_a_connector_that_hangs_is_an_alert_and_no_log_that_is_whole(working: Ri
         await p.until(lambda: waiting(p, "Timeout"), what="that the heartbeat hangs")
         command = await commands.Command(p, "provision").start()
 
-        await p.until(lambda: idle(p), TOLD_WITHIN, "the alert")
-        assert "is RUNNING but sends nothing" in (await idle(p))[0]
+        detail = await told(p, "connector_idle", seconds=TOLD_WITHIN)
+        assert "is RUNNING but sends nothing" in detail["message"]
         code, out, err = await command.end()
         assert code == 1
         assert "runs but sends nothing" in err
@@ -80,7 +69,7 @@ def test_a_connector_that_hangs_is_an_alert_and_no_log_that_is_whole(working: Ri
         )
         await p.pool.execute("SELECT pg_cancel_backend($1)", await waiting(p, "Timeout"))
         await p.settle()
-        await p.until(lambda: silent(p), TOLD_WITHIN, "the end of the alert")
+        await all_closed(p, "connector_idle", seconds=TOLD_WITHIN)
         code, out, err = await (await commands.Command(p, "provision").start()).end()
         assert code == 0, err
         assert "live and whole" in out
