@@ -7,6 +7,7 @@ import pytest
 
 from badges.schema.check import check
 from sinks.alerts import OUTAGES
+from sinks.pool import Executor
 from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.resnapshot import resnapshot
@@ -33,30 +34,39 @@ async def copy_in_its_place(p: Pipeline, mentor: UUID) -> None:
         COMMIT;
         """
     )
-    await three_more(p, mentor)
+    await three_more(p.pool, mentor)
 
 
 async def drop_a_column(p: Pipeline, mentor: UUID) -> None:
     """The publication's list names the column, so CASCADE takes the whole table out of it."""
     await p.pool.execute("ALTER TABLE activities DROP COLUMN duration_minutes CASCADE")
-    await p.pool.execute(
+    await three_more(p.pool, mentor)
+
+
+async def out_and_in_again(p: Pipeline, mentor: UUID) -> None:
+    """In one transaction, so that no look sees the table missing."""
+    publication = f"{p.site.prefix}_mentor_log"
+    async with p.pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
+        await three_more(connection, mentor)
+        await connection.execute(f"ALTER PUBLICATION {publication} ADD TABLE activities {COLUMNS}")
+
+
+async def out_for_a_while(p: Pipeline, mentor: UUID) -> None:
+    """Long enough to be seen, and then mended as people would."""
+    publication = f"{p.site.prefix}_mentor_log"
+    await p.pool.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
+    await three_more(p.pool, mentor)
+    await told(p, "source_changed", seconds=WITHIN_S)
+    await p.pool.execute(f"ALTER PUBLICATION {publication} ADD TABLE activities {COLUMNS}")
+
+
+async def three_more(database: Executor, mentor: UUID) -> None:
+    await database.execute(
         "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
         "SELECT gen_random_uuid(), $1, 'visit', date '2026-02-01' + n FROM generate_series(1, 3) n",
         mentor,
     )
-
-
-async def out_and_in_again(p: Pipeline, mentor: UUID) -> None:
-    """So quickly that no look need see the table missing."""
-    publication = f"{p.site.prefix}_mentor_log"
-    await p.pool.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
-    await three_more(p, mentor)
-    await p.pool.execute(f"ALTER PUBLICATION {publication} ADD TABLE activities {COLUMNS}")
-
-
-async def three_more(p: Pipeline, mentor: UUID) -> None:
-    for day in ("2026-02-02", "2026-02-03", "2026-02-04"):
-        await p.activity(mentor, day)
 
 
 async def mend(p: Pipeline) -> None:
@@ -78,6 +88,7 @@ async def mend(p: Pipeline) -> None:
     [
         (copy_in_its_place, "public.activities is another table"),
         (drop_a_column, "public.activities is not in the publication any more"),
+        (out_for_a_while, "public.activities is not in the publication any more"),
         (out_and_in_again, "public.activities was taken out of the publication and added again"),
     ],
 )
