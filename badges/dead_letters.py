@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import msgspec.structs
 from aiokafka.errors import KafkaError
 
-from badges.schema.database import first_line
 from badges.settings import Settings
+from schema.database import first_line
 from sinks.alerts import PostgresAlerts
 from sinks.base import DeadLetter, Unavailable
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of

@@ -14,7 +14,7 @@ import asyncpg
 from aiokafka.partitioner import murmur2
 
 from badges.dead_letters import Shelf
-from badges.schema.log_types import log_types
+from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.failures import reason_of
 from sinks.pool import Connection

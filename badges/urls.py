@@ -57,15 +57,6 @@ def checked_host(host: str) -> str:
     return host
 
 
-def where(url: str) -> str:
-    parts = urlsplit(url)
-    query = dict(_query(parts))
-    hosts = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", "localhost")
-    alone = not hosts.startswith("/") and "," not in hosts and not re.search(r"\]?:[0-9]+$", hosts)
-    port = f":{query.get('port', '5432')}" if alone else ""
-    return f"{hosts}{port}{parts.path}"
-
-
 def sslmode(url: str) -> str:
     """The sslmode of a checked database URL; Postgres' own default is prefer."""
     return dict(_query(urlsplit(url))).get("sslmode", "prefer")

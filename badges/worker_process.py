@@ -18,8 +18,8 @@ import structlog
 
 from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
-from badges.schema.log_types import log_types
 from badges.settings import Settings
+from schema.log_types import log_types
 from sinks.alerts import PostgresAlerts
 from sinks.backoff import delays
 from sinks.base import Unavailable

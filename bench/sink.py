@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from badges.schema.apply import migrate
 from bench.figures import Figure
 from bench.site import Bench
+from schema.apply import migrate
 from sinks.base import Turn
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink

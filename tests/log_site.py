@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from badges.schema import apply
+from schema import apply
 from sinks.pool import Connection
 from streams.log import generations, removal
 from streams.log.cluster import Cluster

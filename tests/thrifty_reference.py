@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from badges.reference.reference import Reference
+from reference.reference import Reference
 from tables.types import Activity, Award, Day
 
 MANY = 1000

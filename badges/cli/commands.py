@@ -20,8 +20,8 @@ from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
 from badges.cli.worker import worker
 from badges.reporting import one_line, report, unusable, wants_json
-from badges.schema.database import advice, first_line
 from badges.starting import INTERRUPTED
+from schema.database import advice, first_line
 from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 

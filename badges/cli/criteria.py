@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from badges.reference import trials
+from badges import trials
 from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import json_schema, parse

@@ -10,7 +10,7 @@ import typer
 from badges import dead_letters as shelves
 from badges import event_loop, logs, retrying, settings
 from badges.retrying import LEFT, Told
-from badges.schema.database import connect
+from schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE
 from streams.errors import FOUND_A_PROBLEM, Problem

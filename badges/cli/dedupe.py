@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
-from badges.schema import duplicates
-from badges.schema.database import connect
+from schema import duplicates
+from schema.database import connect
 from sinks.duplicates import Duplicate
 
 

@@ -11,10 +11,10 @@ import typer
 
 from badges import event_loop, settings
 from badges.reporting import unusable
-from badges.schema import apply, migrations
-from badges.schema.check import check
-from badges.schema.database import connect
-from badges.schema.differences import Difference
+from schema import apply, migrations
+from schema.check import check
+from schema.database import connect
+from schema.differences import Difference
 from streams.errors import FOUND_A_PROBLEM
 
 

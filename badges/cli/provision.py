@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from badges import event_loop, settings, urls
-from badges.schema.database import connect, first_line
+from schema.database import connect, first_line
 from sinks.base import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning

@@ -7,7 +7,7 @@ import typer
 
 from badges import event_loop, settings
 from badges.cli.provision import Progress, open_site, print_result
-from badges.schema.check import require_a_source
+from schema.check import require_a_source
 from streams.log import provisioning
 from streams.log import resnapshot as making
 

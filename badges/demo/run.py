@@ -17,11 +17,10 @@ from badges.demo.tally import Tally
 from badges.demo.target import Target
 from badges.demo.telling import Directory, Show
 from badges.demo.world import Ids, Moment, World
-from badges.reference import log_reading, recorded
-from badges.reference.catching_up import caught_up
-from badges.reference.verification import Mismatch, Verified, verify
-from badges.schema.database import OWN_SETTINGS, connect, first_line
-from badges.urls import where
+from reference import log_reading, recorded
+from reference.catching_up import caught_up
+from reference.verification import Mismatch, Verified, verify
+from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.pool import Connection
 from streams.errors import Problem
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from badges.demo import catalogue
 from badges.demo.world import SLUGS, definition_id, organization_id
-from badges.schema.database import connect
+from schema.database import connect
 from sinks.locks import one_at_a_time
 from sinks.pool import Connection
 from streams.errors import Problem

@@ -8,9 +8,9 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from badges import event_loop
-from badges.schema.database import connect, first_line
 from badges.stack import addresses
 from badges.stack.layout import Layout
+from schema.database import connect, first_line
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.backlog import backlog

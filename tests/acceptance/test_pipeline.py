@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from badges.reference.verification import verify
+from reference.verification import verify
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tests.launcher import Launcher, kill

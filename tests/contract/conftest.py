@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.schema.apply import migrate
+from schema.apply import migrate
 from sinks.pool import Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
 from tests.stack import Stack

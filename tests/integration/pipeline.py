@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 from aiokafka.partitioner import murmur2
 
-from badges.reference.verification import verify
+from reference.verification import verify
 from sinks.pool import Pool
 from streams.log import provisioning
 from streams.log.generations import Generation

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from badges.schema import apply
+from schema import apply
 from sinks.pool import create_pool
 from streams.errors import CannotTell, LogBroken
 from streams.log import generations, provisioning

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.schema import apply, migrations
+from schema import apply, migrations
 from sinks.pool import Executor, Pool
 from streams.log import provisioning
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo, pipeline

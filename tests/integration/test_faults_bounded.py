@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from badges.reference import replay
+from reference import replay
 from tests.integration.alerts import open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of

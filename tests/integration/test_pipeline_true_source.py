@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from badges.schema import apply
-from badges.schema.check import check
+from schema import apply
+from schema.check import check
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.conftest import Rigs
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo

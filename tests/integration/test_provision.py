@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from badges import settings
 from badges.cli import provision as command
 from badges.cli.commands import app
-from badges.schema import apply
+from schema import apply
 from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.filling import Site

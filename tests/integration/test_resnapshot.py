@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.schema.check import require_a_source
+from schema.check import require_a_source
 from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.generations import Generation

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from badges.schema import apply, history, migrations
-from badges.schema.check import check
-from badges.schema.differences import Difference
+from schema import apply, history, migrations
+from schema.check import check
+from schema.differences import Difference
 from sinks.pool import Connection
 from streams.errors import CannotTell, LogBroken, Problem
 from streams.log import generations, provisioning

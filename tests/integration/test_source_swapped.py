@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.schema.check import check
+from schema.check import check
 from sinks.alerts import OUTAGES
 from sinks.pool import Executor
 from streams.errors import Problem

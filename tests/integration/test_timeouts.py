@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.schema.database import connect
+from schema.database import connect
 from sinks.pool import Pool, create_pool
 from tests.integration.pipeline import PATIENCE, Pipeline, count_of, pipeline
 from tests.stack import Stack

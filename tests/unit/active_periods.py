@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from badges.reference.reading import Node, Rows, amount, chosen, period
+from reference.reading import Node, Rows, amount, chosen, period
 from tables.criteria.base import ActivityTypes, AtLeast, Criterion
 from tables.criteria.reached import Reached
 from tables.criteria.window import MOST_DAYS, check_days

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.reference.log_reading import RawRecord
-from badges.reference.reference import Reference
-from badges.reference.refused_writes import Found as FoundAward
-from badges.reference.replay import replay
+from reference.log_reading import RawRecord
+from reference.reference import Reference
+from reference.refused_writes import Found as FoundAward
+from reference.replay import replay
 from sinks.base import Found, Outcome, Position, Turn, Unavailable
 from sinks.failures import Refusal
 from streams.column_types import WrongType

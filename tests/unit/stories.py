@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec.structs
 
-from badges.reference.reference import Event, Reference
+from reference.reference import Event, Reference
 from tables.decisions import Cause, Decision
 from tables.evaluation import evaluate
 from tables.ledger import Ledger

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.reference.reading import READINGS
+from reference.reading import READINGS
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import json_schema, parse
 from tables.criteria.union import TYPES
@@ -127,7 +127,7 @@ def test_stories_tell_of_it() -> None:
 
 
 def test_a_type_has_its_reading(kind: str) -> None:
-    assert (kind in READINGS) != TYPES[kind].by_hand, "badges/reference/reading.py has no reading"
+    assert (kind in READINGS) != TYPES[kind].by_hand, "reference/reading.py has no reading"
 
 
 def test_nothing_is_read_that_is_no_type() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from badges.schema import migrations
+from schema import migrations
 from streams.log import connector, topics
 from streams.log.connect import Status
 from streams.log.debezium import UNAVAILABLE

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.reference.reading import Rows, true_since
+from reference.reading import Rows, true_since
 from tables.decisions import Cause
 from tables.evaluation import evaluate
 from tables.ledger import Ledger

@@ -3,7 +3,7 @@
 import base64
 import hmac
 
-from badges.schema.passwords import scram_verifier
+from schema.passwords import scram_verifier
 
 SALT = "W22ZaJ0SNY7soEsUEjb6gQ=="
 NONCE = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badges.reference import reading
+from reference import reading
 from tables.periods import (
     BEGINS,
     PERIOD_OF,

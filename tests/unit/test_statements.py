@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from badges.schema import migrations
-from badges.schema.statements import bare, split
+from schema import migrations
+from schema.statements import bare, split
 
 
 @pytest.mark.parametrize(

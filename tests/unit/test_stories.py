@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badges.reference.reference import Reference
+from reference.reference import Reference
 from tables import ledger
 from tables.explain import explain
 from tables.types import Version

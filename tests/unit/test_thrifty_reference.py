@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec.structs
 import pytest
 
-from badges.reference.reference import Reference
+from reference.reference import Reference
 from tables.types import Activity, Award, Mentor
 from tests import thrifty_reference
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took

@@ -3,6 +3,7 @@
 import pytest
 
 from badges import urls
+from schema.database import where
 
 SECRETS = ("s3cret", "xq", "w0rd")
 
@@ -23,7 +24,7 @@ SECRETS = ("s3cret", "xq", "w0rd")
 )
 def test_a_database_is_named_without_user_and_password(url: str, place: str) -> None:
     assert urls.checked_database(url) == url
-    assert urls.where(url) == place
+    assert where(url) == place
 
 
 def test_the_sslmode_is_postgres_own_unless_given() -> None:

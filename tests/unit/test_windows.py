@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from badges.reference.reading import Rows, amount, reached_on
+from reference.reading import Rows, amount, reached_on
 from tables.ledger import Ledger
 from tables.measures import skyline
 from tables.measures.amounts import Metric

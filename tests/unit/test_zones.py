@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 ZoneInfo("Europe/Oslo")  # somebody was faster, with what the system has
 from datetime import UTC, datetime
 from tables.zones import zone
-from badges.reference.reference import _zone
+from reference.reference import _zone
 from tables.rules import RuleBook
 from tables.types import OrganizationVersion
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from badges.schema import apply
+from schema import apply
 from sinks.pool import Connection
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import Server, execute

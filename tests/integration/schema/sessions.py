@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from string import ascii_letters, digits
 
-from badges.schema import apply
+from schema import apply
 from sinks.pool import Connection
 
 

@@ -1,10 +1,10 @@
-"""What the migrations make of an empty database, step by step, for `badges/schema/wanted.json`."""
+"""What the migrations make of an empty database, step by step, for `schema/wanted.json`."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from badges.schema import catalog, dependants, migrations
-from badges.schema.wanted import Catalog, Column, Grant, Reference, Thing
+from schema import catalog, dependants, migrations
+from schema.wanted import Catalog, Column, Grant, Reference, Thing
 from sinks.pool import Connection
 
 FILE = Path(__file__).parents[3] / "badges" / "schema" / "wanted.json"

@@ -8,8 +8,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.schema import apply
-from badges.schema.check import check
+from schema import apply
+from schema.check import check
 from sinks.pool import Connection
 from streams.log import generations
 from tests.integration.schema.people import People, settle

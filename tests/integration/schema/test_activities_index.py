@@ -5,9 +5,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from badges.schema import apply, migrations
-from badges.schema.check import check
-from badges.schema.differences import Difference, of
+from schema import apply, migrations
+from schema.check import check
+from schema.differences import Difference, of
 from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.people import settle

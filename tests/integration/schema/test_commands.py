@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from badges.schema import apply, migrations
+from schema import apply, migrations
 from sinks.pool import Connection
 from tests.integration.schema import application
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from badges.schema import apply, migrations
-from badges.schema.check import check
-from badges.schema.differences import of
+from schema import apply, migrations
+from schema.check import check
+from schema.differences import of
 from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema.people import People, settle

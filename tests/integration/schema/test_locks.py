@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from badges.schema import apply, migrations
-from badges.schema.check import check
+from schema import apply, migrations
+from schema.check import check
 from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema import application

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from badges.schema import apply
-from badges.schema.wanted import WANTED
+from schema import apply
+from schema.wanted import WANTED
 from sinks.pool import Connection
 from tests.integration.schema.people import settle
 from tests.integration.schema.slot import Slot

@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from badges.schema import apply
-from badges.schema.check import check
-from badges.schema.differences import Difference, of
+from schema import apply
+from schema.check import check
+from schema.differences import Difference, of
 from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate

@@ -6,10 +6,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from badges.schema import apply, duplicates, migrations
-from badges.schema.check import check
-from badges.schema.differences import of
-from badges.schema.wanted import TABLES
+from schema import apply, duplicates, migrations
+from schema.check import check
+from schema.differences import of
+from schema.wanted import TABLES
 from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema import application

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from badges.schema import apply
-from badges.schema.check import check
+from schema import apply
+from schema.check import check
 from sinks.pool import Connection
 from tests.integration.schema.people import define, settle
 from tests.integration.schema.sessions import migrate, triggers_off

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from badges.schema import apply
-from badges.schema.check import check
-from badges.schema.differences import of
+from schema import apply
+from schema.check import check
+from schema.differences import of
 from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema import application

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from badges.schema import apply, migrations
-from badges.schema.check import check
-from badges.schema.wanted import SOURCE
+from schema import apply, migrations
+from schema.check import check
+from schema.wanted import SOURCE
 from sinks.pool import Connection, create_pool
 from streams.errors import Problem
 from tests.contract.builders import grant, stats_of

@@ -1,11 +1,11 @@
-"""`badges/schema/wanted.json` is what the migrations make of an empty database."""
+"""`schema/wanted.json` is what the migrations make of an empty database."""
 
 import os
 
 import msgspec
 import pytest
 
-from badges.schema.database import OWN_SETTINGS
+from schema.database import OWN_SETTINGS
 from sinks.pool import Connection
 from tests.integration.schema.snapshot import FILE, take
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from badges.schema.check import check
+from schema.check import check
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.sessions import long_text, migrate, triggers_off

@@ -22,7 +22,7 @@ from badges.demo.world import (
     Statement,
     World,
 )
-from badges.reference.reference import Reference
+from reference.reference import Reference
 from tables.criteria.parsing import parse
 from tables.types import (
     Activity,

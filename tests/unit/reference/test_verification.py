@@ -8,10 +8,10 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from badges.reference.log_reading import RawRecord
-from badges.reference.recorded import AwardEvent, Recorded
-from badges.reference.reference import Reference
-from badges.reference.verification import Mismatch, compare, expected
+from reference.log_reading import RawRecord
+from reference.recorded import AwardEvent, Recorded
+from reference.reference import Reference
+from reference.verification import Mismatch, compare, expected
 from streams.log.debezium import UNREADABLE, stream_order
 from streams.records import decode
 from tables.decisions import Cause

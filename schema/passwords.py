@@ -8,7 +8,7 @@ import unicodedata
 
 import asyncpg
 
-from badges.schema.database import advice
+from schema.database import advice
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 

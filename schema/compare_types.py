@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import asyncpg
 
-from badges.schema import dependants
-from badges.schema.catalog import FoundColumn, Key, Relation, Tables
-from badges.schema.conversions import assumed, converted, needs_zone
-from badges.schema.database import first_line
-from badges.schema.dependants import Dependant
-from badges.schema.differences import Difference
-from badges.schema.wanted import TABLES, WANTED, Column
-from badges.schema.zones import Zone, zone_of
+from schema import dependants
+from schema.catalog import FoundColumn, Key, Relation, Tables
+from schema.conversions import assumed, converted, needs_zone
+from schema.database import first_line
+from schema.dependants import Dependant
+from schema.differences import Difference
+from schema.wanted import TABLES, WANTED, Column
+from schema.zones import Zone, zone_of
 from sinks.pool import Connection
 
 _KNOWN = {f"{table}.id" for table in TABLES}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from badges.schema import (
+from schema import (
     checks,
     compare_awards,
     compare_log,
@@ -10,7 +10,7 @@ from badges.schema import (
     compare_tables,
     filled_from,
 )
-from badges.schema.differences import Difference, of
+from schema.differences import Difference, of
 from sinks.pool import Connection
 from streams.errors import Problem
 

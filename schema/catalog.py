@@ -6,7 +6,7 @@ A query has its columns in the order of the fields.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from badges.schema.wanted import Thing
+from schema.wanted import Thing
 from sinks.pool import Connection
 
 

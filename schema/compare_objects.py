@@ -1,8 +1,8 @@
 """Tables, views, functions, triggers, indexes, policies and constraints that are missing."""
 
-from badges.schema import catalog
-from badges.schema.differences import Difference
-from badges.schema.wanted import WANTED, Thing
+from schema import catalog
+from schema.differences import Difference
+from schema.wanted import WANTED, Thing
 from sinks.pool import Connection
 
 _CAN_LOOK = "SELECT to_regprocedure('badges_private.mend_activities_index()') IS NOT NULL"

@@ -1,6 +1,6 @@
 """Which migrations a database has: the table that the Supabase CLI keeps."""
 
-from badges.schema.migrations import Migration
+from schema.migrations import Migration
 from sinks.pool import Connection
 
 _CREATE = """

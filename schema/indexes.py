@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from badges.schema import locks
-from badges.schema.database import first_line
-from badges.schema.wanted import WANTED
+from schema import locks
+from schema.database import first_line
+from schema.wanted import WANTED
 from sinks.locks import Tell
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
-from badges.reference import log_reading, recorded
-from badges.reference.recorded import Recorded
+from reference import log_reading, recorded
+from reference.recorded import Recorded
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.kafka import KafkaAccess

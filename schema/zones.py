@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from badges.schema.catalog import Relation
-from badges.schema.conversions import converted
+from schema.catalog import Relation
+from schema.conversions import converted
 from sinks.pool import Connection
 
 LOOKS_ELSEWHERE = "CREATE FUNCTION pg_temp.badges_zone"

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 import asyncpg
 
-from badges.schema import duplicates, filled_from, history, indexes, locks, migrations, passwords
-from badges.schema.check import check
-from badges.schema.database import advice
-from badges.schema.differences import Difference, of
-from badges.schema.indexes import Build
-from badges.schema.migrations import Migration
+from schema import duplicates, filled_from, history, indexes, locks, migrations, passwords
+from schema.check import check
+from schema.database import advice
+from schema.differences import Difference, of
+from schema.indexes import Build
+from schema.migrations import Migration
 from sinks.duplicates import Duplicate
 from sinks.locks import Tell, one_at_a_time
 from sinks.pool import Connection

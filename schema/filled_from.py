@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badges.schema.differences import Difference
+from schema.differences import Difference
 from sinks.pool import Connection
 from streams.errors import TOLD
 from streams.log import fingerprint

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from badges.reference.log_reading import Lost, RawRecord, events, is_output
-from badges.reference.reference import Reference
-from badges.reference.refused_writes import Found
+from reference.log_reading import Lost, RawRecord, events, is_output
+from reference.reference import Reference
+from reference.refused_writes import Found
 from streams.log.debezium import UNAVAILABLE
 from streams.records import (
     ActivityRecord,

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from badges.schema import checks, history
-from badges.schema.checks import Check
-from badges.schema.differences import Consequence, Difference
-from badges.schema.wanted import WANTED
+from schema import checks, history
+from schema.checks import Check
+from schema.differences import Consequence, Difference
+from schema.wanted import WANTED
 from sinks.pool import Connection
 from streams.log.fingerprint import identity_statement
 

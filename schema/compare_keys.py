@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from badges.schema.catalog import Key, Tables
-from badges.schema.compare_columns import renamed_key
-from badges.schema.differences import Consequence, Difference
-from badges.schema.wanted import OLDER, PRIMARY_KEYS, REFERENCES, Reference
+from schema.catalog import Key, Tables
+from schema.compare_columns import renamed_key
+from schema.differences import Consequence, Difference
+from schema.wanted import OLDER, PRIMARY_KEYS, REFERENCES, Reference
 
 _UNIQUE_SLUG = """
 SELECT EXISTS (

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import asyncpg
 
-from badges.schema.database import first_line
-from badges.schema.wanted import TABLES
+from schema.database import first_line
+from schema.wanted import TABLES
 from sinks.locks import Tell
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem

@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from badges.reference import log_reading
-from badges.reference.catching_up import caught_up
-from badges.reference.log_reading import RawRecord
-from badges.reference.recorded import AwardEvent, Recorded
-from badges.reference.reference import Reference
-from badges.reference.refused_writes import Pair, awards_then, stats_then
-from badges.reference.replay import replay
+from reference import log_reading
+from reference.catching_up import caught_up
+from reference.log_reading import RawRecord
+from reference.recorded import AwardEvent, Recorded
+from reference.reference import Reference
+from reference.refused_writes import Pair, awards_then, stats_then
+from reference.replay import replay
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tables.types import Award, Mentor, Stats

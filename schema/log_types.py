@@ -1,6 +1,6 @@
 """The types of the published columns, for whoever reads them from the log."""
 
-from badges.schema.wanted import ALIKE, TABLES, WANTED
+from schema.wanted import ALIKE, TABLES, WANTED
 from streams.column_types import Wanted
 
 

@@ -1,15 +1,17 @@
 """One connection to Postgres, and errors of the database as one clear line."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 
-from badges.urls import where
 from sinks.pool import Connection
 from streams.errors import Problem
 
 CONNECT_TIMEOUT_S = 10
+_PORT = re.compile(r"\]?:[0-9]+$")
 
 OWN_SETTINGS = {
     "statement_timeout": "0",
@@ -59,3 +61,13 @@ def advice(error: BaseException) -> str:
     hint = getattr(error, "hint", None)
     words = f"{first_line(error)}. {hint}" if hint else first_line(error)
     return words if words.endswith((".", ";")) else f"{words}."
+
+
+def where(url: str) -> str:
+    """HOST:PORT/DATABASE of a URL, for people; nothing of who connects."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    hosts = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", "localhost")
+    alone = not hosts.startswith("/") and "," not in hosts and not _PORT.search(hosts)
+    port = f":{query.get('port', '5432')}" if alone else ""
+    return f"{hosts}{port}{parts.path}"

@@ -1,10 +1,10 @@
 """Existing tables against their shape: what is there may only be changed by its owner."""
 
-from badges.schema import catalog, checks, compare_columns, compare_keys
-from badges.schema.catalog import Tables
-from badges.schema.differences import Difference
-from badges.schema.wanted import TABLES
-from badges.schema.zones import LOOKS_ELSEWHERE
+from schema import catalog, checks, compare_columns, compare_keys
+from schema.catalog import Tables
+from schema.differences import Difference
+from schema.wanted import TABLES
+from schema.zones import LOOKS_ELSEWHERE
 from sinks.pool import Connection
 
 _TABLE = "r"

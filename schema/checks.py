@@ -6,8 +6,8 @@ from importlib.resources import files
 
 from msgspec import json
 
-from badges.schema.differences import Difference
-from badges.schema.wanted import OLDER, SOURCE, TABLES, WANTED
+from schema.differences import Difference
+from schema.wanted import OLDER, SOURCE, TABLES, WANTED
 from sinks.pool import Connection
 from sinks.queries import parse
 

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from badges.schema.statements import split
+from schema.statements import split
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import msgspec.structs
 from msgspec import Struct
 
-from badges.reference.reading import (
+from reference.reading import (
     READINGS,
     Rows,
     begins,

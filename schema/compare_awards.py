@@ -1,7 +1,7 @@
 """Awards that are there already and that no constraint of ours would accept."""
 
-from badges.schema import catalog, duplicates
-from badges.schema.differences import Difference
+from schema import catalog, duplicates
+from schema.differences import Difference
 from sinks.pool import Connection
 
 _TOGETHER = (

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from badges.schema import compare_types
-from badges.schema.catalog import Key, Relation, Tables
-from badges.schema.compare_types import differs
-from badges.schema.differences import Consequence, Difference
-from badges.schema.wanted import ALIKE, OLDER, PRIMARY_KEYS, Column
+from schema import compare_types
+from schema.catalog import Key, Relation, Tables
+from schema.compare_types import differs
+from schema.differences import Consequence, Difference
+from schema.wanted import ALIKE, OLDER, PRIMARY_KEYS, Column
 
 MIGRATE = "badges migrate"
 

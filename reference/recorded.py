@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from badges.reference import refused_writes
-from badges.reference.reading import number
-from badges.reference.refused_writes import Found, RefusedWrite
+from reference import refused_writes
+from reference.reading import number
+from reference.refused_writes import Found, RefusedWrite
 from sinks.pool import Connection, Executor
 from streams import rule_versions
 from streams.errors import Problem
