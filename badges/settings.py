@@ -32,7 +32,7 @@ def _parts(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_parts)]
+_Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_parts)]
 """CIDR blocks, several with commas."""
 
 
@@ -56,12 +56,12 @@ def _authorities(file: Path) -> Path:
     return file
 
 
-DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
-RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
+_DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
+_RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
 Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
 """Addresses that were understood; whoever reads one again may rely on that."""
-Host: TypeAlias = Annotated[str, AfterValidator(urls.checked_host)]
-Authorities: TypeAlias = Annotated[FilePath, AfterValidator(_authorities)]
+_Host: TypeAlias = Annotated[str, AfterValidator(urls.checked_host)]
+_Authorities: TypeAlias = Annotated[FilePath, AfterValidator(_authorities)]
 
 
 class Settings(BaseSettings):
@@ -72,9 +72,9 @@ class Settings(BaseSettings):
     )
 
     prefix: str = Field("badges", pattern=r"^[a-z][a-z0-9_]{0,20}$")
-    database_url: DatabaseUrl = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    database_url: _DatabaseUrl = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
     kafka_bootstrap: Servers = "127.0.0.1:9092"
-    connect_url: RestUrl = SecretStr("http://127.0.0.1:8083")
+    connect_url: _RestUrl = SecretStr("http://127.0.0.1:8083")
     partitions: int = Field(12, ge=1, le=1000)
     replication_factor: int = Field(1, ge=1, le=10)
     kafka_security_protocol: str = Field(
@@ -83,16 +83,16 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: str = Field("PLAIN", pattern=r"^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_cafile: Authorities | None = None
+    kafka_ssl_cafile: _Authorities | None = None
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
-    api_host: Host = "127.0.0.1"
+    api_host: _Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
-    open_networks: Networks = Field(
+    open_networks: _Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
-    metrics_host: Host = "127.0.0.1"
+    metrics_host: _Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)
     session_timeout: float = Field(30, ge=6, le=1800)
     instance_directory: Path | None = None

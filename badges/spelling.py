@@ -12,8 +12,8 @@ from badges.stack.layout import PORTS, LayoutSettings
 from streams.errors import Problem
 
 PREFIX = "BADGES_"
-NEAR = 0.7
-OTHERS = (
+_NEAR = 0.7
+_OTHERS = (
     "API_URL",
     "CI",
     "CONNECT_DATABASE_HOSTNAME",
@@ -35,11 +35,11 @@ def warn() -> None:
     """
     if f"{PREFIX}STACK_PART" in os.environ:
         return
-    for name, nearest in misspelt():
+    for name, nearest in _misspelt():
         print(f"badges: warning: {name} is no setting: is {nearest} meant?", file=sys.stderr)
 
 
-def misspelt() -> Iterator[tuple[str, str]]:
+def _misspelt() -> Iterator[tuple[str, str]]:
     """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
     What is near to none of ours is somebody else's, and left alone.
@@ -49,8 +49,8 @@ def misspelt() -> Iterator[tuple[str, str]]:
         first, _, rest = name.upper().partition("_")
         if f"{first}_" == PREFIX and rest in known:
             continue
-        if get_close_matches(f"{first}_", [PREFIX], 1, NEAR):
-            for nearest in get_close_matches(rest, known, 1, NEAR):
+        if get_close_matches(f"{first}_", [PREFIX], 1, _NEAR):
+            for nearest in get_close_matches(rest, known, 1, _NEAR):
                 yield name, f"{PREFIX}{nearest}"
 
 
@@ -65,5 +65,5 @@ def _known() -> set[str]:
     return {
         *(field.upper() for field in fields),
         *(name.removeprefix(PREFIX) for name in secrets.NAMES),
-        *OTHERS,
+        *_OTHERS,
     }

@@ -103,7 +103,7 @@ _AnyRow = Annotated[
 ]
 
 
-class TrialAward(_Strict):
+class _TrialAward(_Strict):
     """An award as a trial expects or finds it; dates are those of the organization."""
 
     badge: str
@@ -120,7 +120,7 @@ class Trial(_Strict):
     timezone: str = "Europe/Oslo"
     badges: list[_Badge]
     rows: list[_AnyRow]
-    expected: list[TrialAward]
+    expected: list[_TrialAward]
 
 
 _TRIALS: TypeAdapter[list[Trial]] = TypeAdapter(list[Trial])
@@ -175,7 +175,7 @@ def _again(keys: Iterable[str]) -> Iterator[tuple[int, str, int]]:
             yield place, key, first
 
 
-def run(trial: Trial) -> list[TrialAward]:
+def run(trial: Trial) -> list[_TrialAward]:
     """The awards that the fold comes to. Raises Problem on criteria or a time zone it rejects."""
     book = RuleBook()
     book.apply([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
@@ -196,7 +196,7 @@ def run(trial: Trial) -> list[TrialAward]:
     return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
 
-def differences(trial: Trial, found: list[TrialAward]) -> Iterator[str]:
+def differences(trial: Trial, found: list[_TrialAward]) -> Iterator[str]:
     """What is other than expected, in words."""
     expected = {held.badge: held for held in trial.expected}
     awards = {held.badge: held for held in found}
@@ -227,9 +227,9 @@ def _day(value: date | None, place: str) -> int:
     return day_number(value)
 
 
-def _held(award: Award) -> TrialAward:
+def _held(award: Award) -> _TrialAward:
     tier_earned = award.tier_earned_on
-    return TrialAward(
+    return _TrialAward(
         badge=award.badge_definition_id,
         earned_on=as_date(award.day),
         tier=award.tier,
@@ -242,7 +242,7 @@ def _name(award: Award) -> str:
     return award.badge_definition_id
 
 
-def _said(held: TrialAward | None) -> str:
+def _said(held: _TrialAward | None) -> str:
     if held is None:
         return "no award"
     tier = f", {held.tier} on {held.tier_earned_on}" if held.tier else ""

@@ -7,8 +7,8 @@ a host, a port and a database that can be named.
 import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-ENCODE = (
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_ENCODE = (
     "user name and password need percent-encoding where they hold a character that means "
     "something in an address (@ is %40, # is %23, / is %2F, ? is %3F)"
 )
@@ -28,8 +28,8 @@ def checked_database(url: str) -> str:
                 _check_name(host)
         if name == "port" and not all(_is_port(port) for port in value.split(",")):
             raise ValueError(PORT)
-        if name == "sslmode" and value not in SSL_MODES:
-            raise ValueError(f"sslmode must be one of {', '.join(SSL_MODES)}")
+        if name == "sslmode" and value not in _SSL_MODES:
+            raise ValueError(f"sslmode must be one of {', '.join(_SSL_MODES)}")
     return url
 
 
@@ -66,11 +66,11 @@ def _split(url: str, schemes: tuple[str, ...], form: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:  # brackets in a password, for instance
-        raise ValueError(ENCODE) from None
+        raise ValueError(_ENCODE) from None
     if parts.scheme not in schemes or "://" not in url:
         raise ValueError(f"it must be of the form {form}")
     if "#" in url or url.count("@") > 1 or "@" in f"{parts.path}{parts.query}":
-        raise ValueError(ENCODE)
+        raise ValueError(_ENCODE)
     return parts
 
 

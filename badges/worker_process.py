@@ -53,7 +53,7 @@ GC_THRESHOLDS = (100_000, 50, 100)
 STARTING = "start"
 """The subject of the alert that a worker cannot begin."""
 
-END_SECONDS = 7.0
+_END_SECONDS = 7.0
 """How long a worker that is told to end may take, whatever hangs."""
 
 log = structlog.get_logger(__name__)
@@ -135,13 +135,13 @@ def _end(task: "asyncio.Task[None]") -> None:
     Nothing is lost then either: what was not committed with its position is decided again.
     """
     task.cancel()
-    deadline = threading.Timer(END_SECONDS, _give_up)
+    deadline = threading.Timer(_END_SECONDS, _give_up)
     deadline.daemon = True
     deadline.start()
 
 
 def _give_up() -> None:
-    log.warning("ended without good order: something did not answer", seconds=END_SECONDS)
+    log.warning("ended without good order: something did not answer", seconds=_END_SECONDS)
     sys.stderr.flush()
     os._exit(0)
 

@@ -117,7 +117,7 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
     """What a record says, if anything, and its place in the stream, if it has one."""
     try:
         record = decode(value)
-        place = place_of(record.sequence)
+        place = _place_of(record.sequence)
     except UNREADABLE:
         return _read_unusable(value)
     if record.op != "d":
@@ -135,7 +135,7 @@ def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
     if not isinstance(fields, dict):
         return None, None
     try:
-        place = place_of(fields.get("__source_sequence"))
+        place = _place_of(fields.get("__source_sequence"))
     except (ValueError, TypeError):
         place = None
     return _lost(fields), place
@@ -154,7 +154,7 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
     return Lost(kind, row, mentor, text if isinstance(text, str) else None, deleted=op == "d")
 
 
-def place_of(sequence: str | None) -> tuple[int, int] | None:
+def _place_of(sequence: str | None) -> tuple[int, int] | None:
     """Debezium's source.sequence: commit and row, or None in a snapshot and right after it."""
     if sequence is None:
         return None

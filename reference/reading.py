@@ -48,7 +48,7 @@ def true_since(node: Node, rows: Rows) -> Day | None:
     return READINGS[node["type"]](node, rows)
 
 
-def threshold_on(node: Node, rows: Rows) -> Day | None:
+def _threshold_on(node: Node, rows: Rows) -> Day | None:
     """The date of the row that reached at_least."""
     return reached_on(node, rows, node["at_least"])
 
@@ -58,7 +58,7 @@ def tier_on(node: Node, rows: Rows) -> Day | None:
     return reached_on(node, rows, node["tiers"][0]["at_least"])
 
 
-def training_on(node: Node, rows: Rows) -> Day | None:
+def _training_on(node: Node, rows: Rows) -> Day | None:
     """The completion that made it enough."""
     courses = set(node["courses"])
     first = {
@@ -69,19 +69,19 @@ def training_on(node: Node, rows: Rows) -> Day | None:
     return _nth(first.values(), node.get("at_least", len(courses)))
 
 
-def badges_on(node: Node, rows: Rows) -> Day | None:
+def _badges_on(node: Node, rows: Rows) -> Day | None:
     """The m-th earliest of the badges that are held."""
     keys = set(node["badges"])
     awards = [award for award in map(rows.held, keys) if award and not award.revoked_by]
     return _nth([award.day for award in awards], node.get("at_least", len(keys)))
 
 
-def all_on(node: Node, rows: Rows) -> Day | None:
+def _all_on(node: Node, rows: Rows) -> Day | None:
     """The latest part."""
     return _nth(_parts_on(node, rows), len(node["of"]))
 
 
-def any_on(node: Node, rows: Rows) -> Day | None:
+def _any_on(node: Node, rows: Rows) -> Day | None:
     """The m-th earliest part."""
     return _nth(_parts_on(node, rows), node.get("at_least", 1))
 
@@ -155,7 +155,7 @@ def _together(node: Node, activity: Activity, day: Day) -> bool:
     return first <= activity.activity_date <= last
 
 
-def streak_on(node: Node, rows: Rows) -> Day | None:
+def _streak_on(node: Node, rows: Rows) -> Day | None:
     """The first date by which some run is as long as a streak asks for."""
     activities = chosen(node, rows)
     if all(len(run) < node["length"] for run in runs(node, activities, rows.pauses)):
@@ -168,12 +168,12 @@ def streak_on(node: Node, rows: Rows) -> Day | None:
 
 
 READINGS: dict[str, Callable[[Node, Rows], Day | None]] = {
-    "threshold": threshold_on,
-    "streak": streak_on,
-    "training": training_on,
-    "badges": badges_on,
-    "all": all_on,
-    "any": any_on,
+    "threshold": _threshold_on,
+    "streak": _streak_on,
+    "training": _training_on,
+    "badges": _badges_on,
+    "all": _all_on,
+    "any": _any_on,
     "tier": tier_on,
 }
 """How criteria of each type are read; what is awarded by hand is not."""

@@ -20,7 +20,7 @@ from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tables.types import Award, Mentor, Stats
 
-COMPARED = (
+_COMPARED = (
     "earned_at", "earned_on", "tier", "tier_earned_at", "tier_earned_on", "revoked_by",
     "awarded_by", "definition_version", "changed_by",
 )  # fmt: skip
@@ -138,7 +138,7 @@ def _compare(
         if row is None or wanted is None:
             yield Mismatch(*pair, kind, _row(wanted), _row(row))
             continue
-        for name in COMPARED if kind == "award" else Stats.__struct_fields__:
+        for name in _COMPARED if kind == "award" else Stats.__struct_fields__:
             should, is_ = getattr(wanted, name), getattr(row, name)
             if should != is_ and not _is_unsaid(wanted, name):
                 what = name if kind == "award" else f"stats.{name}"

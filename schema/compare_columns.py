@@ -9,9 +9,9 @@ from schema.compare_types import differs
 from schema.differences import Consequence, Difference
 from schema.wanted import ALIKE, OLDER, PRIMARY_KEYS, Column
 
-MIGRATE = "badges migrate"
+_MIGRATE = "badges migrate"
 
-YOURS = "'...'"
+_YOURS = "'...'"
 """Stands in a statement for what only the reader knows."""
 
 _VALUES = {
@@ -63,9 +63,9 @@ async def _missing(tables: Tables, relation: Relation, wanted: Column) -> Differ
         statement = f"{add}{wanted.needed}{default};"
     elif wanted.added:
         # It fills the column from others.
-        statement = MIGRATE
+        statement = _MIGRATE
     elif await tables.filled(relation):
-        value = _VALUES.get(wanted.name, YOURS)
+        value = _VALUES.get(wanted.name, _YOURS)
         statement = (
             f"{add}{wanted.type};\nUPDATE {table} SET {name} = {value};\n"
             f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;"
@@ -86,7 +86,7 @@ async def _null(tables: Tables, relation: Relation, wanted: Column) -> Differenc
     found = "may be null"
     if number:
         found += f", and is so in {number} rows"
-        value = _VALUES.get(wanted.name, YOURS)
+        value = _VALUES.get(wanted.name, _YOURS)
         update = f'UPDATE {table} SET "{wanted.name}" = {value} WHERE "{wanted.name}" IS NULL;'
         statement = f"{update}\n{statement}"
     return differs(relation, wanted, found, statement)

@@ -10,7 +10,7 @@ from schema.wanted import WANTED
 from sinks.pool import Connection
 from streams.log.fingerprint import identity_statement
 
-IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
+_IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
 """Tables whose rows the log knows by mentor and id."""
 
 _IDENTITIES = """
@@ -51,7 +51,7 @@ FROM unnest($1::text[], $2::text[]) AS wanted (name, "column")
 async def compare(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     ours = f"{prefix}_mentor_log"
-    others = Check("other_publications", (ours, IDENTIFIED))
+    others = Check("other_publications", (ours, _IDENTIFIED))
     return [
         *await _identities(connection),
         *(replace(each, spoils_log=True) for each in await _publication(connection, ours)),
@@ -61,7 +61,7 @@ async def compare(connection: Connection, prefix: str) -> list[Difference]:
 
 async def _identities(connection: Connection) -> list[Difference]:
     differences = []
-    rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *IDENTIFIED])
+    rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *_IDENTIFIED])
     for row in rows:
         name, kind, columns = row["name"], row["kind"], set(row["columns"])
         needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}

@@ -10,7 +10,7 @@ from streams.log import fingerprint
 from streams.log.generations import mark_broken
 from streams.log.integrity import source_break
 
-RESNAPSHOT = "badges resnapshot"
+_RESNAPSHOT = "badges resnapshot"
 
 _HAS_FINGERPRINTS = """
 SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.badge_logs')
@@ -124,6 +124,6 @@ def _gap(newest: Log, found: str) -> Difference:
         f"generation {newest.number} of the log",
         found,
         "a new generation, filled from the tables as they are",
-        RESNAPSHOT,
+        _RESNAPSHOT,
         consequence="report",
     )

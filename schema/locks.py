@@ -60,7 +60,7 @@ _EVERY = list(TABLES)
 Result = TypeVar("Result")
 
 
-class Busy(Exception):
+class _Busy(Exception):
     """Somebody else has a table; whatever was waited for by now is let go of."""
 
 
@@ -82,7 +82,7 @@ async def patiently(
             async with connection.transaction():
                 await _limit(connection)
                 return await attempt()
-        except (Busy, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        except (_Busy, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             why = await holders(connection, _EVERY) or first_line(error)
             left = patience_s - (loop.time() - began)
             if left <= 0:
@@ -112,7 +112,7 @@ async def take_all(connection: Connection) -> None:
     try:
         await connection.execute(f"LOCK TABLE {listed} IN ACCESS EXCLUSIVE MODE")
     except asyncpg.QueryCanceledError as error:
-        raise Busy(first_line(error)) from error
+        raise _Busy(first_line(error)) from error
     await connection.execute("SET LOCAL statement_timeout = 0")
 
 

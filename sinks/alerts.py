@@ -58,7 +58,7 @@ OutageKind: TypeAlias = Literal[
 ]
 """No new rows arrive, and Postgres keeps WAL."""
 
-DataKind: TypeAlias = Literal[
+_DataKind: TypeAlias = Literal[
     "dead_letters",
     "write_refused",
     "turn_stalled",
@@ -73,7 +73,7 @@ DataKind: TypeAlias = Literal[
 """Something in the database, or of what arrives, needs a person; the rest goes on."""
 
 AlertKind: TypeAlias = Literal[
-    BreakKind, OutageKind, DataKind, "log_unreachable", "partition_failed", "nobody_works"
+    BreakKind, OutageKind, _DataKind, "log_unreachable", "partition_failed", "nobody_works"
 ]
 """Every kind of alert; docs/operations.md says what to do about each."""
 

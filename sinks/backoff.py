@@ -3,11 +3,11 @@
 import random
 from collections.abc import Iterator
 
-FIRST_SECONDS = 0.05
-MOST_SECONDS = 2.0
+_FIRST_SECONDS = 0.05
+_MOST_SECONDS = 2.0
 
 
-def delays(first: float = FIRST_SECONDS, most: float = MOST_SECONDS) -> Iterator[float]:
+def delays(first: float = _FIRST_SECONDS, most: float = _MOST_SECONDS) -> Iterator[float]:
     """Yield delays in seconds, each twice the one before, spread so that not all ask at once.
 
     They never end: whoever tries until it succeeds takes the `next` of them.

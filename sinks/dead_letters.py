@@ -20,7 +20,7 @@ CHUNK = 1_000
 UNREADABLE = "unreadable"
 """The subject of dead letters of which not even the table can be read."""
 
-LARGEST_KEY = 1_000
+_LARGEST_KEY = 1_000
 """Bytes of an original key that are kept; ours have 36."""
 
 LARGEST_VALUE = 400_000
@@ -45,8 +45,8 @@ def subject_of(letter: DeadLetter) -> str:
 
 def encode(letter: DeadLetter) -> bytes:
     """Return it as JSON, key and value in base64; an overlong value is cut, and said so."""
-    if letter.key is not None and len(letter.key) > LARGEST_KEY:
-        letter = msgspec.structs.replace(letter, key=letter.key[:LARGEST_KEY])
+    if letter.key is not None and len(letter.key) > _LARGEST_KEY:
+        letter = msgspec.structs.replace(letter, key=letter.key[:_LARGEST_KEY])
     size = len(letter.value or b"")
     if letter.value is not None and size > LARGEST_VALUE:
         letter = msgspec.structs.replace(

@@ -41,7 +41,7 @@ _CALL = re.compile(rf"{_NAME}(?:\.{_NAME})*\([^()]*\)")
 _QUOTED = re.compile(r"\"([^\"]+)\"")
 
 
-Operation: TypeAlias = Literal["INSERT", "UPDATE", "INSERT or UPDATE", "DELETE"]
+_Operation: TypeAlias = Literal["INSERT", "UPDATE", "INSERT or UPDATE", "DELETE"]
 
 
 class Refused(Exception):
@@ -58,7 +58,7 @@ class Suppressed(asyncpg.TriggeredActionError):
     It is raised as if Postgres had: what refuses is rolled back, and waits.
     """
 
-    def __init__(self, table: str, operation: Operation) -> None:
+    def __init__(self, table: str, operation: _Operation) -> None:
         super().__init__(f"a trigger returned NULL, so the {operation} on {table} was not done")
         self.table = table
         self.operation = operation
@@ -89,7 +89,7 @@ def refusal_of(error: asyncpg.PostgresError) -> Refusal | None:
     return Refusal(sqlstate, message, by, of_rows)
 
 
-def is_refusal(error: asyncpg.PostgresError) -> bool:
+def _is_refusal(error: asyncpg.PostgresError) -> bool:
     return (error.sqlstate or "")[:2] in REFUSALS
 
 
@@ -104,7 +104,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        if is_refusal(error):
+        if _is_refusal(error):
             raise Refused(reason_of(error), sqlstate=error.sqlstate) from error
         kind = Disconnected if (error.sqlstate or "").startswith(LOST) else Unavailable
         reason = f"Postgres cannot do this now: {reason_of(error)}"

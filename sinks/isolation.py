@@ -8,10 +8,10 @@ import asyncpg
 from sinks.failures import Refusal
 from sinks.pool import Connection
 
-ALONE = 16
+_ALONE = 16
 """So many of one group are tried alone; then the others in its company count as refused too."""
 
-DOUBTFUL = 3
+_DOUBTFUL = 3
 """So many are tried alone in vain before an error that names no row is about none of them."""
 
 Item = TypeVar("Item")
@@ -71,7 +71,7 @@ class Isolation(Generic[Item]):
     def _refuse_one(self, item: Item, refusal: Refusal, error: asyncpg.PostgresError) -> None:
         if not refusal.of_rows and not self._passed:
             self._doubtful.append(error)
-            if len(self._doubtful) == DOUBTFUL:
+            if len(self._doubtful) == _DOUBTFUL:
                 raise error
         group = self._group(item)
         count, _ = self._alone.get(group, (0, refusal))
@@ -82,7 +82,7 @@ class Isolation(Generic[Item]):
         left = []
         for item in items:
             alone = self._alone.get(self._group(item))
-            if alone is None or alone[0] < ALONE:
+            if alone is None or alone[0] < _ALONE:
                 left.append(item)
             else:
                 self._refuse(item, alone[1])

@@ -14,7 +14,7 @@ Executor: TypeAlias = "Pool | Connection"
 
 _JSONB_VERSION = b"\x01"
 
-SERVER_PATIENCE_S = 5
+_SERVER_PATIENCE_S = 5
 """So much later than the client the server gives up a statement."""
 
 SERVER_SETTINGS = {
@@ -62,7 +62,7 @@ async def create_pool(
             **SERVER_SETTINGS,
             # The server ends what a client could not, and nothing before that: a new definition
             # for thousands of mentors is one statement, and longer than a database may allow.
-            "statement_timeout": f"{int(1000 * (command_timeout + SERVER_PATIENCE_S))}ms",
+            "statement_timeout": f"{int(1000 * (command_timeout + _SERVER_PATIENCE_S))}ms",
             "application_name": application_name,
             **({"role": role} if role else {}),
         },

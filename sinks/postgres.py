@@ -34,10 +34,10 @@ from sinks.waiting import CHUNK, Queue, item_of
 from tables.decisions import Decision
 from tables.types import AppliedVersion, Award
 
-REFUSAL_PATIENCE = 1.5
+_REFUSAL_PATIENCE = 1.5
 """Seconds for which a turn is tried whole, however often it is refused, before something waits."""
 
-IDLE_TRIES = 64
+_IDLE_TRIES = 64
 """So much of what waits may be refused again in one retry without a turn."""
 
 PartitionKey: TypeAlias = tuple[str, int]
@@ -73,7 +73,7 @@ class PostgresSink:
         dead_letters: DeadLetters,
         *,
         patience: float = 10.0,
-        refusal_patience: float = REFUSAL_PATIENCE,
+        refusal_patience: float = _REFUSAL_PATIENCE,
     ) -> None:
         self._pool = pool
         self._dead_letters = dead_letters
@@ -242,7 +242,7 @@ class PostgresSink:
             ):
                 raise Fenced(f"partition {place[1]} of log {place[0]} is not at {position}")
             queue = Queue(connection, *place, Judge(connection))
-            await queue.retry(IDLE_TRIES)
+            await queue.retry(_IDLE_TRIES)
             waits = await queue.waits()
         state.waits = waits
 

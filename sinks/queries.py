@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-FILES = ("queries.sql", "refused.sql")
+_FILES = ("queries.sql", "refused.sql")
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^ *-- include: (\w+)\n", re.MULTILINE)
@@ -27,5 +27,5 @@ def parse(text: str) -> dict[str, str]:
 
 
 QUERIES: Mapping[str, str] = parse(
-    "\n".join(files("sinks").joinpath(name).read_text(encoding="utf-8") for name in FILES)
+    "\n".join(files("sinks").joinpath(name).read_text(encoding="utf-8") for name in _FILES)
 )

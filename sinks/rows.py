@@ -11,7 +11,7 @@ from tables.decisions import Decision
 from tables.types import Award, Day
 
 
-class DecisionRow(Struct, frozen=True):
+class _DecisionRow(Struct, frozen=True):
     """What the statement `decide` reads: `place` is the decision's place among its turn's.
 
     Dates are days since 1970-01-01, as everywhere.
@@ -38,7 +38,7 @@ class DecisionRow(Struct, frozen=True):
     source: str
 
 
-def decision_rows(decisions: Iterable[Decision]) -> list[DecisionRow]:
+def decision_rows(decisions: Iterable[Decision]) -> list[_DecisionRow]:
     """Put decisions, in their order, in the form that `decide` reads."""
     return [_decision_row(place, decision) for place, decision in enumerate(decisions)]
 
@@ -61,9 +61,9 @@ def award_of(row: asyncpg.Record) -> Award:
     )
 
 
-def _decision_row(place: int, decision: Decision) -> DecisionRow:
+def _decision_row(place: int, decision: Decision) -> _DecisionRow:
     after, believed = decision.after, decision.believed
-    return DecisionRow(
+    return _DecisionRow(
         place=place,
         kind=decision.kind,
         id=after.id,

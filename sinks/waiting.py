@@ -29,7 +29,7 @@ BEHIND = "waits for what was decided before it"
 """The message of what was not tried yet."""
 
 
-class Head(Struct, frozen=True):
+class _Head(Struct, frozen=True):
     """Something that may be written, because nothing waits before it."""
 
     id: int
@@ -175,13 +175,13 @@ class Queue:
         await self._note_refused()
         return changed
 
-    async def _heads(self, count: int) -> list[Head]:
+    async def _heads(self, count: int) -> list[_Head]:
         rows = await self._connection.fetch(
             QUERIES["heads"], *self._place, list(self._refused), count
         )
-        return [Head(row["id"], item_of(row["kind"], row["decision"])) for row in rows]
+        return [_Head(row["id"], item_of(row["kind"], row["decision"])) for row in rows]
 
-    async def _write(self, heads: Sequence[Head]) -> int:
+    async def _write(self, heads: Sequence[_Head]) -> int:
         """Write heads that nobody locks, and drop what is about nothing that is there."""
         locked = await self._lock(heads)
         kept = await self._forget_before(heads)
@@ -203,7 +203,7 @@ class Queue:
         await self._connection.execute(QUERIES["forget_waiting"], [head.id for head in free])
         return changed
 
-    async def _forget_before(self, heads: Sequence[Head]) -> dict[int, Refusal]:
+    async def _forget_before(self, heads: Sequence[_Head]) -> dict[int, Refusal]:
         """Drop what waits before mentors_deleted; those of which some of it stays."""
         left = {h.item.peer_mentor_id: h.id for h in heads if isinstance(h.item, MentorDeleted)}
         kept = await self._forget(list(left), list(left.values()))
@@ -217,7 +217,7 @@ class Queue:
         )
         return {row["mentor"] for row in rows}
 
-    async def _lock(self, heads: Sequence[Head]) -> Locked:
+    async def _lock(self, heads: Sequence[_Head]) -> Locked:
         decisions = [head.item.after for head in heads if isinstance(head.item, Decision)]
         mentors = {award.peer_mentor_id for award in decisions}
         mentors.update(h.item.peer_mentor_id for h in heads if isinstance(h.item, Stats))

@@ -21,7 +21,7 @@ from faust.types.tuples import Message
 
 from streams.log.connections import Connections
 
-BUSY_POLL_SECONDS = 0.005
+_BUSY_POLL_SECONDS = 0.005
 """How long a fetch may wait while a batch is open, whose partition it cannot see become free."""
 
 
@@ -84,7 +84,7 @@ class Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow.wait())
         free = self._get_active_partitions() - self._in_flight
         if free:
-            patience = BUSY_POLL_SECONDS if self._in_flight else timeout
+            patience = _BUSY_POLL_SECONDS if self._in_flight else timeout
             return await self._getmany(active_partitions=free, timeout=patience) or {}
         self._freed.clear()
         with suppress(TimeoutError):

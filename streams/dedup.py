@@ -6,7 +6,7 @@ from streams.errors import LogBroken
 from streams.log.debezium import stream_order
 
 
-class Placed(Protocol):
+class _Placed(Protocol):
     """A record, whatever else it says: where it is in the WAL and in the stream."""
 
     @property
@@ -28,7 +28,7 @@ class Deduplicator:
         self._sent_before = False
         self._snapshot_lsn: int | None = None
 
-    def is_duplicate(self, record: Placed) -> bool:
+    def is_duplicate(self, record: _Placed) -> bool:
         """Whether a connector that began again sends a row once more.
 
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
@@ -42,7 +42,7 @@ class Deduplicator:
             self._mark = max(place, self._mark)
         return self._sent_before
 
-    def check_snapshot(self, record: Placed, offset: int) -> None:
+    def check_snapshot(self, record: _Placed, offset: int) -> None:
         """Raise LogBroken unless a snapshot's row is of the one that the log began with."""
         where = f"offset {offset} of partition {self._partition}"
         if offset >= self._start:

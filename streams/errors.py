@@ -8,7 +8,7 @@ from streams.unusable import Outline
 
 FOUND_A_PROBLEM = 1
 WRONG_USE = 2
-ENDS = (".", "?", "!", ";")
+_ENDS = (".", "?", "!", ";")
 
 TOLD: Final = "log_broken"
 """The kind of a break that another worker has found, and has raised the alert of."""
@@ -18,11 +18,11 @@ NEW_GENERATION = (
 )
 
 
-class StreamError(Exception):
+class _StreamError(Exception):
     pass
 
 
-class Problem(StreamError):
+class Problem(_StreamError):
     """What is wrong and where, and a `hint` that says what to do; `code` is the exit code.
 
     A message may hold its remedy itself, and then needs no hint.
@@ -37,10 +37,10 @@ class Problem(StreamError):
     def __str__(self) -> str:
         if self.hint is None:
             return self.message
-        return f"{self.message}{'' if self.message.endswith(ENDS) else '.'} {self.hint}"
+        return f"{self.message}{'' if self.message.endswith(_ENDS) else '.'} {self.hint}"
 
 
-class LogBroken(StreamError):
+class LogBroken(_StreamError):
     """The log contradicts itself: `kind` is the alert's, or TOLD; `message` says what and where.
 
     Only one that is not `lasting` can mend; else the generation is lost. A `certain` one is
@@ -62,15 +62,15 @@ class LogBroken(StreamError):
         self.certain = certain
 
 
-class CannotTell(StreamError):
+class CannotTell(_StreamError):
     """Something that has to be asked does not answer, or a break was seen only once so far."""
 
 
-class GenerationClosed(StreamError):
+class GenerationClosed(_StreamError):
     """Another generation of the log is live: the worker has to begin again with that."""
 
 
-class SnapshotFailed(StreamError):
+class SnapshotFailed(_StreamError):
     """The snapshot broke off or cannot be trusted: the generation is thrown away whole.
 
     `cause` is what the connector failed of, if that is why.
@@ -81,19 +81,19 @@ class SnapshotFailed(StreamError):
         self.cause = cause
 
 
-class ConnectAway(StreamError):
+class ConnectAway(_StreamError):
     """Kafka Connect does not answer, or is still starting."""
 
 
-class ConnectRefused(StreamError):
+class ConnectRefused(_StreamError):
     """Kafka Connect answered that it will not do that, and why."""
 
 
-class NameTaken(StreamError):
+class NameTaken(_StreamError):
     """Another live worker has this one's name in the group, so they throw each other out."""
 
 
-class BegunUnusable(StreamError):
+class BegunUnusable(_StreamError):
     """Among the rows from before the log's start are too many in a row that cannot be used.
 
     `unusable` is the first of them that is one too many, at `offset`; the partition of that log is

@@ -20,7 +20,7 @@ from streams.records import (
 )
 from tables.ledger import Ledger
 
-Known: TypeAlias = Callable[[Ledger, Any], str | None]
+_Known: TypeAlias = Callable[[Ledger, Any], str | None]
 """A text of a row, as the ledger has it by the row's id."""
 
 
@@ -34,7 +34,7 @@ class Table(NamedTuple):
     record: type[Record]
     put: Callable[[Ledger, Any], bool]
     drop: Callable[[Ledger, str], bool]
-    texts: Mapping[str, Known] = {}
+    texts: Mapping[str, _Known] = {}
     rule: str | None = None
 
     @property
@@ -75,7 +75,7 @@ def _organization(ledger: Ledger, _: MentorRecord) -> str | None:
     return ledger.mentor.organization_id if ledger.mentor else None
 
 
-def _of_award(column: str) -> Known:
+def _of_award(column: str) -> _Known:
     def known(ledger: Ledger, record: AwardRecord) -> str | None:
         held = (award for award in ledger.held.values() if award.id == record.id)
         found = next((getattr(award, column) for award in held), None)

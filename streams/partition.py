@@ -22,7 +22,7 @@ from tables.rules import RuleBook
 from tables.types import Applied, AppliedVersion, RuleKey, Version, rule_key
 from tables.watchlist import Watchlist
 
-READ_OR_DELETED = ("r", "d")
+_READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
 
 
@@ -143,7 +143,7 @@ class Partition:
             else:
                 # Below the start the last state counts; what is sent again comes again up to that.
                 table = TABLES[type(record)]
-                if record.op in READ_OR_DELETED or table.rule:
+                if record.op in _READ_OR_DELETED or table.rule:
                     self._check(record, message)
                 if self._in_a_row and not is_duplicate and record.op != "d":
                     self._in_a_row.pop(table.name, None)

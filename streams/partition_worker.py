@@ -50,11 +50,11 @@ Answer = TypeVar("Answer")
 PARTITION_FAILED: Final = "partition_failed"
 """The alert of a partition on which a worker ends again and again."""
 
-UNKNOWN_RULE_SECONDS = 30.0
+_UNKNOWN_RULE_SECONDS = 30.0
 """How long a row waits for a version of what it names to become visible."""
-LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 """How often a partition that stands still looks whether it may go on."""
-IDLE_SECONDS = 1.0
+_IDLE_SECONDS = 1.0
 """How long it waits for work before it looks whether it missed any."""
 
 log = structlog.get_logger(__name__)
@@ -172,7 +172,7 @@ class PartitionWorker:
 
     async def _next_batch(self) -> Batch | None:
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._batches.get(), IDLE_SECONDS)
+            return await asyncio.wait_for(self._batches.get(), _IDLE_SECONDS)
         return None
 
     async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:
@@ -248,7 +248,7 @@ class PartitionWorker:
             await self._until_available(self._services.versions.refresh)
             if self._services.versions.newer_than(state.applied):
                 return
-            if self._waited > UNKNOWN_RULE_SECONDS:
+            if self._waited > _UNKNOWN_RULE_SECONDS:
                 break
             await asyncio.sleep(delay)
             self._waited += delay
@@ -295,7 +295,7 @@ class PartitionWorker:
             detail = self._services.aside.stands(self.partition, offset, unusable, wrong)
             await self._stands.open(STANDS, detail)
             await retry()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
             if has_other_work():
                 return False
 

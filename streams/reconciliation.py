@@ -27,7 +27,7 @@ AGAIN_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
-Differences: TypeAlias = dict[tuple[str, str], tuple[Award | None, Award | None]]
+_Differences: TypeAlias = dict[tuple[str, str], tuple[Award | None, Award | None]]
 """By mentor and definition: what the fold holds, and what was found."""
 
 
@@ -44,7 +44,7 @@ class Reconciliation:
         self._wal = wal
         self._state = state
         # What differed at the first comparison; None before that.
-        self._seen: Differences | None = None
+        self._seen: _Differences | None = None
         # The WAL position that the log has to pass before that counts, in bytes; then 0.
         self._until = 0
         # Whose awards an open alert is about.
@@ -78,7 +78,7 @@ class Reconciliation:
             await self._alerts.resolve(KIND, subject=str(self._state.number))
         self._next = None
 
-    async def _compare_again(self, seen: Differences, now: float) -> None:
+    async def _compare_again(self, seen: _Differences, now: float) -> None:
         found = await self._differences({mentor for mentor, _ in seen})
         if found is None:
             self._next = None
@@ -94,7 +94,7 @@ class Reconciliation:
         self._seen, self._told = None, lasting or self._told
         self._next = now + AGAIN_SECONDS if lasting else None
 
-    async def _differences(self, mentors: Iterable[str]) -> Differences | None:
+    async def _differences(self, mentors: Iterable[str]) -> _Differences | None:
         """What differs; None when somebody else is ahead, so that the next turn will be fenced."""
         state = self._state
         among = [mentor for mentor in mentors if mentor in state.mentors]

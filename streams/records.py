@@ -15,19 +15,19 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from tables.types import Activity, Award, Day, Mentor, Pause, TrainingCompletion
 
-Op: TypeAlias = Literal["r", "c", "u", "d"]
+_Op: TypeAlias = Literal["r", "c", "u", "d"]
 FIRST_DAY, LAST_DAY = -2440588, 2145042905
 """Postgres' dates, 4713 BC to 5874897. Debezium sends the infinities as days before and after."""
 
-BoundedDay: TypeAlias = Annotated[Day, Meta(ge=FIRST_DAY, le=LAST_DAY)]
-BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
+_BoundedDay: TypeAlias = Annotated[Day, Meta(ge=FIRST_DAY, le=LAST_DAY)]
+_BoundedMinutes: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True):
     """A change of peer_mentors. A mentor of whom nobody says whether they are active is active."""
 
     active: bool | None  # type: ignore[assignment]  # settled in __post_init__
-    op: Op = field(name="__op")
+    op: _Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
@@ -39,9 +39,9 @@ class MentorRecord(Mentor, tag_field="__table", tag="peer_mentors", kw_only=True
 
 
 class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=True, gc=False):
-    activity_date: BoundedDay
-    duration_minutes: BoundedMinutes | None
-    op: Op = field(name="__op")
+    activity_date: _BoundedDay
+    duration_minutes: _BoundedMinutes | None
+    op: _Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
@@ -50,8 +50,8 @@ class ActivityRecord(Activity, tag_field="__table", tag="activities", kw_only=Tr
 class TrainingRecord(
     TrainingCompletion, tag_field="__table", tag="training_completions", kw_only=True, gc=False
 ):
-    completed_on: BoundedDay
-    op: Op = field(name="__op")
+    completed_on: _BoundedDay
+    op: _Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
@@ -59,7 +59,7 @@ class TrainingRecord(
 
 class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True, gc=False):
     ends_on: Day | None
-    op: Op = field(name="__op")
+    op: _Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)
@@ -103,7 +103,7 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
     awarded_by: str
     revoked_by: str | None
     changed_by: str
-    op: Op = field(name="__op")
+    op: _Op = field(name="__op")
     xid: int | None = field(name="__source_txId", default=None)
     lsn: int | None = field(name="__source_lsn", default=None)
     sequence: str | None = field(name="__source_sequence", default=None)

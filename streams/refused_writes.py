@@ -23,7 +23,7 @@ REFUSED: Final = "write_refused"
 
 STALLED_SECONDS = 30.0
 """How long a turn may be tried before that is an alert."""
-SLOWER = 5
+_SLOWER = 5
 """So many times longer is the pause between two tries once that has been told."""
 RETRY_SECONDS = 2.0
 """How long what is refused waits while there is no turn, and how often it is told at most."""
@@ -31,7 +31,7 @@ RETRY_SECONDS = 2.0
 _OF_ONE_TRY = re.compile(r"[\w.:-]*\d[\w.:-]*")
 """Ids, times and numbers: a reason that differs in them alone is the same one."""
 
-NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
+_NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,11 @@ class Stall:
     """Something that is tried again and again, such as one partition's turn that is not written."""
 
     def __init__(
-        self, subject: str, stands: str, alerts: Alerts, detail: Mapping[str, object] = NOTHING_MORE
+        self,
+        subject: str,
+        stands: str,
+        alerts: Alerts,
+        detail: Mapping[str, object] = _NOTHING_MORE,
     ) -> None:
         """`stands` says what stands still; `detail` is for the alert, beside what it has itself."""
         self._stands = stands
@@ -55,7 +59,7 @@ class Stall:
 
         What was spent in waiting for the log's integrity does not count: that has its own alerts.
         """
-        pause *= SLOWER if self._told else 1
+        pause *= _SLOWER if self._told else 1
         self._lasted += asyncio.get_running_loop().time() - began + pause
         if self._lasted >= STALLED_SECONDS:
             self._lasted = 0.0

@@ -20,9 +20,9 @@ from tables.types import (
     rule_key,
 )
 
-CHANNEL = "badges_rules"
-POLL_SECONDS = 1.0
-STANDING = "rules"
+_CHANNEL = "badges_rules"
+_POLL_SECONDS = 1.0
+_STANDING = "rules"
 """The subject of the alert that new versions cannot be read."""
 EVERYTHING: Mapping[str, int] = MappingProxyType({})
 """No version is known of any id."""
@@ -113,7 +113,7 @@ class PostgresVersions(Versions):
         super().__init__()
         self._pool = pool
         self._stall = Stall(
-            STANDING, "nothing new of definitions and time zones is applied", alerts
+            _STANDING, "nothing new of definitions and time zones is applied", alerts
         )
         self._changed = asyncio.Condition()
         self.stamp = 0
@@ -147,7 +147,7 @@ class PostgresVersions(Versions):
                         await self._listen(connection)
             except (Unavailable, Refused) as error:
                 log.warning("rule versions cannot be read, asking again", error=str(error))
-                pause = POLL_SECONDS
+                pause = _POLL_SECONDS
                 if not isinstance(error, Disconnected):
                     now = asyncio.get_running_loop().time()
                     pause = await self._stall.failed(error, now, pause)
@@ -159,7 +159,7 @@ class PostgresVersions(Versions):
         def wake(*_: object) -> None:
             notified.set()
 
-        await connection.add_listener(CHANNEL, wake)
+        await connection.add_listener(_CHANNEL, wake)
         try:
             while True:
                 # Cleared first: a save that comes while we read is read at the next turn.
@@ -167,9 +167,9 @@ class PostgresVersions(Versions):
                 await self.refresh()
                 await self._stall.over()
                 try:
-                    await asyncio.wait_for(notified.wait(), POLL_SECONDS)
+                    await asyncio.wait_for(notified.wait(), _POLL_SECONDS)
                 except TimeoutError:
                     continue
         finally:
             if not connection.is_closed():
-                await connection.remove_listener(CHANNEL, wake)
+                await connection.remove_listener(_CHANNEL, wake)

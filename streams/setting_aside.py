@@ -14,7 +14,7 @@ from streams.column_types import ColumnTypes, WrongType
 from streams.unusable import MOST_IN_A_ROW, Outline
 
 KIND: Final = "dead_letters"
-LIST: Final = "badges dead-letters list"
+_LIST: Final = "badges dead-letters list"
 
 
 class SettingAside:
@@ -67,7 +67,7 @@ async def tell(alerts: Alerts, letters: Iterable[DeadLetter], topic: str) -> Non
             KIND,
             {
                 "message": f"a record{of_table} cannot be used: {letter.reason}. "
-                f"See `{LIST}`; once it is mended, `badges dead-letters retry` takes it in",
+                f"See `{_LIST}`; once it is mended, `badges dead-letters retry` takes it in",
                 "reason": letter.reason,
                 "topic": topic,
                 "partition": letter.partition,

@@ -26,10 +26,10 @@ from aiokafka.errors import BrokerResponseError
 
 from streams import private_directory
 
-MOST_WORKERS = 1024
-ID_BYTES = 8
+_MOST_WORKERS = 1024
+_ID_BYTES = 8
 
-TIMES_DISPLACED = 3
+_TIMES_DISPLACED = 3
 """Once says nothing: a machine that was suspended is unknown to the group afterwards too."""
 
 
@@ -53,7 +53,7 @@ class StaticMember:
         self.name = f"{socket.gethostname()}-{identity}-{slot}"
 
     def _take(self, folder: int, cluster: str) -> tuple[int, int]:
-        for slot in range(MOST_WORKERS):
+        for slot in range(_MOST_WORKERS):
             lock = private_directory.open_file(folder, f"{cluster}-{slot}.lock")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +61,7 @@ class StaticMember:
                 os.close(lock)
             else:
                 return slot, lock
-        full = f"more than {MOST_WORKERS} workers hold a lock"
+        full = f"more than {_MOST_WORKERS} workers hold a lock"
         raise OSError(errno.EAGAIN, full, self.directory)
 
 
@@ -78,9 +78,9 @@ def _identity(folder: int) -> str:
     file = private_directory.open_file(folder, "id")
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
-        known = os.pread(file, ID_BYTES, 0).decode("ascii", "replace")
+        known = os.pread(file, _ID_BYTES, 0).decode("ascii", "replace")
         if not re.fullmatch(r"[0-9a-f]{8}", known):
-            known = secrets.token_hex(ID_BYTES // 2)
+            known = secrets.token_hex(_ID_BYTES // 2)
             os.pwrite(file, known.encode(), 0)
     finally:
         os.close(file)
@@ -119,7 +119,9 @@ class Displaced:
             self._at.clear()
             return False
         self._at.append(now)
-        return len(self._at) >= TIMES_DISPLACED and now - self._at[-TIMES_DISPLACED] <= self._within
+        return (
+            len(self._at) >= _TIMES_DISPLACED and now - self._at[-_TIMES_DISPLACED] <= self._within
+        )
 
 
 def name_is_taken(error: BaseException | None) -> bool:

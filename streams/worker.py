@@ -30,11 +30,11 @@ from streams.static_member import Displaced, StaticMember, name_is_taken
 
 log = structlog.get_logger(__name__)
 
-LONGEST_POLL_SECONDS = 86400
+_LONGEST_POLL_SECONDS = 86400
 """How long a fold may take before the group takes the partitions away: practically never."""
 
 
-MOST_HEARTBEAT_SECONDS = 1.0
+_MOST_HEARTBEAT_SECONDS = 1.0
 """By its heartbeats a member learns that another one waits for its share, or has left."""
 
 STOP_SECONDS = 3
@@ -242,8 +242,8 @@ def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
         broker_session_timeout=options.session_timeout,
         # Faust refuses a longer session than that, and has 90 s by itself.
         broker_request_timeout=max(options.session_timeout, 90.0),
-        broker_heartbeat_interval=min(options.session_timeout / 5, MOST_HEARTBEAT_SECONDS),
-        broker_max_poll_interval=LONGEST_POLL_SECONDS,
+        broker_heartbeat_interval=min(options.session_timeout / 5, _MOST_HEARTBEAT_SECONDS),
+        broker_max_poll_interval=_LONGEST_POLL_SECONDS,
         # What is in hand at once, of each partition: a record is about a kilobyte as an object, and
         # ten times as large as in a compressed fetch.
         broker_max_poll_records=5_000,

@@ -17,10 +17,10 @@ CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
 """So many looks in a row may fail before that is an alert: a server restarts in less."""
 
-MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
+_MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
 """What is open of these when the log is broken for good is not what has to be told."""
 
-UNREACHABLE: Final = "log_unreachable"
+_UNREACHABLE: Final = "log_unreachable"
 """The alert of Kafka or Postgres not answering a look."""
 
 LOOKED: Final = "looked at the log's integrity"
@@ -54,7 +54,7 @@ class WriteGuard:
         # How many suspicions there were when the last records were last found in their places.
         self._reread_at = -1
         self._broken = OneAlert(alerts, *BREAKS)
-        self._unreachable = OneAlert(alerts, UNREACHABLE)
+        self._unreachable = OneAlert(alerts, _UNREACHABLE)
         self._told: LogBroken | None = None
         self._failures = Looks()
         self._one_judgement = asyncio.Lock()
@@ -126,7 +126,7 @@ class WriteGuard:
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
         if found.kind == TOLD:
             # Whoever found it has told it; what can be mended is not what has to be told now.
-            for kind in MENDABLE:
+            for kind in _MENDABLE:
                 await self._alerts.resolve(kind)
             return
         await self._broken.open(found.kind, {"message": str(found)})
@@ -152,9 +152,9 @@ class WriteGuard:
 
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
-        if self._failures.found(UNREACHABLE) % PATIENT_LOOKS == 0:
+        if self._failures.found(_UNREACHABLE) % PATIENT_LOOKS == 0:
             await self._unreachable.open(
-                UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
+                _UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )
 
     def _suspect(self) -> None:

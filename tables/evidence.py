@@ -9,7 +9,7 @@ from tables.ledger import Ledger
 from tables.plans import Rule
 from tables.types import Day
 
-MOST_ROWS: Final = 50
+_MOST_ROWS: Final = 50
 
 
 def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, Any]:
@@ -20,12 +20,12 @@ def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, An
     `day` is the date that the rule's condition came true on.
     """
     parts = list(_holding(ledger, rule.condition, "$", day))
-    rows = [row for _, part, since in parts for row in part.rows(ledger, since, MOST_ROWS)]
+    rows = [row for _, part, since in parts for row in part.rows(ledger, since, _MOST_ROWS)]
     if len(parts) > 1:
         rows = sorted(set(rows))
     return {
         "definition_version": rule.version,
-        "rows": [row_id for _, row_id in rows[-MOST_ROWS:]],
+        "rows": [row_id for _, row_id in rows[-_MOST_ROWS:]],
         "counts": {path: part.amount(ledger, since) for path, part, since in parts},
         "position": _position(cause),
     }

@@ -21,13 +21,13 @@ _LAST: Final = date.max.toordinal() - EPOCH
 
 
 @lru_cache(maxsize=1 << 16)
-def day_of(day: Day) -> Period:
+def _day_of(day: Day) -> Period:
     """The day itself, as a period: one object for all mentors, which saves 28 bytes each time."""
     return day
 
 
 @lru_cache(maxsize=1 << 16)
-def week_of(day: Day) -> Period:
+def _week_of(day: Day) -> Period:
     """The ISO week, 0 for the one that begins on Monday 1969-12-29."""
     return (day + 3) // 7
 
@@ -40,17 +40,17 @@ def month_of(day: Day) -> Period:
     return (within.year + 400 * cycles) * 12 + within.month - 1
 
 
-def quarter_of(day: Day) -> Period:
+def _quarter_of(day: Day) -> Period:
     """The quarter, counted from the first of year 0."""
     return month_of(day) // 3
 
 
-def year_of(day: Day) -> Period:
+def _year_of(day: Day) -> Period:
     """The year."""
     return month_of(day) // 12
 
 
-def month_begins(month: Period) -> Day:
+def _month_begins(month: Period) -> Day:
     """The first day of a month."""
     year, index = divmod(month, 12)
     cycles, within = divmod(year - 1, 400)
@@ -58,19 +58,19 @@ def month_begins(month: Period) -> Day:
 
 
 PERIOD_OF: Final[Mapping[PeriodName, Callable[[Day], Period]]] = {
-    "day": day_of,
-    "week": week_of,
+    "day": _day_of,
+    "week": _week_of,
     "month": month_of,
-    "quarter": quarter_of,
-    "year": year_of,
+    "quarter": _quarter_of,
+    "year": _year_of,
 }
 
 BEGINS: Final[Mapping[PeriodName, Callable[[Period], Day]]] = {
     "day": lambda period: period,
     "week": lambda period: 7 * period - 3,
-    "month": month_begins,
-    "quarter": lambda period: month_begins(3 * period),
-    "year": lambda period: month_begins(12 * period),
+    "month": _month_begins,
+    "quarter": lambda period: _month_begins(3 * period),
+    "year": lambda period: _month_begins(12 * period),
 }
 """The first day of a period; its last is the day before the next one begins."""
 

@@ -14,7 +14,7 @@ from tables.measures.specs import MeasureSpec
 from tables.tiers import Tiers
 from tables.types import Award, DefinitionVersion
 
-Parsed: TypeAlias = Callable[[DefinitionVersion], Criterion | InvalidCriteria]
+_Parsed: TypeAlias = Callable[[DefinitionVersion], Criterion | InvalidCriteria]
 
 
 class Rule(Struct, frozen=True, eq=False):
@@ -62,7 +62,7 @@ class Plan(Struct, frozen=True, eq=False):
 
 def draw_up(
     definitions: Iterable[DefinitionVersion],
-    parsed: Parsed,
+    parsed: _Parsed,
     tiers: Mapping[str, Tiers],
     zone: tzinfo,
 ) -> Plan:

@@ -12,7 +12,7 @@ from tables.tiers import Tiers, levels_in
 from tables.types import DefinitionVersion, OrganizationVersion, Version
 from tables.zones import zone
 
-V = TypeVar("V", DefinitionVersion, OrganizationVersion)
+_V = TypeVar("_V", DefinitionVersion, OrganizationVersion)
 
 
 class RuleBook:
@@ -123,7 +123,7 @@ class RuleBook:
         return reasons
 
 
-def _newest(known: dict[str, V], new: V) -> bool:
+def _newest(known: dict[str, _V], new: _V) -> bool:
     old = known.get(new.id)
     if old is not None and old.version >= new.version:
         return False

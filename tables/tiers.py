@@ -10,10 +10,10 @@ from typing import Final, TypeAlias
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import parse
 
-Levels: TypeAlias = Mapping[str, int]
+_Levels: TypeAlias = Mapping[str, int]
 """What each tier asks for at least, by its name."""
 
-NO_TIERS: Final[Levels] = MappingProxyType({})
+NO_TIERS: Final[_Levels] = MappingProxyType({})
 
 
 class Tiers:
@@ -25,9 +25,9 @@ class Tiers:
     __slots__ = ("_changes",)
 
     def __init__(self) -> None:
-        self._changes: list[tuple[int, Levels]] = []
+        self._changes: list[tuple[int, _Levels]] = []
 
-    def note(self, version: int, levels: Levels) -> None:
+    def note(self, version: int, levels: _Levels) -> None:
         """The tiers of a version, which must be higher than those before."""
         if levels != (self._changes[-1][1] if self._changes else NO_TIERS):
             self._changes.append((version, levels))
@@ -43,13 +43,13 @@ class Tiers:
             newest_first.insert(0, self._in_version(given_by))
         return next((levels[name] for levels in newest_first if name in levels), 0)
 
-    def _in_version(self, version: int) -> Levels:
+    def _in_version(self, version: int) -> _Levels:
         place = bisect_right(self._changes, version, key=itemgetter(0))
         return self._changes[place - 1][1] if place else NO_TIERS
 
 
 @lru_cache(maxsize=1 << 10)
-def levels_in(criteria: str) -> Levels:
+def levels_in(criteria: str) -> _Levels:
     """The tiers that criteria define; none where they are not valid, or have none."""
     # Most are of another type, which need not be parsed to tell. JSON may spell it with escapes.
     if "tier" not in criteria and "\\u" not in criteria:

@@ -14,12 +14,12 @@ from tables.criteria.parsing import json_schema, parse
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
+_File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @criteria.command()
-def validate(file: File, as_json: Json = False) -> None:
+def validate(file: _File, as_json: Json = False) -> None:
     """Check a criteria document: say everything that is wrong with it, or what it asks for."""
     result = _checked(_read(file))
     if as_json:
@@ -43,7 +43,7 @@ def schema() -> None:
 
 
 @criteria.command("test")
-def try_out(file: File, as_json: Json = False) -> None:
+def try_out(file: _File, as_json: Json = False) -> None:
     """Run rows through the fold and compare the awards with the expected ones.
 
     The file's format is in docs/criteria.md.

@@ -19,7 +19,7 @@ dead_letters = typer.Typer(
     help="See input that could not be used, take it in again, or drop it.", no_args_is_help=True
 )
 
-Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY", show_default=False)]
+_Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY", show_default=False)]
 Table = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +45,7 @@ def list_(table: Table = None, as_json: Json = False) -> None:
 
 @dead_letters.command()
 def retry(
-    keys: Keys = None,
+    keys: _Keys = None,
     table: Table = None,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds that the worker may take to decide.")
@@ -74,7 +74,7 @@ def retry(
 
 @dead_letters.command()
 def drop(
-    keys: Keys = None,
+    keys: _Keys = None,
     everything: Annotated[bool, typer.Option("--all", help="Drop every letter.")] = False,
     table: Table = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,

@@ -13,10 +13,10 @@ MOMENTS_A_SECOND = 4.0
 QUIET_END = 0.92
 """The share of the time in which moments begin; the rest lets the last unlocks arrive."""
 
-AWARD_BY_HAND = (
+_AWARD_BY_HAND = (
     "SELECT award_badge($1, $2, NULL, '{\"note\": \"from the demo\"}', 'a coordinator of the demo')"
 )
-ACTIVATE = "UPDATE badge_definitions SET status = 'active' WHERE id = $1"
+_ACTIVATE = "UPDATE badge_definitions SET status = 'active' WHERE id = $1"
 
 SPARE_MENTORS = 40
 """Mentors who have a history, and nothing else to do."""
@@ -76,11 +76,11 @@ def _specials(
 
 
 def _by_hand(badge: Badge, person: Person) -> Moment:
-    award = Statement(AWARD_BY_HAND, (person.id, definition_id(badge.organization, badge.key)))
+    award = Statement(_AWARD_BY_HAND, (person.id, definition_id(badge.organization, badge.key)))
     return Moment("by hand", person, f"“{badge.name}”, given by a coordinator", [[award]])
 
 
 def _switched_on(badge: Badge) -> Moment:
-    save = Statement(ACTIVATE, (definition_id(badge.organization, badge.key),))
+    save = Statement(_ACTIVATE, (definition_id(badge.organization, badge.key),))
     text = f"“{badge.name}” is switched on for everybody"
     return Moment("new badge", None, text, [[save]], subject=badge.name)

@@ -15,17 +15,17 @@ from badges.demo.compose import QUIET_END
 from badges.demo.world import INSERT_ACTIVITY, SLUGS, History, Ids, Moment, Person, Statement, World
 from streams.errors import Problem
 
-COMMITS_A_SECOND = 40
-TICKS_A_SECOND = 3
-MOST_PLAYED = 0.8
+_COMMITS_A_SECOND = 40
+_TICKS_A_SECOND = 3
+_MOST_PLAYED = 0.8
 """At most this share of the commits is played, as time-lapse; the older ones are history."""
 PATIENCE_S = 60
-FIELDS = ("%aI", "%ae", "%an", "%s")
+_FIELDS = ("%aI", "%ae", "%an", "%s")
 UNIT, RECORD = "\x1f", "\x1e"
-CONVENTIONAL = re.compile(
+_CONVENTIONAL = re.compile(
     r"(feat|fix|docs|style|refactor|perf|test|build|ci|chore|revert)(?:\([^)]*\))?!?: "
 )
-NAMELESS = "somebody"
+_NAMELESS = "somebody"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read(repository: Path) -> list[Commit]:
 
     The day is the author's own local date.
     """
-    form = f"--pretty={UNIT.join(FIELDS)}{RECORD}"
+    form = f"--pretty={UNIT.join(_FIELDS)}{RECORD}"
     commits = list(
         _commits(_git(repository, "log", "--no-merges", "--reverse", form).split(RECORD))
     )
@@ -75,14 +75,14 @@ def _commits(records: Iterable[str]) -> Iterator[Commit]:
     for record in records:
         if not record.strip():
             continue
-        instant, email, author, subject = record.strip("\n").split(UNIT, len(FIELDS) - 1)
+        instant, email, author, subject = record.strip("\n").split(UNIT, len(_FIELDS) - 1)
         with suppress(ValueError):
             yield Commit(date.fromisoformat(instant[:10]), email, author, kind_of(subject))
 
 
 def kind_of(subject: str) -> str:
     """The conventional prefix of a commit's subject ("fix(api)!: ..." is a fix), else commit."""
-    found = CONVENTIONAL.match(subject)
+    found = _CONVENTIONAL.match(subject)
     return found[1] if found else "commit"
 
 
@@ -91,11 +91,11 @@ def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> W
     badges = [badge.for_organization(slug) for badge in catalogue.load(catalogue.GIT_FILE).badges]
     names = {commit.email: commit.author for commit in commits}
     people = {
-        email: Person(ids.next(), slug, author.partition("@")[0].strip() or NAMELESS)
+        email: Person(ids.next(), slug, author.partition("@")[0].strip() or _NAMELESS)
         for email, author in names.items()
     }
-    at_most = max(1, int(len(commits) * MOST_PLAYED)) if seconds > 0 else 0
-    older = len(commits) - min(int(seconds * COMMITS_A_SECOND), at_most)
+    at_most = max(1, int(len(commits) * _MOST_PLAYED)) if seconds > 0 else 0
+    older = len(commits) - min(int(seconds * _COMMITS_A_SECOND), at_most)
     history = History(
         mentors=list(people.values()),
         activities=[
@@ -111,14 +111,14 @@ def _script(
     commits: Sequence[Commit], people: Mapping[str, Person], ids: Ids, seconds: float
 ) -> Iterator[tuple[float, Moment]]:
     """Tick by tick some commits in their order, in one transaction an author."""
-    ticks = max(1, round(seconds * TICKS_A_SECOND))
+    ticks = max(1, round(seconds * _TICKS_A_SECOND))
     size = -(-len(commits) // ticks)
     for tick, first in enumerate(range(0, len(commits), size or 1)):
         authors: dict[str, list[Commit]] = {}
         for commit in commits[first : first + size]:
             authors.setdefault(commit.email, []).append(commit)
         for email, own in authors.items():
-            yield QUIET_END * tick / TICKS_A_SECOND, _moment(people[email], own, ids)
+            yield QUIET_END * tick / _TICKS_A_SECOND, _moment(people[email], own, ids)
 
 
 def _moment(person: Person, commits: Sequence[Commit], ids: Ids) -> Moment:

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.terminal_theme import DIMMED_MONOKAI
 
 WIDTH, HEIGHT = 124, 32
-FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+_FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
 def draw(screen: RenderableType, file: Path) -> None:
@@ -17,4 +17,4 @@ def draw(screen: RenderableType, file: Path) -> None:
     console.print(screen)
     svg = console.export_svg(title="badges demo", theme=DIMMED_MONOKAI)
     svg = re.sub(r"@font-face {.*?}\s*", "", svg, flags=re.DOTALL)
-    file.write_text(svg.replace("Fira Code, monospace", FONTS), encoding="utf-8")
+    file.write_text(svg.replace("Fira Code, monospace", _FONTS), encoding="utf-8")

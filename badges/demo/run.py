@@ -24,7 +24,7 @@ from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.pool import Connection
 from streams.errors import Problem
 
-CONNECTIONS = 6
+_CONNECTIONS = 6
 """Connections to play with: enough for three moments at once that need two each."""
 
 
@@ -179,8 +179,8 @@ async def _play(
     async with (
         asyncpg.create_pool(
             target.database_url,
-            min_size=CONNECTIONS,
-            max_size=CONNECTIONS,
+            min_size=_CONNECTIONS,
+            max_size=_CONNECTIONS,
             server_settings=OWN_SETTINGS,
         ) as pool,
         _following(target, unlock),

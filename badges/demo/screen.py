@@ -18,13 +18,13 @@ from badges.demo.telling import Line
 from badges.demo.world import Moment
 
 QUIET, WARM, COOL, GOOD = "grey58", "gold3", "steel_blue1", "sea_green2"
-BLOCKS = " ▁▂▃▄▅▆▇█"
-BUCKETS = (10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 250)
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_BUCKETS = (10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 250)
 """Upper bounds of the histogram's bars, in milliseconds; a last bar is for all above."""
 
-WAY = "Postgres → Debezium → Kafka → Faust → Postgres"
-REFRESH_HZ = 8
-MOST_LINES = 24
+_WAY = "Postgres → Debezium → Kafka → Faust → Postgres"
+_REFRESH_HZ = 8
+_MOST_LINES = 24
 
 
 class Screen:
@@ -34,13 +34,13 @@ class Screen:
         self._console = console
         self._title = title
         self._note = ""
-        self._moments: deque[RenderableType] = deque(maxlen=MOST_LINES)
-        self._unlocks: deque[tuple[Line, int]] = deque(maxlen=MOST_LINES)
+        self._moments: deque[RenderableType] = deque(maxlen=_MOST_LINES)
+        self._unlocks: deque[tuple[Line, int]] = deque(maxlen=_MOST_LINES)
         self._tally = Tally()
         self._live = Live(
             console=console,
             get_renderable=self.render,
-            refresh_per_second=REFRESH_HZ,
+            refresh_per_second=_REFRESH_HZ,
             transient=False,
         )
 
@@ -83,7 +83,7 @@ class Screen:
         self._tally = tally
 
     def render(self) -> RenderableType:
-        rows = max(6, min(self._console.height - 12, MOST_LINES))
+        rows = max(6, min(self._console.height - 12, _MOST_LINES))
         middle = Table.grid(expand=True)
         middle.add_column(ratio=1)
         middle.add_column(ratio=1)
@@ -95,7 +95,7 @@ class Screen:
         line = Table.grid(expand=True)
         line.add_column()
         line.add_column(justify="right")
-        line.add_row(Text(f" {self._title}", f"bold {WARM}"), Text(f"{WAY} ", QUIET))
+        line.add_row(Text(f" {self._title}", f"bold {WARM}"), Text(f"{_WAY} ", QUIET))
         line.add_row(Text(f" {self._note}", QUIET), "")
         return line
 
@@ -117,12 +117,12 @@ class Screen:
 
 def histogram(latencies: Sequence[float]) -> str:
     """How often which latency was measured, as a row of bars."""
-    counts = [0] * (len(BUCKETS) + 1)
+    counts = [0] * (len(_BUCKETS) + 1)
     for latency in latencies:
-        counts[sum(latency > bound for bound in BUCKETS)] += 1
+        counts[sum(latency > bound for bound in _BUCKETS)] += 1
     most = max(counts)
-    steps = len(BLOCKS) - 1
-    return "".join(BLOCKS[-(-count * steps // most) if most else 0] for count in counts)
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[-(-count * steps // most) if most else 0] for count in counts)
 
 
 def _figure(name: str, value: str) -> RenderableType:

@@ -16,7 +16,7 @@ from badges.demo.telling import Silence
 from badges.settings import Settings
 from streams.errors import FOUND_A_PROBLEM
 
-TITLE = "Badge streams"
+_TITLE = "Badge streams"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def perform(settings: Settings, options: Options, way: Way) -> int:
         finished = _without_screen(place, options, way)
         print("\n".join(summary.as_lines(finished)))
     else:
-        with Screen(console, TITLE) as screen:
+        with Screen(console, _TITLE) as screen:
             finished = event_loop.run(lambda: run(place, options, screen))
         console.print(summary.as_text(finished))
     return FOUND_A_PROBLEM if finished.verified.mismatches else 0
@@ -52,7 +52,7 @@ def _without_screen(place: Target, options: Options, way: Way) -> Finished:
         return event_loop.run(
             lambda: run(place, options, Lines(lambda line: print(line, flush=True)))
         )
-    screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), TITLE)
+    screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), _TITLE)
     finished = event_loop.run(lambda: run(place, options, screen))
     screen.note("not verified" if finished.verified.mismatches else "verified")
     picture.draw(screen.render(), way.picture)

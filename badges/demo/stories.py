@@ -43,13 +43,13 @@ def hours(make: Maker) -> list[Moment]:
     return [_new(make, "phone", 50)]
 
 
-def fourth_week(make: Maker) -> list[Moment]:
+def _fourth_week(make: Maker) -> list[Moment]:
     """Three weeks in a row, and this one."""
     make.was_active([make.in_week(ago) for ago in weeks(3, 1)], "group visit")
     return [_new(make, "group", 90)]
 
 
-def all_round(make: Maker) -> list[Moment]:
+def _all_round(make: Maker) -> list[Moment]:
     """Three kinds of conversations, and the fourth."""
     make.was_active(_scattered(make, 6), "visit phone group")
     return [_new(make, "chat", 20)]
@@ -94,7 +94,7 @@ def moved(make: Maker) -> list[Moment]:
     return [Moment("moved", person, f"a visit booked on {make.person.name}", [[owner]])]
 
 
-def two_at_once(make: Maker) -> list[Moment]:
+def _two_at_once(make: Maker) -> list[Moment]:
     """Nine conversations, and two that are saved in the same instant by two people."""
     make.was_active(_scattered(make, 9))
     both = [make.save_activity(kind, make.today, 30) for kind in ("phone", "chat")]
@@ -136,8 +136,8 @@ def ordinary(make: Maker) -> list[Moment]:
 
 
 STORIES: tuple[Story, ...] = (
-    tenth, late, two_at_once, corrected, training, moved, pause, deleted, bronze, fourth_week,
-    newcomer, hours, all_round,
+    tenth, late, _two_at_once, corrected, training, moved, pause, deleted, bronze, _fourth_week,
+    newcomer, hours, _all_round,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from badges.demo.run import Finished, named
 
-MOST_SHOWN = 20
+_MOST_SHOWN = 20
 
 
 def as_text(finished: Finished) -> RenderableType:
@@ -66,8 +66,8 @@ def _verdict(finished: Finished) -> list[str]:
             "statistics are exactly what the rules say"
         ]
     count = len(verified.mismatches)
-    shown = [named(each, finished.directory) for each in verified.mismatches[:MOST_SHOWN]]
-    more = [f"and {count - MOST_SHOWN} more"] if count > MOST_SHOWN else []
+    shown = [named(each, finished.directory) for each in verified.mismatches[:_MOST_SHOWN]]
+    more = [f"and {count - _MOST_SHOWN} more"] if count > _MOST_SHOWN else []
     return [f"not verified: {count} differences", *shown, *more]
 
 

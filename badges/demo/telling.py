@@ -10,7 +10,7 @@ from badges.demo.feed import Unlock
 from badges.demo.tally import Tally
 from badges.demo.world import Moment, Person, World, definition_id
 
-VERBS = {
+_VERBS = {
     "granted": "earned",
     "promoted": "rose to",
     "revoked": "lost",
@@ -61,7 +61,7 @@ class Directory:
             at,
             badge.icon,
             person.name,
-            VERBS[unlock.kind],
+            _VERBS[unlock.kind],
             badge.name,
             unlock.tier,
             self.place(person),

@@ -17,7 +17,7 @@ from sinks.pool import Connection
 from streams.errors import Problem
 
 LOCK = "hashtextextended('badges demo', 0)"
-GONE_WITHIN_S = 10.0
+_GONE_WITHIN_S = 10.0
 """So long the server may take to notice that an earlier demo was killed."""
 
 
@@ -26,7 +26,7 @@ async def alone(connection: Connection) -> AsyncIterator[None]:
     """Keep other demos away. Raises Problem when one plays here."""
     async with AsyncExitStack() as held:
         try:
-            async with asyncio.timeout(GONE_WITHIN_S):
+            async with asyncio.timeout(_GONE_WITHIN_S):
                 lock = one_at_a_time(connection, LOCK, lambda _: None, "Another demo")
                 await held.enter_async_context(lock)
         except TimeoutError:

@@ -32,7 +32,7 @@ INSERT_PAUSE = (
 SLUGS = "demo-"
 """How the slugs of the demo's organizations begin."""
 
-INITIALS = "ABCDEFGHJKLMNOPRSTVW"
+_INITIALS = "ABCDEFGHJKLMNOPRSTVW"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Maker:
 
     def somebody(self) -> Person:
         first_name = self.rng.choice(self.organization.first_names)
-        name = f"{first_name} {self.rng.choice(INITIALS)}."
+        name = f"{first_name} {self.rng.choice(_INITIALS)}."
         person = Person(self.ids.next(), self.organization.slug, name)
         self.history.mentors.append(person)
         return person

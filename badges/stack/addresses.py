@@ -10,7 +10,7 @@ SERVICES = ("worker", "api")
 """The project's own processes; each has a role of its own in the database, badges_NAME."""
 
 JWT_SECRET = "BADGES_JWT_SECRET"
-ROLE_PASSWORDS = ("BADGES_WORKER_PASSWORD", "BADGES_API_PASSWORD", "BADGES_CONNECT_PASSWORD")
+_ROLE_PASSWORDS = ("BADGES_WORKER_PASSWORD", "BADGES_API_PASSWORD", "BADGES_CONNECT_PASSWORD")
 
 
 def database_url(layout: Layout, user: str, password: str) -> str:
@@ -45,7 +45,7 @@ def for_command(layout: Layout, passwords: Mapping[str, str], name: str) -> dict
     told = for_people(layout, passwords)
     secret = told.pop(JWT_SECRET)
     if name not in SERVICES:
-        return {**told, **{name: passwords[name] for name in ROLE_PASSWORDS}}
+        return {**told, **{name: passwords[name] for name in _ROLE_PASSWORDS}}
     told["BADGES_DATABASE_URL"] = role_url(layout, passwords, f"badges_{name}")
     if name == "api":
         told |= {"BADGES_API_HOST": HOST, "BADGES_API_PORT": str(layout.port("api"))}

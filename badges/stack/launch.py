@@ -22,7 +22,16 @@ ROOM = 500_000_000
 """Bytes that must be free on the disk before anything is started."""
 
 EVERYTHING = (*PARTS, "supervisor", *SERVICES)
-STOP_ORDER = ("supervisor", "api", "worker", "provision", "migrate", "connect", "kafka", "postgres")
+_STOP_ORDER = (
+    "supervisor",
+    "api",
+    "worker",
+    "provision",
+    "migrate",
+    "connect",
+    "kafka",
+    "postgres",
+)
 
 
 def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False) -> None:
@@ -112,7 +121,7 @@ def _in_order(
         for name, process in found.values()
         if found.get(_parent(process), ("", None))[0] != name
     ]
-    return sorted(roots, key=lambda one: STOP_ORDER.index(one[0]) if one[0] in STOP_ORDER else -1)
+    return sorted(roots, key=lambda one: _STOP_ORDER.index(one[0]) if one[0] in _STOP_ORDER else -1)
 
 
 def _parent(process: psutil.Process) -> int:

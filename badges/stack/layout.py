@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
 """Below the ranges from which Linux (32768) and macOS (49152) hand out ports by themselves."""
 
-ANOTHER = "Name a folder that you may write to"
+_ANOTHER = "Name a folder that you may write to"
 
 PORTS = ("postgres", "kafka", "controller", "connect", "api", "prometheus")
 """A part's port is the base plus its place here."""
@@ -94,7 +94,7 @@ def noted(run_dir: Path) -> Note | None:
     Raises Problem when it cannot be the directory of a stack.
     """
     if os.path.lexists(run_dir) and not run_dir.is_dir():
-        raise Problem(f"BADGES_RUN_DIR: {run_dir} is not a folder", hint=ANOTHER)
+        raise Problem(f"BADGES_RUN_DIR: {run_dir} is not a folder", hint=_ANOTHER)
     try:
         note = json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))
         return Note(stack=str(note["stack"]), port_base=int(note["port_base"]))
@@ -108,7 +108,7 @@ def noted(run_dir: Path) -> Note | None:
 
 
 def _unusable(run_dir: Path, error: OSError) -> Problem:
-    return Problem(f"BADGES_RUN_DIR: {run_dir} cannot be used: {error.strerror}", hint=ANOTHER)
+    return Problem(f"BADGES_RUN_DIR: {run_dir} cannot be used: {error.strerror}", hint=_ANOTHER)
 
 
 def load() -> Layout:

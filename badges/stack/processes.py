@@ -28,7 +28,7 @@ MARK = "BADGES_STACK_PART"
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this one started: they must be collected when they end."""
 
-LOG_LIMIT = 20_000_000
+_LOG_LIMIT = 20_000_000
 """Bytes after which a log file is set aside at the next start; one older file is kept."""
 
 
@@ -47,7 +47,7 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     log = layout.log_file(command.name)
     try:
         with contextlib.suppress(FileNotFoundError):
-            if log.stat().st_size > LOG_LIMIT:
+            if log.stat().st_size > _LOG_LIMIT:
                 log.replace(log.with_suffix(".log.old"))
         with log.open("ab") as output:
             child = subprocess.Popen(

@@ -9,9 +9,9 @@ from badges.stack import processes, services
 from badges.stack.addresses import SERVICES
 from badges.stack.infra import Infra
 
-FIRST_WAIT = 0.1
+_FIRST_WAIT = 0.1
 LONGEST_WAIT = 30.0
-STEADY = 10.0
+_STEADY = 10.0
 """Seconds that a process must have run for the next wait to begin small again."""
 
 
@@ -19,13 +19,15 @@ STEADY = 10.0
 class Restart:
     """When a process that died may be started again: at once, then after twice as long."""
 
-    wait: float = FIRST_WAIT
+    wait: float = _FIRST_WAIT
     started: float = 0.0
     due: float = 0.0
 
     def died(self, now: float) -> None:
         """Note the death at `now` (monotonic seconds) and set when it is due again."""
-        self.wait = FIRST_WAIT if now - self.started > STEADY else min(self.wait * 2, LONGEST_WAIT)
+        self.wait = (
+            _FIRST_WAIT if now - self.started > _STEADY else min(self.wait * 2, LONGEST_WAIT)
+        )
         self.due = now + self.wait
 
     def begun(self, now: float) -> None:

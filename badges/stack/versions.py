@@ -6,16 +6,16 @@ DEBEZIUM = "3.7.0.Final"
 """From 3.7 on it counts the rows that share a WAL position. Earlier ones lose some of a COPY when
 Connect is killed inside it (debezium/dbz#1554).
 """
-JETTY = "12.0.34"
+_JETTY = "12.0.34"
 
 JARS = (
     f"org.apache.kafka:kafka_2.13:{KAFKA}",
     f"org.apache.kafka:connect-runtime:{KAFKA}",
     f"org.apache.kafka:connect-json:{KAFKA}",
     f"io.debezium:debezium-connector-postgres:{DEBEZIUM}",
-    f"org.eclipse.jetty.ee10:jetty-ee10-servlet:{JETTY}",
-    f"org.eclipse.jetty:jetty-security:{JETTY}",
-    f"org.eclipse.jetty:jetty-session:{JETTY}",
+    f"org.eclipse.jetty.ee10:jetty-ee10-servlet:{_JETTY}",
+    f"org.eclipse.jetty:jetty-security:{_JETTY}",
+    f"org.eclipse.jetty:jetty-session:{_JETTY}",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
     "jakarta.ws.rs:jakarta.ws.rs-api:3.1.0",
     "jakarta.servlet:jakarta.servlet-api:6.0.0",

@@ -24,22 +24,22 @@ CONFIRMATIONS = 3
 STILL_S = 50.0
 """Where something waits, a worker decides something sooner; with the confirmations it is 60 s."""
 
-MOVES_S = 10.0
+_MOVES_S = 10.0
 """How long a command waits to see a position move."""
 
 WORKER = "badges worker"
 """What a worker's sessions call themselves; the server ends them with their process."""
 
-STOPS: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable", "turn_stalled", "partition_failed")
+_STOPS: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable", "turn_stalled", "partition_failed")
 """Alerts that say why a position does not move."""
 
-Unworked: TypeAlias = Literal["deserted", "still", "abandoned"]
+_Unworked: TypeAlias = Literal["deserted", "still", "abandoned"]
 """Why nothing is decided: no worker is there, none gets on, or no log is live."""
 
 log = structlog.get_logger(__name__)
 
 
-class Backlog(Struct, frozen=True):
+class _Backlog(Struct, frozen=True):
     """What waits. `positions` and `behind` have the next offset and the records by partition.
 
     `sessions` says how many workers have with the database: a frozen one keeps its own.
@@ -85,7 +85,7 @@ class Backlog(Struct, frozen=True):
         return f"{number:,} record{'s' if number != 1 else ''} of the log wait"
 
 
-async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> Backlog:
+async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> _Backlog:
     """What waits of a live generation. Raises KafkaError, OSError, or errors of Postgres."""
     positions = await generations.next_offsets(connection, generation.log_id)
     found = (await cluster.topics([generation.topic])).get(generation.topic)
@@ -99,7 +99,7 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
         partition: max(ends.get(partition, 0) - position, 0)
         for partition, position in sorted(positions.items())
     }
-    return Backlog(positions, behind, sessions)
+    return _Backlog(positions, behind, sessions)
 
 
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
@@ -108,13 +108,13 @@ async def unworked(generation: Generation, connection: Executor, cluster: Cluste
     Takes MOVES_S where something waits and nothing moves. Raises as `backlog` does.
     """
     found = first = await backlog(generation, connection, cluster)
-    deadline = time.monotonic() + MOVES_S
+    deadline = time.monotonic() + _MOVES_S
     while found.waits and found.positions == first.positions:
         if found.deserted:
             return found.sentence
         if time.monotonic() > deadline:
-            return found.still(MOVES_S, told=await _stop_is_told(connection))
-        await asyncio.sleep(MOVES_S / 50)
+            return found.still(_MOVES_S, told=await _stop_is_told(connection))
+        await asyncio.sleep(_MOVES_S / 50)
         found = await backlog(generation, connection, cluster)
     return None
 
@@ -127,7 +127,7 @@ async def _stop_is_told(connection: Executor) -> bool:
             SELECT badges_private.is_told($1, '%')
                 OR badges_private.is_told('{dead_letters}', 'partition %')
             """,
-            STOPS,
+            _STOPS,
         )
     )
 
@@ -163,7 +163,7 @@ class Watch:
         self._positions: tuple[float, Mapping[int, int]] = (0.0, {})
         """Since when something waits while the positions are these."""
         self._looks = Looks()
-        self._told: Unworked | None = None
+        self._told: _Unworked | None = None
         """Why the alert was opened here."""
 
     async def look(self) -> None:
@@ -186,7 +186,7 @@ class Watch:
             await self._alert.open("nobody_works", {"message": sentence})
             self._told = why
 
-    async def _judge(self, found: Backlog) -> tuple[Unworked | None, str]:
+    async def _judge(self, found: _Backlog) -> tuple[_Unworked | None, str]:
         now = self._clock()
         if not found.waits or found.positions != self._positions[1]:
             self._positions = (now, found.positions)
@@ -197,7 +197,7 @@ class Watch:
             return "still", found.still(still)
         return None, ""
 
-    async def _without_a_log(self) -> tuple[Unworked | None, str]:
+    async def _without_a_log(self) -> tuple[_Unworked | None, str]:
         last = await generations.last_live(self._connection)
         if last is None or last.state != "closed":
             return None, ""

@@ -15,13 +15,13 @@ from streams.log.kafka import KafkaAccess
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
 
-REQUEST_TIMEOUT_MS = 5000
-WAIT_S = 30.0
+_REQUEST_TIMEOUT_MS = 5000
+_WAIT_S = 30.0
 PAUSE_S = 0.1
 PATIENCE_MS = 200
-SMALL_FETCH = 64 * 1024
-UNKNOWN_TOPIC = 3
-UNKNOWN_MEMBER = 25
+_SMALL_FETCH = 64 * 1024
+_UNKNOWN_TOPIC = 3
+_UNKNOWN_MEMBER = 25
 NO_ERROR = 0
 
 
@@ -40,7 +40,7 @@ class Cluster:
     """
 
     def __init__(self, access: KafkaAccess) -> None:
-        self._options = {**access.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
+        self._options = {**access.client_options(), "request_timeout_ms": _REQUEST_TIMEOUT_MS}
         self._admin = AIOKafkaAdminClient(**self._options)
         self._consumer = self._new_consumer()
         self._started = False
@@ -74,7 +74,7 @@ class Cluster:
             if topic["error_code"] == NO_ERROR:
                 text = base64.urlsafe_b64encode(topic["topic_id"]).decode().rstrip("=")
                 found[topic["topic"]] = Topic(topic["topic"], text, len(topic["partitions"]))
-            elif topic["error_code"] != UNKNOWN_TOPIC:
+            elif topic["error_code"] != _UNKNOWN_TOPIC:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
 
@@ -100,7 +100,7 @@ class Cluster:
 
     async def wait_for(self, topic: str, partitions: int) -> Topic:
         """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(_WAIT_S):
             while True:
                 found = (await self.topics([topic])).get(topic)
                 if found is not None and found.partitions == partitions:
@@ -112,7 +112,7 @@ class Cluster:
         if existing:
             answer = await self._admin.delete_topics(existing)
             for name, code in answer.topic_error_codes:
-                if code not in (NO_ERROR, UNKNOWN_TOPIC):
+                if code not in (NO_ERROR, _UNKNOWN_TOPIC):
                     raise for_code(code)(name)
 
     async def starts(self, topic: Topic) -> list[int]:
@@ -132,7 +132,7 @@ class Cluster:
         request = LeaveGroupRequest(group, names)
         answer = await self._admin._send_request_to_node(coordinator, request)
         for code in (answer.error_code, *(member[-1] for member in answer.members)):
-            if code not in (NO_ERROR, UNKNOWN_MEMBER):
+            if code not in (NO_ERROR, _UNKNOWN_MEMBER):
                 raise for_code(code)(group)
 
     async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
@@ -142,7 +142,7 @@ class Cluster:
         confused, reads them; it may wait for ever.
         """
         found: dict[int, bytes | None] = {}
-        consumer = self._new_consumer(max_partition_fetch_bytes=SMALL_FETCH)
+        consumer = self._new_consumer(max_partition_fetch_bytes=_SMALL_FETCH)
         try:
             await consumer.start()
             places = {TopicPartition(topic.name, number): at for number, at in offsets.items()}
@@ -161,7 +161,7 @@ class Cluster:
                         consumer.pause(place)
         finally:
             # Not awaited: one that is stopped just after its start says that we are cancelled.
-            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=WAIT_S)
+            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=_WAIT_S)
         return found
 
     def _new_consumer(self, **options: Any) -> "AIOKafkaConsumer[Any, Any]":

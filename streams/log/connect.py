@@ -14,14 +14,14 @@ TIMEOUT_S = 5.0
 PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
 
-RESTART_S = 5.0
+_RESTART_S = 5.0
 PAUSE_S = 0.25
 CONFLICT = 409
-NOT_FOUND = 404
+_NOT_FOUND = 404
 STARTING = {"message", "url", "status"}
 """What the answer of Connect's web server has, to every path, while Connect itself starts."""
 
-NO_SUCH_PATH = "HTTP 404 Not Found"
+_NO_SUCH_PATH = "HTTP 404 Not Found"
 """What Connect, or another program made like it, says of a path that it does not have."""
 
 
@@ -141,7 +141,7 @@ class Connect:
         query = {"includeTasks": "true", "onlyFailed": "true"}
         await self._ask("POST", f"/connectors/{name}/restart", params=query)
         with suppress(TimeoutError):
-            async with asyncio.timeout(RESTART_S):
+            async with asyncio.timeout(_RESTART_S):
                 while not await self._is(name, lambda status: not status.failed):  # noqa: ASYNC110
                     await asyncio.sleep(PAUSE_S)
 
@@ -174,7 +174,7 @@ class Connect:
 
     async def _find(self, path: str) -> Any:
         response = await self._send("GET", path)
-        return None if response.status_code == NOT_FOUND else self._content(response)
+        return None if response.status_code == _NOT_FOUND else self._content(response)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         return self._content(await self._send(method, path, **options))
@@ -210,9 +210,9 @@ class Connect:
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
         answer = _document(response)
-        if response.status_code == NOT_FOUND and answer.keys() >= STARTING:
+        if response.status_code == _NOT_FOUND and answer.keys() >= STARTING:
             raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
-        if response.status_code == NOT_FOUND and answer.get("message") in (None, NO_SUCH_PATH):
+        if response.status_code == _NOT_FOUND and answer.get("message") in (None, _NO_SUCH_PATH):
             raise self._stranger()
         if response.status_code >= 500 or response.status_code == CONFLICT:
             raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")

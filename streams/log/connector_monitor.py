@@ -27,7 +27,7 @@ CONFIRMATIONS = 4
 FORGIVEN = 3
 """So many good looks in a row end an outage: what crashes again and again looks well in between."""
 
-PROVISION = (
+_PROVISION = (
     "Run `badges provision` to bring it back; nothing is lost, but Postgres keeps WAL for it."
 )
 
@@ -36,13 +36,13 @@ log = structlog.get_logger(__name__)
 _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
-class Outage(Struct, frozen=True):
+class _Outage(Struct, frozen=True):
     kind: OutageKind
     message: str
     cause: str = ""
 
 
-class Lasting:
+class _Lasting:
     """Which kind of outage has lasted, by one look after another.
 
     Bad looks count together, of whatever kind they are; the kind that is told changes only to one
@@ -71,7 +71,7 @@ class Lasting:
         return self.told is not None
 
 
-async def outage(generation: Generation, connect: Connect) -> Outage | None:
+async def outage(generation: Generation, connect: Connect) -> _Outage | None:
     """Why the generation's connector does not run, or None while it does.
 
     A connector that lost its slot may call itself RUNNING without a task, so tasks are looked at.
@@ -80,23 +80,23 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
     try:
         status = await connect.status(name)
     except (ConnectAway, ConnectRefused) as error:
-        return Outage("connect_away", f"{error}. No new rows arrive until it answers.")
+        return _Outage("connect_away", f"{error}. No new rows arrive until it answers.")
     if status is None:
-        return Outage("connector_missing", f"the connector {name} is missing. {PROVISION}")
+        return _Outage("connector_missing", f"the connector {name} is missing. {_PROVISION}")
     if status.failed:
-        return Outage(
+        return _Outage(
             "connector_failed",
-            f"the connector {name} failed: {status.cause}. {PROVISION}",
+            f"the connector {name} failed: {status.cause}. {_PROVISION}",
             status.cause,
         )
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
-        return Outage("connector_idle", f"the connector {name} is {state}. {PROVISION}")
+        return _Outage("connector_idle", f"the connector {name} is {state}. {_PROVISION}")
     return None
 
 
-async def unsendable(
-    found: Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
+async def _unsendable(
+    found: _Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
 ) -> LogBroken | None:
     """The break by a row that the connector can never send: it lacks the column that is its key.
 
@@ -119,7 +119,7 @@ async def unsendable(
 
 async def silence(
     generation: Generation, movement: Movement, moved: Callable[[], Awaitable[Moved]]
-) -> Outage | None:
+) -> _Outage | None:
     """Why nothing comes of a connector that calls itself RUNNING, or None while it moves.
 
     None as well while it cannot be told: who does not answer then is told of elsewhere.
@@ -132,7 +132,7 @@ async def silence(
         return None
     if still is None:
         return None
-    return Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
+    return _Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
 
 
 async def monitor_connector(
@@ -150,11 +150,11 @@ async def monitor_connector(
     """
     alert = OneAlert(alerts, *OUTAGES)
     raised: OutageKind | None = None
-    lasting = Lasting()
+    lasting = _Lasting()
     movement = Movement()
     while True:
         found = await outage(generation, connect) or await silence(generation, movement, moved)
-        broken = await unsendable(found, ever_renamed) if found else None
+        broken = await _unsendable(found, ever_renamed) if found else None
         if broken:
             await mark_broken(broken)
             found = None

@@ -21,7 +21,7 @@ from streams.log.reader import KafkaLog
 from streams.log.wal import read_slot
 
 PAUSE_S = 0.2
-BEGIN_S = 10.0
+_BEGIN_S = 10.0
 """How long Connect may call a connector failed that it was just told to start."""
 
 ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
@@ -52,7 +52,7 @@ class Site:
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 
-async def next_number(site: Site) -> int:
+async def _next_number(site: Site) -> int:
     """A number that no generation ever had: in badge_logs, as a slot, in Kafka or in Connect."""
     slots = await site.connection.fetch("SELECT slot_name FROM pg_replication_slots")
     traces = {row["slot_name"] for row in slots}
@@ -70,7 +70,7 @@ async def next_number(site: Site) -> int:
 
 async def begin(site: Site) -> Generation:
     """Create the topics, the row and the connector of the next generation, and start it."""
-    number = await next_number(site)
+    number = await _next_number(site)
     names = generations.names(site.prefix, number)
     wanted = topics.mentor_log(names.topic, site.partitions, site.replication_factor)
     topic = await topics.ensure(site.cluster, wanted, site.replication_factor)
@@ -141,7 +141,7 @@ async def try_again(site: Site, generation: Generation) -> None:
         return
     # That starts it anew: to start it once more would break off the snapshot that it has begun.
     await site.connect.configure(name, wanted)
-    for _ in range(int(BEGIN_S / PAUSE_S)):
+    for _ in range(int(_BEGIN_S / PAUSE_S)):
         status = await site.connect.status(name)
         if status is None or not status.failed:
             return

@@ -15,7 +15,7 @@ from sinks.pool import Executor
 SOURCES = ("peer_mentors", "activities", "training_completions", "mentor_pauses", "badge_awards")
 """The tables whose rows the log carries."""
 
-PRESENT = """
+_PRESENT = """
 (SELECT jsonb_build_object(
     'publication', (
         SELECT jsonb_build_object(
@@ -61,10 +61,10 @@ PRESENT = """
 def present(publication: str) -> str:
     """SQL for the fingerprint as it is now; `publication` is SQL too, a parameter for instance."""
     sources = ", ".join(f"'{name}'" for name in SOURCES)
-    return PRESENT.format(publication=publication, sources=sources)
+    return _PRESENT.format(publication=publication, sources=sources)
 
 
-Identity: TypeAlias = Literal["full"] | tuple[int, ...]
+_Identity: TypeAlias = Literal["full"] | tuple[int, ...]
 """The columns by number that tell a row when it is changed or deleted; () are none."""
 
 
@@ -90,7 +90,7 @@ class SourceTable(Struct, frozen=True):
     columns: Mapping[str, int]
     others: Mapping[str, int]
     filter: str | None
-    identity: Identity
+    identity: _Identity
     indexed: bool
     triggers: Mapping[str, str]
 
@@ -278,7 +278,7 @@ def _identity_changes(name: str, before: SourceTable, after: SourceTable) -> Ite
     )
 
 
-def _same_identity(one: Identity, other: Identity) -> bool:
+def _same_identity(one: _Identity, other: _Identity) -> bool:
     if one == "full" or other == "full":
         return one == other
     return {*one} == {*other}

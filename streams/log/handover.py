@@ -14,10 +14,10 @@ from streams.log.filling import PAUSE_S, Site, slot_passes
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 
-NEAR_S = 5.0
+_NEAR_S = 5.0
 """Somebody who gets within so many seconds to where the end was is near it."""
 
-STUCK_S = 30.0
+_STUCK_S = 30.0
 """Workers whose positions do not move for so long cannot get there."""
 
 
@@ -44,7 +44,7 @@ async def _log_is_near(site: Site, generation: Generation) -> None:
     while True:
         began = time.monotonic()
         await slot_passes(site, generation, await insert_lsn(site.connection))
-        if time.monotonic() - began < NEAR_S:
+        if time.monotonic() - began < _NEAR_S:
             return
 
 
@@ -57,7 +57,7 @@ async def _workers_are_near(site: Site, live: Generation) -> bool:
         began = time.monotonic()
         if not await _workers_pass(site, live, topic):
             return False
-        if time.monotonic() - began < NEAR_S:
+        if time.monotonic() - began < _NEAR_S:
             return True
 
 
@@ -66,7 +66,7 @@ async def _workers_pass(site: Site, live: Generation, topic: Topic) -> bool:
     ends = dict(enumerate(await site.cluster.ends(topic)))
     positions: dict[int, int] = {}
     moved = time.monotonic()
-    while time.monotonic() - moved < STUCK_S:
+    while time.monotonic() - moved < _STUCK_S:
         found = await generations.next_offsets(site.connection, live.log_id)
         behind = sum(max(0, end - found.get(number, 0)) for number, end in ends.items())
         if not behind:

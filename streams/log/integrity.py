@@ -67,7 +67,7 @@ def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> LogBro
     )
 
 
-def renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
+def _renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> set[tuple[str, str]]:
     if filled_from is None:
         return set()
     return {
@@ -124,7 +124,7 @@ def partitions_changed(generation: Generation, seen: Observation) -> LogBroken |
     )
 
 
-def settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
+def _settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
     wrong = wrong_settings(seen.settings)
     if not wrong:
         return None
@@ -193,13 +193,13 @@ def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
 
 # In this order: another database explains everything that follows, and a topic that is gone what
 # is missing in it. What is told first is what a person has to look at.
-CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
+_CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
     noted,
     other_database,
     source_changed,
     topic_replaced,
     partitions_changed,
-    settings_wrong,
+    _settings_wrong,
     log_cut,
     log_rewritten,
     slot_missing,
@@ -210,7 +210,7 @@ CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
 
 
 def judge(generation: Generation, seen: Observation) -> LogBroken | None:
-    return next((found for ask in CHECKS if (found := ask(generation, seen))), None)
+    return next((found for ask in _CHECKS if (found := ask(generation, seen))), None)
 
 
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:
@@ -258,7 +258,7 @@ class Integrity:
         )
         if seen.state == "closed":
             raise GenerationClosed(f"generation {self._generation.number} of the log is closed")
-        self._renamed |= renamed_columns(seen.filled_from, seen.source)
+        self._renamed |= _renamed_columns(seen.filled_from, seen.source)
         found = judge(self._generation, seen)
         times = self._looks.found(found.kind if found else None)
         if found is None:
@@ -275,7 +275,7 @@ class Integrity:
         generation = self._generation
         try:
             with translated():
-                self._renamed |= renamed_columns(
+                self._renamed |= _renamed_columns(
                     *await fingerprint.compare(
                         self._connection, generation.log_id, generation.publication
                     )

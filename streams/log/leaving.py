@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 
-ANYBODY = ""
+_ANYBODY = ""
 """The member id of whoever has the name: only a living member knows its own id."""
 
 
@@ -52,4 +52,4 @@ class LeaveGroupRequest(Request[_LeaveGroupStruct]):  # type: ignore[misc]
         self._names = names
 
     def build(self, request_struct_class: type[_LeaveGroupStruct]) -> _LeaveGroupStruct:
-        return request_struct_class(self._group, [(ANYBODY, name) for name in self._names])
+        return request_struct_class(self._group, [(_ANYBODY, name) for name in self._names])

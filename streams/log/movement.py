@@ -23,7 +23,7 @@ SILENT_S = 15.0
 UNCONFIRMED_S = 150.0
 """So long nothing may be confirmed to Postgres: Connect does so each minute where nobody set it."""
 
-MEND = (
+_MEND = (
     "Restart it, or Kafka Connect; nothing is lost, but Postgres keeps WAL for it. It goes on by "
     "itself once it gets what it waits for."
 )
@@ -72,12 +72,12 @@ class Movement:
             return (
                 f"sends nothing, not even the heartbeat of each second, for "
                 f"{silent:.0f} s: it waits for Postgres (a lock, a connection that "
-                f"died unseen) or for Kafka. {MEND}"
+                f"died unseen) or for Kafka. {_MEND}"
             )
         if unconfirmed >= UNCONFIRMED_S:
             return (
                 f"sends heartbeats but no row, and confirms nothing to Postgres, for "
                 f"{unconfirmed:.0f} s: its replication connection died unseen, or "
-                f"Postgres still reads one very large transaction. {MEND}"
+                f"Postgres still reads one very large transaction. {_MEND}"
             )
         return None

@@ -23,7 +23,7 @@ from streams.log.generations import Decided, Generation
 from streams.log.wal import Slot, insert_lsn, read_slot
 
 TIMEOUT_S = 5.0
-REREAD_TIMEOUT_S = 15.0
+_REREAD_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
 """Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
 
@@ -86,7 +86,7 @@ async def observe(
             wal_end = await insert_lsn(connection)
         observation = Observation(**database, **kafka, offsets=offsets, wal_end=wal_end)
         if reread:
-            async with asyncio.timeout(REREAD_TIMEOUT_S):
+            async with asyncio.timeout(_REREAD_TIMEOUT_S):
                 observation = replace(observation, reread=await _reread(observation, cluster))
     except _AWAY as error:
         raise CannotTell(f"{type(error).__name__}: {error}") from error

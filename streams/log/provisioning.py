@@ -26,14 +26,14 @@ from streams.log.integrity import CONFIRMATIONS, Integrity
 from streams.log.removal import discard, left_over, sweep
 from streams.log.steady import Failures, stays_running
 
-ATTEMPTS = 3
+_ATTEMPTS = 3
 """So many snapshots may break off in one run before a person has to look."""
 
 ONE_REPLICA = (
     "the log has one replica (BADGES_REPLICATION_FACTOR): a broker that loses its disk's last "
     "second breaks it"
 )
-NOW_KNOWN = (
+_NOW_KNOWN = (
     "what it is read from was not recorded, because its migrations were applied without `badges "
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
@@ -53,7 +53,7 @@ async def provision(site: Site) -> Generation:
         if found is None:
             await _refuse_broken(site)
             return await fill(site)
-        await maintain(site, found)
+        await _maintain(site, found)
         await sweep(site, found)
         return found
 
@@ -63,11 +63,11 @@ async def fill(site: Site) -> Generation:
 
     A generation that is being filled already is gone on with, unless its snapshot broke off or
     another number of partitions is asked for.
-    Raises Problem after ATTEMPTS snapshots that broke off, and when none could begin.
+    Raises Problem after _ATTEMPTS snapshots that broke off, and when none could begin.
     """
     failures = Failures()
     reason = ""
-    for _ in range(ATTEMPTS):
+    for _ in range(_ATTEMPTS):
         generation = await _half_filled(site) or await begin(site)
         try:
             await snapshot_ended(site, generation)
@@ -82,7 +82,7 @@ async def fill(site: Site) -> Generation:
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
     raise Problem(
-        f"the first snapshot broke off {ATTEMPTS} times, at last because {reason}",
+        f"the first snapshot broke off {_ATTEMPTS} times, at last because {reason}",
         hint="See Kafka Connect's log, then run this again",
         code=FOUND_A_PROBLEM,
     )
@@ -99,11 +99,11 @@ async def _half_filled(site: Site) -> Generation | None:
     return None
 
 
-async def maintain(site: Site, generation: Generation) -> None:
+async def _maintain(site: Site, generation: Generation) -> None:
     """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
     name = generation.connector
     if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
-        site.say(f"Generation {generation.number}: {NOW_KNOWN}.")
+        site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
     await _check_integrity(site, generation)
     failures = Failures()
     status = await site.connect.status(name)

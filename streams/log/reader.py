@@ -16,11 +16,11 @@ from streams.log.tails import following
 
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
-START_SECONDS = 10.0
+_START_SECONDS = 10.0
 """A client that has not started by then is given up; whoever reads tries again with another.
 
 One that began while its broker was restarted may never come to an end."""
-READ_SECONDS = 15.0
+_READ_SECONDS = 15.0
 """Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
 STOP_SECONDS = 5.0
 
@@ -70,13 +70,13 @@ class KafkaLog:
         if after is not None:
             start, end = after.offset, max(end, after.offset + 1)
         async with _Assigned(self._access, place) as (consumer, connections):
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(_READ_SECONDS):
                 await self._check(consumer, place, start, end)
                 consumer.seek(place, start)
             reached, first = start, None
             while reached < end:
                 asked = reached
-                async with asyncio.timeout(READ_SECONDS):
+                async with asyncio.timeout(_READ_SECONDS):
                     records, reached = await self._fetch(consumer, place, reached)
                 connection = connections.number(place, asked)
                 first = first or connection
@@ -131,7 +131,7 @@ class _Assigned:
 
     async def __aenter__(self) -> "tuple[AIOKafkaConsumer[Any, Any], Connections]":
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(_START_SECONDS):
                 await self._consumer.start()
         except BaseException:
             await self._stop()

@@ -13,7 +13,7 @@ from streams.log import generations
 from streams.log.filling import PAUSE_S, Site, wanted_configuration
 from streams.log.generations import Generation
 
-DROP_PATIENCE_S = 60.0
+_DROP_PATIENCE_S = 60.0
 
 
 async def discard(site: Site, generation: Generation, reason: str) -> None:
@@ -71,7 +71,7 @@ def _topics(site: Site, generation: Generation) -> list[str]:
 
 async def _drop_slot(connection: Connection, slot: str) -> None:
     """The server notices only after a while that the connector let go of the slot."""
-    deadline = time.monotonic() + DROP_PATIENCE_S
+    deadline = time.monotonic() + _DROP_PATIENCE_S
     while True:
         try:
             await connection.execute(

@@ -10,11 +10,11 @@ from streams.log.generations import Generation
 from streams.log.movement import SILENT_S, Movement, moved
 from streams.log.wal import insert_lsn
 
-STEADY_S = 30.0
+_STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
 PATIENCE_S = 60.0
 PAUSE_S = 0.25
-QUIET_S = 5.0
+_QUIET_S = 5.0
 """One that works has sent something sooner, and nobody has to hear of the wait."""
 
 LASTING = re.compile(
@@ -57,7 +57,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
     end = await insert_lsn(site.connection)
     movement, silent = Movement(), 0.0
     began = steady_since = time.monotonic()
-    while (now := time.monotonic()) - steady_since < STEADY_S:
+    while (now := time.monotonic()) - steady_since < _STEADY_S:
         status = await site.connect.status(name)
         if status is not None and status.failed:
             failures.refuse(name, status.cause)
@@ -74,7 +74,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
         if reached.confirmed > end and status is not None and status.running:
             return
         silent, _ = movement.look(reached)
-        if now - began > QUIET_S:
+        if now - began > _QUIET_S:
             site.progress(f"Connector {name}: waiting until it sends")
         await asyncio.sleep(PAUSE_S)
     # What it had in hand as it began to hang may have moved something still.

@@ -7,10 +7,10 @@ from msgspec import Struct
 from streams.log.cluster import Cluster, Topic
 from streams.log.observation import LOG_SETTINGS
 
-HOUR_MS = 3_600_000
+_HOUR_MS = 3_600_000
 
 
-class WantedTopic(Struct, frozen=True):
+class _WantedTopic(Struct, frozen=True):
     """A topic as it has to be: `settings` are Kafka's own names and texts."""
 
     name: str
@@ -18,28 +18,28 @@ class WantedTopic(Struct, frozen=True):
     settings: Mapping[str, str]
 
 
-def mentor_log(name: str, partitions: int, replication_factor: int) -> WantedTopic:
+def mentor_log(name: str, partitions: int, replication_factor: int) -> _WantedTopic:
     """The log itself. It is kept for ever, and with replicas no acknowledged record is lost."""
     safety = {
         "min.insync.replicas": str(max(1, replication_factor - 1)),
         "unclean.leader.election.enable": "false",
         "message.timestamp.type": "CreateTime",
     }
-    return WantedTopic(name, partitions, {**LOG_SETTINGS, **safety})
+    return _WantedTopic(name, partitions, {**LOG_SETTINGS, **safety})
 
 
-def heartbeats(name: str) -> WantedTopic:
+def heartbeats(name: str) -> _WantedTopic:
     """Where a connector's heartbeats end; nobody reads them."""
-    short = {"cleanup.policy": "delete", "retention.ms": str(HOUR_MS), "segment.ms": str(HOUR_MS)}
-    return WantedTopic(name, 1, short)
+    short = {"cleanup.policy": "delete", "retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
+    return _WantedTopic(name, 1, short)
 
 
-def dead_letters(prefix: str) -> WantedTopic:
+def dead_letters(prefix: str) -> _WantedTopic:
     """Input that could not be used, one dead letter a position; a tombstone removes one."""
-    return WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
+    return _WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
 
 
-async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
+async def ensure(cluster: Cluster, wanted: _WantedTopic, replication_factor: int) -> Topic:
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
@@ -47,7 +47,7 @@ async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int)
     return found
 
 
-async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
+async def differences(cluster: Cluster, wanted: _WantedTopic) -> list[str]:
     """What about an existing topic is not as it has to be, one line a setting."""
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:

@@ -10,8 +10,8 @@ from tables.criteria.errors import InvalidCriteria, violations
 from tables.criteria.union import TYPES
 from tables.documents import TOO_DEEP, Violation, read, shown
 
-MAX_DEPTH: Final = 4
-MAX_NODES: Final = 32
+_MAX_DEPTH: Final = 4
+_MAX_NODES: Final = 32
 MAX_TEXT: Final = 128 * 1024
 """The characters of a document written plainly: room for 500 courses with the longest names."""
 MAX_VIOLATIONS: Final = 100
@@ -65,11 +65,11 @@ def _size(document: dict[str, Any]) -> list[Violation]:
     while level:
         depth += 1
         nodes += len(level)
-        if depth > MAX_DEPTH:
-            message = f"expected at most {MAX_DEPTH} levels of criteria, found another"
+        if depth > _MAX_DEPTH:
+            message = f"expected at most {_MAX_DEPTH} levels of criteria, found another"
             return [Violation(level[0][0], message)]
-        if nodes > MAX_NODES:
-            return [Violation("$", f"expected at most {MAX_NODES} criteria, found more")]
+        if nodes > _MAX_NODES:
+            return [Violation("$", f"expected at most {_MAX_NODES} criteria, found more")]
         level = [
             (f"{path}.of[{index}]", part)
             for path, node in level

@@ -82,7 +82,7 @@ def _iso_date(value: object) -> object:
     raise expected(_A_DATE)
 
 
-IsoDate: TypeAlias = Annotated[
+_IsoDate: TypeAlias = Annotated[
     date,
     BeforeValidator(
         _iso_date,
@@ -94,8 +94,8 @@ IsoDate: TypeAlias = Annotated[
 class Fixed(_Window):
     """From one date to another, both inclusive."""
 
-    from_: IsoDate = Field(alias="from", description=_A_DATE)
-    to: IsoDate = Field(description=_A_DATE)
+    from_: _IsoDate = Field(alias="from", description=_A_DATE)
+    to: _IsoDate = Field(description=_A_DATE)
 
     @model_validator(mode="after")
     def _in_order(self) -> "Fixed":

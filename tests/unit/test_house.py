@@ -1,7 +1,9 @@
 """Rules of the house that a linter cannot hold."""
 
 import ast
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -72,6 +74,31 @@ def test_imports_go_one_way(path: Path) -> None:
             assert room in MAY_IMPORT[own[0]], f"{own[0]} must not import {module}"
         if own[:2] == ("streams", "log") and room == "streams":
             assert inside[0] in BELOW_THE_LOG, f"the log must not import {module}"
+
+
+def test_what_no_other_file_uses_is_private() -> None:
+    """Criteria's models are named in their JSON schema, and decorators hand functions on."""
+    readers = [*sources(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+    words = {path: set(re.findall(r"\w+", path.read_text())) for path in readers}
+    used_by = Counter(word for found in words.values() for word in found)
+    public = {
+        (str(path.relative_to(ROOT)), name)
+        for path in sources()
+        for name in module_names(path)
+        if not name.startswith("_") and used_by[name] == 1
+    }
+    assert not public
+
+
+def module_names(path: Path) -> Iterator[str]:
+    for node in parsed(path).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not node.decorator_list:
+                yield node.name
+            case ast.ClassDef() if path.parent.name != "criteria":
+                yield node.name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
