@@ -76,10 +76,18 @@ def test_imports_go_one_way(path: Path) -> None:
             assert inside[0] in BELOW_THE_LOG, f"the log must not import {module}"
 
 
+ENTERED_FROM_OUTSIDE = {("streams/batching.py", "Consumer"), ("streams/batching.py", "Transport")}
+"""What Faust finds by its name."""
+
+
 def test_what_no_other_file_uses_is_private() -> None:
     """Criteria's models are named in their JSON schema, and decorators hand functions on."""
     readers = [*sources(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
-    words = {path: set(re.findall(r"\w+", path.read_text())) for path in readers}
+    words = {
+        path: set(re.findall(r"\w+", path.read_text()))
+        for path in readers
+        if path != Path(__file__)
+    }
     used_by = Counter(word for found in words.values() for word in found)
     public = {
         (str(path.relative_to(ROOT)), name)
@@ -87,7 +95,7 @@ def test_what_no_other_file_uses_is_private() -> None:
         for name in module_names(path)
         if not name.startswith("_") and used_by[name] == 1
     }
-    assert not public
+    assert public == ENTERED_FROM_OUTSIDE
 
 
 def module_names(path: Path) -> Iterator[str]:
