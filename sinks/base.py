@@ -129,7 +129,11 @@ class Disconnected(Unavailable):
 
 class Sink(Protocol):
     async def position(self, log_id: str, partition: int) -> Position | None:
-        """The partition's position, or None when the generation is not live. Raises Unavailable."""
+        """The partition's position, or None when the generation is not live. Raises Unavailable.
+
+        Whoever takes a partition up asks first: what was known of it here is forgotten, for another
+        process may have had it since.
+        """
         ...
 
     async def last_decided(self, log_id: str, partition: int) -> Place | None:

@@ -83,6 +83,8 @@ class PostgresSink:
         self._states: dict[PartitionKey, _State] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
+        self._states.pop((log_id, partition), None)
+        self._unwritten.pop((log_id, partition), None)
         with translated():
             row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
         return Position(row["next_offset"], row["turn"]) if row else None

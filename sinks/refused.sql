@@ -112,8 +112,8 @@ ORDER BY id;
 -- constraint or lock is known of is told by table and SQLSTATE: so alerts are few, whatever waits.
 -- Of count 0 are the functions that writing needs and the worker may not execute.
 -- name: refusals
-SELECT left(w.subject, 200) AS subject, (array_agg(w.sqlstate ORDER BY w.id))[1] AS sqlstate,
-    (array_agg(w.message ORDER BY w.id))[1] AS message, max(w.refused_by) AS refused_by,
+SELECT left(w.subject, 200) AS subject, (array_agg(w.sqlstate ORDER BY w.since, w.id))[1] AS sqlstate,
+    (array_agg(w.message ORDER BY w.since, w.id))[1] AS message, max(w.refused_by) AS refused_by,
     CASE WHEN count(DISTINCT w.badge_definition_id) = 1 THEN max(w.badge_definition_id::text) END
         AS badge_definition_id,
     count(*) AS count, min(w.since) AS since,

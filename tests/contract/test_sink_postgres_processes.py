@@ -1,0 +1,57 @@
+"""Several processes write a partition in turn, each with a sink of its own."""
+
+import pytest
+
+from sinks.postgres import PostgresSink
+from tests.contract.builders import grant, revoke, stats_of
+from tests.contract.worlds import PostgresWorld
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def world(postgres_world: PostgresWorld) -> PostgresWorld:
+    return postgres_world
+
+
+def process(world: PostgresWorld) -> PostgresSink:
+    return PostgresSink(world.worker, world.letters, refusal_patience=0)
+
+
+async def test_a_partition_that_comes_back_brings_along_what_waits_by_now(
+    world: PostgresWorld,
+) -> None:
+    log, mentor, definition = await world.live_log(), await world.mentor(), await world.definition()
+    first, second = process(world), process(world)
+    await first.write(log.turn(stats=[stats_of(mentor)]))
+    await world.refuse("award", definition)
+    granted = grant(log.cause(), mentor, definition)
+    assert (await second.write(log.turn(granted))).waits
+    await world.accept("award", definition)
+
+    position = await first.position(log.log_id, 0)
+    outcome = await first.write(log.turn(revoke(log.cause(), granted.after)))
+
+    assert position is not None
+    assert (outcome.accepted, outcome.written, outcome.overtaken, outcome.waits) == (1, 1, 0, False)
+    (row,) = await world.rows(mentor)
+    assert row.revoked_by == "rule"
+    assert [event.kind for event in await world.events(mentor)] == ["granted", "revoked"]
+
+
+async def test_what_waits_is_tried_again_by_a_process_that_had_the_partition_before(
+    world: PostgresWorld,
+) -> None:
+    log, mentor, definition = await world.live_log(), await world.mentor(), await world.definition()
+    first, second = process(world), process(world)
+    await first.write(log.turn(stats=[stats_of(mentor)]))
+    await world.refuse("award", definition)
+    await second.write(log.turn(grant(log.cause(), mentor, definition)))
+    await world.accept("award", definition)
+
+    position = await first.position(log.log_id, 0)
+    assert position is not None
+    waits = await first.retry(log.log_id, 0, position)
+
+    assert not waits
+    assert [row.revoked_by for row in await world.rows(mentor)] == [None]
