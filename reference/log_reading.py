@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.log.debezium import UNREADABLE
-from streams.log.kafka import KafkaAccess
+from streams.log.kafka import KafkaAccess, stop
 from streams.records import AwardRecord, MentorRecord, Record, decode
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
@@ -89,7 +89,7 @@ async def _consumer(access: KafkaAccess) -> "AsyncIterator[AIOKafkaConsumer[Any,
         await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await stop(consumer)
 
 
 def _places(topic: str, partitions: int) -> list[TopicPartition]:

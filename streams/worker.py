@@ -202,7 +202,7 @@ class Worker:
 
     async def _drive(self, partition_worker: PartitionWorker) -> None:
         try:
-            await partition_worker.run()
+            await _uncancelled(partition_worker.run())
         except Exception as error:
             log.exception("a partition's worker failed", partition=partition_worker.partition)
             await self._services.alerts.raise_alert(
@@ -232,6 +232,19 @@ class Worker:
             stamp = await self._versions.wait_newer(stamp)
             for partition_worker, _ in self._partition_workers.values():
                 partition_worker.wake()
+
+
+async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that never ends by itself; where it says that it was cancelled, and we were not,
+    that is a failure like any other.
+    """
+    try:
+        await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("something that it awaits was cancelled, and not by us") from error
 
 
 def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:

@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 from msgspec import Struct
 
-from streams.log.kafka import KafkaAccess
+from streams.log.kafka import KafkaAccess, stop
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
 
@@ -52,7 +52,7 @@ class Cluster:
             self._started = True
 
     async def close(self) -> None:
-        await self._consumer.stop()
+        await stop(self._consumer)
         await self._admin.close()
 
     async def __aenter__(self) -> Self:
@@ -160,8 +160,7 @@ class Cluster:
                         found[place.partition] = there[0] if there else None
                         consumer.pause(place)
         finally:
-            # Not awaited: one that is stopped just after its start says that we are cancelled.
-            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=_WAIT_S)
+            await stop(consumer)
         return found
 
     def _new_consumer(self, **options: Any) -> "AIOKafkaConsumer[Any, Any]":

@@ -1,9 +1,14 @@
 """How every Kafka client of the project connects."""
 
+import asyncio
 import ssl
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
+
+STOP_SECONDS = 5.0
+"""How long a consumer may take to stop; after it whoever used it goes on."""
 
 
 class KafkaAccess(Struct, frozen=True):
@@ -32,3 +37,17 @@ class KafkaAccess(Struct, frozen=True):
     def ssl_context(self) -> ssl.SSLContext:
         """Trust the given authority, or the system's when none is given."""
         return ssl.create_default_context(cafile=self.ssl_cafile)
+
+
+async def stop(consumer: "AIOKafkaConsumer[Any, Any]") -> None:
+    """Stop a consumer, in the time that it may take. Raises nothing of its own.
+
+    It cancels what fetches for it and awaits that, so whoever awaited it himself would be told that
+    he is cancelled: then nobody would know that a read has failed.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping], timeout=STOP_SECONDS)
+    if not stopping.done():
+        stopping.cancel()
+    elif not stopping.cancelled():
+        stopping.exception()

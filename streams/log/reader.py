@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from sinks.base import Message, Place, Unavailable
 from streams.log.connections import Connections
 from streams.log.debezium import sequence_of
-from streams.log.kafka import KafkaAccess
+from streams.log.kafka import KafkaAccess, stop
 from streams.log.tails import following
 
 CHUNK_RECORDS = 5000
@@ -22,7 +22,6 @@ _START_SECONDS = 10.0
 One that began while its broker was restarted may never come to an end."""
 _READ_SECONDS = 15.0
 """Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
-STOP_SECONDS = 5.0
 
 
 class Log(Protocol):
@@ -134,15 +133,10 @@ class _Assigned:
             async with asyncio.timeout(_START_SECONDS):
                 await self._consumer.start()
         except BaseException:
-            await self._stop()
+            await stop(self._consumer)
             raise
         self._consumer.assign([self._place])
         return self._consumer, self._connections
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stop()
-
-    async def _stop(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._consumer.stop()
+        await stop(self._consumer)

@@ -1,0 +1,46 @@
+"""The log's reader over a real Kafka that goes away."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from sinks.base import Unavailable
+from streams.log import reader
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+RECORDS = 20_000
+
+
+async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody(
+    kafka_alone: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fetches for it is in the pause before its next try, and is stopped there."""
+    monkeypatch.setattr(reader, "_READ_SECONDS", 5.0)
+    access, topic = KafkaAccess(kafka_alone.kafka_bootstrap), f"read-{uuid4()}"
+    async with Cluster(access) as cluster:
+        await cluster.create(topic, 1, 1, {})
+        await cluster.wait_for(topic, 1)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_alone.kafka_bootstrap) as producer:
+        sent = [await producer.send(topic, value=b"x" * 600) for _ in range(RECORDS)]
+        await asyncio.gather(*sent)
+    gone = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in KafkaLog(access, topic).read(0, 0, RECORDS):
+            if not gone.is_set():
+                kafka_alone.kill("kafka")
+                gone.set()
+
+    reading = asyncio.create_task(read())
+    await asyncio.wait([reading], timeout=60)
+
+    assert reading.done()
+    assert not reading.cancelled()
+    assert isinstance(reading.exception(), Unavailable)
