@@ -57,7 +57,7 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.decided: dict[TP, int] = {}
         """The next offset to decide of each partition: what is committed."""
-        self._in_flight: set[TP] = set()
+        self._in_flight: dict[TP, Message] = {}
         self._freed = asyncio.Event()
 
     def _new_consumer_thread(self) -> ReadCommitted:
@@ -75,14 +75,14 @@ class Consumer(driver.Consumer):
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             if tp in self._get_active_partitions():
-                self._in_flight.add(tp)
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._batch_message(tp, records)
+                self._in_flight[tp] = message = self._batch_message(tp, records)
+                yield tp, message
 
     async def _fetch(self, timeout: float) -> Mapping[TP, Sequence[Any]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow.wait())
-        free = self._get_active_partitions() - self._in_flight
+        free = self._get_active_partitions() - self._in_flight.keys()
         if free:
             patience = _BUSY_POLL_SECONDS if self._in_flight else timeout
             return await self._getmany(active_partitions=free, timeout=patience) or {}
@@ -102,7 +102,10 @@ class Consumer(driver.Consumer):
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        self._release({message.tp})
+        # One from before a rebalance says nothing of what has been fetched since.
+        if self._in_flight.get(message.tp) is message:
+            del self._in_flight[message.tp]
+            self._freed.set()
         return True
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
@@ -121,15 +124,15 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was in flight: after a rebalance everything uncommitted comes again."""
-        self._release(set(self._in_flight))
+        self._release()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self._release(set(self._in_flight))
+        self._release()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    def _release(self, tps: set[TP]) -> None:
-        self._in_flight -= tps
+    def _release(self) -> None:
+        self._in_flight.clear()
         self._freed.set()
 
 

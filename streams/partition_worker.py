@@ -116,6 +116,11 @@ class PartitionWorker:
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
+        # After a rebalance all that is not decided is fetched again: what is here is in it.
+        while not self._batches.empty():
+            superseded = self._batches.get_nowait()
+            if superseded:
+                superseded.done()
         self._batches.put_nowait(batch)
 
     def wake(self) -> None:
@@ -184,7 +189,8 @@ class PartitionWorker:
             await self._go_on_to(state, self._end() or 0)
         await self._services.guard.passed()
         await self._refused.try_again(state.log_id, state.position)
-        if self._batches.empty() and state.next_offset >= (self._end() or 0):
+        end = self._end()
+        if self._batches.empty() and end is not None and state.next_offset >= end:
             await reconciliation.look()
             await self._goes_on()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, TypeAlias
 
 import structlog
@@ -22,16 +22,16 @@ CONFIRMATIONS = 3
 """So many looks in a row: a worker that is started again is back sooner."""
 
 STILL_S = 50.0
-"""Where something waits, a worker decides something sooner; with the confirmations it is 60 s."""
+"""Where something waits, a worker decides some of it sooner; with the confirmations it is 60 s."""
 
 _MOVES_S = 10.0
-"""How long a command waits to see a position move."""
+"""How long a command waits to see each position move where something waits."""
 
 WORKER = "badges worker"
 """What a worker's sessions call themselves; the server ends them with their process."""
 
-_STOPS: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable", "turn_stalled", "partition_failed")
-"""Alerts that say why a position does not move."""
+_STOPS_ALL: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable")
+"""Alerts that say why no position moves."""
 
 _Unworked: TypeAlias = Literal["deserted", "still", "abandoned"]
 """Why nothing is decided: no worker is there, none gets on, or no log is live."""
@@ -62,26 +62,30 @@ class _Backlog(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """What waits, and for whom."""
-        return f"{self._waits} and no worker is connected: start one with `badges worker`"
+        waits = self._records(self.behind)
+        return f"{waits} and no worker is connected: start one with `badges worker`"
 
-    def still(self, seconds: float, *, told: bool = False) -> str:
-        """What waits though a worker is connected, where no position has moved for so long.
+    def still(self, partitions: Collection[int], seconds: float, *, told: bool = False) -> str:
+        """What waits though a worker is connected, where these have not moved for so long.
 
         With `told` an open alert says why.
         """
+        if len(partitions) == sum(map(bool, self.behind.values())):
+            moved = "no position has moved"
+        else:
+            moved = f"nothing has moved in partition {', '.join(map(str, sorted(partitions)))}"
         why = (
             "see the alerts that are open"
             if told
             else "it is frozen, or still reads its state. See its log, and start it again"
         )
         return (
-            f"{self._waits} and no position has moved for {seconds:.0f} s, though a worker is "
+            f"{self._records(partitions)} and {moved} for {seconds:.0f} s, though a worker is "
             f"connected: {why}"
         )
 
-    @property
-    def _waits(self) -> str:
-        number = sum(self.behind.values())
+    def _records(self, partitions: Collection[int]) -> str:
+        number = sum(self.behind[partition] for partition in partitions)
         return f"{number:,} record{'s' if number != 1 else ''} of the log wait"
 
 
@@ -105,31 +109,40 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
     """What waits of a live generation while nobody gets on with it, in a sentence, or None.
 
-    Takes MOVES_S where something waits and nothing moves. Raises as `backlog` does.
+    Takes MOVES_S where something waits in a partition that does not move. Raises as `backlog` does.
     """
     found = first = await backlog(generation, connection, cluster)
     deadline = time.monotonic() + _MOVES_S
-    while found.waits and found.positions == first.positions:
+    while standing := [
+        partition
+        for partition, behind in found.behind.items()
+        if behind and found.positions[partition] == first.positions.get(partition)
+    ]:
         if found.deserted:
             return found.sentence
         if time.monotonic() > deadline:
-            return found.still(_MOVES_S, told=await _stop_is_told(connection))
+            told = not await _untold(connection, standing)
+            return found.still(standing, _MOVES_S, told=told)
         await asyncio.sleep(_MOVES_S / 50)
         found = await backlog(generation, connection, cluster)
     return None
 
 
-async def _stop_is_told(connection: Executor) -> bool:
-    """Whether an open alert says already why no position moves."""
-    return bool(
-        await connection.fetchval(
-            """
-            SELECT badges_private.is_told($1, '%')
-                OR badges_private.is_told('{dead_letters}', 'partition %')
-            """,
-            _STOPS,
-        )
+async def _untold(connection: Executor, standing: Collection[int]) -> list[int]:
+    """Those of these partitions of which no open alert says why they stand still."""
+    rows = await connection.fetch(
+        """
+        SELECT number FROM unnest($1::int[]) AS number
+        WHERE NOT (badges_private.is_told($2, '%')
+            OR badges_private.is_told('{turn_stalled}', 'rules')
+            OR badges_private.is_told('{turn_stalled}', 'start')
+            OR badges_private.is_told('{turn_stalled,partition_failed}', number::text)
+            OR badges_private.is_told('{dead_letters}', 'partition ' || number))
+        """,
+        standing,
+        _STOPS_ALL,
     )
+    return [row["number"] for row in rows]
 
 
 async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) -> None:
@@ -160,8 +173,8 @@ class Watch:
         self._cluster = cluster
         self._alert = OneAlert(alerts, "nobody_works")
         self._clock = clock
-        self._positions: tuple[float, Mapping[int, int]] = (0.0, {})
-        """Since when something waits while the positions are these."""
+        self._waiting: dict[int, tuple[int, float]] = {}
+        """At which position each partition has rows that wait, and since when."""
         self._looks = Looks()
         self._told: _Unworked | None = None
         """Why the alert was opened here."""
@@ -188,13 +201,19 @@ class Watch:
 
     async def _judge(self, found: _Backlog) -> tuple[_Unworked | None, str]:
         now = self._clock()
-        if not found.waits or found.positions != self._positions[1]:
-            self._positions = (now, found.positions)
-        still = now - self._positions[0]
+        before, self._waiting = self._waiting, {}
+        for partition, behind in found.behind.items():
+            position = found.positions[partition]
+            since = before.get(partition, (-1, now))
+            if behind:
+                self._waiting[partition] = since if since[0] == position else (position, now)
         if found.deserted:
             return "deserted", found.sentence
-        if still >= STILL_S and not await _stop_is_told(self._connection):
-            return "still", found.still(still)
+        seconds = {each: now - since for each, (_, since) in self._waiting.items()}
+        standing = [each for each, lasted in seconds.items() if lasted >= STILL_S]
+        untold = await _untold(self._connection, standing) if standing else []
+        if untold:
+            return "still", found.still(untold, max(seconds[each] for each in untold))
         return None, ""
 
     async def _without_a_log(self) -> tuple[_Unworked | None, str]:

@@ -184,7 +184,7 @@ class Connect:
         while True:
             try:
                 response = await self._client.request(method, path, **options)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reason = str(error) or type(error).__name__
                 raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
             late = asyncio.get_running_loop().time() > deadline

@@ -1,8 +1,14 @@
 """What is looked at again and again: how often in a row it was found, and the alerts of it."""
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping
 
 from sinks.alerts import AlertKind, Alerts, OpenAlerts
+
+CLOSE_AGAIN_S = 600.0
+"""So long a process may have left an alert open that is gone, and whose looks another one makes.
+
+Sooner, two of which only one finds something would open and close it all the time."""
 
 
 class Looks:
@@ -26,13 +32,16 @@ class Looks:
 class OneAlert:
     """The alert that whoever looks has open: of some kinds one at most.
 
-    At first each may be open, for an earlier process may have left it so.
+    At first each may be open, for an earlier process may have left it so; and later again, for
+    another one may have opened it and gone.
     """
 
     def __init__(self, alerts: Alerts, *kinds: AlertKind, subject: str = "") -> None:
         self._alerts = alerts
         self._subject = subject
+        self._kinds = frozenset(kinds)
         self._open = {*kinds}
+        self._sure_until = float("inf")
 
     async def open(self, kind: AlertKind, detail: Mapping[str, object]) -> None:
         """Open an alert of this kind instead of what is open; one of the kind stays as it is.
@@ -44,6 +53,11 @@ class OneAlert:
         self._open = {kind}
 
     async def close(self, *, but: AlertKind | None = None) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._sure_until:
+            self._open |= self._kinds
+        if self._open - {but}:
+            self._sure_until = now + CLOSE_AGAIN_S
         for kind in sorted(self._open - {but}):
             await self._alerts.resolve(kind, subject=self._subject)
         self._open &= {but}

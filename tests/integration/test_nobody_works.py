@@ -135,7 +135,9 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
                 return [str(each.detail["message"]) for each in heard.alerts]
 
             await p.pool.execute(
-                "INSERT INTO badge_alerts (kind, detail) VALUES ('turn_stalled', '{}')"
+                "INSERT INTO badge_alerts (kind, detail) SELECT 'turn_stalled', "
+                "jsonb_build_object('subject', n::text) FROM generate_series(0, $1::int - 1) AS n",
+                PARTITIONS,
             )
             assert await looks() == []
             said = await unworked(p.log, p.pool, p.site.cluster)

@@ -90,3 +90,23 @@ def test_the_address_is_said_without_user_and_password() -> None:
     told = said(404, b"", user="somebody:s3cret@")
 
     assert told == "what answers at http://HERE is not Kafka Connect"
+
+
+class Garbled(Answer):
+    """Says that what it sends is compressed, and it is not."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+
+def test_what_cannot_be_unpacked_is_no_answer() -> None:
+    async def ask(address: str) -> None:
+        async with Connect(f"http://{address}/") as connect:
+            with pytest.raises(ConnectAway):
+                await connect.connectors()
+
+    with serving(HTTPServer(("127.0.0.1", 0), Garbled)) as address:
+        asyncio.run(ask(address))

@@ -1,0 +1,120 @@
+"""Each partition in which something waits has to move, unless an open alert says why not."""
+
+from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sinks.alerts import AlertKind, PostgresAlerts
+from sinks.pool import Pool, create_pool
+from streams.log.backlog import CONFIRMATIONS, STILL_S, WORKER, Watch
+from tests.contract.worlds import PostgresWorld
+from tests.doubles.memory_alerts import MemoryAlerts
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+ENDS = [100, 100, 100]
+
+
+class Watched:
+    """A watch with the api's rights over partitions that move as the test says, its clock too."""
+
+    def __init__(self, owner: Pool, api: Pool, log_id: str) -> None:
+        self.owner = owner
+        self.alerts = MemoryAlerts()
+        self.told = PostgresAlerts(owner)
+        self._log_id = log_id
+        self._now = 0.0
+        cluster: Any = SimpleNamespace(topics=self._topics, ends=self._ends)
+        self._watch = Watch(api, cluster, self.alerts, lambda: self._now)
+
+    async def _topics(self, names: list[str]) -> Mapping[str, object]:
+        return dict.fromkeys(names, object())
+
+    async def _ends(self, _: object) -> list[int]:
+        return ENDS
+
+    async def decide(self, partition: int, records: int) -> None:
+        await self.owner.execute(
+            "UPDATE badge_log_positions SET next_offset = next_offset + $3 "
+            "WHERE log_id = $1 AND partition = $2",
+            self._log_id,
+            partition,
+            records,
+        )
+
+    async def minutes(self, *moving: int) -> list[str]:
+        """Let some pass while a record of each of these partitions is decided; what is open."""
+        for _ in range(CONFIRMATIONS + 1):
+            for partition in moving:
+                await self.decide(partition, 1)
+            await self._watch.look()
+            self._now += STILL_S
+        return [str(a.detail["message"]) for a in self.alerts.alerts if a.resolved_at is None]
+
+
+@pytest.fixture
+async def watched(
+    postgres_world: PostgresWorld, postgres: Stack, contract_url: str
+) -> AsyncIterator[Watched]:
+    """Three partitions with rows that wait, and a worker that has a session."""
+    owner = postgres_world.owner
+    log = await postgres_world.live_log()
+    await owner.execute(
+        "INSERT INTO badge_log_positions (log_id, partition, next_offset, turn) "
+        "VALUES ($1, 1, 0, 0), ($1, 2, 0, 0)",
+        log.log_id,
+    )
+    await owner.execute("UPDATE badge_alerts SET resolved_at = now() WHERE resolved_at IS NULL")
+    url = postgres.role_url("badges_api", contract_url)
+    async with await create_pool(url) as api, await create_pool(url, application_name=WORKER):
+        yield Watched(owner, api, log.log_id)
+    await postgres_world.close_log(log.log_id)
+
+
+async def test_one_that_stands_still_is_told_though_the_others_move(watched: Watched) -> None:
+    assert await watched.minutes(0, 1, 2) == []
+    (message,) = await watched.minutes(0, 2)
+    assert message.startswith("96 records of the log wait and nothing has moved in partition 1 for")
+
+
+async def test_all_that_stand_still_are_told_together(watched: Watched) -> None:
+    (message,) = await watched.minutes()
+    assert message.startswith("300 records of the log wait and no position has moved for")
+
+
+async def test_one_in_which_nothing_waits_need_not_move(watched: Watched) -> None:
+    await watched.decide(1, ENDS[1])
+    assert await watched.minutes(0, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        ("turn_stalled", "1"),
+        ("turn_stalled", "rules"),
+        ("partition_failed", "1"),
+        ("dead_letters", "partition 1"),
+        ("log_unreachable", ""),
+        ("source_changed", ""),
+    ],
+)
+async def test_why_one_stands_still_is_told_once(
+    watched: Watched, kind: AlertKind, subject: str
+) -> None:
+    await watched.told.raise_alert(kind, {"message": "that is why"}, subject=subject)
+    assert await watched.minutes(0, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [("turn_stalled", "2"), ("partition_failed", "11"), ("dead_letters", "activities")],
+)
+async def test_why_another_stands_still_says_nothing_of_it(
+    watched: Watched, kind: AlertKind, subject: str
+) -> None:
+    await watched.told.raise_alert(kind, {"message": "that is why"}, subject=subject)
+    (message,) = await watched.minutes(0, 2)
+    assert "partition 1 for" in message
