@@ -1,5 +1,7 @@
 """Everything at once, by seed: random rows and rules while workers are killed, paused and joined.
 
+Meanwhile a trigger of the application refuses, now and then, some of what they write.
+
 BADGES_SEEDS says how many seeds are run, each on a log of its own that begins with rows.
 """
 
@@ -21,6 +23,24 @@ FIRST_SEED = int(os.environ.get("BADGES_FIRST_SEED", "0"))
 FOUND_ROWS = 60
 """Transactions before the log begins."""
 
+REFUSES = """
+CREATE TABLE refuses (badge uuid PRIMARY KEY);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF session_user = 'badges_worker' AND EXISTS (
+        SELECT FROM public.refuses
+        WHERE badge = coalesce(NEW.badge_definition_id, OLD.badge_definition_id))
+    THEN
+        RAISE EXCEPTION 'the application wants no such award now';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER refuse AFTER INSERT OR UPDATE OR DELETE ON badge_awards
+    FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+"""An application that refuses the awards of some badges, which are listed in `refuses`."""
+
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int) -> None:
@@ -28,6 +48,7 @@ def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int)
 
     async def before(pool: Pool) -> None:
         """The beginning of the story: the log starts with rows, and awards given by hand."""
+        await pool.execute(REFUSES)
         for sql, values in operations.setup():
             await pool.execute(sql, *values)
         for _, transaction in zip(range(FOUND_ROWS), operations.transactions(), strict=False):
@@ -43,6 +64,7 @@ def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int)
                 await going.more(random.randint(5, 40))
                 await something_happens(p, random, workers, going)
             p.ensure_a_worker()
+            await p.pool.execute("DELETE FROM refuses")
 
     with pipeline(stack, before) as rig:
         rig.run(test)
@@ -51,9 +73,16 @@ def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int)
 async def something_happens(
     p: Pipeline, random: Random, workers: list[Worker], going: Load
 ) -> None:
-    """One fault of a worker, one worker more, a cut connection, or an act of a person."""
+    """One fault of a worker, one worker more, a cut connection, or an act of somebody else."""
     worker = random.choice(workers)
     what = random.choice(["kill", "kill and start", "pause", "end", "cut", "edit"])
+    if random.random() < 0.5:
+        await p.pool.execute("DELETE FROM refuses")
+        await p.pool.execute(
+            "INSERT INTO refuses SELECT id FROM badge_definitions "
+            "WHERE hashtext(id::text || $1::text) % 2 = 0",
+            str(random.random()),
+        )
     if not worker.runs:
         worker.start()
     elif what in ("kill", "kill and start"):
