@@ -23,6 +23,7 @@ from schema.log_types import log_types
 from sinks.alerts import PostgresAlerts
 from sinks.backoff import delays
 from sinks.base import Unavailable
+from sinks.cancellation import uncancelled
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.failures import Refused, translated
 from sinks.pool import Pool, create_pool
@@ -109,7 +110,7 @@ async def _until_told(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
     # To be told is how a worker ends, no interruption of what it was to do.
     with suppress(asyncio.CancelledError):
-        await _work(settings)
+        await uncancelled(_work(settings))
 
 
 async def _work(settings: Settings) -> None:

@@ -130,15 +130,23 @@ class KafkaDeadLetters:
 
     async def _send(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                acks="all", enable_idempotence=True, request_timeout_ms=10_000, **self._client
-            )
-            await self._producer.start()
+            self._producer = await self._started()
         acknowledged = [
             await self._producer.send(self._topic, key=_bytes(key), value=value)
             for key, value in records
         ]
         await asyncio.gather(*acknowledged)
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            acks="all", enable_idempotence=True, request_timeout_ms=10_000, **self._client
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.client.close()
+            raise
+        return producer
 
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
@@ -149,3 +157,7 @@ class KafkaDeadLetters:
                 await producer.stop()
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("producer not stopped cleanly", topic=self._topic, error=str(error))
+            # Else it goes on sending, for good, what somebody may have removed meanwhile.
+            if producer._sender.sender_task:
+                producer._sender.sender_task.cancel()
+            await producer.client.close()

@@ -1,5 +1,6 @@
 """What an error of Postgres means: it refuses something, or it has to be asked again later."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import asyncpg
 from msgspec import Struct
 
 from sinks.base import Disconnected, Unavailable
+from sinks.cancellation import is_cancelled
 
 REFUSALS = {
     "22": "data exception",
@@ -34,6 +36,8 @@ LOCKED = "55P03"
 """The SQLSTATE of a lock that somebody else holds for too long."""
 
 LONGEST_MESSAGE = 1_000
+
+_AWAY = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 _OURS = "badges_private."
 _NAME = r"(?:\"[^\"]+\"|[\w$]+)"
@@ -100,17 +104,26 @@ def reason_of(error: asyncpg.PostgresError) -> str:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn errors of asyncpg and of the network into Refused or Unavailable."""
+    """Turn errors of asyncpg and of the network into Refused or Unavailable.
+
+    In a task that is cancelled they come of that, and in its place: the cancellation goes on.
+    """
     try:
         yield
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, *_AWAY) as error:
+        if is_cancelled():
+            raise asyncio.CancelledError from error
+        raise _translation(error) from error
+
+
+def _translation(error: Exception) -> Refused | Unavailable:
+    if isinstance(error, asyncpg.PostgresError):
         if _is_refusal(error):
-            raise Refused(reason_of(error), sqlstate=error.sqlstate) from error
+            return Refused(reason_of(error), sqlstate=error.sqlstate)
         kind = Disconnected if (error.sqlstate or "").startswith(LOST) else Unavailable
         reason = f"Postgres cannot do this now: {reason_of(error)}"
-        raise kind(reason, sqlstate=error.sqlstate) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
-        raise Disconnected(f"Postgres does not answer: {error or type(error).__name__}") from error
+        return kind(reason, sqlstate=error.sqlstate)
+    return Disconnected(f"Postgres does not answer: {error or type(error).__name__}")
 
 
 def _function(context: str) -> str | None:

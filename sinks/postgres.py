@@ -151,7 +151,9 @@ class PostgresSink:
             unwritten = self._unwritten[place] = _Unwritten(turn, uuid4())
         async with self._known(place) as state:
             outcome = await self._write(unwritten, state)
-        del self._unwritten[place]
+        # Whoever takes the partition up meanwhile has his own.
+        if self._unwritten.get(place) is unwritten:
+            del self._unwritten[place]
         return outcome
 
     @asynccontextmanager

@@ -88,7 +88,8 @@ class Consumer(driver.Consumer):
             return await self._getmany(active_partitions=free, timeout=patience) or {}
         self._freed.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._freed.wait(), 0.1)
+            async with asyncio.timeout(0.1):
+                await self._freed.wait()
         return {}
 
     def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:

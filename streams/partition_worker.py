@@ -177,7 +177,8 @@ class PartitionWorker:
 
     async def _next_batch(self) -> Batch | None:
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._batches.get(), _IDLE_SECONDS)
+            async with asyncio.timeout(_IDLE_SECONDS):
+                return await self._batches.get()
         return None
 
     async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
+import asyncpg
 import structlog
 
 from sinks.alerts import Alerts
@@ -161,15 +163,16 @@ class PostgresVersions(Versions):
 
         await connection.add_listener(_CHANNEL, wake)
         try:
-            while True:
+            # What is read comes over other connections, so that this one is lost says nobody else.
+            while not connection.is_closed():
                 # Cleared first: a save that comes while we read is read at the next turn.
                 notified.clear()
                 await self.refresh()
                 await self._stall.over()
-                try:
-                    await asyncio.wait_for(notified.wait(), _POLL_SECONDS)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await notified.wait()
         finally:
-            if not connection.is_closed():
+            # A lost one has been taken out of the pool, and listens to nothing.
+            with suppress(asyncpg.InterfaceError):
                 await connection.remove_listener(_CHANNEL, wake)

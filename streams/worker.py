@@ -20,6 +20,8 @@ from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
+from sinks.cancellation import uncancelled
+from streams import metrics
 from streams.errors import GenerationClosed, NameTaken
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
@@ -123,7 +125,7 @@ class Worker:
         self._app.on_partitions_assigned.connect(self._assigned, weak=False)
         self._app.agent(self._topic(), concurrency=1)(self._hand_over)
         background = [
-            asyncio.create_task(service())
+            asyncio.create_task(uncancelled(service()))
             for service in (
                 self._services.guard.watch,
                 self._versions.follow,
@@ -184,7 +186,9 @@ class Worker:
         numbers = {tp.partition for tp in assigned}
         for gone in self._partition_workers.keys() - numbers:
             # Cancelled in mid-turn, Postgres rolls back; committed before that, the position tells.
-            self._partition_workers.pop(gone)[1].cancel()
+            task = self._partition_workers.pop(gone)[1]
+            task.cancel()
+            task.add_done_callback(partial(self._forget, gone))
             self._app.consumer.decided.pop(self._place(gone), None)
         for number in numbers - self._partition_workers.keys():
             partition_worker = PartitionWorker(
@@ -200,9 +204,15 @@ class Worker:
             )
         log.info("partitions assigned", partitions=sorted(numbers))
 
+    def _forget(self, partition: int, _: object) -> None:
+        """Measure a partition no more, unless it has come back already."""
+        if partition not in self._partition_workers:
+            for gauge in (metrics.NEXT_OFFSET, metrics.MENTORS):
+                gauge.remove(partition)
+
     async def _drive(self, partition_worker: PartitionWorker) -> None:
         try:
-            await _uncancelled(partition_worker.run())
+            await uncancelled(partition_worker.run())
         except Exception as error:
             log.exception("a partition's worker failed", partition=partition_worker.partition)
             await self._services.alerts.raise_alert(
@@ -232,19 +242,6 @@ class Worker:
             stamp = await self._versions.wait_newer(stamp)
             for partition_worker, _ in self._partition_workers.values():
                 partition_worker.wake()
-
-
-async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that never ends by itself; where it says that it was cancelled, and we were not,
-    that is a failure like any other.
-    """
-    try:
-        await work
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise RuntimeError("something that it awaits was cancelled, and not by us") from error
 
 
 def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:

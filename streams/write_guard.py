@@ -103,7 +103,8 @@ class WriteGuard:
             await self._judge(found, suspicions)
             log.debug(LOOKED, kind=found.kind if found else None, open=self._open.is_set())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), CHECK_SECONDS)
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._asked.wait()
 
     async def _judge(self, found: LogBroken | None, suspicions: int) -> None:
         # Looks and partition workers judge at once; what one tells must not close another's alert.

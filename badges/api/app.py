@@ -1,17 +1,26 @@
 """The API as one application: its parts are put together here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from badges.api import health, metrics
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
+from sinks.cancellation import uncancelled
 from sinks.pool import create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
+
+_AGAIN_S = 1.0
+"""How long a duty that has ended waits before it begins again."""
+
+log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -30,8 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
             alerts = PostgresAlerts(pool)
-            for duty in (watch_backlog(pool, cluster, alerts), alerts.keep_writing()):
-                stack.callback(asyncio.create_task(duty).cancel)
+            for duty in (partial(watch_backlog, pool, cluster, alerts), alerts.keep_writing):
+                stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
             yield
 
     app = FastAPI(
@@ -42,3 +51,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     return app
+
+
+async def _keep_up(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do what never ends by itself, again where it does, for nobody awaits it."""
+    while True:
+        try:
+            await uncancelled(duty())
+        except Exception as error:
+            log.exception("a duty ended and begins again", error=repr(error))
+        await asyncio.sleep(_AGAIN_S)

@@ -9,6 +9,7 @@ import structlog
 from msgspec import Struct
 
 from sinks.alerts import BREAKS, AlertKind, Alerts
+from sinks.cancellation import uncancelled
 from sinks.failures import translated
 from sinks.pool import Executor
 from streams import metrics
@@ -150,7 +151,7 @@ async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) 
     watch = Watch(connection, cluster, alerts)
     while True:
         try:
-            await watch.look()
+            await uncancelled(watch.look())
         except Exception as error:
             log.warning("what waits cannot be told, looking again", error=repr(error))
         await asyncio.sleep(LOOK_EVERY_S)

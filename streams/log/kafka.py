@@ -45,9 +45,17 @@ async def stop(consumer: "AIOKafkaConsumer[Any, Any]") -> None:
     It cancels what fetches for it and awaits that, so whoever awaited it himself would be told that
     he is cancelled: then nobody would know that a read has failed.
     """
-    stopping = asyncio.ensure_future(consumer.stop())
+    stopping = asyncio.ensure_future(_stop(consumer))
     await asyncio.wait([stopping], timeout=STOP_SECONDS)
     if not stopping.done():
         stopping.cancel()
     elif not stopping.cancelled():
         stopping.exception()
+
+
+async def _stop(consumer: "AIOKafkaConsumer[Any, Any]") -> None:
+    try:
+        await consumer.stop()
+    finally:
+        # What it does last, where what it does before has failed.
+        await consumer._client.close()

@@ -226,3 +226,16 @@ async def test_no_kafka_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await letters.send([a_letter(1)])
     await letters.close()
+
+
+async def test_one_that_is_cancelled_as_its_producer_starts_leaves_none_behind(
+    kafka: Store,
+) -> None:
+    letters, read = kafka
+    sending = asyncio.create_task(letters.send([a_letter(1)]))
+    await asyncio.sleep(0)
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+    await letters.send([a_letter(2)])
+    assert list(await read()) == ["log/3/2"]

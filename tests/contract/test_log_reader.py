@@ -44,3 +44,4 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
     assert reading.done()
     assert not reading.cancelled()
     assert isinstance(reading.exception(), Unavailable)
+    assert not [task for task in asyncio.all_tasks() if "aiokafka" in repr(task.get_coro())]

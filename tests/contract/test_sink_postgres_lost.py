@@ -65,6 +65,37 @@ async def test_a_backend_killed_in_mid_turn(world: PostgresWorld, build: Build) 
     await assert_written_once(world, turn)
 
 
+@KINDS
+async def test_a_writer_that_is_cancelled_as_its_backend_is_killed_ends(
+    world: PostgresWorld, build: Build
+) -> None:
+    """What the rollback fails of takes the place of the cancellation, and would be tried again."""
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    async with world.owner.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
+        writing = asyncio.create_task(world.sink.write(build(log, mentor, definition)))
+        pid = await until(lambda: waiting_backend(world.owner), "the worker waits")
+        await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        writing.cancel()
+        await asyncio.wait([writing])
+    assert writing.cancelled()
+    assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+
+
+async def test_a_partition_taken_up_again_while_it_is_written(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = with_grant(log, mentor, definition)
+    async with world.owner.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
+        writing = asyncio.create_task(world.sink.write(turn))
+        await until(lambda: waiting_backend(world.owner), "the worker waits")
+        assert await world.sink.position(log.log_id, 0) == Position(0, 0)
+    assert (await writing).written == 1
+    await assert_written_once(world, turn)
+
+
 async def test_a_backend_killed_in_its_commit(world: PostgresWorld) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from streams.partition_worker import PARTITION_FAILED, Batch, PartitionWorker
 from tables.types import Award
 from tests.builders import MENTOR, mentor, organization
@@ -34,6 +36,22 @@ def test_an_end_that_is_not_known_is_no_end() -> None:
         assert [(a.kind, a.resolved_at) for a in world.alerts.alerts] == [(PARTITION_FAILED, None)]
         for task in tasks:
             task.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_one_that_is_woken_as_it_is_cancelled_ends(steps: int) -> None:
+    async def story() -> None:
+        _, tasks, worker = await idle_world()
+        await asyncio.sleep(30.3)
+        worker.wake()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(1)
+        assert tasks[1].done()
+        tasks[0].cancel()
 
     run(story())
 

@@ -168,7 +168,8 @@ async def test_a_new_version_is_announced(db: Connection, url: str) -> None:
     try:
         await listener.add_listener("badges_rules", lambda *heard_: heard.put_nowait(heard_[2]))
         await define(db, None, "a")
-        assert await asyncio.wait_for(heard.get(), 10) == "badges_rules"
+        async with asyncio.timeout(10):
+            assert await heard.get() == "badges_rules"
     finally:
         await listener.close()
 
