@@ -7,7 +7,7 @@ from schema import catalog, dependants, migrations
 from schema.wanted import Catalog, Column, Grant, Reference, Thing
 from sinks.pool import Connection
 
-FILE = Path(__file__).parents[3] / "badges" / "schema" / "wanted.json"
+FILE = Path(__file__).parents[3] / "schema" / "wanted.json"
 
 PUBLIC = """
 SELECT relname::text FROM pg_class

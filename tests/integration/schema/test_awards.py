@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -268,15 +268,46 @@ async def test_a_date_that_no_calendar_has_is_refused(db: Connection) -> None:
             )
 
 
-async def test_a_tier_needs_its_date(db: Connection) -> None:
+async def test_a_trigger_that_lets_the_row_go_is_an_error(db: Connection) -> None:
+    people = await settle(db)
+    await db.execute(
+        """
+        CREATE FUNCTION let_go() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER let_go BEFORE INSERT ON badge_awards
+            FOR EACH ROW EXECUTE FUNCTION let_go();
+        """
+    )
+    with pytest.raises(asyncpg.TriggeredActionError, match="was not written"):
+        await award(db, people)
+
+
+async def test_an_unknown_time_zone_counts_as_utc(db: Connection) -> None:
+    people = await settle(db)
+    async with db.transaction():
+        await db.execute("SET LOCAL session_replication_role = replica")
+        await db.execute("UPDATE organizations SET timezone = 'No/Where'")
+    row = await db.fetchrow(AWARD, people.mentor, people.definition, None)
+    assert row is not None
+    assert row["earned_at"] == datetime.combine(row["earned_on"], time(), UTC)
+
+
+async def test_a_tier_has_the_date_of_its_award_unless_it_is_given_one(db: Connection) -> None:
     people = await settle(db)
     await give_tiers(db, people.definition, "silver", "gold")
-    with pytest.raises(asyncpg.CheckViolationError):
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="there is none"):
         await db.fetchrow(
-            "SELECT award_badge($1, $2, now(), '{}', tier => 'gold')",
+            "SELECT award_badge($1, $2, now(), '{}', tier_earned_at => now())",
             people.mentor,
             people.definition,
         )
+    given = await db.fetchrow(
+        "SELECT * FROM award_badge($1, $2, NULL, '{}', tier => 'gold')",
+        people.mentor,
+        people.definition,
+    )
+    assert given is not None
+    assert (given["tier"], given["tier_earned_at"]) == ("gold", given["earned_at"])
+    await db.execute("DELETE FROM badge_awards")
     row = await db.fetchrow(
         "SELECT * FROM award_badge($1, $2, now(), '{}', 'kari', 2, 'gold', $3)",
         people.mentor,
