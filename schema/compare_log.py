@@ -4,28 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from schema import checks, history
-from schema.checks import Check
 from schema.differences import Consequence, Difference
-from schema.wanted import WANTED
+from schema.wanted import BY_MENTOR, WANTED
 from sinks.pool import Connection
-from streams.log.fingerprint import identity_statement
-
-_IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
-"""Tables whose rows the log knows by mentor and id."""
-
-_IDENTITIES = """
-SELECT c.relname::text AS name, c.relreplident::text AS kind,
-       coalesce((SELECT array_agg(a.attname::text ORDER BY k.place)
-        FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
-        JOIN pg_attribute a ON a.attnum = k.number
-        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns,
-       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-               WHERE i.indrelid = c.oid AND x.relname = c.relname || '_mentor_identity_idx'
-                   AND i.indisvalid AND i.indisunique) AS indexed
-FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r'
-ORDER BY c.relname
-"""
 
 _PUBLISHED = """
 SELECT tablename::text AS name, attnames::text[] AS columns, rowfilter AS filter
@@ -48,41 +29,16 @@ FROM unnest($1::text[], $2::text[]) AS wanted (name, "column")
 """
 
 
-async def compare(connection: Connection, prefix: str) -> list[Difference]:
+async def log_differences(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     ours = f"{prefix}_mentor_log"
-    others = Check("other_publications", (ours, _IDENTIFIED))
     return [
-        *await _identities(connection),
+        *await checks.run(connection, "identities"),
         *(replace(each, spoils_log=True) for each in await _publication(connection, ours)),
-        *await checks.run(connection, [others]),
+        *await checks.run(
+            connection, "other_publications", values={"other_publications": (ours, BY_MENTOR)}
+        ),
     ]
-
-
-async def _identities(connection: Connection) -> list[Difference]:
-    differences = []
-    rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *_IDENTIFIED])
-    for row in rows:
-        name, kind, columns = row["name"], row["kind"], set(row["columns"])
-        needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}
-        if (kind == "i" and columns == needed) or (kind == "d" and needed == {"id"}):
-            continue
-        differences.append(
-            Difference(
-                f"public.{name} replica identity",
-                f"is {_KINDS[kind]}" + (f" ({', '.join(sorted(columns))})" if columns else ""),
-                f"a unique index on ({', '.join(sorted(needed, reverse=True))})"
-                if needed != {"id"}
-                else "the primary key",
-                identity_statement(name, indexed=row["indexed"]),
-                consequence="mend" if kind == "d" else "stop",
-                spoils_log=True,
-            )
-        )
-    return differences
-
-
-_KINDS = {"d": "the primary key", "n": "nothing", "f": "the full row", "i": "an index"}
 
 
 async def _publication(connection: Connection, name: str) -> list[Difference]:
