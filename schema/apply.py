@@ -98,7 +98,7 @@ async def _change(connection: Connection, prefix: str, look: Look) -> Report:
     for migration in every if mended else pending:
         await _apply(connection, migration)
     await duplicates.tell(connection, removed)
-    await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
+    await filled_from.stamp(connection, whole)
     return Report(
         applied=tuple(f"{each.version}_{each.name}" for each in pending),
         mended=tuple(mended),

@@ -1,6 +1,7 @@
 """The checks of `checks.sql`: one query each, and its rows are the differences."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import json
 
@@ -83,9 +84,10 @@ RIGHTS = ("roles", "rights", "open", "without_row_security", "restrictive", "hid
 
 
 async def run(
-    connection: Connection, *names: str, values: Mapping[str, Sequence[object]] = _VALUES
+    connection: Connection, *names: str, more: Mapping[str, Sequence[object]] = MappingProxyType({})
 ) -> list[Difference]:
-    """The differences that these checks find, each check's in its order."""
+    """The differences that these checks find, each check's in its order; `more` are values too."""
+    values = {**_VALUES, **more}
     return [
         Difference(**dict(row.items()))
         for name in names

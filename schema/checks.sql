@@ -159,6 +159,69 @@ SELECT 'public.organizations.timezone' AS "where",
 FROM public.organizations WHERE timezone NOT IN (SELECT name FROM pg_timezone_names)
 ORDER BY id LIMIT 20;
 
+-- What the publication shows. $1: its name, $2: the tables in their order as JSON, each with its
+-- columns and those of them that the migrations which are applied published. Where somebody took
+-- one of these away there is nothing to say yet: once it is back there is something to list.
+-- name: publication
+WITH wanted AS (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($2::text::jsonb) AS (
+        name text, columns text[], older text[])) WITH ORDINALITY AS w (name, columns, older, place)
+), shown AS (
+    SELECT tablename::text AS name, attnames::text[] AS columns, rowfilter
+    FROM pg_publication_tables WHERE schemaname = 'public' AND pubname = $1::text
+), compared AS (
+    -- Of a table that is on one side alone the other's columns are null.
+    SELECT coalesce(every_row AND s.columns @> w.columns AND s.columns <@ w.columns, false)
+               AS as_wanted,
+           coalesce(every_row AND s.columns @> w.older AND s.columns <@ w.older, false) AS as_before
+    FROM wanted w FULL JOIN shown s ON s.name = w.name,
+        LATERAL (SELECT s.rowfilter IS NULL AS every_row) AS filters
+), lists AS (
+    SELECT (SELECT string_agg(format('public.%s (%s)', name, array_to_string(columns, ', ')), ', '
+                              ORDER BY place) FROM wanted) AS tables,
+           (SELECT string_agg(format('%s (%s)', name, array_to_string(columns, ', ')), '; '
+                              ORDER BY name COLLATE "C") FROM shown) AS shown,
+           (SELECT bool_and(as_before) FROM compared) AS as_before
+), known AS (
+    SELECT p.*, lists.*, format('DROP PUBLICATION "%s";', $1::text) AS dropped,
+           CASE
+               WHEN p.oid IS NULL THEN 'missing'
+               WHEN p.puballtables THEN 'everything'
+               WHEN (SELECT bool_and(as_wanted) FROM compared) THEN 'as it must be'
+               WHEN EXISTS (SELECT FROM wanted WHERE to_regclass('public.' || name) IS NULL)
+                   THEN 'other, and a table is missing'
+               WHEN EXISTS (
+                   SELECT FROM wanted, unnest(older) AS listed (name) WHERE NOT EXISTS (
+                       SELECT FROM pg_attribute a
+                       WHERE a.attrelid = to_regclass('public.' || wanted.name)
+                           AND a.attname = listed.name AND NOT a.attisdropped))
+                   THEN 'other, and a column is missing'
+               ELSE 'other' END AS state
+    FROM lists LEFT JOIN pg_publication p ON p.pubname = $1::text
+)
+SELECT format('publication %s', $1::text) AS "where", told.*, true AS spoils_log
+FROM known, LATERAL (
+    SELECT 'is missing' AS found, 'the mentors'' tables by column list' AS needed,
+           format('CREATE PUBLICATION "%s" FOR TABLE %s '
+                  'WITH (publish = ''insert, update, delete'');', $1::text, tables) AS statement,
+           'mend' AS consequence
+    WHERE state = 'missing'
+    UNION ALL
+    SELECT 'is for all tables', 'column lists', dropped, 'stop' WHERE state = 'everything'
+    UNION ALL
+    SELECT concat('has other tables, columns or row filters: ', shown), tables,
+           CASE state
+               WHEN 'other' THEN format('ALTER PUBLICATION "%s" SET TABLE %s;', $1::text, tables)
+               ELSE dropped END,
+           CASE WHEN state = 'other' AND as_before THEN 'mend' ELSE 'stop' END
+    WHERE state IN ('other', 'other, and a table is missing')
+    UNION ALL
+    SELECT 'leaves out inserts, updates or deletes', 'insert, update, delete',
+           format('ALTER PUBLICATION "%s" SET (publish = ''insert, update, delete'');', $1::text),
+           'stop'
+    WHERE state IN ('other', 'as it must be') AND NOT (pubinsert AND pubupdate AND pubdelete)
+) AS told;
+
 -- Others' publications of tables whose rows are known by mentor and id: with our replica identity,
 -- updates of such a table would fail for everybody. $1: our publication, $2: the tables.
 -- name: other_publications
@@ -309,12 +372,13 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.rel
     AND NOT pg_has_role(c.relowner, 'USAGE')
 ORDER BY c.relname;
 
--- Foreign keys whose rows stay when what they refer to goes. Those that must cascade stop `migrate`;
--- of others to mentors it only says so. $1: the foreign keys that must be there, as JSON,
--- $2: what must take along whatever refers to it.
+-- Foreign keys whose rows stay when what they refer to goes. Those that must cascade stop
+-- `migrate`; of others to mentors it only says so. $1: the foreign keys that must be there, as
+-- JSON, $2: the tables with whose rows goes what refers to them.
 -- name: without_cascade
 WITH wanted AS (
-    SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS w ("table" text, columns text[], target text)
+    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+        AS w ("table" text, columns text[], target text)
 ), found AS (
     SELECT own.relname::text AS "table", c.conname AS name, other.relname::text AS target,
            own.relkind AS kind, named.*,
@@ -347,14 +411,16 @@ SELECT format('public."%s" constraint %s', "table", name) AS "where",
        format('ALTER TABLE public."%s" DROP CONSTRAINT "%s", ADD CONSTRAINT "%s" %s%s;',
               "table", name, name, clause, more) AS statement,
        consequence
-FROM judged, format('FOREIGN KEY (%s) REFERENCES public.%s (%s) '
-                    'ON DELETE CASCADE ON UPDATE CASCADE', own_columns, target, its_columns) AS clause
+FROM judged,
+    format('FOREIGN KEY (%s) REFERENCES public.%s (%s) ON DELETE CASCADE ON UPDATE CASCADE',
+           own_columns, target, its_columns) AS clause
 WHERE consequence IS NOT NULL
 ORDER BY "table" COLLATE "C", name;
 
 -- A column that is missing is the NULL of `lacking`.
 -- name: unique_slug
-SELECT 'public.organizations' AS "where", 'has no UNIQUE (slug)' AS found, 'UNIQUE (slug)' AS needed,
+SELECT 'public.organizations' AS "where", 'has no UNIQUE (slug)' AS found,
+       'UNIQUE (slug)' AS needed,
        CASE WHEN twice
            THEN E'UPDATE public.organizations a SET slug = a.slug || ''-'' || a.id '
                'WHERE EXISTS (SELECT FROM public.organizations b '
@@ -387,8 +453,8 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdroppe
 WHERE a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND NOT columns ? a.attname::text
 ORDER BY c.relname, a.attnum;
 
--- Awards of which one of two columns is set. An older table may have one alone, and the other is the
--- NULL of `lacking`.
+-- Awards of which one of two columns is set. An older table may have one alone, and the other is
+-- the NULL of `lacking`.
 -- name: half_awards
 SELECT format('public.badge_awards.%s', has) AS "where",
        format('is set where %s is not', lacks) AS found, 'both or neither' AS needed,
@@ -418,8 +484,8 @@ FROM (
 -- include: duplicate_awards
 ) AS held;
 
--- What Debezium knows the rows by. $1: the tables, $2: by table, the statement that gives it its
--- identity, $3: the same where the index is there.
+-- What Debezium knows the rows by; an index that somebody dropped has no columns. $1: the tables,
+-- $2: by table, the statement that gives it its identity, $3: the same where the index is there.
 -- name: identities
 SELECT format('public.%s replica identity', c.relname) AS "where",
        'is ' || CASE c.relreplident WHEN 'd' THEN 'the primary key' WHEN 'n' THEN 'nothing'
@@ -440,15 +506,15 @@ JOIN pg_class c ON c.oid = to_regclass('public.' || name) AND c.relkind = 'r',
                  ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
              WHERE i.indrelid = c.oid AND i.indisreplident) AS found
 WHERE NOT CASE c.relreplident
-    WHEN 'i' THEN found.columns = CASE WHEN by_mentor THEN ARRAY['id', 'peer_mentor_id']
-                                       ELSE ARRAY['id'] END
+    WHEN 'i' THEN found.columns IS NOT DISTINCT FROM
+        CASE WHEN by_mentor THEN ARRAY['id', 'peer_mentor_id'] ELSE ARRAY['id'] END
     WHEN 'd' THEN NOT by_mentor ELSE false END
 ORDER BY c.relname;
 
--- What the migrations create and the database lacks, or has otherwise. A trigger's detail is when it
--- fires ('A': whoever writes), a function's what it does. $1: all of it as JSON, $2: the tables that
--- a log is read from: it cannot be filled, or misses rows, while their triggers are not as they
--- must be, or what these run.
+-- What the migrations create and the database lacks, or has otherwise. A trigger's detail is when
+-- it fires ('A': whoever writes), a function's what it does. $1: all of it as JSON, $2: the tables
+-- that a log is read from: it cannot be filled, or misses rows, while their triggers are not as
+-- they must be, or what these run.
 -- name: things_missing
 WITH found AS (
 -- include: things
@@ -479,8 +545,8 @@ SELECT d."where", told.found, told.needed, told.statement, 'mend' AS consequence
 FROM differing d, LATERAL (
     SELECT 'is missing' AS found, 'the ' || kind AS needed,
            -- An index that is not valid has the name.
-           CASE kind WHEN 'index' THEN format(E'DROP INDEX IF EXISTS public.%s;\n', name) ELSE '' END
-               || statement AS statement
+           CASE kind WHEN 'index' THEN format(E'DROP INDEX IF EXISTS public.%s;\n', name)
+                     ELSE '' END || statement AS statement
     WHERE missing AND kind <> 'constraint'
     UNION ALL
     SELECT 'lacks a constraint', statement, format('ALTER TABLE %s ADD %s;', "table", statement)

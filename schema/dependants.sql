@@ -1,6 +1,6 @@
--- What keeps a column's type as it is, and by its kind what drops an object and what creates it as it
--- is; no row where that is not all. Of generated columns it hardly ever is: their expression must be
--- immutable for the new type too.
+-- What keeps a column's type as it is, and by its kind what drops an object and what creates it as
+-- it is; no row where that is not all. Of generated columns it hardly ever is: their expression
+-- must be immutable for the new type too.
 
 -- Indexes, constraints and statistics of the columns themselves follow a new type; those of what
 -- uses them go with it. A view is used by whatever takes its row's type, too.

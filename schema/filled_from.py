@@ -18,6 +18,7 @@ SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.bad
                AND attname = 'fingerprint' AND NOT attisdropped)
 """
 
+# Not as generations.py reads them: before it is migrated a table of an older version lacks columns.
 _GENERATIONS = """
 SELECT log_id, generation AS number, regexp_replace(slot, '_' || generation || '$', '')
     AS publication, state, reason
@@ -82,14 +83,12 @@ async def _is_whole(connection: Connection, log: asyncpg.Record) -> bool:
     return found is None
 
 
-async def unknown(connection: Connection) -> list[asyncpg.Record]:
-    """The generations of which it is not known what they were filled from."""
-    return await _logs(connection, _UNKNOWN)
-
-
 async def stamp(connection: Connection, logs: Sequence[asyncpg.Record]) -> None:
-    """Take the fingerprints of generations anew: what `migrate` changes itself is no gap."""
-    for log in dict.fromkeys(logs):
+    """Take the fingerprints of these generations anew: what `migrate` changes itself is no gap.
+
+    Those of which it is not known what they were filled from get their first.
+    """
+    for log in dict.fromkeys([*logs, *await _logs(connection, _UNKNOWN)]):
         await fingerprint.stamp(connection, log["log_id"], log["publication"])
 
 

@@ -96,8 +96,8 @@ async def _build(connection: Connection, wanted: Thing, tell: Tell) -> bool:
         tell(f"Dropping {_where(wanted)}, which an interrupted build left invalid.")
         await _run(connection, wanted, f"DROP INDEX public.{wanted.name}")
     tell(
-        f"Building {_where(wanted)}. Nobody is kept from writing; it waits for transactions that "
-        "are open now."
+        f"Building {_where(wanted)}. Writers go on meanwhile; it waits for transactions that are "
+        "open now."
     )
     try:
         for statement in split(wanted.statement):
