@@ -50,19 +50,16 @@ async def type_differences(
     zone = Zone("'UTC'", "'UTC'")
     if needs_zone(found.type, wanted.type):
         zone = await zone_of(tables, table)
-    value = converted(f'"{wanted.name}"', found.type, wanted.type, zone.usual)
-    refused = await _refused(tables.connection, table, value)
+    refused = await _refused(tables.connection, table, wanted, found, zone)
     if refused:
         has += f", and not every row can be turned into {wanted.type}: {refused}"
         return [differs(table, wanted, has)]
     bound = list(_referencing(tables.keys, table, wanted.name))
-    columns = [(key.table, tables.columns[key.table][name]) for key, name in bound]
-    if columns:
-        has += f", and so have {', '.join(f'{name}.{column.name}' for name, column in columns)}"
-    columns.insert(0, (table, found))
-    users = await dependants.of_columns(
-        tables.connection, [(name, column.name) for name, column in columns]
-    )
+    others = [(key.table, name) for key, name in bound]
+    if others:
+        has += f", and so have {', '.join(f'{name}.{column}' for name, column in others)}"
+    columns = [(table, wanted.name), *others]
+    users = await dependants.of_columns(tables.connection, columns)
     if users:
         has += f"; {', '.join(each.name for each in users)} would not let it change"
     by_hand = [each.name for each in users if each.create is None]
@@ -71,7 +68,7 @@ async def type_differences(
         return [differs(table, wanted, has, needed=needed)]
     steps = [
         *(key.drop for key, _ in bound),
-        *(_retype(name, column, wanted.type, zone) for name, column in columns),
+        *(_retype(name, tables.columns[name][of], wanted.type, zone) for name, of in columns),
         *(key.add for key, _ in bound),
     ]
     statement = zone.before + "\n".join(steps) + zone.after
@@ -104,8 +101,9 @@ async def _among(connection: Connection, users: Sequence[Dependant], statement: 
 
 def _retype(table: str, column: Column, wanted: str, zone: Zone) -> str:
     name = f'"{column.name}"'
-    alone = f"ALTER TABLE public.{table} ALTER COLUMN {name} DROP IDENTITY;\n"
-    steps = []
+    before, steps = "", []
+    if column.identity:
+        before = f"ALTER TABLE public.{table} ALTER COLUMN {name} DROP IDENTITY;\n"
     if column.default is not None:
         steps.append("DROP DEFAULT")
     steps.append(f"TYPE {wanted} USING {converted(name, column.type, wanted, zone.sql)}")
@@ -115,7 +113,7 @@ def _retype(table: str, column: Column, wanted: str, zone: Zone) -> str:
         default = converted(f"({column.default})", column.type, wanted, zone.usual)
         steps.append(f"SET DEFAULT {default}")
     alters = ", ".join(f"ALTER COLUMN {name} {step}" for step in steps)
-    return (alone if column.identity else "") + f"ALTER TABLE public.{table} {alters};"
+    return f"{before}ALTER TABLE public.{table} {alters};"
 
 
 def _target(tables: Tables, table: str, column: str) -> str | None:
@@ -137,8 +135,11 @@ def _referencing(
             yield key, key.columns[key.target_columns.index(column)]
 
 
-async def _refused(connection: Connection, table: str, value: str) -> str:
+async def _refused(
+    connection: Connection, table: str, wanted: Column, found: Column, zone: Zone
+) -> str:
     """Why Postgres does not turn some row's value into another type; empty where it does all."""
+    value = converted(f'"{wanted.name}"', found.type, wanted.type, zone.usual)
     try:
         async with connection.transaction():
             await connection.fetchval(f"SELECT count({value}) FROM public.{table}")

@@ -12,7 +12,7 @@ LOOKS_ELSEWHERE = "CREATE FUNCTION pg_temp.badges_zone"
 _DEFAULT = "'Europe/Oslo'"
 
 _ZONES = """
-SELECT quote_literal(coalesce(timezone, 'Europe/Oslo')) AS zone, count(*) AS number
+SELECT quote_literal(coalesce(timezone::text, 'Europe/Oslo')) AS zone, count(*) AS number
 FROM public.organizations GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
