@@ -7,12 +7,13 @@ from typing import TypeAlias
 
 import asyncpg
 
-from schema import duplicates, filled_from, history, indexes, locks, migrations, passwords
+from schema import filled_from, history, indexes, locks, migrations, passwords
 from schema.check import check
 from schema.database import advice
 from schema.differences import Difference, of
-from schema.indexes import Build
 from schema.migrations import Migration
+from schema.wanted import Thing
+from sinks import duplicates
 from sinks.duplicates import Duplicate
 from sinks.locks import Tell, one_at_a_time
 from sinks.pool import Connection
@@ -62,8 +63,7 @@ async def migrate(
         report = await patience(lambda: _change(connection, prefix, look))
         for role, password in role_passwords.items():
             await passwords.set_password(connection, role, password)
-        names = {each.where for each in built}
-        mended = [each for each in lacking if each.where in names and not report.applied]
+        mended = [each for each in lacking if each.where in built and not report.applied]
         return replace(
             report,
             mended=(*mended, *report.mended),
@@ -72,7 +72,7 @@ async def migrate(
         )
 
 
-async def _look(connection: Connection, look: Look) -> tuple[list[Build], list[Difference]]:
+async def _look(connection: Connection, look: Look) -> tuple[list[Thing], list[Difference]]:
     """The indexes to build beforehand, and the differences that show it; both mostly empty."""
     missing = await indexes.missing(connection)
     if not missing:
@@ -98,7 +98,7 @@ async def _change(connection: Connection, prefix: str, look: Look) -> Report:
     for migration in every if mended else pending:
         await _apply(connection, migration)
     await duplicates.tell(connection, removed)
-    await filled_from.stamp(connection, whole + await filled_from.unknown(connection))
+    await filled_from.stamp(connection, whole)
     return Report(
         applied=tuple(f"{each.version}_{each.name}" for each in pending),
         mended=tuple(mended),

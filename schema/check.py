@@ -2,14 +2,7 @@
 
 from collections.abc import Callable
 
-from schema import (
-    checks,
-    compare_awards,
-    compare_log,
-    compare_objects,
-    compare_tables,
-    filled_from,
-)
+from schema import checks, compare_log, compare_tables, filled_from
 from schema.differences import Difference, of
 from sinks.pool import Connection
 from streams.errors import Problem
@@ -22,20 +15,17 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
 
     While a column has another name, keys, rights and lists that name it cannot be judged.
     """
-    gaps = await filled_from.compare(connection)
+    gaps = await filled_from.gaps(connection)
     renamed = await filled_from.renamed(connection)
     if renamed:
         return renamed + gaps
-    differences = await compare_tables.compare(connection)
+    differences = await compare_tables.table_differences(connection)
     if not create:
-        differences += await checks.run(connection, checks.PRESENCE)
+        differences += await checks.run(connection, "presence")
     if not of("stop", differences):
-        differences += await checks.run(connection, checks.ROWS)
-        differences += await compare_awards.compare(connection)
-        differences += await checks.run(connection, checks.VERSIONS)
-    differences += await compare_log.compare(connection, prefix)
-    differences += await compare_objects.compare(connection)
-    differences += await checks.run(connection, checks.RIGHTS)
+        differences += await checks.run(connection, *checks.ROWS)
+    differences += await compare_log.log_differences(connection, prefix)
+    differences += await checks.run(connection, *checks.THINGS, *checks.RIGHTS)
     return sorted(differences + gaps, key=lambda each: each.consequence != "stop")
 
 
@@ -44,8 +34,7 @@ async def require_a_source(
 ) -> None:
     """Raise Problem where what a log is read from is wrong: it would be missing from a new one too.
 
-    Whatever else differs is as wrong as before: `say` tells it, and nobody is kept from mending a
-    log.
+    Whatever else differs is as wrong as before: `say` tells it, and a log can be mended.
     """
     differences = await check(connection, prefix=prefix)
     faults = [each for each in differences if each.spoils_log]

@@ -1,31 +1,20 @@
 """The checks of `checks.sql`: one query each, and its rows are the differences."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import json
 
 from schema.differences import Difference
-from schema.wanted import OLDER, SOURCE, TABLES, WANTED
+from schema.queries import QUERIES
+from schema.wanted import BY_MENTOR, CASCADING, FOREIGN_KEYS, OLDER, SOURCE, TABLES, WANTED
 from sinks.pool import Connection
-from sinks.queries import parse
-
-
-@dataclass(frozen=True)
-class Check:
-    """A query by its name, its values, and the tables and functions that it cannot do without."""
-
-    name: str
-    values: tuple[object, ...] = ()
-    needs: tuple[str, ...] = ()
-
-
-_QUERIES = parse(files(__package__).joinpath("checks.sql").read_text("utf-8"))
+from streams.log.fingerprint import identity_statement
 
 _ARE_THERE = """
-SELECT bool_and(CASE WHEN name LIKE '%)' THEN to_regprocedure(name)::oid
-                     ELSE to_regclass('public.' || name)::oid END IS NOT NULL)
+SELECT bool_and(CASE WHEN name LIKE '%)' THEN to_regprocedure(name) IS NOT NULL
+                     ELSE EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.' || name)
+                                  AND relkind = 'r') END)
 FROM unnest($1::text[]) AS needed (name)
 """
 
@@ -40,52 +29,68 @@ _FUNCTIONS = [
     if each.kind == "function" and each.name.startswith("public.")
 ]
 
-PRESENCE = (Check("presence", (SOURCE, list(TABLES))),)
-"""Of the application's tables, where some are missing and may have other names."""
+_IDENTIFIED = ["peer_mentors", *BY_MENTOR]
 
-KINDS = (Check("other_kinds", (list(TABLES), [*SOURCE, *OLDER])),)
-"""Of what has a table's name and is none: its rows may be hidden."""
 
-OWNERS = (Check("not_ours", (list(TABLES),)),)
-"""Of tables that this user may not alter, and whose rows may be hidden from it."""
+def _as_json(wanted: object) -> str:
+    return json.encode(wanted).decode()
 
-ROWS = (
-    Check("same_keys", needs=("badge_definitions",)),
-    Check("statuses", needs=("badge_definitions",)),
-    Check("zones", needs=("organizations",)),
-)
-"""Of rows that no constraint of ours would take; the tables that exist must have their shape."""
 
-VERSIONS = (
-    Check(
-        "missed_versions",
-        needs=(
-            "badges_private.missed_versions()",
-            "organizations",
-            "organization_versions",
-            "badge_definitions",
-            "badge_definition_versions",
-        ),
+_VALUES: Mapping[str, Sequence[object]] = {
+    "presence": (SOURCE, list(TABLES)),
+    "other_kinds": (list(TABLES), [*SOURCE, *OLDER]),
+    "not_ours": (list(TABLES),),
+    "unfilled": (_as_json({name: [each.name for each in TABLES[name]] for name in OLDER}),),
+    "without_cascade": (_as_json(FOREIGN_KEYS), list(CASCADING)),
+    "identities": (
+        _IDENTIFIED,
+        [identity_statement(name, indexed=False) for name in _IDENTIFIED],
+        [identity_statement(name, indexed=True) for name in _IDENTIFIED],
     ),
-)
-"""Of definitions and organizations that were saved while their triggers were off."""
+    "things_missing": (_as_json(WANTED.things), [f"public.{name}" for name in WANTED.published]),
+    "rights": (_as_json(WANTED.grants),),
+    "open": (_RELATIONS, _FUNCTIONS),
+    "without_row_security": (_RELATIONS,),
+    "hidden": (list(TABLES),),
+}
 
-RIGHTS = (
-    Check("roles"),
-    Check("rights", (json.encode(WANTED.grants).decode(),)),
-    Check("open", (_RELATIONS, _FUNCTIONS)),
-    Check("without_row_security", (_RELATIONS,)),
-    Check("restrictive"),
-    Check("hidden", (list(TABLES),)),
-)
+_NEEDS: Mapping[str, Sequence[str]] = {
+    "same_keys": ["badge_definitions"],
+    "statuses": ["badge_definitions"],
+    "zones": ["organizations"],
+    "unique_slug": ["organizations"],
+    "half_awards": ["badge_awards"],
+    "held_twice": ["badge_awards"],
+    "missed_versions": [
+        "badges_private.missed_versions()",
+        "organizations",
+        "organization_versions",
+        "badge_definitions",
+        "badge_definition_versions",
+    ],
+    "activities_index": ["badges_private.mend_activities_index()"],
+}
+"""The tables and functions without one of which a check finds nothing."""
+
+ROWS = ("same_keys", "statuses", "zones", "half_awards", "held_twice", "missed_versions")
+"""Of rows that no constraint of ours would take, or that were saved while triggers were off; the
+tables that exist must have their shape."""
+
+THINGS = ("things_missing", "activities_index")
+"""Of what the migrations create and that has a name."""
+
+RIGHTS = ("roles", "rights", "open", "without_row_security", "restrictive", "hidden")
 """Of what our roles and functions may and see, and of what others may with what is ours."""
 
 
-async def run(connection: Connection, checks: Iterable[Check]) -> list[Difference]:
-    """The differences that they find, each check's in its order."""
+async def run(
+    connection: Connection, *names: str, more: Mapping[str, Sequence[object]] = MappingProxyType({})
+) -> list[Difference]:
+    """The differences that these checks find, each check's in its order; `more` are values too."""
+    values = {**_VALUES, **more}
     return [
         Difference(**dict(row.items()))
-        for each in checks
-        if not each.needs or await connection.fetchval(_ARE_THERE, each.needs)
-        for row in await connection.fetch(_QUERIES[each.name], *each.values)
+        for name in names
+        if name not in _NEEDS or await connection.fetchval(_ARE_THERE, _NEEDS[name])
+        for row in await connection.fetch(QUERIES[name], *values.get(name, ()))
     ]

@@ -159,6 +159,69 @@ SELECT 'public.organizations.timezone' AS "where",
 FROM public.organizations WHERE timezone NOT IN (SELECT name FROM pg_timezone_names)
 ORDER BY id LIMIT 20;
 
+-- What the publication shows. $1: its name, $2: the tables in their order as JSON, each with its
+-- columns and those of them that the migrations which are applied published. Where somebody took
+-- one of these away there is nothing to say yet: once it is back there is something to list.
+-- name: publication
+WITH wanted AS (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($2::text::jsonb) AS (
+        name text, columns text[], older text[])) WITH ORDINALITY AS w (name, columns, older, place)
+), shown AS (
+    SELECT tablename::text AS name, attnames::text[] AS columns, rowfilter
+    FROM pg_publication_tables WHERE schemaname = 'public' AND pubname = $1::text
+), compared AS (
+    -- Of a table that is on one side alone the other's columns are null.
+    SELECT coalesce(every_row AND s.columns @> w.columns AND s.columns <@ w.columns, false)
+               AS as_wanted,
+           coalesce(every_row AND s.columns @> w.older AND s.columns <@ w.older, false) AS as_before
+    FROM wanted w FULL JOIN shown s ON s.name = w.name,
+        LATERAL (SELECT s.rowfilter IS NULL AS every_row) AS filters
+), lists AS (
+    SELECT (SELECT string_agg(format('public.%s (%s)', name, array_to_string(columns, ', ')), ', '
+                              ORDER BY place) FROM wanted) AS tables,
+           (SELECT string_agg(format('%s (%s)', name, array_to_string(columns, ', ')), '; '
+                              ORDER BY name COLLATE "C") FROM shown) AS shown,
+           (SELECT bool_and(as_before) FROM compared) AS as_before
+), known AS (
+    SELECT p.*, lists.*, format('DROP PUBLICATION "%s";', $1::text) AS dropped,
+           CASE
+               WHEN p.oid IS NULL THEN 'missing'
+               WHEN p.puballtables THEN 'everything'
+               WHEN (SELECT bool_and(as_wanted) FROM compared) THEN 'as it must be'
+               WHEN EXISTS (SELECT FROM wanted WHERE to_regclass('public.' || name) IS NULL)
+                   THEN 'other, and a table is missing'
+               WHEN EXISTS (
+                   SELECT FROM wanted, unnest(older) AS listed (name) WHERE NOT EXISTS (
+                       SELECT FROM pg_attribute a
+                       WHERE a.attrelid = to_regclass('public.' || wanted.name)
+                           AND a.attname = listed.name AND NOT a.attisdropped))
+                   THEN 'other, and a column is missing'
+               ELSE 'other' END AS state
+    FROM lists LEFT JOIN pg_publication p ON p.pubname = $1::text
+)
+SELECT format('publication %s', $1::text) AS "where", told.*, true AS spoils_log
+FROM known, LATERAL (
+    SELECT 'is missing' AS found, 'the mentors'' tables by column list' AS needed,
+           format('CREATE PUBLICATION "%s" FOR TABLE %s '
+                  'WITH (publish = ''insert, update, delete'');', $1::text, tables) AS statement,
+           'mend' AS consequence
+    WHERE state = 'missing'
+    UNION ALL
+    SELECT 'is for all tables', 'column lists', dropped, 'stop' WHERE state = 'everything'
+    UNION ALL
+    SELECT concat('has other tables, columns or row filters: ', shown), tables,
+           CASE state
+               WHEN 'other' THEN format('ALTER PUBLICATION "%s" SET TABLE %s;', $1::text, tables)
+               ELSE dropped END,
+           CASE WHEN state = 'other' AND as_before THEN 'mend' ELSE 'stop' END
+    WHERE state IN ('other', 'other, and a table is missing')
+    UNION ALL
+    SELECT 'leaves out inserts, updates or deletes', 'insert, update, delete',
+           format('ALTER PUBLICATION "%s" SET (publish = ''insert, update, delete'');', $1::text),
+           'stop'
+    WHERE state IN ('other', 'as it must be') AND NOT (pubinsert AND pubupdate AND pubdelete)
+) AS told;
+
 -- Others' publications of tables whose rows are known by mentor and id: with our replica identity,
 -- updates of such a table would fail for everybody. $1: our publication, $2: the tables.
 -- name: other_publications
@@ -308,3 +371,205 @@ FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
 WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r'
     AND NOT pg_has_role(c.relowner, 'USAGE')
 ORDER BY c.relname;
+
+-- Foreign keys whose rows stay when what they refer to goes. Those that must cascade stop
+-- `migrate`; of others to mentors it only says so. $1: the foreign keys that must be there, as
+-- JSON, $2: the tables with whose rows goes what refers to them.
+-- name: without_cascade
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+        AS w ("table" text, columns text[], target text)
+), found AS (
+    SELECT own.relname::text AS "table", c.conname AS name, other.relname::text AS target,
+           own.relkind AS kind, named.*,
+           CASE WHEN c.condeferred THEN ' DEFERRABLE INITIALLY DEFERRED'
+                WHEN c.condeferrable THEN ' DEFERRABLE' ELSE '' END
+               || CASE WHEN c.convalidated THEN '' ELSE ' NOT VALID' END AS more
+    FROM pg_constraint c
+    JOIN pg_class own ON own.oid = c.conrelid JOIN pg_class other ON other.oid = c.confrelid,
+    LATERAL (SELECT array_agg(a.attname::text ORDER BY k.place) AS columns,
+                    string_agg(format('"%s"', a.attname), ', ' ORDER BY k.place) AS own_columns,
+                    string_agg(format('"%s"', b.attname), ', ' ORDER BY k.place) AS its_columns
+             FROM ROWS FROM (unnest(c.conkey), unnest(c.confkey)) WITH ORDINALITY
+                 AS k (own, its, place)
+             JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own
+             JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.its) AS named
+    WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace AND c.conparentid = 0
+        AND c.confdeltype <> 'c'
+), judged AS (
+    SELECT f.*,
+           CASE WHEN f.kind = 'r' AND f.target = ANY ($2)
+                    AND EXISTS (SELECT FROM wanted w WHERE (w."table", w.columns, w.target)
+                                    = (f."table", f.columns, f.target)) THEN 'stop'
+                WHEN f.target = 'peer_mentors' AND NOT EXISTS (
+                    SELECT FROM wanted w WHERE (w."table", w.target) = (f."table", f.target))
+                    THEN 'report' END AS consequence
+    FROM found f
+)
+SELECT format('public."%s" constraint %s', "table", name) AS "where",
+       'does not cascade on delete' AS found, clause AS needed,
+       format('ALTER TABLE public."%s" DROP CONSTRAINT "%s", ADD CONSTRAINT "%s" %s%s;',
+              "table", name, name, clause, more) AS statement,
+       consequence
+FROM judged,
+    format('FOREIGN KEY (%s) REFERENCES public.%s (%s) ON DELETE CASCADE ON UPDATE CASCADE',
+           own_columns, target, its_columns) AS clause
+WHERE consequence IS NOT NULL
+ORDER BY "table" COLLATE "C", name;
+
+-- A column that is missing is the NULL of `lacking`.
+-- name: unique_slug
+SELECT 'public.organizations' AS "where", 'has no UNIQUE (slug)' AS found,
+       'UNIQUE (slug)' AS needed,
+       CASE WHEN twice
+           THEN E'UPDATE public.organizations a SET slug = a.slug || ''-'' || a.id '
+               'WHERE EXISTS (SELECT FROM public.organizations b '
+               'WHERE b.slug = a.slug AND b.id < a.id);\n' ELSE '' END
+           || 'ALTER TABLE public.organizations ADD UNIQUE (slug);' AS statement,
+       'stop' AS consequence
+FROM (VALUES (NULL)) AS lacking (slug),
+    LATERAL (SELECT EXISTS (SELECT FROM public.organizations WHERE slug IS NOT NULL
+                            GROUP BY slug HAVING count(*) > 1)
+                 AND EXISTS (SELECT FROM pg_attribute
+                             WHERE attrelid = to_regclass('public.organizations')
+                                 AND attname = 'id' AND NOT attisdropped) AS twice) AS slugs
+WHERE NOT EXISTS (
+    SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass('public.organizations') AND i.indisunique AND i.indisvalid
+        AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = 'slug');
+
+-- Columns of tables that may be older than this project, which an insert of ours could not fill.
+-- $1: the columns that are known, by table, as JSON.
+-- name: unfilled
+SELECT format('public.%s.%s', c.relname, a.attname) AS "where",
+       'is NOT NULL without a default, and unknown here' AS found,
+       'a column that an insert may leave out' AS needed,
+       format('ALTER TABLE public.%s ALTER COLUMN "%s" DROP NOT NULL;', c.relname, a.attname)
+           AS statement,
+       'stop' AS consequence
+FROM jsonb_each($1::text::jsonb) AS wanted (name, columns)
+JOIN pg_class c ON c.oid = to_regclass('public.' || name) AND c.relkind = 'r'
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND NOT columns ? a.attname::text
+ORDER BY c.relname, a.attnum;
+
+-- Awards of which one of two columns is set. An older table may have one alone, and the other is
+-- the NULL of `lacking`.
+-- name: half_awards
+SELECT format('public.badge_awards.%s', has) AS "where",
+       format('is set where %s is not', lacks) AS found, 'both or neither' AS needed,
+       format(E'ALTER TABLE public.badge_awards ADD COLUMN IF NOT EXISTS %s %s;\n'
+              'UPDATE public.badge_awards SET %s = %s WHERE %s IS NOT NULL AND %s IS NULL;',
+              lacks, type, lacks, value, has, lacks) AS statement,
+       'stop' AS consequence
+FROM (VALUES (NULL, NULL, NULL, NULL)) AS lacking (tier, tier_earned_at, revoked_at, revoked_by),
+    LATERAL (VALUES
+        ('tier', 'tier_earned_at', 'timestamptz', 'earned_at', EXISTS (
+            SELECT FROM public.badge_awards WHERE tier IS NOT NULL AND tier_earned_at IS NULL)),
+        ('revoked_at', 'revoked_by', 'text', 'current_user', EXISTS (
+            SELECT FROM public.badge_awards WHERE revoked_at IS NOT NULL AND revoked_by IS NULL)),
+        ('revoked_by', 'revoked_at', 'timestamptz', 'now()', EXISTS (
+            SELECT FROM public.badge_awards WHERE revoked_by IS NOT NULL AND revoked_at IS NULL))
+    ) AS pairs (has, lacks, type, value, is_half)
+WHERE is_half;
+
+-- name: held_twice
+SELECT format('public.badge_awards %s', id) AS "where",
+       format('mentor %s holds badge %s already, by award %s', peer_mentor_id, badge_definition_id,
+              kept_id) AS found,
+       'one award a mentor and definition' AS needed,
+       format('DELETE FROM public.badge_awards WHERE id = ''%s'';', id) AS statement,
+       'mend' AS consequence
+FROM (
+-- include: duplicate_awards
+) AS held;
+
+-- What Debezium knows the rows by; an index that somebody dropped has no columns. $1: the tables,
+-- $2: by table, the statement that gives it its identity, $3: the same where the index is there.
+-- name: identities
+SELECT format('public.%s replica identity', c.relname) AS "where",
+       'is ' || CASE c.relreplident WHEN 'd' THEN 'the primary key' WHEN 'n' THEN 'nothing'
+                    WHEN 'f' THEN 'the full row' ELSE 'an index' END
+           || coalesce(' (' || array_to_string(found.columns, ', ') || ')', '') AS found,
+       CASE WHEN by_mentor THEN 'a unique index on (peer_mentor_id, id)' ELSE 'the primary key' END
+           AS needed,
+       CASE WHEN EXISTS (
+           SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+           WHERE i.indrelid = c.oid AND x.relname = c.relname || '_mentor_identity_idx'
+               AND i.indisvalid AND i.indisunique) THEN with_index ELSE alone END AS statement,
+       CASE c.relreplident WHEN 'd' THEN 'mend' ELSE 'stop' END AS consequence, true AS spoils_log
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, alone, with_index)
+JOIN pg_class c ON c.oid = to_regclass('public.' || name) AND c.relkind = 'r',
+    LATERAL (SELECT name <> 'peer_mentors' AS by_mentor) AS kinds,
+    LATERAL (SELECT array_agg(a.attname::text ORDER BY a.attname) AS columns
+             FROM pg_index i JOIN pg_attribute a
+                 ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+             WHERE i.indrelid = c.oid AND i.indisreplident) AS found
+WHERE NOT CASE c.relreplident
+    WHEN 'i' THEN found.columns IS NOT DISTINCT FROM
+        CASE WHEN by_mentor THEN ARRAY['id', 'peer_mentor_id'] ELSE ARRAY['id'] END
+    WHEN 'd' THEN NOT by_mentor ELSE false END
+ORDER BY c.relname;
+
+-- What the migrations create and the database lacks, or has otherwise. A trigger's detail is when
+-- it fires ('A': whoever writes), a function's what it does. $1: all of it as JSON, $2: the tables
+-- that a log is read from: it cannot be filled, or misses rows, while their triggers are not as
+-- they must be, or what these run.
+-- name: things_missing
+WITH found AS (
+-- include: things
+), wanted AS (
+    SELECT kind, name, coalesce("table", '') AS "table", coalesce(detail, '') AS detail, statement,
+           runs, place, split_part(name, '(', 1) AS short,
+           CASE WHEN kind IN ('table', 'view') THEN 'relation' ELSE kind END AS class
+    FROM ROWS FROM (jsonb_to_recordset($1::text::jsonb) AS (
+        kind text, name text, "table" text, detail text, statement text, runs text))
+        WITH ORDINALITY AS w (kind, name, "table", detail, statement, runs, place)
+), differing AS (
+    SELECT w.*, f.kind IS NULL AS missing, w.detail = 'A' AS always,
+           CASE WHEN w.kind = 'constraint' THEN w."table"
+                ELSE concat_ws(' on ', w.kind || ' ' || w.short, nullif(w."table", '')) END
+               AS "where",
+           CASE w.kind
+               WHEN 'schema' THEN true
+               WHEN 'table' THEN true
+               WHEN 'trigger' THEN w."table" = ANY ($2::text[])
+               WHEN 'policy' THEN w."table" = ANY ($2) AND w.name LIKE 'badges\_connect\_%'
+               WHEN 'function' THEN EXISTS (
+                   SELECT FROM wanted t WHERE t."table" = ANY ($2) AND t.runs = w.short)
+               ELSE false END AS spoils_log
+    FROM wanted w LEFT JOIN found f ON (f.kind, f."table", f.name) = (w.class, w."table", w.name)
+    WHERE f.kind IS NULL OR f.detail NOT IN (w.detail, 'A')
+)
+SELECT d."where", told.found, told.needed, told.statement, 'mend' AS consequence, spoils_log
+FROM differing d, LATERAL (
+    SELECT 'is missing' AS found, 'the ' || kind AS needed,
+           -- An index that is not valid has the name.
+           CASE kind WHEN 'index' THEN format(E'DROP INDEX IF EXISTS public.%s;\n', name)
+                     ELSE '' END || statement AS statement
+    WHERE missing AND kind <> 'constraint'
+    UNION ALL
+    SELECT 'lacks a constraint', statement, format('ALTER TABLE %s ADD %s;', "table", statement)
+    WHERE missing AND kind = 'constraint'
+    UNION ALL
+    SELECT CASE WHEN always THEN 'does not always fire' ELSE 'is disabled' END,
+           CASE WHEN always
+               THEN 'ENABLE ALWAYS: in a session that replays rows it must fire as well'
+               ELSE 'enabled' END,
+           format('ALTER TABLE %s ENABLE%s TRIGGER %s;', "table",
+                  CASE WHEN always THEN ' ALWAYS' END, name)
+    WHERE NOT missing AND kind = 'trigger'
+    UNION ALL
+    SELECT 'is another version', 'this version', statement WHERE NOT missing AND kind <> 'trigger'
+) AS told
+ORDER BY place;
+
+-- The one index whose columns depend on what the application's table takes.
+-- name: activities_index
+SELECT 'index activities_mentor_date_type_idx on public.activities' AS "where",
+       CASE WHEN to_regclass('public.activities_mentor_date_type_idx') IS NULL THEN 'is missing'
+            ELSE 'has another last column' END AS found,
+       'mentor, date, and the type: cut, where the table does not bound it to 200 characters'
+           AS needed,
+       statements AS statement, 'mend' AS consequence
+FROM badges_private.mend_activities_index() AS statements WHERE statements IS NOT NULL;

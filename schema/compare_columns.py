@@ -1,18 +1,13 @@
 """The columns of a table that exists: missing ones, types, and nulls, each mended with its rows."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from schema import compare_types
-from schema.catalog import Key, Relation, Tables
-from schema.compare_types import differs
-from schema.differences import Consequence, Difference
-from schema.wanted import ALIKE, OLDER, PRIMARY_KEYS, Column
+from schema.catalog import Tables
+from schema.compare_types import differs, type_differences
+from schema.differences import Difference
+from schema.wanted import ALIKE, PRIMARY_KEYS, TABLES, Column
 
 _MIGRATE = "badges migrate"
-
-_YOURS = "'...'"
-"""Stands in a statement for what only the reader knows."""
 
 _VALUES = {
     "id": "gen_random_uuid()",
@@ -25,84 +20,66 @@ _VALUES = {
 }
 """What a column that must not be null holds where nothing else is known, as SQL of its row."""
 
+_YOURS = "'...'"
+"""Stands in a statement for what only the reader knows."""
 
-async def compare(tables: Tables, relation: Relation, wanted: Sequence[Column]) -> list[Difference]:
+
+async def column_differences(tables: Tables, table: str) -> list[Difference]:
     """How the columns differ; what is mended after another assumes that one to be done."""
     differences = []
-    for column in wanted:
-        found = relation.columns.get(column.name)
+    for column in TABLES[table]:
+        found = tables.columns[table].get(column.name)
         if found is None:
-            differences.append(await _missing(tables, relation, column))
+            differences.append(await _missing(tables, table, column))
             continue
         if found.type not in ALIKE.get(column.type, {column.type}):
-            differences += await compare_types.compare(tables, relation, column, found)
+            differences += await type_differences(tables, table, column, found)
         if column.not_null and not found.not_null:
-            differences.append(await _null(tables, relation, column))
-    return [*differences, *_unfilled(relation, wanted)]
+            differences.append(await _null(tables, table, column))
+    return differences
 
 
-def renamed_key(relation: Relation, keys: Sequence[Key]) -> str | None:
+def renamed_key(tables: Tables, table: str) -> str | None:
     """The one column of the primary key of a table whose `id` is missing, if it is another's."""
-    if "id" in relation.columns or PRIMARY_KEYS.get(relation.name) != ["id"]:
+    key = tables.primary_key(table)
+    if "id" in tables.columns[table] or PRIMARY_KEYS.get(table) != ["id"] or key is None:
         return None
-    key = next((k for k in keys if k.kind == "p" and k.table == relation.name), None)
-    if key is None or len(key.columns) != 1 or key.columns[0] in {"key", "slug"}:
-        return None
-    return key.columns[0]
+    (name, *others) = key.columns
+    return None if others or name in {"key", "slug"} else name
 
 
-async def _missing(tables: Tables, relation: Relation, wanted: Column) -> Difference:
-    table = f"public.{relation.name}"
-    name = f'"{wanted.name}"'
-    add = f"ALTER TABLE {table} ADD COLUMN {'IF NOT EXISTS ' if wanted.added else ''}{name} "
-    other = renamed_key(relation, tables.keys) if wanted.name == "id" else None
+async def _missing(tables: Tables, table: str, wanted: Column) -> Difference:
+    alter, name = f"ALTER TABLE public.{table}", f'"{wanted.name}"'
+    add = f"{alter} ADD COLUMN {'IF NOT EXISTS ' if wanted.added else ''}{name} "
+    other = renamed_key(tables, table) if wanted.name == "id" else None
     if other is not None:
-        statement = f'ALTER TABLE {table} RENAME COLUMN "{other}" TO {name};'
-    elif wanted.default is not None or not wanted.not_null:
-        default = f" DEFAULT {wanted.default}" if wanted.default is not None else ""
-        statement = f"{add}{wanted.needed}{default};"
-    elif wanted.added:
+        statement = f'{alter} RENAME COLUMN "{other}" TO {name};'
+    elif wanted.default is not None:
+        statement = f"{add}{wanted.needed} DEFAULT {wanted.default};"
+    elif wanted.not_null and wanted.added:
         # It fills the column from others.
         statement = _MIGRATE
-    elif await tables.filled(relation):
+    elif wanted.not_null and await tables.any(table):
         value = _VALUES.get(wanted.name, _YOURS)
         statement = (
-            f"{add}{wanted.type};\nUPDATE {table} SET {name} = {value};\n"
-            f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;"
+            f"{add}{wanted.type};\nUPDATE public.{table} SET {name} = {value};\n"
+            f"{alter} ALTER COLUMN {name} SET NOT NULL;"
         )
     else:
         statement = f"{add}{wanted.needed};"
-    consequence: Consequence = "mend" if wanted.added else "stop"
-    told = differs(relation, wanted, "is missing", statement)
-    return replace(told, consequence=consequence, spoils_log=True)
+    told = differs(table, wanted, "is missing", statement)
+    return replace(told, consequence="mend" if wanted.added else "stop", spoils_log=True)
 
 
-async def _null(tables: Tables, relation: Relation, wanted: Column) -> Difference:
-    table = f"public.{relation.name}"
+async def _null(tables: Tables, table: str, wanted: Column) -> Difference:
     number = await tables.connection.fetchval(
-        f'SELECT count(*) FROM {table} WHERE "{wanted.name}" IS NULL'
+        f'SELECT count(*) FROM public.{table} WHERE "{wanted.name}" IS NULL'
     )
-    statement = f'ALTER TABLE {table} ALTER COLUMN "{wanted.name}" SET NOT NULL;'
     found = "may be null"
+    statement = f'ALTER TABLE public.{table} ALTER COLUMN "{wanted.name}" SET NOT NULL;'
     if number:
         found += f", and is so in {number} rows"
         value = _VALUES.get(wanted.name, _YOURS)
-        update = f'UPDATE {table} SET "{wanted.name}" = {value} WHERE "{wanted.name}" IS NULL;'
-        statement = f"{update}\n{statement}"
-    return differs(relation, wanted, found, statement)
-
-
-def _unfilled(relation: Relation, wanted: Sequence[Column]) -> Iterator[Difference]:
-    # An insert of ours could not fill such a column.
-    if relation.name not in OLDER:
-        return
-    names = {column.name for column in wanted}
-    for column in relation.columns.values():
-        if column.name not in names and not column.filled:
-            yield Difference(
-                f"public.{relation.name}.{column.name}",
-                "is NOT NULL without a default, and unknown here",
-                "a column that an insert may leave out",
-                f'ALTER TABLE public.{relation.name} ALTER COLUMN "{column.name}" DROP NOT NULL;',
-                consequence="stop",
-            )
+        set_value = f'SET "{wanted.name}" = {value} WHERE "{wanted.name}" IS NULL;'
+        statement = f"UPDATE public.{table} {set_value}\n{statement}"
+    return differs(table, wanted, found, statement)

@@ -1,141 +1,43 @@
 """Replica identities and publications: what Debezium can read, and what others' would break."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from msgspec import json
 
 from schema import checks, history
-from schema.checks import Check
-from schema.differences import Consequence, Difference
-from schema.wanted import WANTED
+from schema.differences import Difference
+from schema.wanted import BY_MENTOR, WANTED
 from sinks.pool import Connection
-from streams.log.fingerprint import identity_statement
-
-_IDENTIFIED = ("activities", "training_completions", "mentor_pauses", "badge_awards")
-"""Tables whose rows the log knows by mentor and id."""
-
-_IDENTITIES = """
-SELECT c.relname::text AS name, c.relreplident::text AS kind,
-       coalesce((SELECT array_agg(a.attname::text ORDER BY k.place)
-        FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
-        JOIN pg_attribute a ON a.attnum = k.number
-        WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}') AS columns,
-       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-               WHERE i.indrelid = c.oid AND x.relname = c.relname || '_mentor_identity_idx'
-                   AND i.indisvalid AND i.indisunique) AS indexed
-FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r'
-ORDER BY c.relname
-"""
-
-_PUBLISHED = """
-SELECT tablename::text AS name, attnames::text[] AS columns, rowfilter AS filter
-FROM pg_publication_tables WHERE schemaname = 'public' AND pubname = $1 ORDER BY tablename
-"""
-
-_OURS = """
-SELECT pubinsert AND pubupdate AND pubdelete AS complete, puballtables AS everything
-FROM pg_publication WHERE pubname = $1
-"""
-
-_ALL_THERE = """
-SELECT bool_and(to_regclass('public.' || name) IS NOT NULL) FROM unnest($1::text[]) AS name
-"""
-
-_COLUMNS_THERE = """
-SELECT bool_and(EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.' || name)
-                        AND attname = wanted.column AND NOT attisdropped))
-FROM unnest($1::text[], $2::text[]) AS wanted (name, "column")
-"""
 
 
-async def compare(connection: Connection, prefix: str) -> list[Difference]:
+async def log_differences(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     ours = f"{prefix}_mentor_log"
-    others = Check("other_publications", (ours, _IDENTIFIED))
-    return [
-        *await _identities(connection),
-        *(replace(each, spoils_log=True) for each in await _publication(connection, ours)),
-        *await checks.run(connection, [others]),
-    ]
-
-
-async def _identities(connection: Connection) -> list[Difference]:
-    differences = []
-    rows = await connection.fetch(_IDENTITIES, ["peer_mentors", *_IDENTIFIED])
-    for row in rows:
-        name, kind, columns = row["name"], row["kind"], set(row["columns"])
-        needed = {"id"} if name == "peer_mentors" else {"id", "peer_mentor_id"}
-        if (kind == "i" and columns == needed) or (kind == "d" and needed == {"id"}):
-            continue
-        differences.append(
-            Difference(
-                f"public.{name} replica identity",
-                f"is {_KINDS[kind]}" + (f" ({', '.join(sorted(columns))})" if columns else ""),
-                f"a unique index on ({', '.join(sorted(needed, reverse=True))})"
-                if needed != {"id"}
-                else "the primary key",
-                identity_statement(name, indexed=row["indexed"]),
-                consequence="mend" if kind == "d" else "stop",
-                spoils_log=True,
-            )
-        )
-    return differences
-
-
-_KINDS = {"d": "the primary key", "n": "nothing", "f": "the full row", "i": "an index"}
-
-
-async def _publication(connection: Connection, name: str) -> list[Difference]:
-    row = await connection.fetchrow(_OURS, name)
-    where = f"publication {name}"
-    tables = ", ".join(
-        f"public.{table} ({', '.join(columns)})" for table, columns in WANTED.published.items()
+    published = _published(await history.applied(connection))
+    return await checks.run(
+        connection,
+        "identities",
+        "publication",
+        "other_publications",
+        more={
+            "publication": (ours, json.encode(published).decode()),
+            "other_publications": (ours, BY_MENTOR),
+        },
     )
-    if row is None:
-        create = f'CREATE PUBLICATION "{name}" FOR TABLE {tables} '
-        create += "WITH (publish = 'insert, update, delete');"
-        return [Difference(where, "is missing", "the mentors' tables by column list", create)]
-    drop = f'DROP PUBLICATION "{name}";'
-    if row["everything"]:
-        return [Difference(where, "is for all tables", "column lists", drop, "stop")]
-    differences = []
-    published = await connection.fetch(_PUBLISHED, name)
-    found = {row["name"]: (set(row["columns"]), row["filter"]) for row in published}
-    if found != _published_by(set(WANTED.published_since)):
-        shown = "; ".join(f"{row['name']} ({', '.join(row['columns'])})" for row in published)
-        found_as = f"has other tables, columns or row filters: {shown}"
-        if not await connection.fetchval(_ALL_THERE, list(WANTED.published)):
-            return [Difference(where, found_as, tables, drop, "stop")]
-        older = _published_by(await history.applied(connection))
-        if not await _has_columns(connection, older):
-            # Somebody took a column away: once it is back there is something to list.
-            return []
-        mend = f'ALTER PUBLICATION "{name}" SET TABLE {tables};'
-        consequence: Consequence = "mend" if found == older else "stop"
-        differences.append(Difference(where, found_as, tables, mend, consequence))
-    if not row["complete"]:
-        differences.append(
-            Difference(
-                where,
-                "leaves out inserts, updates or deletes",
-                "insert, update, delete",
-                f"ALTER PUBLICATION \"{name}\" SET (publish = 'insert, update, delete');",
-                consequence="stop",
-            )
-        )
-    return differences
 
 
-async def _has_columns(
-    connection: Connection, published: Mapping[str, tuple[set[str], None]]
-) -> bool:
-    wanted = [(table, name) for table, (names, _) in published.items() for name in names]
-    return bool(await connection.fetchval(_COLUMNS_THERE, *map(list, zip(*wanted, strict=True))))
-
-
-def _published_by(applied: set[str]) -> dict[str, tuple[set[str], None]]:
-    """What the publication of a database with these migrations shows: columns, no row filter."""
-    published, since = WANTED.published, WANTED.published_since
-    missing = [tables for version, tables in since.items() if version not in applied]
-    lacks = {table: {c for each in missing for c in each.get(table, ())} for table in published}
-    return {table: (set(columns) - lacks[table], None) for table, columns in published.items()}
+def _published(applied: set[str]) -> list[dict[str, str | list[str]]]:
+    """What is published, and what these migrations alone have published of it."""
+    later = {
+        (table, column)
+        for version, tables in WANTED.published_since.items()
+        if version not in applied
+        for table, columns in tables.items()
+        for column in columns
+    }
+    return [
+        {
+            "name": table,
+            "columns": columns,
+            "older": [c for c in columns if (table, c) not in later],
+        }
+        for table, columns in WANTED.published.items()
+    ]

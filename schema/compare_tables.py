@@ -7,27 +7,29 @@ from schema.wanted import TABLES
 from schema.zones import LOOKS_ELSEWHERE
 from sinks.pool import Connection
 
-_TABLE = "r"
 
-
-async def compare(connection: Connection) -> list[Difference]:
+async def table_differences(connection: Connection) -> list[Difference]:
     """How the tables that exist differ from what they must be. Missing tables are not listed.
 
     What is not a table, or not this user's to alter, comes first and alone: its rows may be hidden.
     """
-    foreign = await checks.run(connection, checks.OWNERS)
-    differences = await checks.run(connection, checks.KINDS) + foreign
+    foreign = await checks.run(connection, "not_ours")
+    differences = await checks.run(connection, "other_kinds") + foreign
     if foreign:
         return differences
     keys = await catalog.keys(connection)
     names = dict.fromkeys([*TABLES, *(key.table for key in keys), *(key.target for key in keys)])
-    found = await catalog.relations(connection, list(names))
-    known = Tables(connection, found, keys)
-    plain = [each for name, each in sorted(found.items()) if name in TABLES and each.kind == _TABLE]
+    tables = Tables(connection, await catalog.columns(connection, list(names)), keys)
+    plain = await catalog.plain_tables(connection, list(TABLES))
     columns = [
-        each
-        for relation in plain
-        for each in await compare_columns.compare(known, relation, TABLES[relation.name])
+        each for name in plain for each in await compare_columns.column_differences(tables, name)
     ]
+    # What reads other tables needs their ids as they are.
     columns.sort(key=lambda each: LOOKS_ELSEWHERE not in each.statement)
-    return differences + columns + await compare_keys.compare(known, [each.name for each in plain])
+    return [
+        *differences,
+        *columns,
+        *await checks.run(connection, "unfilled"),
+        *await compare_keys.key_differences(tables, plain),
+        *await checks.run(connection, "without_cascade", "unique_slug"),
+    ]

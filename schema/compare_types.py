@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import asyncpg
 
 from schema import dependants
-from schema.catalog import FoundColumn, Key, Relation, Tables
+from schema.catalog import FoundKey, Tables
 from schema.conversions import assumed, converted, needs_zone
 from schema.database import first_line
 from schema.dependants import Dependant
@@ -23,68 +23,61 @@ _ASSUMED = (
 
 
 def differs(
-    relation: Relation, wanted: Column, found: str, statement: str = "", *, needed: str = ""
+    table: str, wanted: Column, found: str, statement: str = "", *, needed: str = ""
 ) -> Difference:
     """A difference of an application's column; `needed` is what it needs beside its type."""
     return Difference(
-        f"public.{relation.name}.{wanted.name}",
+        f"public.{table}.{wanted.name}",
         found,
         wanted.needed + needed,
         statement,
         consequence="stop",
-        spoils_log=wanted.name in WANTED.published.get(relation.name, ()),
+        spoils_log=wanted.name in WANTED.published.get(table, ()),
     )
 
 
-async def compare(
-    tables: Tables, relation: Relation, wanted: Column, found: FoundColumn
+async def type_differences(
+    tables: Tables, table: str, wanted: Column, found: Column
 ) -> list[Difference]:
     """Say that the type is another, unless it is mended together with what the column refers to."""
     has = f"has type {found.type}"
-    target = _target(tables, relation, wanted.name) if wanted.type == "uuid" else None
+    target = _target(tables, table, wanted.name) if wanted.type == "uuid" else None
     if target in _KNOWN:
         return []
     if target is not None:
         has += f" and refers to public.{target}, which is no id of a table of this project"
-        return [differs(relation, wanted, has, needed=", and a foreign key to one of them")]
+        return [differs(table, wanted, has, needed=", and a foreign key to one of them")]
     zone = Zone("'UTC'", "'UTC'")
     if needs_zone(found.type, wanted.type):
-        zone = await zone_of(tables.connection, relation, tables.found)
-    value = converted(f'"{wanted.name}"', found.type, wanted.type, zone.usual)
-    refused = await _refused(tables.connection, relation.name, value)
+        zone = await zone_of(tables, table)
+    refused = await _refused(tables.connection, table, wanted, found, zone)
     if refused:
         has += f", and not every row can be turned into {wanted.type}: {refused}"
-        return [differs(relation, wanted, has)]
-    bound = list(_referencing(tables.keys, relation.name, wanted.name))
-    columns = [(key.table, tables.found[key.table].columns[name]) for key, name in bound]
-    if columns:
-        has += f", and so have {', '.join(f'{name}.{column.name}' for name, column in columns)}"
-    columns.insert(0, (relation.name, found))
-    users = await dependants.of_columns(
-        tables.connection, [(name, column.name) for name, column in columns]
-    )
+        return [differs(table, wanted, has)]
+    bound = list(_referencing(tables.keys, table, wanted.name))
+    others = [(key.table, name) for key, name in bound]
+    if others:
+        has += f", and so have {', '.join(f'{name}.{column}' for name, column in others)}"
+    columns = [(table, wanted.name), *others]
+    users = await dependants.of_columns(tables.connection, columns)
     if users:
         has += f"; {', '.join(each.name for each in users)} would not let it change"
     by_hand = [each.name for each in users if each.create is None]
     if by_hand:
         needed = f"; drop {', '.join(by_hand)}, which you create again afterwards"
-        return [differs(relation, wanted, has, needed=needed)]
-    retyped = [_retype(name, column, wanted.type, zone) for name, column in columns]
-    statement = zone.before + _without([key for key, _ in bound], retyped) + zone.after
-    if await _is_assumed(tables.connection, relation.name, wanted, found):
+        return [differs(table, wanted, has, needed=needed)]
+    steps = [
+        *(key.drop for key, _ in bound),
+        *(_retype(name, tables.columns[name][of], wanted.type, zone) for name, of in columns),
+        *(key.add for key, _ in bound),
+    ]
+    statement = zone.before + "\n".join(steps) + zone.after
+    condition = assumed(f'"{wanted.name}"', found.type, wanted.type)
+    if condition is not None and await tables.any(table, f"WHERE {condition}"):
         statement = _ASSUMED + statement
     if users:
         statement = await _among(tables.connection, users, statement)
-    return [differs(relation, wanted, has, statement)]
-
-
-def _without(keys: Sequence[Key], statements: Sequence[str]) -> str:
-    """The statements between dropping the keys and adding them again."""
-    drop = [f'ALTER TABLE public."{k.table}" DROP CONSTRAINT "{k.name}";' for k in keys]
-    add = [
-        f'ALTER TABLE public."{k.table}" ADD CONSTRAINT "{k.name}" {k.definition};' for k in keys
-    ]
-    return "\n".join([*drop, *statements, *add])
+    return [differs(table, wanted, has, statement)]
 
 
 async def _among(connection: Connection, users: Sequence[Dependant], statement: str) -> str:
@@ -106,19 +99,11 @@ async def _among(connection: Connection, users: Sequence[Dependant], statement: 
     )
 
 
-async def _is_assumed(
-    connection: Connection, table: str, wanted: Column, found: FoundColumn
-) -> bool:
-    condition = assumed(f'"{wanted.name}"', found.type, wanted.type)
-    return condition is not None and bool(
-        await connection.fetchval(f"SELECT EXISTS (SELECT FROM public.{table} WHERE {condition})")
-    )
-
-
-def _retype(table: str, column: FoundColumn, wanted: str, zone: Zone) -> str:
+def _retype(table: str, column: Column, wanted: str, zone: Zone) -> str:
     name = f'"{column.name}"'
-    alone = f"ALTER TABLE public.{table} ALTER COLUMN {name} DROP IDENTITY;\n"
-    steps = []
+    before, steps = "", []
+    if column.identity:
+        before = f"ALTER TABLE public.{table} ALTER COLUMN {name} DROP IDENTITY;\n"
     if column.default is not None:
         steps.append("DROP DEFAULT")
     steps.append(f"TYPE {wanted} USING {converted(name, column.type, wanted, zone.sql)}")
@@ -128,29 +113,33 @@ def _retype(table: str, column: FoundColumn, wanted: str, zone: Zone) -> str:
         default = converted(f"({column.default})", column.type, wanted, zone.usual)
         steps.append(f"SET DEFAULT {default}")
     alters = ", ".join(f"ALTER COLUMN {name} {step}" for step in steps)
-    return (alone if column.identity else "") + f"ALTER TABLE public.{table} {alters};"
+    return f"{before}ALTER TABLE public.{table} {alters};"
 
 
-def _target(tables: Tables, relation: Relation, column: str) -> str | None:
+def _target(tables: Tables, table: str, column: str) -> str | None:
     """The column that this one refers to, if that is no uuid either."""
-    for key in tables.keys:
-        if key.kind != "f" or key.table != relation.name or column not in key.columns:
-            continue
-        target = tables.found.get(key.target)
-        of = key.target_columns[key.columns.index(column)]
-        if target is None or target.columns[of].type != "uuid":
-            return f"{key.target}.{of}"
+    for key in tables.foreign_keys(table):
+        if column in key.columns:
+            name = key.target_columns[key.columns.index(column)]
+            target = tables.columns[key.target].get(name)
+            if target is None or target.type != "uuid":
+                return f"{key.target}.{name}"
     return None
 
 
-def _referencing(keys: Sequence[Key], table: str, column: str) -> Iterator[tuple[Key, str]]:
+def _referencing(
+    keys: Sequence[FoundKey], table: str, column: str
+) -> Iterator[tuple[FoundKey, str]]:
     for key in keys:
         if key.kind == "f" and key.target == table and column in key.target_columns:
             yield key, key.columns[key.target_columns.index(column)]
 
 
-async def _refused(connection: Connection, table: str, value: str) -> str:
+async def _refused(
+    connection: Connection, table: str, wanted: Column, found: Column, zone: Zone
+) -> str:
     """Why Postgres does not turn some row's value into another type; empty where it does all."""
+    value = converted(f'"{wanted.name}"', found.type, wanted.type, zone.usual)
     try:
         async with connection.transaction():
             await connection.fetchval(f"SELECT count({value}) FROM public.{table}")

@@ -4,6 +4,7 @@ A date is the one where the organization is, never that of whoever runs the stat
 the evening in London it is tomorrow in Oslo.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 _WHOLE = {"smallint", "integer", "bigint"}
@@ -21,11 +22,51 @@ _DAY: Final = rf"{_DATED}([Tt ]00:00(:00([.]0+)?)?)?\s*$"
 _OFFSET: Final = rf"{_DATED}[Tt ]\s*\d.*([Zz]|[+-]\d{{1,2}}(:?\d\d)?|\s[A-Za-z_/]{{3,}})\s*$"
 
 
+_CAST = "({value})::{wanted}"
+_ANYTHING_ELSE = ""
+
+_IS_DAY = {
+    _WALL_CLOCK: "({value})::time = '00:00'",
+    **dict.fromkeys(_TEXTS, "({value})::text ~ '{day}'"),
+}
+"""By type, whether a clock's time without a zone is a day and nothing else."""
+
+_INSTANTS = {
+    # A default that is an instant, such as now(), is cast as it was for the column.
+    _WALL_CLOCK: "(({value})::timestamp AT TIME ZONE 'UTC')",
+    **dict.fromkeys(
+        _TEXTS,
+        "CASE WHEN ({value})::text ~ '{offset}' THEN ({value})::text::timestamptz "
+        "WHEN ({value})::text ~ '{dated}' THEN ({value})::text::timestamp AT TIME ZONE 'UTC' "
+        "ELSE (({value})::text || ' does not begin with its year')::timestamptz END",
+    ),
+}
+
+_CONVERSIONS: Mapping[str, Mapping[str, str]] = {
+    "uuid": {
+        **dict.fromkeys(_WHOLE, "lpad(to_hex(({value})::bigint), 32, '0')::uuid"),
+        _ANYTHING_ELSE: "CASE WHEN ({value})::text ~ '{uuid}' THEN ({value})::text::uuid "
+        "ELSE md5(({value})::text)::uuid END",
+    },
+    "date": {
+        _INSTANT: "({value} AT TIME ZONE {zone})::date",
+        **{
+            found: f"CASE WHEN {_IS_DAY[found]} THEN ({{value}})::date "
+            f"ELSE ({instant} AT TIME ZONE {{zone}})::date END"
+            for found, instant in _INSTANTS.items()
+        },
+    },
+    _INSTANT: {"date": "({value}::timestamp AT TIME ZONE {zone})", **_INSTANTS},
+    "integer": dict.fromkeys(_SPANS, "(extract(epoch FROM {value}) / 60)::integer"),
+    "boolean": dict.fromkeys(_NUMBERS, "({value} <> 0)"),
+    "jsonb": {**dict.fromkeys(["json", *_TEXTS], _CAST), _ANYTHING_ELSE: "to_jsonb({value})"},
+}
+"""By the type that is wanted and the one that is there; where none is listed a cast does it."""
+
+
 def needs_zone(found: str, wanted: str) -> bool:
     """Whether the conversion asks in which time zone a day begins."""
-    if wanted == _INSTANT:
-        return found == "date"
-    return wanted == "date" and found in {_INSTANT, _WALL_CLOCK, *_TEXTS}
+    return "{zone}" in _conversion(found, wanted)
 
 
 def assumed(value: str, found: str, wanted: str) -> str | None:
@@ -33,12 +74,12 @@ def assumed(value: str, found: str, wanted: str) -> str | None:
 
     None where no value of the type is.
     """
-    if wanted not in {"date", _INSTANT} or found not in {_WALL_CLOCK, *_TEXTS}:
+    if wanted not in {"date", _INSTANT} or found not in _INSTANTS:
         return None
-    told = "false" if found == _WALL_CLOCK else f"({value})::text ~ '{_OFFSET}'"
+    told = "false" if found == _WALL_CLOCK else "({value})::text ~ '{offset}'"
     if wanted == "date":
-        told = f"{told} OR {_is_day(value, found)}"
-    return f"NOT ({told})"
+        told += f" OR {_IS_DAY[found]}"
+    return _filled(f"NOT ({told})", value=value)
 
 
 def converted(value: str, found: str, wanted: str, zone: str) -> str:
@@ -48,43 +89,15 @@ def converted(value: str, found: str, wanted: str, zone: str) -> str:
     Texts without an offset, and timestamps without a time zone, are taken for UTC's; but for a date
     a midnight among them is its day. A text that does not begin with its year fails.
     """
-    text = f"({value})::text"
-    match wanted:
-        case _ if wanted == found:
-            sql = value
-        case "uuid" if found in _WHOLE:
-            sql = f"lpad(to_hex(({value})::bigint), 32, '0')::uuid"
-        case "uuid":
-            sql = f"CASE WHEN {text} ~ '{_UUID}' THEN {text}::uuid ELSE md5({text})::uuid END"
-        case "date" if needs_zone(found, wanted):
-            instant = converted(value, found, _INSTANT, zone)
-            sql = f"({instant} AT TIME ZONE {zone})::date"
-            if found != _INSTANT:
-                sql = f"CASE WHEN {_is_day(value, found)} THEN ({value})::date ELSE {sql} END"
-        case "timestamp with time zone" if found == "date":
-            sql = f"({value}::timestamp AT TIME ZONE {zone})"
-        case "timestamp with time zone" if found == _WALL_CLOCK:
-            # A default that is an instant, such as now(), is cast as it was for the column.
-            sql = f"(({value})::timestamp AT TIME ZONE 'UTC')"
-        case "timestamp with time zone" if found in _TEXTS:
-            sql = (
-                f"CASE WHEN {text} ~ '{_OFFSET}' THEN {text}::timestamptz "
-                f"WHEN {text} ~ '{_DATED}' THEN {text}::timestamp AT TIME ZONE 'UTC' "
-                f"ELSE ({text} || ' does not begin with its year')::timestamptz END"
-            )
-        case "integer" if found in _SPANS:
-            sql = f"(extract(epoch FROM {value}) / 60)::integer"
-        case "boolean" if found in _NUMBERS:
-            sql = f"({value} <> 0)"
-        case "jsonb" if found not in {"json", *_TEXTS}:
-            sql = f"to_jsonb({value})"
-        case _:
-            sql = f"({value})::{wanted}"
-    return sql
+    if wanted == found:
+        return value
+    return _filled(_conversion(found, wanted), value=value, wanted=wanted, zone=zone)
 
 
-def _is_day(value: str, found: str) -> str:
-    """Whether a clock's time without a zone is a day and nothing else."""
-    if found == _WALL_CLOCK:
-        return f"({value})::time = '00:00'"
-    return f"({value})::text ~ '{_DAY}'"
+def _conversion(found: str, wanted: str) -> str:
+    by_type = _CONVERSIONS.get(wanted, {})
+    return by_type.get(found, by_type.get(_ANYTHING_ELSE, _CAST))
+
+
+def _filled(sql: str, **values: str) -> str:
+    return sql.format(uuid=_UUID, dated=_DATED, day=_DAY, offset=_OFFSET, **values)

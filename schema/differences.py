@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Consequence: TypeAlias = Literal["mend", "stop", "report"]
+_Consequence: TypeAlias = Literal["mend", "stop", "report"]
 """`migrate` mends it; stops before it changes anything, because it belongs to somebody else; or
 only reports it, because the database serves as it is."""
 
@@ -20,7 +20,7 @@ class Difference:
     found: str
     needed: str
     statement: str
-    consequence: Consequence = "mend"
+    consequence: _Consequence = "mend"
     spoils_log: bool = False
     """Whether a log that is filled now would lack rows or columns, or could not be filled."""
 
@@ -33,6 +33,5 @@ class Difference:
         return f"{sentence} Mend it with:\n    {statement}"
 
 
-def of(consequence: Consequence, differences: Iterable[Difference]) -> list[Difference]:
-    """The differences that have this consequence."""
+def of(consequence: _Consequence, differences: Iterable[Difference]) -> list[Difference]:
     return [each for each in differences if each.consequence == consequence]

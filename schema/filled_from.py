@@ -1,7 +1,8 @@
 """The source against what the log was filled from: renamed columns, and gaps that stay."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import asyncpg
 
 from schema.differences import Difference
 from sinks.pool import Connection
@@ -17,6 +18,7 @@ SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.bad
                AND attname = 'fingerprint' AND NOT attisdropped)
 """
 
+# Not as generations.py reads them: before it is migrated a table of an older version lacks columns.
 _GENERATIONS = """
 SELECT log_id, generation AS number, regexp_replace(slot, '_' || generation || '$', '')
     AS publication, state, reason
@@ -32,24 +34,13 @@ _NEWEST = f"""
 """
 
 
-@dataclass(frozen=True)
-class Log:
-    """A generation of the log, and the publication that it is read through."""
-
-    log_id: str
-    number: int
-    publication: str
-    state: str
-    reason: str | None
-
-
-async def compare(connection: Connection) -> list[Difference]:
+async def gaps(connection: Connection) -> list[Difference]:
     """Whether the newest generation of the log is broken, or will be when a worker looks."""
     for newest in await _logs(connection, _NEWEST):
-        if newest.state == "broken":
-            return [_gap(newest, f"is broken: {newest.reason}")]
+        if newest["state"] == "broken":
+            return [_gap(newest, f"is broken: {newest['reason']}")]
         found = source_break(
-            *await fingerprint.compare(connection, newest.log_id, newest.publication)
+            *await fingerprint.compare(connection, newest["log_id"], newest["publication"])
         )
         if found and found.lasting:
             return [_gap(newest, f"has a gap: {found}")]
@@ -73,7 +64,7 @@ async def renamed(connection: Connection) -> list[Difference]:
     ]
 
 
-async def whole(connection: Connection) -> list[Log]:
+async def whole(connection: Connection) -> list[asyncpg.Record]:
     """The generations that may stay as they are when `migrate` has changed their source.
 
     They were filled from the source as it is, or it is not known from what. A live one with a gap
@@ -84,33 +75,31 @@ async def whole(connection: Connection) -> list[Log]:
     return [log for log in logs if await _is_whole(connection, log)]
 
 
-async def _is_whole(connection: Connection, log: Log) -> bool:
-    stored, present = await fingerprint.compare(connection, log.log_id, log.publication)
+async def _is_whole(connection: Connection, log: asyncpg.Record) -> bool:
+    stored, present = await fingerprint.compare(connection, log["log_id"], log["publication"])
     found = source_break(stored, present)
-    if found and found.lasting and found.kind != TOLD and log.state == "live":
-        await mark_broken(connection, log.log_id, found.kind, str(found))
+    if found and found.lasting and found.kind != TOLD and log["state"] == "live":
+        await mark_broken(connection, log["log_id"], found.kind, str(found))
     return found is None
 
 
-async def unknown(connection: Connection) -> list[Log]:
-    """The generations of which it is not known what they were filled from."""
-    return await _logs(connection, _UNKNOWN)
+async def stamp(connection: Connection, logs: Sequence[asyncpg.Record]) -> None:
+    """Take the fingerprints of these generations anew: what `migrate` changes itself is no gap.
+
+    Those of which it is not known what they were filled from get their first.
+    """
+    for log in dict.fromkeys([*logs, *await _logs(connection, _UNKNOWN)]):
+        await fingerprint.stamp(connection, log["log_id"], log["publication"])
 
 
-async def stamp(connection: Connection, logs: Sequence[Log]) -> None:
-    """Take the fingerprints of generations anew: what `migrate` changes itself is no gap."""
-    for log in dict.fromkeys(logs):
-        await fingerprint.stamp(connection, log.log_id, log.publication)
-
-
-async def _logs(connection: Connection, query: str) -> list[Log]:
+async def _logs(connection: Connection, query: str) -> list[asyncpg.Record]:
     if not await connection.fetchval(_HAS_FINGERPRINTS):
         return []
-    return [Log(**dict(row.items())) for row in await connection.fetch(query)]
+    return await connection.fetch(query)
 
 
-async def _renamed(connection: Connection, log: Log) -> dict[str, dict[str, str]]:
-    stored, present = await fingerprint.compare(connection, log.log_id, log.publication)
+async def _renamed(connection: Connection, log: asyncpg.Record) -> dict[str, dict[str, str]]:
+    stored, present = await fingerprint.compare(connection, log["log_id"], log["publication"])
     if stored is None:
         return {}
     return {
@@ -119,9 +108,9 @@ async def _renamed(connection: Connection, log: Log) -> dict[str, dict[str, str]
     }
 
 
-def _gap(newest: Log, found: str) -> Difference:
+def _gap(newest: asyncpg.Record, found: str) -> Difference:
     return Difference(
-        f"generation {newest.number} of the log",
+        f"generation {newest['number']} of the log",
         found,
         "a new generation, filled from the tables as they are",
         _RESNAPSHOT,

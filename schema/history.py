@@ -24,7 +24,6 @@ async def applied(connection: Connection) -> set[str]:
 
 
 async def record(connection: Connection, migration: Migration) -> None:
-    """Record the migration as applied, with its statements."""
     await connection.execute(_CREATE)
     await connection.execute(
         "INSERT INTO supabase_migrations.schema_migrations (version, name, statements) "

@@ -17,18 +17,25 @@ SOURCE = (
 )
 """The application's tables; all others are ours."""
 
+CASCADING = {"peer_mentors", "badge_definitions"}
+"""With their rows goes what refers to them; with an organization it need not."""
+
 ALIKE = {"text": {"text", "character varying"}, "integer": {"integer", "smallint"}}
 """Types that serve as well: the log and the rules see no difference."""
 
 
 class Column(Struct, frozen=True, omit_defaults=True):
-    """A column; `added` where a migration adds it to a table that is there."""
+    """A column; `default` is SQL, `added` where a migration adds it to a table that is there.
+
+    `identity` is told of columns that are there alone.
+    """
 
     name: str
     type: str
     not_null: bool
     default: str | None = None
     added: bool = False
+    identity: bool = False
 
     @property
     def needed(self) -> str:
@@ -49,47 +56,27 @@ class Thing(Struct, frozen=True, omit_defaults=True):
     statement: str = ""
     runs: str = ""
 
-    @property
-    def where(self) -> str:
-        """How a difference of it is called; a function without its parameters."""
-        name = self.name.partition("(")[0]
-        return f"{self.kind} {name}" + (f" on {self.table}" if self.table else "")
 
-
-class Reference(Struct, frozen=True):
-    """A foreign key to the id of `target`; a primary key, which has none, refers to itself."""
+class TableKey(Struct, frozen=True):
+    """A foreign key to the id of `target`, or a primary key, which has none."""
 
     table: str
     columns: list[str]
     target: str = ""
 
-    @property
-    def cascades(self) -> bool:
-        """Whether what it refers to takes the row along: an organization need not."""
-        return self.target in {"peer_mentors", "badge_definitions"}
-
-
-class Grant(Struct, frozen=True, omit_defaults=True):
-    """A right of one of our roles on a schema, table or function, or on columns alone."""
-
-    role: str
-    right: str
-    kind: str
-    target: str
-    columns: list[str] = []
-
 
 class Catalog(Struct, frozen=True):
     """All of it; tables and things in the order in which the migrations make them.
 
+    `grants` are the rights of our roles on schemas, tables and functions, or on columns alone.
     `published` is what the publication shows of each table, and `published_since` what a later
     migration, by its version, added to the publication that an earlier one made.
     """
 
     tables: dict[str, list[Column]]
-    keys: list[Reference]
+    keys: list[TableKey]
     things: list[Thing]
-    grants: list[Grant]
+    grants: list[dict[str, str | list[str]]]
     published: dict[str, list[str]]
     published_since: dict[str, dict[str, list[str]]]
 
@@ -98,10 +85,15 @@ WANTED = json.decode(files(__package__).joinpath("wanted.json").read_bytes(), ty
 
 PRIMARY_KEYS = {each.table: each.columns for each in WANTED.keys if not each.target}
 
-REFERENCES = [
-    each for each in WANTED.keys if each.cascades or (each.table == "peer_mentors" and each.target)
+FOREIGN_KEYS = [
+    each
+    for each in WANTED.keys
+    if each.target in CASCADING or (each.table == "peer_mentors" and each.target)
 ]
 """The foreign keys that an application's tables and the awards must have."""
+
+BY_MENTOR = [name for name, columns in WANTED.published.items() if "peer_mentor_id" in columns]
+"""The tables whose rows the log knows by mentor and id."""
 
 OLDER = {name for name, columns in WANTED.tables.items() for each in columns if each.added}
 """Tables of ours that may be older than this project: missing columns are added."""

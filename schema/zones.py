@@ -1,11 +1,10 @@
 """In which time zone the days of a table's rows begin, where instants are turned into dates."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schema.catalog import Relation
+from schema.catalog import Tables
 from schema.conversions import converted
-from sinks.pool import Connection
+from schema.wanted import Column
 
 LOOKS_ELSEWHERE = "CREATE FUNCTION pg_temp.badges_zone"
 """In a statement that reads other tables, whose ids must not have changed before."""
@@ -13,7 +12,7 @@ LOOKS_ELSEWHERE = "CREATE FUNCTION pg_temp.badges_zone"
 _DEFAULT = "'Europe/Oslo'"
 
 _ZONES = """
-SELECT quote_literal(coalesce(timezone, 'Europe/Oslo')) AS zone, count(*) AS number
+SELECT quote_literal(coalesce(timezone::text, 'Europe/Oslo')) AS zone, count(*) AS number
 FROM public.organizations GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
@@ -28,52 +27,45 @@ class Zone:
     after: str = ""
 
 
-async def zone_of(
-    connection: Connection, relation: Relation, found: Mapping[str, Relation]
-) -> Zone:
+async def zone_of(tables: Tables, table: str) -> Zone:
     """The zone of the organization that a row of this table belongs to.
 
     It is one name where all organizations have the same; else a function of the session tells it,
     for a conversion cannot look into other tables itself.
     """
-    organizations, mentors = found.get("organizations"), found.get("peer_mentors")
-    if organizations is None or not {"id", "timezone"} <= set(organizations.columns):
+    organizations, mentors = tables.columns["organizations"], tables.columns["peer_mentors"]
+    if not {"id", "timezone"} <= set(organizations):
         return Zone(_DEFAULT, _DEFAULT)
-    zones = [row["zone"] for row in await connection.fetch(_ZONES)]
+    zones = [row["zone"] for row in await tables.connection.fetch(_ZONES)]
     usual = zones[0] if zones else _DEFAULT
-    key = next((k for k in ("peer_mentor_id", "organization_id") if k in relation.columns), None)
+    own = tables.columns[table]
+    key = next((name for name in ("peer_mentor_id", "organization_id") if name in own), None)
     if len(zones) < 2 or key is None:
         return Zone(usual, usual)
+    row, asked = own[key], "FROM public.organizations o"
     if key == "organization_id":
-        asked = f"FROM public.organizations o WHERE {_same('o.id', organizations, relation, key)}"
-    elif mentors is not None and {"id", "organization_id"} <= set(mentors.columns):
-        of = mentors.columns["organization_id"].type
-        joined = _equal("o.id", organizations.columns["id"].type, "m.organization_id", of)
-        asked = (
-            f"FROM public.organizations o JOIN public.peer_mentors m ON {joined} "
-            f"WHERE {_same('m.id', mentors, relation, key)}"
-        )
+        asked += f" WHERE {_equal('o.id', organizations['id'], 'of_row', row)}"
+    elif {"id", "organization_id"} <= set(mentors):
+        of = mentors["organization_id"]
+        joined = _equal("o.id", organizations["id"], "m.organization_id", of)
+        asked += f" JOIN public.peer_mentors m ON {joined}"
+        asked += f" WHERE {_equal('m.id', mentors['id'], 'of_row', row)}"
     else:
         return Zone(usual, usual)
-    kind = relation.columns[key].type
     return Zone(
         f'pg_temp.badges_zone("{key}")',
         usual,
-        before=f"{LOOKS_ELSEWHERE}(of_row {kind}) RETURNS text "
+        before=f"{LOOKS_ELSEWHERE}(of_row {row.type}) RETURNS text "
         f"LANGUAGE sql STABLE AS $$ SELECT coalesce((SELECT o.timezone {asked}), {_DEFAULT}) $$;\n",
-        after=f"\nDROP FUNCTION pg_temp.badges_zone({kind});",
+        after=f"\nDROP FUNCTION pg_temp.badges_zone({row.type});",
     )
 
 
-def _same(column: str, table: Relation, relation: Relation, key: str) -> str:
-    return _equal(column, table.columns["id"].type, "of_row", relation.columns[key].type)
-
-
-def _equal(left: str, left_type: str, right: str, right_type: str) -> str:
+def _equal(left: str, of_left: Column, right: str, of_right: Column) -> str:
     """Whether two ids are the same, also where one of them has been turned into a uuid already."""
-    if left_type == right_type:
+    if of_left.type == of_right.type:
         return f"{left} = {right}"
     return (
-        f"{converted(left, left_type, 'uuid', _DEFAULT)} = "
-        f"{converted(right, right_type, 'uuid', _DEFAULT)}"
+        f"{converted(left, of_left.type, 'uuid', _DEFAULT)} = "
+        f"{converted(right, of_right.type, 'uuid', _DEFAULT)}"
     )

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
-from schema import duplicates
 from schema.database import connect
+from sinks import duplicates
 from sinks.duplicates import Duplicate
 
 
@@ -36,10 +36,11 @@ def dedupe(
 
 
 async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Duplicate]:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
-        if dry_run:
-            return await duplicates.find(connection)
-        async with connection.transaction():
-            removed = await duplicates.remove(connection)
-            await duplicates.tell(connection, removed)
-            return removed
+    async with (
+        connect(chosen.database_url.get_secret_value()) as connection,
+        connection.transaction(),
+    ):
+        found = await duplicates.remove(connection, dry_run=dry_run)
+        if not dry_run:
+            await duplicates.tell(connection, found)
+        return found

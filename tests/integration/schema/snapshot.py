@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from schema import catalog, dependants, migrations
-from schema.wanted import Catalog, Column, Grant, Reference, Thing
+from schema.wanted import Catalog, Column, TableKey, Thing
 from sinks.pool import Connection
 
 FILE = Path(__file__).parents[3] / "schema" / "wanted.json"
@@ -105,10 +105,10 @@ async def take(db: Connection) -> Catalog:
                 things[key] = thing
             made.setdefault(key, number)
         names = [row[0] for row in await db.fetch(PUBLIC)]
-        relations = await catalog.relations(db, names)
+        relations = await catalog.columns(db, names)
         for name in names:
             tables.setdefault(name, number)
-            for column in relations[name].columns:
+            for column in relations[name]:
                 columns.setdefault((name, column), number)
     found = {(thing.kind, thing.table, thing.name) for thing in await catalog.things(db)}
     return Catalog(
@@ -121,11 +121,11 @@ async def take(db: Connection) -> Catalog:
                     each.default,
                     columns[name, each.name] > tables[name],
                 )
-                for each in relations[name].columns.values()
+                for each in relations[name].values()
             ]
             for name in tables
         },
-        keys=[Reference(key.table, key.columns, key.target) for key in await catalog.keys(db)],
+        keys=[TableKey(key.table, key.columns, key.target) for key in await catalog.keys(db)],
         things=[
             each
             for key, thing in things.items()
@@ -133,7 +133,7 @@ async def take(db: Connection) -> Catalog:
             for each in await stated(db, thing, made[key], tables)
         ],
         grants=[
-            Grant(row["role"], row["right"], row["kind"], row["target"], row["columns"] or [])
+            {name: value for name, value in row.items() if value is not None}
             for row in await db.fetch(GRANTS)
         ],
         published=published,

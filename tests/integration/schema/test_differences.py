@@ -66,6 +66,11 @@ THEIRS = {
         "ALTER TABLE activities REPLICA IDENTITY USING INDEX activities_pkey",
         "an index (id)",
     ),
+    "an identity whose index is gone": (
+        "CREATE UNIQUE INDEX gone ON activities (peer_mentor_id, id); "
+        "ALTER TABLE activities REPLICA IDENTITY USING INDEX gone; DROP INDEX gone",
+        "public.activities replica identity is an index (needed",
+    ),
     "their publication": (
         "CREATE PUBLICATION theirs FOR TABLE activities (id, activity_type)",
         "leaves peer_mentor_id of public.activities out",

@@ -6,10 +6,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from schema import apply, duplicates, migrations
+from schema import apply, migrations
 from schema.check import check
 from schema.differences import of
 from schema.wanted import TABLES
+from sinks import duplicates
 from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema import application
