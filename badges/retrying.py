@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from aiokafka.partitioner import murmur2
 
 from badges.dead_letters import Shelf
 from schema.log_types import log_types
@@ -21,6 +20,7 @@ from sinks.pool import Connection
 from streams.column_types import PostgresColumnTypes
 from streams.errors import Problem
 from streams.log import generations
+from streams.log.carrying import partition_of
 from streams.log.generations import Generation
 from streams.log.wal import confirmed, insert_lsn
 from streams.unusable import outline
@@ -205,7 +205,7 @@ async def _until_decided(
     if not sent:
         return {}
     written = await insert_lsn(connection)
-    partitions = {row: _partition(each.mentor, log) for row, each in sent.items()}
+    partitions = {row: partition_of(each.mentor, log.partitions) for row, each in sent.items()}
     behind: dict[int, str] = dict.fromkeys(
         partitions.values(), "the connector has not sent it: see that Kafka Connect runs"
     )
@@ -235,10 +235,6 @@ async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
     if found is None:
         raise Problem(f"the topic {log.topic} is missing")
     return await shelf.cluster.ends(found)
-
-
-def _partition(mentor: str, log: Generation) -> int:
-    return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % log.partitions)
 
 
 def _came_of_it(

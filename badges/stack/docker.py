@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from badges.stack import attendance, processes, secrets, services
 from badges.stack import layout as layouts
 from badges.stack.layout import Layout
@@ -92,7 +94,7 @@ def made(run_dir: Path) -> Layout | None:
 
     Their data outlive them, until `down` with data; and so do the local stack's in between.
     """
-    base = _noted(run_dir).get("BADGES_PORT_BASE")
+    base = dotenv_values(_variables_file(run_dir)).get("BADGES_PORT_BASE")
     return Layout(run_dir, int(base)) if base else None
 
 
@@ -144,14 +146,6 @@ def _refuse_other_project(layout: Layout) -> None:
             hint="Leave it at that, give the second stack a folder of its own with BADGES_RUN_DIR, "
             "or make clean",
         )
-
-
-def _noted(run_dir: Path) -> dict[str, str]:
-    try:
-        lines = _variables_file(run_dir).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def _variables_file(run_dir: Path) -> Path:

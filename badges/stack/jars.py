@@ -7,9 +7,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +43,8 @@ def class_path() -> str:
     done = home / f"complete-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
     if not (done.exists() and all(path.exists() for path in paths)):
         home.mkdir(parents=True, exist_ok=True)
-        with _alone(home):
+        with (home / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             _download(home, locked)
         done.touch()
     return os.pathsep.join(str(path) for path in paths)
@@ -74,13 +73,6 @@ def _context(home: Path) -> MavenContext:
     mirror = os.environ.get("BADGES_MAVEN_REPOSITORY")
     remote = {"mirror": mirror.rstrip("/")} if mirror else None
     return MavenContext(repo_cache=home, remote_repos=remote, timeout=30)
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    with (home / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _download(home: Path, locked: list[LockedDependency]) -> None:

@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from streams.errors import Problem
 
 NAMES = (
@@ -37,12 +39,8 @@ def load(run_dir: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {name: value for name, _, value in pairs}
+    found = dotenv_values(path, interpolate=False, encoding="utf-8")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _write(path: Path, values: dict[str, str]) -> None:

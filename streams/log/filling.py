@@ -49,6 +49,7 @@ class Site:
     progress: Callable[[str], None] = field(default=print)
 
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
+        """What the connector of a generation must be told, as Connect shows it."""
         return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 
 
@@ -94,7 +95,8 @@ async def begin(site: Site) -> Generation:
     await site.connection.execute(
         "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
     )
-    await site.connect.create_stopped(names.connector, wanted_configuration(site, generation))
+    configuration = site.configuration(number, generation.stand_in)
+    await site.connect.create_stopped(names.connector, configuration)
     if await site.connect.offsets(names.connector):
         await site.connect.delete_offsets(names.connector)
     await site.connect.resume(names.connector)
@@ -135,7 +137,7 @@ async def try_again(site: Site, generation: Generation) -> None:
     status = await site.connect.status(name)
     if status is None or not status.failed or await _had_slot(site, generation):
         return
-    wanted = wanted_configuration(site, generation)
+    wanted = site.configuration(generation.number, generation.stand_in)
     if await site.connect.config(name) == wanted:
         await site.connect.restart_failed(name)
         return
@@ -146,12 +148,6 @@ async def try_again(site: Site, generation: Generation) -> None:
         if status is None or not status.failed:
             return
         await asyncio.sleep(PAUSE_S)
-
-
-def wanted_configuration(site: Site, generation: Generation) -> dict[str, str]:
-    """The configuration that the generation's connector must have, as Connect shows it."""
-    configuration = site.configuration(generation.number, generation.stand_in)
-    return {**configuration, "name": generation.connector}
 
 
 def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:

@@ -19,8 +19,9 @@ from streams.log.connect import Connect
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
 from streams.log.looks import Looks
-from streams.log.observation import LOG_SETTINGS, Observation, observe
+from streams.log.observation import Observation, observe
 from streams.log.tails import another_record
+from streams.log.topics import LOG_SETTINGS, wrong_settings
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,7 @@ def partitions_changed(generation: Generation, seen: Observation) -> LogBroken |
 
 
 def _settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
-    wrong = wrong_settings(seen.settings)
+    wrong = wrong_settings(seen.settings, LOG_SETTINGS)
     if not wrong:
         return None
     return LogBroken(
@@ -218,15 +219,6 @@ def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     # Which of them there are depends on where in a transaction the connector was.
     known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
     return max(known, default=None)
-
-
-def wrong_settings(settings: Mapping[str, str]) -> list[str]:
-    """Which of a log topic's settings are not as they must be: 'name is x, must be y'."""
-    return [
-        f"{name} is {settings.get(name)}, must be {must}"
-        for name, must in LOG_SETTINGS.items()
-        if settings.get(name) != must
-    ]
 
 
 class Integrity:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sinks.pool import Executor
-from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.wal import confirmed
@@ -39,12 +38,12 @@ class Moved(Struct, frozen=True):
 
 async def moved(generation: Generation, connection: Executor, cluster: Cluster) -> Moved:
     """How far the generation's connector is. Raises KafkaError, OSError, or errors of Postgres."""
-    names = generations.names(generation.prefix, generation.number)
     async with asyncio.timeout(TIMEOUT_S):
-        found = await cluster.topics([names.topic, names.heartbeat_topic])
+        found = await cluster.topics([generation.topic, generation.heartbeat_topic])
         ends = {name: sum(await cluster.ends(topic)) for name, topic in found.items()}
         place = await confirmed(connection, generation.slot)
-    return Moved(ends.get(names.topic, 0), ends.get(names.heartbeat_topic, 0), place)
+    rows, heartbeats = ends.get(generation.topic, 0), ends.get(generation.heartbeat_topic, 0)
+    return Moved(rows, heartbeats, place)
 
 
 class Movement:

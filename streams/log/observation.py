@@ -20,6 +20,7 @@ from streams.log.connect import Connect
 from streams.log.debezium import sequence_of
 from streams.log.fingerprint import Fingerprint
 from streams.log.generations import Decided, Generation
+from streams.log.topics import LOG_SETTINGS
 from streams.log.wal import Slot, insert_lsn, read_slot
 
 TIMEOUT_S = 5.0
@@ -34,9 +35,6 @@ _AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-
-LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-"""What keeps the log whole: nothing is compacted, nothing expires."""
 
 
 class Observation(Struct, frozen=True):

@@ -18,7 +18,6 @@ from streams.log.filling import (
     snapshot_ended,
     start,
     try_again,
-    wanted_configuration,
 )
 from streams.log.generations import Generation
 from streams.log.handover import near_the_end
@@ -110,7 +109,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
-    wanted = wanted_configuration(site, generation)
+    wanted = site.configuration(generation.number, generation.stand_in)
     if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
@@ -121,8 +120,8 @@ async def _maintain(site: Site, generation: Generation) -> None:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
         failures.seen(status.cause)
-    beats = generations.names(site.prefix, generation.number).heartbeat_topic
-    await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
+    beats = topics.heartbeats(generation.heartbeat_topic)
+    await topics.ensure(site.cluster, beats, site.replication_factor)
     await stays_running(site, generation, failures)
 
 
@@ -138,7 +137,7 @@ async def plan(site: Site) -> list[str]:
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_integrity(site, live)
     status = await site.connect.status(live.connector)
-    wanted = wanted_configuration(site, live)
+    wanted = site.configuration(live.number, live.stand_in)
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
@@ -148,10 +147,9 @@ async def plan(site: Site) -> list[str]:
 
 async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
-    names = generations.names(site.prefix, generation.number)
     wanted = [
-        topics.mentor_log(names.topic, site.partitions, site.replication_factor),
-        topics.heartbeats(names.heartbeat_topic),
+        topics.mentor_log(generation.topic, site.partitions, site.replication_factor),
+        topics.heartbeats(generation.heartbeat_topic),
         topics.dead_letters(site.prefix),
     ]
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
@@ -190,8 +188,7 @@ async def check_site(site: Site) -> None:
         raise Problem(
             f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
         )
-    of_none = site.configuration(0, UNAVAILABLE)
-    wrong = await site.connect.validate({**of_none, "name": f"{site.prefix}-check"})
+    wrong = await site.connect.validate(site.configuration(0, UNAVAILABLE))
     if wrong:
         raise Problem(
             f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",
@@ -237,23 +234,19 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
 
 async def _create_again(site: Site, generation: Generation) -> None:
     name = generation.connector
-    await site.connect.create_stopped(name, wanted_configuration(site, generation))
+    wanted = site.configuration(generation.number, generation.stand_in)
+    await site.connect.create_stopped(name, wanted)
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
     await _check_integrity(site, generation)
     site.say(f"Connector {name}: it was missing, and was created again.")
 
 
 async def _refuse_broken(site: Site) -> None:
-    last = await site.connection.fetchrow(
-        """
-        SELECT generation, state, reason FROM badge_logs
-        WHERE live_at IS NOT NULL ORDER BY generation DESC LIMIT 1
-        """
-    )
-    if last is not None and last["state"] == "broken":
-        reason = str(last["reason"]).removesuffix(f" {NEW_GENERATION}")
+    last = await generations.last_live(site.connection)
+    if last is not None and last.state == "broken":
+        reason = str(last.reason).removesuffix(f" {NEW_GENERATION}")
         raise Problem(
-            f"generation {last['generation']} of the log is broken: {reason} {NEW_GENERATION}",
+            f"generation {last.number} of the log is broken: {reason} {NEW_GENERATION}",
             code=FOUND_A_PROBLEM,
         )
 

@@ -18,7 +18,7 @@ async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
     await check_site(site)
     before = await generations.live(site.connection)
     async with alone(site):
-        if not await generations.ever_live(site.connection):
+        if await generations.last_live(site.connection) is None:
             raise Problem(
                 "there is no log yet that a new generation could replace",
                 hint="Run `badges provision`",
