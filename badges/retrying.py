@@ -6,6 +6,7 @@ either uses it or makes another dead letter of it, before it moves its position 
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -16,6 +17,7 @@ from badges.dead_letters import Shelf
 from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.failures import reason_of
+from sinks.polling import poll
 from sinks.pool import Connection
 from streams.column_types import PostgresColumnTypes
 from streams.errors import Problem
@@ -35,7 +37,6 @@ LEFT: tuple[Outcome, ...] = ("still refused", "not decided", "no row")
 
 CHUNK = 200
 """Rows that are updated, and locked, at a time."""
-PAUSE_S = 0.1
 
 # Long texts are sent only if they are written anew.
 _NOTHING_CHANGES = {
@@ -209,24 +210,26 @@ async def _until_decided(
     behind: dict[int, str] = dict.fromkeys(
         partitions.values(), "the connector has not sent it: see that Kafka Connect runs"
     )
-    try:
+
+    async def is_sent() -> bool:
+        return await confirmed(connection, log.slot) >= written
+
+    async def is_decided() -> bool:
+        nonlocal behind
+        stands = await generations.next_offsets(connection, log.log_id)
+        behind = {
+            partition: f"partition {partition} is decided up to {stands.get(partition)} of "
+            f"{ends[partition]}: see that a worker runs, and badge_alerts"
+            for partition in behind
+            if stands.get(partition, -1) < ends[partition]
+        }
+        return not behind
+
+    with suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            while await confirmed(connection, log.slot) < written:  # noqa: ASYNC110
-                await asyncio.sleep(PAUSE_S)
+            await poll(is_sent)
             ends = await _ends(shelf, log)
-            while behind:
-                stands = await generations.next_offsets(connection, log.log_id)
-                behind = {
-                    partition: f"partition {partition} is decided up to "
-                    f"{stands.get(partition)} of {ends[partition]}: see that a worker runs, and "
-                    "badge_alerts"
-                    for partition in behind
-                    if stands.get(partition, -1) < ends[partition]
-                }
-                if behind:
-                    await asyncio.sleep(PAUSE_S)
-    except TimeoutError:
-        pass
+            await poll(is_decided)
     return {row: behind[place] for row, place in partitions.items() if place in behind}
 
 

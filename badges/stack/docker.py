@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 PROFILES = ("monitoring",)
 """Every profile of the compose file: what one of them started must end too."""
 
-PATIENCE = 120.0
+_PATIENCE_S = 120.0
 
 
 def asked_for() -> bool:
@@ -61,14 +60,11 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
     passwords = secrets.ensure(layout.run_dir)
     write_variables(layout, passwords)
     _compose(layout, "up", "--detach", "--build", "--remove-orphans")
-    deadline = time.monotonic() + PATIENCE
-    while not services.is_ready(layout):
-        if time.monotonic() > deadline:
-            raise Problem(
-                f"the API was not ready after {PATIENCE:.0f} s",
-                hint=f"docker compose --project-name {project(layout)} logs says why",
-            )
-        time.sleep(0.5)
+    if not processes.comes_true(lambda: services.is_ready(layout), _PATIENCE_S):
+        raise Problem(
+            f"the API was not ready after {_PATIENCE_S:.0f} s",
+            hint=f"docker compose --project-name {project(layout)} logs says why",
+        )
     tell(f"up: {layout.api_url}; stop it with make down")
     if waits := attendance.what_waits(layout, passwords):
         tell(waits)

@@ -92,11 +92,8 @@ class Infra:
 
     def _wait_for_broker(self) -> None:
         """Wait until the broker's process is there; Connect itself waits until it answers."""
-        deadline = time.monotonic() + PATIENCE
-        while self.process("kafka") is None:
-            if time.monotonic() > deadline:
-                raise Problem("Connect cannot start: Kafka does not run")
-            time.sleep(0.05)
+        if not processes.comes_true(lambda: self.process("kafka") is not None, PATIENCE):
+            raise Problem("Connect cannot start: Kafka does not run")
 
     def _ensure(self, name: str, command: Callable[[], processes.Command]) -> bool:
         process = self.process(name)

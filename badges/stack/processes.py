@@ -122,14 +122,24 @@ def wait_until_ready(
     layout: Layout, name: str, process: psutil.Process, ready: Callable[[], bool], patience: float
 ) -> None:
     """Wait until a process answers. Raises Problem naming its log if it ends or takes too long."""
-    deadline = time.monotonic() + patience
-    while not ready():
-        if not is_running(process):
-            raise Problem(f"{name} ended while starting: {log_tail(layout.log_file(name))}")
-        if time.monotonic() > deadline:
-            tail = log_tail(layout.log_file(name))
-            raise Problem(f"{name} was not ready after {patience:.0f} s: {tail}")
+    log = layout.log_file(name)
+
+    def answers() -> bool:
+        is_ready = ready()
+        if not is_ready and not is_running(process):
+            raise Problem(f"{name} ended while starting: {log_tail(log)}")
+        return is_ready
+
+    if not comes_true(answers, patience):
+        raise Problem(f"{name} was not ready after {patience:.0f} s: {log_tail(log)}")
+
+
+def comes_true(look: Callable[[], bool], within: float) -> bool:
+    """Whether something is so within that many seconds; it is looked at again and again."""
+    deadline = time.monotonic() + within
+    while not (is_so := look()) and time.monotonic() <= deadline:
         time.sleep(0.1)
+    return is_so
 
 
 def log_tail(log: Path, lines: int = 5) -> str:
@@ -202,9 +212,4 @@ def _carries(process: psutil.Process, expected: str) -> bool:
 
 
 def _ended(process: psutil.Process, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while is_running(process):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return comes_true(lambda: not is_running(process), patience)

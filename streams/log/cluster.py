@@ -18,13 +18,13 @@ from aiokafka.errors import (
 )
 from msgspec import Struct
 
+from sinks.polling import poll
 from streams.log.kafka import KafkaAccess
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
 
 _REQUEST_TIMEOUT_MS = 5000
 _WAIT_S = 30.0
-PAUSE_S = 0.1
 PATIENCE_MS = 200
 _SMALL_FETCH = 64 * 1024
 
@@ -104,12 +104,12 @@ class Cluster:
 
     async def wait_for(self, topic: str, partitions: int) -> Topic:
         """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
-        async with asyncio.timeout(_WAIT_S):
-            while True:
-                found = (await self.topics([topic])).get(topic)
-                if found is not None and found.partitions == partitions:
-                    return found
-                await asyncio.sleep(PAUSE_S)
+
+        async def known() -> Topic | None:
+            found = (await self.topics([topic])).get(topic)
+            return found if found is not None and found.partitions == partitions else None
+
+        return await poll(known, within=_WAIT_S)
 
     async def delete(self, topics: Sequence[str]) -> None:
         existing = sorted(await self.topics(topics))

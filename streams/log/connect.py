@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import httpx
 from msgspec import Struct
 
+from sinks.polling import PAUSE_S, poll
 from streams.errors import ConnectAway, ConnectRefused
 
 TIMEOUT_S = 5.0
@@ -15,7 +17,6 @@ PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
 
 _RESTART_S = 5.0
-PAUSE_S = 0.25
 CONFLICT = 409
 _NOT_FOUND = 404
 STARTING = {"message", "url", "status"}
@@ -134,16 +135,18 @@ class Connect:
         await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
     async def restart_failed(self, name: str) -> None:
-        """Start again what of the connector has FAILED, and wait until it is so no longer.
-
-        What fails again at once may never be seen not to: that is waited for RESTART_S at most.
-        """
+        """Start again what of the connector has FAILED, and wait until it is so no longer."""
         query = {"includeTasks": "true", "onlyFailed": "true"}
         await self._ask("POST", f"/connectors/{name}/restart", params=query)
+        await self.recovered(name, _RESTART_S)
+
+    async def recovered(self, name: str, within: float) -> None:
+        """Wait until the connector has not failed any more.
+
+        What fails again at once may never be seen not to: that is waited for so long at most.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(_RESTART_S):
-                while not await self._is(name, lambda status: not status.failed):  # noqa: ASYNC110
-                    await asyncio.sleep(PAUSE_S)
+            await poll(partial(self._is, name, lambda status: not status.failed), within=within)
 
     async def delete_offsets(self, name: str) -> None:
         await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
@@ -155,9 +158,7 @@ class Connect:
 
     async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect has no way to tell
-                    await asyncio.sleep(PAUSE_S)
+            await poll(partial(self._is, name, is_so), within=PATIENCE_S)
         except TimeoutError as error:
             raise ConnectAway(
                 f"Kafka Connect at {self.place}: {name} is not as it was told to be within "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sinks.base import Message
+from sinks.polling import PAUSE_S
 from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
 from streams.log import connector, generations, topics
@@ -20,7 +21,6 @@ from streams.log.observation import observe
 from streams.log.reader import KafkaLog
 from streams.log.wal import read_slot
 
-PAUSE_S = 0.2
 _BEGIN_S = 10.0
 """How long Connect may call a connector failed that it was just told to start."""
 
@@ -143,11 +143,7 @@ async def try_again(site: Site, generation: Generation) -> None:
         return
     # That starts it anew: to start it once more would break off the snapshot that it has begun.
     await site.connect.configure(name, wanted)
-    for _ in range(int(_BEGIN_S / PAUSE_S)):
-        status = await site.connect.status(name)
-        if status is None or not status.failed:
-            return
-        await asyncio.sleep(PAUSE_S)
+    await site.connect.recovered(name, _BEGIN_S)
 
 
 def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:

@@ -8,9 +8,10 @@ what they leave undecided is decided at the start, for each mentor at once.
 import asyncio
 import time
 
+from sinks.polling import PAUSE_S
 from streams.log import generations
 from streams.log.cluster import Topic
-from streams.log.filling import PAUSE_S, Site, slot_passes
+from streams.log.filling import Site, slot_passes
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 

@@ -8,9 +8,10 @@ import time
 
 import asyncpg
 
+from sinks.polling import PAUSE_S
 from sinks.pool import Connection
 from streams.log import generations
-from streams.log.filling import PAUSE_S, Site
+from streams.log.filling import Site
 from streams.log.generations import Generation
 
 _DROP_PATIENCE_S = 60.0

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 
+from sinks.polling import PAUSE_S
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
@@ -13,7 +14,6 @@ from streams.log.wal import insert_lsn
 _STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
 PATIENCE_S = 60.0
-PAUSE_S = 0.25
 _QUIET_S = 5.0
 """One that works has sent something sooner, and nobody has to hear of the wait."""
 
