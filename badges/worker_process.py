@@ -208,8 +208,8 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
     The guard closes the alert that is raised when that takes long, for Kafka says no more of a
     wrong password than that it does not answer.
     """
-    began, pauses = time.monotonic(), delays()
-    while True:
+    began = time.monotonic()
+    for pause in delays():
         try:
             await cluster.start()
         except (KafkaError, OSError) as error:
@@ -221,7 +221,7 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
                 await alerts.raise_alert("log_unreachable", {"message": message})
         else:
             return
-        await asyncio.sleep(next(pauses))
+        await asyncio.sleep(pause)
 
 
 async def _assemble(
@@ -263,8 +263,7 @@ async def _assemble(
             generation,
             connect,
             alerts,
-            integrity.mark_broken,
-            integrity.ever_renamed,
+            integrity,
             partial(moved, generation, pool, cluster),
         ),
         Surroundings(pool, sink, versions, alerts, generation.partitions).watch,

@@ -33,6 +33,8 @@ class OneAlert:
         self._alerts = alerts
         self._subject = subject
         self._open = {*kinds}
+        self.told: AlertKind | None = None
+        """The kind that was opened here and is not over."""
 
     async def open(self, kind: AlertKind, detail: Mapping[str, object]) -> None:
         """Open an alert of this kind instead of what is open; one of the kind stays as it is.
@@ -42,11 +44,14 @@ class OneAlert:
         await self.close(but=kind)
         await self._alerts.raise_alert(kind, detail, subject=self._subject)
         self._open = {kind}
+        self.told = kind
 
     async def close(self, *, but: AlertKind | None = None) -> None:
         for kind in sorted(self._open - {but}):
             await self._alerts.resolve(kind, subject=self._subject)
         self._open &= {but}
+        if self.told != but:
+            self.told = None
 
 
 def _message(detail: Mapping[str, object]) -> object:

@@ -12,6 +12,7 @@ from streams.errors import ConnectAway, LogBroken
 from streams.log import connector_monitor
 from streams.log.connect import Connect, Status
 from streams.log.connector_monitor import CONFIRMATIONS, FORGIVEN, monitor_connector, outage
+from streams.log.integrity import Integrity
 from streams.log.movement import SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving
@@ -57,8 +58,20 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
-    async def mark_broken(self, error: LogBroken) -> bool:
-        self.calls.append(f"mark broken {error.kind}: {error}")
+
+class Renamed(Integrity):
+    """An integrity that knows of which tables a column had another name."""
+
+    def __init__(self, tables: Sequence[str], calls: list[str]) -> None:
+        self._tables = tables
+        self._calls = calls
+
+    async def ever_renamed(self, column: str) -> list[str]:
+        assert column == "peer_mentor_id"
+        return list(self._tables)
+
+    async def mark_broken(self, found: LogBroken) -> bool:
+        self._calls.append(f"mark broken {found.kind}: {found}")
         return True
 
 
@@ -70,19 +83,14 @@ def _heard(
     monkeypatch.setattr(connector_monitor, "LOOK_EVERY_S", 0)
     heard = Heard()
 
-    async def ever_renamed(column: str) -> Sequence[str]:
-        assert column == "peer_mentor_id"
-        return renamed
-
     async def moved() -> Moved:
         raise TimeoutError
 
     async def test() -> None:
         connect = Told(*answers)
+        integrity = Renamed(renamed, heard.calls)
         with pytest.raises(asyncio.CancelledError):
-            await monitor_connector(
-                GENERATION, connect, heard, heard.mark_broken, ever_renamed, moved
-            )
+            await monitor_connector(GENERATION, connect, heard, integrity, moved)
         await connect.close()
 
     asyncio.run(test())
