@@ -30,9 +30,9 @@ from streams.unusable import outline
 Row: TypeAlias = tuple[str, str]
 """Table and id."""
 
-Outcome: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
+_Fate: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
 
-LEFT: tuple[Outcome, ...] = ("still refused", "not decided", "no row")
+LEFT: tuple[_Fate, ...] = ("still refused", "not decided", "no row")
 """What leaves the dead letter where it is."""
 
 CHUNK = 200
@@ -61,7 +61,7 @@ class Told:
     """What became of a dead letter, and why, if it is still there."""
 
     key: str
-    outcome: Outcome
+    outcome: _Fate
     reason: str | None = None
 
 
@@ -85,14 +85,14 @@ async def retry(
     if log is None:
         raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
     known = (await shelf.letters()).keys()
-    outcomes: dict[Row, tuple[Outcome, str | None]] = {}
+    outcomes: dict[Row, tuple[_Fate, str | None]] = {}
     rows = {row for letter in letters.values() if (row := _row(letter))}
     sent: dict[Row, _Sent] = {}
-    async for row, news in _send_all(connection, rows):
-        if isinstance(news, _Sent):
-            sent[row] = news
+    async for row, answer in _send_all(connection, rows):
+        if isinstance(answer, _Sent):
+            sent[row] = answer
         else:
-            outcomes[row] = news
+            outcomes[row] = answer
     undecided = await _until_decided(connection, shelf, log, sent, limit)
     came_of_it = _came_of_it(await shelf.letters(), known, log, sent)
     for row in sent:
@@ -119,7 +119,7 @@ def _row(letter: DeadLetter) -> Row | None:
         return None
 
 
-def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, str | None]]) -> Told:
+def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[_Fate, str | None]]) -> Told:
     row = _row(letter)
     if row is not None:
         return Told(key, *outcomes[row])
@@ -132,7 +132,7 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, st
 
 async def _send_all(
     connection: Connection, rows: set[Row]
-) -> AsyncIterator[tuple[Row, _Sent | tuple[Outcome, str]]]:
+) -> AsyncIterator[tuple[Row, _Sent | tuple[_Fate, str]]]:
     types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
@@ -143,13 +143,13 @@ async def _send_all(
                 yield (table, row_id), ("still refused", reason)
             continue
         for first in range(0, len(ids), CHUNK):
-            for row_id, news in await _send(connection, table, ids[first : first + CHUNK]):
-                yield (table, row_id), news
+            for row_id, answer in await _send(connection, table, ids[first : first + CHUNK]):
+                yield (table, row_id), answer
 
 
 async def _send(
     connection: Connection, table: str, ids: Sequence[str]
-) -> Sequence[tuple[str, _Sent | tuple[Outcome, str]]]:
+) -> Sequence[tuple[str, _Sent | tuple[_Fate, str]]]:
     """Update some rows together or, where one of them is refused, one by one."""
     try:
         async with connection.transaction():
@@ -164,7 +164,7 @@ async def _send(
 
 async def _update(
     connection: Connection, table: str, ids: Sequence[str]
-) -> list[tuple[str, _Sent | tuple[Outcome, str]]]:
+) -> list[tuple[str, _Sent | tuple[_Fate, str]]]:
     # A policy that hides a row makes this an error, and not a row that is gone.
     await connection.execute("SET LOCAL row_security = off; SET LOCAL lock_timeout = '5s'")
     updated = await connection.fetch(
@@ -184,12 +184,12 @@ async def _update(
     return [(row_id, sent.get(row_id) or kept.get(row_id, _GONE)) for row_id in ids]
 
 
-_GONE: tuple[Outcome, str] = "gone", "the row is gone: nothing to take in"
-_KEPT: tuple[Outcome, str] = (
+_GONE: tuple[_Fate, str] = "gone", "the row is gone: nothing to take in"
+_KEPT: tuple[_Fate, str] = (
     "still refused",
     "a trigger of the application lets no update through that changes nothing",
 )
-_NO_EVENT: tuple[Outcome, str] = (
+_NO_EVENT: tuple[_Fate, str] = (
     "still refused",
     "the rule wrote this award last, so only a person's change of it is taken in",
 )

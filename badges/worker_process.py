@@ -163,7 +163,7 @@ async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
         try:
             with translated():
                 generation = await generations.live(pool)
-            lockout.let_in()
+            lockout.connected()
             await stall.over()
             if generation is not None:
                 return generation

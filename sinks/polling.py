@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 PAUSE_S = 0.2
 
 
 async def poll(
-    look: Callable[[], Awaitable[Found | None]],
+    look: Callable[[], Awaitable[Result | None]],
     *,
     within: float | None = None,
     every: float = PAUSE_S,
-) -> Found:
+) -> Result:
     """Look until something is found, and return that. Raises TimeoutError after `within` seconds.
 
     The time counts for a look that does not come to an end as well.

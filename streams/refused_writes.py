@@ -83,9 +83,9 @@ class RefusedWrites:
         self._looked_at = float("-inf")
 
     async def after(self, outcome: Outcome) -> None:
-        news = bool(outcome.refused) or outcome.waits != self._waits
+        changed = bool(outcome.refused) or outcome.waits != self._waits
         self._waits = outcome.waits
-        if news or (self._waits and self._is_time()):
+        if changed or (self._waits and self._is_time()):
             await self._tell()
 
     async def try_again(self, log_id: str, position: Position) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong around the log without a word: each worker looks by itself, and tells.
+"""What goes wrong around the log and raises no error: each worker looks by itself, and tells.
 
 Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
 time zones that two programs know differently, writes that wait, rights that writing lacks. A look

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from badges.stack import attendance, processes, secrets, services
 from badges.stack import layout as layouts
+from badges.stack import processes, secrets, services
 from badges.stack.layout import Layout
 from streams.errors import Problem
 
@@ -66,7 +66,7 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
             hint=f"docker compose --project-name {project(layout)} logs says why",
         )
     tell(f"up: {layout.api_url}; stop it with make down")
-    if waits := attendance.what_waits(layout, passwords):
+    if waits := services.what_waits(layout, passwords):
         tell(waits)
 
 

@@ -19,14 +19,14 @@ PATIENCE_S = 60.0
 _RESTART_S = 5.0
 CONFLICT = 409
 _NOT_FOUND = 404
-STARTING = {"message", "url", "status"}
+_STARTING = {"message", "url", "status"}
 """What the answer of Connect's web server has, to every path, while Connect itself starts."""
 
 _NO_SUCH_PATH = "HTTP 404 Not Found"
 """What Connect, or another program made like it, says of a path that it does not have."""
 
 
-class Status(Struct, frozen=True):
+class ConnectorStatus(Struct, frozen=True):
     """What Connect says of a connector. States: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED..."""
 
     state: str
@@ -79,7 +79,7 @@ class Connect:
     async def connectors(self) -> set[str]:
         return set(await self._ask("GET", "/connectors"))
 
-    async def status(self, name: str) -> Status | None:
+    async def status(self, name: str) -> ConnectorStatus | None:
         """The connector's state and its tasks', or None when there is no such connector.
 
         A Connect that has just started does not know the states yet, only the connectors.
@@ -87,11 +87,11 @@ class Connect:
         answer = await self._find(f"/connectors/{name}/status")
         if answer is None:
             known = await self.config(name) is not None
-            return Status(state="UNASSIGNED", tasks=()) if known else None
+            return ConnectorStatus(state="UNASSIGNED", tasks=()) if known else None
         with self._as_connect_speaks():
             parts = [answer["connector"], *answer["tasks"]]
             traces = [part["trace"] for part in parts if part.get("trace")]
-            return Status(
+            return ConnectorStatus(
                 state=answer["connector"]["state"],
                 tasks=tuple(task["state"] for task in answer["tasks"]),
                 trace=traces[0] if traces else None,
@@ -156,7 +156,7 @@ class Connect:
         await self._ask("DELETE", f"/connectors/{name}")
         await self._until(name, lambda _: False)
 
-    async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
+    async def _until(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> None:
         try:
             await poll(partial(self._is, name, is_so), within=PATIENCE_S)
         except TimeoutError as error:
@@ -165,7 +165,7 @@ class Connect:
                 f"{PATIENCE_S:g} s"
             ) from error
 
-    async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
+    async def _is(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> bool:
         """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""
         try:
             status = await self.status(name)
@@ -211,7 +211,7 @@ class Connect:
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
         answer = _document(response)
-        if response.status_code == _NOT_FOUND and answer.keys() >= STARTING:
+        if response.status_code == _NOT_FOUND and answer.keys() >= _STARTING:
             raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
         if response.status_code == _NOT_FOUND and answer.get("message") in (None, _NO_SUCH_PATH):
             raise self._stranger()

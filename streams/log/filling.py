@@ -1,19 +1,21 @@
 """Filling a generation of the log: from its first snapshot to the moment it goes live."""
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from sinks.base import Message
 from sinks.polling import PAUSE_S
 from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
-from streams.log import connector, generations, topics
+from streams.log import generations, topics
 from streams.log.cluster import Cluster, KafkaError
-from streams.log.connect import Connect, Status
+from streams.log.connect import Connect, ConnectorStatus
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.kafka import KafkaAccess
@@ -49,8 +51,26 @@ class Site:
     progress: Callable[[str], None] = field(default=print)
 
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
-        """What the connector of a generation must be told, as Connect shows it."""
-        return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
+        return configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
+
+
+def configuration(
+    prefix: str, generation: int, stand_in: str, *, sslmode: str = "prefer"
+) -> dict[str, str]:
+    """The configuration in connector.json with the names of one generation filled in.
+
+    `stand_in` is what the connector sends in the place of a long text that an update left alone.
+
+    The database's address and password stay `${env:BADGES_CONNECT_DATABASE_...}`, which Connect
+    resolves from its own environment.
+    """
+    text = (files(__package__) / "connector.json").read_text(encoding="utf-8")
+    names = {"prefix": prefix, "generation": str(generation), "sslmode": sslmode}
+    names["standIn"] = stand_in
+    for name, value in names.items():
+        text = text.replace(f"{{{name}}}", value)
+    filled: dict[str, str] = json.loads(text)
+    return filled
 
 
 async def _next_number(site: Site) -> int:
@@ -95,8 +115,8 @@ async def begin(site: Site) -> Generation:
     await site.connection.execute(
         "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
     )
-    configuration = site.configuration(number, generation.stand_in)
-    await site.connect.create_stopped(names.connector, configuration)
+    told = site.configuration(number, generation.stand_in)
+    await site.connect.create_stopped(names.connector, told)
     if await site.connect.offsets(names.connector):
         await site.connect.delete_offsets(names.connector)
     await site.connect.resume(names.connector)
@@ -180,7 +200,9 @@ async def _note_slot(site: Site, generation: Generation) -> None:
         await generations.note_slot_start(site.connection, generation.log_id, slot.confirmed)
 
 
-async def _refuse_unbegun(site: Site, generation: Generation, status: Status | None) -> None:
+async def _refuse_unbegun(
+    site: Site, generation: Generation, status: ConnectorStatus | None
+) -> None:
     """Raise Problem when the connector failed before it had a slot.
 
     Another generation would fail of the same, and this one has not read anything yet: it stays,
@@ -203,7 +225,7 @@ async def _had_slot(site: Site, generation: Generation) -> bool:
     return await read_slot(site.connection, generation.slot) is not None
 
 
-def _check(status: Status | None, generation: Generation) -> None:
+def _check(status: ConnectorStatus | None, generation: Generation) -> None:
     if status is None:
         raise SnapshotFailed(f"the connector {generation.connector} is gone")
     if status.failed:

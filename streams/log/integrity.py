@@ -53,7 +53,7 @@ def source_changed(_: Generation, seen: Observation) -> LogBroken | None:
 
 def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> LogBroken | None:
     """The break by what changed of the source, if anything did; one that lasts comes first."""
-    found = changes(filled_from, source) if filled_from else []
+    found = list(changes(filled_from, source)) if filled_from else []
     if not found:
         return None
     first = next((change for change in found if change.lasting), found[0])

@@ -1,4 +1,7 @@
-"""What `badges provision` does: see that exactly one generation of the log is live and whole."""
+"""What `badges provision` and `badges resnapshot` do: one generation of the log is live and whole.
+
+The first sees to it that there is one, the second puts a new one in its place.
+"""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +12,7 @@ from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
 from streams.log import fingerprint, generations, topics
 from streams.log.backlog import unworked
-from streams.log.connect import Status
+from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import (
     ADDRESS,
@@ -45,8 +48,8 @@ async def provision(site: Site) -> Generation:
 
     Running it again, or twice at once, changes nothing that is right already.
     """
-    await check_site(site)
-    async with alone(site):
+    await _check_site(site)
+    async with _alone(site):
         await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
         found = await generations.live(site.connection)
         if found is None:
@@ -55,6 +58,30 @@ async def provision(site: Site) -> Generation:
         await _maintain(site, found)
         await sweep(site, found)
         return found
+
+
+async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
+    """Fill the next generation beside the one there is, make it live, and remove what is over.
+
+    The one there is may be live and whole, or broken with any of its parts missing. What an
+    interrupted run has begun is gone on with. Who had to wait for another run is content with what
+    that has made. Raises Problem.
+    """
+    await _check_site(site)
+    before = await generations.live(site.connection)
+    async with _alone(site):
+        if await generations.last_live(site.connection) is None:
+            raise Problem(
+                "there is no log yet that a new generation could replace",
+                hint="Run `badges provision`",
+            )
+        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        live = await generations.live(site.connection)
+        if live is None or live == before or live.partitions != site.partitions:
+            await generations.keep(site.connection, keep)
+            live = await fill(site)
+        await sweep(site, live)
+        return live
 
 
 async def fill(site: Site) -> Generation:
@@ -127,7 +154,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
 
 async def plan(site: Site) -> list[str]:
     """Say what `provision` would do, without doing it. Raises Problem like it."""
-    await check_site(site)
+    await _check_site(site)
     live = await generations.live(site.connection)
     if live is None:
         await _refuse_broken(site)
@@ -165,7 +192,7 @@ async def notes(site: Site, generation: Generation) -> list[str]:
     return [*lines, waits] if waits else lines
 
 
-async def check_site(site: Site) -> None:
+async def _check_site(site: Site) -> None:
     """Raise Problem when the database or Connect are not ready for a generation at all."""
     publication = f"{site.prefix}_mentor_log"
     try:
@@ -208,7 +235,7 @@ async def _check_prefix(site: Site) -> None:
             raise problem
 
 
-def _repairs(live: Generation, status: Status | None) -> list[str]:
+def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
     if status is None:
         return [f"create the missing connector {live.connector} again"]
     if status.state in ("STOPPED", "PAUSED"):
@@ -251,7 +278,7 @@ async def _refuse_broken(site: Site) -> None:
         )
 
 
-def alone(site: Site) -> AbstractAsyncContextManager[None]:
+def _alone(site: Site) -> AbstractAsyncContextManager[None]:
     """Wait until no other command is making or mending a log here, and keep them waiting."""
     others = "Another `badges provision` or `resnapshot`"
     return one_at_a_time(site.connection, LOCK, site.say, others)
