@@ -8,6 +8,7 @@ mended.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -43,7 +44,6 @@ class Surroundings:
     ) -> None:
         self._partitions = partitions
         self._pool = pool
-        self._sink = sink
         self._versions = versions
         self._alerts = alerts
         self._definitions = Definitions(versions)
@@ -54,10 +54,15 @@ class Surroundings:
             "duplicate_awards": self._duplicate_awards,
             "time_zone": self._time_zones,
         }
+        self._closings: Mapping[AlertKind, Callable[[], Awaitable[None]]] = {
+            RULE_UNKNOWN: self._close_known,
+            REFUSED: partial(tell_waiting, sink, alerts),
+            **{kind: partial(self._close_gone, kind) for kind in PARTITIONS},
+        }
 
     async def watch(self) -> None:
         while True:
-            for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
+            for kind in (*self._looks, *self._closings):
                 try:
                     await self.look(kind)
                 except Exception as error:
@@ -69,14 +74,8 @@ class Surroundings:
 
         Raises what the look raises.
         """
-        if kind == RULE_UNKNOWN:
-            await self._close_known()
-            return
-        if kind == REFUSED:
-            await tell_waiting(self._sink, self._alerts)
-            return
-        if kind in PARTITIONS:
-            await self._close_gone(kind)
+        if kind in self._closings:
+            await self._closings[kind]()
             return
         with translated():
             found = {

@@ -66,7 +66,8 @@ class WriteGuard:
 
     def suspect(self) -> None:
         """A connection was lost: nothing is written before the integrity was looked at again."""
-        self._suspect()
+        self._suspicions += 1
+        self._open.clear()
         self._asked.set()
 
     async def broken(self, error: LogBroken) -> None:
@@ -93,7 +94,7 @@ class WriteGuard:
                 raise
             except Exception as error:
                 # Whatever does not answer may answer next as another one.
-                self._suspect()
+                self.suspect()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
@@ -150,7 +151,3 @@ class WriteGuard:
             await self._unreachable.open(
                 _UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )
-
-    def _suspect(self) -> None:
-        self._suspicions += 1
-        self._open.clear()

@@ -127,10 +127,8 @@ def variables(layout: Layout, passwords: dict[str, str]) -> dict[str, str]:
 
 def write_variables(layout: Layout, passwords: dict[str, str]) -> Path:
     """Write `variables` into a file that only its owner can read, and return it."""
-    lines = (f"{name}={value}\n" for name, value in variables(layout, passwords).items())
     path = _variables_file(layout.run_dir)
-    path.touch(mode=0o600)
-    path.write_text("".join(lines), encoding="utf-8")
+    secrets.write(path, variables(layout, passwords))
     return path
 
 

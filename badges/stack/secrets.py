@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -24,7 +25,7 @@ def ensure(run_dir: Path) -> dict[str, str]:
     missing = {name: secrets.token_hex(32) for name in NAMES if name not in known}
     if missing:
         known |= missing
-        _write(path, known)
+        write(path, known)
     return known
 
 
@@ -43,7 +44,8 @@ def _read(path: Path) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _write(path: Path, values: dict[str, str]) -> None:
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Write variables, a line each, into a file that only its owner can read."""
     draft = path.with_suffix(".tmp")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 
 import asyncpg
-import httpx
 import psutil
 from aiokafka.errors import KafkaError
 
@@ -55,10 +54,7 @@ def start_supervisor(layout: Layout) -> psutil.Process:
 
 
 def is_ready(layout: Layout) -> bool:
-    try:
-        return httpx.get(f"{layout.api_url}/readyz", timeout=3).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return processes.answers(f"{layout.api_url}/readyz")
 
 
 def _environment(infra: Infra, name: str) -> dict[str, str]:
