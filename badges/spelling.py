@@ -1,4 +1,4 @@
-"""Variables that are called almost as ours: most likely a setting that is not in force."""
+"""Variables that look like a setting of ours but are not: one is misspelt, and not in force."""
 
 import os
 import sys
@@ -24,13 +24,13 @@ def warn(others: Collection[str]) -> None:
     fields = {field.upper() for field in Settings.model_fields}
     known = {*fields, *(name.removeprefix(PREFIX) for name in others)}
     for name, nearest in _misspelt(known):
-        print(f"badges: warning: {name} is no setting: is {nearest} meant?", file=sys.stderr)
+        print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
 
 
 def _misspelt(known: Collection[str]) -> Iterator[tuple[str, str]]:
     """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
-    What is near to none of ours is somebody else's, and left alone.
+    What resembles no setting of ours is somebody else's, and left alone.
     """
     for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 
 from reference import log_reading, recorded
 from reference.recorded import Recorded
-from sinks.polling import poll
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
 
-_EVERY_S = 0.05
+PAUSE_S = 0.05
 
 
 async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Recorded:
@@ -23,20 +22,17 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
     """
     now = await insert_lsn(connection)
     ends: Mapping[int, int] = {}
-
-    async def is_sent() -> bool:
-        return await confirmed(connection, log.slot) >= now
-
-    async def decided() -> Recorded | None:
-        found = await recorded.read(connection)
-        return None if found.unread_partitions(ends) else found
-
     try:
         async with asyncio.timeout(limit):
             log = (await recorded.read(connection)).log
-            await poll(is_sent, every=_EVERY_S)
+            while await confirmed(connection, log.slot) < now:  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE_S)
             ends = await log_reading.end_offsets(kafka, log.topic, log.partitions)
-            return await poll(decided, every=_EVERY_S)
+            while True:
+                found = await recorded.read(connection)
+                if not found.unread_partitions(ends):
+                    return found
+                await asyncio.sleep(PAUSE_S)
     except TimeoutError:
         raise Problem(await _reason(connection, ends, limit), code=FOUND_A_PROBLEM) from None
 

@@ -1,5 +1,6 @@
 """Indexes of tables that hold rows, built before the transaction: writers go on meanwhile."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ from schema import locks
 from schema.database import first_line
 from schema.wanted import WANTED
 from sinks.locks import Tell
-from sinks.polling import poll
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 
@@ -32,6 +32,7 @@ SELECT EXISTS (SELECT FROM pg_stat_progress_create_index
 """
 
 _DEPENDENT = "badges_private.mend_activities_index()"
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,8 @@ async def _dependent(connection: Connection) -> list[Build]:
 
 
 async def _build(connection: Connection, wanted: Build, tell: Tell) -> bool:
-    async def is_alone() -> bool:
-        return not await connection.fetchval(_IN_THE_MAKING, wanted.name)
-
-    await poll(is_alone)
+    while await connection.fetchval(_IN_THE_MAKING, wanted.name):  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
     if await connection.fetchval(_IS_INVALID, f"public.{wanted.name}"):
         tell(f"Dropping {wanted.where}, which an interrupted build left invalid.")
         await _run(connection, wanted, f"DROP INDEX public.{wanted.name}")

@@ -6,14 +6,14 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-PAUSE_S = 0.2
+POLL_S = 0.2
 
 
 async def poll(
     look: Callable[[], Awaitable[Result | None]],
     *,
     within: float | None = None,
-    every: float = PAUSE_S,
+    every: float = POLL_S,
 ) -> Result:
     """Look until something is found, and return that. Raises TimeoutError after `within` seconds.
 

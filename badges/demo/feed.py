@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sinks.pool import Connection
 
-_POLL_S = 0.003
+POLL_S = 0.003
 
 _BEGINNING = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 _NEWER = """
@@ -50,7 +50,7 @@ class Feed:
     async def follow(self, take: Callable[[Unlock], None]) -> None:
         while True:
             await self.look(take)
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
 
     async def look(self, take: Callable[[Unlock], None]) -> None:
         rows = await self._connection.fetch(_NEWER, *self._place)

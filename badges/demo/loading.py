@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +27,13 @@ ON CONFLICT (id) DO UPDATE SET
 
 async def free_run(connection: Connection, name: str) -> tuple[int, Ids]:
     """The first run of that name that has not been played here, counted from 1."""
-    run = 1
-    while await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)", Ids(name, run).first
-    ):
-        run += 1
-    return run, Ids(name, run)
+    for run in count(1):
+        ids = Ids(name, run)
+        if not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)", ids.first
+        ):
+            return run, ids
+    raise AssertionError("there is always a next run")
 
 
 async def placed(

@@ -15,7 +15,7 @@ from badges.stack import addresses, processes
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
 from schema.database import connect, first_line
-from sinks.polling import PAUSE_S
+from sinks.polling import POLL_S
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.backlog import backlog
@@ -87,6 +87,6 @@ async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | Non
                     return None
                 if time.monotonic() > deadline:
                     return found.sentence
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(POLL_S)
     except (Problem, OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"what waits cannot be told: {first_line(error)}"

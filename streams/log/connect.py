@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 from msgspec import Struct
 
-from sinks.polling import PAUSE_S, poll
+from sinks.polling import POLL_S, poll
 from streams.errors import ConnectAway, ConnectRefused
 
 TIMEOUT_S = 5.0
@@ -191,7 +191,7 @@ class Connect:
             late = asyncio.get_running_loop().time() > deadline
             if response.status_code != CONFLICT or method == "GET" or late:
                 return self._answered(response)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(POLL_S)
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_error:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from sinks.base import Message
-from sinks.polling import PAUSE_S
+from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
 from streams.log import generations, topics
@@ -145,7 +145,7 @@ async def snapshot_ended(site: Site, generation: Generation) -> None:
             site.progress(await _advance(site, generation))
         except (ConnectAway, KafkaError) as error:
             site.progress(f"Waiting: {error}")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def try_again(site: Site, generation: Generation) -> None:
@@ -267,7 +267,7 @@ async def _check_whole(site: Site, generation: Generation) -> None:
                 return
             if looks == CONFIRMATIONS:
                 raise SnapshotFailed(found.message)
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def _check_rows(
@@ -314,7 +314,7 @@ async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:
             site.progress("Snapshot: over, waiting for the log to come up to now")
         except ConnectAway as error:
             site.progress(f"Waiting: {error}")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 def _names_of(prefix: str, number: int) -> set[str]:

@@ -8,7 +8,7 @@ import time
 
 import asyncpg
 
-from sinks.polling import PAUSE_S
+from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.log import generations
 from streams.log.filling import Site
@@ -75,7 +75,7 @@ async def _drop_slot(connection: Connection, slot: str) -> None:
         except asyncpg.ObjectInUseError:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(POLL_S)
         else:
             return
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 
-from sinks.polling import PAUSE_S
+from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
@@ -76,7 +76,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
         silent, _ = movement.look(reached)
         if now - began > _QUIET_S:
             site.progress(f"Connector {name}: waiting until it sends")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
     # What it had in hand as it began to hang may have moved something still.
     if silent >= SILENT_S:
         raise Problem(

@@ -34,7 +34,7 @@ PURE_MAY_NOT_IMPORT = {
 }  # fmt: skip
 REFERENCE_MAY_IMPORT = {
     "tables": {"criteria.errors", "criteria.parsing", "decisions", "types", "zones"},
-    "sinks": {"polling", "pool"},
+    "sinks": {"pool"},
     "streams": {"log", "errors", "records", "rule_versions"},
 }
 """The words that the fold uses and how a record is decoded, but nothing that decides."""
