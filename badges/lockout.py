@@ -16,7 +16,7 @@ from sinks.pool import Pool
 from streams.errors import Problem
 
 PATIENCE_S = 30.0
-LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 5.0
 _NO_ENTRY = ("28", "3D000")
 """SQLSTATE of a wrong name or password, a line of pg_hba.conf, and a database that is not there."""
 
@@ -50,11 +50,11 @@ async def watch(pool: Pool) -> NoReturn:
     while True:
         try:
             with translated():
-                await pool.fetchval("SELECT 1", timeout=LOOK_EVERY_S)
+                await pool.fetchval("SELECT 1", timeout=_LOOK_EVERY_S)
             lockout.connected()
         except (Unavailable, Refused) as error:
             lockout.refused(error.__cause__, time.monotonic())
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _is_lockout(error: BaseException | None) -> bool:

@@ -27,7 +27,7 @@ from streams.log.generations import Generation
 from streams.log.wal import confirmed, insert_lsn
 from streams.unusable import outline
 
-Row: TypeAlias = tuple[str, str]
+_Row: TypeAlias = tuple[str, str]
 """Table and id."""
 
 _Fate: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
@@ -35,7 +35,7 @@ _Fate: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "
 LEFT: tuple[_Fate, ...] = ("still refused", "not decided", "no row")
 """What leaves the dead letter where it is."""
 
-CHUNK = 200
+_CHUNK = 200
 """Rows that are updated, and locked, at a time."""
 
 # Long texts are sent only if they are written anew.
@@ -85,9 +85,9 @@ async def retry(
     if log is None:
         raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
     known = (await shelf.letters()).keys()
-    outcomes: dict[Row, tuple[_Fate, str | None]] = {}
+    outcomes: dict[_Row, tuple[_Fate, str | None]] = {}
     rows = {row for letter in letters.values() if (row := _row(letter))}
-    sent: dict[Row, _Sent] = {}
+    sent: dict[_Row, _Sent] = {}
     async for row, answer in _send_all(connection, rows):
         if isinstance(answer, _Sent):
             sent[row] = answer
@@ -109,7 +109,7 @@ async def retry(
     return told
 
 
-def _row(letter: DeadLetter) -> Row | None:
+def _row(letter: DeadLetter) -> _Row | None:
     """The row that a dead letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
@@ -119,7 +119,7 @@ def _row(letter: DeadLetter) -> Row | None:
         return None
 
 
-def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[_Fate, str | None]]) -> Told:
+def _told(key: str, letter: DeadLetter, outcomes: Mapping[_Row, tuple[_Fate, str | None]]) -> Told:
     row = _row(letter)
     if row is not None:
         return Told(key, *outcomes[row])
@@ -131,8 +131,8 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[_Fate, str 
 
 
 async def _send_all(
-    connection: Connection, rows: set[Row]
-) -> AsyncIterator[tuple[Row, _Sent | tuple[_Fate, str]]]:
+    connection: Connection, rows: set[_Row]
+) -> AsyncIterator[tuple[_Row, _Sent | tuple[_Fate, str]]]:
     types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
@@ -142,8 +142,8 @@ async def _send_all(
             for row_id in ids:
                 yield (table, row_id), ("still refused", reason)
             continue
-        for first in range(0, len(ids), CHUNK):
-            for row_id, answer in await _send(connection, table, ids[first : first + CHUNK]):
+        for first in range(0, len(ids), _CHUNK):
+            for row_id, answer in await _send(connection, table, ids[first : first + _CHUNK]):
                 yield (table, row_id), answer
 
 
@@ -199,9 +199,9 @@ async def _until_decided(
     connection: Connection,
     shelf: Shelf,
     log: Generation,
-    sent: Mapping[Row, _Sent],
+    sent: Mapping[_Row, _Sent],
     limit: float,
-) -> dict[Row, str]:
+) -> dict[_Row, str]:
     """Wait until the worker has decided what was sent; which rows it had not, and why not."""
     if not sent:
         return {}
@@ -244,10 +244,10 @@ def _came_of_it(
     found: Mapping[str, DeadLetter],
     known: Collection[str],
     log: Generation,
-    sent: Mapping[Row, _Sent],
-) -> dict[Row, dict[str, DeadLetter]]:
+    sent: Mapping[_Row, _Sent],
+) -> dict[_Row, dict[str, DeadLetter]]:
     """The dead letters that were made of what was sent, by row."""
-    new: dict[Row, dict[str, DeadLetter]] = {}
+    new: dict[_Row, dict[str, DeadLetter]] = {}
     for key, letter in found.items():
         row = _row(letter)
         if key in known or row is None or row not in sent or letter.log_id != log.log_id:

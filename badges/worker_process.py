@@ -50,7 +50,7 @@ from streams.write_guard import WriteGuard
 GC_THRESHOLDS = (100_000, 50, 100)
 """A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
 
-STARTING = "start"
+_STARTING = "start"
 """The subject of the alert that a worker cannot begin."""
 
 _END_SECONDS = 7.0
@@ -156,7 +156,7 @@ async def _close(pool: Pool) -> None:
 
 async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
     """The live generation, waited for: a command may still be filling it."""
-    lockout, stall = Lockout(), Stall(STARTING, "a worker cannot see which log is live", alerts)
+    lockout, stall = Lockout(), Stall(_STARTING, "a worker cannot see which log is live", alerts)
     clock, pauses = asyncio.get_running_loop().time, delays()
     while True:
         began, pause = clock(), next(pauses)

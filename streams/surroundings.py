@@ -31,7 +31,7 @@ from tables.zones import SAMPLES
 LOOK_EVERY_S = 20.0
 RULE_UNKNOWN: Final = "rule_unknown"
 
-Look = Callable[[], Awaitable[Iterable[Finding]]]
+_Look = Callable[[], Awaitable[Iterable[Finding]]]
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,8 @@ class Surroundings:
         self._pool = pool
         self._versions = versions
         self._alerts = alerts
-        self._definitions = Definitions(versions)
-        self._looks: Mapping[AlertKind, Look] = {
+        self._definitions = _Definitions(versions)
+        self._looks: Mapping[AlertKind, _Look] = {
             "versions_differ": self._missed_versions,
             "definition_invalid": self._definitions.invalid,
             "constraint_missing": self._missing_constraint,
@@ -128,7 +128,7 @@ class Surroundings:
         return findings.time_zones(dict(row) for row in rows)
 
 
-class Definitions:
+class _Definitions:
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._book = RuleBook()

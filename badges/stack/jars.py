@@ -19,10 +19,10 @@ from badges.stack import versions
 from streams.errors import Problem
 
 LOCK = Path(__file__).with_name("jars.lock")
-TRIES = 3
+_TRIES = 3
 
 
-def directory() -> Path:
+def _directory() -> Path:
     """Return where jars are kept: BADGES_JARS_DIR, else inside the virtual environment."""
     if chosen := os.environ.get("BADGES_JARS_DIR"):
         return Path(chosen).absolute()
@@ -37,7 +37,7 @@ def class_path() -> str:
 
     Raises Problem when a download fails or a file is not what the lock says.
     """
-    home = directory()
+    home = _directory()
     locked = LockFile.load(LOCK).dependencies
     paths = [_path(home, jar) for jar in locked]
     done = home / f"complete-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
@@ -52,7 +52,7 @@ def class_path() -> str:
 
 def write_lock() -> int:
     """Resolve the versions anew and write jars.lock; return how many jars it names."""
-    context = _context(directory())
+    context = _context(_directory())
     roots = [
         context.create_dependency(replace(Coordinate.parse(jar), scope="compile"))
         for jar in versions.JARS
@@ -90,7 +90,7 @@ def _download(home: Path, locked: list[LockedDependency]) -> None:
 def _fetch(context: MavenContext, home: Path, jar: LockedDependency) -> None:
     path = _path(home, jar)
     reason = ""
-    for _ in range(TRIES):
+    for _ in range(_TRIES):
         try:
             if not path.exists():
                 project = context.project(jar.groupId, jar.artifactId)

@@ -27,7 +27,7 @@ STILL_S = 50.0
 _MOVES_S = 10.0
 """How long a command waits to see a position move."""
 
-WORKER = "badges worker"
+_WORKER = "badges worker"
 """What a worker's sessions call themselves; the server ends them with their process."""
 
 _STOPS: tuple[AlertKind, ...] = (*BREAKS, "log_unreachable", "turn_stalled", "partition_failed")
@@ -93,7 +93,7 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
     sessions = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND application_name = $1",
-        WORKER,
+        _WORKER,
     )
     behind = {
         partition: max(ends.get(partition, 0) - position, 0)

@@ -12,12 +12,12 @@ from msgspec import Struct
 from sinks.polling import POLL_S, poll
 from streams.errors import ConnectAway, ConnectRefused
 
-TIMEOUT_S = 5.0
-PATIENCE_S = 60.0
+_TIMEOUT_S = 5.0
+_PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
 
 _RESTART_S = 5.0
-CONFLICT = 409
+_CONFLICT = 409
 _NOT_FOUND = 404
 _STARTING = {"message", "url", "status"}
 """What the answer of Connect's web server has, to every path, while Connect itself starts."""
@@ -64,7 +64,7 @@ class Connect:
         """`url` may hold a name and a password, which errors do not show."""
         self.place = str(httpx.URL(url.rstrip("/")).copy_with(userinfo=b""))
         self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"), timeout=TIMEOUT_S, headers={"Accept": "application/json"}
+            base_url=url.rstrip("/"), timeout=_TIMEOUT_S, headers={"Accept": "application/json"}
         )
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class Connect:
         """What Connect and the connector find wrong with a configuration, one line a setting."""
         kind = config["connector.class"].rpartition(".")[2]
         path = f"/connector-plugins/{kind}/config/validate"
-        answer = await self._ask("PUT", path, json=dict(config), timeout=PATIENCE_S)
+        answer = await self._ask("PUT", path, json=dict(config), timeout=_PATIENCE_S)
         return [
             f"{value['value']['name']}: {error}"
             for value in answer["configs"]
@@ -120,11 +120,11 @@ class Connect:
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        await self._ask("POST", "/connectors", json=body, timeout=_PATIENCE_S)
 
     async def configure(self, name: str, config: Mapping[str, str]) -> None:
         """Give the connector another configuration; its task begins anew where it was."""
-        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
+        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=_PATIENCE_S)
 
     async def resume(self, name: str) -> None:
         await self._ask("PUT", f"/connectors/{name}/resume")
@@ -149,7 +149,7 @@ class Connect:
             await poll(partial(self._is, name, lambda status: not status.failed), within=within)
 
     async def delete_offsets(self, name: str) -> None:
-        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
+        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=_PATIENCE_S)
 
     async def delete(self, name: str) -> None:
         """Remove the connector and wait until it is gone; Connect keeps its offsets."""
@@ -158,11 +158,11 @@ class Connect:
 
     async def _until(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> None:
         try:
-            await poll(partial(self._is, name, is_so), within=PATIENCE_S)
+            await poll(partial(self._is, name, is_so), within=_PATIENCE_S)
         except TimeoutError as error:
             raise ConnectAway(
                 f"Kafka Connect at {self.place}: {name} is not as it was told to be within "
-                f"{PATIENCE_S:g} s"
+                f"{_PATIENCE_S:g} s"
             ) from error
 
     async def _is(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> bool:
@@ -181,7 +181,7 @@ class Connect:
         return self._content(await self._send(method, path, **options))
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             try:
                 response = await self._client.request(method, path, **options)
@@ -189,7 +189,7 @@ class Connect:
                 reason = str(error) or type(error).__name__
                 raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
             late = asyncio.get_running_loop().time() > deadline
-            if response.status_code != CONFLICT or method == "GET" or late:
+            if response.status_code != _CONFLICT or method == "GET" or late:
                 return self._answered(response)
             await asyncio.sleep(POLL_S)
 
@@ -215,7 +215,7 @@ class Connect:
             raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
         if response.status_code == _NOT_FOUND and answer.get("message") in (None, _NO_SUCH_PATH):
             raise self._stranger()
-        if response.status_code >= 500 or response.status_code == CONFLICT:
+        if response.status_code >= 500 or response.status_code == _CONFLICT:
             raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")
         return response
 

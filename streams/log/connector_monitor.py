@@ -120,7 +120,7 @@ async def _unsendable(found: _Outage, integrity: Integrity) -> LogBroken | None:
     )
 
 
-async def silence(
+async def _silence(
     generation: Generation, movement: Movement, moved: Callable[[], Awaitable[Moved]]
 ) -> _Outage | None:
     """Why nothing comes of a connector that calls itself RUNNING, or None while it moves.
@@ -152,7 +152,7 @@ async def monitor_connector(
     lasting = _Lasting(alerts)
     movement = Movement()
     while True:
-        found = await outage(generation, connect) or await silence(generation, movement, moved)
+        found = await outage(generation, connect) or await _silence(generation, movement, moved)
         broken = await _unsendable(found, integrity) if found else None
         if broken:
             await integrity.mark_broken(broken)

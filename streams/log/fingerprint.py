@@ -102,6 +102,9 @@ class Fingerprint(Struct, frozen=True):
     tables: Mapping[str, SourceTable]
 
 
+_decode = msgspec.json.Decoder(Fingerprint).decode
+
+
 class _SourceChange(Struct, frozen=True):
     """A difference, in words that can follow a colon. A `lasting` one may have lost rows."""
 
@@ -124,12 +127,7 @@ async def compare(
         publication,
     )
     assert row is not None
-    return row["stored"] and decode(row["stored"]), decode(row["present"])
-
-
-def decode(text: str) -> Fingerprint:
-    """Read a fingerprint as it is stored. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(text, type=Fingerprint)
+    return row["stored"] and _decode(row["stored"]), _decode(row["present"])
 
 
 async def stamp(connection: Executor, log_id: str, publication: str) -> None:

@@ -29,14 +29,14 @@ CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
 
-def noted(_: Generation, seen: Observation) -> LogBroken | None:
+def _known_broken(_: Generation, seen: Observation) -> LogBroken | None:
     if seen.state == "broken":
         reason = seen.reason or "the log was found broken"
         return LogBroken(TOLD, reason, lasting=False, certain=True)
     return None
 
 
-def other_database(generation: Generation, seen: Observation) -> LogBroken | None:
+def _other_database(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.identity == (generation.system_identifier, generation.timeline):
         return None
     return LogBroken(
@@ -47,7 +47,7 @@ def other_database(generation: Generation, seen: Observation) -> LogBroken | Non
     )
 
 
-def source_changed(_: Generation, seen: Observation) -> LogBroken | None:
+def _source_changed(_: Generation, seen: Observation) -> LogBroken | None:
     return source_break(seen.filled_from, seen.source)
 
 
@@ -78,7 +78,7 @@ def _renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> se
     }
 
 
-def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
+def _slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.slot is None:
         return LogBroken("slot_missing", f"the replication slot {generation.slot} is gone")
     if seen.slot.wal_status == "lost":
@@ -90,7 +90,7 @@ def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
+def _slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
     if not seen.offsets or seen.slot is None or seen.slot.confirmed is None:
         return None
     sent = sent_lsn(seen.offsets[0])
@@ -103,7 +103,7 @@ def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
     )
 
 
-def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
+def _topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None:
         return LogBroken("topic_missing", f"the topic {generation.topic} is gone")
     if seen.topic.id != generation.log_id:
@@ -115,7 +115,7 @@ def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | Non
     return None
 
 
-def partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
+def _partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None or seen.topic.partitions == generation.partitions:
         return None
     return LogBroken(
@@ -137,7 +137,7 @@ def _settings_wrong(generation: Generation, seen: Observation) -> LogBroken | No
     )
 
 
-def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
+def _log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
     for partition, start in enumerate(seen.starts):
         if start > 0:
             return LogBroken(
@@ -156,7 +156,7 @@ def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
+def _log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
     for partition, sequence in sorted(seen.reread.items()):
         last = seen.decided[partition].last
         wrong = another_record(partition, last, sequence) if last else ""
@@ -165,7 +165,7 @@ def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
+def _offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.offsets is None:
         return None
     if not seen.offsets:
@@ -181,7 +181,7 @@ def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
+def _database_behind(_: Generation, seen: Observation) -> LogBroken | None:
     sent = sent_lsn(seen.offsets[0]) if seen.offsets else None
     if sent is None or seen.wal_end >= sent:
         return None
@@ -195,18 +195,18 @@ def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
 # In this order: another database explains everything that follows, and a topic that is gone what
 # is missing in it. What is told first is what a person has to look at.
 _CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
-    noted,
-    other_database,
-    source_changed,
-    topic_replaced,
-    partitions_changed,
+    _known_broken,
+    _other_database,
+    _source_changed,
+    _topic_replaced,
+    _partitions_changed,
     _settings_wrong,
-    log_cut,
-    log_rewritten,
-    slot_missing,
-    offsets_lost,
-    slot_ahead,
-    database_behind,
+    _log_cut,
+    _log_rewritten,
+    _slot_missing,
+    _offsets_lost,
+    _slot_ahead,
+    _database_behind,
 )
 
 

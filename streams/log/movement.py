@@ -14,7 +14,7 @@ from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.wal import confirmed
 
-TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0
 
 SILENT_S = 15.0
 """So long without a heartbeat is a silence."""
@@ -38,7 +38,7 @@ class Moved(Struct, frozen=True):
 
 async def moved(generation: Generation, connection: Executor, cluster: Cluster) -> Moved:
     """How far the generation's connector is. Raises KafkaError, OSError, or errors of Postgres."""
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(_TIMEOUT_S):
         found = await cluster.topics([generation.topic, generation.heartbeat_topic])
         ends = {name: sum(await cluster.ends(topic)) for name, topic in found.items()}
         place = await confirmed(connection, generation.slot)

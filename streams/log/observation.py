@@ -23,7 +23,7 @@ from streams.log.generations import Decided, Generation
 from streams.log.topics import LOG_SETTINGS
 from streams.log.wal import Slot, insert_lsn, read_slot
 
-TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0
 _REREAD_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
 """Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
@@ -75,7 +75,7 @@ async def observe(
     within REREAD_TIMEOUT_S.
     """
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             database = await _ask_database(generation, connection)
             kafka, offsets = await asyncio.gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)

@@ -39,7 +39,7 @@ _NOW_KNOWN = (
     "what it is read from was not recorded, because its migrations were applied without `badges "
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
-LOCK = "hashtextextended('badges provision', 0)"
+_LOCK = "hashtextextended('badges provision', 0)"
 PAUSE_S = 0.5
 
 
@@ -281,4 +281,4 @@ async def _refuse_broken(site: Site) -> None:
 def _alone(site: Site) -> AbstractAsyncContextManager[None]:
     """Wait until no other command is making or mending a log here, and keep them waiting."""
     others = "Another `badges provision` or `resnapshot`"
-    return one_at_a_time(site.connection, LOCK, site.say, others)
+    return one_at_a_time(site.connection, _LOCK, site.say, others)
