@@ -16,18 +16,18 @@ from sinks.pool import Pool
 from streams.errors import Problem
 
 PATIENCE_S = 30.0
-LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 5.0
 _NO_ENTRY = ("28", "3D000")
 """SQLSTATE of a wrong name or password, a line of pg_hba.conf, and a database that is not there."""
 
 
 class Lockout:
-    """For how long Postgres has let this process in no more."""
+    """For how long Postgres has refused this process a connection."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
-    def let_in(self) -> None:
+    def connected(self) -> None:
         self._since = None
 
     def refused(self, error: BaseException | None, now: float) -> None:
@@ -35,25 +35,26 @@ class Lockout:
         if not _is_lockout(error):
             return
         self._since = now if self._since is None else self._since
-        if now - self._since >= PATIENCE_S:
+        lasted = now - self._since
+        if lasted >= PATIENCE_S:
             raise Problem(
-                f"Postgres has refused to let the worker in for {now - self._since:.0f} s: {error}",
+                f"Postgres has refused the worker a connection for {lasted:.0f} s: {error}",
                 hint="Check the user, the password and the database in BADGES_DATABASE_URL; "
                 "`badges migrate` sets the passwords of the roles",
             )
 
 
 async def watch(pool: Pool) -> NoReturn:
-    """Look every few seconds, for good, if Postgres lets us in. Raises Problem when it does not."""
+    """Look every few seconds, for good, if Postgres takes connections. Raises Problem if not."""
     lockout = Lockout()
     while True:
         try:
             with translated():
-                await pool.fetchval("SELECT 1", timeout=LOOK_EVERY_S)
-            lockout.let_in()
+                await pool.fetchval("SELECT 1", timeout=_LOOK_EVERY_S)
+            lockout.connected()
         except (Unavailable, Refused) as error:
             lockout.refused(error.__cause__, time.monotonic())
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _is_lockout(error: BaseException | None) -> bool:

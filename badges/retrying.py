@@ -6,36 +6,37 @@ either uses it or makes another dead letter of it, before it moves its position 
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from aiokafka.partitioner import murmur2
 
 from badges.dead_letters import Shelf
 from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.failures import reason_of
+from sinks.polling import poll
 from sinks.pool import Connection
 from streams.column_types import PostgresColumnTypes
 from streams.errors import Problem
 from streams.log import generations
+from streams.log.carrying import partition_of
 from streams.log.generations import Generation
 from streams.log.wal import confirmed, insert_lsn
 from streams.unusable import outline
 
-Row: TypeAlias = tuple[str, str]
+_Row: TypeAlias = tuple[str, str]
 """Table and id."""
 
-Outcome: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
+_Fate: TypeAlias = Literal["taken in", "gone", "still refused", "not decided", "no row"]
 
-LEFT: tuple[Outcome, ...] = ("still refused", "not decided", "no row")
+LEFT: tuple[_Fate, ...] = ("still refused", "not decided", "no row")
 """What leaves the dead letter where it is."""
 
-CHUNK = 200
+_CHUNK = 200
 """Rows that are updated, and locked, at a time."""
-PAUSE_S = 0.1
 
 # Long texts are sent only if they are written anew.
 _NOTHING_CHANGES = {
@@ -60,7 +61,7 @@ class Told:
     """What became of a dead letter, and why, if it is still there."""
 
     key: str
-    outcome: Outcome
+    outcome: _Fate
     reason: str | None = None
 
 
@@ -84,14 +85,14 @@ async def retry(
     if log is None:
         raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
     known = (await shelf.letters()).keys()
-    outcomes: dict[Row, tuple[Outcome, str | None]] = {}
+    outcomes: dict[_Row, tuple[_Fate, str | None]] = {}
     rows = {row for letter in letters.values() if (row := _row(letter))}
-    sent: dict[Row, _Sent] = {}
-    async for row, news in _send_all(connection, rows):
-        if isinstance(news, _Sent):
-            sent[row] = news
+    sent: dict[_Row, _Sent] = {}
+    async for row, answer in _send_all(connection, rows):
+        if isinstance(answer, _Sent):
+            sent[row] = answer
         else:
-            outcomes[row] = news
+            outcomes[row] = answer
     undecided = await _until_decided(connection, shelf, log, sent, limit)
     came_of_it = _came_of_it(await shelf.letters(), known, log, sent)
     for row in sent:
@@ -108,7 +109,7 @@ async def retry(
     return told
 
 
-def _row(letter: DeadLetter) -> Row | None:
+def _row(letter: DeadLetter) -> _Row | None:
     """The row that a dead letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
@@ -118,7 +119,7 @@ def _row(letter: DeadLetter) -> Row | None:
         return None
 
 
-def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, str | None]]) -> Told:
+def _told(key: str, letter: DeadLetter, outcomes: Mapping[_Row, tuple[_Fate, str | None]]) -> Told:
     row = _row(letter)
     if row is not None:
         return Told(key, *outcomes[row])
@@ -130,8 +131,8 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[Row, tuple[Outcome, st
 
 
 async def _send_all(
-    connection: Connection, rows: set[Row]
-) -> AsyncIterator[tuple[Row, _Sent | tuple[Outcome, str]]]:
+    connection: Connection, rows: set[_Row]
+) -> AsyncIterator[tuple[_Row, _Sent | tuple[_Fate, str]]]:
     types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
@@ -141,14 +142,14 @@ async def _send_all(
             for row_id in ids:
                 yield (table, row_id), ("still refused", reason)
             continue
-        for first in range(0, len(ids), CHUNK):
-            for row_id, news in await _send(connection, table, ids[first : first + CHUNK]):
-                yield (table, row_id), news
+        for first in range(0, len(ids), _CHUNK):
+            for row_id, answer in await _send(connection, table, ids[first : first + _CHUNK]):
+                yield (table, row_id), answer
 
 
 async def _send(
     connection: Connection, table: str, ids: Sequence[str]
-) -> Sequence[tuple[str, _Sent | tuple[Outcome, str]]]:
+) -> Sequence[tuple[str, _Sent | tuple[_Fate, str]]]:
     """Update some rows together or, where one of them is refused, one by one."""
     try:
         async with connection.transaction():
@@ -163,7 +164,7 @@ async def _send(
 
 async def _update(
     connection: Connection, table: str, ids: Sequence[str]
-) -> list[tuple[str, _Sent | tuple[Outcome, str]]]:
+) -> list[tuple[str, _Sent | tuple[_Fate, str]]]:
     # A policy that hides a row makes this an error, and not a row that is gone.
     await connection.execute("SET LOCAL row_security = off; SET LOCAL lock_timeout = '5s'")
     updated = await connection.fetch(
@@ -183,12 +184,12 @@ async def _update(
     return [(row_id, sent.get(row_id) or kept.get(row_id, _GONE)) for row_id in ids]
 
 
-_GONE: tuple[Outcome, str] = "gone", "the row is gone: nothing to take in"
-_KEPT: tuple[Outcome, str] = (
+_GONE: tuple[_Fate, str] = "gone", "the row is gone: nothing to take in"
+_KEPT: tuple[_Fate, str] = (
     "still refused",
     "a trigger of the application lets no update through that changes nothing",
 )
-_NO_EVENT: tuple[Outcome, str] = (
+_NO_EVENT: tuple[_Fate, str] = (
     "still refused",
     "the rule wrote this award last, so only a person's change of it is taken in",
 )
@@ -198,35 +199,37 @@ async def _until_decided(
     connection: Connection,
     shelf: Shelf,
     log: Generation,
-    sent: Mapping[Row, _Sent],
+    sent: Mapping[_Row, _Sent],
     limit: float,
-) -> dict[Row, str]:
+) -> dict[_Row, str]:
     """Wait until the worker has decided what was sent; which rows it had not, and why not."""
     if not sent:
         return {}
     written = await insert_lsn(connection)
-    partitions = {row: _partition(each.mentor, log) for row, each in sent.items()}
+    partitions = {row: partition_of(each.mentor, log.partitions) for row, each in sent.items()}
     behind: dict[int, str] = dict.fromkeys(
         partitions.values(), "the connector has not sent it: see that Kafka Connect runs"
     )
-    try:
+
+    async def is_sent() -> bool:
+        return await confirmed(connection, log.slot) >= written
+
+    async def is_decided() -> bool:
+        nonlocal behind
+        stands = await generations.next_offsets(connection, log.log_id)
+        behind = {
+            partition: f"partition {partition} is decided up to {stands.get(partition)} of "
+            f"{ends[partition]}: see that a worker runs, and badge_alerts"
+            for partition in behind
+            if stands.get(partition, -1) < ends[partition]
+        }
+        return not behind
+
+    with suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            while await confirmed(connection, log.slot) < written:  # noqa: ASYNC110
-                await asyncio.sleep(PAUSE_S)
+            await poll(is_sent)
             ends = await _ends(shelf, log)
-            while behind:
-                stands = await generations.next_offsets(connection, log.log_id)
-                behind = {
-                    partition: f"partition {partition} is decided up to "
-                    f"{stands.get(partition)} of {ends[partition]}: see that a worker runs, and "
-                    "badge_alerts"
-                    for partition in behind
-                    if stands.get(partition, -1) < ends[partition]
-                }
-                if behind:
-                    await asyncio.sleep(PAUSE_S)
-    except TimeoutError:
-        pass
+            await poll(is_decided)
     return {row: behind[place] for row, place in partitions.items() if place in behind}
 
 
@@ -237,18 +240,14 @@ async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
     return await shelf.cluster.ends(found)
 
 
-def _partition(mentor: str, log: Generation) -> int:
-    return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % log.partitions)
-
-
 def _came_of_it(
     found: Mapping[str, DeadLetter],
     known: Collection[str],
     log: Generation,
-    sent: Mapping[Row, _Sent],
-) -> dict[Row, dict[str, DeadLetter]]:
+    sent: Mapping[_Row, _Sent],
+) -> dict[_Row, dict[str, DeadLetter]]:
     """The dead letters that were made of what was sent, by row."""
-    new: dict[Row, dict[str, DeadLetter]] = {}
+    new: dict[_Row, dict[str, DeadLetter]] = {}
     for key, letter in found.items():
         row = _row(letter)
         if key in known or row is None or row not in sent or letter.log_id != log.log_id:

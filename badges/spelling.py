@@ -1,50 +1,37 @@
-"""Variables that begin like ours and are none: most likely a setting that is not in force."""
+"""Variables that look like a setting of ours but are not: one is misspelt, and not in force."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 
 from badges.settings import Settings, from_file
-from badges.stack import secrets
-from badges.stack.layout import PORTS, LayoutSettings
 from streams.errors import Problem
 
 PREFIX = "BADGES_"
 _NEAR = 0.7
-_OTHERS = (
-    "API_URL",
-    "CI",
-    "CONNECT_DATABASE_HOSTNAME",
-    "CONNECT_DATABASE_NAME",
-    "CONNECT_DATABASE_PASSWORD",
-    "CONNECT_DATABASE_PORT",
-    "CONNECT_DATABASE_USER",
-    "JARS_DIR",
-    "MAVEN_REPOSITORY",
-    "STACK_PART",
-)
-"""What is read elsewhere than in the settings: by Connect, by make, by the launcher."""
 
 
-def warn() -> None:
+def warn(others: Collection[str]) -> None:
     """Print a line on stderr for each variable that looks like a misspelt one of ours.
 
-    The launcher has said it already where it starts other commands.
+    `others` are the variables that are read elsewhere than in the settings. The launcher has said
+    it already where it starts other commands.
     """
     if f"{PREFIX}STACK_PART" in os.environ:
         return
-    for name, nearest in _misspelt():
-        print(f"badges: warning: {name} is no setting: is {nearest} meant?", file=sys.stderr)
+    fields = {field.upper() for field in Settings.model_fields}
+    known = {*fields, *(name.removeprefix(PREFIX) for name in others)}
+    for name, nearest in _misspelt(known):
+        print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
 
 
-def _misspelt() -> Iterator[tuple[str, str]]:
+def _misspelt(known: Collection[str]) -> Iterator[tuple[str, str]]:
     """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
-    What is near to none of ours is somebody else's, and left alone.
+    What resembles no setting of ours is somebody else's, and left alone.
     """
-    known = _known()
     for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")
         if f"{first}_" == PREFIX and rest in known:
@@ -58,12 +45,3 @@ def _in_file() -> set[str]:
     with suppress(Problem):  # a file that cannot be read is for the settings to tell
         return set(from_file())
     return set()
-
-
-def _known() -> set[str]:
-    fields = {*Settings.model_fields, *LayoutSettings.model_fields, *(f"{x}_port" for x in PORTS)}
-    return {
-        *(field.upper() for field in fields),
-        *(name.removeprefix(PREFIX) for name in secrets.NAMES),
-        *_OTHERS,
-    }

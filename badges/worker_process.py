@@ -51,7 +51,7 @@ from streams.write_guard import WriteGuard
 GC_THRESHOLDS = (100_000, 50, 100)
 """A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
 
-STARTING = "start"
+_STARTING = "start"
 """The subject of the alert that a worker cannot begin."""
 
 _END_SECONDS = 7.0
@@ -157,14 +157,14 @@ async def _close(pool: Pool) -> None:
 
 async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
     """The live generation, waited for: a command may still be filling it."""
-    lockout, stall = Lockout(), Stall(STARTING, "a worker cannot see which log is live", alerts)
+    lockout, stall = Lockout(), Stall(_STARTING, "a worker cannot see which log is live", alerts)
     clock, pauses = asyncio.get_running_loop().time, delays()
     while True:
         began, pause = clock(), next(pauses)
         try:
             with translated():
                 generation = await generations.live(pool)
-            lockout.let_in()
+            lockout.connected()
             await stall.over()
             if generation is not None:
                 return generation
@@ -209,8 +209,8 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
     The guard closes the alert that is raised when that takes long, for Kafka says no more of a
     wrong password than that it does not answer.
     """
-    began, pauses = time.monotonic(), delays()
-    while True:
+    began = time.monotonic()
+    for pause in delays():
         try:
             await cluster.start()
         except (KafkaError, OSError) as error:
@@ -222,7 +222,7 @@ async def _answering(cluster: Cluster, alerts: PostgresAlerts) -> None:
                 await alerts.raise_alert("log_unreachable", {"message": message})
         else:
             return
-        await asyncio.sleep(next(pauses))
+        await asyncio.sleep(pause)
 
 
 async def _assemble(
@@ -264,8 +264,7 @@ async def _assemble(
             generation,
             connect,
             alerts,
-            integrity.mark_broken,
-            integrity.ever_renamed,
+            integrity,
             partial(moved, generation, pool, cluster),
         ),
         Surroundings(pool, sink, versions, alerts, generation.partitions).watch,

@@ -28,7 +28,6 @@ AGAIN = (
 _PAUSES_S = (0.5, 1.0, 2.0)
 _PAUSE_S = 3.0
 _TELL_EVERY_S = 10.0
-_POLL_S = 0.2
 
 # Shorter than deadlock_timeout (1 s): where we and an application wait for each other, it is we who
 # give way. It bounds each wait, and taking all tables together.
@@ -77,7 +76,8 @@ async def patiently(
     """
     loop = asyncio.get_running_loop()
     began, told = loop.time(), -_TELL_EVERY_S
-    for pause in chain(_PAUSES_S, repeat(_PAUSE_S)):
+    pauses = chain(_PAUSES_S, repeat(_PAUSE_S))
+    while True:
         try:
             async with connection.transaction():
                 await _limit(connection)
@@ -92,10 +92,11 @@ async def patiently(
                     code=FOUND_A_PROBLEM,
                 ) from None
             if loop.time() - told >= _TELL_EVERY_S:
-                tell(f"Waiting for a lock: {why}. Trying again for {left:.0f} s; nobody is kept.")
+                tell(
+                    f"Waiting for a lock: {why}. Trying again for {left:.0f} s; nobody is held up."
+                )
                 told = loop.time()
-        await asyncio.sleep(min(pause, left))
-    raise AssertionError("the pauses never end")
+        await asyncio.sleep(min(next(pauses), left))
 
 
 async def take_all(connection: Connection) -> None:

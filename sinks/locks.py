@@ -1,16 +1,14 @@
 """Advisory locks of Postgres: one command at a time."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+from sinks.polling import poll
 from sinks.pool import Connection
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes a line about what is waited for."""
-
-POLL_S = 0.2
 
 
 @asynccontextmanager
@@ -22,12 +20,13 @@ async def one_at_a_time(
     It is asked for again and again: one who waits for it in a statement would be waited for by an
     index that its holder builds.
     """
-    told = False
-    while not await connection.fetchval(f"SELECT pg_try_advisory_lock({key})"):
-        if not told:
-            tell(f"{others} is at work; waiting for its end.")
-            told = True
-        await asyncio.sleep(POLL_S)
+
+    async def taken() -> bool:
+        return bool(await connection.fetchval(f"SELECT pg_try_advisory_lock({key})"))
+
+    if not await taken():
+        tell(f"{others} is at work; waiting for its end.")
+        await poll(taken)
     try:
         yield
     finally:

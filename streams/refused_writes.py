@@ -51,26 +51,24 @@ class Stall:
         self._alert = OneAlert(alerts, STALLED, subject=subject)
         self._detail = detail
         self._lasted = 0.0
-        # Whether that is an alert: it is told again and again, for somebody may have closed it.
-        self._told = False
 
     async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.
 
         What was spent in waiting for the log's integrity does not count: that has its own alerts.
         """
-        pause *= _SLOWER if self._told else 1
+        pause *= _SLOWER if self._alert.told else 1
         self._lasted += asyncio.get_running_loop().time() - began + pause
         if self._lasted >= STALLED_SECONDS:
+            # Told again and again, for somebody may have closed it.
             self._lasted = 0.0
-            self._told = True
             message = f"{self._stands}: {error}"[:LONGEST_MESSAGE]
             detail = {"message": message, "sqlstate": error.sqlstate, **self._detail}
             await self._alert.open(STALLED, detail)
         return pause
 
     async def over(self) -> None:
-        self._lasted, self._told = 0.0, False
+        self._lasted = 0.0
         await self._alert.close()
 
 
@@ -85,9 +83,9 @@ class RefusedWrites:
         self._looked_at = float("-inf")
 
     async def after(self, outcome: Outcome) -> None:
-        news = bool(outcome.refused) or outcome.waits != self._waits
+        changed = bool(outcome.refused) or outcome.waits != self._waits
         self._waits = outcome.waits
-        if news or (self._waits and self._is_time()):
+        if changed or (self._waits and self._is_time()):
             await self._tell()
 
     async def try_again(self, log_id: str, position: Position) -> None:

@@ -26,7 +26,7 @@ _CHANNEL = "badges_rules"
 _POLL_SECONDS = 1.0
 _STANDING = "rules"
 """The subject of the alert that new versions cannot be read."""
-EVERYTHING: Mapping[str, int] = MappingProxyType({})
+_NONE_KNOWN: Mapping[str, int] = MappingProxyType({})
 """No version is known of any id."""
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,8 @@ order by v.id, v.version
 
 async def read(
     connection: Executor,
-    definitions: Mapping[str, int] = EVERYTHING,
-    organizations: Mapping[str, int] = EVERYTHING,
+    definitions: Mapping[str, int] = _NONE_KNOWN,
+    organizations: Mapping[str, int] = _NONE_KNOWN,
 ) -> list[Version]:
     """The versions above those that are known of each id, versions of an id ascending."""
     # In this order a definition never comes without the time zone that was saved before it.

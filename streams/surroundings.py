@@ -1,4 +1,4 @@
-"""What goes wrong around the log without a word: each worker looks by itself, and tells.
+"""What goes wrong around the log and raises no error: each worker looks by itself, and tells.
 
 Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
 time zones that two programs know differently, writes that wait, rights that writing lacks. A look
@@ -8,6 +8,7 @@ mended.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -30,7 +31,7 @@ from tables.zones import SAMPLES
 LOOK_EVERY_S = 20.0
 RULE_UNKNOWN: Final = "rule_unknown"
 
-Look = Callable[[], Awaitable[Iterable[Finding]]]
+_Look = Callable[[], Awaitable[Iterable[Finding]]]
 
 log = structlog.get_logger(__name__)
 
@@ -43,21 +44,25 @@ class Surroundings:
     ) -> None:
         self._partitions = partitions
         self._pool = pool
-        self._sink = sink
         self._versions = versions
         self._alerts = alerts
-        self._definitions = Definitions(versions)
-        self._looks: Mapping[AlertKind, Look] = {
+        self._definitions = _Definitions(versions)
+        self._looks: Mapping[AlertKind, _Look] = {
             "versions_differ": self._missed_versions,
             "definition_invalid": self._definitions.invalid,
             "constraint_missing": self._missing_constraint,
             "duplicate_awards": self._duplicate_awards,
             "time_zone": self._time_zones,
         }
+        self._closings: Mapping[AlertKind, Callable[[], Awaitable[None]]] = {
+            RULE_UNKNOWN: self._close_known,
+            REFUSED: partial(tell_waiting, sink, alerts),
+            **{kind: partial(self._close_gone, kind) for kind in PARTITIONS},
+        }
 
     async def watch(self) -> None:
         while True:
-            for kind in (*self._looks, RULE_UNKNOWN, REFUSED, *PARTITIONS):
+            for kind in (*self._looks, *self._closings):
                 try:
                     await self.look(kind)
                 except Exception as error:
@@ -69,14 +74,8 @@ class Surroundings:
 
         Raises what the look raises.
         """
-        if kind == RULE_UNKNOWN:
-            await self._close_known()
-            return
-        if kind == REFUSED:
-            await tell_waiting(self._sink, self._alerts)
-            return
-        if kind in PARTITIONS:
-            await self._close_gone(kind)
+        if kind in self._closings:
+            await self._closings[kind]()
             return
         with translated():
             found = {
@@ -129,7 +128,7 @@ class Surroundings:
         return findings.time_zones(dict(row) for row in rows)
 
 
-class Definitions:
+class _Definitions:
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._book = RuleBook()

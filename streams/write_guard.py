@@ -11,7 +11,7 @@ from sinks.alerts import BREAKS, BreakKind, OpenAlerts
 from sinks.base import Unavailable
 from sinks.failures import Refused
 from streams.errors import TOLD, GenerationClosed, LogBroken
-from streams.log.looks import Looks, OneAlert
+from streams.log.looks import Looks, OneAlert, tell_found
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
@@ -66,7 +66,8 @@ class WriteGuard:
 
     def suspect(self) -> None:
         """A connection was lost: nothing is written before the integrity was looked at again."""
-        self._suspect()
+        self._suspicions += 1
+        self._open.clear()
         self._asked.set()
 
     async def broken(self, error: LogBroken) -> None:
@@ -93,7 +94,7 @@ class WriteGuard:
                 raise
             except Exception as error:
                 # Whatever does not answer may answer next as another one.
-                self._suspect()
+                self.suspect()
                 await self._cannot_look(error)
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
@@ -121,8 +122,15 @@ class WriteGuard:
     async def _tell(self, found: LogBroken) -> None:
         if self._has_told(found):
             return
-        if not found.lasting and not await self._make_room(found):
-            return
+        detail = {"message": str(found)}
+        if not found.lasting and found.kind != TOLD:
+            try:
+                opened = await self._alerts.opened(found.kind)
+            except (Unavailable, Refused) as error:
+                log.warning("cannot see which alerts are open, looking again", error=str(error))
+                return
+            # One that an earlier process has left open may say something else.
+            await tell_found(self._alerts, found.kind, opened, {"": detail})
         self._told = found
         log.error("the log is broken, nothing is written", kind=found.kind, reason=str(found))
         if found.kind == TOLD:
@@ -130,7 +138,7 @@ class WriteGuard:
             for kind in _MENDABLE:
                 await self._alerts.resolve(kind)
             return
-        await self._broken.open(found.kind, {"message": str(found)})
+        await self._broken.open(found.kind, detail)
 
     def _has_told(self, found: LogBroken) -> bool:
         """Whether that is what was told last; of what lasts the first words count."""
@@ -138,26 +146,9 @@ class WriteGuard:
             return False
         return found.lasting or str(found) == str(self._told)
 
-    async def _make_room(self, found: LogBroken) -> bool:
-        """Close an alert of the kind that says something else; False if that cannot be told yet."""
-        if found.kind == TOLD:
-            return True
-        try:
-            opened = (await self._alerts.opened(found.kind)).get("", {})
-        except (Unavailable, Refused) as error:
-            log.warning("cannot see which alerts are open, looking again", error=str(error))
-            return False
-        if opened.get("message") not in (None, str(found)):
-            await self._alerts.resolve(found.kind)
-        return True
-
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
         if self._failures.found(_UNREACHABLE) % PATIENT_LOOKS == 0:
             await self._unreachable.open(
                 _UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )
-
-    def _suspect(self) -> None:
-        self._suspicions += 1
-        self._open.clear()

@@ -20,6 +20,7 @@ from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
 from badges.cli.worker import worker
 from badges.reporting import one_line, report, unusable, wants_json
+from badges.stack.layout import VARIABLES
 from badges.starting import INTERRUPTED
 from schema.database import advice, first_line
 from sinks.failures import LOST
@@ -69,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     With --json it is JSON on stdout. What Postgres refuses and nobody has explained better is an
     error too, and so is a wrong option.
     """
-    spelling.warn()
+    spelling.warn(VARIABLES)
     try:
         return app(list(arguments), prog_name="badges", standalone_mode=False) or 0
     except KeyboardInterrupt:

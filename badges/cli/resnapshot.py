@@ -9,7 +9,6 @@ from badges import event_loop, settings
 from badges.cli.provision import Progress, open_site, print_result
 from schema.check import require_a_source
 from streams.log import provisioning
-from streams.log import resnapshot as making
 
 
 def resnapshot(
@@ -47,7 +46,7 @@ async def _resnapshot(
         site = replace(opened, partitions=partitions or opened.partitions)
         await require_a_source(site.connection, prefix=site.prefix, say=site.say)
         try:
-            live = await making.resnapshot(site, keep=keep)
+            live = await provisioning.resnapshot(site, keep=keep)
         finally:
             progress.stop()
         notes = await provisioning.notes(site, live)

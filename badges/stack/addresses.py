@@ -13,17 +13,17 @@ JWT_SECRET = "BADGES_JWT_SECRET"
 _ROLE_PASSWORDS = ("BADGES_WORKER_PASSWORD", "BADGES_API_PASSWORD", "BADGES_CONNECT_PASSWORD")
 
 
-def database_url(layout: Layout, user: str, password: str) -> str:
+def _database_url(layout: Layout, user: str, password: str) -> str:
     """Return the local database's URL for one role; the password must be safe in a URL."""
     return f"postgresql://{user}:{password}@{HOST}:{layout.port('postgres')}/{DATABASE}"
 
 
 def owner_url(layout: Layout, passwords: Mapping[str, str]) -> str:
-    return database_url(layout, OWNER, passwords["BADGES_OWNER_PASSWORD"])
+    return _database_url(layout, OWNER, passwords["BADGES_OWNER_PASSWORD"])
 
 
 def role_url(layout: Layout, passwords: Mapping[str, str], role: str) -> str:
-    return database_url(layout, role, passwords[f"{role.upper()}_PASSWORD"])
+    return _database_url(layout, role, passwords[f"{role.upper()}_PASSWORD"])
 
 
 def for_people(layout: Layout, passwords: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("action", choices=("up", "down", "clean", "install", "lock", "supervise"))
     parser.add_argument("--infra", action="store_true", help="only Postgres, Kafka and Connect")
     chosen = parser.parse_args()
-    spelling.warn()
+    spelling.warn(layout.VARIABLES)
     try:
         _run(chosen.action, only_infra=chosen.infra)
     except Problem as problem:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from badges.stack import java, processes
 from badges.stack.layout import HOST, Layout
 
@@ -60,10 +58,7 @@ def command(layout: Layout, database: Mapping[str, str]) -> processes.Command:
 
 
 def is_ready(layout: Layout) -> bool:
-    try:
-        return httpx.get(f"{layout.connect_url}/connectors", timeout=3).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return processes.answers(f"{layout.connect_url}/connectors")
 
 
 def _home(layout: Layout) -> Path:

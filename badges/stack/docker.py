@@ -3,12 +3,13 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from badges.stack import attendance, processes, secrets, services
+from dotenv import dotenv_values
+
 from badges.stack import layout as layouts
+from badges.stack import processes, secrets, services
 from badges.stack.layout import Layout
 from streams.errors import Problem
 
@@ -16,7 +17,7 @@ COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 PROFILES = ("monitoring",)
 """Every profile of the compose file: what one of them started must end too."""
 
-PATIENCE = 120.0
+_PATIENCE_S = 120.0
 
 
 def asked_for() -> bool:
@@ -59,16 +60,13 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
     passwords = secrets.ensure(layout.run_dir)
     write_variables(layout, passwords)
     _compose(layout, "up", "--detach", "--build", "--remove-orphans")
-    deadline = time.monotonic() + PATIENCE
-    while not services.is_ready(layout):
-        if time.monotonic() > deadline:
-            raise Problem(
-                f"the API was not ready after {PATIENCE:.0f} s",
-                hint=f"docker compose --project-name {project(layout)} logs says why",
-            )
-        time.sleep(0.5)
+    if not processes.comes_true(lambda: services.is_ready(layout), _PATIENCE_S):
+        raise Problem(
+            f"the API was not ready after {_PATIENCE_S:.0f} s",
+            hint=f"docker compose --project-name {project(layout)} logs says why",
+        )
     tell(f"up: {layout.api_url}; stop it with make down")
-    if waits := attendance.what_waits(layout, passwords):
+    if waits := services.what_waits(layout, passwords):
         tell(waits)
 
 
@@ -92,7 +90,7 @@ def made(run_dir: Path) -> Layout | None:
 
     Their data outlive them, until `down` with data; and so do the local stack's in between.
     """
-    base = _noted(run_dir).get("BADGES_PORT_BASE")
+    base = dotenv_values(_variables_file(run_dir)).get("BADGES_PORT_BASE")
     return Layout(run_dir, int(base)) if base else None
 
 
@@ -129,10 +127,8 @@ def variables(layout: Layout, passwords: dict[str, str]) -> dict[str, str]:
 
 def write_variables(layout: Layout, passwords: dict[str, str]) -> Path:
     """Write `variables` into a file that only its owner can read, and return it."""
-    lines = (f"{name}={value}\n" for name, value in variables(layout, passwords).items())
     path = _variables_file(layout.run_dir)
-    path.touch(mode=0o600)
-    path.write_text("".join(lines), encoding="utf-8")
+    secrets.write(path, variables(layout, passwords))
     return path
 
 
@@ -144,14 +140,6 @@ def _refuse_other_project(layout: Layout) -> None:
             hint="Leave it at that, give the second stack a folder of its own with BADGES_RUN_DIR, "
             "or make clean",
         )
-
-
-def _noted(run_dir: Path) -> dict[str, str]:
-    try:
-        lines = _variables_file(run_dir).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def _variables_file(run_dir: Path) -> Path:

@@ -38,13 +38,11 @@ class Infra:
         `with_database` is run as soon as Postgres answers, while the others still start; `tell`
         is given a line for each part that is ready. Raises Problem of the first that fails.
         """
-        starts = {"postgres": self._postgres, "kafka": self._kafka, "connect": self._connect}
         self.require_ports(parts)
         began = time.monotonic()
 
         def start(name: str) -> None:
-            fresh = starts[name]()
-            if fresh:
+            if self._ensure(name):
                 tell(f"{name:<9} ready after {time.monotonic() - began:4.1f} s")
             if name == "postgres" and with_database is not None:
                 with_database()
@@ -73,40 +71,30 @@ class Infra:
             return postgres.is_ready(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
         return kafka.is_ready(self.layout) if name == "kafka" else connect.is_ready(self.layout)
 
-    def _postgres(self) -> bool:
-        if self.process("postgres") is None:
-            postgres.prepare(self.layout, self.passwords["BADGES_OWNER_PASSWORD"])
-        return self._ensure("postgres", lambda: postgres.command(self.layout))
-
-    def _kafka(self) -> bool:
-        if self.process("kafka") is None:
-            kafka.prepare(self.layout)
-        return self._ensure("kafka", lambda: kafka.command(self.layout))
-
-    def _connect(self) -> bool:
-        if self.process("connect") is None:
-            connect.prepare(self.layout, self.prefix)
-            self._wait_for_broker()
-        database = addresses.for_connect(self.layout, self.passwords)
-        return self._ensure("connect", lambda: connect.command(self.layout, database))
-
-    def _wait_for_broker(self) -> None:
-        """Wait until the broker's process is there; Connect itself waits until it answers."""
-        deadline = time.monotonic() + PATIENCE
-        while self.process("kafka") is None:
-            if time.monotonic() > deadline:
-                raise Problem("Connect cannot start: Kafka does not run")
-            time.sleep(0.05)
-
-    def _ensure(self, name: str, command: Callable[[], processes.Command]) -> bool:
+    def _ensure(self, name: str) -> bool:
+        """Start a part unless it runs, and wait until it answers; whether it was started."""
         process = self.process(name)
         fresh = process is None
         if process is None:
-            process = processes.spawn(self.layout, command())
+            process = processes.spawn(self.layout, self._prepared(name))
         processes.wait_until_ready(
             self.layout, name, process, lambda: self.is_ready(name), PATIENCE
         )
         return fresh
+
+    def _prepared(self, name: str) -> processes.Command:
+        layout = self.layout
+        if name == "postgres":
+            postgres.prepare(layout, self.passwords["BADGES_OWNER_PASSWORD"])
+            return postgres.command(layout)
+        if name == "kafka":
+            kafka.prepare(layout)
+            return kafka.command(layout)
+        connect.prepare(layout, self.prefix)
+        # Until it is there: whether it answers is what Connect itself waits for.
+        if not processes.comes_true(lambda: self.process("kafka") is not None, PATIENCE):
+            raise Problem("Connect cannot start: Kafka does not run")
+        return connect.command(layout, addresses.for_connect(layout, self.passwords))
 
 
 def _together(tasks: Sequence[Callable[[], None]]) -> None:

@@ -7,9 +7,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +19,10 @@ from badges.stack import versions
 from streams.errors import Problem
 
 LOCK = Path(__file__).with_name("jars.lock")
-TRIES = 3
+_TRIES = 3
 
 
-def directory() -> Path:
+def _directory() -> Path:
     """Return where jars are kept: BADGES_JARS_DIR, else inside the virtual environment."""
     if chosen := os.environ.get("BADGES_JARS_DIR"):
         return Path(chosen).absolute()
@@ -39,13 +37,14 @@ def class_path() -> str:
 
     Raises Problem when a download fails or a file is not what the lock says.
     """
-    home = directory()
+    home = _directory()
     locked = LockFile.load(LOCK).dependencies
     paths = [_path(home, jar) for jar in locked]
     done = home / f"complete-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
     if not (done.exists() and all(path.exists() for path in paths)):
         home.mkdir(parents=True, exist_ok=True)
-        with _alone(home):
+        with (home / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             _download(home, locked)
         done.touch()
     return os.pathsep.join(str(path) for path in paths)
@@ -53,7 +52,7 @@ def class_path() -> str:
 
 def write_lock() -> int:
     """Resolve the versions anew and write jars.lock; return how many jars it names."""
-    context = _context(directory())
+    context = _context(_directory())
     roots = [
         context.create_dependency(replace(Coordinate.parse(jar), scope="compile"))
         for jar in versions.JARS
@@ -76,13 +75,6 @@ def _context(home: Path) -> MavenContext:
     return MavenContext(repo_cache=home, remote_repos=remote, timeout=30)
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    with (home / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _download(home: Path, locked: list[LockedDependency]) -> None:
     context = _context(home)
     with ThreadPoolExecutor(8) as pool:
@@ -98,7 +90,7 @@ def _download(home: Path, locked: list[LockedDependency]) -> None:
 def _fetch(context: MavenContext, home: Path, jar: LockedDependency) -> None:
     path = _path(home, jar)
     reason = ""
-    for _ in range(TRIES):
+    for _ in range(_TRIES):
         try:
             if not path.exists():
                 project = context.project(jar.groupId, jar.artifactId)

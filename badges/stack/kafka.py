@@ -1,7 +1,6 @@
 """Apache Kafka: one node that is broker and controller (KRaft), bound to the loopback address."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -10,7 +9,6 @@ from aiokafka.errors import KafkaError
 from badges import event_loop
 from badges.stack import java, processes
 from badges.stack.layout import HOST, Layout
-from streams.errors import Problem
 
 HEAP = "512m"
 
@@ -87,14 +85,6 @@ def _format(layout: Layout) -> None:
     settings = ["--config", str(home / "server.properties")]
     cluster = ["--cluster-id", "badge-streams-local-00"]
     main = "kafka.tools.StorageTool"
-    done = subprocess.run(
-        java.program(home, main, ["format", *settings, *cluster], heap="128m"),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**processes.surroundings(), **java.environment()},
-    )
-    if done.returncode:
-        log = layout.log_file("kafka-format")
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise Problem(f"Kafka's data directory cannot be made: {processes.log_tail(log)}")
+    line = java.program(home, main, ["format", *settings, *cluster], heap="128m")
+    formatting = processes.Command("kafka-format", line, environment=java.environment())
+    processes.complete(layout, formatting, "Kafka's data directory cannot be made")

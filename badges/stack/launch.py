@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from badges.stack import attendance, postgres, processes, secrets, services
 from badges.stack import layout as layouts
+from badges.stack import postgres, processes, secrets, services
 from badges.stack.addresses import SERVICES
 from badges.stack.infra import PARTS, PATIENCE, Infra, stop_part
 from badges.stack.layout import Layout
@@ -21,7 +21,7 @@ from streams.errors import FOUND_A_PROBLEM, Problem
 ROOM = 500_000_000
 """Bytes that must be free on the disk before anything is started."""
 
-EVERYTHING = (*PARTS, "supervisor", *SERVICES)
+_EVERYTHING = (*PARTS, "supervisor", *SERVICES)
 _STOP_ORDER = (
     "supervisor",
     "api",
@@ -48,12 +48,12 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
         _require_room(layout)
         infra = Infra(layout, secrets.ensure(layout.run_dir), prefix)
         began = time.monotonic()
-        if _all_ready(infra, PARTS if only_infra else EVERYTHING):
+        if _all_ready(infra, PARTS if only_infra else _EVERYTHING):
             tell("already up; make down stops it")
         else:
             _start(infra, tell, only_infra=only_infra)
             tell(f"up after {time.monotonic() - began:.0f} s; stop it with make down")
-    waits = None if only_infra else attendance.what_waits(layout, infra.passwords)
+    waits = None if only_infra else services.what_waits(layout, infra.passwords)
     if waits:
         tell(waits)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.settings import FILE, understood
+from badges.stack import secrets
 from streams.errors import Problem
 
 HOST = "127.0.0.1"
@@ -30,6 +31,24 @@ class LayoutSettings(BaseSettings):
 
     port_base: int | None = Field(None, ge=1024, le=65535 - len(PORTS))
     run_dir: Path = Path(".run")
+
+
+VARIABLES = {
+    *(f"BADGES_{field.upper()}" for field in LayoutSettings.model_fields),
+    *(f"BADGES_{part.upper()}_PORT" for part in PORTS),
+    *secrets.NAMES,
+    "BADGES_API_URL",
+    "BADGES_CI",
+    "BADGES_CONNECT_DATABASE_HOSTNAME",
+    "BADGES_CONNECT_DATABASE_NAME",
+    "BADGES_CONNECT_DATABASE_PASSWORD",
+    "BADGES_CONNECT_DATABASE_PORT",
+    "BADGES_CONNECT_DATABASE_USER",
+    "BADGES_JARS_DIR",
+    "BADGES_MAVEN_REPOSITORY",
+    "BADGES_STACK_PART",
+}
+"""What is read elsewhere than in the settings: by the launcher, by make, by Connect."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import pwd
 import shutil
-import subprocess
 from pathlib import Path
 
 import asyncpg
@@ -115,26 +114,11 @@ async def _answers(layout: Layout, password: str) -> bool:
 
 
 def _initdb(layout: Layout, data: Path, secret: Path, user: int | None) -> None:
-    rights = {} if user is None else {"user": user, "group": processes.user_group(user)}
-    done = subprocess.run(
-        [
-            str(_binaries(layout) / "initdb"),
-            f"--pgdata={data}",
-            f"--username={OWNER}",
-            f"--pwfile={secret}",
-            *INITDB,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=data.parent,
-        env={**processes.surroundings(), "LC_ALL": "C"},
-        **rights,  # type: ignore[call-overload]
-    )
-    if done.returncode:
-        log = layout.log_file("initdb")
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise Problem(f"initdb could not make the database: {processes.log_tail(log)}")
+    program = str(_binaries(layout) / "initdb")
+    places = [f"--pgdata={data}", f"--username={OWNER}", f"--pwfile={secret}"]
+    line = [program, *places, *INITDB]
+    initdb = processes.Command("initdb", line, environment={"LC_ALL": "C"}, user=user)
+    processes.complete(layout, initdb, "initdb could not make the database")
 
 
 def _write_secret(path: Path, password: str, user: int | None) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psutil
 
 from badges.stack import secrets
@@ -67,6 +68,23 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     return psutil.Process(child.pid)
 
 
+def complete(layout: Layout, command: Command, failure: str) -> None:
+    """Run a program to its end. Raises Problem with the failure and the program's own words."""
+    done = subprocess.run(
+        list(command.arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/" if command.user is not None else None,
+        env={**surroundings(), **command.environment},
+        **_rights(command.user),  # type: ignore[call-overload]
+    )
+    if done.returncode:
+        log = layout.log_file(command.name)
+        log.write_text(done.stdout + done.stderr, encoding="utf-8")
+        raise Problem(f"{failure}: {log_tail(log)}")
+
+
 def surroundings() -> dict[str, str]:
     """Return this process's environment without what is secret, of this stack or another.
 
@@ -85,7 +103,8 @@ def find(layout: Layout, name: str) -> psutil.Process | None:
         process = psutil.Process(int(layout.pid_file(name).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return None
-    return process if _carries(process, mark(layout, name)) else None
+    marked = _mark_of(process) == mark(layout, name)
+    return process if marked and is_running(process) else None
 
 
 def find_all(layout: Layout) -> dict[int, tuple[str, psutil.Process]]:
@@ -122,14 +141,24 @@ def wait_until_ready(
     layout: Layout, name: str, process: psutil.Process, ready: Callable[[], bool], patience: float
 ) -> None:
     """Wait until a process answers. Raises Problem naming its log if it ends or takes too long."""
-    deadline = time.monotonic() + patience
-    while not ready():
-        if not is_running(process):
-            raise Problem(f"{name} ended while starting: {log_tail(layout.log_file(name))}")
-        if time.monotonic() > deadline:
-            tail = log_tail(layout.log_file(name))
-            raise Problem(f"{name} was not ready after {patience:.0f} s: {tail}")
+    log = layout.log_file(name)
+
+    def is_there() -> bool:
+        is_ready = ready()
+        if not is_ready and not is_running(process):
+            raise Problem(f"{name} ended while starting: {log_tail(log)}")
+        return is_ready
+
+    if not comes_true(is_there, patience):
+        raise Problem(f"{name} was not ready after {patience:.0f} s: {log_tail(log)}")
+
+
+def comes_true(look: Callable[[], bool], within: float) -> bool:
+    """Whether something is so within that many seconds; it is looked at again and again."""
+    deadline = time.monotonic() + within
+    while not (is_so := look()) and time.monotonic() <= deadline:
         time.sleep(0.1)
+    return is_so
 
 
 def log_tail(log: Path, lines: int = 5) -> str:
@@ -165,6 +194,14 @@ def listens(port: int) -> bool:
     return True
 
 
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        return httpx.get(url, timeout=3).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def _listener(port: int) -> str:
     try:
         for one in psutil.net_connections(kind="tcp"):
@@ -197,14 +234,5 @@ def _mark_of(process: psutil.Process) -> str:
         return ""
 
 
-def _carries(process: psutil.Process, expected: str) -> bool:
-    return _mark_of(process) == expected and is_running(process)
-
-
 def _ended(process: psutil.Process, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while is_running(process):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return comes_true(lambda: not is_running(process), patience)

@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+
+from dotenv import dotenv_values
 
 from streams.errors import Problem
 
@@ -22,7 +25,7 @@ def ensure(run_dir: Path) -> dict[str, str]:
     missing = {name: secrets.token_hex(32) for name in NAMES if name not in known}
     if missing:
         known |= missing
-        _write(path, known)
+        write(path, known)
     return known
 
 
@@ -37,15 +40,12 @@ def load(run_dir: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {name: value for name, _, value in pairs}
+    found = dotenv_values(path, interpolate=False, encoding="utf-8")
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _write(path: Path, values: dict[str, str]) -> None:
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Write variables, a line each, into a file that only its owner can read."""
     draft = path.with_suffix(".tmp")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,16 +1,29 @@
 """The project's own processes in the local stack: each gets the settings of its own role."""
 
+import asyncio
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 
-import httpx
+import asyncpg
 import psutil
+from aiokafka.errors import KafkaError
 
-from badges import settings
+from badges import event_loop, settings
 from badges.stack import addresses, processes
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
+from schema.database import connect, first_line
+from sinks.polling import POLL_S
 from streams.errors import Problem
+from streams.log import generations
+from streams.log.backlog import backlog
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
+
+_PATIENCE_S = 15.0
+"""A worker that has just been started connects sooner."""
 
 
 def prefix() -> str:
@@ -41,10 +54,7 @@ def start_supervisor(layout: Layout) -> psutil.Process:
 
 
 def is_ready(layout: Layout) -> bool:
-    try:
-        return httpx.get(f"{layout.api_url}/readyz", timeout=3).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return processes.answers(f"{layout.api_url}/readyz")
 
 
 def _environment(infra: Infra, name: str) -> dict[str, str]:
@@ -53,3 +63,30 @@ def _environment(infra: Infra, name: str) -> dict[str, str]:
 
 def _line(name: str) -> list[str]:
     return [sys.executable, "-m", "badges.cli.main", name]
+
+
+def what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | None:
+    """What of the log waits while no worker is connected, in a sentence, or None.
+
+    A stack that is up is up, also when this cannot be told.
+    """
+    return event_loop.run(lambda: _what_waits(layout, passwords))
+
+
+async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | None:
+    deadline = time.monotonic() + _PATIENCE_S
+    try:
+        async with (
+            connect(addresses.owner_url(layout, passwords)) as connection,
+            Cluster(KafkaAccess(layout.kafka_bootstrap)) as cluster,
+        ):
+            while True:
+                live = await generations.live(connection)
+                found = await backlog(live, connection, cluster) if live else None
+                if found is None or not found.deserted:
+                    return None
+                if time.monotonic() > deadline:
+                    return found.sentence
+                await asyncio.sleep(POLL_S)
+    except (Problem, OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return f"what waits cannot be told: {first_line(error)}"

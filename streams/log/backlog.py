@@ -160,7 +160,7 @@ async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) 
 class Watch:
     """Keeps the metrics of what waits, and the alert that nobody works, by one look after another.
 
-    A look that fails is none, and says nothing of those before.
+    A look that fails does not count, and those before it go on counting.
     """
 
     def __init__(

@@ -1,6 +1,5 @@
 """What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
 
-import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -8,21 +7,25 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    NoError,
+    UnknownMemberIdError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from msgspec import Struct
 
+from sinks.polling import poll
 from streams.log.kafka import KafkaAccess, stop
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
 
 _REQUEST_TIMEOUT_MS = 5000
 _WAIT_S = 30.0
-PAUSE_S = 0.1
 PATIENCE_MS = 200
 _SMALL_FETCH = 64 * 1024
-_UNKNOWN_TOPIC = 3
-_UNKNOWN_MEMBER = 25
-NO_ERROR = 0
 
 
 class Topic(Struct, frozen=True):
@@ -71,10 +74,10 @@ class Cluster:
         answer = await self._admin._send_request(MetadataRequest(names))
         found: dict[str, Topic] = {}
         for topic in answer.to_object()["topics"]:
-            if topic["error_code"] == NO_ERROR:
+            if topic["error_code"] == NoError.errno:
                 text = base64.urlsafe_b64encode(topic["topic_id"]).decode().rstrip("=")
                 found[topic["topic"]] = Topic(topic["topic"], text, len(topic["partitions"]))
-            elif topic["error_code"] != _UNKNOWN_TOPIC:
+            elif topic["error_code"] != UnknownTopicOrPartitionError.errno:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
 
@@ -84,7 +87,7 @@ class Cluster:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic)
         (answer,) = await self._admin.describe_configs([resource])
         code, message, _, _, entries = answer.resources[0][:5]
-        if code != NO_ERROR:
+        if code != NoError.errno:
             raise for_code(code)(message)
         return {entry[0]: entry[1] for entry in entries}
 
@@ -95,24 +98,24 @@ class Cluster:
         new = NewTopic(topic, partitions, replication_factor, topic_configs=dict(settings))
         answer = await self._admin.create_topics([new])
         for name, code, message in answer.topic_errors:
-            if code != NO_ERROR:
+            if code != NoError.errno:
                 raise for_code(code)(f"{name}: {message}")
 
     async def wait_for(self, topic: str, partitions: int) -> Topic:
         """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
-        async with asyncio.timeout(_WAIT_S):
-            while True:
-                found = (await self.topics([topic])).get(topic)
-                if found is not None and found.partitions == partitions:
-                    return found
-                await asyncio.sleep(PAUSE_S)
+
+        async def known() -> Topic | None:
+            found = (await self.topics([topic])).get(topic)
+            return found if found is not None and found.partitions == partitions else None
+
+        return await poll(known, within=_WAIT_S)
 
     async def delete(self, topics: Sequence[str]) -> None:
         existing = sorted(await self.topics(topics))
         if existing:
             answer = await self._admin.delete_topics(existing)
             for name, code in answer.topic_error_codes:
-                if code not in (NO_ERROR, _UNKNOWN_TOPIC):
+                if code not in (NoError.errno, UnknownTopicOrPartitionError.errno):
                     raise for_code(code)(name)
 
     async def starts(self, topic: Topic) -> list[int]:
@@ -132,7 +135,7 @@ class Cluster:
         request = LeaveGroupRequest(group, names)
         answer = await self._admin._send_request_to_node(coordinator, request)
         for code in (answer.error_code, *(member[-1] for member in answer.members)):
-            if code not in (NO_ERROR, _UNKNOWN_MEMBER):
+            if code not in (NoError.errno, UnknownMemberIdError.errno):
                 raise for_code(code)(group)
 
     async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:

@@ -3,29 +3,30 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import httpx
 from msgspec import Struct
 
+from sinks.polling import POLL_S, poll
 from streams.errors import ConnectAway, ConnectRefused
 
-TIMEOUT_S = 5.0
-PATIENCE_S = 60.0
+_TIMEOUT_S = 5.0
+_PATIENCE_S = 60.0
 """How long a request waits for Connect to end a rebalance of its own."""
 
 _RESTART_S = 5.0
-PAUSE_S = 0.25
-CONFLICT = 409
+_CONFLICT = 409
 _NOT_FOUND = 404
-STARTING = {"message", "url", "status"}
+_STARTING = {"message", "url", "status"}
 """What the answer of Connect's web server has, to every path, while Connect itself starts."""
 
 _NO_SUCH_PATH = "HTTP 404 Not Found"
 """What Connect, or another program made like it, says of a path that it does not have."""
 
 
-class Status(Struct, frozen=True):
+class ConnectorStatus(Struct, frozen=True):
     """What Connect says of a connector. States: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED..."""
 
     state: str
@@ -63,7 +64,7 @@ class Connect:
         """`url` may hold a name and a password, which errors do not show."""
         self.place = str(httpx.URL(url.rstrip("/")).copy_with(userinfo=b""))
         self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"), timeout=TIMEOUT_S, headers={"Accept": "application/json"}
+            base_url=url.rstrip("/"), timeout=_TIMEOUT_S, headers={"Accept": "application/json"}
         )
 
     async def close(self) -> None:
@@ -78,7 +79,7 @@ class Connect:
     async def connectors(self) -> set[str]:
         return set(await self._ask("GET", "/connectors"))
 
-    async def status(self, name: str) -> Status | None:
+    async def status(self, name: str) -> ConnectorStatus | None:
         """The connector's state and its tasks', or None when there is no such connector.
 
         A Connect that has just started does not know the states yet, only the connectors.
@@ -86,11 +87,11 @@ class Connect:
         answer = await self._find(f"/connectors/{name}/status")
         if answer is None:
             known = await self.config(name) is not None
-            return Status(state="UNASSIGNED", tasks=()) if known else None
+            return ConnectorStatus(state="UNASSIGNED", tasks=()) if known else None
         with self._as_connect_speaks():
             parts = [answer["connector"], *answer["tasks"]]
             traces = [part["trace"] for part in parts if part.get("trace")]
-            return Status(
+            return ConnectorStatus(
                 state=answer["connector"]["state"],
                 tasks=tuple(task["state"] for task in answer["tasks"]),
                 trace=traces[0] if traces else None,
@@ -110,7 +111,7 @@ class Connect:
         """What Connect and the connector find wrong with a configuration, one line a setting."""
         kind = config["connector.class"].rpartition(".")[2]
         path = f"/connector-plugins/{kind}/config/validate"
-        answer = await self._ask("PUT", path, json=dict(config), timeout=PATIENCE_S)
+        answer = await self._ask("PUT", path, json=dict(config), timeout=_PATIENCE_S)
         return [
             f"{value['value']['name']}: {error}"
             for value in answer["configs"]
@@ -119,11 +120,11 @@ class Connect:
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        await self._ask("POST", "/connectors", json=body, timeout=_PATIENCE_S)
 
     async def configure(self, name: str, config: Mapping[str, str]) -> None:
         """Give the connector another configuration; its task begins anew where it was."""
-        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
+        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=_PATIENCE_S)
 
     async def resume(self, name: str) -> None:
         await self._ask("PUT", f"/connectors/{name}/resume")
@@ -134,37 +135,37 @@ class Connect:
         await self._until(name, lambda status: status.state == "STOPPED" and not status.tasks)
 
     async def restart_failed(self, name: str) -> None:
-        """Start again what of the connector has FAILED, and wait until it is so no longer.
-
-        What fails again at once may never be seen not to: that is waited for RESTART_S at most.
-        """
+        """Start again what of the connector has FAILED, and wait until it is so no longer."""
         query = {"includeTasks": "true", "onlyFailed": "true"}
         await self._ask("POST", f"/connectors/{name}/restart", params=query)
+        await self.recovered(name, _RESTART_S)
+
+    async def recovered(self, name: str, within: float) -> None:
+        """Wait until the connector has not failed any more.
+
+        What fails again at once may never be seen not to: that is waited for so long at most.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(_RESTART_S):
-                while not await self._is(name, lambda status: not status.failed):  # noqa: ASYNC110
-                    await asyncio.sleep(PAUSE_S)
+            await poll(partial(self._is, name, lambda status: not status.failed), within=within)
 
     async def delete_offsets(self, name: str) -> None:
-        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
+        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=_PATIENCE_S)
 
     async def delete(self, name: str) -> None:
         """Remove the connector and wait until it is gone; Connect keeps its offsets."""
         await self._ask("DELETE", f"/connectors/{name}")
         await self._until(name, lambda _: False)
 
-    async def _until(self, name: str, is_so: Callable[[Status], bool]) -> None:
+    async def _until(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not await self._is(name, is_so):  # noqa: ASYNC110 - Connect has no way to tell
-                    await asyncio.sleep(PAUSE_S)
+            await poll(partial(self._is, name, is_so), within=_PATIENCE_S)
         except TimeoutError as error:
             raise ConnectAway(
                 f"Kafka Connect at {self.place}: {name} is not as it was told to be within "
-                f"{PATIENCE_S:g} s"
+                f"{_PATIENCE_S:g} s"
             ) from error
 
-    async def _is(self, name: str, is_so: Callable[[Status], bool]) -> bool:
+    async def _is(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> bool:
         """Whether it is so, or the connector is gone; while Connect is away it is not so yet."""
         try:
             status = await self.status(name)
@@ -180,7 +181,7 @@ class Connect:
         return self._content(await self._send(method, path, **options))
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             try:
                 response = await self._client.request(method, path, **options)
@@ -188,9 +189,9 @@ class Connect:
                 reason = str(error) or type(error).__name__
                 raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
             late = asyncio.get_running_loop().time() > deadline
-            if response.status_code != CONFLICT or method == "GET" or late:
+            if response.status_code != _CONFLICT or method == "GET" or late:
                 return self._answered(response)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(POLL_S)
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_error:
@@ -210,11 +211,11 @@ class Connect:
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
         answer = _document(response)
-        if response.status_code == _NOT_FOUND and answer.keys() >= STARTING:
+        if response.status_code == _NOT_FOUND and answer.keys() >= _STARTING:
             raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
         if response.status_code == _NOT_FOUND and answer.get("message") in (None, _NO_SUCH_PATH):
             raise self._stranger()
-        if response.status_code >= 500 or response.status_code == CONFLICT:
+        if response.status_code >= 500 or response.status_code == _CONFLICT:
             raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")
         return response
 

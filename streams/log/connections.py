@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NodeNotReadyError
+from aiokafka.errors import NodeNotReadyError, NoError
 from aiokafka.protocol.fetch import FetchRequest
-
-NO_ERROR = 0
 
 
 class Connections:
@@ -62,7 +60,7 @@ class Connections:
         response = await self._send(node, request, **group)
         for topic, partitions in response.topics:
             for partition, code, *_ in partitions:
-                if code != NO_ERROR:
+                if code != NoError.errno:
                     # A broker that did not lead it for a while may have another log of it since.
                     self._used.pop(TopicPartition(topic, partition), None)
         return response

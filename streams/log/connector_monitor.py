@@ -5,7 +5,7 @@ Nothing is lost meanwhile, but Postgres keeps WAL for the slot, so somebody has 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec import Struct
@@ -17,6 +17,7 @@ from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
 from streams.log.generations import Generation
+from streams.log.integrity import Integrity
 from streams.log.looks import Looks, OneAlert
 from streams.log.movement import Moved, Movement
 
@@ -43,32 +44,36 @@ class _Outage(Struct, frozen=True):
 
 
 class _Lasting:
-    """Which kind of outage has lasted, by one look after another.
+    """The alert of the outage that has lasted, by one look after another.
 
     Bad looks count together, of whatever kind they are; the kind that is told changes only to one
     that has been seen as often in a row itself.
     """
 
-    def __init__(self) -> None:
-        self.told: OutageKind | None = None
-        self.bad = 0
+    def __init__(self, alerts: Alerts) -> None:
+        self._alert = OneAlert(alerts, *OUTAGES)
+        self._bad = 0
         self._good = 0
         self._looks = Looks()
 
-    def look(self, kind: OutageKind | None) -> bool:
-        """Take in what one look found; whether it is certain now that `told` is how things are."""
-        alike = self._looks.found(kind)
-        if kind is None:
+    async def look(self, found: _Outage | None) -> None:
+        alike = self._looks.found(found.kind if found else None)
+        if found is None:
             self._good += 1
-            if self.bad and self._good < FORGIVEN:
-                return False
-            self.bad, self.told = 0, None
-            return True
+            if not self._bad or self._good >= FORGIVEN:
+                self._bad = 0
+                await self._alert.close()
+            return
         self._good = 0
-        self.bad += 1
-        if (self.bad if self.told is None else alike) >= CONFIRMATIONS:
-            self.told = kind
-        return self.told is not None
+        self._bad += 1
+        if found.kind == self._alert.told:
+            is_time = self._bad % CONFIRMATIONS == 0
+        else:
+            is_time = (alike if self._alert.told else self._bad) >= CONFIRMATIONS
+            if is_time:
+                log.warning("no new rows arrive", kind=found.kind, reason=found.message)
+        if is_time:
+            await self._alert.open(found.kind, {"message": found.message})
 
 
 async def outage(generation: Generation, connect: Connect) -> _Outage | None:
@@ -95,13 +100,10 @@ async def outage(generation: Generation, connect: Connect) -> _Outage | None:
     return None
 
 
-async def _unsendable(
-    found: _Outage, ever_renamed: Callable[[str], Awaitable[Sequence[str]]]
-) -> LogBroken | None:
+async def _unsendable(found: _Outage, integrity: Integrity) -> LogBroken | None:
     """The break by a row that the connector can never send: it lacks the column that is its key.
 
-    The connector does not say of which table it is; `ever_renamed` gives those of which a column
-    was seen to have another name.
+    The connector does not say of which table it is; it is one whose column had another name.
     """
     column = _KEYLESS.search(found.cause)
     if found.kind != "connector_failed" or column is None:
@@ -109,7 +111,8 @@ async def _unsendable(
     if column[1] == "id":
         table = "peer_mentors"
     else:
-        table = " or ".join(await ever_renamed(column[1])) or "one of the tables of a mentor's rows"
+        tables = await integrity.ever_renamed(column[1])
+        table = " or ".join(tables) or "one of the tables of a mentor's rows"
     return LogBroken(
         "column_missing",
         f"a row of {table} without its column {column[1]}, which had another name when the row was "
@@ -117,7 +120,7 @@ async def _unsendable(
     )
 
 
-async def silence(
+async def _silence(
     generation: Generation, movement: Movement, moved: Callable[[], Awaitable[Moved]]
 ) -> _Outage | None:
     """Why nothing comes of a connector that calls itself RUNNING, or None while it moves.
@@ -139,33 +142,20 @@ async def monitor_connector(
     generation: Generation,
     connect: Connect,
     alerts: Alerts,
-    mark_broken: Callable[[LogBroken], Awaitable[bool]],
-    ever_renamed: Callable[[str], Awaitable[Sequence[str]]],
+    integrity: Integrity,
     moved: Callable[[], Awaitable[Moved]],
 ) -> None:
     """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
 
-    `mark_broken` notes that the log is broken where no restart helps, in a row of one of the tables
-    of which a column was `ever_renamed`. `moved` says how far the connector is.
+    `moved` says how far the connector is.
     """
-    alert = OneAlert(alerts, *OUTAGES)
-    raised: OutageKind | None = None
-    lasting = _Lasting()
+    lasting = _Lasting(alerts)
     movement = Movement()
     while True:
-        found = await outage(generation, connect) or await silence(generation, movement, moved)
-        broken = await _unsendable(found, ever_renamed) if found else None
+        found = await outage(generation, connect) or await _silence(generation, movement, moved)
+        broken = await _unsendable(found, integrity) if found else None
         if broken:
-            await mark_broken(broken)
+            await integrity.mark_broken(broken)
             found = None
-        if lasting.look(found.kind if found else None):
-            await alert.close(but=lasting.told)
-        if lasting.told is None:
-            raised = None
-        elif found and found.kind == lasting.told:
-            if raised != found.kind:
-                log.warning("no new rows arrive", kind=found.kind, reason=found.message)
-            if raised != found.kind or lasting.bad % CONFIRMATIONS == 0:
-                await alert.open(found.kind, {"message": found.message})
-            raised = found.kind
+        await lasting.look(found)
         await asyncio.sleep(LOOK_EVERY_S)

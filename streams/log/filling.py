@@ -1,18 +1,21 @@
 """Filling a generation of the log: from its first snapshot to the moment it goes live."""
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from sinks.base import Message
+from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
-from streams.log import connector, generations, topics
+from streams.log import generations, topics
 from streams.log.cluster import Cluster, KafkaError
-from streams.log.connect import Connect, Status
+from streams.log.connect import Connect, ConnectorStatus
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.kafka import KafkaAccess
@@ -20,7 +23,6 @@ from streams.log.observation import observe
 from streams.log.reader import KafkaLog
 from streams.log.wal import read_slot
 
-PAUSE_S = 0.2
 _BEGIN_S = 10.0
 """How long Connect may call a connector failed that it was just told to start."""
 
@@ -49,7 +51,26 @@ class Site:
     progress: Callable[[str], None] = field(default=print)
 
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
-        return connector.configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
+        return configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
+
+
+def configuration(
+    prefix: str, generation: int, stand_in: str, *, sslmode: str = "prefer"
+) -> dict[str, str]:
+    """The configuration in connector.json with the names of one generation filled in.
+
+    `stand_in` is what the connector sends in the place of a long text that an update left alone.
+
+    The database's address and password stay `${env:BADGES_CONNECT_DATABASE_...}`, which Connect
+    resolves from its own environment.
+    """
+    text = (files(__package__) / "connector.json").read_text(encoding="utf-8")
+    names = {"prefix": prefix, "generation": str(generation), "sslmode": sslmode}
+    names["standIn"] = stand_in
+    for name, value in names.items():
+        text = text.replace(f"{{{name}}}", value)
+    filled: dict[str, str] = json.loads(text)
+    return filled
 
 
 async def _next_number(site: Site) -> int:
@@ -94,7 +115,8 @@ async def begin(site: Site) -> Generation:
     await site.connection.execute(
         "INSERT INTO badge_heartbeats (id) VALUES (1) ON CONFLICT DO NOTHING"
     )
-    await site.connect.create_stopped(names.connector, wanted_configuration(site, generation))
+    told = site.configuration(number, generation.stand_in)
+    await site.connect.create_stopped(names.connector, told)
     if await site.connect.offsets(names.connector):
         await site.connect.delete_offsets(names.connector)
     await site.connect.resume(names.connector)
@@ -123,7 +145,7 @@ async def snapshot_ended(site: Site, generation: Generation) -> None:
             site.progress(await _advance(site, generation))
         except (ConnectAway, KafkaError) as error:
             site.progress(f"Waiting: {error}")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def try_again(site: Site, generation: Generation) -> None:
@@ -135,23 +157,13 @@ async def try_again(site: Site, generation: Generation) -> None:
     status = await site.connect.status(name)
     if status is None or not status.failed or await _had_slot(site, generation):
         return
-    wanted = wanted_configuration(site, generation)
+    wanted = site.configuration(generation.number, generation.stand_in)
     if await site.connect.config(name) == wanted:
         await site.connect.restart_failed(name)
         return
     # That starts it anew: to start it once more would break off the snapshot that it has begun.
     await site.connect.configure(name, wanted)
-    for _ in range(int(_BEGIN_S / PAUSE_S)):
-        status = await site.connect.status(name)
-        if status is None or not status.failed:
-            return
-        await asyncio.sleep(PAUSE_S)
-
-
-def wanted_configuration(site: Site, generation: Generation) -> dict[str, str]:
-    """The configuration that the generation's connector must have, as Connect shows it."""
-    configuration = site.configuration(generation.number, generation.stand_in)
-    return {**configuration, "name": generation.connector}
+    await site.connect.recovered(name, _BEGIN_S)
 
 
 def is_complete(offsets: Sequence[Mapping[str, Any]]) -> bool:
@@ -188,7 +200,9 @@ async def _note_slot(site: Site, generation: Generation) -> None:
         await generations.note_slot_start(site.connection, generation.log_id, slot.confirmed)
 
 
-async def _refuse_unbegun(site: Site, generation: Generation, status: Status | None) -> None:
+async def _refuse_unbegun(
+    site: Site, generation: Generation, status: ConnectorStatus | None
+) -> None:
     """Raise Problem when the connector failed before it had a slot.
 
     Another generation would fail of the same, and this one has not read anything yet: it stays,
@@ -211,7 +225,7 @@ async def _had_slot(site: Site, generation: Generation) -> bool:
     return await read_slot(site.connection, generation.slot) is not None
 
 
-def _check(status: Status | None, generation: Generation) -> None:
+def _check(status: ConnectorStatus | None, generation: Generation) -> None:
     if status is None:
         raise SnapshotFailed(f"the connector {generation.connector} is gone")
     if status.failed:
@@ -253,7 +267,7 @@ async def _check_whole(site: Site, generation: Generation) -> None:
                 return
             if looks == CONFIRMATIONS:
                 raise SnapshotFailed(found.message)
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def _check_rows(
@@ -300,7 +314,7 @@ async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:
             site.progress("Snapshot: over, waiting for the log to come up to now")
         except ConnectAway as error:
             site.progress(f"Waiting: {error}")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
 
 
 def _names_of(prefix: str, number: int) -> set[str]:

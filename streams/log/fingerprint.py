@@ -102,7 +102,10 @@ class Fingerprint(Struct, frozen=True):
     tables: Mapping[str, SourceTable]
 
 
-class Change(Struct, frozen=True):
+_decode = msgspec.json.Decoder(Fingerprint).decode
+
+
+class _SourceChange(Struct, frozen=True):
     """A difference, in words that can follow a colon. A `lasting` one may have lost rows."""
 
     kind: Literal["source_changed", "column_renamed", "replica_identity"]
@@ -124,12 +127,7 @@ async def compare(
         publication,
     )
     assert row is not None
-    return row["stored"] and decode(row["stored"]), decode(row["present"])
-
-
-def decode(text: str) -> Fingerprint:
-    """Read a fingerprint as it is stored. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(text, type=Fingerprint)
+    return row["stored"] and _decode(row["stored"]), _decode(row["present"])
 
 
 async def stamp(connection: Executor, log_id: str, publication: str) -> None:
@@ -155,10 +153,6 @@ async def stamp_unknown(connection: Executor, log_id: str, publication: str) -> 
     )
 
 
-def changes(stored: Fingerprint, now: Fingerprint) -> list[Change]:
-    return [*_changes(stored, now)]
-
-
 def renamed(stored: SourceTable, now: SourceTable) -> dict[str, str]:
     """The columns of the same table that have another name, and nothing theirs: old to new name."""
     if stored.oid is None or stored.oid != now.oid:
@@ -181,9 +175,11 @@ def rename_statement(table: str, now: str, name: str) -> str:
     return f'ALTER TABLE public.{table} RENAME COLUMN "{now}" TO "{name}";'
 
 
-def _changes(stored: Fingerprint, now: Fingerprint) -> Iterator[Change]:
+def changes(stored: Fingerprint, now: Fingerprint) -> Iterator[_SourceChange]:
     if stored.publication != now.publication:
-        yield Change("source_changed", _publication_change(stored.publication, now.publication))
+        yield _SourceChange(
+            "source_changed", _publication_change(stored.publication, now.publication)
+        )
         if stored.publication is None or now.publication is None:
             return
         if stored.publication.oid != now.publication.oid:
@@ -203,15 +199,15 @@ def _publication_change(stored: Publication | None, now: Publication | None) -> 
     return f"the publication {now.name} publishes {listed} instead of {', '.join(stored.publishes)}"
 
 
-def _table_changes(name: str, stored: Fingerprint, now: Fingerprint) -> Iterator[Change]:
+def _table_changes(name: str, stored: Fingerprint, now: Fingerprint) -> Iterator[_SourceChange]:
     before, after = stored.tables[name], now.tables[name]
     gone = _replaced(name, before, after)
     if gone:
-        yield Change("source_changed", gone)
+        yield _SourceChange("source_changed", gone)
         return
     yield from _column_changes(name, before, after)
     if before.filter != after.filter:
-        yield Change("source_changed", f"the publication filters rows of public.{name}")
+        yield _SourceChange("source_changed", f"the publication filters rows of public.{name}")
     yield from _identity_changes(name, before, after)
     yield from _trigger_changes(name, before, after)
 
@@ -229,22 +225,24 @@ def _replaced(name: str, before: SourceTable, after: SourceTable) -> str:
     return f"{table} was taken out of the publication and added again"
 
 
-def _column_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[Change]:
+def _column_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[_SourceChange]:
     for column, number in before.columns.items():
         if number not in after.columns.values():
-            yield Change("source_changed", f"column {column} of public.{name} is not published")
+            yield _SourceChange(
+                "source_changed", f"column {column} of public.{name} is not published"
+            )
     mendable = renamed(before, after)
     for column, other in _other_names(before, after).items():
         text = f"column {column} of public.{name} is called {other} now"
         if column in mendable:
-            yield Change(
+            yield _SourceChange(
                 "column_renamed",
                 f"{text}, so rows would arrive without it",
                 lasting=False,
                 statement=rename_statement(name, other, column),
             )
         else:
-            yield Change("source_changed", f"{text}, and another column has its name")
+            yield _SourceChange("source_changed", f"{text}, and another column has its name")
 
 
 def _other_names(stored: SourceTable, now: SourceTable) -> dict[str, str]:
@@ -256,7 +254,9 @@ def _other_names(stored: SourceTable, now: SourceTable) -> dict[str, str]:
     }
 
 
-def _identity_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[Change]:
+def _identity_changes(
+    name: str, before: SourceTable, after: SourceTable
+) -> Iterator[_SourceChange]:
     if _same_identity(before.identity, after.identity):
         return
     # Columns that are not published make every update and delete fail; so does no identity.
@@ -270,7 +270,7 @@ def _identity_changes(name: str, before: SourceTable, after: SourceTable) -> Ite
         if refused
         else "deletes and moves went into the log without their mentor"
     )
-    yield Change(
+    yield _SourceChange(
         "replica_identity",
         f"the replica identity of public.{name} is {_named(after)}, so {consequence}",
         lasting=not refused,
@@ -295,13 +295,13 @@ def _named(table: SourceTable) -> str:
 _FIRES = {"O": "fires", "D": "is disabled", "R": "fires on replicas alone", "A": "always fires"}
 
 
-def _trigger_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[Change]:
+def _trigger_changes(name: str, before: SourceTable, after: SourceTable) -> Iterator[_SourceChange]:
     for trigger, enabled in before.triggers.items():
         now = after.triggers.get(trigger)
         if now is None:
-            yield Change("source_changed", f"the trigger {trigger} of public.{name} is gone")
+            yield _SourceChange("source_changed", f"the trigger {trigger} of public.{name} is gone")
         elif now != enabled:
-            yield Change(
+            yield _SourceChange(
                 "source_changed",
                 f"the trigger {trigger} of public.{name} {_FIRES[now]}, but it {_FIRES[enabled]} "
                 "where the log is whole",

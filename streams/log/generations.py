@@ -71,6 +71,10 @@ class Generation(Struct, frozen=True):
         """What the names of all its parts begin with."""
         return self.connector.removesuffix(f"-mentor-log-{self.number}")
 
+    @property
+    def heartbeat_topic(self) -> str:
+        return names(self.prefix, self.number).heartbeat_topic
+
 
 def names(prefix: str, number: int) -> Names:
     """How the parts of generation `number` are called: never twice for anything else."""
@@ -123,11 +127,6 @@ async def find(connection: Executor, log_id: str) -> Generation | None:
 async def over(connection: Executor, number: int) -> list[Generation]:
     """The generations before `number` that nobody asked to keep."""
     return await _several(connection, "WHERE generation < $1 AND NOT kept", number)
-
-
-async def ever_live(connection: Executor) -> bool:
-    query = "SELECT EXISTS (SELECT FROM badge_logs WHERE live_at IS NOT NULL)"
-    return bool(await connection.fetchval(query))
 
 
 async def keep(connection: Executor, kept: bool) -> None:

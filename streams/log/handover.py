@@ -8,9 +8,10 @@ what they leave undecided is decided at the start, for each mentor at once.
 import asyncio
 import time
 
+from sinks.polling import POLL_S
 from streams.log import generations
 from streams.log.cluster import Topic
-from streams.log.filling import PAUSE_S, Site, slot_passes
+from streams.log.filling import Site, slot_passes
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 
@@ -77,5 +78,5 @@ async def _workers_pass(site: Site, live: Generation, topic: Topic) -> bool:
         if found != positions:
             positions, moved = found, time.monotonic()
         site.progress(f"Waiting for the workers: {behind:,} rows of the old log are not decided")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
     return False

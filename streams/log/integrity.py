@@ -19,8 +19,9 @@ from streams.log.connect import Connect
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
 from streams.log.looks import Looks
-from streams.log.observation import LOG_SETTINGS, Observation, observe
+from streams.log.observation import Observation, observe
 from streams.log.tails import another_record
+from streams.log.topics import LOG_SETTINGS, wrong_settings
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +29,14 @@ CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
 
 
-def noted(_: Generation, seen: Observation) -> LogBroken | None:
+def _known_broken(_: Generation, seen: Observation) -> LogBroken | None:
     if seen.state == "broken":
         reason = seen.reason or "the log was found broken"
         return LogBroken(TOLD, reason, lasting=False, certain=True)
     return None
 
 
-def other_database(generation: Generation, seen: Observation) -> LogBroken | None:
+def _other_database(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.identity == (generation.system_identifier, generation.timeline):
         return None
     return LogBroken(
@@ -46,13 +47,13 @@ def other_database(generation: Generation, seen: Observation) -> LogBroken | Non
     )
 
 
-def source_changed(_: Generation, seen: Observation) -> LogBroken | None:
+def _source_changed(_: Generation, seen: Observation) -> LogBroken | None:
     return source_break(seen.filled_from, seen.source)
 
 
 def source_break(filled_from: Fingerprint | None, source: Fingerprint) -> LogBroken | None:
     """The break by what changed of the source, if anything did; one that lasts comes first."""
-    found = changes(filled_from, source) if filled_from else []
+    found = list(changes(filled_from, source)) if filled_from else []
     if not found:
         return None
     first = next((change for change in found if change.lasting), found[0])
@@ -77,7 +78,7 @@ def _renamed_columns(filled_from: Fingerprint | None, source: Fingerprint) -> se
     }
 
 
-def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
+def _slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.slot is None:
         return LogBroken("slot_missing", f"the replication slot {generation.slot} is gone")
     if seen.slot.wal_status == "lost":
@@ -89,7 +90,7 @@ def slot_missing(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
+def _slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
     if not seen.offsets or seen.slot is None or seen.slot.confirmed is None:
         return None
     sent = sent_lsn(seen.offsets[0])
@@ -102,7 +103,7 @@ def slot_ahead(generation: Generation, seen: Observation) -> LogBroken | None:
     )
 
 
-def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
+def _topic_replaced(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None:
         return LogBroken("topic_missing", f"the topic {generation.topic} is gone")
     if seen.topic.id != generation.log_id:
@@ -114,7 +115,7 @@ def topic_replaced(generation: Generation, seen: Observation) -> LogBroken | Non
     return None
 
 
-def partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
+def _partitions_changed(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.topic is None or seen.topic.partitions == generation.partitions:
         return None
     return LogBroken(
@@ -125,7 +126,7 @@ def partitions_changed(generation: Generation, seen: Observation) -> LogBroken |
 
 
 def _settings_wrong(generation: Generation, seen: Observation) -> LogBroken | None:
-    wrong = wrong_settings(seen.settings)
+    wrong = wrong_settings(seen.settings, LOG_SETTINGS)
     if not wrong:
         return None
     return LogBroken(
@@ -136,7 +137,7 @@ def _settings_wrong(generation: Generation, seen: Observation) -> LogBroken | No
     )
 
 
-def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
+def _log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
     for partition, start in enumerate(seen.starts):
         if start > 0:
             return LogBroken(
@@ -155,7 +156,7 @@ def log_cut(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
+def _log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
     for partition, sequence in sorted(seen.reread.items()):
         last = seen.decided[partition].last
         wrong = another_record(partition, last, sequence) if last else ""
@@ -164,7 +165,7 @@ def log_rewritten(_: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
+def _offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
     if seen.offsets is None:
         return None
     if not seen.offsets:
@@ -180,7 +181,7 @@ def offsets_lost(generation: Generation, seen: Observation) -> LogBroken | None:
     return None
 
 
-def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
+def _database_behind(_: Generation, seen: Observation) -> LogBroken | None:
     sent = sent_lsn(seen.offsets[0]) if seen.offsets else None
     if sent is None or seen.wal_end >= sent:
         return None
@@ -194,18 +195,18 @@ def database_behind(_: Generation, seen: Observation) -> LogBroken | None:
 # In this order: another database explains everything that follows, and a topic that is gone what
 # is missing in it. What is told first is what a person has to look at.
 _CHECKS: tuple[Callable[[Generation, Observation], LogBroken | None], ...] = (
-    noted,
-    other_database,
-    source_changed,
-    topic_replaced,
-    partitions_changed,
+    _known_broken,
+    _other_database,
+    _source_changed,
+    _topic_replaced,
+    _partitions_changed,
     _settings_wrong,
-    log_cut,
-    log_rewritten,
-    slot_missing,
-    offsets_lost,
-    slot_ahead,
-    database_behind,
+    _log_cut,
+    _log_rewritten,
+    _slot_missing,
+    _offsets_lost,
+    _slot_ahead,
+    _database_behind,
 )
 
 
@@ -218,15 +219,6 @@ def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     # Which of them there are depends on where in a transaction the connector was.
     known = [offset[key] for key in ("lsn", "lsn_proc", "lsn_commit") if key in offset]
     return max(known, default=None)
-
-
-def wrong_settings(settings: Mapping[str, str]) -> list[str]:
-    """Which of a log topic's settings are not as they must be: 'name is x, must be y'."""
-    return [
-        f"{name} is {settings.get(name)}, must be {must}"
-        for name, must in LOG_SETTINGS.items()
-        if settings.get(name) != must
-    ]
 
 
 class Integrity:

@@ -42,6 +42,8 @@ class OneAlert:
         self._kinds = frozenset(kinds)
         self._open = {*kinds}
         self._sure_until = float("inf")
+        self.told: AlertKind | None = None
+        """The kind that was opened here and is not over."""
 
     async def open(self, kind: AlertKind, detail: Mapping[str, object]) -> None:
         """Open an alert of this kind instead of what is open; one of the kind stays as it is.
@@ -51,6 +53,7 @@ class OneAlert:
         await self.close(but=kind)
         await self._alerts.raise_alert(kind, detail, subject=self._subject)
         self._open = {kind}
+        self.told = kind
 
     async def close(self, *, but: AlertKind | None = None) -> None:
         now = asyncio.get_running_loop().time()
@@ -61,6 +64,8 @@ class OneAlert:
         for kind in sorted(self._open - {but}):
             await self._alerts.resolve(kind, subject=self._subject)
         self._open &= {but}
+        if self.told != but:
+            self.told = None
 
 
 def _message(detail: Mapping[str, object]) -> object:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sinks.pool import Executor
-from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.wal import confirmed
 
-TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0
 
 SILENT_S = 15.0
 """So long without a heartbeat is a silence."""
@@ -39,12 +38,12 @@ class Moved(Struct, frozen=True):
 
 async def moved(generation: Generation, connection: Executor, cluster: Cluster) -> Moved:
     """How far the generation's connector is. Raises KafkaError, OSError, or errors of Postgres."""
-    names = generations.names(generation.prefix, generation.number)
-    async with asyncio.timeout(TIMEOUT_S):
-        found = await cluster.topics([names.topic, names.heartbeat_topic])
+    async with asyncio.timeout(_TIMEOUT_S):
+        found = await cluster.topics([generation.topic, generation.heartbeat_topic])
         ends = {name: sum(await cluster.ends(topic)) for name, topic in found.items()}
         place = await confirmed(connection, generation.slot)
-    return Moved(ends.get(names.topic, 0), ends.get(names.heartbeat_topic, 0), place)
+    rows, heartbeats = ends.get(generation.topic, 0), ends.get(generation.heartbeat_topic, 0)
+    return Moved(rows, heartbeats, place)
 
 
 class Movement:

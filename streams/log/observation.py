@@ -20,9 +20,10 @@ from streams.log.connect import Connect
 from streams.log.debezium import sequence_of
 from streams.log.fingerprint import Fingerprint
 from streams.log.generations import Decided, Generation
+from streams.log.topics import LOG_SETTINGS
 from streams.log.wal import Slot, insert_lsn, read_slot
 
-TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0
 _REREAD_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
 """Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
@@ -34,9 +35,6 @@ _AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-
-LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-"""What keeps the log whole: nothing is compacted, nothing expires."""
 
 
 class Observation(Struct, frozen=True):
@@ -77,7 +75,7 @@ async def observe(
     within REREAD_TIMEOUT_S.
     """
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             database = await _ask_database(generation, connection)
             kafka, offsets = await asyncio.gather(
                 _ask_kafka(generation, cluster), _ask_connect(generation, connect)

@@ -1,4 +1,7 @@
-"""What `badges provision` does: see that exactly one generation of the log is live and whole."""
+"""What `badges provision` and `badges resnapshot` do: one generation of the log is live and whole.
+
+The first sees to it that there is one, the second puts a new one in its place.
+"""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +12,7 @@ from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
 from streams.log import fingerprint, generations, topics
 from streams.log.backlog import unworked
-from streams.log.connect import Status
+from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import (
     ADDRESS,
@@ -18,7 +21,6 @@ from streams.log.filling import (
     snapshot_ended,
     start,
     try_again,
-    wanted_configuration,
 )
 from streams.log.generations import Generation
 from streams.log.handover import near_the_end
@@ -37,7 +39,7 @@ _NOW_KNOWN = (
     "what it is read from was not recorded, because its migrations were applied without `badges "
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
-LOCK = "hashtextextended('badges provision', 0)"
+_LOCK = "hashtextextended('badges provision', 0)"
 PAUSE_S = 0.5
 
 
@@ -46,8 +48,8 @@ async def provision(site: Site) -> Generation:
 
     Running it again, or twice at once, changes nothing that is right already.
     """
-    await check_site(site)
-    async with alone(site):
+    await _check_site(site)
+    async with _alone(site):
         await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
         found = await generations.live(site.connection)
         if found is None:
@@ -56,6 +58,30 @@ async def provision(site: Site) -> Generation:
         await _maintain(site, found)
         await sweep(site, found)
         return found
+
+
+async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
+    """Fill the next generation beside the one there is, make it live, and remove what is over.
+
+    The one there is may be live and whole, or broken with any of its parts missing. What an
+    interrupted run has begun is gone on with. Who had to wait for another run is content with what
+    that has made. Raises Problem.
+    """
+    await _check_site(site)
+    before = await generations.live(site.connection)
+    async with _alone(site):
+        if await generations.last_live(site.connection) is None:
+            raise Problem(
+                "there is no log yet that a new generation could replace",
+                hint="Run `badges provision`",
+            )
+        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        live = await generations.live(site.connection)
+        if live is None or live == before or live.partitions != site.partitions:
+            await generations.keep(site.connection, keep)
+            live = await fill(site)
+        await sweep(site, live)
+        return live
 
 
 async def fill(site: Site) -> Generation:
@@ -110,7 +136,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
-    wanted = wanted_configuration(site, generation)
+    wanted = site.configuration(generation.number, generation.stand_in)
     if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
@@ -121,14 +147,14 @@ async def _maintain(site: Site, generation: Generation) -> None:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
         failures.seen(status.cause)
-    beats = generations.names(site.prefix, generation.number).heartbeat_topic
-    await topics.ensure(site.cluster, topics.heartbeats(beats), site.replication_factor)
+    beats = topics.heartbeats(generation.heartbeat_topic)
+    await topics.ensure(site.cluster, beats, site.replication_factor)
     await stays_running(site, generation, failures)
 
 
 async def plan(site: Site) -> list[str]:
     """Say what `provision` would do, without doing it. Raises Problem like it."""
-    await check_site(site)
+    await _check_site(site)
     live = await generations.live(site.connection)
     if live is None:
         await _refuse_broken(site)
@@ -138,7 +164,7 @@ async def plan(site: Site) -> list[str]:
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_integrity(site, live)
     status = await site.connect.status(live.connector)
-    wanted = wanted_configuration(site, live)
+    wanted = site.configuration(live.number, live.stand_in)
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
@@ -148,10 +174,9 @@ async def plan(site: Site) -> list[str]:
 
 async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
-    names = generations.names(site.prefix, generation.number)
     wanted = [
-        topics.mentor_log(names.topic, site.partitions, site.replication_factor),
-        topics.heartbeats(names.heartbeat_topic),
+        topics.mentor_log(generation.topic, site.partitions, site.replication_factor),
+        topics.heartbeats(generation.heartbeat_topic),
         topics.dead_letters(site.prefix),
     ]
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
@@ -167,7 +192,7 @@ async def notes(site: Site, generation: Generation) -> list[str]:
     return [*lines, waits] if waits else lines
 
 
-async def check_site(site: Site) -> None:
+async def _check_site(site: Site) -> None:
     """Raise Problem when the database or Connect are not ready for a generation at all."""
     publication = f"{site.prefix}_mentor_log"
     try:
@@ -190,8 +215,7 @@ async def check_site(site: Site) -> None:
         raise Problem(
             f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
         )
-    of_none = site.configuration(0, UNAVAILABLE)
-    wrong = await site.connect.validate({**of_none, "name": f"{site.prefix}-check"})
+    wrong = await site.connect.validate(site.configuration(0, UNAVAILABLE))
     if wrong:
         raise Problem(
             f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",
@@ -211,7 +235,7 @@ async def _check_prefix(site: Site) -> None:
             raise problem
 
 
-def _repairs(live: Generation, status: Status | None) -> list[str]:
+def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
     if status is None:
         return [f"create the missing connector {live.connector} again"]
     if status.state in ("STOPPED", "PAUSED"):
@@ -237,28 +261,24 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
 
 async def _create_again(site: Site, generation: Generation) -> None:
     name = generation.connector
-    await site.connect.create_stopped(name, wanted_configuration(site, generation))
+    wanted = site.configuration(generation.number, generation.stand_in)
+    await site.connect.create_stopped(name, wanted)
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
     await _check_integrity(site, generation)
     site.say(f"Connector {name}: it was missing, and was created again.")
 
 
 async def _refuse_broken(site: Site) -> None:
-    last = await site.connection.fetchrow(
-        """
-        SELECT generation, state, reason FROM badge_logs
-        WHERE live_at IS NOT NULL ORDER BY generation DESC LIMIT 1
-        """
-    )
-    if last is not None and last["state"] == "broken":
-        reason = str(last["reason"]).removesuffix(f" {NEW_GENERATION}")
+    last = await generations.last_live(site.connection)
+    if last is not None and last.state == "broken":
+        reason = str(last.reason).removesuffix(f" {NEW_GENERATION}")
         raise Problem(
-            f"generation {last['generation']} of the log is broken: {reason} {NEW_GENERATION}",
+            f"generation {last.number} of the log is broken: {reason} {NEW_GENERATION}",
             code=FOUND_A_PROBLEM,
         )
 
 
-def alone(site: Site) -> AbstractAsyncContextManager[None]:
+def _alone(site: Site) -> AbstractAsyncContextManager[None]:
     """Wait until no other command is making or mending a log here, and keep them waiting."""
     others = "Another `badges provision` or `resnapshot`"
-    return one_at_a_time(site.connection, LOCK, site.say, others)
+    return one_at_a_time(site.connection, _LOCK, site.say, others)

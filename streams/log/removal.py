@@ -8,9 +8,10 @@ import time
 
 import asyncpg
 
+from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.log import generations
-from streams.log.filling import PAUSE_S, Site, wanted_configuration
+from streams.log.filling import Site
 from streams.log.generations import Generation
 
 _DROP_PATIENCE_S = 60.0
@@ -45,12 +46,13 @@ async def _remove(site: Site, generation: Generation) -> None:
         return
     if await site.connect.status(name) is None:
         # Connect keeps a deleted connector's offsets, and forgets them by its name alone.
-        await site.connect.create_stopped(name, wanted_configuration(site, generation))
+        wanted = site.configuration(generation.number, generation.stand_in)
+        await site.connect.create_stopped(name, wanted)
     await site.connect.stop(name)
     await site.connect.delete_offsets(name)
     await site.connect.delete(name)
     await _drop_slot(site.connection, generation.slot)
-    await site.cluster.delete(_topics(site, generation))
+    await site.cluster.delete([generation.topic, generation.heartbeat_topic])
 
 
 async def _is_anything_left(site: Site, generation: Generation) -> bool:
@@ -58,15 +60,8 @@ async def _is_anything_left(site: Site, generation: Generation) -> bool:
     return bool(
         slots
         or await site.connect.status(generation.connector)
-        or await site.cluster.topics(_topics(site, generation))
+        or await site.cluster.topics([generation.topic, generation.heartbeat_topic])
     )
-
-
-def _topics(site: Site, generation: Generation) -> list[str]:
-    return [
-        generation.topic,
-        generations.names(site.prefix, generation.number).heartbeat_topic,
-    ]
 
 
 async def _drop_slot(connection: Connection, slot: str) -> None:
@@ -80,7 +75,7 @@ async def _drop_slot(connection: Connection, slot: str) -> None:
         except asyncpg.ObjectInUseError:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(POLL_S)
         else:
             return
 

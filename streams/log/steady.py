@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 
+from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
@@ -12,12 +13,11 @@ from streams.log.wal import insert_lsn
 
 _STEADY_S = 30.0
 """A connector with a long way to go is believed after so many seconds without a failure."""
-PATIENCE_S = 60.0
-PAUSE_S = 0.25
+_PATIENCE_S = 60.0
 _QUIET_S = 5.0
 """One that works has sent something sooner, and nobody has to hear of the wait."""
 
-LASTING = re.compile(
+_LASTING = re.compile(
     r"RecordTooLarge|SerializationException|DataException|AuthorizationException"
     r"|AuthenticationException|permission denied"
 )
@@ -32,7 +32,7 @@ class Failures:
         """Note a cause; whether it will come again, because it did or is of that kind."""
         # The next generation has another number in every name, and a server other process ids.
         kind = re.sub(r"\d+", "#", cause)
-        again = kind in self._seen or LASTING.search(cause) is not None
+        again = kind in self._seen or _LASTING.search(cause) is not None
         self._seen.add(kind)
         return again
 
@@ -64,9 +64,10 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
             await site.connect.restart_failed(name)
         if status is None or not status.running:
             steady_since = time.monotonic()
-            if now - began > PATIENCE_S:
+            if now - began > _PATIENCE_S:
                 raise Problem(
-                    f"the connector {name} does not come to run within {PATIENCE_S:g} s ({status})",
+                    f"the connector {name} does not come to run within {_PATIENCE_S:g} s "
+                    f"({status})",
                     hint="See Kafka Connect's log",
                     code=FOUND_A_PROBLEM,
                 )
@@ -76,7 +77,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
         silent, _ = movement.look(reached)
         if now - began > _QUIET_S:
             site.progress(f"Connector {name}: waiting until it sends")
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(POLL_S)
     # What it had in hand as it began to hang may have moved something still.
     if silent >= SILENT_S:
         raise Problem(

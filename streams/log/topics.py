@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from streams.log.cluster import Cluster, Topic
-from streams.log.observation import LOG_SETTINGS
+
+LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""What keeps the log whole: nothing is compacted, nothing expires."""
 
 _HOUR_MS = 3_600_000
 
@@ -53,14 +55,19 @@ async def differences(cluster: Cluster, wanted: _WantedTopic) -> list[str]:
     if found is None:
         return [f"topic {wanted.name} is missing"]
     settings = await cluster.settings(wanted.name)
-    wrong = [
-        f"topic {wanted.name}: {setting} is {settings.get(setting)}, should be {value}"
-        for setting, value in wanted.settings.items()
-        if settings.get(setting) != value
-    ]
+    wrong = [f"topic {wanted.name}: {each}" for each in wrong_settings(settings, wanted.settings)]
     if found.partitions != wanted.partitions:
         wrong.append(
             f"topic {wanted.name} has {found.partitions} partitions, {wanted.partitions} are asked "
             "for; their number is never changed, because mentors would change partition"
         )
     return wrong
+
+
+def wrong_settings(settings: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Which of a topic's settings are not as they must be: 'name is x, must be y'."""
+    return [
+        f"{name} is {settings.get(name)}, must be {must}"
+        for name, must in wanted.items()
+        if settings.get(name) != must
+    ]

@@ -19,8 +19,8 @@ from streams.log.connect import Connect
 from streams.log.connector_monitor import outage
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
-from streams.log.observation import LOG_SETTINGS
 from streams.log.reader import KafkaLog
+from streams.log.topics import LOG_SETTINGS
 from streams.partition import Partition
 from tests.integration.breaks import (
     Admin,

@@ -7,7 +7,7 @@ from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig
 from tests.stack import Stack, wait_for
 
-LINE = "badges: Postgres has refused to let the worker in for "
+LINE = "badges: Postgres has refused the worker a connection for "
 
 
 def test_a_wrong_password_ends_a_worker_within_a_minute(stack: Stack) -> None:

@@ -21,7 +21,7 @@ from schema import apply
 from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.filling import Site
-from streams.log.resnapshot import resnapshot
+from streams.log.provisioning import resnapshot
 from streams.log.wal import read_slot
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite

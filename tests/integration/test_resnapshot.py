@@ -11,7 +11,7 @@ from schema.check import require_a_source
 from streams.errors import Problem
 from streams.log import filling, generations, provisioning
 from streams.log.generations import Generation
-from streams.log.resnapshot import resnapshot
+from streams.log.provisioning import resnapshot
 from streams.log.wal import read_slot
 from tests.integration import commands
 from tests.integration.alerts import all_closed, told

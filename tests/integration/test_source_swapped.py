@@ -10,7 +10,7 @@ from sinks.alerts import OUTAGES
 from sinks.pool import Executor
 from streams.errors import Problem
 from streams.log import generations, provisioning
-from streams.log.resnapshot import resnapshot
+from streams.log.provisioning import resnapshot
 from tests.integration.alerts import open_kinds, told
 from tests.integration.pipeline import Pipeline, Rig, count_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from sinks.pool import Pool
 from streams.log.debezium import UNAVAILABLE
-from streams.log.resnapshot import resnapshot
+from streams.log.provisioning import resnapshot
 from tests.integration.alerts import open_kinds
 from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline

@@ -18,7 +18,7 @@ import pytest
 from streams.log import generations
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.resnapshot import resnapshot
+from streams.log.provisioning import resnapshot
 from tests.builders import PlainTeller, Storyteller
 from tests.integration import commands
 from tests.integration.alerts import all_closed

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from schema import migrations
-from streams.log import connector, topics
-from streams.log.connect import Status
+from streams.log import filling, topics
+from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.filling import is_complete, snapshot_lsn
 from streams.log.generations import names
@@ -15,7 +15,7 @@ TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses",
 
 
 def test_its_names_are_the_generations() -> None:
-    config = connector.configuration("abc", 7, UNAVAILABLE)
+    config = filling.configuration("abc", 7, UNAVAILABLE)
     wanted = names("abc", 7)
 
     assert config["slot.name"] == wanted.slot
@@ -28,11 +28,11 @@ def test_its_names_are_the_generations() -> None:
 def test_what_stands_for_texts_is_the_generations() -> None:
     setting = "unavailable.value.placeholder"
 
-    assert connector.configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
+    assert filling.configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
 
 
 def test_no_address_or_password_is_in_it() -> None:
-    config = connector.configuration("abc", 7, UNAVAILABLE)
+    config = filling.configuration("abc", 7, UNAVAILABLE)
 
     for setting in ("hostname", "port", "dbname", "user", "password"):
         name = "NAME" if setting == "dbname" else setting.upper()
@@ -40,7 +40,7 @@ def test_no_address_or_password_is_in_it() -> None:
 
 
 def test_a_snapshot_reads_the_columns_that_are_published() -> None:
-    config = connector.configuration("abc", 7, UNAVAILABLE)
+    config = filling.configuration("abc", 7, UNAVAILABLE)
     included = re.compile(config["column.include.list"])
 
     # What a later migration publishes of a table is what counts.
@@ -70,7 +70,7 @@ def test_a_snapshot_reads_the_columns_that_are_published() -> None:
     ],
 )
 def test_only_rows_of_mentors_go_to_the_log(topic: str, row: bool, heartbeat: bool) -> None:
-    config = connector.configuration("abc", 7, UNAVAILABLE)
+    config = filling.configuration("abc", 7, UNAVAILABLE)
 
     assert bool(re.fullmatch(config["predicates.isRow.pattern"], topic)) == row
     assert bool(re.fullmatch(config["predicates.isHeartbeat.pattern"], topic)) == heartbeat
@@ -110,7 +110,7 @@ def test_the_log_is_kept_for_ever_and_replicas_have_to_agree() -> None:
 def test_a_failure_is_told_by_its_deepest_cause() -> None:
     trace = "ConnectException: an error\n\tat X\nCaused by: B: why\n\tat Y\nCaused by: C: because\n"
 
-    assert Status("RUNNING", ("FAILED",), trace).cause == "C: because"
-    assert Status("RUNNING", ("FAILED",), trace).failed
-    assert Status("FAILED", (), "only this\n\tat X").cause == "only this"
-    assert Status("FAILED", ()).cause == "no reason given"
+    assert ConnectorStatus("RUNNING", ("FAILED",), trace).cause == "C: because"
+    assert ConnectorStatus("RUNNING", ("FAILED",), trace).failed
+    assert ConnectorStatus("FAILED", (), "only this\n\tat X").cause == "only this"
+    assert ConnectorStatus("FAILED", ()).cause == "no reason given"

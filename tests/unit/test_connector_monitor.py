@@ -10,28 +10,29 @@ import pytest
 from sinks.alerts import OUTAGES, AlertKind
 from streams.errors import ConnectAway, LogBroken
 from streams.log import connector_monitor
-from streams.log.connect import Connect, Status
+from streams.log.connect import Connect, ConnectorStatus
 from streams.log.connector_monitor import CONFIRMATIONS, FORGIVEN, monitor_connector, outage
+from streams.log.integrity import Integrity
 from streams.log.movement import SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving
 
 GENERATION = generation()
 
-RUNS = Status("RUNNING", ("RUNNING",))
-FAILED = Status("RUNNING", ("FAILED",), "Caused by: no more disk")
-IDLE = Status("UNASSIGNED", ())
+RUNS = ConnectorStatus("RUNNING", ("RUNNING",))
+FAILED = ConnectorStatus("RUNNING", ("FAILED",), "Caused by: no more disk")
+IDLE = ConnectorStatus("UNASSIGNED", ())
 AWAY = ConnectAway("refused")
 
 
 class Told(Connect):
     """A Connect whose answers are written down beforehand; after the last one the test ends."""
 
-    def __init__(self, *answers: Status | ConnectAway | None) -> None:
+    def __init__(self, *answers: ConnectorStatus | ConnectAway | None) -> None:
         super().__init__("http://127.0.0.1:9")
         self._answers = iter(answers)
 
-    async def status(self, name: str) -> Status | None:
+    async def status(self, name: str) -> ConnectorStatus | None:
         assert name == GENERATION.connector
         try:
             answer = next(self._answers)
@@ -57,32 +58,39 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
-    async def mark_broken(self, error: LogBroken) -> bool:
-        self.calls.append(f"mark broken {error.kind}: {error}")
+
+class Renamed(Integrity):
+    """An integrity that knows of which tables a column had another name."""
+
+    def __init__(self, tables: Sequence[str], calls: list[str]) -> None:
+        self._tables = tables
+        self._calls = calls
+
+    async def ever_renamed(self, column: str) -> list[str]:
+        assert column == "peer_mentor_id"
+        return list(self._tables)
+
+    async def mark_broken(self, found: LogBroken) -> bool:
+        self._calls.append(f"mark broken {found.kind}: {found}")
         return True
 
 
 def _heard(
     monkeypatch: pytest.MonkeyPatch,
-    answers: Sequence[Status | ConnectAway | None],
+    answers: Sequence[ConnectorStatus | ConnectAway | None],
     renamed: Sequence[str] = (),
 ) -> list[str]:
     monkeypatch.setattr(connector_monitor, "LOOK_EVERY_S", 0)
     heard = Heard()
-
-    async def ever_renamed(column: str) -> Sequence[str]:
-        assert column == "peer_mentor_id"
-        return renamed
 
     async def moved() -> Moved:
         raise TimeoutError
 
     async def test() -> None:
         connect = Told(*answers)
+        integrity = Renamed(renamed, heard.calls)
         with pytest.raises(asyncio.CancelledError):
-            await monitor_connector(
-                GENERATION, connect, heard, heard.mark_broken, ever_renamed, moved
-            )
+            await monitor_connector(GENERATION, connect, heard, integrity, moved)
         await connect.close()
 
     asyncio.run(test())
@@ -95,12 +103,12 @@ def _heard(
         (RUNS, None),
         (None, "connector_missing"),
         (FAILED, "connector_failed"),
-        (Status("FAILED", ()), "connector_failed"),
-        (Status("RUNNING", ()), "connector_idle"),
-        (Status("PAUSED", ("PAUSED",)), "connector_idle"),
+        (ConnectorStatus("FAILED", ()), "connector_failed"),
+        (ConnectorStatus("RUNNING", ()), "connector_idle"),
+        (ConnectorStatus("PAUSED", ("PAUSED",)), "connector_idle"),
     ],
 )
-def test_a_state_is_an_outage_of_its_kind(status: Status | None, kind: str | None) -> None:
+def test_a_state_is_an_outage_of_its_kind(status: ConnectorStatus | None, kind: str | None) -> None:
     async def ask() -> str | None:
         connect = Told(status)
         found = await outage(GENERATION, connect)
@@ -132,7 +140,7 @@ def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch)
     [(AWAY, AWAY, IDLE, IDLE, IDLE), (AWAY, RUNS, RUNS), (AWAY, FAILED, RUNS, IDLE)],
 )
 def test_a_connect_that_crashes_again_and_again_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, round_: tuple[Status | ConnectAway, ...]
+    monkeypatch: pytest.MonkeyPatch, round_: tuple[ConnectorStatus | ConnectAway, ...]
 ) -> None:
     calls = _heard(monkeypatch, [*round_ * 30, *[RUNS] * FORGIVEN])
 
@@ -202,7 +210,7 @@ def test_a_row_that_can_never_be_sent_is_a_break_and_no_outage(
     monkeypatch: pytest.MonkeyPatch, column: str, table: str
 ) -> None:
     trace = f"Tolerance exceeded\nCaused by: java.lang.X: Unknown field: {column}\n\tat Y"
-    keyless = Status("RUNNING", ("FAILED",), trace)
+    keyless = ConnectorStatus("RUNNING", ("FAILED",), trace)
 
     tables = [] if table.startswith("one of") else table.split(" or ")
     calls = _heard(monkeypatch, [keyless] * (CONFIRMATIONS + 1), tables)

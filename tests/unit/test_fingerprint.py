@@ -102,7 +102,7 @@ HARMLESS = {
 
 @pytest.mark.parametrize(("now", "text"), LASTING.values(), ids=LASTING)
 def test_what_may_have_lost_rows_is_lasting(now: Fingerprint, text: str) -> None:
-    found = changes(source(), now)
+    found = list(changes(source(), now))
 
     assert {(change.kind, change.lasting) for change in found} == {("source_changed", True)}
     assert "; ".join(change.text for change in found).startswith(text)
@@ -110,7 +110,7 @@ def test_what_may_have_lost_rows_is_lasting(now: Fingerprint, text: str) -> None
 
 @pytest.mark.parametrize("now", HARMLESS.values(), ids=HARMLESS)
 def test_what_leaves_the_log_whole_is_no_change(now: Fingerprint) -> None:
-    assert changes(source(), now) == []
+    assert list(changes(source(), now)) == []
 
 
 @pytest.mark.parametrize(

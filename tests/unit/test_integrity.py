@@ -9,8 +9,9 @@ import pytest
 from sinks.base import Place
 from streams.log.cluster import Topic
 from streams.log.generations import Decided
-from streams.log.integrity import judge, sent_lsn, wrong_settings
-from streams.log.observation import LOG_SETTINGS, Observation
+from streams.log.integrity import judge, sent_lsn
+from streams.log.observation import Observation
+from streams.log.topics import LOG_SETTINGS, wrong_settings
 from streams.log.wal import Slot
 from tests.builders import generation
 from tests.sources import source
@@ -96,6 +97,6 @@ def test_the_connector_has_come_as_far_as_the_farthest_of_its_positions() -> Non
 
 
 def test_a_missing_setting_is_wrong_too() -> None:
-    assert wrong_settings({"cleanup.policy": "delete", "retention.ms": "-1"}) == [
-        "retention.bytes is None, must be -1"
-    ]
+    found = {"cleanup.policy": "delete", "retention.ms": "-1"}
+
+    assert wrong_settings(found, LOG_SETTINGS) == ["retention.bytes is None, must be -1"]

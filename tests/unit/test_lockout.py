@@ -24,7 +24,7 @@ def test_a_wrong_password_ends_it_after_a_while() -> None:
 def test_whoever_is_let_in_meanwhile_is_not_locked_out() -> None:
     lockout = Lockout()
     lockout.refused(WRONG, 0)
-    lockout.let_in()
+    lockout.connected()
     lockout.refused(WRONG, PATIENCE_S)
     lockout.refused(WRONG, 2 * PATIENCE_S - 1)
 

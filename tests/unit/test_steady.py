@@ -3,7 +3,7 @@
 import pytest
 
 from streams.errors import Problem
-from streams.log.connect import Status
+from streams.log.connect import ConnectorStatus
 from streams.log.steady import Failures
 
 TOO_LARGE = (
@@ -40,4 +40,4 @@ def test_what_may_pass_is_refused_when_it_comes_again_under_other_numbers() -> N
 def test_a_connector_runs_when_all_of_it_does(
     state: str, tasks: tuple[str, ...], running: bool
 ) -> None:
-    assert Status(state, tasks).running == running
+    assert ConnectorStatus(state, tasks).running == running
