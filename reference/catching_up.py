@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
-from reference import log_reading, recorded
+from reference import recorded
 from reference.recorded import Recorded
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.log.cluster import Cluster, Topic
+from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
 
@@ -27,7 +29,7 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
             log = (await recorded.read(connection)).log
             while await confirmed(connection, log.slot) < now:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE_S)
-            ends = await log_reading.end_offsets(kafka, log.topic, log.partitions)
+            ends = await ends_of(kafka, log)
             while True:
                 found = await recorded.read(connection)
                 if not found.unread_partitions(ends):
@@ -35,6 +37,13 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
                 await asyncio.sleep(PAUSE_S)
     except TimeoutError:
         raise Problem(await _reason(connection, ends, limit), code=FOUND_A_PROBLEM) from None
+
+
+async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
+    """The offset that the next record of each partition will get."""
+    async with Cluster(kafka) as cluster:
+        topic = Topic(log.topic, log.log_id, log.partitions)
+        return dict(enumerate(await cluster.ends(topic)))
 
 
 async def _reason(connection: Connection, ends: Mapping[int, int], limit: float) -> str:

@@ -1,21 +1,18 @@
-"""The mentor log read plainly: every partition, from its first record on.
+"""What the records of a partition say, read plainly from the first one on.
 
-The worker reads the same topic in another way (streams). What the two share here is how one
-record's JSON is decoded, and nothing that decides which records count. Beside the log, it shares
-with the worker the statement that reads versions of rules (rule_versions.read), the key they are
-sorted by (rule_key), and how an award's id follows from its cause (Cause.award_id).
+What this shares with the worker is how records are fetched (KafkaLog) and how one record's JSON is
+decoded, and nothing that decides which records count. Beside the log, it shares the statement that
+reads versions of rules (rule_versions.read), the key they are sorted by (rule_key), and how an
+award's id follows from its cause (Cause.award_id).
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
+from sinks.base import Message
 from streams.log.debezium import UNREADABLE
-from streams.log.kafka import KafkaAccess
 from streams.records import AwardRecord, MentorRecord, Record, decode
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
@@ -43,60 +40,7 @@ class Lost:
     deleted: bool = False
 
 
-@dataclass(frozen=True)
-class RawRecord:
-    """A record as it lies in the topic."""
-
-    offset: int
-    value: bytes
-
-
-async def end_offsets(access: KafkaAccess, topic: str, partitions: int) -> dict[int, int]:
-    """The offset that the next record of each partition will get."""
-    async with _consumer(access) as consumer:
-        ends = await consumer.end_offsets(_places(topic, partitions))
-    return {place.partition: end for place, end in ends.items()}
-
-
-async def read(
-    access: KafkaAccess, topic: str, ends: Mapping[int, int]
-) -> dict[int, list[RawRecord]]:
-    """All records below the given ends, by partition, in the order of their offsets."""
-    found: dict[int, list[RawRecord]] = {partition: [] for partition in ends}
-    async with _consumer(access) as consumer:
-        places = _places(topic, len(ends))
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        missing = set(places)
-        while missing:
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                found[place.partition] += [
-                    RawRecord(record.offset, record.value or b"")
-                    for record in records
-                    if record.offset < ends[place.partition]
-                ]
-            missing = {p for p in missing if await consumer.position(p) < ends[p.partition]}
-    return found
-
-
-@asynccontextmanager
-async def _consumer(access: KafkaAccess) -> "AsyncIterator[AIOKafkaConsumer[Any, Any]]":
-    """A consumer without a group, closed whatever happens."""
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-        **access.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-def _places(topic: str, partitions: int) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition) for partition in range(partitions)]
-
-
-def events(records: Sequence[RawRecord], start: int) -> Iterator[tuple[int, Record | Lost]]:
+def events(records: Sequence[Message], start: int) -> Iterator[tuple[int, Record | Lost]]:
     """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the
@@ -104,7 +48,7 @@ def events(records: Sequence[RawRecord], start: int) -> Iterator[tuple[int, Reco
     """
     last = (0, 0)
     for raw in records:
-        told, place = _read(raw.value)
+        told, place = _read(raw.value or b"")
         if place is not None:
             if place < last and raw.offset >= start:
                 continue

@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from reference.log_reading import Lost, RawRecord, events, is_output
+from reference.log_reading import Lost, events, is_output
 from reference.reference import Reference
 from reference.refused_writes import Found
+from sinks.base import Message
 from streams.log.debezium import UNAVAILABLE
 from streams.records import (
     ActivityRecord,
@@ -34,7 +35,7 @@ def replay(
     log_id: str,
     partition: int,
     start: int,
-    records: Sequence[RawRecord],
+    records: Sequence[Message],
     applied: Iterable[AppliedVersion],
     versions: Mapping[RuleKey, Sequence[Version]],
     found: Sequence[Found] = (),

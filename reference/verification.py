@@ -9,15 +9,15 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reference import log_reading
 from reference.catching_up import caught_up
-from reference.log_reading import RawRecord
 from reference.recorded import AwardEvent, Recorded
 from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
 from reference.replay import replay
+from sinks.base import Message
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
 from tables.types import Award, Mentor, Stats
 
 _COMPARED = (
@@ -81,20 +81,20 @@ async def _compare_once(
     report: Callable[[int, int], None],
 ) -> Verified:
     found = await caught_up(connection, kafka, limit)
-    records = await log_reading.read(kafka, found.log.topic, found.next_offsets)
-    total = sum(map(len, records.values()))
+    log = KafkaLog(kafka, found.log.topic)
     mentors: dict[str, Reference] = {}
-    done = 0
-    for partition in records:
+    done, total = 0, sum(found.next_offsets.values())
+    for partition, end in found.next_offsets.items():
         report(done, total)
-        mentors |= await asyncio.to_thread(expected, found, partition, records[partition])
-        done += len(records[partition])
-    report(total, total)
+        records = [record async for chunk in log.read(partition, 0, end) for record in chunk]
+        mentors |= await asyncio.to_thread(expected, found, partition, records)
+        done += len(records)
+    report(done, done)
     mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
-    return Verified(total, len(found.stats), len(found.awards), mismatches)
+    return Verified(done, len(found.stats), len(found.awards), mismatches)
 
 
-def expected(found: Recorded, partition: int, records: Sequence[RawRecord]) -> dict[str, Reference]:
+def expected(found: Recorded, partition: int, records: Sequence[Message]) -> dict[str, Reference]:
     """What the reference makes of one partition's records, by mentor."""
     return replay(
         found.log.log_id,

@@ -17,10 +17,11 @@ from badges.demo.tally import Tally
 from badges.demo.target import Target
 from badges.demo.telling import Directory, Show
 from badges.demo.world import Ids, Moment, World
-from reference import log_reading, recorded
-from reference.catching_up import caught_up
+from reference import recorded
+from reference.catching_up import caught_up, ends_of
 from reference.verification import Mismatch, Verified, verify
 from schema.database import OWN_SETTINGS, connect, first_line, where
+from sinks.base import Unavailable
 from sinks.pool import Connection
 from streams.errors import Problem
 
@@ -64,7 +65,7 @@ async def run(target: Target, options: Options, show: Show) -> Finished:
     with _reachable(target):
         async with connect(target.database_url) as connection:
             log = (await recorded.read(connection)).log
-            await log_reading.end_offsets(target.kafka, log.topic, log.partitions)
+            await ends_of(target.kafka, log)
             async with visit.alone(connection):
                 await _refuse_others(connection, options)
                 try:
@@ -215,7 +216,7 @@ def _reachable(target: Target) -> Iterator[None]:
         raise Problem(
             f"Postgres at {where(target.database_url)} went away: {first_line(error)}"
         ) from error
-    except KafkaError as error:
+    except (KafkaError, Unavailable) as error:
         raise Problem(
             f"Kafka at {target.kafka.bootstrap} does not answer: {first_line(error)}. "
             "Check BADGES_KAFKA_BOOTSTRAP and that it runs (make up)."

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec.structs
 
-from reference.log_reading import RawRecord
 from reference.reference import Reference
 from reference.refused_writes import Found as FoundAward
 from reference.replay import replay
@@ -188,9 +187,8 @@ class World:
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
         applied = self.sink.applied_by_log.get(LOG, [])
-        records = [RawRecord(record.offset, record.value or b"") for record in self.log.records[0]]
         found = [FoundAward(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
-        mentors = replay(LOG, 0, self.start, records, applied, self.all_versions, found)
+        mentors = replay(LOG, 0, self.start, self.log.records[0], applied, self.all_versions, found)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:

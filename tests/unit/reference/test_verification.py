@@ -8,7 +8,6 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from reference.log_reading import RawRecord
 from reference.recorded import AwardEvent, Recorded
 from reference.reference import Reference
 from reference.verification import Mismatch, compare, expected
@@ -26,6 +25,7 @@ from tables.types import (
     rule_key,
 )
 from tests.builders import generation
+from tests.doubles.memory_log import Record
 from tests.records import value
 
 LOG, MENTOR, HOME, BADGE, TIERED = "log", "mentor", "home", "badge", "tiered"
@@ -60,7 +60,7 @@ class Written:
     """A log of one partition that is being written, and versions applied while it was."""
 
     start: int = 0
-    records: list[RawRecord] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     applied: list[AppliedVersion] = field(default_factory=list)
     versions: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     turn: int = 0
@@ -94,8 +94,8 @@ class Written:
         self.turn += 1
         return self
 
-    def _append(self, text: bytes) -> None:
-        self.records.append(RawRecord(len(self.records), text))
+    def _append(self, text: bytes | None) -> None:
+        self.records.append(Record(len(self.records), 0, None, text))
 
     def recorded(self, upto: int | None = None) -> Recorded:
         """What Postgres has, when there are no results at all."""
