@@ -7,7 +7,7 @@ award's id follows from its cause (Cause.award_id).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class Lost:
     deleted: bool = False
 
 
-def events(records: Sequence[Message], start: int) -> Iterator[tuple[int, Record | Lost]]:
+def events(records: Iterable[Message], start: int) -> Iterator[tuple[int, Record | Lost]]:
     """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the

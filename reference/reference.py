@@ -161,7 +161,7 @@ class Reference:
         named = {definition.key: definition.id for definition in everyones + own}
         decided: dict[str, Mapping[str, Any]] = {}
         for definition in sorted(everyones + own, key=lambda d: (d.saved_at, d.id)):
-            criteria = _read_criteria(definition)
+            criteria = _read_criteria(definition.criteria)
             if definition.status == "active" and criteria and criteria["type"] in READINGS:
                 decided[definition.id] = criteria
                 if self._circular(definition.id, decided, named):
@@ -248,7 +248,9 @@ class Reference:
         gave = award.tier_version if award.tier_version else award.definition_version
         # The version that gave it comes last, and so counts, if it has the tier at all.
         saved += [version for version in saved if version.version == gave]
-        known = [_levels(_read_criteria(version) or {}).get(award.tier) for version in saved]
+        known = [
+            _levels(_read_criteria(version.criteria) or {}).get(award.tier) for version in saved
+        ]
         return [0, *(level for level in known if level is not None)][-1]
 
     def _since_deletion(self, definition_id: str) -> list[DefinitionVersion]:
@@ -315,13 +317,9 @@ def badge_keys(criteria: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _read_criteria(definition: DefinitionVersion) -> Mapping[str, Any] | None:
-    """The criteria as JSON, None when they are not valid (which is the contract's to say)."""
-    return _criteria(definition.criteria)
-
-
 @lru_cache(maxsize=1 << 12)
-def _criteria(text: str) -> Mapping[str, Any] | None:
+def _read_criteria(text: str) -> Mapping[str, Any] | None:
+    """The criteria as JSON, None when they are not valid (which is the contract's to say)."""
     try:
         parse(text)
     except InvalidCriteria:

@@ -7,14 +7,13 @@ is compared with the tables in one snapshot of Postgres, up to the offsets that 
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reference.catching_up import caught_up
-from reference.recorded import AwardEvent, Recorded
 from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
 from reference.replay import replay
-from sinks.base import Message
+from reference.results import AwardEvent, Results
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -63,14 +62,10 @@ async def verify(
     """
     verified = await _compare_once(connection, kafka, limit, report)
     if verified.mismatches:
-        again = await _compare_once(connection, kafka, limit, report)
-        lasting = set(verified.mismatches)
-        verified = Verified(
-            again.records,
-            again.mentors,
-            again.awards,
-            [mismatch for mismatch in again.mismatches if mismatch in lasting],
-        )
+        before = set(verified.mismatches)
+        verified = await _compare_once(connection, kafka, limit, report)
+        lasting = [mismatch for mismatch in verified.mismatches if mismatch in before]
+        return replace(verified, mismatches=lasting)
     return verified
 
 
@@ -87,28 +82,14 @@ async def _compare_once(
     for partition, end in found.next_offsets.items():
         report(done, total)
         records = [record async for chunk in log.read(partition, 0, end) for record in chunk]
-        mentors |= await asyncio.to_thread(expected, found, partition, records)
+        mentors |= await asyncio.to_thread(replay, found, partition, records)
         done += len(records)
     report(done, done)
     mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
     return Verified(done, len(found.stats), len(found.awards), mismatches)
 
 
-def expected(found: Recorded, partition: int, records: Sequence[Message]) -> dict[str, Reference]:
-    """What the reference makes of one partition's records, by mentor."""
-    return replay(
-        found.log.log_id,
-        partition,
-        found.log.starts[partition],
-        [raw for raw in records if raw.offset < found.next_offsets[partition]],
-        [each for each in found.applied if each.partition == partition],
-        found.versions,
-        found.found,
-        found.log.stand_in,
-    )
-
-
-def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
+def compare(found: Results, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
     """Everything in which the tables differ from the reference, once what waits is written."""
     awards = {
         (mentor, badge): award

@@ -15,7 +15,6 @@ from badges.demo.world import (
     INSERT_TRAINING,
     Maker,
     Moment,
-    Statement,
     organization_id,
     weeks,
 )
@@ -67,7 +66,7 @@ def corrected(make: Maker) -> list[Moment]:
     """An hour that was typed as six minutes."""
     make.was_active(_scattered(make, 8), minutes=560)
     (wrong,) = make.was_active([make.in_week(1)], "visit", minutes=6)
-    update = Statement("UPDATE activities SET duration_minutes = $2 WHERE id = $1", (wrong, 60))
+    update = ("UPDATE activities SET duration_minutes = $2 WHERE id = $1", wrong, 60)
     return [Moment("corrected", make.person, "6 minutes were 60", [[update]])]
 
 
@@ -75,7 +74,7 @@ def deleted(make: Maker) -> list[Moment]:
     """Twelve conversations and a course hold a badge that can be lost; one was saved twice."""
     make.was_trained("basic", make.in_week(20))
     ids = make.was_active(_scattered(make, 12), minutes=400)
-    gone = Statement("DELETE FROM activities WHERE id = $1", (ids[-1],))
+    gone = ("DELETE FROM activities WHERE id = $1", ids[-1])
     again = make.save_activity("phone", make.today, 30)
     return [
         Moment("deleted", make.person, "a call that never was", [[gone]]),
@@ -90,7 +89,7 @@ def moved(make: Maker) -> list[Moment]:
     make.person = make.somebody()
     (wrong,) = make.was_active([make.in_week(1)], "visit", minutes=30)
     make.was_active(_scattered(make, 2))
-    owner = Statement("UPDATE activities SET peer_mentor_id = $2 WHERE id = $1", (wrong, person.id))
+    owner = ("UPDATE activities SET peer_mentor_id = $2 WHERE id = $1", wrong, person.id)
     return [Moment("moved", person, f"a visit booked on {make.person.name}", [[owner]])]
 
 
@@ -106,7 +105,7 @@ def pause(make: Maker) -> list[Moment]:
     make.was_active([make.in_week(ago) for ago in (5, 4, 2, 1)])
     begins = make.in_week(3)
     ends = begins + timedelta(days=2)
-    save = Statement(INSERT_PAUSE, (make.ids.next(), make.person.id, begins, ends))
+    save = (INSERT_PAUSE, next(make.ids), make.person.id, begins, ends)
     return [Moment("pause", make.person, f"away {_days_ago(make, begins)}", [[save]])]
 
 
@@ -114,16 +113,16 @@ def training(make: Maker) -> list[Moment]:
     """One course of two, and the other."""
     make.was_trained("basic", make.in_week(9))
     make.was_active(_scattered(make, 5))
-    save = Statement(INSERT_TRAINING, (make.ids.next(), make.person.id, "ethics", make.today))
+    save = (INSERT_TRAINING, next(make.ids), make.person.id, "ethics", make.today)
     return [Moment("training", make.person, "the ethics course", [[save]])]
 
 
 def newcomer(make: Maker) -> list[Moment]:
     """Somebody who joins, with a first conversation, in one transaction."""
-    person = make.history.mentors.pop()
+    person = make.world.mentors.pop()
     home = organization_id(person.organization)
-    joins = Statement(INSERT_MENTOR, (person.id, home, person.name))
-    first = Statement(INSERT_ACTIVITY, (make.ids.next(), person.id, "phone", make.today, 25))
+    joins = (INSERT_MENTOR, person.id, home, person.name)
+    first = (INSERT_ACTIVITY, next(make.ids), person.id, "phone", make.today, 25)
     return [Moment("newcomer", person, "joins, with a first call", [[joins, first]])]
 
 

@@ -201,7 +201,7 @@ def test_a_run_directory_that_cannot_be_written(shell: Shell) -> None:
     ],
 )
 def test_a_misspelt_variable_is_a_warning(shell: Shell, name: str, nearest: str) -> None:
-    warning = f"badges: warning: {name} is no setting: is {nearest} meant?\n"
+    warning = f"badges: warning: {name} is not a setting: is {nearest} meant?\n"
 
     ended = shell.run("criteria", "schema", **{name: "x"})
     (shell.folder / ".env").write_text(f"{name}=x\nOTHER=y\n")
