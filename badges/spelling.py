@@ -1,4 +1,4 @@
-"""Variables that begin like ours and are none: most likely a setting that is not in force."""
+"""Variables that look like a setting of ours but are not: one is misspelt, and not in force."""
 
 import os
 import sys
@@ -36,13 +36,13 @@ def warn() -> None:
     if f"{PREFIX}STACK_PART" in os.environ:
         return
     for name, nearest in _misspelt():
-        print(f"badges: warning: {name} is no setting: is {nearest} meant?", file=sys.stderr)
+        print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
 
 
 def _misspelt() -> Iterator[tuple[str, str]]:
     """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
-    What is near to none of ours is somebody else's, and left alone.
+    What resembles no setting of ours is somebody else's, and left alone.
     """
     known = _known()
     for name in sorted({*os.environ, *_in_file()}):

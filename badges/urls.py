@@ -17,7 +17,7 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.~%-]+)(?::(?P<port>[^:]*
 
 
 def checked_database(url: str) -> str:
-    """Return the URL of a Postgres database as it is. Raises ValueError when it is none."""
+    """Return the URL of a Postgres database as it is. Raises ValueError when it is wrong."""
     parts = _split(url, ("postgresql", "postgres"), "postgresql://USER@HOST:PORT/DATABASE")
     hosts = parts.netloc.rpartition("@")[2]
     if hosts:
@@ -34,7 +34,7 @@ def checked_database(url: str) -> str:
 
 
 def checked_rest(url: str) -> str:
-    """Return the URL of an HTTP interface as it is. Raises ValueError when it is none."""
+    """Return the URL of an HTTP interface as it is. Raises ValueError when it is wrong."""
     parts = _split(url, ("http", "https"), "http://HOST:PORT")
     hosts = parts.netloc.rpartition("@")[2]
     if not hosts or "," in hosts or parts.query:
@@ -44,7 +44,7 @@ def checked_rest(url: str) -> str:
 
 
 def checked_servers(servers: str) -> str:
-    """Return HOST:PORT, several with commas, as it is. Raises ValueError when it is none."""
+    """Return HOST:PORT, several with commas, as it is. Raises ValueError when it is wrong."""
     if "/" in servers or "@" in servers:
         raise ValueError("it must be HOST:PORT, several with commas, without anything before it")
     _check_hosts(servers)
@@ -52,7 +52,7 @@ def checked_servers(servers: str) -> str:
 
 
 def checked_host(host: str) -> str:
-    """Return a host's name or address as it is. Raises ValueError when it is none."""
+    """Return a host's name or address as it is. Raises ValueError when it is wrong."""
     _check_name(host)
     return host
 
@@ -92,7 +92,7 @@ def _check_hosts(hosts: str) -> None:
 
 
 def _check_name(host: str) -> None:
-    """Raise ValueError for what Python would not look up; a path to a socket is none to look up."""
+    """Raise ValueError for what Python would not look up; a path to a socket is not looked up."""
     try:
         if not host.startswith("/"):
             host.encode("idna")
