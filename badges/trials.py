@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log_tables import NAMED
@@ -30,11 +30,7 @@ _GIVEN = {"id": "", "peer_mentor_id": _ID, "organization_id": _ORGANIZATION}
 _SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Badge(_Strict):
+class _Badge(BaseModel, extra="forbid"):
     key: str
     criteria: Any
     counts_from: date | None = None
@@ -42,10 +38,8 @@ class _Badge(_Strict):
     status: Literal["draft", "active", "retired"] = "active"
 
 
-class _Row(BaseModel):
+class _Row(BaseModel, extra="allow"):
     """A change of a row: some of its table's columns, of which a delete needs none."""
-
-    model_config = ConfigDict(extra="allow")
 
     table: Literal["activities", "training_completions", "mentor_pauses", "peer_mentors"]
     id: str | None = None
@@ -95,7 +89,7 @@ def _is_date(name: str) -> bool:
     return name.endswith(("_on", "_date"))
 
 
-class _TrialAward(_Strict):
+class _TrialAward(BaseModel, extra="forbid"):
     """An award as a trial expects or finds it; dates are those of the organization."""
 
     badge: str
@@ -105,7 +99,7 @@ class _TrialAward(_Strict):
     revoked: bool = False
 
 
-class Trial(_Strict):
+class Trial(BaseModel, extra="forbid"):
     """One mentor's rows in the order of their events, and the awards expected at the end."""
 
     name: str = "trial"

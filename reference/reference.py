@@ -49,7 +49,7 @@ from tables.types import (
 )
 from tables.zones import zone
 
-Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
+_Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
 
 
 class Event(Struct, frozen=True):
@@ -74,24 +74,22 @@ class Reference:
         self.events: list[Event] = []
         self.definitions: dict[str, DefinitionVersion] = {}
         self.organizations: dict[str, OrganizationVersion] = {}
+        """The newest version of each."""
         self._deleted: dict[str, int] = {}
-        self._saved: list[DefinitionVersion] = []
-        """Every version of a definition so far, in their order."""
+        """The last version in which a definition was deleted."""
+        self._saved: list[Version] = []
+        """Every version so far, the newest last."""
 
     def apply(self, versions: Iterable[Version]) -> None:
         """New versions take effect: an event."""
-        for version in versions:
-            if isinstance(version, OrganizationVersion):
-                self.organizations[version.id] = _newer(version, self.organizations)
-            else:
-                self.definitions[version.id] = _newer(version, self.definitions)
-                self._saved.append(version)
-                if version.deleted:
-                    last = self._deleted.get(version.id, 0)
-                    self._deleted[version.id] = max(last, version.version)
+        self._saved = sorted([*self._saved, *versions], key=lambda version: version.version)
+        definitions = [each for each in self._saved if isinstance(each, DefinitionVersion)]
+        self.organizations = {v.id: v for v in self._saved if isinstance(v, OrganizationVersion)}
+        self.definitions = {version.id: version for version in definitions}
+        self._deleted = {version.id: version.version for version in definitions if version.deleted}
         self.evaluate()
 
-    def put(self, row: Row) -> None:
+    def put(self, row: _Row) -> None:
         """A row came or changed: an event."""
         self.found(row)
         self.evaluate()
@@ -101,7 +99,7 @@ class Reference:
         self.lost(kind, row_id)
         self.evaluate()
 
-    def found(self, row: Row) -> None:
+    def found(self, row: _Row) -> None:
         """A row before the log's start."""
         if isinstance(row, Award):
             award = _with_what_was_known(row, self.awards.get(row.badge_definition_id))
@@ -244,7 +242,7 @@ class Reference:
         levels = _levels(criteria)
         if award.tier is None or award.tier in levels:
             return 0 if award.tier is None else levels[award.tier]
-        saved = sorted(self._since_deletion(award.badge_definition_id), key=lambda v: v.version)
+        saved = self._since_deletion(award.badge_definition_id)
         gave = award.tier_version if award.tier_version else award.definition_version
         # The version that gave it comes last, and so counts, if it has the tier at all.
         saved += [version for version in saved if version.version == gave]
@@ -255,7 +253,13 @@ class Reference:
 
     def _since_deletion(self, definition_id: str) -> list[DefinitionVersion]:
         deleted = self._deleted.get(definition_id, 0)
-        return [v for v in self._saved if v.id == definition_id and v.version > deleted]
+        return [
+            version
+            for version in self._saved
+            if isinstance(version, DefinitionVersion)
+            and version.id == definition_id
+            and version.version > deleted
+        ]
 
     @staticmethod
     def _may_be_lost(definition: DefinitionVersion, award: Award) -> bool:
@@ -341,11 +345,6 @@ def _date_in(zone: tzinfo, instant: datetime) -> Day:
         return number(instant.astimezone(zone).date())
     except OverflowError:
         return number(instant.date())
-
-
-def _newer(version: Any, known: Mapping[str, Any]) -> Any:
-    old = known.get(version.id)
-    return version if old is None or version.version > old.version else old
 
 
 def _zone(organization: OrganizationVersion | None) -> tzinfo:

@@ -22,7 +22,7 @@ from streams.records import (
 from tables.decisions import Cause
 from tables.types import AppliedVersion, Award, RuleKey, Version, rule_key
 
-Row: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
+_Row: TypeAlias = MentorRecord | ActivityRecord | TrainingRecord | PauseRecord
 
 _TEXTS: Final[dict[type, str]] = {ActivityRecord: "activity_type", TrainingRecord: "course_code"}
 """The column of each that Postgres does not send again while it is long and unchanged."""
@@ -115,7 +115,7 @@ class _Replay:
             (reference.found if offset < self.start else reference.put)(row)
         self._name_awards(reference, before, offset)
 
-    def _whole(self, record: Row) -> Row:
+    def _whole(self, record: _Row) -> _Row:
         """The record with its type or course, where Postgres did not send that again."""
         column = _TEXTS.get(type(record))
         if column is None:

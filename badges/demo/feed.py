@@ -17,8 +17,7 @@ POLL_S = 0.003
 
 _BEGINNING = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 _NEWER = """
-SELECT xid::text, id, badge_award_id::text, peer_mentor_id::text, badge_definition_id::text, kind,
-       tier, source
+SELECT xid::text, id, peer_mentor_id::text, badge_definition_id::text, kind, tier, source
 FROM badge_award_events
 WHERE (xid, id) > ($1::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY badge_award_events.xid, id

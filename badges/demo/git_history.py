@@ -13,14 +13,14 @@ from uuid import UUID
 from badges.demo import catalogue
 from badges.demo.catalogue import Organization
 from badges.demo.compose import QUIET_END
-from badges.demo.world import INSERT_ACTIVITY, SLUGS, Moment, Person, World, ids
+from badges.demo.world import SLUGS, Moment, Person, World, ids, insert
 from streams.errors import Problem
 
 _COMMITS_A_SECOND = 40
 _TICKS_A_SECOND = 3
 _MOST_PLAYED = 0.8
 """At most this share of the commits is played, as time-lapse; the older ones are history."""
-PATIENCE_S = 60
+_PATIENCE_S = 60
 _FIELDS = ("%aI", "%ae", "%an", "%s")
 UNIT, RECORD = "\x1f", "\x1e"
 _CONVENTIONAL = re.compile(
@@ -59,12 +59,12 @@ def _git(repository: Path, *arguments: str) -> str:
     surroundings = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     try:
         done = subprocess.run(
-            line, capture_output=True, check=True, timeout=PATIENCE_S, env=surroundings
+            line, capture_output=True, check=True, timeout=_PATIENCE_S, env=surroundings
         )
     except FileNotFoundError:
         raise Problem("git is not installed: --git needs it") from None
     except subprocess.TimeoutExpired:
-        raise Problem(f"git log of {repository} takes longer than {PATIENCE_S} s") from None
+        raise Problem(f"git log of {repository} takes longer than {_PATIENCE_S} s") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise Problem(f"git finds no history in {repository}: {said[0]}") from None
@@ -102,10 +102,12 @@ def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> W
         [Organization(slug, name, "UTC")],
         badges,
         mentors=list(people.values()),
-        activities=[
-            (next(made), people[commit.email].id, commit.kind, commit.day, None)
-            for commit in commits[:older]
-        ],
+        rows={
+            "activities": [
+                (next(made), people[commit.email].id, commit.kind, commit.day, None)
+                for commit in commits[:older]
+            ]
+        },
         script=list(_script(commits[older:], people, made, seconds)),
     )
 
@@ -128,7 +130,7 @@ def _moment(person: Person, commits: Sequence[Commit], made: Iterator[UUID]) -> 
     count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
     kinds = ", ".join(sorted({commit.kind for commit in commits}))
     save = [
-        (INSERT_ACTIVITY, next(made), person.id, commit.kind, commit.day, None)
+        insert("activities", next(made), person.id, commit.kind, commit.day, None)
         for commit in commits
     ]
     return Moment("new", person, f"{count} ({kinds}) until {commits[-1].day}", [save])

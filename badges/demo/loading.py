@@ -1,13 +1,12 @@
 """Putting the demo's world into the source tables: a few upserts, then COPY."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from badges.demo import visit
 from badges.demo.catalogue import Badge
-from badges.demo.world import World, definition_id, ids, organization_id
+from badges.demo.world import COLUMNS, World, definition_id, ids, organization_id
 from sinks.pool import Connection
 
 _HAS_BEEN_HERE = "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)"
@@ -77,15 +76,6 @@ def _values(badge: Badge) -> tuple[Any, ...]:
 
 async def copy_history(connection: Connection, world: World) -> None:
     mentors = [(p.id, organization_id(p.organization), p.name) for p in world.mentors]
-    tables: dict[str, tuple[str, Sequence[tuple[Any, ...]]]] = {
-        "peer_mentors": ("id organization_id display_name", mentors),
-        "activities": (
-            "id peer_mentor_id activity_type activity_date duration_minutes",
-            world.activities,
-        ),
-        "training_completions": ("id peer_mentor_id course_code completed_on", world.trainings),
-        "mentor_pauses": ("id peer_mentor_id starts_on ends_on", world.pauses),
-    }
     async with connection.transaction():
-        for table, (columns, rows) in tables.items():
-            await connection.copy_records_to_table(table, columns=columns.split(), records=rows)
+        for table, rows in {"peer_mentors": mentors, **world.rows}.items():
+            await connection.copy_records_to_table(table, columns=COLUMNS[table], records=rows)

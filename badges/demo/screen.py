@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -44,24 +42,12 @@ class Screen(Show):
         self._moments: deque[RenderableType] = deque(maxlen=_MOST_LINES)
         self._unlocks: deque[tuple[Line, int]] = deque(maxlen=_MOST_LINES)
         self._tally = Tally()
-        self._live = Live(
+        self.live = Live(
             console=console,
             get_renderable=self.render,
             refresh_per_second=_REFRESH_HZ,
             transient=False,
         )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
 
     def note(self, text: str) -> None:
         self._note = text

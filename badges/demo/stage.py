@@ -54,7 +54,8 @@ def perform(demo: Demo, *, plain: bool, as_json: bool, picture: Path | None) -> 
         finished = event_loop.run(lambda: demo.run(lines))
         print("\n".join(summary.as_lines(finished)))
     else:
-        with Screen(console, _TITLE) as live:
-            finished = event_loop.run(lambda: demo.run(live))
+        shown = Screen(console, _TITLE)
+        with shown.live:
+            finished = event_loop.run(lambda: demo.run(shown))
         console.print(summary.as_text(finished))
     return FOUND_A_PROBLEM if finished.verified.mismatches else 0

@@ -9,12 +9,9 @@ from datetime import date, timedelta
 from typing import TypeAlias
 
 from badges.demo.world import (
-    INSERT_ACTIVITY,
-    INSERT_MENTOR,
-    INSERT_PAUSE,
-    INSERT_TRAINING,
     Maker,
     Moment,
+    insert,
     organization_id,
     weeks,
 )
@@ -105,7 +102,7 @@ def pause(make: Maker) -> list[Moment]:
     make.was_active([make.in_week(ago) for ago in (5, 4, 2, 1)])
     begins = make.in_week(3)
     ends = begins + timedelta(days=2)
-    save = (INSERT_PAUSE, next(make.ids), make.person.id, begins, ends)
+    save = insert("mentor_pauses", next(make.ids), make.person.id, begins, ends)
     return [Moment("pause", make.person, f"away {_days_ago(make, begins)}", [[save]])]
 
 
@@ -113,7 +110,7 @@ def training(make: Maker) -> list[Moment]:
     """One course of two, and the other."""
     make.was_trained("basic", make.in_week(9))
     make.was_active(_scattered(make, 5))
-    save = (INSERT_TRAINING, next(make.ids), make.person.id, "ethics", make.today)
+    save = insert("training_completions", next(make.ids), make.person.id, "ethics", make.today)
     return [Moment("training", make.person, "the ethics course", [[save]])]
 
 
@@ -121,8 +118,8 @@ def newcomer(make: Maker) -> list[Moment]:
     """Somebody who joins, with a first conversation, in one transaction."""
     person = make.world.mentors.pop()
     home = organization_id(person.organization)
-    joins = (INSERT_MENTOR, person.id, home, person.name)
-    first = (INSERT_ACTIVITY, next(make.ids), person.id, "phone", make.today, 25)
+    joins = insert("peer_mentors", person.id, home, person.name)
+    first = insert("activities", next(make.ids), person.id, "phone", make.today, 25)
     return [Moment("newcomer", person, "joins, with a first call", [[joins, first]])]
 
 

@@ -1,6 +1,7 @@
 """What the demo is made of: people with a history, and moments to be played in turn."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -10,25 +11,22 @@ from uuid import UUID, uuid5
 
 from badges.demo.catalogue import Badge, Organization
 
-NAMESPACE = UUID("5b3f9f0e-7a55-4f0f-8d3c-0c6a0f1c2b9d")
+_NAMESPACE = UUID("5b3f9f0e-7a55-4f0f-8d3c-0c6a0f1c2b9d")
 
 Kind: TypeAlias = Literal[
     "new", "late", "corrected", "deleted", "moved", "two at once", "pause", "training",
     "by hand", "newcomer", "new badge",
 ]  # fmt: skip
 
-INSERT_MENTOR = "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, $3)"
-INSERT_ACTIVITY = (
-    "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date, duration_minutes) "
-    "VALUES ($1, $2, $3, $4, $5)"
-)
-INSERT_TRAINING = (
-    "INSERT INTO training_completions (id, peer_mentor_id, course_code, completed_on) "
-    "VALUES ($1, $2, $3, $4)"
-)
-INSERT_PAUSE = (
-    "INSERT INTO mentor_pauses (id, peer_mentor_id, starts_on, ends_on) VALUES ($1, $2, $3, $4)"
-)
+COLUMNS = {
+    "peer_mentors": ("id", "organization_id", "display_name"),
+    "activities": (
+        "id", "peer_mentor_id", "activity_type", "activity_date", "duration_minutes",
+    ),
+    "training_completions": ("id", "peer_mentor_id", "course_code", "completed_on"),
+    "mentor_pauses": ("id", "peer_mentor_id", "starts_on", "ends_on"),
+}  # fmt: skip
+"""What the demo writes of each table."""
 
 SLUGS = "demo-"
 """How the slugs of the demo's organizations begin."""
@@ -71,23 +69,19 @@ class Moment:
 class World:
     """Everything of one run: rows that are there before anything is played, and what is played.
 
-    The rows have the order of their tables' columns. `script` says in which second each moment
-    comes.
+    `rows` are those of the mentors, by table. `script` says in which second each moment comes.
     """
 
     organizations: Sequence[Organization]
     badges: Sequence[Badge]
     mentors: list[Person] = field(default_factory=list)
-    activities: list[tuple[UUID, UUID, str, date, int | None]] = field(default_factory=list)
-    trainings: list[tuple[UUID, UUID, str, date]] = field(default_factory=list)
-    pauses: list[tuple[UUID, UUID, date, date | None]] = field(default_factory=list)
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
     script: list[tuple[float, Moment]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
         """How many rows are there before anything is played."""
-        tables = (self.mentors, self.activities, self.trainings, self.pauses)
-        return sum(len(rows) for rows in tables)
+        return len(self.mentors) + sum(map(len, self.rows.values()))
 
     def people(self) -> Iterator[Person]:
         yield from self.mentors
@@ -96,16 +90,22 @@ class World:
 
 def ids(name: str, run: int) -> Iterator[UUID]:
     """Ids of one run: the same for the same name, others in every run."""
-    return (uuid5(NAMESPACE, f"{name}/{run}/{number}") for number in count(1))
+    return (uuid5(_NAMESPACE, f"{name}/{run}/{number}") for number in count(1))
+
+
+def insert(table: str, *values: Any) -> Statement:
+    columns = COLUMNS[table]
+    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *values
 
 
 def organization_id(slug: str) -> UUID:
-    return uuid5(NAMESPACE, f"organization/{slug}")
+    return uuid5(_NAMESPACE, f"organization/{slug}")
 
 
 def definition_id(organization: str | None, key: str) -> UUID:
     """The id of a badge of the demo, in every run; the organization is a slug."""
-    return uuid5(NAMESPACE, f"badge/{organization or ''}/{key}")
+    return uuid5(_NAMESPACE, f"badge/{organization or ''}/{key}")
 
 
 class Maker:
@@ -149,16 +149,18 @@ class Maker:
         ids = []
         for number, day in enumerate(days):
             ids.append(next(self.ids))
-            self.world.activities.append(
+            self.world.rows["activities"].append(
                 (ids[-1], self.person.id, chosen[number % len(chosen)], day, share or None)
             )
         return ids
 
     def was_trained(self, course: str, day: date) -> None:
-        self.world.trainings.append((next(self.ids), self.person.id, course, day))
+        self.world.rows["training_completions"].append(
+            (next(self.ids), self.person.id, course, day)
+        )
 
     def save_activity(self, kind: str, day: date, minutes: int) -> list[Statement]:
-        return [(INSERT_ACTIVITY, next(self.ids), self.person.id, kind, day, minutes)]
+        return [insert("activities", next(self.ids), self.person.id, kind, day, minutes)]
 
 
 def weeks(first: int, last: int) -> Iterator[int]:

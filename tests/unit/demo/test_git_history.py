@@ -41,7 +41,7 @@ def test_the_newest_commits_are_played_and_the_others_are_history() -> None:
 
     assert [organization.slug for organization in world.organizations] == ["demo-git-my-project"]
     assert played(world) == 40
-    assert len(world.activities) == 60
+    assert len(world.rows["activities"]) == 60
     assert {badge.organization for badge in world.badges} == {"demo-git-my-project"}
     assert [p.name for p in world.mentors] == ["Author 0", "Author 1"]
 

@@ -13,10 +13,6 @@ from badges.demo.catalogue import Badge
 from badges.demo.compose import MOMENTS_A_SECOND, SPARE_MENTORS, compose
 from badges.demo.stories import STORIES, Story
 from badges.demo.world import (
-    INSERT_ACTIVITY,
-    INSERT_MENTOR,
-    INSERT_PAUSE,
-    INSERT_TRAINING,
     Maker,
     Statement,
     World,
@@ -79,9 +75,9 @@ class Town:
         self.mentors: dict[str, Reference] = {}
         for person in make.world.mentors:
             self.join(str(person.id))
-        for id_, mentor, kind, on, minutes in make.world.activities:
+        for id_, mentor, kind, on, minutes in make.world.rows["activities"]:
             self.mentors[str(mentor)].found(Activity(str(id_), str(mentor), kind, day(on), minutes))
-        for id_, mentor, course, on in make.world.trainings:
+        for id_, mentor, course, on in make.world.rows["training_completions"]:
             self.mentors[str(mentor)].found(
                 TrainingCompletion(str(id_), str(mentor), course, day(on))
             )
@@ -96,18 +92,18 @@ class Town:
     def play(self, statement: Statement) -> None:
         """Do what a statement of a story does to the rows."""
         sql, first, *more = [str(v) if v else v for v in statement]
-        if sql == INSERT_MENTOR:
+        if sql.startswith("INSERT INTO peer_mentors"):
             self.join(first)
-        elif sql == INSERT_ACTIVITY:
+        elif sql.startswith("INSERT INTO activities"):
             mentor, kind, on, minutes = more
             row = Activity(first, mentor, kind, day(date.fromisoformat(on)), int(minutes))
             self.mentors[mentor].put(row)
-        elif sql == INSERT_TRAINING:
+        elif sql.startswith("INSERT INTO training_completions"):
             mentor, course, on = more
             self.mentors[mentor].put(
                 TrainingCompletion(first, mentor, course, day(date.fromisoformat(on)))
             )
-        elif sql == INSERT_PAUSE:
+        elif sql.startswith("INSERT INTO mentor_pauses"):
             mentor, begins, ends = more
             span = [day(date.fromisoformat(each)) for each in (begins, ends)]
             self.mentors[mentor].put(Pause(first, mentor, *span))
