@@ -11,7 +11,7 @@ from badges.stack import secrets
 from badges.stack.layout import PORTS, LayoutSettings
 from streams.errors import Problem
 
-PREFIX = "BADGES_"
+_PREFIX = "BADGES_"
 _NEAR = 0.7
 _OTHERS = (
     "API_URL",
@@ -33,7 +33,7 @@ def warn() -> None:
 
     The launcher has said it already where it starts other commands.
     """
-    if f"{PREFIX}STACK_PART" in os.environ:
+    if f"{_PREFIX}STACK_PART" in os.environ:
         return
     for name, nearest in _misspelt():
         print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
@@ -47,11 +47,11 @@ def _misspelt() -> Iterator[tuple[str, str]]:
     known = _known()
     for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")
-        if f"{first}_" == PREFIX and rest in known:
+        if f"{first}_" == _PREFIX and rest in known:
             continue
-        if get_close_matches(f"{first}_", [PREFIX], 1, _NEAR):
+        if get_close_matches(f"{first}_", [_PREFIX], 1, _NEAR):
             for nearest in get_close_matches(rest, known, 1, _NEAR):
-                yield name, f"{PREFIX}{nearest}"
+                yield name, f"{_PREFIX}{nearest}"
 
 
 def _in_file() -> set[str]:
@@ -64,6 +64,6 @@ def _known() -> set[str]:
     fields = {*Settings.model_fields, *LayoutSettings.model_fields, *(f"{x}_port" for x in PORTS)}
     return {
         *(field.upper() for field in fields),
-        *(name.removeprefix(PREFIX) for name in secrets.NAMES),
+        *(name.removeprefix(_PREFIX) for name in secrets.NAMES),
         *_OTHERS,
     }

@@ -16,7 +16,7 @@ from streams.log.debezium import UNREADABLE
 from streams.records import AwardRecord, MentorRecord, Record, decode
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
-KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, type] = {
     "peer_mentors": Mentor,
     "activities": Activity,
     "training_completions": TrainingCompletion,
@@ -67,7 +67,7 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
     if record.op != "d":
         return record, place
     mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
-    return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
+    return Lost(_KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
 
 
 def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
@@ -89,7 +89,7 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
     """The row that a record without a meaning is of: it is known no more, or deleted."""
     table, row, op = fields.get("__table"), fields.get("id"), fields.get("__op")
     mentor = row if table == "peer_mentors" else fields.get("peer_mentor_id")
-    kind = KINDS.get(table) if isinstance(table, str) else None
+    kind = _KINDS.get(table) if isinstance(table, str) else None
     if kind is None or not isinstance(row, str) or not isinstance(mentor, str):
         return None
     if op != "d" and kind in (Mentor, Award):

@@ -140,7 +140,7 @@ class Reference:
             ready = [
                 each
                 for each in waiting
-                if not any(named.get(key) in waiting for key in badge_keys(waiting[each]))
+                if not any(named.get(key) in waiting for key in _badge_keys(waiting[each]))
             ]
             for definition_id in ready:
                 self._decide(self.definitions[definition_id], waiting.pop(definition_id), rows)
@@ -173,7 +173,7 @@ class Reference:
     @staticmethod
     def _circular(start: str, criteria: Mapping[str, Any], named: Mapping[str, str]) -> bool:
         """Whether a definition needs itself, by way of others."""
-        needed = {named.get(key, "") for key in badge_keys(criteria[start])}
+        needed = {named.get(key, "") for key in _badge_keys(criteria[start])}
         while True:
             if start in needed:
                 return True
@@ -181,7 +181,7 @@ class Reference:
                 named.get(key, "")
                 for each in needed
                 if each in criteria
-                for key in badge_keys(criteria[each])
+                for key in _badge_keys(criteria[each])
             }
             if more <= needed:
                 return False
@@ -313,11 +313,11 @@ def _with_what_was_known(row: Award, before: Award | None) -> Award:
     return msgspec.structs.replace(row, **kept)
 
 
-def badge_keys(criteria: Mapping[str, Any]) -> list[str]:
+def _badge_keys(criteria: Mapping[str, Any]) -> list[str]:
     """The keys of badges that criteria name, at any depth."""
     found: list[str] = list(criteria["badges"]) if criteria["type"] == "badges" else []
     for part in criteria.get("of", ()):
-        found += badge_keys(part)
+        found += _badge_keys(part)
     return found
 
 

@@ -23,7 +23,7 @@ _COMPARED = (
     "earned_at", "earned_on", "tier", "tier_earned_at", "tier_earned_on", "revoked_by",
     "awarded_by", "definition_version", "changed_by",
 )  # fmt: skip
-NOTHING = "no row"
+_NOTHING = "no row"
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> It
 
 def _row(row: Award | Stats | None) -> str:
     if row is None:
-        return NOTHING
+        return _NOTHING
     if isinstance(row, Stats):
         return f"{row.activity_count} activities"
     tier = f", {row.tier}" if row.tier else ""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
-from badges.cli.provision import Progress, open_site, print_result
+from badges.cli.provision import open_site, print_result
 from schema.check import require_a_source
 from streams.log import provisioning
 from streams.log import resnapshot as making
@@ -41,14 +41,9 @@ def resnapshot(
 async def _resnapshot(
     chosen: settings.Settings, partitions: int | None, *, keep: bool, as_json: bool
 ) -> None:
-    progress = Progress()
-    say = progress.say if not as_json else progress.say_aside
-    async with open_site(chosen, "resnapshot", say, progress.show) as opened:
+    async with open_site(chosen, "resnapshot", aside=as_json) as opened:
         site = replace(opened, partitions=partitions or opened.partitions)
         await require_a_source(site.connection, prefix=site.prefix, say=site.say)
-        try:
-            live = await making.resnapshot(site, keep=keep)
-        finally:
-            progress.stop()
+        live = await making.resnapshot(site, keep=keep)
         notes = await provisioning.notes(site, live)
     print_result(live, notes, as_json=as_json)

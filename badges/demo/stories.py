@@ -18,22 +18,22 @@ from badges.demo.world import (
 
 Story: TypeAlias = Callable[[Maker], list[Moment]]
 
-KINDS = {"visit": "a visit", "phone": "a call", "group": "a group evening", "chat": "a chat"}
+_KINDS = {"visit": "a visit", "phone": "a call", "group": "a group evening", "chat": "a chat"}
 
 
-def tenth(make: Maker) -> list[Moment]:
+def _tenth(make: Maker) -> list[Moment]:
     """Nine conversations, and one more."""
     make.was_active(_scattered(make, 9), minutes=300)
     return [_new(make, "visit", 45)]
 
 
-def bronze(make: Maker) -> list[Moment]:
+def _bronze(make: Maker) -> list[Moment]:
     """Seven visits, and one more."""
     make.was_active(_scattered(make, 7), "visit", minutes=320)
     return [_new(make, "visit", 60)]
 
 
-def hours(make: Maker) -> list[Moment]:
+def _hours(make: Maker) -> list[Moment]:
     """Nearly ten hours, and a call."""
     make.was_active(_scattered(make, 8), minutes=560)
     return [_new(make, "phone", 50)]
@@ -51,7 +51,7 @@ def _all_round(make: Maker) -> list[Moment]:
     return [_new(make, "chat", 20)]
 
 
-def late(make: Maker) -> list[Moment]:
+def _late(make: Maker) -> list[Moment]:
     """Two weeks, a hole, a week: the hole is filled by what was written down too late."""
     make.was_active([make.in_week(ago) for ago in (4, 3, 1)])
     day = make.in_week(2)
@@ -59,7 +59,7 @@ def late(make: Maker) -> list[Moment]:
     return [Moment("late", make.person, f"a visit of {_days_ago(make, day)}", [save])]
 
 
-def corrected(make: Maker) -> list[Moment]:
+def _corrected(make: Maker) -> list[Moment]:
     """An hour that was typed as six minutes."""
     make.was_active(_scattered(make, 8), minutes=560)
     (wrong,) = make.was_active([make.in_week(1)], "visit", minutes=6)
@@ -67,7 +67,7 @@ def corrected(make: Maker) -> list[Moment]:
     return [Moment("corrected", make.person, "6 minutes were 60", [[update]])]
 
 
-def deleted(make: Maker) -> list[Moment]:
+def _deleted(make: Maker) -> list[Moment]:
     """Twelve conversations and a course hold a badge that can be lost; one was saved twice."""
     make.was_trained("basic", make.in_week(20))
     ids = make.was_active(_scattered(make, 12), minutes=400)
@@ -79,7 +79,7 @@ def deleted(make: Maker) -> list[Moment]:
     ]
 
 
-def moved(make: Maker) -> list[Moment]:
+def _moved(make: Maker) -> list[Moment]:
     """Ten conversations, one of them in a colleague's name."""
     make.was_active(_scattered(make, 9))
     person = make.person
@@ -97,7 +97,7 @@ def _two_at_once(make: Maker) -> list[Moment]:
     return [Moment("two at once", make.person, "a call and a chat", both)]
 
 
-def pause(make: Maker) -> list[Moment]:
+def _pause(make: Maker) -> list[Moment]:
     """Four weeks with a hole, which was a holiday."""
     make.was_active([make.in_week(ago) for ago in (5, 4, 2, 1)])
     begins = make.in_week(3)
@@ -106,7 +106,7 @@ def pause(make: Maker) -> list[Moment]:
     return [Moment("pause", make.person, f"away {_days_ago(make, begins)}", [[save]])]
 
 
-def training(make: Maker) -> list[Moment]:
+def _training(make: Maker) -> list[Moment]:
     """One course of two, and the other."""
     make.was_trained("basic", make.in_week(9))
     make.was_active(_scattered(make, 5))
@@ -114,7 +114,7 @@ def training(make: Maker) -> list[Moment]:
     return [Moment("training", make.person, "the ethics course", [[save]])]
 
 
-def newcomer(make: Maker) -> list[Moment]:
+def _newcomer(make: Maker) -> list[Moment]:
     """Somebody who joins, with a first conversation, in one transaction."""
     person = make.world.mentors.pop()
     home = organization_id(person.organization)
@@ -127,13 +127,13 @@ def ordinary(make: Maker) -> list[Moment]:
     """A week like any other."""
     count = make.rng.randrange(2, 30)
     make.was_active(_scattered(make, count), "visit phone chat", minutes=35 * count)
-    kind = make.rng.choice(list(KINDS))
+    kind = make.rng.choice(list(_KINDS))
     return [_new(make, kind, make.rng.choice([15, 20, 30, 45, 60]))]
 
 
 STORIES: tuple[Story, ...] = (
-    tenth, late, _two_at_once, corrected, training, moved, pause, deleted, bronze, _fourth_week,
-    newcomer, hours, _all_round,
+    _tenth, _late, _two_at_once, _corrected, _training, _moved, _pause, _deleted, _bronze,
+    _fourth_week, _newcomer, _hours, _all_round,
 )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _scattered(make: Maker, count: int) -> list[date]:
 
 def _new(make: Maker, kind: str, minutes: int) -> Moment:
     save = make.save_activity(kind, make.today, minutes)
-    return Moment("new", make.person, f"{KINDS[kind]}, {minutes} minutes", [save])
+    return Moment("new", make.person, f"{_KINDS[kind]}, {minutes} minutes", [save])
 
 
 def _days_ago(make: Maker, day: date) -> str:
