@@ -9,6 +9,7 @@ import typer
 
 from badges import dead_letters as shelves
 from badges import event_loop, logs, retrying, settings
+from badges.cli.options import Json
 from badges.retrying import LEFT, Told
 from schema.database import connect
 from sinks.base import DeadLetter
@@ -26,7 +27,6 @@ Table = Annotated[
         help=f"Only dead letters of this table ({', '.join(shelves.SUBJECTS)}).", metavar="TABLE"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @dead_letters.command("list")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from badges import event_loop, settings, urls
+from badges.cli.options import Json
 from schema.database import connect, first_line
 from sinks.base import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
@@ -38,7 +39,7 @@ def provision(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
     event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))

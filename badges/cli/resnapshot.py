@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
+from badges.cli.options import Json
 from badges.cli.provision import open_site, print_result
 from schema.check import require_a_source
 from streams.log import provisioning
@@ -29,7 +30,7 @@ def resnapshot(
             "keeps WAL until the disk is full.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fill a new generation of the log and let it take over, whatever became of the one there is.
 
