@@ -13,7 +13,7 @@ from typing import Any
 
 from sinks.base import Message
 from streams.log.debezium import UNREADABLE
-from streams.records import AwardRecord, MentorRecord, Record, decode
+from streams.records import AwardRecord, Record, decode, mentor_of
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
 _KINDS: Mapping[str, type] = {
@@ -66,8 +66,8 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
         return _read_unusable(value)
     if record.op != "d":
         return record, place
-    mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
-    return Lost(_KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
+    kind = _KINDS[str(record.__struct_config__.tag)]
+    return Lost(kind, record.id, mentor_of(record), deleted=True), place
 
 
 def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:

@@ -18,6 +18,7 @@ from streams.records import (
     PauseRecord,
     Record,
     TrainingRecord,
+    mentor_of,
 )
 from tables.decisions import Cause
 from tables.types import AppliedVersion, Award, RuleKey, Version, rule_key
@@ -100,7 +101,7 @@ class _Replay:
             return
         if isinstance(record, Lost):
             self._note(record)
-        mentor = _mentor(record)
+        mentor = record.mentor if isinstance(record, Lost) else mentor_of(record)
         reference = self.mentors.get(mentor)
         if reference is None:
             if isinstance(record, Lost):
@@ -143,9 +144,3 @@ class _Replay:
                 award = reference.awards[definition]
                 named = cause.award_id(reference.mentor_id, definition)
                 reference.awards[definition] = replace(award, id=named)
-
-
-def _mentor(record: Record | Lost) -> str:
-    if isinstance(record, Lost):
-        return record.mentor
-    return record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
