@@ -58,7 +58,7 @@ def _authorities(file: Path) -> Path:
 
 _DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
 _RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
-Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
+_Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
 """Addresses that were understood; whoever reads one again may rely on that."""
 _Host: TypeAlias = Annotated[str, AfterValidator(urls.checked_host)]
 _Authorities: TypeAlias = Annotated[FilePath, AfterValidator(_authorities)]
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
 
     prefix: str = Field("badges", pattern=r"^[a-z][a-z0-9_]{0,20}$")
     database_url: _DatabaseUrl = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
-    kafka_bootstrap: Servers = "127.0.0.1:9092"
+    kafka_bootstrap: _Servers = "127.0.0.1:9092"
     connect_url: _RestUrl = SecretStr("http://127.0.0.1:8083")
     partitions: int = Field(12, ge=1, le=1000)
     replication_factor: int = Field(1, ge=1, le=10)
@@ -144,7 +144,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise Problem(explained(error)) from None
+        raise Problem(_explained(error)) from None
     except UnicodeDecodeError:
         raise Problem(
             f"the file {FILE} in this folder is not UTF-8", hint="Save it as that"
@@ -153,7 +153,7 @@ def understood() -> Iterator[None]:
         raise Problem(f"the file {FILE} in this folder cannot be read: {error.strerror}") from None
 
 
-def explained(error: ValidationError) -> str:
+def _explained(error: ValidationError) -> str:
     """What is wrong with which variable, in one line without what was given."""
     return "; ".join(
         "".join(f"BADGES_{str(name).upper()}: " for name in item["loc"][:1])

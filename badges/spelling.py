@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from badges.settings import Settings, from_file
 from streams.errors import Problem
 
-PREFIX = "BADGES_"
+_PREFIX = "BADGES_"
 _NEAR = 0.7
 
 
@@ -19,10 +19,10 @@ def warn(others: Collection[str]) -> None:
     `others` are the variables that are read elsewhere than in the settings. The launcher has said
     it already where it starts other commands.
     """
-    if f"{PREFIX}STACK_PART" in os.environ:
+    if f"{_PREFIX}STACK_PART" in os.environ:
         return
     fields = {field.upper() for field in Settings.model_fields}
-    known = {*fields, *(name.removeprefix(PREFIX) for name in others)}
+    known = {*fields, *(name.removeprefix(_PREFIX) for name in others)}
     for name, nearest in _misspelt(known):
         print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
 
@@ -34,11 +34,11 @@ def _misspelt(known: Collection[str]) -> Iterator[tuple[str, str]]:
     """
     for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")
-        if f"{first}_" == PREFIX and rest in known:
+        if f"{first}_" == _PREFIX and rest in known:
             continue
-        if get_close_matches(f"{first}_", [PREFIX], 1, _NEAR):
+        if get_close_matches(f"{first}_", [_PREFIX], 1, _NEAR):
             for nearest in get_close_matches(rest, known, 1, _NEAR):
-                yield name, f"{PREFIX}{nearest}"
+                yield name, f"{_PREFIX}{nearest}"
 
 
 def _in_file() -> set[str]:

@@ -1,4 +1,4 @@
-"""The first second of a command: Ctrl-C ends it without a word, also while modules are imported."""
+"""The first second of a command: Ctrl-C ends it, and nothing is printed, also among imports."""
 
 import os
 import signal

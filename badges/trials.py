@@ -4,40 +4,33 @@ The format is described in docs/criteria.md. No stack, no clock and no database 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import msgspec
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.log_tables import NAMED
+from streams.records import Record
 from tables.decisions import Cause
 from tables.documents import read, shown
 from tables.evaluation import evaluate
 from tables.ledger import Ledger
 from tables.periods import as_date, day_number
 from tables.rules import RuleBook
-from tables.types import (
-    Activity,
-    Award,
-    DefinitionVersion,
-    Mentor,
-    OrganizationVersion,
-    Pause,
-    TrainingCompletion,
-)
+from tables.types import Award, DefinitionVersion, Mentor, OrganizationVersion
 from tables.watchlist import Watchlist
 
 _ID = "mentor"
 _ORGANIZATION = "organization"
+_GIVEN = {"id": "", "peer_mentor_id": _ID, "organization_id": _ORGANIZATION}
+"""What a trial does not say of a row, or says apart."""
 _SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Badge(_Strict):
+class _Badge(BaseModel, extra="forbid"):
     key: str
     criteria: Any
     counts_from: date | None = None
@@ -45,65 +38,58 @@ class _Badge(_Strict):
     status: Literal["draft", "active", "retired"] = "active"
 
 
-class _Row(_Strict):
+class _Row(BaseModel, extra="allow"):
+    """A change of a row: some of its table's columns, of which a delete needs none."""
+
+    table: Literal["activities", "training_completions", "mentor_pauses", "peer_mentors"]
     id: str | None = None
     deleted: bool = False
 
+    @model_validator(mode="after")
+    def _is_of_its_table(self) -> Self:
+        known = NAMED[self.table].columns.keys() - _GIVEN.keys()
+        for name in self.columns.keys() - known:
+            raise ValueError(f"{self.table} has no {name}, only {', '.join(sorted(known))}")
+        if not self.deleted:
+            self.record("")
+        return self
 
-class _ActivityRow(_Row):
-    table: Literal["activities"]
-    activity_type: str = ""
-    activity_date: date | None = None
-    duration_minutes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        return self.model_extra or {}
 
-    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
-        day = _day(self.activity_date, f"{where}.activity_date")
-        ledger.put_activity(Activity(row_id, _ID, self.activity_type, day, self.duration_minutes))
-
-    def drop(self, ledger: Ledger, row_id: str) -> None:
-        ledger.drop_activity(row_id)
-
-
-class _TrainingRow(_Row):
-    table: Literal["training_completions"]
-    course_code: str = ""
-    completed_on: date | None = None
-
-    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
-        day = _day(self.completed_on, f"{where}.completed_on")
-        ledger.put_training(TrainingCompletion(row_id, _ID, self.course_code, day))
-
-    def drop(self, ledger: Ledger, row_id: str) -> None:
-        ledger.drop_training(row_id)
-
-
-class _PauseRow(_Row):
-    table: Literal["mentor_pauses"]
-    starts_on: date | None = None
-    ends_on: date | None = None
-
-    def put(self, ledger: Ledger, row_id: str, where: str) -> None:
-        ends = None if self.ends_on is None else day_number(self.ends_on)
-        ledger.put_pause(Pause(row_id, _ID, _day(self.starts_on, f"{where}.starts_on"), ends))
-
-    def drop(self, ledger: Ledger, row_id: str) -> None:
-        ledger.drop_pause(row_id)
+    def record(self, row_id: str) -> Record:
+        """The row as the log would bring it. Raises ValueError where that is impossible."""
+        table = NAMED[self.table]
+        said = {name: _logged(name, value) for name, value in self.columns.items()}
+        unsaid = {**dict.fromkeys(table.columns), **dict.fromkeys(table.texts, "")}
+        meta = {"__table": table.name, "__op": "c"}
+        try:
+            return msgspec.convert(
+                {**unsaid, **said, **_GIVEN, **meta, "id": row_id}, table.record, strict=False
+            )
+        except msgspec.ValidationError as error:
+            message, _, name = str(error).removesuffix("`").partition(" - at `$.")
+            if _is_date(name):
+                message = "a row that is not deleted needs this date"
+            raise ValueError(f"{name}: {message}") from None
 
 
-class _MentorRow(_Row):
-    table: Literal["peer_mentors"]
-    active: bool = True
-
-    def put(self, ledger: Ledger, _id: str, _where: str) -> None:
-        ledger.put_mentor(Mentor(_ID, _ORGANIZATION, self.active))
-
-
-_AnyRow = Annotated[
-    _ActivityRow | _TrainingRow | _PauseRow | _MentorRow, Field(discriminator="table")
-]
+def _logged(name: str, value: Any) -> Any:
+    """A value as the log has it, where a date is a number."""
+    if value is None or not _is_date(name):
+        return value
+    try:
+        return day_number(date.fromisoformat(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a date like 2026-01-31, found {shown(value)}") from None
 
 
-class _TrialAward(_Strict):
+def _is_date(name: str) -> bool:
+    return name.endswith(("_on", "_date"))
+
+
+class _TrialAward(BaseModel, extra="forbid"):
     """An award as a trial expects or finds it; dates are those of the organization."""
 
     badge: str
@@ -113,13 +99,13 @@ class _TrialAward(_Strict):
     revoked: bool = False
 
 
-class Trial(_Strict):
+class Trial(BaseModel, extra="forbid"):
     """One mentor's rows in the order of their events, and the awards expected at the end."""
 
     name: str = "trial"
     timezone: str = "Europe/Oslo"
     badges: list[_Badge]
-    rows: list[_AnyRow]
+    rows: list[_Row]
     expected: list[_TrialAward]
 
 
@@ -144,7 +130,8 @@ def read_trials(text: bytes, source: str) -> list[Trial]:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"][0 if several else 1 :])
         where = f"{source}, {place}" if place else source
-        raise Problem(f"{where}: {first['msg']}; see docs/criteria.md") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise Problem(f"{where}: {message}; see docs/criteria.md") from None
     for number, trial in enumerate(trials):
         place = f"{number}." if several else ""
         for repetition in _repetitions(trial):
@@ -184,14 +171,14 @@ def run(trial: Trial) -> list[_TrialAward]:
     watchlist = Watchlist(Ledger(_ID), book)
     watchlist.ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     for place, row in enumerate(trial.rows):
-        row_id = row.id or f"row {place}"
+        table, row_id = NAMED[row.table], row.id or f"row {place}"
         if not row.deleted:
-            row.put(watchlist.ledger, row_id, f"{trial.name}, rows.{place}")
-        elif isinstance(row, _MentorRow):
+            table.put(watchlist.ledger, row.record(row_id))
+        elif table.of_mentor:
+            table.drop(watchlist.ledger, row_id)
+        else:
             # The delete cascades: the same mentor inserted again starts from nothing.
             watchlist = Watchlist(Ledger(_ID), book)
-        else:
-            row.drop(watchlist.ledger, row_id)
         evaluate(watchlist, Cause("trial", 0, place))
     return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
@@ -219,12 +206,6 @@ def _saved(trial: Trial) -> Iterator[DefinitionVersion]:
             revocable=badge.revocable,
             status=badge.status,
         )
-
-
-def _day(value: date | None, place: str) -> int:
-    if value is None:
-        raise Problem(f"{place}: a row that is not deleted needs this date")
-    return day_number(value)
 
 
 def _held(award: Award) -> _TrialAward:

@@ -12,12 +12,12 @@ _ENCODE = (
     "user name and password need percent-encoding where they hold a character that means "
     "something in an address (@ is %40, # is %23, / is %2F, ? is %3F)"
 )
-PORT = "the port must be a number from 1 to 65535"
+_PORT = "the port must be a number from 1 to 65535"
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.~%-]+)(?::(?P<port>[^:]*))?")
 
 
 def checked_database(url: str) -> str:
-    """Return the URL of a Postgres database as it is. Raises ValueError when it is none."""
+    """Return the URL of a Postgres database as it is. Raises ValueError when it is wrong."""
     parts = _split(url, ("postgresql", "postgres"), "postgresql://USER@HOST:PORT/DATABASE")
     hosts = parts.netloc.rpartition("@")[2]
     if hosts:
@@ -25,16 +25,16 @@ def checked_database(url: str) -> str:
     for name, value in _query(parts):
         if name == "host":
             for host in value.split(","):
-                _check_name(host)
+                checked_host(host)
         if name == "port" and not all(_is_port(port) for port in value.split(",")):
-            raise ValueError(PORT)
+            raise ValueError(_PORT)
         if name == "sslmode" and value not in _SSL_MODES:
             raise ValueError(f"sslmode must be one of {', '.join(_SSL_MODES)}")
     return url
 
 
 def checked_rest(url: str) -> str:
-    """Return the URL of an HTTP interface as it is. Raises ValueError when it is none."""
+    """Return the URL of an HTTP interface as it is. Raises ValueError when it is wrong."""
     parts = _split(url, ("http", "https"), "http://HOST:PORT")
     hosts = parts.netloc.rpartition("@")[2]
     if not hosts or "," in hosts or parts.query:
@@ -44,17 +44,11 @@ def checked_rest(url: str) -> str:
 
 
 def checked_servers(servers: str) -> str:
-    """Return HOST:PORT, several with commas, as it is. Raises ValueError when it is none."""
+    """Return HOST:PORT, several with commas, as it is. Raises ValueError when it is wrong."""
     if "/" in servers or "@" in servers:
         raise ValueError("it must be HOST:PORT, several with commas, without anything before it")
     _check_hosts(servers)
     return servers
-
-
-def checked_host(host: str) -> str:
-    """Return a host's name or address as it is. Raises ValueError when it is none."""
-    _check_name(host)
-    return host
 
 
 def sslmode(url: str) -> str:
@@ -87,12 +81,15 @@ def _check_hosts(hosts: str) -> None:
         if found is None:
             raise ValueError("a host is missing, or is not of the form HOST:PORT ([::1]:PORT)")
         if found["port"] is not None and not _is_port(found["port"]):
-            raise ValueError(PORT)
-        _check_name(unquote(found["host"]))
+            raise ValueError(_PORT)
+        checked_host(unquote(found["host"]))
 
 
-def _check_name(host: str) -> None:
-    """Raise ValueError for what Python would not look up; a path to a socket is none to look up."""
+def checked_host(host: str) -> str:
+    """Return a host's name or address as it is. Raises ValueError for what nobody would look up.
+
+    The path of a socket is not looked up.
+    """
     try:
         if not host.startswith("/"):
             host.encode("idna")
@@ -100,6 +97,7 @@ def _check_name(host: str) -> None:
         raise ValueError(
             "a host's name has an empty part, or one of more than 63 characters"
         ) from None
+    return host
 
 
 def _is_port(text: str) -> bool:

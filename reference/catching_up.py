@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 
-from reference import log_reading, recorded
-from reference.recorded import Recorded
+from reference import results
+from reference.results import Results
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.log.cluster import Cluster, Topic
+from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
 
 PAUSE_S = 0.05
 
 
-async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Recorded:
+async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Results:
     """What is recorded once the worker stands at the log's end.
 
     Everything that is committed now is in the log once the replication slot is confirmed past the
@@ -24,17 +26,24 @@ async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) ->
     ends: Mapping[int, int] = {}
     try:
         async with asyncio.timeout(limit):
-            log = (await recorded.read(connection)).log
+            log = (await results.read(connection)).log
             while await confirmed(connection, log.slot) < now:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE_S)
-            ends = await log_reading.end_offsets(kafka, log.topic, log.partitions)
+            ends = await ends_of(kafka, log)
             while True:
-                found = await recorded.read(connection)
+                found = await results.read(connection)
                 if not found.unread_partitions(ends):
                     return found
                 await asyncio.sleep(PAUSE_S)
     except TimeoutError:
         raise Problem(await _reason(connection, ends, limit), code=FOUND_A_PROBLEM) from None
+
+
+async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
+    """The offset that the next record of each partition will get."""
+    async with Cluster(kafka) as cluster:
+        topic = Topic(log.topic, log.log_id, log.partitions)
+        return dict(enumerate(await cluster.ends(topic)))
 
 
 async def _reason(connection: Connection, ends: Mapping[int, int], limit: float) -> str:
@@ -43,7 +52,7 @@ async def _reason(connection: Connection, ends: Mapping[int, int], limit: float)
             f"the connector has not sent what was committed {limit:g} s ago: see that Kafka "
             "Connect runs, and its log"
         )
-    found = await recorded.read(connection)
+    found = await results.read(connection)
     behind = found.unread_partitions(ends)
     places = ", ".join(f"{p} ({found.next_offsets.get(p)} of {ends[p]})" for p in behind[:5])
     return (

@@ -1,25 +1,22 @@
-"""The mentor log read plainly: every partition, from its first record on.
+"""What the records of a partition say, read plainly from the first one on.
 
-The worker reads the same topic in another way (streams). What the two share here is how one
-record's JSON is decoded, and nothing that decides which records count. Beside the log, it shares
-with the worker the statement that reads versions of rules (rule_versions.read), the key they are
-sorted by (rule_key), and how an award's id follows from its cause (Cause.award_id).
+What this shares with the worker is how records are fetched (KafkaLog) and how one record's JSON is
+decoded, and nothing that decides which records count. Beside the log, it shares the statement that
+reads versions of rules (rule_versions.read), the key they are sorted by (rule_key), and how an
+award's id follows from its cause (Cause.award_id).
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
+from sinks.base import Message
 from streams.log.debezium import UNREADABLE
-from streams.log.kafka import KafkaAccess, stop
-from streams.records import AwardRecord, MentorRecord, Record, decode
+from streams.records import AwardRecord, Record, decode, mentor_of
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
-KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, type] = {
     "peer_mentors": Mentor,
     "activities": Activity,
     "training_completions": TrainingCompletion,
@@ -43,60 +40,7 @@ class Lost:
     deleted: bool = False
 
 
-@dataclass(frozen=True)
-class RawRecord:
-    """A record as it lies in the topic."""
-
-    offset: int
-    value: bytes
-
-
-async def end_offsets(access: KafkaAccess, topic: str, partitions: int) -> dict[int, int]:
-    """The offset that the next record of each partition will get."""
-    async with _consumer(access) as consumer:
-        ends = await consumer.end_offsets(_places(topic, partitions))
-    return {place.partition: end for place, end in ends.items()}
-
-
-async def read(
-    access: KafkaAccess, topic: str, ends: Mapping[int, int]
-) -> dict[int, list[RawRecord]]:
-    """All records below the given ends, by partition, in the order of their offsets."""
-    found: dict[int, list[RawRecord]] = {partition: [] for partition in ends}
-    async with _consumer(access) as consumer:
-        places = _places(topic, len(ends))
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        missing = set(places)
-        while missing:
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                found[place.partition] += [
-                    RawRecord(record.offset, record.value or b"")
-                    for record in records
-                    if record.offset < ends[place.partition]
-                ]
-            missing = {p for p in missing if await consumer.position(p) < ends[p.partition]}
-    return found
-
-
-@asynccontextmanager
-async def _consumer(access: KafkaAccess) -> "AsyncIterator[AIOKafkaConsumer[Any, Any]]":
-    """A consumer without a group, closed whatever happens."""
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-        **access.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await stop(consumer)
-
-
-def _places(topic: str, partitions: int) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition) for partition in range(partitions)]
-
-
-def events(records: Sequence[RawRecord], start: int) -> Iterator[tuple[int, Record | Lost]]:
+def events(records: Iterable[Message], start: int) -> Iterator[tuple[int, Record | Lost]]:
     """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the
@@ -104,7 +48,7 @@ def events(records: Sequence[RawRecord], start: int) -> Iterator[tuple[int, Reco
     """
     last = (0, 0)
     for raw in records:
-        told, place = _read(raw.value)
+        told, place = _read(raw.value or b"")
         if place is not None:
             if place < last and raw.offset >= start:
                 continue
@@ -122,8 +66,8 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
         return _read_unusable(value)
     if record.op != "d":
         return record, place
-    mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
-    return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
+    kind = _KINDS[str(record.__struct_config__.tag)]
+    return Lost(kind, record.id, mentor_of(record), deleted=True), place
 
 
 def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
@@ -145,7 +89,7 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
     """The row that a record without a meaning is of: it is known no more, or deleted."""
     table, row, op = fields.get("__table"), fields.get("id"), fields.get("__op")
     mentor = row if table == "peer_mentors" else fields.get("peer_mentor_id")
-    kind = KINDS.get(table) if isinstance(table, str) else None
+    kind = _KINDS.get(table) if isinstance(table, str) else None
     if kind is None or not isinstance(row, str) or not isinstance(mentor, str):
         return None
     if op != "d" and kind in (Mentor, Award):

@@ -53,7 +53,7 @@ def _threshold_on(node: Node, rows: Rows) -> Day | None:
     return reached_on(node, rows, node["at_least"])
 
 
-def tier_on(node: Node, rows: Rows) -> Day | None:
+def _tier_on(node: Node, rows: Rows) -> Day | None:
     """A tier badge came true when its lowest tier was reached."""
     return reached_on(node, rows, node["tiers"][0]["at_least"])
 
@@ -158,11 +158,11 @@ def _together(node: Node, activity: Activity, day: Day) -> bool:
 def _streak_on(node: Node, rows: Rows) -> Day | None:
     """The first date by which some run is as long as a streak asks for."""
     activities = chosen(node, rows)
-    if all(len(run) < node["length"] for run in runs(node, activities, rows.pauses)):
+    if all(len(run) < node["length"] for run in _runs(node, activities, rows.pauses)):
         return None
     for day in sorted({a.activity_date for a in activities}):
         until = [a for a in activities if a.activity_date <= day]
-        if any(len(run) >= node["length"] for run in runs(node, until, rows.pauses)):
+        if any(len(run) >= node["length"] for run in _runs(node, until, rows.pauses)):
             return day
     return None
 
@@ -174,12 +174,12 @@ READINGS: dict[str, Callable[[Node, Rows], Day | None]] = {
     "badges": _badges_on,
     "all": _all_on,
     "any": _any_on,
-    "tier": tier_on,
+    "tier": _tier_on,
 }
 """How criteria of each type are read; what is awarded by hand is not."""
 
 
-def runs(node: Node, activities: list[Activity], pauses: list[Pause]) -> Iterator[list[int]]:
+def _runs(node: Node, activities: list[Activity], pauses: list[Pause]) -> Iterator[list[int]]:
     """The runs of counting periods, oldest first, each as its counting periods."""
     named, metric = node["period"], node.get("metric", "count")
     inside: dict[int, list[Activity]] = {}
@@ -214,14 +214,14 @@ def number(day: date | str) -> Day:
     return (date.fromisoformat(day) if isinstance(day, str) else day).toordinal() - 719163
 
 
-def as_date(day: Day) -> date:
+def _as_date(day: Day) -> date:
     """The date of a day number."""
     return date.fromordinal(day + 719163)
 
 
 def period(named: str, day: Day) -> int:
     """A number for the day, ISO week, month, quarter or year of a date."""
-    on = as_date(day)
+    on = _as_date(day)
     if named == "day":
         return day
     if named == "week":
@@ -233,9 +233,9 @@ def period(named: str, day: Day) -> int:
     return on.year
 
 
-def first_day(named: str, day: Day) -> Day:
+def _first_day(named: str, day: Day) -> Day:
     """The first day of a date's day, week or month."""
-    on = as_date(day)
+    on = _as_date(day)
     if named == "week":
         return day - on.weekday()
     return number(on.replace(day=1)) if named == "month" else day
@@ -244,7 +244,7 @@ def first_day(named: str, day: Day) -> Day:
 @lru_cache(maxsize=1 << 14)
 def begins(day: Day, zone: tzinfo) -> datetime:
     """The first instant of a date in a time zone: look at every minute, then at every second."""
-    wanted = as_date(day)
+    wanted = _as_date(day)
     instant = datetime(wanted.year, wanted.month, wanted.day, tzinfo=UTC) - timedelta(hours=16)
     for step in (timedelta(minutes=1), timedelta(seconds=1)):
         while instant.astimezone(zone).date() < wanted:
@@ -260,10 +260,10 @@ def stats(mentor_id: str, rows: Rows) -> Stats:
     types = {a.activity_type[:200] for a in activities}
     streaks: list[Any] = []
     for named in ("day", "week", "month"):
-        found = list(runs({"period": named}, activities, rows.pauses))
+        found = list(_runs({"period": named}, activities, rows.pauses))
         streaks.append(max(map(len, found), default=0))
         streaks.append(len(found[-1]) if found else 0)
-        streaks.append(first_day(named, days[-1]) if found else None)
+        streaks.append(_first_day(named, days[-1]) if found else None)
     return Stats(
         mentor_id,
         len(activities),

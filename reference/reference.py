@@ -49,7 +49,7 @@ from tables.types import (
 )
 from tables.zones import zone
 
-Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
+_Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
 
 
 class Event(Struct, frozen=True):
@@ -74,24 +74,22 @@ class Reference:
         self.events: list[Event] = []
         self.definitions: dict[str, DefinitionVersion] = {}
         self.organizations: dict[str, OrganizationVersion] = {}
+        """The newest version of each."""
         self._deleted: dict[str, int] = {}
-        self._saved: list[DefinitionVersion] = []
-        """Every version of a definition so far, in their order."""
+        """The last version in which a definition was deleted."""
+        self._saved: list[Version] = []
+        """Every version so far, the newest last."""
 
     def apply(self, versions: Iterable[Version]) -> None:
         """New versions take effect: an event."""
-        for version in versions:
-            if isinstance(version, OrganizationVersion):
-                self.organizations[version.id] = _newer(version, self.organizations)
-            else:
-                self.definitions[version.id] = _newer(version, self.definitions)
-                self._saved.append(version)
-                if version.deleted:
-                    last = self._deleted.get(version.id, 0)
-                    self._deleted[version.id] = max(last, version.version)
+        self._saved = sorted([*self._saved, *versions], key=lambda version: version.version)
+        definitions = [each for each in self._saved if isinstance(each, DefinitionVersion)]
+        self.organizations = {v.id: v for v in self._saved if isinstance(v, OrganizationVersion)}
+        self.definitions = {version.id: version for version in definitions}
+        self._deleted = {version.id: version.version for version in definitions if version.deleted}
         self.evaluate()
 
-    def put(self, row: Row) -> None:
+    def put(self, row: _Row) -> None:
         """A row came or changed: an event."""
         self.found(row)
         self.evaluate()
@@ -101,7 +99,7 @@ class Reference:
         self.lost(kind, row_id)
         self.evaluate()
 
-    def found(self, row: Row) -> None:
+    def found(self, row: _Row) -> None:
         """A row before the log's start."""
         if isinstance(row, Award):
             award = _with_what_was_known(row, self.awards.get(row.badge_definition_id))
@@ -142,7 +140,7 @@ class Reference:
             ready = [
                 each
                 for each in waiting
-                if not any(named.get(key) in waiting for key in badge_keys(waiting[each]))
+                if not any(named.get(key) in waiting for key in _badge_keys(waiting[each]))
             ]
             for definition_id in ready:
                 self._decide(self.definitions[definition_id], waiting.pop(definition_id), rows)
@@ -161,7 +159,7 @@ class Reference:
         named = {definition.key: definition.id for definition in everyones + own}
         decided: dict[str, Mapping[str, Any]] = {}
         for definition in sorted(everyones + own, key=lambda d: (d.saved_at, d.id)):
-            criteria = _read_criteria(definition)
+            criteria = _read_criteria(definition.criteria)
             if definition.status == "active" and criteria and criteria["type"] in READINGS:
                 decided[definition.id] = criteria
                 if self._circular(definition.id, decided, named):
@@ -175,7 +173,7 @@ class Reference:
     @staticmethod
     def _circular(start: str, criteria: Mapping[str, Any], named: Mapping[str, str]) -> bool:
         """Whether a definition needs itself, by way of others."""
-        needed = {named.get(key, "") for key in badge_keys(criteria[start])}
+        needed = {named.get(key, "") for key in _badge_keys(criteria[start])}
         while True:
             if start in needed:
                 return True
@@ -183,7 +181,7 @@ class Reference:
                 named.get(key, "")
                 for each in needed
                 if each in criteria
-                for key in badge_keys(criteria[each])
+                for key in _badge_keys(criteria[each])
             }
             if more <= needed:
                 return False
@@ -244,16 +242,24 @@ class Reference:
         levels = _levels(criteria)
         if award.tier is None or award.tier in levels:
             return 0 if award.tier is None else levels[award.tier]
-        saved = sorted(self._since_deletion(award.badge_definition_id), key=lambda v: v.version)
+        saved = self._since_deletion(award.badge_definition_id)
         gave = award.tier_version if award.tier_version else award.definition_version
         # The version that gave it comes last, and so counts, if it has the tier at all.
         saved += [version for version in saved if version.version == gave]
-        known = [_levels(_read_criteria(version) or {}).get(award.tier) for version in saved]
+        known = [
+            _levels(_read_criteria(version.criteria) or {}).get(award.tier) for version in saved
+        ]
         return [0, *(level for level in known if level is not None)][-1]
 
     def _since_deletion(self, definition_id: str) -> list[DefinitionVersion]:
         deleted = self._deleted.get(definition_id, 0)
-        return [v for v in self._saved if v.id == definition_id and v.version > deleted]
+        return [
+            version
+            for version in self._saved
+            if isinstance(version, DefinitionVersion)
+            and version.id == definition_id
+            and version.version > deleted
+        ]
 
     @staticmethod
     def _may_be_lost(definition: DefinitionVersion, award: Award) -> bool:
@@ -307,21 +313,17 @@ def _with_what_was_known(row: Award, before: Award | None) -> Award:
     return msgspec.structs.replace(row, **kept)
 
 
-def badge_keys(criteria: Mapping[str, Any]) -> list[str]:
+def _badge_keys(criteria: Mapping[str, Any]) -> list[str]:
     """The keys of badges that criteria name, at any depth."""
     found: list[str] = list(criteria["badges"]) if criteria["type"] == "badges" else []
     for part in criteria.get("of", ()):
-        found += badge_keys(part)
+        found += _badge_keys(part)
     return found
 
 
-def _read_criteria(definition: DefinitionVersion) -> Mapping[str, Any] | None:
-    """The criteria as JSON, None when they are not valid (which is the contract's to say)."""
-    return _criteria(definition.criteria)
-
-
 @lru_cache(maxsize=1 << 12)
-def _criteria(text: str) -> Mapping[str, Any] | None:
+def _read_criteria(text: str) -> Mapping[str, Any] | None:
+    """The criteria as JSON, None when they are not valid (which is the contract's to say)."""
     try:
         parse(text)
     except InvalidCriteria:
@@ -343,11 +345,6 @@ def _date_in(zone: tzinfo, instant: datetime) -> Day:
         return number(instant.astimezone(zone).date())
     except OverflowError:
         return number(instant.date())
-
-
-def _newer(version: Any, known: Mapping[str, Any]) -> Any:
-    old = known.get(version.id)
-    return version if old is None or version.version > old.version else old
 
 
 def _zone(organization: OrganizationVersion | None) -> tzinfo:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from sinks.base import Found
 from sinks.pool import Executor
 from tables.types import Award, Stats
 
@@ -21,13 +22,6 @@ SELECT kind, peer_mentor_id::text AS mentor, badge_definition_id::text AS badge,
 FROM badge_refused_writes WHERE log_id = $1 ORDER BY id
 """
 _FOUND = "SELECT coalesce(found::text, '[]') FROM badge_logs WHERE log_id = $1"
-
-
-class Found(Struct, frozen=True):
-    """An award as it is once what waited at the log's start is written, or that it is gone then."""
-
-    award: Award
-    gone: bool = False
 
 
 class RefusedWrite(Struct, frozen=True):

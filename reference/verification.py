@@ -7,24 +7,23 @@ is compared with the tables in one snapshot of Postgres, up to the offsets that 
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reference import log_reading
 from reference.catching_up import caught_up
-from reference.log_reading import RawRecord
-from reference.recorded import AwardEvent, Recorded
 from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
 from reference.replay import replay
+from reference.results import AwardEvent, Results
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
+from streams.log.reader import KafkaLog
 from tables.types import Award, Mentor, Stats
 
 _COMPARED = (
     "earned_at", "earned_on", "tier", "tier_earned_at", "tier_earned_on", "revoked_by",
     "awarded_by", "definition_version", "changed_by",
 )  # fmt: skip
-NOTHING = "no row"
+_NOTHING = "no row"
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,10 @@ async def verify(
     """
     verified = await _compare_once(connection, kafka, limit, report)
     if verified.mismatches:
-        again = await _compare_once(connection, kafka, limit, report)
-        lasting = set(verified.mismatches)
-        verified = Verified(
-            again.records,
-            again.mentors,
-            again.awards,
-            [mismatch for mismatch in again.mismatches if mismatch in lasting],
-        )
+        before = set(verified.mismatches)
+        verified = await _compare_once(connection, kafka, limit, report)
+        lasting = [mismatch for mismatch in verified.mismatches if mismatch in before]
+        return replace(verified, mismatches=lasting)
     return verified
 
 
@@ -81,34 +76,20 @@ async def _compare_once(
     report: Callable[[int, int], None],
 ) -> Verified:
     found = await caught_up(connection, kafka, limit)
-    records = await log_reading.read(kafka, found.log.topic, found.next_offsets)
-    total = sum(map(len, records.values()))
+    log = KafkaLog(kafka, found.log.topic)
     mentors: dict[str, Reference] = {}
-    done = 0
-    for partition in records:
+    done, total = 0, sum(found.next_offsets.values())
+    for partition, end in found.next_offsets.items():
         report(done, total)
-        mentors |= await asyncio.to_thread(expected, found, partition, records[partition])
-        done += len(records[partition])
-    report(total, total)
+        records = [record async for chunk in log.read(partition, 0, end) for record in chunk]
+        mentors |= await asyncio.to_thread(replay, found, partition, records)
+        done += len(records)
+    report(done, done)
     mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))
-    return Verified(total, len(found.stats), len(found.awards), mismatches)
+    return Verified(done, len(found.stats), len(found.awards), mismatches)
 
 
-def expected(found: Recorded, partition: int, records: Sequence[RawRecord]) -> dict[str, Reference]:
-    """What the reference makes of one partition's records, by mentor."""
-    return replay(
-        found.log.log_id,
-        partition,
-        found.log.starts[partition],
-        [raw for raw in records if raw.offset < found.next_offsets[partition]],
-        [each for each in found.applied if each.partition == partition],
-        found.versions,
-        found.found,
-        found.log.stand_in,
-    )
-
-
-def compare(found: Recorded, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
+def compare(found: Results, mentors: Mapping[str, Reference]) -> Iterator[Mismatch]:
     """Everything in which the tables differ from the reference, once what waits is written."""
     awards = {
         (mentor, badge): award
@@ -175,7 +156,7 @@ def _compare_events(awards: Iterable[Award], events: Iterable[AwardEvent]) -> It
 
 def _row(row: Award | Stats | None) -> str:
     if row is None:
-        return NOTHING
+        return _NOTHING
     if isinstance(row, Stats):
         return f"{row.activity_count} activities"
     tier = f", {row.tier}" if row.tier else ""

@@ -33,16 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(api)
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-app.command()(dedupe)
-app.command()(demo)
-app.command()(env)
-app.command()(migrate)
-app.command()(provision)
-app.command()(resnapshot)
-app.command()(worker)
+for command in (api, dedupe, demo, env, migrate, provision, resnapshot, worker):
+    app.command()(command)
 
 
 def _print_version(asked: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from badges import trials
+from badges.cli.options import Json
 from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import json_schema, parse
@@ -15,7 +16,6 @@ from tables.criteria.parsing import json_schema, parse
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 
 _File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @criteria.command()

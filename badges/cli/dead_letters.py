@@ -9,6 +9,7 @@ import typer
 
 from badges import dead_letters as shelves
 from badges import event_loop, logs, retrying, settings
+from badges.cli.options import Json
 from badges.retrying import LEFT, Told
 from schema.database import connect
 from sinks.base import DeadLetter
@@ -23,10 +24,9 @@ _Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY", show_default=F
 Table = Annotated[
     str | None,
     typer.Option(
-        help=f"Only letters of this table ({', '.join(shelves.SUBJECTS)}).", metavar="TABLE"
+        help=f"Only dead letters of this table ({', '.join(shelves.SUBJECTS)}).", metavar="TABLE"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @dead_letters.command("list")
@@ -75,14 +75,14 @@ def retry(
 @dead_letters.command()
 def drop(
     keys: _Keys = None,
-    everything: Annotated[bool, typer.Option("--all", help="Drop every letter.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Drop every dead letter.")] = False,
     table: Table = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
     as_json: Json = False,
 ) -> None:
     """Drop dead letters for good: those with a KEY, those of a table, or all. No row is changed."""
     if sum([bool(keys), table is not None, everything]) != 1:
-        raise Problem("say which letters to drop: their keys, --table TABLE or --all")
+        raise Problem("say which dead letters to drop: their keys, --table TABLE or --all")
     if not keys and not yes:
         question = f"Drop every dead letter{f' of {table}' if table else ''} for good?"
         if as_json or not typer.get_text_stream("stdin").isatty():
@@ -124,7 +124,7 @@ async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | Non
 
 def _known(table: str | None) -> str | None:
     if table is not None and table not in shelves.SUBJECTS:
-        raise Problem(f"no letter is of {table}: there are {', '.join(shelves.SUBJECTS)}")
+        raise Problem(f"no dead letter is of {table}: the tables are {', '.join(shelves.SUBJECTS)}")
     return table
 
 

@@ -33,14 +33,22 @@ def demo(  # noqa: PLR0913, PLR0917
     """Load organizations, badges and mentors, play activities, and watch badges unlock.
 
     Ends by reading the whole log again by brute force; exit code 1 when an award differs. Then, or
-    when it is interrupted, it takes along all that it and earlier demos have made.
+    when it is interrupted, it removes all that it and earlier demos have made.
     """
     # The clients of Kafka and Postgres take a while to import; other commands need not wait.
     with starting.imports():
         from badges.demo import stage  # noqa: PLC0415
-        from badges.demo.run import Options  # noqa: PLC0415
+        from badges.demo.run import Demo  # noqa: PLC0415
 
-    way = stage.Way(plain=plain, as_json=as_json, picture=picture)
-    options = Options(seed, seconds, git, limit, keep=keep, among_others=among_others)
-    code = stage.perform(settings.load(), options, way)
-    raise typer.Exit(code)
+    place = stage.with_local_stack(settings.load())
+    play = Demo(
+        place.database_url.get_secret_value(),
+        place.kafka_access(),
+        seed,
+        seconds,
+        git,
+        limit,
+        keep,
+        among_others,
+    )
+    raise typer.Exit(stage.perform(play, plain=plain, as_json=as_json, picture=picture))

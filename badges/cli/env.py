@@ -2,15 +2,15 @@
 
 import json
 import shlex
-from typing import Annotated
 
 import typer
 
+from badges.cli.options import Json
 from badges.stack import addresses, layout, secrets
 
 
 def env(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the local stack's settings: eval "$(badges env)" puts them into your shell."""
     place = layout.load()

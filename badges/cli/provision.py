@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from badges import event_loop, settings, urls
+from badges.cli.options import Json
 from schema.database import connect, first_line
 from sinks.base import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
@@ -22,7 +23,7 @@ from streams.log.connect import Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
 
-AWAY = (
+_AWAY = (
     OSError,
     KafkaError,
     Unavailable,
@@ -31,44 +32,39 @@ AWAY = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
+_PLAIN_EVERY_S = 2.0
 
 
 def provision(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
     event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))
 
 
 async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool) -> None:
-    progress = Progress()
-    say = progress.say if not as_json else progress.say_aside
-    async with open_site(chosen, "provision", say, progress.show) as site:
+    async with open_site(chosen, "provision", aside=as_json) as site:
         if dry_run:
             steps = await provisioning.plan(site)
             found = await generations.live(site.connection)
             notes = await provisioning.notes(site, found) if found else []
             _print_plan(steps, notes, as_json=as_json)
             return
-        try:
-            live = await provisioning.provision(site)
-        finally:
-            progress.stop()
+        live = await provisioning.provision(site)
         notes = await provisioning.notes(site, live)
     print_result(live, notes, as_json=as_json)
 
 
 @asynccontextmanager
-async def open_site(
-    chosen: settings.Settings,
-    command: str,
-    say: Callable[[str], None],
-    progress: Callable[[str], None],
-) -> AsyncIterator[Site]:
-    """All clients that a command needs. Whoever does not answer becomes a Problem."""
+async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> AsyncIterator[Site]:
+    """All clients that a command needs. Whoever does not answer becomes a Problem.
+
+    What is done is said on stdout, or aside, on stderr.
+    """
+    progress = _Progress(aside=aside)
     url = chosen.database_url.get_secret_value()
     try:
         async with (
@@ -85,12 +81,14 @@ async def open_site(
                 partitions=chosen.partitions,
                 replication_factor=chosen.replication_factor,
                 sslmode=urls.sslmode(url),
-                say=say,
-                progress=progress,
+                say=progress.say,
+                progress=progress.show,
             )
-    except AWAY as error:
+    except _AWAY as error:
         again = f"Run `badges {command}` again when that is mended; it goes on where it was."
         raise Problem(_where_it_failed(error, chosen), hint=again) from error
+    finally:
+        progress.stop()
 
 
 def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
@@ -132,12 +130,11 @@ def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
     typer.echo(f"The log is live and whole: generation {live.number}, topic {live.topic}.")
 
 
-class Progress:
-    """What happens, on stderr: one line that changes on a terminal, else a line when it differs."""
+class _Progress:
+    """What goes on, on stderr: one line that changes on a terminal, else a line when it differs."""
 
-    PLAIN_EVERY_S = 2.0
-
-    def __init__(self) -> None:
+    def __init__(self, *, aside: bool) -> None:
+        self._aside = aside
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = None
         self._shown = ""
@@ -145,11 +142,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         self.stop()
-        typer.echo(text)
-
-    def say_aside(self, text: str) -> None:
-        self.stop()
-        typer.echo(text, err=True)
+        typer.echo(text, err=self._aside)
 
     def show(self, text: str) -> None:
         if self._console.is_terminal:
@@ -159,7 +152,7 @@ class Progress:
             return
         now = asyncio.get_running_loop().time()
         if text != self._shown and now >= self._next:
-            self._shown, self._next = text, now + self.PLAIN_EVERY_S
+            self._shown, self._next = text, now + _PLAIN_EVERY_S
             typer.echo(text, err=True)
 
     def stop(self) -> None:

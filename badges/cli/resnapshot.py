@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
-from badges.cli.provision import Progress, open_site, print_result
+from badges.cli.options import Json
+from badges.cli.provision import open_site, print_result
 from schema.check import require_a_source
 from streams.log import provisioning
 
@@ -28,7 +29,7 @@ def resnapshot(
             "keeps WAL until the disk is full.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fill a new generation of the log and let it take over, whatever became of the one there is.
 
@@ -40,14 +41,9 @@ def resnapshot(
 async def _resnapshot(
     chosen: settings.Settings, partitions: int | None, *, keep: bool, as_json: bool
 ) -> None:
-    progress = Progress()
-    say = progress.say if not as_json else progress.say_aside
-    async with open_site(chosen, "resnapshot", say, progress.show) as opened:
+    async with open_site(chosen, "resnapshot", aside=as_json) as opened:
         site = replace(opened, partitions=partitions or opened.partitions)
         await require_a_source(site.connection, prefix=site.prefix, say=site.say)
-        try:
-            live = await provisioning.resnapshot(site, keep=keep)
-        finally:
-            progress.stop()
+        live = await provisioning.resnapshot(site, keep=keep)
         notes = await provisioning.notes(site, live)
     print_result(live, notes, as_json=as_json)

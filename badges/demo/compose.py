@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from badges.demo.catalogue import Badge, Catalogue, Organization
 from badges.demo.stories import STORIES, Story, ordinary
-from badges.demo.world import History, Ids, Maker, Moment, Person, Statement, World, definition_id
+from badges.demo.world import Maker, Moment, Person, World, definition_id, ids
 from tables.zones import zone
 
 MOMENTS_A_SECOND = 4.0
@@ -22,21 +22,20 @@ SPARE_MENTORS = 40
 """Mentors who have a history, and nothing else to do."""
 
 
-def compose(catalogue: Catalogue, ids: Ids, seed: str, seconds: float, now: datetime) -> World:
-    """People, their history, and what is played in so many seconds."""
-    rng = random.Random(f"badges {seed} {ids.first}")
-    history = History()
+def compose(catalogue: Catalogue, name: str, run: int, seconds: float, now: datetime) -> World:
+    """People, their history, and what is played in so many seconds; by the name of the run."""
+    rng = random.Random(f"badges {name} {run}")
+    people = ids(name, run)
+    world = World(catalogue.organizations, catalogue.badges)
     told = []
     for number, story in enumerate(_stories(rng, seconds)):
         organization = catalogue.organizations[number % len(catalogue.organizations)]
-        make = Maker(rng, ids, organization, _today(organization, now))
-        told.append(story(make))
-        history.add(make.history)
-    script = list(_schedule(rng, told[SPARE_MENTORS:], seconds))
+        told.append(story(Maker(rng, people, world, organization, _today(organization, now))))
+    world.script += _schedule(rng, told[SPARE_MENTORS:], seconds)
     if seconds > 0:
-        script += _specials(rng, catalogue, history.mentors, seconds)
-    script.sort(key=lambda entry: entry[0])
-    return World(catalogue.organizations, catalogue.badges, history, script)
+        world.script += _specials(rng, world, seconds)
+    world.script.sort(key=lambda entry: entry[0])
+    return world
 
 
 def _today(organization: Organization, now: datetime) -> date:
@@ -63,24 +62,22 @@ def _schedule(
             yield min(begins + moment.after, seconds * QUIET_END), moment
 
 
-def _specials(
-    rng: random.Random, catalogue: Catalogue, people: Sequence[Person], seconds: float
-) -> Iterator[tuple[float, Moment]]:
+def _specials(rng: random.Random, world: World, seconds: float) -> Iterator[tuple[float, Moment]]:
     """What the people of the house do: give a badge by hand, and switch a new one on."""
-    for badge in catalogue.badges:
+    for badge in world.badges:
         if badge.criteria["type"] == "raw":
             for share in (0.3, 0.7):
-                yield seconds * share, _by_hand(badge, rng.choice(people[:SPARE_MENTORS]))
+                yield seconds * share, _by_hand(badge, rng.choice(world.mentors[:SPARE_MENTORS]))
         if badge.status == "draft":
             yield seconds * 0.55, _switched_on(badge)
 
 
 def _by_hand(badge: Badge, person: Person) -> Moment:
-    award = Statement(_AWARD_BY_HAND, (person.id, definition_id(badge.organization, badge.key)))
+    award = (_AWARD_BY_HAND, person.id, definition_id(badge.organization, badge.key))
     return Moment("by hand", person, f"“{badge.name}”, given by a coordinator", [[award]])
 
 
 def _switched_on(badge: Badge) -> Moment:
-    save = Statement(_ACTIVATE, (definition_id(badge.organization, badge.key),))
+    save = (_ACTIVATE, definition_id(badge.organization, badge.key))
     text = f"“{badge.name}” is switched on for everybody"
     return Moment("new badge", None, text, [[save]], subject=badge.name)

@@ -7,17 +7,17 @@ over: nothing new can appear there, and reading on from the last (xid, id) skips
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from sinks.pool import Connection
+from schema.database import connect
 
 POLL_S = 0.003
 
 _BEGINNING = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 _NEWER = """
-SELECT xid::text, id, badge_award_id::text, peer_mentor_id::text, badge_definition_id::text, kind,
-       tier, source
+SELECT xid::text, id, peer_mentor_id::text, badge_definition_id::text, kind, tier, source
 FROM badge_award_events
 WHERE (xid, id) > ($1::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY badge_award_events.xid, id
@@ -37,33 +37,30 @@ class Unlock:
     seen: float
 
 
-class Feed:
-    def __init__(self, connection: Connection, xid: str) -> None:
-        self._connection = connection
-        self._place = (xid, -1)
+@asynccontextmanager
+async def following(database_url: str, take: Callable[[Unlock], None]) -> AsyncIterator[None]:
+    """Take what commits from the block's beginning to its end, and what was under way then."""
+    async with connect(database_url) as connection:
+        place = (await connection.fetchval(_BEGINNING), -1)
 
-    @classmethod
-    async def open(cls, connection: Connection) -> "Feed":
-        """A feed of what commits from now on, and of what was under way."""
-        return cls(connection, await connection.fetchval(_BEGINNING))
+        async def look() -> None:
+            nonlocal place
+            rows = await connection.fetch(_NEWER, *place)
+            seen = time.perf_counter()
+            for xid, number, mentor, badge, kind, tier, source in rows:
+                place = (xid, number)
+                take(Unlock(mentor, badge, kind, tier, source, seen))
 
-    async def follow(self, take: Callable[[Unlock], None]) -> None:
-        while True:
-            await self.look(take)
-            await asyncio.sleep(POLL_S)
+        async def keep_looking() -> None:
+            while True:
+                await look()
+                await asyncio.sleep(POLL_S)
 
-    async def look(self, take: Callable[[Unlock], None]) -> None:
-        rows = await self._connection.fetch(_NEWER, *self._place)
-        seen = time.perf_counter()
-        for row in rows:
-            self._place = (row["xid"], row["id"])
-            take(
-                Unlock(
-                    row["peer_mentor_id"],
-                    row["badge_definition_id"],
-                    row["kind"],
-                    row["tier"],
-                    row["source"],
-                    seen,
-                )
-            )
+        task = asyncio.create_task(keep_looking())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await look()

@@ -8,18 +8,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from uuid import UUID
 
 from badges.demo import catalogue
 from badges.demo.catalogue import Organization
 from badges.demo.compose import QUIET_END
-from badges.demo.world import INSERT_ACTIVITY, SLUGS, History, Ids, Moment, Person, Statement, World
+from badges.demo.world import SLUGS, Moment, Person, World, ids, insert
 from streams.errors import Problem
 
 _COMMITS_A_SECOND = 40
 _TICKS_A_SECOND = 3
 _MOST_PLAYED = 0.8
 """At most this share of the commits is played, as time-lapse; the older ones are history."""
-PATIENCE_S = 60
+_PATIENCE_S = 60
 _FIELDS = ("%aI", "%ae", "%an", "%s")
 UNIT, RECORD = "\x1f", "\x1e"
 _CONVENTIONAL = re.compile(
@@ -58,12 +59,12 @@ def _git(repository: Path, *arguments: str) -> str:
     surroundings = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     try:
         done = subprocess.run(
-            line, capture_output=True, check=True, timeout=PATIENCE_S, env=surroundings
+            line, capture_output=True, check=True, timeout=_PATIENCE_S, env=surroundings
         )
     except FileNotFoundError:
         raise Problem("git is not installed: --git needs it") from None
     except subprocess.TimeoutExpired:
-        raise Problem(f"git log of {repository} takes longer than {PATIENCE_S} s") from None
+        raise Problem(f"git log of {repository} takes longer than {_PATIENCE_S} s") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise Problem(f"git finds no history in {repository}: {said[0]}") from None
@@ -86,29 +87,33 @@ def kind_of(subject: str) -> str:
     return found[1] if found else "commit"
 
 
-def compose(commits: Sequence[Commit], name: str, ids: Ids, seconds: float) -> World:
+def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> World:
     slug = f"{SLUGS}git-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'repository'}"
     badges = [badge.for_organization(slug) for badge in catalogue.load(catalogue.GIT_FILE).badges]
+    made = ids(name, run)
     names = {commit.email: commit.author for commit in commits}
     people = {
-        email: Person(ids.next(), slug, author.partition("@")[0].strip() or _NAMELESS)
+        email: Person(next(made), slug, author.partition("@")[0].strip() or _NAMELESS)
         for email, author in names.items()
     }
     at_most = max(1, int(len(commits) * _MOST_PLAYED)) if seconds > 0 else 0
     older = len(commits) - min(int(seconds * _COMMITS_A_SECOND), at_most)
-    history = History(
+    return World(
+        [Organization(slug, name, "UTC")],
+        badges,
         mentors=list(people.values()),
-        activities=[
-            (ids.next(), people[commit.email].id, commit.kind, commit.day, None)
-            for commit in commits[:older]
-        ],
+        rows={
+            "activities": [
+                (next(made), people[commit.email].id, commit.kind, commit.day, None)
+                for commit in commits[:older]
+            ]
+        },
+        script=list(_script(commits[older:], people, made, seconds)),
     )
-    script = list(_script(commits[older:], people, ids, seconds))
-    return World([Organization(slug, name, "UTC")], badges, history, script)
 
 
 def _script(
-    commits: Sequence[Commit], people: Mapping[str, Person], ids: Ids, seconds: float
+    commits: Sequence[Commit], people: Mapping[str, Person], made: Iterator[UUID], seconds: float
 ) -> Iterator[tuple[float, Moment]]:
     """Tick by tick some commits in their order, in one transaction an author."""
     ticks = max(1, round(seconds * _TICKS_A_SECOND))
@@ -118,14 +123,14 @@ def _script(
         for commit in commits[first : first + size]:
             authors.setdefault(commit.email, []).append(commit)
         for email, own in authors.items():
-            yield QUIET_END * tick / _TICKS_A_SECOND, _moment(people[email], own, ids)
+            yield QUIET_END * tick / _TICKS_A_SECOND, _moment(people[email], own, made)
 
 
-def _moment(person: Person, commits: Sequence[Commit], ids: Ids) -> Moment:
+def _moment(person: Person, commits: Sequence[Commit], made: Iterator[UUID]) -> Moment:
     count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
     kinds = ", ".join(sorted({commit.kind for commit in commits}))
     save = [
-        Statement(INSERT_ACTIVITY, (ids.next(), person.id, commit.kind, commit.day, None))
+        insert("activities", next(made), person.id, commit.kind, commit.day, None)
         for commit in commits
     ]
     return Moment("new", person, f"{count} ({kinds}) until {commits[-1].day}", [save])

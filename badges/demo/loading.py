@@ -1,16 +1,15 @@
 """Putting the demo's world into the source tables: a few upserts, then COPY."""
 
 import json
-from collections.abc import Sequence
-from itertools import count
 from typing import Any
 from uuid import UUID
 
 from badges.demo import visit
-from badges.demo.catalogue import Badge, Organization
-from badges.demo.world import History, Ids, definition_id, organization_id
+from badges.demo.catalogue import Badge
+from badges.demo.world import COLUMNS, World, definition_id, ids, organization_id
 from sinks.pool import Connection
 
+_HAS_BEEN_HERE = "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)"
 _ORGANIZATION = """
 INSERT INTO organizations (id, slug, name, timezone) VALUES ($1, $2, $3, $4)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, timezone = excluded.timezone
@@ -25,50 +24,39 @@ ON CONFLICT (id) DO UPDATE SET
 """
 
 
-async def free_run(connection: Connection, name: str) -> tuple[int, Ids]:
+async def free_run(connection: Connection, name: str) -> int:
     """The first run of that name that has not been played here, counted from 1."""
-    for run in count(1):
-        ids = Ids(name, run)
-        if not await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)", ids.first
-        ):
-            return run, ids
-    raise AssertionError("there is always a next run")
+    run = 1
+    while await connection.fetchval(_HAS_BEEN_HERE, next(ids(name, run))):
+        run += 1
+    return run
 
 
-async def placed(
-    connection: Connection,
-    badges: Sequence[Badge],
-    organizations: Sequence[Organization],
-) -> list[Badge]:
-    """The badges as they fit into this database.
+async def badges_as_they_fit(connection: Connection, world: World) -> list[Badge]:
+    """The world's badges as this database can have them.
 
     A badge for every organization would reach other people's organizations too: where there are
     any, each of the demo's organizations gets a badge of its own instead.
     """
     if await visit.others(connection) is None:
-        return list(badges)
+        return list(world.badges)
+    everywhere = [organization.slug for organization in world.organizations]
     return [
         badge.for_organization(slug)
-        for badge in badges
-        for slug in (
-            [badge.organization] if badge.organization else [o.slug for o in organizations]
-        )
+        for badge in world.badges
+        for slug in ([badge.organization] if badge.organization else everywhere)
     ]
 
 
-async def save_rules(
-    connection: Connection,
-    organizations: Sequence[Organization],
-    badges: Sequence[Badge],
-) -> None:
+async def save_rules(connection: Connection, world: World) -> None:
     """Save organizations and definitions as the catalogue has them; what is so already stays."""
+    organizations = [
+        (organization_id(each.slug), each.slug, each.name, each.timezone)
+        for each in world.organizations
+    ]
     async with connection.transaction():
-        await connection.executemany(
-            _ORGANIZATION,
-            [(organization_id(o.slug), o.slug, o.name, o.timezone) for o in organizations],
-        )
-        await connection.executemany(_DEFINITION, [_values(badge) for badge in badges])
+        await connection.executemany(_ORGANIZATION, organizations)
+        await connection.executemany(_DEFINITION, [_values(badge) for badge in world.badges])
 
 
 def _values(badge: Badge) -> tuple[Any, ...]:
@@ -86,17 +74,8 @@ def _values(badge: Badge) -> tuple[Any, ...]:
     )
 
 
-async def copy_history(connection: Connection, history: History) -> None:
-    mentors = [(p.id, organization_id(p.organization), p.name) for p in history.mentors]
-    tables: dict[str, tuple[str, Sequence[tuple[Any, ...]]]] = {
-        "peer_mentors": ("id organization_id display_name", mentors),
-        "activities": (
-            "id peer_mentor_id activity_type activity_date duration_minutes",
-            history.activities,
-        ),
-        "training_completions": ("id peer_mentor_id course_code completed_on", history.trainings),
-        "mentor_pauses": ("id peer_mentor_id starts_on ends_on", history.pauses),
-    }
+async def copy_history(connection: Connection, world: World) -> None:
+    mentors = [(p.id, organization_id(p.organization), p.name) for p in world.mentors]
     async with connection.transaction():
-        for table, (columns, rows) in tables.items():
-            await connection.copy_records_to_table(table, columns=columns.split(), records=rows)
+        for table, rows in {"peer_mentors": mentors, **world.rows}.items():
+            await connection.copy_records_to_table(table, columns=COLUMNS[table], records=rows)

@@ -37,6 +37,6 @@ async def _commit(pool: Pool, transaction: Transaction, together: asyncio.Barrie
     async with pool.acquire() as connection:
         async with connection.transaction():
             for statement in transaction:
-                await connection.execute(statement.sql, *statement.values)
+                await connection.execute(*statement)
             await together.wait()
         return time.perf_counter()

@@ -1,22 +1,27 @@
 """The demo as a live screen: what is saved on the left, what it unlocks on the right."""
 
+import io
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
+from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from badges.demo.tally import Tally
-from badges.demo.telling import Line
+from badges.demo.telling import Line, Show
 from badges.demo.world import Moment
 
+WIDTH, HEIGHT = 124, 32
+"""Characters of a picture of the screen."""
+_FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 QUIET, WARM, COOL, GOOD = "grey58", "gold3", "steel_blue1", "sea_green2"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _BUCKETS = (10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 250)
@@ -27,7 +32,7 @@ _REFRESH_HZ = 8
 _MOST_LINES = 24
 
 
-class Screen:
+class Screen(Show):
     """A full-height panel that is redrawn in place."""
 
     def __init__(self, console: Console, title: str) -> None:
@@ -37,24 +42,12 @@ class Screen:
         self._moments: deque[RenderableType] = deque(maxlen=_MOST_LINES)
         self._unlocks: deque[tuple[Line, int]] = deque(maxlen=_MOST_LINES)
         self._tally = Tally()
-        self._live = Live(
+        self.live = Live(
             console=console,
             get_renderable=self.render,
             refresh_per_second=_REFRESH_HZ,
             transient=False,
         )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
 
     def note(self, text: str) -> None:
         self._note = text
@@ -105,14 +98,23 @@ class Screen:
         for _ in range(3):
             grid.add_column(ratio=1)
         grid.add_column(justify="right", ratio=1)
-        latency = tally.latency
+        median = f"{tally.latency(0.5):.0f} ms" if tally.latencies else "…"
         grid.add_row(
             _figure("saves", str(tally.saves)),
             _figure("unlocks", str(tally.unlocks.total())),
-            _figure("commit to award, median", f"{latency.p50:.0f} ms" if latency else "…"),
+            _figure("commit to award, median", median),
             Group(Text(histogram(tally.latencies), GOOD), Text("10 ms … 250 ms", QUIET)),
         )
         return Panel(grid, border_style=QUIET)
+
+
+def draw(screen: RenderableType, file: Path) -> None:
+    """Write an SVG picture of what a screen shows; its fonts are those of whoever looks at it."""
+    console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO())
+    console.print(screen)
+    svg = console.export_svg(title="badges demo", theme=DIMMED_MONOKAI)
+    svg = re.sub(r"@font-face {.*?}\s*", "", svg, flags=re.DOTALL)
+    file.write_text(svg.replace("Fira Code, monospace", _FONTS), encoding="utf-8")
 
 
 def histogram(latencies: Sequence[float]) -> str:

@@ -1,59 +1,61 @@
-"""Where the demo is shown: a live screen, plain lines, JSON alone, or a picture."""
+"""Where the demo plays, and how it is shown: on a live screen, as lines, JSON, or a picture."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 
 from badges import event_loop
-from badges.demo import picture, summary, target
-from badges.demo.lines import Lines
-from badges.demo.run import Finished, Options, run
+from badges.demo import screen, summary
+from badges.demo.run import Demo
 from badges.demo.screen import Screen
-from badges.demo.target import Target
-from badges.demo.telling import Silence
+from badges.demo.telling import Lines, Show
 from badges.settings import Settings
+from badges.stack import addresses, layout, secrets
 from streams.errors import FOUND_A_PROBLEM
 
 _TITLE = "Badge streams"
 
 
-@dataclass(frozen=True)
-class Way:
-    """How to show it; without a terminal it is plain lines in any case."""
+def with_local_stack(settings: Settings) -> Settings:
+    """What is set; what is not, from the local stack that `make up` started here, if any."""
+    place = layout.load()
+    if not place.note.exists():
+        return settings
+    local = addresses.for_people(place, secrets.load(place.run_dir))
+    found = {
+        "database_url": SecretStr(local["BADGES_DATABASE_URL"]),
+        "kafka_bootstrap": local["BADGES_KAFKA_BOOTSTRAP"],
+    }
+    missing = {k: v for k, v in found.items() if k not in settings.model_fields_set}
+    return settings.model_copy(update=missing)
 
-    plain: bool = False
-    as_json: bool = False
-    picture: Path | None = None
 
+def perform(demo: Demo, *, plain: bool, as_json: bool, picture: Path | None) -> int:
+    """Run the demo, print its summary and return the exit code. Raises Problem as `Demo.run` does.
 
-def perform(settings: Settings, options: Options, way: Way) -> int:
-    """Run the demo, print its summary and return the exit code. Raises Problem as `run` does."""
+    Without a terminal it is shown as plain lines in any case.
+    """
     # What is unreachable is said in one line of our own.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    place = target.find(settings)
     console = Console()
-    if way.as_json:
-        finished = event_loop.run(lambda: run(place, options, Silence()))
+    if as_json:
+        finished = event_loop.run(lambda: demo.run(Show()))
         print(summary.as_json(finished))
-    elif way.plain or way.picture or not console.is_terminal:
-        finished = _without_screen(place, options, way)
+    elif picture:
+        drawn = Screen(Console(width=screen.WIDTH, height=screen.HEIGHT, quiet=True), _TITLE)
+        finished = event_loop.run(lambda: demo.run(drawn))
+        drawn.note("not verified" if finished.verified.mismatches else "verified")
+        screen.draw(drawn.render(), picture)
+        print("\n".join(summary.as_lines(finished)))
+    elif plain or not console.is_terminal:
+        lines = Lines(lambda line: print(line, flush=True))
+        finished = event_loop.run(lambda: demo.run(lines))
         print("\n".join(summary.as_lines(finished)))
     else:
-        with Screen(console, _TITLE) as screen:
-            finished = event_loop.run(lambda: run(place, options, screen))
+        shown = Screen(console, _TITLE)
+        with shown.live:
+            finished = event_loop.run(lambda: demo.run(shown))
         console.print(summary.as_text(finished))
     return FOUND_A_PROBLEM if finished.verified.mismatches else 0
-
-
-def _without_screen(place: Target, options: Options, way: Way) -> Finished:
-    if way.picture is None:
-        return event_loop.run(
-            lambda: run(place, options, Lines(lambda line: print(line, flush=True)))
-        )
-    screen = Screen(Console(width=picture.WIDTH, height=picture.HEIGHT, quiet=True), _TITLE)
-    finished = event_loop.run(lambda: run(place, options, screen))
-    screen.note("not verified" if finished.verified.mismatches else "verified")
-    picture.draw(screen.render(), way.picture)
-    return finished

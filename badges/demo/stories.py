@@ -9,35 +9,31 @@ from datetime import date, timedelta
 from typing import TypeAlias
 
 from badges.demo.world import (
-    INSERT_ACTIVITY,
-    INSERT_MENTOR,
-    INSERT_PAUSE,
-    INSERT_TRAINING,
     Maker,
     Moment,
-    Statement,
+    insert,
     organization_id,
     weeks,
 )
 
 Story: TypeAlias = Callable[[Maker], list[Moment]]
 
-KINDS = {"visit": "a visit", "phone": "a call", "group": "a group evening", "chat": "a chat"}
+_KINDS = {"visit": "a visit", "phone": "a call", "group": "a group evening", "chat": "a chat"}
 
 
-def tenth(make: Maker) -> list[Moment]:
+def _tenth(make: Maker) -> list[Moment]:
     """Nine conversations, and one more."""
     make.was_active(_scattered(make, 9), minutes=300)
     return [_new(make, "visit", 45)]
 
 
-def bronze(make: Maker) -> list[Moment]:
+def _bronze(make: Maker) -> list[Moment]:
     """Seven visits, and one more."""
     make.was_active(_scattered(make, 7), "visit", minutes=320)
     return [_new(make, "visit", 60)]
 
 
-def hours(make: Maker) -> list[Moment]:
+def _hours(make: Maker) -> list[Moment]:
     """Nearly ten hours, and a call."""
     make.was_active(_scattered(make, 8), minutes=560)
     return [_new(make, "phone", 50)]
@@ -55,7 +51,7 @@ def _all_round(make: Maker) -> list[Moment]:
     return [_new(make, "chat", 20)]
 
 
-def late(make: Maker) -> list[Moment]:
+def _late(make: Maker) -> list[Moment]:
     """Two weeks, a hole, a week: the hole is filled by what was written down too late."""
     make.was_active([make.in_week(ago) for ago in (4, 3, 1)])
     day = make.in_week(2)
@@ -63,19 +59,19 @@ def late(make: Maker) -> list[Moment]:
     return [Moment("late", make.person, f"a visit of {_days_ago(make, day)}", [save])]
 
 
-def corrected(make: Maker) -> list[Moment]:
+def _corrected(make: Maker) -> list[Moment]:
     """An hour that was typed as six minutes."""
     make.was_active(_scattered(make, 8), minutes=560)
     (wrong,) = make.was_active([make.in_week(1)], "visit", minutes=6)
-    update = Statement("UPDATE activities SET duration_minutes = $2 WHERE id = $1", (wrong, 60))
+    update = ("UPDATE activities SET duration_minutes = $2 WHERE id = $1", wrong, 60)
     return [Moment("corrected", make.person, "6 minutes were 60", [[update]])]
 
 
-def deleted(make: Maker) -> list[Moment]:
+def _deleted(make: Maker) -> list[Moment]:
     """Twelve conversations and a course hold a badge that can be lost; one was saved twice."""
     make.was_trained("basic", make.in_week(20))
     ids = make.was_active(_scattered(make, 12), minutes=400)
-    gone = Statement("DELETE FROM activities WHERE id = $1", (ids[-1],))
+    gone = ("DELETE FROM activities WHERE id = $1", ids[-1])
     again = make.save_activity("phone", make.today, 30)
     return [
         Moment("deleted", make.person, "a call that never was", [[gone]]),
@@ -83,14 +79,14 @@ def deleted(make: Maker) -> list[Moment]:
     ]
 
 
-def moved(make: Maker) -> list[Moment]:
+def _moved(make: Maker) -> list[Moment]:
     """Ten conversations, one of them in a colleague's name."""
     make.was_active(_scattered(make, 9))
     person = make.person
     make.person = make.somebody()
     (wrong,) = make.was_active([make.in_week(1)], "visit", minutes=30)
     make.was_active(_scattered(make, 2))
-    owner = Statement("UPDATE activities SET peer_mentor_id = $2 WHERE id = $1", (wrong, person.id))
+    owner = ("UPDATE activities SET peer_mentor_id = $2 WHERE id = $1", wrong, person.id)
     return [Moment("moved", person, f"a visit booked on {make.person.name}", [[owner]])]
 
 
@@ -101,29 +97,29 @@ def _two_at_once(make: Maker) -> list[Moment]:
     return [Moment("two at once", make.person, "a call and a chat", both)]
 
 
-def pause(make: Maker) -> list[Moment]:
+def _pause(make: Maker) -> list[Moment]:
     """Four weeks with a hole, which was a holiday."""
     make.was_active([make.in_week(ago) for ago in (5, 4, 2, 1)])
     begins = make.in_week(3)
     ends = begins + timedelta(days=2)
-    save = Statement(INSERT_PAUSE, (make.ids.next(), make.person.id, begins, ends))
+    save = insert("mentor_pauses", next(make.ids), make.person.id, begins, ends)
     return [Moment("pause", make.person, f"away {_days_ago(make, begins)}", [[save]])]
 
 
-def training(make: Maker) -> list[Moment]:
+def _training(make: Maker) -> list[Moment]:
     """One course of two, and the other."""
     make.was_trained("basic", make.in_week(9))
     make.was_active(_scattered(make, 5))
-    save = Statement(INSERT_TRAINING, (make.ids.next(), make.person.id, "ethics", make.today))
+    save = insert("training_completions", next(make.ids), make.person.id, "ethics", make.today)
     return [Moment("training", make.person, "the ethics course", [[save]])]
 
 
-def newcomer(make: Maker) -> list[Moment]:
+def _newcomer(make: Maker) -> list[Moment]:
     """Somebody who joins, with a first conversation, in one transaction."""
-    person = make.history.mentors.pop()
+    person = make.world.mentors.pop()
     home = organization_id(person.organization)
-    joins = Statement(INSERT_MENTOR, (person.id, home, person.name))
-    first = Statement(INSERT_ACTIVITY, (make.ids.next(), person.id, "phone", make.today, 25))
+    joins = insert("peer_mentors", person.id, home, person.name)
+    first = insert("activities", next(make.ids), person.id, "phone", make.today, 25)
     return [Moment("newcomer", person, "joins, with a first call", [[joins, first]])]
 
 
@@ -131,13 +127,13 @@ def ordinary(make: Maker) -> list[Moment]:
     """A week like any other."""
     count = make.rng.randrange(2, 30)
     make.was_active(_scattered(make, count), "visit phone chat", minutes=35 * count)
-    kind = make.rng.choice(list(KINDS))
+    kind = make.rng.choice(list(_KINDS))
     return [_new(make, kind, make.rng.choice([15, 20, 30, 45, 60]))]
 
 
 STORIES: tuple[Story, ...] = (
-    tenth, late, _two_at_once, corrected, training, moved, pause, deleted, bronze, _fourth_week,
-    newcomer, hours, _all_round,
+    _tenth, _late, _two_at_once, _corrected, _training, _moved, _pause, _deleted, _bronze,
+    _fourth_week, _newcomer, _hours, _all_round,
 )  # fmt: skip
 
 
@@ -147,7 +143,7 @@ def _scattered(make: Maker, count: int) -> list[date]:
 
 def _new(make: Maker, kind: str, minutes: int) -> Moment:
     save = make.save_activity(kind, make.today, minutes)
-    return Moment("new", make.person, f"{KINDS[kind]}, {minutes} minutes", [save])
+    return Moment("new", make.person, f"{_KINDS[kind]}, {minutes} minutes", [save])
 
 
 def _days_ago(make: Maker, day: date) -> str:

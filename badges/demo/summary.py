@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from badges.demo.run import Finished, named
+from badges.demo.run import Finished
+from badges.demo.tally import Tally
 
 _MOST_SHOWN = 20
 
@@ -32,24 +33,23 @@ def as_lines(finished: Finished) -> list[str]:
 def _lines(finished: Finished) -> list[tuple[str, str]]:
     tally = finished.tally
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.moments.items()))
+    loaded = f"{len(finished.world.mentors)} mentors with {finished.world.size} rows loaded"
     lines = [
-        ("run", f"{finished.run}: {finished.mentors} mentors with {finished.loaded} rows loaded"),
+        ("run", f"{finished.run}: {loaded}"),
         ("played", f"{tally.saves} saves ({kinds})" if tally.saves else "nothing"),
         ("awards", f"{finished.verified.awards}, {_unlocks(finished)} while you watched"),
     ]
-    if latency := tally.latency:
-        lines.append(
-            (
-                "commit to award",
-                f"p50 {latency.p50:.0f} ms, p95 {latency.p95:.0f} ms, p99 {latency.p99:.0f} ms "
-                f"({latency.count} unlocks)",
-            )
-        )
-    if reach := tally.reach:
-        lines.append(
-            ("new badge", f"{reach.badge} reached {reach.mentors} mentors in {reach.last:.0f} ms")
-        )
+    if tally.latencies:
+        shares = ", ".join(f"{name} {value:.0f} ms" for name, value in _percentiles(tally))
+        lines.append(("commit to award", f"{shares} ({len(tally.latencies)} unlocks)"))
+    if tally.reached:
+        reached = f"{tally.switched_on} reached {len(tally.reached)} mentors"
+        lines.append(("new badge", f"{reached} in {max(tally.reached):.0f} ms"))
     return lines
+
+
+def _percentiles(tally: Tally) -> list[tuple[str, float]]:
+    return [(f"p{share}", tally.latency(share / 100)) for share in (50, 95, 99)]
 
 
 def _unlocks(finished: Finished) -> str:
@@ -66,7 +66,7 @@ def _verdict(finished: Finished) -> list[str]:
             "statistics are exactly what the rules say"
         ]
     count = len(verified.mismatches)
-    shown = [named(each, finished.directory) for each in verified.mismatches[:_MOST_SHOWN]]
+    shown = [finished.directory.mismatch(each) for each in verified.mismatches[:_MOST_SHOWN]]
     more = [f"and {count - _MOST_SHOWN} more"] if count > _MOST_SHOWN else []
     return [f"not verified: {count} differences", *shown, *more]
 
@@ -74,15 +74,24 @@ def _verdict(finished: Finished) -> list[str]:
 def as_json(finished: Finished) -> str:
     """The summary as a JSON object; latencies in milliseconds."""
     tally, verified = finished.tally, finished.verified
+    latency = new_badge = None
+    if tally.latencies:
+        latency = {"count": len(tally.latencies), **dict(_percentiles(tally))}
+    if tally.reached:
+        new_badge = {
+            "badge": tally.switched_on,
+            "mentors": len(tally.reached),
+            "last": max(tally.reached),
+        }
     document: dict[str, Any] = {
         "run": finished.run,
-        "mentors_loaded": finished.mentors,
-        "rows_loaded": finished.loaded,
+        "mentors_loaded": len(finished.world.mentors),
+        "rows_loaded": finished.world.size,
         "saves": tally.saves,
         "moments": dict(tally.moments),
         "unlocks": dict(tally.unlocks),
-        "latency_ms": asdict(tally.latency) if tally.latency else None,
-        "new_badge": asdict(tally.reach) if tally.reach else None,
+        "latency_ms": latency,
+        "new_badge": new_badge,
         "verified": not verified.mismatches,
         "records": verified.records,
         "mentors": verified.mentors,

@@ -16,23 +16,6 @@ from badges.demo.feed import Unlock
 from badges.demo.world import Moment
 
 
-@dataclass(frozen=True)
-class Latency:
-    count: int
-    p50: float
-    p95: float
-    p99: float
-
-
-@dataclass(frozen=True)
-class Reach:
-    """A badge that was switched on: how many mentors it reached, the last one after so many ms."""
-
-    badge: str
-    mentors: int
-    last: float
-
-
 @dataclass
 class Tally:
     """What has happened so far; latencies in milliseconds."""
@@ -42,6 +25,7 @@ class Tally:
     unlocks: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     reached: list[float] = field(default_factory=list)
+    """When each mentor had the badge that was switched on, since it was."""
     switched_on: str | None = None
     _saved: dict[str, float] = field(default_factory=dict)
     _switched_on_at: float = 0.0
@@ -67,18 +51,9 @@ class Tally:
             self.reached.append(1000 * (unlock.seen - self._switched_on_at))
         return None
 
-    @property
-    def latency(self) -> Latency | None:
-        values = sorted(self.latencies)
-        if not values:
-            return None
-        return Latency(len(values), *(percentile(values, share) for share in (0.5, 0.95, 0.99)))
-
-    @property
-    def reach(self) -> Reach | None:
-        if self.switched_on is None or not self.reached:
-            return None
-        return Reach(self.switched_on, len(self.reached), max(self.reached))
+    def latency(self, share: float) -> float:
+        """A percentile of what was measured, if something was."""
+        return percentile(sorted(self.latencies), share)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

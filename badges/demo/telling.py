@@ -1,14 +1,14 @@
 """What happens, in words: who, which badge, how fast; the same for every way of showing it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from badges.demo.catalogue import Badge, Organization
+from badges.demo.catalogue import Badge
 from badges.demo.feed import Unlock
 from badges.demo.tally import Tally
 from badges.demo.world import Moment, Person, World, definition_id
+from reference.verification import Mismatch
 
 _VERBS = {
     "granted": "earned",
@@ -20,36 +20,29 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One unlock in words. `latency` is in milliseconds."""
+    """One unlock in words; `title` has the tier as well. `latency` is in milliseconds."""
 
     at: datetime
     icon: str
     who: str
     verb: str
     badge: str
-    tier: str | None
-    organization: str
+    title: str
     source: str
     latency: float | None
 
-    @property
-    def title(self) -> str:
-        return f"{self.badge}, {self.tier}" if self.tier else self.badge
-
 
 class Directory:
-    """Names for the ids of this run; others' unlocks have none."""
+    """Names for the ids of this run, and for those of others that it is told."""
 
     def __init__(self, world: World) -> None:
         self._people = {str(person.id): person for person in world.people()}
         self._badges: dict[str, Badge] = {
             str(definition_id(badge.organization, badge.key)): badge for badge in world.badges
         }
-        self._organizations: dict[str, Organization] = {o.slug: o for o in world.organizations}
-        self._others: dict[str, str] = {}
-
-    def learn(self, names: Mapping[str, str]) -> None:
-        self._others |= names
+        self._organizations = {each.slug: each.name for each in world.organizations}
+        self.names = {id_: person.name for id_, person in self._people.items()}
+        self.names |= {id_: badge.name for id_, badge in self._badges.items()}
 
     def describe(self, unlock: Unlock, latency: float | None, at: datetime) -> Line | None:
         """The unlock in words, None when it is nobody's of this run."""
@@ -57,53 +50,56 @@ class Directory:
         badge = self._badges.get(unlock.badge_definition_id)
         if person is None or badge is None:
             return None
-        return Line(
-            at,
-            badge.icon,
-            person.name,
-            _VERBS[unlock.kind],
-            badge.name,
-            unlock.tier,
-            self.place(person),
-            unlock.source,
-            latency,
+        title = f"{badge.name}, {unlock.tier}" if unlock.tier else badge.name
+        verb = _VERBS[unlock.kind]
+        return Line(at, badge.icon, person.name, verb, badge.name, title, unlock.source, latency)
+
+    def place(self, person: Person | None) -> str:
+        return self._organizations[person.organization] if person else ""
+
+    def mismatch(self, found: Mismatch) -> str:
+        badge = f", badge {self.named(found.badge)}" if found.badge else ""
+        return (
+            f"mentor {self.named(found.peer_mentor_id)}{badge}: {found.what} "
+            f"should be {found.expected}, is {found.found}"
         )
 
-    def person(self, mentor_id: str) -> str:
-        person = self._people.get(mentor_id)
-        return self._named(person.name if person else None, mentor_id)
-
-    def badge(self, badge_definition_id: str) -> str:
-        badge = self._badges.get(badge_definition_id)
-        return self._named(badge.name if badge else None, badge_definition_id)
-
-    def _named(self, name: str | None, id_: str) -> str:
-        known = name or self._others.get(id_)
-        return f"{known} ({id_})" if known else id_
-
-    def place(self, person: Person) -> str:
-        return self._organizations[person.organization].name
+    def named(self, id_: str) -> str:
+        return f"{self.names[id_]} ({id_})" if id_ in self.names else id_
 
 
-class Show(Protocol):
+class Show:
+    """Where everything is told as it happens; this one shows nothing."""
+
     def note(self, text: str) -> None: ...
 
     def moment(self, moment: Moment, place: str) -> None:
         """Something was saved; `place` is the organization's name."""
-        ...
 
     def unlock(self, line: Line) -> None: ...
 
     def figures(self, tally: Tally) -> None: ...
 
 
-class Silence:
-    """Shows nothing."""
+class Lines(Show):
+    """One plain line for everything that happens, for logs and pipes."""
 
-    def note(self, text: str) -> None: ...
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
 
-    def moment(self, moment: Moment, place: str) -> None: ...
+    def note(self, text: str) -> None:
+        self._write(text)
 
-    def unlock(self, line: Line) -> None: ...
+    def moment(self, moment: Moment, place: str) -> None:
+        who = f"{moment.person.name} ({place})" if moment.person else "all organizations"
+        self._write(f"{_clock()}  {moment.kind:<11}  {who}: {moment.text}")
 
-    def figures(self, tally: Tally) -> None: ...
+    def unlock(self, line: Line) -> None:
+        fast = f"  +{line.latency:.0f} ms" if line.latency is not None else ""
+        self._write(
+            f"{_clock(line.at)}  {'':<11}  {line.icon} {line.who} {line.verb} {line.title}{fast}"
+        )
+
+
+def _clock(at: datetime | None = None) -> str:
+    return f"{at or datetime.now():%H:%M:%S.%f}"[:-3]

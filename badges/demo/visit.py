@@ -1,4 +1,4 @@
-"""A demo is a visitor: one at a time, among nobody else's rows, and it takes its own along.
+"""A demo is a visitor: one at a time, among nobody else's rows, and it removes its own.
 
 Its own are its organizations, told by their ids, with all that is in them, and its badges for
 everybody. Those of a demo that was killed are there until the next one ends.
@@ -51,7 +51,7 @@ async def others(connection: Connection) -> str | None:
     return f"{badges:,} badge{'s' if badges != 1 else ''} for everybody" if badges else None
 
 
-async def take_along(database_url: str) -> None:
+async def remove(database_url: str) -> None:
     """Remove all that is a demo's, in a connection of its own: the demo's may be in the middle."""
     async with connect(database_url) as connection, connection.transaction():
         homes = await _organizations(connection)

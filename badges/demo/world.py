@@ -1,33 +1,32 @@
 """What the demo is made of: people with a history, and moments to be played in turn."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import count
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from badges.demo.catalogue import Badge, Organization
 
-NAMESPACE = UUID("5b3f9f0e-7a55-4f0f-8d3c-0c6a0f1c2b9d")
+_NAMESPACE = UUID("5b3f9f0e-7a55-4f0f-8d3c-0c6a0f1c2b9d")
 
 Kind: TypeAlias = Literal[
     "new", "late", "corrected", "deleted", "moved", "two at once", "pause", "training",
     "by hand", "newcomer", "new badge",
 ]  # fmt: skip
 
-INSERT_MENTOR = "INSERT INTO peer_mentors (id, organization_id, display_name) VALUES ($1, $2, $3)"
-INSERT_ACTIVITY = (
-    "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date, duration_minutes) "
-    "VALUES ($1, $2, $3, $4, $5)"
-)
-INSERT_TRAINING = (
-    "INSERT INTO training_completions (id, peer_mentor_id, course_code, completed_on) "
-    "VALUES ($1, $2, $3, $4)"
-)
-INSERT_PAUSE = (
-    "INSERT INTO mentor_pauses (id, peer_mentor_id, starts_on, ends_on) VALUES ($1, $2, $3, $4)"
-)
+COLUMNS = {
+    "peer_mentors": ("id", "organization_id", "display_name"),
+    "activities": (
+        "id", "peer_mentor_id", "activity_type", "activity_date", "duration_minutes",
+    ),
+    "training_completions": ("id", "peer_mentor_id", "course_code", "completed_on"),
+    "mentor_pauses": ("id", "peer_mentor_id", "starts_on", "ends_on"),
+}  # fmt: skip
+"""What the demo writes of each table."""
 
 SLUGS = "demo-"
 """How the slugs of the demo's organizations begin."""
@@ -35,11 +34,8 @@ SLUGS = "demo-"
 _INITIALS = "ABCDEFGHJKLMNOPRSTVW"
 
 
-@dataclass(frozen=True)
-class Statement:
-    sql: str
-    values: tuple[Any, ...]
-
+Statement: TypeAlias = tuple[Any, ...]
+"""SQL and its values, as a connection executes them."""
 
 Transaction: TypeAlias = Sequence[Statement]
 
@@ -70,86 +66,71 @@ class Moment:
 
 
 @dataclass
-class History:
-    """Rows that are there before anything is played, in the order of the tables' columns."""
-
-    mentors: list[Person] = field(default_factory=list)
-    activities: list[tuple[UUID, UUID, str, date, int | None]] = field(default_factory=list)
-    trainings: list[tuple[UUID, UUID, str, date]] = field(default_factory=list)
-    pauses: list[tuple[UUID, UUID, date, date | None]] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        tables = (self.mentors, self.activities, self.trainings, self.pauses)
-        return sum(len(rows) for rows in tables)
-
-    def add(self, other: "History") -> None:
-        self.mentors += other.mentors
-        self.activities += other.activities
-        self.trainings += other.trainings
-        self.pauses += other.pauses
-
-
-@dataclass(frozen=True)
 class World:
-    """Everything of one run. `script` says in which second each moment comes."""
+    """Everything of one run: rows that are there before anything is played, and what is played.
+
+    `rows` are those of the mentors, by table. `script` says in which second each moment comes.
+    """
 
     organizations: Sequence[Organization]
     badges: Sequence[Badge]
-    history: History
-    script: Sequence[tuple[float, Moment]]
-
-    def people(self) -> Iterator[Person]:
-        yield from self.history.mentors
-        yield from (moment.person for _, moment in self.script if moment.person)
-
-    def with_badges(self, badges: Sequence[Badge]) -> "World":
-        return replace(self, badges=badges)
-
-
-class Ids:
-    """Ids of one run: the same for the same name, others in every run."""
-
-    def __init__(self, name: str, run: int) -> None:
-        self._name = f"{name}/{run}"
-        self._count = 0
+    mentors: list[Person] = field(default_factory=list)
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
+    script: list[tuple[float, Moment]] = field(default_factory=list)
 
     @property
-    def first(self) -> UUID:
-        """The id that tells whether this run has been here before: that of its first mentor."""
-        return uuid5(NAMESPACE, f"{self._name}/1")
+    def size(self) -> int:
+        """How many rows are there before anything is played."""
+        return len(self.mentors) + sum(map(len, self.rows.values()))
 
-    def next(self) -> UUID:
-        self._count += 1
-        return uuid5(NAMESPACE, f"{self._name}/{self._count}")
+    def people(self) -> Iterator[Person]:
+        yield from self.mentors
+        yield from (moment.person for _, moment in self.script if moment.person)
+
+
+def ids(name: str, run: int) -> Iterator[UUID]:
+    """Ids of one run: the same for the same name, others in every run."""
+    return (uuid5(_NAMESPACE, f"{name}/{run}/{number}") for number in count(1))
+
+
+def insert(table: str, *values: Any) -> Statement:
+    columns = COLUMNS[table]
+    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *values
 
 
 def organization_id(slug: str) -> UUID:
-    return uuid5(NAMESPACE, f"organization/{slug}")
+    return uuid5(_NAMESPACE, f"organization/{slug}")
 
 
 def definition_id(organization: str | None, key: str) -> UUID:
     """The id of a badge of the demo, in every run; the organization is a slug."""
-    return uuid5(NAMESPACE, f"badge/{organization or ''}/{key}")
+    return uuid5(_NAMESPACE, f"badge/{organization or ''}/{key}")
 
 
 class Maker:
     """What a story is told with: it makes people, their history, and statements to play."""
 
     def __init__(
-        self, rng: random.Random, ids: Ids, organization: Organization, today: date
+        self,
+        rng: random.Random,
+        ids: Iterator[UUID],
+        world: World,
+        organization: Organization,
+        today: date,
     ) -> None:
         self.rng = rng
         self.ids = ids
+        self.world = world
         self.organization = organization
         self.today = today
-        self.history = History()
         self.person = self.somebody()
 
     def somebody(self) -> Person:
         first_name = self.rng.choice(self.organization.first_names)
         name = f"{first_name} {self.rng.choice(_INITIALS)}."
-        person = Person(self.ids.next(), self.organization.slug, name)
-        self.history.mentors.append(person)
+        person = Person(next(self.ids), self.organization.slug, name)
+        self.world.mentors.append(person)
         return person
 
     def in_week(self, weeks_ago: int) -> date:
@@ -167,17 +148,19 @@ class Maker:
         share = minutes // len(days) if days else 0
         ids = []
         for number, day in enumerate(days):
-            ids.append(self.ids.next())
-            self.history.activities.append(
+            ids.append(next(self.ids))
+            self.world.rows["activities"].append(
                 (ids[-1], self.person.id, chosen[number % len(chosen)], day, share or None)
             )
         return ids
 
     def was_trained(self, course: str, day: date) -> None:
-        self.history.trainings.append((self.ids.next(), self.person.id, course, day))
+        self.world.rows["training_completions"].append(
+            (next(self.ids), self.person.id, course, day)
+        )
 
     def save_activity(self, kind: str, day: date, minutes: int) -> list[Statement]:
-        return [Statement(INSERT_ACTIVITY, (self.ids.next(), self.person.id, kind, day, minutes))]
+        return [insert("activities", next(self.ids), self.person.id, kind, day, minutes)]
 
 
 def weeks(first: int, last: int) -> Iterator[int]:

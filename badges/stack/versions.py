@@ -1,6 +1,5 @@
 """The versions of the stack's parts, for the local processes and for docker-compose.yml alike."""
 
-POSTGRES = "18"
 KAFKA = "4.3.1"
 DEBEZIUM = "3.7.0.Final"
 """From 3.7 on it counts the rows that share a WAL position. Earlier ones lose some of a COPY when

@@ -206,7 +206,7 @@ def test_a_git_history_is_played_without_addresses(demo: Demo, tmp_path: Path) -
     assert not demo.execute("SELECT id FROM peer_mentors WHERE display_name LIKE '%@%'")
 
 
-def test_it_takes_along_what_it_and_earlier_ones_have_made(demo: Demo) -> None:
+def test_it_removes_what_it_and_earlier_ones_have_made(demo: Demo) -> None:
     assert demo.run("--plain", "--seconds", "0", "--keep").returncode == 0
     assert demo.rows() > 0
 
@@ -216,7 +216,7 @@ def test_it_takes_along_what_it_and_earlier_ones_have_made(demo: Demo) -> None:
     assert demo.rows() == 0
 
 
-def test_a_killed_one_is_in_nobodys_way_and_the_next_takes_it_along(demo: Demo) -> None:
+def test_a_killed_one_is_in_nobodys_way_and_the_next_removes_what_it_left(demo: Demo) -> None:
     assert demo.interrupt(signal.SIGKILL) == -signal.SIGKILL
     assert demo.rows() > 0
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec.structs
 
-from reference.log_reading import RawRecord
 from reference.reference import Reference
-from reference.refused_writes import Found as FoundAward
 from reference.replay import replay
+from reference.results import Results
 from sinks.base import Found, Outcome, Position, Turn, Unavailable
 from sinks.failures import Refusal
 from streams.column_types import WrongType
@@ -187,10 +186,18 @@ class World:
 
     def expected(self) -> Reference:
         """What a brute-force reading of the log and the recorded positions gives."""
-        applied = self.sink.applied_by_log.get(LOG, [])
-        records = [RawRecord(record.offset, record.value or b"") for record in self.log.records[0]]
-        found = [FoundAward(each.award, each.gone) for each in self.sink.found_by_log.get(LOG, ())]
-        mentors = replay(LOG, 0, self.start, records, applied, self.all_versions, found)
+        records = self.log.records[0]
+        results = Results(
+            log=generation(starts=(self.start,)),
+            next_offsets={0: len(records)},
+            applied=self.sink.applied_by_log.get(LOG, []),
+            versions=self.all_versions,
+            awards=[],
+            events=[],
+            stats=[],
+            found=self.sink.found_by_log.get(LOG, ()),
+        )
+        mentors = replay(results, 0, records)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:

@@ -16,7 +16,6 @@ from reference.reading import READINGS
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import json_schema, parse
 from tables.criteria.union import TYPES
-from tables.explain import Standing, explain
 from tests.builders import (
     MENTOR,
     ExampleTeller,
@@ -29,6 +28,7 @@ from tests.builders import (
     mentor,
     organization,
 )
+from tests.explain import Standing, explain
 from tests.unit import active_periods
 from tests.unit.active_periods import ActivePeriods, active_periods_on
 from tests.unit.stories import Fold, compare_told, told

@@ -1,7 +1,7 @@
-from tables.explain import Standing, explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tests.builders import MENTOR, activity, definition, mentor, organization, training
+from tests.explain import Standing, explain
 
 
 def explained(criteria: dict[str, object], *, rows: int = 3) -> Standing:

@@ -7,7 +7,6 @@ import pytest
 
 from tables.decisions import Cause
 from tables.evaluation import evaluate
-from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Award
@@ -23,6 +22,7 @@ from tests.builders import (
     pause,
     training,
 )
+from tests.explain import explain
 
 FAR = [-(2**31), -800_000, -719_163, -719_162, -1, 0, 2_932_896, 2_932_897, 2**31 - 1]
 

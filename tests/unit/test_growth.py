@@ -18,12 +18,12 @@ import pytest
 import tables
 from tables.decisions import Cause
 from tables.evaluation import evaluate
-from tables.explain import explain
 from tables.ledger import Ledger
 from tables.rules import RuleBook
 from tables.types import Activity
 from tables.watchlist import Watchlist
 from tests.builders import MENTOR, activity, definition, mentor, organization
+from tests.explain import explain
 
 METRICS = ["count", "minutes", "active_days", "distinct_types"]
 LENGTHS = (300, 2_400)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from reference.reference import Reference
 from tables import ledger
-from tables.explain import explain
 from tables.types import Version
 from tests.builders import MENTOR, Put, Storyteller, TierTeller, Took
+from tests.explain import explain
 from tests.unit.stories import Fold, compare, compare_told, lose, tell, without_ids
 
 

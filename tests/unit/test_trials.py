@@ -100,7 +100,21 @@ def test_minutes_have_the_bound_of_the_column() -> None:
         return json.dumps(trial([row], badges=badges, expected=expected))
 
     assert attempt(minutes(2**31 - 1)) == (0, "passed: trial\n")
-    assert "duration_minutes: Input should be less than" in refusal(minutes(2**31))
+    assert "rows.0: duration_minutes: Expected `int` <= 2147483647" in refusal(minutes(2**31))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"table": "activities"}, "activity_date: a row that is not deleted needs this date"),
+        ({**VISITS[0], "activity_date": 5}, "activity_date: expected a date like 2026-01-31"),
+        ({**VISITS[0], "minutes": 5}, "activities has no minutes, only activity_date, activity_ty"),
+        ({**GONE, "organization_id": "1"}, "peer_mentors has no organization_id, only active"),
+        ({**VISITS[0], "activity_type": 7}, "activity_type: Expected `str`, got `int`"),
+    ],
+)
+def test_a_row_that_its_table_could_not_hold_is_refused(row: dict[str, Any], message: str) -> None:
+    assert refusal(json.dumps(trial([row]))).startswith(f"standard input, rows.0: {message}")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from badges.demo.git_history import Commit, compose, kind_of
-from badges.demo.world import Ids, World
+from badges.demo.world import World
 
 FIRST = date(2026, 1, 1)
 
@@ -37,17 +37,17 @@ def played(world: World) -> int:
 
 
 def test_the_newest_commits_are_played_and_the_others_are_history() -> None:
-    world = compose(commits(100), "My Project!", Ids("My Project!", 1), seconds=1)
+    world = compose(commits(100), "My Project!", 1, seconds=1)
 
     assert [organization.slug for organization in world.organizations] == ["demo-git-my-project"]
     assert played(world) == 40
-    assert len(world.history.activities) == 60
+    assert len(world.rows["activities"]) == 60
     assert {badge.organization for badge in world.badges} == {"demo-git-my-project"}
-    assert [p.name for p in world.history.mentors] == ["Author 0", "Author 1"]
+    assert [p.name for p in world.mentors] == ["Author 0", "Author 1"]
 
 
 def test_at_most_four_fifths_are_played_a_tick_at_a_time_and_an_author_at_once() -> None:
-    world = compose(commits(20), "x", Ids("x", 1), seconds=1)
+    world = compose(commits(20), "x", 1, seconds=1)
 
     assert played(world) == 16
     assert sorted({round(at, 2) for at, _ in world.script}) == [0, 0.31, 0.61]
@@ -60,15 +60,15 @@ def test_at_most_four_fifths_are_played_a_tick_at_a_time_and_an_author_at_once()
 def test_no_address_is_kept_nor_told_apart_by_its_id() -> None:
     history = [Commit(FIRST, "ada@example.org", "ada@example.org", "fix"), *commits(2)]
 
-    world = compose(history, "x", Ids("x", 1), seconds=0)
-    other = compose([Commit(FIRST, "eve@example.org", "Eve", "fix")], "x", Ids("x", 1), seconds=0)
+    world = compose(history, "x", 1, seconds=0)
+    other = compose([Commit(FIRST, "eve@example.org", "Eve", "fix")], "x", 1, seconds=0)
 
     assert "@" not in repr(world)
-    assert world.history.mentors[0].name == "ada"
-    assert world.history.mentors[0].id == other.history.mentors[0].id
+    assert world.mentors[0].name == "ada"
+    assert world.mentors[0].id == other.mentors[0].id
 
 
 def test_an_author_without_a_name_is_somebody() -> None:
-    world = compose([Commit(FIRST, "a@b.example", " ", "fix")], "x", Ids("x", 1), seconds=0)
+    world = compose([Commit(FIRST, "a@b.example", " ", "fix")], "x", 1, seconds=0)
 
-    assert world.history.mentors[0].name == "somebody"
+    assert world.mentors[0].name == "somebody"

@@ -8,13 +8,12 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from badges.demo import catalogue, picture
+from badges.demo import catalogue
 from badges.demo.feed import Unlock
-from badges.demo.lines import Lines
-from badges.demo.screen import Screen, histogram
-from badges.demo.tally import Latency, Reach, Tally, percentile
-from badges.demo.telling import Directory, Line
-from badges.demo.world import History, Kind, Moment, Person, World, definition_id
+from badges.demo.screen import Screen, draw, histogram
+from badges.demo.tally import Tally, percentile
+from badges.demo.telling import Directory, Line, Lines
+from badges.demo.world import Kind, Moment, Person, World, definition_id
 
 ADA = Person(UUID(int=1), "demo-nordlys", "Ada B.")
 CATALOGUE = catalogue.load()
@@ -31,8 +30,7 @@ def unlock(seen: float, source: str = "stream", kind: str = "granted") -> Unlock
 
 
 def directory() -> Directory:
-    history = History(mentors=[ADA])
-    return Directory(World(CATALOGUE.organizations, CATALOGUE.badges, history, []))
+    return Directory(World(CATALOGUE.organizations, CATALOGUE.badges, mentors=[ADA]))
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.95, 10), (0.99, 10), (0.1, 1)])
@@ -46,7 +44,7 @@ def test_latency_is_the_time_since_the_mentors_last_save() -> None:
     tally.save(moment(), 11.0)
 
     assert tally.unlock(unlock(11.025)) == pytest.approx(25)
-    assert tally.latency == Latency(1, *[1000 * (11.025 - 11.0)] * 3)
+    assert tally.latencies == [tally.latency(0.5)] == [1000 * (11.025 - 11.0)]
     assert (tally.saves, tally.unlocks.total()) == (2, 1)
 
 
@@ -57,8 +55,8 @@ def test_what_people_give_and_what_a_new_badge_reaches_is_no_latency() -> None:
 
     assert tally.unlock(unlock(10.1, "admin")) is None
     assert tally.unlock(unlock(20.5, "replay")) is None
-    assert tally.latency is None
-    assert tally.reach == Reach("Familiar face", 1, 500)
+    assert not tally.latencies
+    assert (tally.switched_on, tally.reached) == ("Familiar face", [500])
 
 
 def test_an_unlock_is_told_in_words_and_strangers_are_not_told_of() -> None:
@@ -72,15 +70,15 @@ def test_an_unlock_is_told_in_words_and_strangers_are_not_told_of() -> None:
 
 def test_a_name_that_was_learnt_is_used_and_an_unknown_id_stays() -> None:
     names = directory()
-    names.learn({"7": "Grace"})
+    names.names["7"] = "Grace"
 
-    assert names.person("7") == "Grace (7)"
-    assert names.badge("8") == "8"
-    assert names.badge(BADGE) == f"Visitor ({BADGE})"
+    assert names.named("7") == "Grace (7)"
+    assert names.named("8") == "8"
+    assert names.named(BADGE) == f"Visitor ({BADGE})"
 
 
 def line(source: str = "stream", latency: float | None = 24.4) -> Line:
-    return Line(AT, "🏡", "Ada B.", "earned", "Visitor", "bronze", "Nordlys", source, latency)
+    return Line(AT, "🏡", "Ada B.", "earned", "Visitor", "Visitor, bronze", source, latency)
 
 
 def test_lines_say_who_what_and_how_fast() -> None:
@@ -135,7 +133,7 @@ def test_the_picture_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     screen = Screen(Console(width=120, height=30, quiet=True), "Badge streams")
     screen.unlock(line())
 
-    picture.draw(screen.render(), tmp_path / "demo.svg")
+    draw(screen.render(), tmp_path / "demo.svg")
 
     svg = (tmp_path / "demo.svg").read_text(encoding="utf-8")
     assert svg.startswith("<svg")

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec.structs
 import pytest
 
-from reference.log_reading import RawRecord
-from reference.recorded import AwardEvent, Recorded
 from reference.reference import Reference
-from reference.verification import Mismatch, compare, expected
+from reference.replay import replay
+from reference.results import AwardEvent, Results
+from reference.verification import Mismatch, compare
 from streams.log.debezium import UNREADABLE, stream_order
 from streams.records import decode
 from tables.decisions import Cause
@@ -26,6 +26,7 @@ from tables.types import (
     rule_key,
 )
 from tests.builders import generation
+from tests.doubles.memory_log import Record
 from tests.records import value
 
 LOG, MENTOR, HOME, BADGE, TIERED = "log", "mentor", "home", "badge", "tiered"
@@ -60,7 +61,7 @@ class Written:
     """A log of one partition that is being written, and versions applied while it was."""
 
     start: int = 0
-    records: list[RawRecord] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     applied: list[AppliedVersion] = field(default_factory=list)
     versions: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     turn: int = 0
@@ -94,14 +95,14 @@ class Written:
         self.turn += 1
         return self
 
-    def _append(self, text: bytes) -> None:
-        self.records.append(RawRecord(len(self.records), text))
+    def _append(self, text: bytes | None) -> None:
+        self.records.append(Record(len(self.records), 0, None, text))
 
-    def recorded(self, upto: int | None = None) -> Recorded:
+    def results(self, upto: int | None = None) -> Results:
         """What Postgres has, when there are no results at all."""
         log = generation(starts=(self.start,))
         end = len(self.records) if upto is None else upto
-        return Recorded(log, {0: end}, self.applied, self.versions, [], [], [])
+        return Results(log, {0: end}, self.applied, self.versions, [], [], [])
 
 
 def rules(log: Written, *definitions: DefinitionVersion) -> Written:
@@ -109,10 +110,10 @@ def rules(log: Written, *definitions: DefinitionVersion) -> Written:
 
 
 def mentors_of(log: Written, upto: int | None = None) -> dict[str, Reference]:
-    return expected(log.recorded(upto), 0, log.records)
+    return replay(log.results(upto), 0, log.records)
 
 
-def as_it_should_be(log: Written, upto: int | None = None) -> Recorded:
+def as_it_should_be(log: Written, upto: int | None = None) -> Results:
     """The tables just as the reference wants them."""
     mentors = mentors_of(log, upto)
     awards = [award for reference in mentors.values() for award in reference.awards.values()]
@@ -120,11 +121,11 @@ def as_it_should_be(log: Written, upto: int | None = None) -> Recorded:
         AwardEvent(award.id, "revoked", award.tier) for award in awards if award.revoked_by
     ]
     stats = [r.stats() for r in mentors.values() if MENTOR in r.rows[Mentor]]
-    return replace(log.recorded(upto), awards=awards, events=events, stats=stats)
+    return replace(log.results(upto), awards=awards, events=events, stats=stats)
 
 
-def mismatches(log: Written, found: Recorded) -> list[Mismatch]:
-    return list(compare(found, expected(found, 0, log.records)))
+def mismatches(log: Written, found: Results) -> list[Mismatch]:
+    return list(compare(found, replay(found, 0, log.records)))
 
 
 def held(log: Written, badge: str = BADGE) -> Award | None:
@@ -348,7 +349,7 @@ def test_a_mentor_who_is_gone_has_nothing(log: Written) -> None:
 
 
 def test_partitions_that_are_behind_or_lack_a_version_are_unread(log: Written) -> None:
-    found = log.recorded()
+    found = log.results()
     log.versions["definition", BADGE].append(definition(BADGE, THREE, version=2))
 
     assert found.unread_partitions({0: 4}) == [0]

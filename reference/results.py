@@ -1,4 +1,4 @@
-"""What Postgres has recorded, read in one snapshot: results, positions, and versions of rules."""
+"""What Postgres has, read in one snapshot: results, positions, and versions of rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import msgspec
 
 from reference import refused_writes
 from reference.reading import number
-from reference.refused_writes import Found, RefusedWrite
+from reference.refused_writes import RefusedWrite
+from sinks.base import Found
 from sinks.pool import Connection, Executor
 from streams import rule_versions
 from streams.errors import Problem
@@ -60,7 +61,7 @@ class AwardEvent:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Results:
     """One snapshot of what the worker wrote, and of what it went by."""
 
     log: Generation
@@ -85,7 +86,7 @@ class Recorded:
         ]
 
 
-async def read(connection: Connection) -> Recorded:
+async def read(connection: Connection) -> Results:
     """Read everything as of one instant. Raises Problem when no log is live."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         log = await generations.live(connection)
@@ -94,7 +95,7 @@ async def read(connection: Connection) -> Recorded:
                 "no log is live here: run `badges provision` (make up does) and try again"
             )
         applied = await connection.fetch(_RULE_POSITIONS, log.log_id)
-        return Recorded(
+        return Results(
             log=log,
             next_offsets=await generations.next_offsets(connection, log.log_id),
             applied=[AppliedVersion(**row) for row in applied],

@@ -1,4 +1,4 @@
-"""Explaining: how far a mentor is with each badge, and what is missing, from the fold's state."""
+"""How far a mentor is with each badge, and what is missing, from the fold's state: for tests."""
 
 from collections.abc import Iterator, Mapping
 
