@@ -65,11 +65,6 @@ class Partition:
         self._draft = _Draft()
 
     @property
-    def dead_letters(self) -> Sequence[DeadLetter]:
-        """What could not be decoded since the last turn."""
-        return self._draft.dead_letters
-
-    @property
     def position(self) -> Position:
         return Position(self._turn_start, self.turn)
 
@@ -82,11 +77,6 @@ class Partition:
         """What there is about a mentor, if anything."""
         watchlist = self.mentors.get(mentor)
         return watchlist.ledger if watchlist else None
-
-    def apply_to_all(self, versions: Iterable[Version]) -> None:
-        """Put versions into effect before the next record, and decide every mentor by them."""
-        self.apply(versions)
-        self.decide(list(self.mentors))
 
     def hold(self, found: Iterable[Found]) -> None:
         """Hold what waited as the generation went live, once the rows below `start` are folded."""
@@ -186,8 +176,8 @@ class Partition:
         moved = self.next_offset > self._turn_start
         return self.turn > 0 and not moved and not self._draft.applied
 
-    def close_turn(self) -> Turn:
-        """What the open turn writes; the next one begins here."""
+    def close_turn(self) -> tuple[Turn, Sequence[DeadLetter]]:
+        """What the open turn writes, and what could not be decoded; the next one begins here."""
         draft, self._draft = self._draft, _Draft()
         turn = Turn(
             log_id=self.log_id,
@@ -204,7 +194,7 @@ class Partition:
         )
         self.turn += 1
         self._turn_start = self.next_offset
-        return turn
+        return turn, draft.dead_letters
 
     def resume(self, offset: int, turn: int) -> None:
         """Go on at a position: what led there is written, and offsets in between hold nothing.
@@ -224,23 +214,22 @@ class Partition:
             # The fold holds it since it decided it.
             if _is_own_output(record):
                 return
-            draft.decisions += self._displaced(record, self._cause(record, offset))
+            draft.decisions += self._displaced(record, offset)
         watchlist = self._put_or_drop(record)
         if watchlist is None:
             return
         draft.xids.add(record.xid)
-        if kind is MentorRecord and record.op == "d":
-            draft.delete_mentors(record.id, self._cause(record, offset))
-        elif kind is not AwardRecord:
+        if kind is not AwardRecord:
             draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
         # Of most rows the watchlist knows that they change nothing: the rules are not asked then.
-        if not watchlist.is_quiet():
-            draft.decisions += evaluate(watchlist, self._cause(record, offset))
+        if watchlist.is_quiet():
+            return
+        cause = Cause(self.log_id, self.number, offset, xid=record.xid)
+        if kind is MentorRecord and record.op == "d":
+            draft.delete_mentors(record.id, cause)
+        draft.decisions += evaluate(watchlist, cause)
 
-    def _cause(self, record: Record, offset: int) -> Cause:
-        return Cause(self.log_id, self.number, offset, xid=record.xid)
-
-    def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
+    def _displaced(self, record: Record, offset: int) -> list[Decision]:
         """What a row that somebody inserted says of the rule's own award of the same badge.
 
         There is one row of a mentor and badge, so the rule's was granted too late: usually it was
@@ -253,6 +242,7 @@ class Partition:
         held = ledger.held.get(record.badge_definition_id) if ledger else None
         if held is None or held.id == record.id or not turns.is_the_rules(held):
             return []
+        cause = Cause(self.log_id, self.number, offset, xid=record.xid)
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
     def _put_or_drop(self, record: Record) -> Watchlist | None:
@@ -268,12 +258,8 @@ class Partition:
                 del self.mentors[mentor]
             return watchlist if changed else None
         if watchlist is None:
-            watchlist = self._begin(mentor)
+            watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
         return watchlist if table.put(watchlist.ledger, record) else None
-
-    def _begin(self, mentor: str) -> Watchlist:
-        watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
-        return watchlist
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:
@@ -319,8 +305,8 @@ class Partition:
             self._fold_event(deletion, offset)
         # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
-            ledger = self.ledger(mentor) or self._begin(mentor).ledger
-            ledger.remember(deletion.id, text)
+            watchlist = self.mentors.setdefault(mentor, Watchlist(Ledger(mentor), self.book))
+            watchlist.ledger.remember(deletion.id, text)
         return None
 
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:

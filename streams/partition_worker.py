@@ -155,7 +155,9 @@ class PartitionWorker:
         await self._decide(state, ())
         told = False
         while True:
-            batch = await self._next_batch()
+            batch: Batch | None = None
+            with suppress(TimeoutError):
+                batch = await asyncio.wait_for(self._batches.get(), _IDLE_SECONDS)
             if batch is None:
                 await self._idle(state, reconciliation)
                 continue
@@ -169,11 +171,6 @@ class PartitionWorker:
                 # A busy partition is never idle.
                 await self._goes_on()
                 told = True
-
-    async def _next_batch(self) -> Batch | None:
-        with suppress(TimeoutError):
-            return await asyncio.wait_for(self._batches.get(), _IDLE_SECONDS)
-        return None
 
     async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:
         """Decide by new versions, and look whether anything was missed, waits, or differs."""
@@ -305,7 +302,7 @@ class PartitionWorker:
         await self._stands.close()
 
     async def _write(self, state: Partition) -> None:
-        letters, turn = state.dead_letters, state.close_turn()
+        turn, letters = state.close_turn()
         # First: once the position has moved, nobody reads these records again.
         if letters:
             await self._until_available(lambda: self._services.aside.keep(letters))

@@ -191,7 +191,7 @@ class Worker:
                 number,
                 self._services,
                 partial(self._end, number),
-                partial(self._decided, number),
+                partial(self._app.consumer.decided.__setitem__, self._place(number)),
                 partial(self._app.consumer.connection, self._place(number)),
             )
             self._partition_workers[number] = (
@@ -219,9 +219,6 @@ class Worker:
         except (AssertionError, IllegalStateError):  # aiokafka's for what a rebalance took away
             return None
         return end
-
-    def _decided(self, partition: int, next_offset: int) -> None:
-        self._app.consumer.decided[self._place(partition)] = next_offset
 
     def _place(self, partition: int) -> TP:
         return TP(self._generation.topic, partition)

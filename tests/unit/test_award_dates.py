@@ -28,6 +28,7 @@ from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import NoWal, run
+from tests.unit.partitions import apply_to_all
 from tests.unit.stories import told
 
 SEVEN = definition("seven", {"type": "streak", "period": "day", "length": 7})
@@ -123,7 +124,7 @@ def caught_up(*awards: Award) -> Partition:
     records += [writer.snapshot(award) for award in awards]
     state = Partition("log", 0, start=len(records))
     state.fold(records)
-    state.apply_to_all([organization(), SEVEN])
+    apply_to_all(state, [organization(), SEVEN])
     state.close_turn()
     return state
 

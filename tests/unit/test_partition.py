@@ -19,7 +19,7 @@ from tests.builders import (
     organization,
 )
 from tests.records import Writer, moved, value
-from tests.unit.partitions import begun, folded, kinds
+from tests.unit.partitions import apply_to_all, begun, folded, kinds
 
 BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979
 """What Debezium sends for the dates -infinity and infinity."""
@@ -42,8 +42,8 @@ def test_rows_before_the_start_are_decided_once_by_the_first_turn(writer: Writer
     records = [writer.snapshot(row) for row in (activity("a", 1), activity("b", 2), mentor())]
     state = Partition("log", 0, start=3)
     assert state.fold(records) is None
-    state.apply_to_all([organization(), TWO])
-    turn = state.close_turn()
+    apply_to_all(state, [organization(), TWO])
+    turn, _ = state.close_turn()
     assert kinds(turn) == [("granted", "two")]
     assert turn.decisions[0].cause.turn == 0
     assert turn.decisions[0].cause.source == "replay"
@@ -55,8 +55,8 @@ def test_awards_that_were_there_are_held_as_found(writer: Writer) -> None:
     rows = (mentor(), activity("a", 1), activity("b", 2), there)
     state = Partition("log", 0, start=4)
     state.fold([writer.snapshot(row) for row in rows])
-    state.apply_to_all([organization(), TWO])
-    assert state.close_turn().decisions == []
+    apply_to_all(state, [organization(), TWO])
+    assert state.close_turn()[0].decisions == []
     assert state.mentors[MENTOR].ledger.held["two"].id == "x"
 
 
@@ -149,7 +149,7 @@ def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
     before.append(writer.delete(activity("a", 1)))
     state = Partition("log", 0, start=4)
     state.fold(before)
-    state.apply_to_all([organization(), TWO])
+    apply_to_all(state, [organization(), TWO])
     turn = folded(state, writer.again(before[1]), writer.again(before[3]))
     assert turn.decisions == []
 
@@ -162,8 +162,8 @@ def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) ->
     stopped_at = state.fold([known, unknown])
     assert isinstance(stopped_at, MentorRecord)
     assert stopped_at.id == "n"
-    assert state.close_turn().end == unknown.offset
-    state.apply_to_all([organization(OTHER_ORGANIZATION)])
+    assert state.close_turn()[0].end == unknown.offset
+    apply_to_all(state, [organization(OTHER_ORGANIZATION)])
     turn = folded(state, unknown)
     assert (turn.start, turn.end) == (1, 2)
     assert [each.id for each in turn.applied] == [OTHER_ORGANIZATION]
@@ -188,16 +188,21 @@ def test_a_row_is_folded_all_the_same_once_nobody_waits_for_its_rule(writer: Wri
     assert granted.after.earned_at == datetime(1970, 1, 3, tzinfo=UTC)
     again = begun(organization(), TWO)
     again.fold(records, waiting=False)
-    assert again.close_turn().decisions == [granted]
+    assert again.close_turn()[0].decisions == [granted]
 
 
 def test_what_is_unreadable_before_the_start_is_told_by_the_first_turn(writer: Writer) -> None:
     state = Partition("log", 0, start=1)
     state.fold([writer.raw(b"?")])
     state.resume(1, 0)
-    assert [letter.offset for letter in state.dead_letters] == [0]
+    assert [letter.offset for letter in state.close_turn()[1]] == [0]
+
+
+def test_what_is_unreadable_in_later_turns_was_kept_already(writer: Writer) -> None:
+    state = Partition("log", 0, start=1)
+    state.fold([writer.raw(b"?")])
     state.resume(1, 1)
-    assert state.dead_letters == []
+    assert state.close_turn()[1] == []
 
 
 def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -> None:
@@ -230,10 +235,10 @@ def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
     state = begun(organization(), TWO)
     records = [writer.put(mentor()), writer.raw(text), writer.put(activity("a", 1))]
     assert state.fold(records) is None
-    (letter,) = state.dead_letters
+    turn, (letter,) = state.close_turn()
     assert (letter.offset, letter.key, letter.value) == (1, b"m", text)
     assert letter.reason
-    assert state.close_turn().stats[0].activity_count == 1
+    assert turn.stats[0].activity_count == 1
 
 
 def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
@@ -241,7 +246,7 @@ def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
     text = value(award, "c").replace(b"2020-01-01T", b"infinity")
     state = begun(organization(), TWO)
     assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
-    assert [letter.offset for letter in state.dead_letters] == [1]
+    assert [letter.offset for letter in state.close_turn()[1]] == [1]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +342,7 @@ def test_an_empty_turn_is_recognized(writer: Writer) -> None:
     assert not state.turn_is_empty
     folded(state, writer.put(Activity("a", MENTOR, "visit", 1)))
     assert state.turn_is_empty
-    state.apply_to_all([organization()])
+    apply_to_all(state, [organization()])
     assert not state.turn_is_empty
 
 

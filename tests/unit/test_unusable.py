@@ -20,7 +20,7 @@ from tests.builders import MENTOR, activity, definition, mentor, organization, p
 from tests.doubles.memory_log import Record
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
 from tests.unit.chaos import LOG, World, run
-from tests.unit.partitions import begun, folded, kinds
+from tests.unit.partitions import apply_to_all, begun, folded, kinds
 
 INFINITE = {"activity_date": AFTER_ALL_DAYS}
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2}, revocable=True)
@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_a_letter_that_names_its_row(
     state = begun(organization(), TWO)
     folded(state, writer.put(mentor()))
     state.fold([record := writer.unusable(row, columns, "c")])
-    (letter,) = state.dead_letters
+    _, (letter,) = state.close_turn()
     assert (letter.offset, letter.value, letter.row_id) == (record.offset, record.value, row.id)
     (column,) = columns
     assert letter.table == TABLE_OF[kind]
@@ -106,9 +106,10 @@ def test_a_delete_whose_fillers_cannot_be_read_is_a_delete(
     state, plain = begun(organization(), TWO), begun(organization(), TWO)
     rows = [mentor(), *(row for row in map(a_row_of, UNUSABLE) if row != mentor())]
     there = [writer.put(row) for row in rows]
-    turn = folded(state, *there, writer.unusable(a_row_of(kind), columns, "d"))
+    assert state.fold([*there, writer.unusable(a_row_of(kind), columns, "d")]) is None
+    turn, letters = state.close_turn()
     expected = folded(plain, *there, writer.delete(a_row_of(kind)))
-    assert state.dead_letters == []
+    assert letters == []
     assert [d.kind for d in turn.decisions] == [d.kind for d in expected.decisions]
     assert len(turn.mentors_deleted) == len(expected.mentors_deleted)
     assert turn.stats == expected.stats
@@ -121,9 +122,9 @@ def test_before_the_start_such_rows_are_gone_as_well(writer: Writer) -> None:
     records += [writer.put(rows[1], "u")]
     state = Partition("log", 0, start=len(records))
     assert state.fold(records) is None
-    state.apply_to_all([organization(), TWO])
-    assert [letter.offset for letter in state.dead_letters] == [4, 5]
-    turn = state.close_turn()
+    apply_to_all(state, [organization(), TWO])
+    turn, letters = state.close_turn()
+    assert [letter.offset for letter in letters] == [4, 5]
     assert [stats.activity_count for stats in turn.stats] == [2]
     assert kinds(turn) == [("granted", "two")]
 
@@ -142,8 +143,9 @@ def test_what_is_sent_again_is_neither_a_letter_nor_an_event(writer: Writer) -> 
     lost = writer.unusable(activity("a", 1), INFINITE)
     back = writer.put(activity("a", 1), "u")
     folded(state, *there, lost, back)
-    turn = folded(state, writer.again(lost))
-    assert (turn.decisions, state.dead_letters) == ([], [])
+    assert state.fold([writer.again(lost)]) is None
+    turn, letters = state.close_turn()
+    assert (turn.decisions, letters) == ([], [])
 
 
 def test_a_snapshot_row_after_the_start_breaks_the_log_whatever_it_says(writer: Writer) -> None:
@@ -208,10 +210,10 @@ def test_twenty_records_in_a_row_of_a_table_are_letters_and_the_next_one_stops(
     stopped_at = state.fold([*records, *others, last])
     assert isinstance(stopped_at, Outline)
     assert (stopped_at.table, state.next_offset) == ("activities", last.offset)
-    assert len(state.dead_letters) == MOST_IN_A_ROW + 1
+    assert len(state.close_turn()[1]) == MOST_IN_A_ROW + 1
     state.excused = {"activities"}
     assert state.fold([last]) is None
-    assert len(state.dead_letters) == MOST_IN_A_ROW + 2
+    assert len(state.close_turn()[1]) == 1
 
 
 def test_a_usable_record_of_the_table_begins_the_count_anew(writer: Writer) -> None:
