@@ -238,7 +238,7 @@ async def _assemble(
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
-    sink = PostgresSink(pool, dead_letters)
+    sink = PostgresSink(pool)
     versions = PostgresVersions(pool, alerts)
     source = KafkaLog(kafka, generation.topic)
     integrity = Integrity(generation, pool, cluster, connect)

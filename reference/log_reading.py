@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.log.debezium import UNREADABLE
 from streams.log.kafka import KafkaAccess
-from streams.records import AwardRecord, MentorRecord, Record, decode
+from streams.records import AwardRecord, MentorRecord, Record, decode, is_uuid
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
 KINDS: Mapping[str, type] = {
@@ -120,9 +120,9 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
         place = _place_of(record.sequence)
     except UNREADABLE:
         return _read_unusable(value)
-    if record.op != "d":
-        return record, place
     mentor = record.id if isinstance(record, MentorRecord) else record.peer_mentor_id
+    if record.op != "d":
+        return (record if is_uuid(mentor) else None), place
     return Lost(KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
 
 
@@ -146,7 +146,7 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
     table, row, op = fields.get("__table"), fields.get("id"), fields.get("__op")
     mentor = row if table == "peer_mentors" else fields.get("peer_mentor_id")
     kind = KINDS.get(table) if isinstance(table, str) else None
-    if kind is None or not isinstance(row, str) or not isinstance(mentor, str):
+    if kind is None or not (isinstance(row, str) and isinstance(mentor, str) and is_uuid(mentor)):
         return None
     if op != "d" and kind in (Mentor, Award):
         return None

@@ -50,13 +50,6 @@ class Turn(Struct, frozen=True):
     last: Place | None = None
 
 
-class Rejected(Struct, frozen=True):
-    """A decision about what is no row of ours, already in the dead letters."""
-
-    decision: Decision
-    reason: str
-
-
 class Outcome(Struct, frozen=True):
     """What became of a turn's decisions.
 
@@ -69,7 +62,6 @@ class Outcome(Struct, frozen=True):
     written: int = 0
     overtaken: int = 0
     gone: int = 0
-    rejected: Sequence[Rejected] = ()
     refused: int = 0
     accepted: int = 0
     waits: bool = False

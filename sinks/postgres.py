@@ -14,7 +14,6 @@ from sinks import turns
 from sinks.attempt import Attempt, NotYetVisible, last, move
 from sinks.backoff import delays
 from sinks.base import (
-    DeadLetters,
     Fenced,
     Found,
     MentorDeleted,
@@ -70,13 +69,11 @@ class PostgresSink:
     def __init__(
         self,
         pool: Pool,
-        dead_letters: DeadLetters,
         *,
         patience: float = 10.0,
         refusal_patience: float = _REFUSAL_PATIENCE,
     ) -> None:
         self._pool = pool
-        self._dead_letters = dead_letters
         self._patience = patience
         self._refusal_patience = refusal_patience
         self._unwritten: dict[PartitionKey, _Unwritten] = {}
@@ -98,11 +95,10 @@ class PostgresSink:
         return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        known = list(filter(turns.is_uuid, mentors))
         with translated():
             # In this order: what is written in between is seen twice, which makes no difference.
-            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, known)
-            awards = await self._pool.fetch(QUERIES["awards"], known)
+            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, mentors)
+            awards = await self._pool.fetch(QUERIES["awards"], mentors)
         waits = [item_of(row["kind"], row["decision"]) for row in rows]
         held = turns.once_written(
             map(award_of, awards), (x for x in waits if isinstance(x, Decision | MentorDeleted))
@@ -126,23 +122,6 @@ class PostgresSink:
         same turn again, and we know it by its id in the position's row. (A transaction id would not
         do: after a crash the server may hand out a lost one again.)
         """
-        malformed = turns.malformed(turn)
-        if malformed:
-            await self._dead_letters.send(turns.dead_letters(malformed))
-        outcome = await self._write_once(turns.well_formed(turn, malformed))
-        if not malformed:
-            return outcome
-        return msgspec.structs.replace(outcome, rejected=malformed)
-
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
-        place = log_id, partition
-        async with self._known(place) as state:
-            if state.waits:
-                with translated():
-                    await self._retry(place, position, state)
-            return state.waits
-
-    async def _write_once(self, turn: Turn) -> Outcome:
         place = (turn.log_id, turn.partition)
         unwritten = self._unwritten.get(place)
         if unwritten is None or unwritten.turn != turn:
@@ -151,6 +130,14 @@ class PostgresSink:
             outcome = await self._write(unwritten, state)
         del self._unwritten[place]
         return outcome
+
+    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+        place = log_id, partition
+        async with self._known(place) as state:
+            if state.waits:
+                with translated():
+                    await self._retry(place, position, state)
+            return state.waits
 
     @asynccontextmanager
     async def _known(self, place: PartitionKey) -> AsyncIterator[_State]:

@@ -12,7 +12,7 @@ from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Positio
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
-from streams.records import AwardRecord, MentorRecord, Record, decode, mentor_of
+from streams.records import AwardRecord, MentorRecord, Record, check_id, decode, mentor_of
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from streams.whole import check_added, check_columns, check_delete, fill_in
 from tables.decisions import Cause, Decision
@@ -126,6 +126,10 @@ class Partition:
             try:
                 record = decode(message.value or b"")
                 is_duplicate = order.is_duplicate(record)
+                mentor = mentor_of(record)
+                watchlist = self.mentors.get(mentor)
+                if watchlist is None and record.op != "d":
+                    check_id(mentor)
             except UNREADABLE as error:
                 one_too_many = self._fold_unusable(message, error)
                 if one_too_many is not None:
@@ -141,14 +145,14 @@ class Partition:
                     # Before anything is read from the row: a rule may be named by such a text.
                     for column in table.texts:
                         if getattr(record, column) == stand_in:
-                            ledger = self.ledger(mentor_of(record))
+                            ledger = watchlist.ledger if watchlist else None
                             fill_in(record, column, ledger, self.number, offset)
                     if offset < start:
-                        self._put_or_drop(record)
+                        self._put_or_drop(record, watchlist)
                     elif waiting and table.rule and self._names_unknown_rule(record):
                         return record
                     else:
-                        self._fold_event(record, offset)
+                        self._fold_event(record, offset, watchlist)
             self.next_offset = offset + 1
             self._last = message
         return None
@@ -208,14 +212,14 @@ class Partition:
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
-    def _fold_event(self, record: Record, offset: int) -> None:
+    def _fold_event(self, record: Record, offset: int, watchlist: Watchlist | None) -> None:
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
             # The fold holds it since it decided it.
             if _is_own_output(record):
                 return
             draft.decisions += self._displaced(record, offset)
-        watchlist = self._put_or_drop(record)
+        watchlist = self._put_or_drop(record, watchlist)
         if watchlist is None:
             return
         draft.xids.add(record.xid)
@@ -242,22 +246,24 @@ class Partition:
         held = ledger.held.get(record.badge_definition_id) if ledger else None
         if held is None or held.id == record.id or not turns.is_the_rules(held):
             return []
+        # Of a definition that is made up Postgres has no award to take back.
+        if not self.book.knows_definition(held.badge_definition_id):
+            return []
         cause = Cause(self.log_id, self.number, offset, xid=record.xid)
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _put_or_drop(self, record: Record) -> Watchlist | None:
+    def _put_or_drop(self, record: Record, watchlist: Watchlist | None) -> Watchlist | None:
         """Fold one row; whose it is if that changed anything. A delete never begins a ledger."""
-        mentor = mentor_of(record)
-        watchlist = self.mentors.get(mentor)
         table = TABLES[type(record)]
         if record.op == "d":
             if watchlist is None:
                 return None
             changed = table.drop(watchlist.ledger, record.id)
             if watchlist.ledger.empty:
-                del self.mentors[mentor]
+                del self.mentors[watchlist.ledger.mentor_id]
             return watchlist if changed else None
         if watchlist is None:
+            mentor = mentor_of(record)
             watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
         return watchlist if table.put(watchlist.ledger, record) else None
 
@@ -298,11 +304,12 @@ class Partition:
         if deletion is None:
             return None
         mentor = mentor_of(deletion)
-        text = unusable.known_text(self.ledger(mentor))
+        watchlist = self.mentors.get(mentor)
+        text = unusable.known_text(watchlist.ledger if watchlist else None)
         if offset < self.start:
-            self._put_or_drop(deletion)
+            self._put_or_drop(deletion, watchlist)
         else:
-            self._fold_event(deletion, offset)
+            self._fold_event(deletion, offset, watchlist)
         # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
             watchlist = self.mentors.setdefault(mentor, Watchlist(Ledger(mentor), self.book))

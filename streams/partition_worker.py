@@ -346,5 +346,5 @@ def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
     metrics.REFUSED.inc(outcome.refused)
     metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
     metrics.DROPPED.labels("gone").inc(outcome.gone)
-    metrics.DEAD_LETTERS.inc(len(letters) + len(outcome.rejected))
+    metrics.DEAD_LETTERS.inc(len(letters))
     metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

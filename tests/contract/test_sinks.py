@@ -19,14 +19,6 @@ async def test_a_turn_moves_the_position(world: World) -> None:
     assert await world.sink.position(log.log_id, 0) == Position(45, 4)
 
 
-async def test_an_id_that_is_none_has_no_awards_and_takes_none_from_others(world: World) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
-    (award,) = await world.sink.awards(log.log_id, 0, ["not-a-uuid", mentor])
-    assert award.peer_mentor_id == mentor
-
-
 async def test_a_turn_without_records_counts_as_a_turn(world: World) -> None:
     log = await world.live_log(next_offset=40)
     await world.sink.write(log.turn(records=0))

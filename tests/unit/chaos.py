@@ -37,7 +37,7 @@ from tables.types import (
     Version,
     rule_key,
 )
-from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
+from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, award_id, generation
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_column_types import MemoryColumnTypes
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
@@ -47,6 +47,8 @@ from tests.doubles.memory_sink import MemorySink, Refusing
 from tests.records import UNUSABLE, Writer
 
 LOG = "log"
+BY_HAND = "00000000"
+"""What the ids of awards begin with that people gave."""
 
 
 _TEXTS: dict[type, str] = {Activity: "activity_type", TrainingCompletion: "course_code"}
@@ -243,7 +245,7 @@ class World:
             return
         earned = datetime(2025, 1, 5, tzinfo=UTC)
         award = Award(
-            "carried", MENTOR, definition.id, earned, definition.version, earned_on=20_093
+            award_id("carried"), MENTOR, definition.id, earned, definition.version, earned_on=20_093
         )
         granted = Decision("granted", Cause("before", 0, 7), None, award, definition.version, {})
         waits = Row((LOG, 0), granted, Refusal("P0001", "no"), earned)
@@ -350,7 +352,7 @@ class World:
             if not self._may_award(row):
                 return
             there = self._awards_of(row.badge_definition_id)
-            name = there[0].id if there else f"hand-{self.random.random()}"
+            name = there[0].id if there else BY_HAND + award_id(f"{self.random.random()}")[8:]
             xid = self.writer.next_xid
             row = msgspec.structs.replace(
                 row, id=name, definition_version=self._version(row), changed_in=xid

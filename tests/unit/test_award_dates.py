@@ -18,6 +18,7 @@ from tests.builders import (
     Put,
     Took,
     activity,
+    award_id,
     day,
     definition,
     mentor,
@@ -42,7 +43,7 @@ ELSEWHERE = organization(OTHER_ORGANIZATION, "America/New_York")
 
 
 def by_hand(**given: object) -> Award:
-    row = Award("seven", MENTOR, "seven", IN_OSLO, awarded_by="anna", changed_by="anna")
+    row = Award(award_id("seven"), MENTOR, "seven", IN_OSLO, awarded_by="anna", changed_by="anna")
     return msgspec.structs.replace(row, **given)
 
 
@@ -99,7 +100,9 @@ def test_what_a_later_record_leaves_unsaid_stays() -> None:
     held = told(*begun, Put(by_hand()), Took((NEW_YORK,)), Put(corrected))
     assert held["seven"].day == TENTH
     another = by_hand(id="another")
-    held = told(*begun, Put(by_hand()), Took((NEW_YORK,)), Gone(Award, "seven"), Put(another))
+    held = told(
+        *begun, Put(by_hand()), Took((NEW_YORK,)), Gone(Award, award_id("seven")), Put(another)
+    )
     assert held["seven"].day == NINTH
 
 

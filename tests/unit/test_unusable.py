@@ -16,7 +16,16 @@ from streams.partition import Partition
 from streams.partition_worker import Batch
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from tables.types import Activity, Award, Pause, TrainingCompletion
-from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.builders import (
+    MENTOR,
+    activity,
+    award_id,
+    definition,
+    mentor,
+    organization,
+    pause,
+    training,
+)
 from tests.doubles.memory_log import Record
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
 from tests.unit.chaos import LOG, World, run
@@ -80,7 +89,7 @@ def a_row_of(kind: type) -> Any:
         activity("a", 1),
         training("t", "basic", 1),
         pause("p", 1),
-        Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna"),
+        Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna"),
     )
     return next(row for row in rows if type(row) is kind)
 
@@ -180,12 +189,13 @@ def test_a_text_that_is_not_sent_again_is_remembered_while_its_row_is_gone(
         (b'{"__table": "other", "id": "a", "__op": "c"}', Outline(id="a", op="c")),
         (b'{"__table": 1, "id": 2, "peer_mentor_id": [], "__source_txId": "x"}', Outline()),
         (
-            b'{"__table": "activities", "id": "a", "peer_mentor_id": "m", "activity_type": "x", '
+            b'{"__table": "activities", "id": "a", "activity_type": "x", '
+            b'"peer_mentor_id": "6d000000-0000-4000-8000-000000000000", '
             b'"__op": "u", "__source_txId": 7, "__source_lsn": 8, '
             b'"__source_sequence": "[\\"5\\",\\"8\\"]"}',
-            Outline("activities", "a", "m", "u", 7, 8, '["5","8"]', "x"),
+            Outline("activities", "a", MENTOR, "u", 7, 8, '["5","8"]', "x"),
         ),
-        (b'{"__table": "peer_mentors", "id": "m"}', Outline("peer_mentors", "m", "m")),
+        (b'{"__table": "peer_mentors", "id": "m"}', Outline("peer_mentors", "m")),
         (
             b'{"__table": "activities", "__source_sequence": "[\\"x\\",\\"y\\"]"}',
             Outline("activities"),
@@ -336,7 +346,7 @@ def test_rows_before_the_start_that_nobody_can_use_let_nobody_be_decided() -> No
         world.versions.keep(TWO)
         world.sink.insert_definition(TWO.id)
         world.sink.insert_mentor(MENTOR)
-        there = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+        there = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
         world.sink.put_award(there)
         for row in (mentor(), there):
             world.writer.snapshot(row)

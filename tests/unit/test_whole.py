@@ -11,13 +11,22 @@ from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.partition import Partition
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
-from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.builders import (
+    MENTOR,
+    activity,
+    award_id,
+    definition,
+    mentor,
+    organization,
+    pause,
+    training,
+)
 from tests.doubles.memory_log import Record
 from tests.records import TABLE_OF, Writer, value
 from tests.unit.partitions import apply_to_all, begun
 
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
-AWARD = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
+AWARD = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
 ROWS: tuple[Any, ...] = (
     mentor(),
     activity("a", 1),
