@@ -27,7 +27,7 @@ from sinks.dead_letters import KafkaDeadLetters
 from sinks.failures import Refused, translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
-from streams.column_types import PostgresColumnTypes
+from streams.column_types import wrong_types
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
@@ -37,7 +37,7 @@ from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
-from streams.log.wal import PostgresWal
+from streams.log.wal import confirmed, insert_lsn
 from streams.partition_worker import Services
 from streams.recovery import Recovery
 from streams.refused_writes import Stall
@@ -245,13 +245,14 @@ async def _assemble(
     services = Services(
         sink=sink,
         aside=SettingAside(
-            generation.topic, dead_letters, PostgresColumnTypes(pool, log_types()), alerts
+            generation.topic, dead_letters, partial(wrong_types, pool, log_types()), alerts
         ),
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
-        wal=PostgresWal(pool, generation.slot),
+        wal_written=partial(insert_lsn, pool),
+        wal_sent=partial(confirmed, pool, generation.slot),
         alerts=alerts,
     )
     options = WorkerOptions(

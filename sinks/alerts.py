@@ -104,7 +104,7 @@ def partition_in(subject: str) -> int | None:
 
 
 class Alerts(Protocol):
-    """Where alerts go. One is open at most of each kind and subject; neither call ever raises."""
+    """Where alerts go. One is open at most of each kind and subject; to tell never raises."""
 
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
@@ -116,8 +116,6 @@ class Alerts(Protocol):
         """Close the open alert of that kind and subject, if there is one."""
         ...
 
-
-class OpenAlerts(Alerts, Protocol):
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
         """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         ...

@@ -125,7 +125,7 @@ class Partition:
                 continue
             try:
                 record = decode(message.value or b"")
-                is_duplicate = order.is_duplicate(record)
+                is_duplicate = order.is_duplicate(record.sequence)
                 mentor = mentor_of(record)
                 watchlist = self.mentors.get(mentor)
                 if watchlist is None and record.op != "d":
@@ -160,7 +160,7 @@ class Partition:
     def _check(self, record: Record, message: Message) -> None:
         """Raise LogBroken where a record cannot be of this log."""
         if record.op == "r":
-            self._order.check_snapshot(record, message.offset)
+            self._order.check_snapshot(record.lsn, message.offset)
         elif record.op == "d":
             check_delete(record, message.key, self.number, message.offset)
         if type(record) is AwardRecord:
@@ -293,8 +293,8 @@ class Partition:
         check_columns(message.value, self._columns, self.number, message.offset)
         unusable, offset = outline(message.value or b"", self._stand_in), message.offset
         if unusable.op == "r":
-            self._order.check_snapshot(unusable, offset)
-        if self._order.is_duplicate(unusable) and offset >= self.start:
+            self._order.check_snapshot(unusable.lsn, offset)
+        if self._order.is_duplicate(unusable.sequence) and offset >= self.start:
             return None
         if self._is_one_too_many(unusable):
             return unusable

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from sinks.alerts import OpenAlerts, standing
+from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
 from sinks.base import (
     DeadLetter,
@@ -32,7 +32,6 @@ from streams import metrics
 from streams.errors import BegunUnusable, LogBroken
 from streams.log.looks import OneAlert
 from streams.log.reader import Log
-from streams.log.wal import Wal
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
 from streams.reconciliation import Reconciliation
@@ -75,8 +74,9 @@ class Services:
     source: Log
     recovery: Recovery
     guard: WriteGuard
-    wal: Wal
-    alerts: OpenAlerts
+    wal_written: Callable[[], Awaitable[int]]
+    wal_sent: Callable[[], Awaitable[int]]
+    alerts: Alerts
 
 
 class PartitionWorker:
@@ -151,7 +151,9 @@ class PartitionWorker:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
-        reconciliation = Reconciliation(services.sink, services.alerts, services.wal, state)
+        reconciliation = Reconciliation(
+            services.sink, services.alerts, services.wal_written, services.wal_sent, state
+        )
         await self._decide(state, ())
         told = False
         while True:
@@ -284,12 +286,13 @@ class PartitionWorker:
 
         Meanwhile `retry` what waits. False once there is other work; then ask again.
         """
+        aside = self._services.aside
         while True:
-            wrong = await self._until_available(lambda: self._services.aside.wrong_types(unusable))
+            wrong = await self._until_available(lambda: aside.wrong_types(unusable.table or ""))
             if not wrong:
                 await self._stands.close()
                 return True
-            detail = self._services.aside.stands(self.partition, offset, unusable, wrong)
+            detail = aside.stands(self.partition, offset, unusable, wrong)
             await self._stands.open(STANDS, detail)
             await retry()
             await asyncio.sleep(_LOOK_SECONDS)

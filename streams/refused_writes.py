@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from sinks.alerts import Alerts, OpenAlerts
+from sinks.alerts import Alerts
 from sinks.base import Outcome, Position, Sink, Unavailable, Waiting
 from sinks.failures import LONGEST_MESSAGE, Refused
 from streams.log.looks import OneAlert, tell_found
@@ -77,7 +77,7 @@ class Stall:
 class RefusedWrites:
     """What waits of one partition, because Postgres refuses to write it."""
 
-    def __init__(self, partition: int, sink: Sink, alerts: OpenAlerts) -> None:
+    def __init__(self, partition: int, sink: Sink, alerts: Alerts) -> None:
         self._partition = partition
         self._sink = sink
         self._alerts = alerts
@@ -111,7 +111,7 @@ class RefusedWrites:
             log.info("what waits cannot be told yet", error=str(error))
 
 
-async def tell_waiting(sink: Sink, alerts: OpenAlerts) -> None:
+async def tell_waiting(sink: Sink, alerts: Alerts) -> None:
     """Open an alert for each reason why anything waits anywhere, and close those of no more.
 
     One whose reason has become another is closed, and told anew.

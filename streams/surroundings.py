@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from sinks import duplicates
-from sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
+from sinks.alerts import PARTITIONS, AlertKind, Alerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
 from sinks.pool import Pool
@@ -40,7 +40,7 @@ class Surroundings:
     """Looks at all of it, again and again; several workers may do so at once."""
 
     def __init__(
-        self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
+        self, pool: Pool, sink: Sink, versions: Versions, alerts: Alerts, partitions: int
     ) -> None:
         self._partitions = partitions
         self._pool = pool

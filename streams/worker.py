@@ -16,7 +16,6 @@ from typing import Any
 import faust
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
-from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
@@ -50,16 +49,6 @@ class WorkerOptions(Struct, frozen=True):
     @property
     def group(self) -> str:
         return f"{self.prefix}-worker"
-
-
-class Fetch(Codec):
-    """The codec of a batch: it is a list of records already."""
-
-    def _loads(self, s: Any) -> Any:
-        return s
-
-    def _dumps(self, s: Any) -> Any:
-        return s
 
 
 class Worker:
@@ -164,7 +153,7 @@ class Worker:
 
     def _topic(self) -> Any:
         return self._app.topic(
-            self._generation.topic, key_serializer="raw", value_serializer=Fetch(), internal=False
+            self._generation.topic, key_serializer="raw", value_serializer="raw", internal=False
         )
 
     async def _hand_over(self, stream: Any) -> None:

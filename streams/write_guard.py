@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from sinks.alerts import BREAKS, BreakKind, OpenAlerts
+from sinks.alerts import BREAKS, Alerts, BreakKind
 from sinks.base import Unavailable
 from sinks.failures import Refused
 from streams.errors import TOLD, GenerationClosed, LogBroken
@@ -36,7 +36,7 @@ class WriteGuard:
         self,
         look: Callable[[bool], Awaitable[LogBroken | None]],
         mark_broken: Callable[[LogBroken], Awaitable[bool]],
-        alerts: OpenAlerts,
+        alerts: Alerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 

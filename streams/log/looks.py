@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping
 
-from sinks.alerts import AlertKind, Alerts, OpenAlerts
+from sinks.alerts import AlertKind, Alerts
 
 
 class Looks:
@@ -54,7 +54,7 @@ def _message(detail: Mapping[str, object]) -> object:
 
 
 async def tell_found(
-    alerts: OpenAlerts,
+    alerts: Alerts,
     kind: AlertKind,
     opened: Mapping[str, Mapping[str, object]],
     found: Mapping[str, Mapping[str, object]],

@@ -39,7 +39,6 @@ from tables.types import (
 )
 from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, award_id, generation
 from tests.doubles.memory_alerts import MemoryAlerts
-from tests.doubles.memory_column_types import MemoryColumnTypes
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_queue import Row
@@ -108,14 +107,9 @@ def as_stored(award: Award) -> Award:
     return msgspec.structs.replace(award, id="", **unknown)
 
 
-class NoWal:
-    """A log that has everything at once."""
-
-    async def written(self) -> int:
-        return 1
-
-    async def sent(self) -> int:
-        return 1
+async def at_once() -> int:
+    """How far a log is written that has everything at once, and how far it is sent."""
+    return 1
 
 
 class World:
@@ -136,7 +130,8 @@ class World:
         self.versions = Versions()
         self.letters = MemoryDeadLetters()
         self.alerts = MemoryAlerts()
-        self.types = MemoryColumnTypes()
+        self.wrong_now: list[WrongType] = []
+        """The columns that have another type, for now."""
         self.sink = UnreliableSink(self.random)
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
@@ -167,7 +162,7 @@ class World:
                 self._refuse_or_accept()
             await self._something_else(services)
         self.sink.refusing.clear()
-        self.types.wrong_now.clear()
+        self.wrong_now.clear()
         await self._settle(services)
         for _, task in self._partition_workers:
             task.cancel()
@@ -211,12 +206,13 @@ class World:
         guard = WriteGuard(look, mark_broken, self.alerts)
         services = Services(
             sink=self.sink,
-            aside=SettingAside("log", self.letters, self.types, self.alerts),
+            aside=SettingAside("log", self.letters, self.wrong_types, self.alerts),
             versions=self.versions,
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
             guard=guard,
-            wal=NoWal(),
+            wal_written=at_once,
+            wal_sent=at_once,
             alerts=self.alerts,
         )
         return guard, services
@@ -253,15 +249,18 @@ class World:
         self.sink.refusing["award", definition.id] = "P0001"
         self.sink.found_by_log[LOG] = [Found(msgspec.structs.replace(award))]
 
+    async def wrong_types(self, table: str) -> list[WrongType]:
+        return [each for each in self.wrong_now if each.table == table]
+
     def _change_a_type(self) -> None:
         """Change a column's type, or change all of them back."""
-        if self.types.wrong_now:
-            self.types.wrong_now.clear()
+        if self.wrong_now:
+            self.wrong_now.clear()
         else:
             table, column = self.random.choice(
                 [("activities", "duration_minutes"), ("mentor_pauses", "starts_on")]
             )
-            self.types.wrong_now.append(WrongType(table, column, "text"))
+            self.wrong_now.append(WrongType(table, column, "text"))
 
     def _begin(self, services: Services) -> None:
         partition_worker = PartitionWorker(

@@ -28,7 +28,7 @@ from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
-from tests.unit.chaos import NoWal, run
+from tests.unit.chaos import at_once, run
 from tests.unit.partitions import apply_to_all
 from tests.unit.stories import told
 
@@ -156,7 +156,7 @@ def test_a_date_that_the_log_does_not_say_is_no_difference(
         sink, alerts = MemorySink(), MemoryAlerts()
         sink.set_position("log", 0, state.position.next_offset, state.position.turn)
         sink.put_award(by_hand(**stored))
-        reconciliation = Reconciliation(sink, alerts, NoWal(), state)
+        reconciliation = Reconciliation(sink, alerts, at_once, at_once, state)
         for _ in range(3):  # what differs, whether the log has passed that, what still differs
             assert not alerts.alerts
             await reconciliation.look()

@@ -57,6 +57,9 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
+    async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
+        raise AssertionError(f"nobody asks for {kind}")
+
     async def mark_broken(self, error: LogBroken) -> bool:
         self.calls.append(f"mark broken {error.kind}: {error}")
         return True

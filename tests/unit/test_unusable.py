@@ -265,7 +265,7 @@ def test_with_a_wrong_type_a_partition_stands_still_at_one_place_whoever_reads_i
 
     async def story() -> None:
         world, random = Changed(seed), Random(seed)
-        world.types.wrong_now.append(TEXT)
+        world.wrong_now.append(TEXT)
         world.versions.keep(organization())
         world.versions.keep(TWO)
         world.sink.insert_definition(TWO.id)
@@ -300,7 +300,7 @@ def test_with_a_wrong_type_a_partition_stands_still_at_one_place_whoever_reads_i
         )
         assert set(await world.awards()) == {"two"}
 
-        world.types.wrong_now.clear()
+        world.wrong_now.clear()
         await world.until(end)
         assert len(world.letters.letters) == end - changed
         assert world.open_alerts() == ["activities"]
@@ -315,7 +315,7 @@ def test_with_a_wrong_type_a_partition_stands_still_at_one_place_whoever_reads_i
 def test_a_partition_that_stands_takes_up_what_is_saved_meanwhile() -> None:
     async def story() -> None:
         world = Changed(1)
-        world.types.wrong_now.append(TEXT)
+        world.wrong_now.append(TEXT)
         world.versions.keep(organization())
         world.sink.insert_mentor(MENTOR)
         world.sink.set_position(LOG, 0, 0)
@@ -341,7 +341,7 @@ def test_a_partition_that_stands_takes_up_what_is_saved_meanwhile() -> None:
 def test_rows_before_the_start_that_nobody_can_use_let_nobody_be_decided() -> None:
     async def story() -> None:
         world = Changed(1)
-        world.types.wrong_now.append(TEXT)
+        world.wrong_now.append(TEXT)
         world.versions.keep(organization())
         world.versions.keep(TWO)
         world.sink.insert_definition(TWO.id)
@@ -359,7 +359,7 @@ def test_rows_before_the_start_that_nobody_can_use_let_nobody_be_decided() -> No
         await asyncio.sleep(30)
         assert world.open_alerts() == ["partition 0"]
         assert (await world.awards())["two"].revoked_by is None
-        world.types.wrong_now.clear()
+        world.wrong_now.clear()
         async with asyncio.timeout(60):
             while (await world.awards())["two"].revoked_by != "rule":  # noqa: ASYNC110
                 await asyncio.sleep(1)
