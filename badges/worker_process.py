@@ -22,9 +22,9 @@ from badges.settings import Settings
 from schema.log_types import log_types
 from sinks.alerts import PostgresAlerts
 from sinks.backoff import delays
-from sinks.base import Unavailable
 from sinks.dead_letters import KafkaDeadLetters
-from sinks.failures import Refused, translated
+from sinks.errors import StoreError
+from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from streams.column_types import wrong_types
@@ -168,7 +168,7 @@ async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
             if generation is not None:
                 return generation
             log.info("no log is live, waiting for `badges provision` or `badges resnapshot`")
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             _refuse_address(error.__cause__)
             lockout.refused(error.__cause__, time.monotonic())
             log.warning("waiting for Postgres", error=str(error))
@@ -186,7 +186,7 @@ async def _know_source(pool: Pool, generation: Generation) -> None:
                     "migrations were applied without `badges migrate`",
                     generation=generation.number,
                 )
-    except (Unavailable, Refused) as error:
+    except StoreError as error:
         log.warning("what the log is read from cannot be recorded", error=str(error))
 
 

@@ -9,8 +9,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from sinks.base import Disconnected, Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import Disconnected, Refused, StoreError
+from sinks.failures import translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 
@@ -187,7 +187,7 @@ class PostgresAlerts:
                 return
             try:
                 await self._write_steps(key, unwritten.steps)
-            except (Unavailable, Refused) as error:
+            except StoreError as error:
                 is_refused = isinstance(error, Refused)
                 rest = REFUSED_AGAIN_SECONDS if is_refused else REST * (clock() - tried_at)
                 unwritten.due = clock() + rest

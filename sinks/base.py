@@ -100,25 +100,6 @@ class Position(Struct, frozen=True):
     turn: int
 
 
-class Fenced(Exception):
-    """The position moved without this writer, or its generation is closed: nothing was written."""
-
-
-class Unavailable(Exception):
-    """The store does not answer, or cannot do it now: nothing was written, try again.
-
-    `sqlstate` is Postgres's reason, if it gave one.
-    """
-
-    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
-        super().__init__(reason)
-        self.sqlstate = sqlstate
-
-
-class Disconnected(Unavailable):
-    """The connection was lost: whoever answers next may be another database."""
-
-
 class Sink(Protocol):
     async def position(self, log_id: str, partition: int) -> Position | None:
         """The partition's position, or None when the generation is not live. Raises Unavailable."""

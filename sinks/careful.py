@@ -10,7 +10,8 @@ import asyncpg
 from sinks import turns, waiting
 from sinks.attempt import Attempt
 from sinks.base import MentorDeleted, Outcome, Turn
-from sinks.failures import Refusal, Refused, Suppressed, refusal_of
+from sinks.errors import Refused
+from sinks.failures import Refusal, Suppressed, refusal_of
 from sinks.isolation import Isolation
 from sinks.pool import Connection
 from sinks.queries import QUERIES

@@ -10,7 +10,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from sinks.base import DeadLetter, Message, Unavailable
+from sinks.base import DeadLetter, Message
+from sinks.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 

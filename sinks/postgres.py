@@ -11,21 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from sinks import turns
-from sinks.attempt import Attempt, NotYetVisible, last, move
+from sinks.attempt import Attempt, last, move
 from sinks.backoff import delays
-from sinks.base import (
-    Fenced,
-    Found,
-    MentorDeleted,
-    Outcome,
-    Place,
-    Position,
-    Turn,
-    Unavailable,
-    Waiting,
-)
+from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
 from sinks.careful import CAREFULLY, CarefulAttempt, Judge
-from sinks.failures import Refusal, Refused, refusal_of, translated
+from sinks.errors import Fenced, NotYetVisible, Refused, StoreError, Unavailable
+from sinks.failures import Refusal, refusal_of, translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 from sinks.rows import award_of
@@ -175,7 +166,7 @@ class PostgresSink:
             except NotYetVisible as missing:
                 await self._until_finished(missing)
                 settled = True
-            except (Refused, Unavailable) as error:
+            except StoreError as error:
                 if careful or not _refuses(error) or not self._tried_enough(unwritten):
                     raise
                 careful = True

@@ -17,26 +17,17 @@ import structlog
 
 from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
-from sinks.base import (
-    DeadLetter,
-    Disconnected,
-    Fenced,
-    Message,
-    Outcome,
-    Place,
-    Sink,
-    Turn,
-    Unavailable,
-)
+from sinks.base import DeadLetter, Message, Outcome, Place, Sink, Turn
+from sinks.errors import Disconnected, Fenced, Unavailable
 from streams import metrics
-from streams.errors import BegunUnusable, LogBroken
+from streams.errors import LogBroken
 from streams.log.looks import OneAlert
 from streams.log.reader import Log
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
 from streams.reconciliation import Reconciliation
 from streams.records import Record
-from streams.recovery import Recovery
+from streams.recovery import BegunUnusable, Recovery
 from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS

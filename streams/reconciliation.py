@@ -13,8 +13,9 @@ import msgspec.structs
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Sink, Unavailable
-from sinks.failures import Refused, translated
+from sinks.base import Sink
+from sinks.errors import StoreError
+from sinks.failures import translated
 from streams.partition import Partition
 from tables.types import Award, Day
 
@@ -74,7 +75,7 @@ class Reconciliation:
                 elif await self._wal_sent() >= self._until:
                     # What Kafka has by now, the partition worker has heard of by the next look.
                     self._until = 0
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             log.info("awards cannot be compared yet", error=str(error))
 
     async def _compare_all(self) -> None:

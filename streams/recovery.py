@@ -11,8 +11,8 @@ from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
-from sinks.base import Message, Position, Sink, Unavailable
-from streams.errors import BegunUnusable
+from sinks.base import Message, Position, Sink
+from sinks.errors import Unavailable
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
@@ -26,6 +26,21 @@ from tables.types import AppliedVersion
 
 Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
+
+
+class BegunUnusable(Exception):
+    """Among the rows from before the log's start are too many in a row that cannot be used.
+
+    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
+    at `position`, before its first turn.
+    """
+
+    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
+        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
+        self.unusable = unusable
+        self.offset = offset
+        self.log_id = log_id
+        self.position = position
 
 
 class Recovery:

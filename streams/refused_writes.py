@@ -14,8 +14,9 @@ from typing import Final
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Outcome, Position, Sink, Unavailable, Waiting
-from sinks.failures import LONGEST_MESSAGE, Refused
+from sinks.base import Outcome, Position, Sink, Waiting
+from sinks.errors import StoreError, Unavailable
+from sinks.failures import LONGEST_MESSAGE
 from streams.log.looks import OneAlert, tell_found
 
 STALLED: Final = "turn_stalled"
@@ -54,7 +55,7 @@ class Stall:
         # Whether that is an alert: it is told again and again, for somebody may have closed it.
         self._told = False
 
-    async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
+    async def failed(self, error: StoreError, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.
 
         What was spent in waiting for the log's integrity does not count: that has its own alerts.
@@ -107,7 +108,7 @@ class RefusedWrites:
         self._looked_at = asyncio.get_running_loop().time()
         try:
             await tell_waiting(self._sink, self._alerts)
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             log.info("what waits cannot be told yet", error=str(error))
 
 

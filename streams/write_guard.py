@@ -8,8 +8,7 @@ from typing import Final
 import structlog
 
 from sinks.alerts import BREAKS, Alerts, BreakKind
-from sinks.base import Unavailable
-from sinks.failures import Refused
+from sinks.errors import StoreError
 from streams.errors import TOLD, GenerationClosed, LogBroken
 from streams.log.looks import Looks, OneAlert
 
@@ -143,7 +142,7 @@ class WriteGuard:
             return True
         try:
             opened = (await self._alerts.opened(found.kind)).get("", {})
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             log.warning("cannot see which alerts are open, looking again", error=str(error))
             return False
         if opened.get("message") not in (None, str(found)):

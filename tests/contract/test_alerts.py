@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from sinks import alerts as sinks_alerts
 from sinks.alerts import AlertKind, Alerts, PostgresAlerts
-from sinks.base import Unavailable
+from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
 from tests.contract.postgres_turns import until
 from tests.doubles.memory_alerts import MemoryAlerts

@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from badges.dead_letters import Shelf
-from sinks.base import DeadLetter, DeadLetters, Unavailable
+from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, key_of
+from sinks.errors import Unavailable
 from streams.errors import Problem
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess

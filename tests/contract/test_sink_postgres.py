@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from sinks import duplicates
-from sinks.base import Outcome, Position, Unavailable
+from sinks.base import Outcome, Position
+from sinks.errors import Unavailable
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sinks.base import Fenced, Outcome, Position, Unavailable
+from sinks.base import Outcome, Position
+from sinks.errors import Fenced, Unavailable
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import Log, stats_of

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sinks.base import Fenced, Position
+from sinks.base import Position
+from sinks.errors import Fenced
 from tables.types import AppliedVersion
 from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World

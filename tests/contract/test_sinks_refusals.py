@@ -2,7 +2,8 @@
 
 import pytest
 
-from sinks.base import Fenced, MentorDeleted, Position
+from sinks.base import MentorDeleted, Position
+from sinks.errors import Fenced
 from tables.decisions import Decision
 from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import LET_GO, World

@@ -16,7 +16,8 @@ from reference.log_reading import RawRecord
 from reference.reference import Reference
 from reference.refused_writes import Found as FoundAward
 from reference.replay import replay
-from sinks.base import Found, Outcome, Position, Turn, Unavailable
+from sinks.base import Found, Outcome, Position, Turn
+from sinks.errors import Unavailable
 from sinks.failures import Refusal
 from streams.column_types import WrongType
 from streams.errors import LogBroken
