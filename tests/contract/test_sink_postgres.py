@@ -11,7 +11,7 @@ import pytest
 
 from sinks import duplicates
 from sinks.base import Outcome, Position
-from sinks.errors import Unavailable
+from sinks.errors import Fenced, Unavailable
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
@@ -404,6 +404,17 @@ async def test_two_acts_that_leave_a_row_as_it_was_overtake_all_the_same(
     read = msgspec.structs.replace(read, changed_in=last)
     fresh = await world.sink.write(log.turn(revoke(log.cause(), read)))
     assert (fresh.written, fresh.overtaken) == (1, 0)
+
+
+async def test_of_two_turns_at_once_one_is_never_taken_for_the_other(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    turn = log.turn(grant(log.cause(), mentor, definition))
+    other = msgspec.structs.replace(turn, decisions=[], stats=[stats_of(mentor)])
+    outcomes = await asyncio.gather(
+        world.sink.write(turn), world.sink.write(other), return_exceptions=True
+    )
+    assert [isinstance(each, Fenced) for each in outcomes].count(True) == 1
 
 
 @pytest.mark.parametrize(
