@@ -89,7 +89,7 @@ class Attempt:
         await waiting.delete_mentors(self._connection, left)
         written = 0
         for wave in turns.waves(decisions):
-            written += await waiting.decide(self._connection, wave)
+            written += await waiting.write_decisions(self._connection, wave)
         await waiting.write_stats(self._connection, stats)
         return Outcome(written=written, overtaken=len(decisions) - written)
 

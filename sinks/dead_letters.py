@@ -80,7 +80,7 @@ def left(records: Iterable[Message]) -> dict[str, DeadLetter]:
                 log_id="",
                 partition=0,
                 offset=record.offset,
-                reason=f"this letter itself is none: {error}",
+                reason=f"this dead letter cannot be read itself: {error}",
                 at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
                 key=record.key,
                 value=record.value,

@@ -24,7 +24,7 @@ from streams.rule_versions import Versions
 from streams.unusable import Outline
 from tables.types import AppliedVersion
 
-Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
+_AppliedAt: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
 
 
@@ -73,7 +73,7 @@ class Recovery:
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
         recorded = await self._sink.applied(state.log_id, number, position.turn)
-        turns: deque[Recorded] = deque(
+        turns: deque[_AppliedAt] = deque(
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
         if found:
@@ -88,7 +88,7 @@ class Recovery:
         state.resume(position.next_offset, position.turn)
         return state
 
-    async def _read(self, state: Partition, turns: deque[Recorded], end: int) -> None:
+    async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):

@@ -57,7 +57,7 @@ class Outline(Struct, frozen=True):
 
 
 def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
-    """Read what is readable; of what is no JSON object, nothing. Never raises.
+    """Read what is readable: nothing where it is not a JSON object. Never raises.
 
     `stand_in` is what the log has in the place of a text that was not sent.
     """
@@ -104,7 +104,7 @@ def _text(value: object) -> str | None:
 
 
 def _place(sequence: object) -> str | None:
-    """The record's place in the stream as it is written, or None where it is none."""
+    """The place in the stream as the record has it, or None where that cannot be read."""
     text = _text(sequence)
     try:
         stream_order(text)
