@@ -10,8 +10,9 @@ from aiokafka.errors import KafkaError
 from badges.settings import Settings
 from schema.database import first_line
 from sinks.alerts import PostgresAlerts
-from sinks.base import DeadLetter, Unavailable
+from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
+from sinks.errors import Unavailable
 from sinks.pool import create_pool
 from streams.errors import Problem
 from streams.log import generations

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import asyncpg
 
-from sinks.base import Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import StoreError
+from sinks.failures import translated
 from sinks.pool import Pool
 from streams.errors import Problem
 
@@ -52,7 +52,7 @@ async def watch(pool: Pool) -> NoReturn:
             with translated():
                 await pool.fetchval("SELECT 1", timeout=_LOOK_EVERY_S)
             lockout.connected()
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             lockout.refused(error.__cause__, time.monotonic())
         await asyncio.sleep(_LOOK_EVERY_S)
 

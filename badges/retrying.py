@@ -19,7 +19,7 @@ from sinks.base import DeadLetter
 from sinks.failures import reason_of
 from sinks.polling import poll
 from sinks.pool import Connection
-from streams.column_types import PostgresColumnTypes
+from streams.column_types import wrong_types
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.carrying import partition_of
@@ -133,10 +133,9 @@ def _told(key: str, letter: DeadLetter, outcomes: Mapping[_Row, tuple[_Fate, str
 async def _send_all(
     connection: Connection, rows: set[_Row]
 ) -> AsyncIterator[tuple[_Row, _Sent | tuple[_Fate, str]]]:
-    types = PostgresColumnTypes(connection, log_types())
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
-        wrong = await types.wrong(table)
+        wrong = await wrong_types(connection, log_types(), table)
         if wrong:
             reason = f"{', '.join(map(str, wrong))}: `badges migrate --check` prints what mends it"
             for row_id in ids:

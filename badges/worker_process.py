@@ -22,13 +22,13 @@ from badges.settings import Settings
 from schema.log_types import log_types
 from sinks.alerts import PostgresAlerts
 from sinks.backoff import delays
-from sinks.base import Unavailable
 from sinks.cancellation import uncancelled
 from sinks.dead_letters import KafkaDeadLetters
-from sinks.failures import Refused, translated
+from sinks.errors import StoreError
+from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
-from streams.column_types import PostgresColumnTypes
+from streams.column_types import wrong_types
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
@@ -38,7 +38,7 @@ from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
-from streams.log.wal import PostgresWal
+from streams.log.wal import confirmed, insert_lsn
 from streams.partition_worker import Services
 from streams.recovery import Recovery
 from streams.refused_writes import Stall
@@ -169,7 +169,7 @@ async def _live(pool: Pool, alerts: PostgresAlerts) -> Generation:
             if generation is not None:
                 return generation
             log.info("no log is live, waiting for `badges provision` or `badges resnapshot`")
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             _refuse_address(error.__cause__)
             lockout.refused(error.__cause__, time.monotonic())
             log.warning("waiting for Postgres", error=str(error))
@@ -187,7 +187,7 @@ async def _know_source(pool: Pool, generation: Generation) -> None:
                     "migrations were applied without `badges migrate`",
                     generation=generation.number,
                 )
-    except (Unavailable, Refused) as error:
+    except StoreError as error:
         log.warning("what the log is read from cannot be recorded", error=str(error))
 
 
@@ -239,20 +239,21 @@ async def _assemble(
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
-    sink = PostgresSink(pool, dead_letters)
+    sink = PostgresSink(pool)
     versions = PostgresVersions(pool, alerts)
     source = KafkaLog(kafka, generation.topic)
     integrity = Integrity(generation, pool, cluster, connect)
     services = Services(
         sink=sink,
         aside=SettingAside(
-            generation.topic, dead_letters, PostgresColumnTypes(pool, log_types()), alerts
+            generation.topic, dead_letters, partial(wrong_types, pool, log_types()), alerts
         ),
         versions=versions,
         source=source,
         recovery=Recovery(generation, sink, versions, source),
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
-        wal=PostgresWal(pool, generation.slot),
+        wal_written=partial(insert_lsn, pool),
+        wal_sent=partial(confirmed, pool, generation.slot),
         alerts=alerts,
     )
     options = WorkerOptions(

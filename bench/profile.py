@@ -55,7 +55,7 @@ def _decode(messages: Sequence[Message]) -> None:
 
 def _fold(messages: Sequence[Message], rules: Sequence[Version]) -> None:
     state = Partition("profile", 0, start=0)
-    state.apply_to_all(rules)
+    state.apply(rules)
     for first in range(0, len(messages), CHUNK):
         stopped_at = state.fold(messages[first : first + CHUNK])
         assert stopped_at is None, f"unknown rule at {stopped_at}"

@@ -22,7 +22,6 @@ from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from tables.decisions import Cause, Decision
 from tables.types import Award, Stats
-from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 LOG = "bench"
@@ -161,7 +160,7 @@ async def large_turns(writer: Writer, definitions: Sequence[str], rounds: int) -
 async def figures(owner: Pool, worker: Pool, bench: Bench) -> list[Figure]:
     """Every figure, on a migrated database without a log of its own."""
     turns = bench.size(500, 100)
-    sink = PostgresSink(worker, MemoryDeadLetters())
+    sink = PostgresSink(worker)
     mentors, definitions = await people(owner, PARTITIONS * 1_000), await catalogue(owner, 20)
     await owner.execute(
         """

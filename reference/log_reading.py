@@ -13,7 +13,7 @@ from typing import Any
 
 from sinks.base import Message
 from streams.log.debezium import UNREADABLE
-from streams.records import AwardRecord, Record, decode, mentor_of
+from streams.records import AwardRecord, Record, decode, is_uuid, mentor_of
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
 
 _KINDS: Mapping[str, type] = {
@@ -64,10 +64,10 @@ def _read(value: bytes) -> tuple[Record | Lost | None, tuple[int, int] | None]:
         place = _place_of(record.sequence)
     except UNREADABLE:
         return _read_unusable(value)
+    mentor = mentor_of(record)
     if record.op != "d":
-        return record, place
-    kind = _KINDS[str(record.__struct_config__.tag)]
-    return Lost(kind, record.id, mentor_of(record), deleted=True), place
+        return (record if is_uuid(mentor) else None), place
+    return Lost(_KINDS[str(record.__struct_config__.tag)], record.id, mentor, deleted=True), place
 
 
 def _read_unusable(value: bytes) -> tuple[Lost | None, tuple[int, int] | None]:
@@ -90,7 +90,7 @@ def _lost(fields: Mapping[str, Any]) -> Lost | None:
     table, row, op = fields.get("__table"), fields.get("id"), fields.get("__op")
     mentor = row if table == "peer_mentors" else fields.get("peer_mentor_id")
     kind = _KINDS.get(table) if isinstance(table, str) else None
-    if kind is None or not isinstance(row, str) or not isinstance(mentor, str):
+    if kind is None or not (isinstance(row, str) and isinstance(mentor, str) and is_uuid(mentor)):
         return None
     if op != "d" and kind in (Mentor, Award):
         return None

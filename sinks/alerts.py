@@ -9,8 +9,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from sinks.base import Disconnected, Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import Disconnected, Refused, StoreError
+from sinks.failures import translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 
@@ -104,7 +104,7 @@ def partition_in(subject: str) -> int | None:
 
 
 class Alerts(Protocol):
-    """Where alerts go. One is open at most of each kind and subject; neither call ever raises."""
+    """Where alerts go. One is open at most of each kind and subject; to tell never raises."""
 
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
@@ -116,8 +116,6 @@ class Alerts(Protocol):
         """Close the open alert of that kind and subject, if there is one."""
         ...
 
-
-class OpenAlerts(Alerts, Protocol):
     async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
         """The detail of each open alert of a kind, by subject. Raises Unavailable or Refused."""
         ...
@@ -189,7 +187,7 @@ class PostgresAlerts:
                 return
             try:
                 await self._write_steps(key, unwritten.steps)
-            except (Unavailable, Refused) as error:
+            except StoreError as error:
                 is_refused = isinstance(error, Refused)
                 rest = REFUSED_AGAIN_SECONDS if is_refused else REST * (clock() - tried_at)
                 unwritten.due = clock() + rest

@@ -6,21 +6,14 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from sinks import turns, waiting
-from sinks.base import Fenced, Outcome, Turn
+from sinks.base import Outcome, Turn
+from sinks.errors import Fenced, NotYetVisible
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from sinks.snapshots import unfinished
 from sinks.waiting import Locked
 from tables.decisions import Decision
 from tables.types import Stats
-
-
-class NotYetVisible(Exception):
-    """Something is missing that a transaction still in progress may bring."""
-
-    def __init__(self, xids: Sequence[int]) -> None:
-        self.xids = xids
-        super().__init__(f"transactions {list(xids)} are in the log and not yet visible")
 
 
 def move(turn: Turn, turn_id: UUID) -> tuple[str, int, int, int, int, UUID]:
@@ -96,7 +89,7 @@ class Attempt:
         await waiting.delete_mentors(self._connection, left)
         written = 0
         for wave in turns.waves(decisions):
-            written += await waiting.decide(self._connection, wave)
+            written += await waiting.write_decisions(self._connection, wave)
         await waiting.write_stats(self._connection, stats)
         return Outcome(written=written, overtaken=len(decisions) - written)
 

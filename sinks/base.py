@@ -50,13 +50,6 @@ class Turn(Struct, frozen=True):
     last: Place | None = None
 
 
-class Rejected(Struct, frozen=True):
-    """A decision about what is no row of ours, already in the dead letters."""
-
-    decision: Decision
-    reason: str
-
-
 class Outcome(Struct, frozen=True):
     """What became of a turn's decisions.
 
@@ -69,7 +62,6 @@ class Outcome(Struct, frozen=True):
     written: int = 0
     overtaken: int = 0
     gone: int = 0
-    rejected: Sequence[Rejected] = ()
     refused: int = 0
     accepted: int = 0
     waits: bool = False
@@ -106,25 +98,6 @@ class Position(Struct, frozen=True):
 
     next_offset: int
     turn: int
-
-
-class Fenced(Exception):
-    """The position moved without this writer, or its generation is closed: nothing was written."""
-
-
-class Unavailable(Exception):
-    """The store does not answer, or cannot do it now: nothing was written, try again.
-
-    `sqlstate` is Postgres's reason, if it gave one.
-    """
-
-    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
-        super().__init__(reason)
-        self.sqlstate = sqlstate
-
-
-class Disconnected(Unavailable):
-    """The connection was lost: whoever answers next may be another database."""
 
 
 class Sink(Protocol):

@@ -10,7 +10,8 @@ import asyncpg
 from sinks import turns, waiting
 from sinks.attempt import Attempt
 from sinks.base import MentorDeleted, Outcome, Turn
-from sinks.failures import Refusal, Refused, Suppressed, refusal_of
+from sinks.errors import Refused
+from sinks.failures import Refusal, Suppressed, refusal_of
 from sinks.isolation import Isolation
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -92,14 +93,14 @@ class CarefulAttempt(Attempt):
 
     async def _write(self, decisions: Sequence[Decision], stats: Sequence[Stats]) -> Outcome:
         queue = self._queue
-        await self._forget_departing()
+        await self._forget_deleted()
         before, self._behind = await queue.replace_stats([each.peer_mentor_id for each in stats])
         accepted = await queue.retry(TRIES)
         mentors = {decision.after.peer_mentor_id for decision in decisions}
         mentors.update(each.peer_mentor_id for each in stats)
         self._queued |= await queue.of(mentors)
         await self._delete_mentors()
-        written = await self._decide(decisions)
+        written = await self._write_decisions(decisions)
         decided_aside = sum(isinstance(each.item, Decision) for each in self._aside)
         await self._write_stats(stats)
         await queue.put(_replacing(each, before) for each in self._aside)
@@ -111,7 +112,7 @@ class CarefulAttempt(Attempt):
             waits=await queue.waits(),
         )
 
-    async def _forget_departing(self) -> None:
+    async def _forget_deleted(self) -> None:
         last = {each.peer_mentor_id: each for each in self._turn.mentors_deleted}
         for mentor in await self._queue.forget_deleted(list(last)):
             self._let_wait(last[mentor], self._judge.admit(waits_locked(mentor)))
@@ -125,9 +126,9 @@ class CarefulAttempt(Attempt):
         last = {each.peer_mentor_id: each for each in self._turn.mentors_deleted}
         await self._isolation(apply).run([e for e in last.values() if about(e) not in self._queued])
 
-    async def _decide(self, decisions: Sequence[Decision]) -> int:
+    async def _write_decisions(self, decisions: Sequence[Decision]) -> int:
         async def apply(items: Sequence[Decision]) -> int:
-            return await waiting.decide(self._connection, items)
+            return await waiting.write_decisions(self._connection, items)
 
         isolation = self._isolation(apply)
         written = 0

@@ -10,7 +10,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from sinks.base import DeadLetter, Message, Unavailable
+from sinks.base import DeadLetter, Message
+from sinks.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ def left(records: Iterable[Message]) -> dict[str, DeadLetter]:
                 log_id="",
                 partition=0,
                 offset=record.offset,
-                reason=f"this letter itself is none: {error}",
+                reason=f"this dead letter cannot be read itself: {error}",
                 at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
                 key=record.key,
                 value=record.value,

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 import asyncpg
 from msgspec import Struct
 
-from sinks.base import Disconnected, Unavailable
 from sinks.cancellation import is_cancelled
+from sinks.errors import Disconnected, Refused, Unavailable
 
 REFUSALS = {
     "22": "data exception",
@@ -46,14 +46,6 @@ _QUOTED = re.compile(r"\"([^\"]+)\"")
 
 
 _Operation: TypeAlias = Literal["INSERT", "UPDATE", "INSERT or UPDATE", "DELETE"]
-
-
-class Refused(Exception):
-    """Postgres refuses what a turn wants to write; nothing was written."""
-
-    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
-        super().__init__(reason)
-        self.sqlstate = sqlstate
 
 
 class Suppressed(asyncpg.TriggeredActionError):

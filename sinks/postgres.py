@@ -8,25 +8,15 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sinks import turns
-from sinks.attempt import Attempt, NotYetVisible, last, move
+from sinks.attempt import Attempt, last, move
 from sinks.backoff import delays
-from sinks.base import (
-    DeadLetters,
-    Fenced,
-    Found,
-    MentorDeleted,
-    Outcome,
-    Place,
-    Position,
-    Turn,
-    Unavailable,
-    Waiting,
-)
+from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
 from sinks.careful import CAREFULLY, CarefulAttempt, Judge
-from sinks.failures import Refusal, Refused, refusal_of, translated
+from sinks.errors import Fenced, NotYetVisible, Refused, StoreError, Unavailable
+from sinks.failures import Refusal, refusal_of, translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 from sinks.rows import award_of
@@ -44,19 +34,18 @@ PartitionKey: TypeAlias = tuple[str, int]
 """A log's id and a partition."""
 
 
-class _Unwritten(Struct):
-    """A turn that may or may not be written, and when it was refused first (the loop's time)."""
+class _Known(Struct):
+    """What is known of a partition.
 
-    turn: Turn
-    turn_id: UUID
+    That is whether anything waits there (None: it has to be read), and for which reasons; and of
+    the `turn` that may or may not be written when it was refused first (the loop's time).
+    """
+
+    waits: bool | None = None
+    reasons: set[tuple[str, str | None]] = field(default_factory=set)
+    turn: Turn | None = None
+    turn_id: UUID = field(default_factory=uuid4)
     refused_at: float | None = None
-
-
-class _State(Struct):
-    """What is known of a partition: whether anything waits there, and for which reasons."""
-
-    waits: bool
-    reasons: set[tuple[str, str | None]]
 
 
 class PostgresSink:
@@ -70,21 +59,17 @@ class PostgresSink:
     def __init__(
         self,
         pool: Pool,
-        dead_letters: DeadLetters,
         *,
         patience: float = 10.0,
         refusal_patience: float = _REFUSAL_PATIENCE,
     ) -> None:
         self._pool = pool
-        self._dead_letters = dead_letters
         self._patience = patience
         self._refusal_patience = refusal_patience
-        self._unwritten: dict[PartitionKey, _Unwritten] = {}
-        self._states: dict[PartitionKey, _State] = {}
+        self._partitions: dict[PartitionKey, _Known] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
-        self._states.pop((log_id, partition), None)
-        self._unwritten.pop((log_id, partition), None)
+        self._partitions.pop((log_id, partition), None)
         with translated():
             row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
         return Position(row["next_offset"], row["turn"]) if row else None
@@ -100,11 +85,10 @@ class PostgresSink:
         return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        known = list(filter(turns.is_uuid, mentors))
         with translated():
             # In this order: what is written in between is seen twice, which makes no difference.
-            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, known)
-            awards = await self._pool.fetch(QUERIES["awards"], known)
+            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, mentors)
+            awards = await self._pool.fetch(QUERIES["awards"], mentors)
         waits = [item_of(row["kind"], row["decision"]) for row in rows]
         held = turns.once_written(
             map(award_of, awards), (x for x in waits if isinstance(x, Decision | MentorDeleted))
@@ -128,84 +112,78 @@ class PostgresSink:
         same turn again, and we know it by its id in the position's row. (A transaction id would not
         do: after a crash the server may hand out a lost one again.)
         """
-        malformed = turns.malformed(turn)
-        if malformed:
-            await self._dead_letters.send(turns.dead_letters(malformed))
-        outcome = await self._write_once(turns.well_formed(turn, malformed))
-        if not malformed:
-            return outcome
-        return msgspec.structs.replace(outcome, rejected=malformed)
+        place = (turn.log_id, turn.partition)
+        async with self._known(place) as known:
+            if known.turn != turn:
+                known.turn, known.turn_id, known.refused_at = turn, uuid4(), None
+            outcome = await self._write(turn, known.turn_id, known)
+            known.turn = None
+        return outcome
 
     async def retry(self, log_id: str, partition: int, position: Position) -> bool:
         place = log_id, partition
-        async with self._known(place) as state:
-            if state.waits:
+        async with self._known(place) as known:
+            if known.waits:
                 with translated():
-                    await self._retry(place, position, state)
-            return state.waits
-
-    async def _write_once(self, turn: Turn) -> Outcome:
-        place = (turn.log_id, turn.partition)
-        unwritten = self._unwritten.get(place)
-        if unwritten is None or unwritten.turn != turn:
-            unwritten = self._unwritten[place] = _Unwritten(turn, uuid4())
-        async with self._known(place) as state:
-            outcome = await self._write(unwritten, state)
-        # Whoever takes the partition up meanwhile has his own.
-        if self._unwritten.get(place) is unwritten:
-            del self._unwritten[place]
-        return outcome
+                    known.waits = await self._retry(place, position)
+            return bool(known.waits)
 
     @asynccontextmanager
-    async def _known(self, place: PartitionKey) -> AsyncIterator[_State]:
-        """What is known of a partition; after any error it has to be read again."""
-        state = self._states.pop(place, None)
+    async def _known(self, place: PartitionKey) -> AsyncIterator[_Known]:
+        """What is known of a partition; after any error what waits has to be read again."""
+        known = self._partitions.setdefault(place, _Known())
+        is_done = False
         try:
-            if state is None:
+            if known.waits is None:
                 with translated():
-                    state = await self._read_state(place)
-            yield state
+                    await self._read(place, known)
+            yield known
+            is_done = True
         except Refused as error:
             reason = f"Postgres refuses the turn: {error}"
             raise Unavailable(reason, sqlstate=error.sqlstate) from error
         except Fenced:
-            self._unwritten.pop(place, None)
+            self._partitions.pop(place, None)
             raise
-        self._states[place] = state
+        finally:
+            if not is_done:
+                known.waits = None
 
-    async def _read_state(self, place: PartitionKey) -> _State:
-        waits = await self._pool.fetchval(QUERIES["waits"], *place)
+    async def _read(self, place: PartitionKey, known: _Known) -> None:
+        waits = bool(await self._pool.fetchval(QUERIES["waits"], *place))
         reasons = await self._pool.fetch(QUERIES["reasons"], *place) if waits else []
-        return _State(bool(waits), {(row["sqlstate"], row["refused_by"]) for row in reasons})
+        known.reasons = {(row["sqlstate"], row["refused_by"]) for row in reasons}
+        known.waits = waits
 
-    async def _write(self, unwritten: _Unwritten, state: _State) -> Outcome:
-        careful, settled = state.waits, False
-        simple = not careful and _is_simple(unwritten.turn)
+    async def _write(self, turn: Turn, turn_id: UUID, known: _Known) -> Outcome:
+        careful, settled = bool(known.waits), False
+        simple = not careful and _is_simple(turn)
         while True:
             try:
                 if simple:
                     simple = False
-                    if await self._write_stats_turn(unwritten):
+                    if await self._write_stats_turn(turn, turn_id):
                         return Outcome()
                 with translated():
-                    return await self._attempt(unwritten, state, careful=careful, settled=settled)
+                    return await self._attempt(
+                        turn, turn_id, known, careful=careful, settled=settled
+                    )
             except NotYetVisible as missing:
                 await self._until_finished(missing)
                 settled = True
-            except (Refused, Unavailable) as error:
-                if careful or not _refuses(error) or not self._tried_enough(unwritten):
+            except StoreError as error:
+                if careful or not _refuses(error) or not self._tried_enough(known):
                     raise
                 careful = True
 
-    async def _write_stats_turn(self, unwritten: _Unwritten) -> bool:
+    async def _write_stats_turn(self, turn: Turn, turn_id: UUID) -> bool:
         """Write the common turn in one round trip; False if it needs a closer look."""
-        turn = unwritten.turn
         mentors = [stats.peer_mentor_id for stats in turn.stats]
         with translated():
             written = await self._pool.fetchval(
                 QUERIES["write_stats_turn"],
                 turn.stats,
-                *move(turn, unwritten.turn_id),
+                *move(turn, turn_id),
                 mentors,
                 [],
                 *last(turn),
@@ -213,32 +191,31 @@ class PostgresSink:
         return bool(written)
 
     async def _attempt(
-        self, unwritten: _Unwritten, state: _State, *, careful: bool, settled: bool
+        self, turn: Turn, turn_id: UUID, known: _Known, *, careful: bool, settled: bool
     ) -> Outcome:
         def believes(refusal: Refusal) -> bool:
             reason = refusal.sqlstate, refusal.by
-            if reason not in state.reasons and not self._tried_enough(unwritten):
+            if reason not in known.reasons and not self._tried_enough(known):
                 return False
-            state.reasons.add(reason)
+            known.reasons.add(reason)
             return True
 
-        turn = unwritten.turn
         async with self._pool.acquire() as connection, connection.transaction():
             attempt = Attempt(connection, turn)
             if careful:
-                judge, known = Judge(connection, believes), Judge(connection)
-                attempt = CarefulAttempt(connection, turn, judge=judge, known=known)
-            if await attempt.open(unwritten.turn_id):
+                judge = Judge(connection, believes)
+                attempt = CarefulAttempt(connection, turn, judge=judge, known=Judge(connection))
+            if await attempt.open(turn_id):
                 outcome = await attempt.write(settled=settled)
             else:
-                queue = Queue(connection, turn.log_id, turn.partition, Judge(connection))
-                outcome = Outcome(waits=await queue.waits())
-        state.waits = outcome.waits
-        if not state.waits:
-            state.reasons.clear()
+                place = turn.log_id, turn.partition
+                outcome = Outcome(waits=await connection.fetchval(QUERIES["waits"], *place))
+        known.waits = outcome.waits
+        if not known.waits:
+            known.reasons.clear()
         return outcome
 
-    async def _retry(self, place: PartitionKey, position: Position, state: _State) -> None:
+    async def _retry(self, place: PartitionKey, position: Position) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(CAREFULLY)
             if not await connection.fetchval(
@@ -247,14 +224,13 @@ class PostgresSink:
                 raise Fenced(f"partition {place[1]} of log {place[0]} is not at {position}")
             queue = Queue(connection, *place, Judge(connection))
             await queue.retry(_IDLE_TRIES)
-            waits = await queue.waits()
-        state.waits = waits
+            return await queue.waits()
 
-    def _tried_enough(self, unwritten: _Unwritten) -> bool:
+    def _tried_enough(self, known: _Known) -> bool:
         now = asyncio.get_running_loop().time()
-        if unwritten.refused_at is None:
-            unwritten.refused_at = now
-        return now - unwritten.refused_at >= self._refusal_patience
+        if known.refused_at is None:
+            known.refused_at = now
+        return now - known.refused_at >= self._refusal_patience
 
     async def _until_finished(self, missing: NotYetVisible) -> None:
         """Wait until transactions that the log has shown already are over."""

@@ -1,21 +1,14 @@
 """What a store does with a turn, whichever it is: which decisions count, in which order."""
 
-import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
 
-import msgspec
-
-from sinks.base import DeadLetter, MentorDeleted, Rejected, Turn
+from sinks.base import MentorDeleted, Turn
 from tables.decisions import Decision
 from tables.types import Award
 
-is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-"""Whether a text is an id as the log carries it."""
-
 
 def outdated(turn: Turn) -> list[Decision]:
-    """Return decisions made before their mentor's delete in the same turn: about somebody gone."""
+    """Return decisions made before their mentor's delete in the same turn: they are void."""
     left = {d.peer_mentor_id: d.cause.offset for d in turn.mentors_deleted}
     return [
         decision
@@ -23,31 +16,6 @@ def outdated(turn: Turn) -> list[Decision]:
         if decision.after.peer_mentor_id in left
         and _place(decision) < (left[decision.after.peer_mentor_id], True)
     ]
-
-
-def malformed(turn: Turn) -> list[Rejected]:
-    """Find decisions about what is no row of ours: an id that is no UUID, written into the log."""
-    return [
-        Rejected(decision, "an id is no UUID")
-        for decision in turn.decisions
-        if not (is_uuid(decision.after.peer_mentor_id) and is_uuid(decision.after.id))
-        or not is_uuid(decision.after.badge_definition_id)
-    ]
-
-
-def well_formed(turn: Turn, refusals: Sequence[Rejected]) -> Turn:
-    """Leave out of a turn what `malformed` found, and what else is about an id that is no UUID."""
-    ids = {stats.peer_mentor_id for stats in turn.stats}
-    ids.update(deleted.peer_mentor_id for deleted in turn.mentors_deleted)
-    refused = {id(item.decision) for item in refusals}
-    if not refused and all(map(is_uuid, ids)):
-        return turn
-    return msgspec.structs.replace(
-        turn,
-        decisions=[d for d in turn.decisions if id(d) not in refused],
-        mentors_deleted=[d for d in turn.mentors_deleted if is_uuid(d.peer_mentor_id)],
-        stats=[stats for stats in turn.stats if is_uuid(stats.peer_mentor_id)],
-    )
 
 
 def waves(decisions: Iterable[Decision]) -> list[list[Decision]]:
@@ -115,23 +83,6 @@ def is_believed(row: Award, believed: Award) -> bool:
         believed.revoked_by,
         believed.changed_by,
     )
-
-
-def dead_letters(rejected: Sequence[Rejected]) -> list[DeadLetter]:
-    """Make dead letters of decisions: the mentor's id as key, the decision as value."""
-    return [
-        DeadLetter(
-            log_id=item.decision.cause.log_id,
-            partition=item.decision.cause.partition,
-            offset=item.decision.cause.offset,
-            reason=item.reason,
-            at=datetime.now(UTC),
-            key=item.decision.after.peer_mentor_id.encode(),
-            value=msgspec.json.encode(item.decision),
-            badge_definition_id=item.decision.after.badge_definition_id,
-        )
-        for item in rejected
-    ]
 
 
 def _place(decision: Decision) -> tuple[int, bool]:

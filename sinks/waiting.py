@@ -23,7 +23,7 @@ GROWTH = 4
 """What is accepted may be followed by so many times as many, what is refused by so many fewer."""
 
 Item: TypeAlias = Decision | MentorDeleted | Stats
-Judge: TypeAlias = Callable[[asyncpg.PostgresError], Awaitable[Refusal]]
+_WhyRefused: TypeAlias = Callable[[asyncpg.PostgresError], Awaitable[Refusal]]
 
 BEHIND = "waits for what was decided before it"
 """The message of what was not tried yet."""
@@ -74,7 +74,7 @@ class Locked(Struct, frozen=True):
         return None
 
 
-async def decide(connection: Connection, decisions: Sequence[Decision]) -> int:
+async def write_decisions(connection: Connection, decisions: Sequence[Decision]) -> int:
     """Write decisions, at most one of a mentor and badge; how many changed a row.
 
     Raises Suppressed where a row is not written, and no other writer is the reason.
@@ -117,7 +117,9 @@ async def delete_mentors(connection: Connection, mentors: Sequence[str]) -> int:
 class Queue:
     """The rows of one partition, in an open transaction that holds the partition's position."""
 
-    def __init__(self, connection: Connection, log_id: str, partition: int, judge: Judge) -> None:
+    def __init__(
+        self, connection: Connection, log_id: str, partition: int, judge: _WhyRefused
+    ) -> None:
         self._connection = connection
         self._place = log_id, partition
         self._judge = judge
@@ -196,7 +198,7 @@ class Queue:
         left = [item.peer_mentor_id for item in items if isinstance(item, MentorDeleted)]
         await delete_mentors(self._connection, left)
         decisions = [item for item in items if isinstance(item, Decision) and locked.has(item)]
-        changed = await decide(self._connection, await self._not_in_the_way(decisions))
+        changed = await write_decisions(self._connection, await self._not_in_the_way(decisions))
         stats = [item for item in items if isinstance(item, Stats)]
         present = [item for item in stats if item.peer_mentor_id in locked.mentors]
         await write_stats(self._connection, present)

@@ -94,7 +94,7 @@ class Consumer(driver.Consumer):
 
     def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
         message = self._to_message(tp, records[-1])
-        message.value = records  # type: ignore[assignment]  # Fetch is their codec
+        message.value = records  # type: ignore[assignment]  # "raw" leaves it as it is
         return message
 
     def ack(self, message: Message) -> bool:

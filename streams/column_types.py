@@ -1,7 +1,7 @@
 """Whether the published columns still have the types that the log can carry."""
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -32,24 +32,15 @@ class WrongType(Struct, frozen=True):
         return f"{self.table}.{self.column} {is_now}"
 
 
-class ColumnTypes(Protocol):
-    async def wrong(self, table: str) -> Sequence[WrongType]:
-        """The columns of a published table as it is now. Raises Unavailable."""
-        ...
+async def wrong_types(connection: Executor, wanted: Wanted, table: str) -> Sequence[WrongType]:
+    """The columns of a published table as it is now that the log cannot carry. Raises Unavailable.
 
-
-class PostgresColumnTypes:
-    def __init__(self, connection: Executor, wanted: Wanted) -> None:
-        self._connection = connection
-        self._wanted = wanted
-
-    async def wrong(self, table: str) -> Sequence[WrongType]:
-        with translated():
-            found = {
-                row["name"]: row["type"] for row in await self._connection.fetch(_TYPES, table)
-            }
-        return [
-            WrongType(table, column, found.get(column))
-            for column, types in self._wanted[table].items()
-            if found.get(column) not in types
-        ]
+    `wanted` has all that are published.
+    """
+    with translated():
+        found = {row["name"]: row["type"] for row in await connection.fetch(_TYPES, table)}
+    return [
+        WrongType(table, column, found.get(column))
+        for column, types in wanted[table].items()
+        if found.get(column) not in types
+    ]

@@ -1,18 +1,7 @@
 """The order of the stream: which rows were sent before, and which are of a second snapshot."""
 
-from typing import Protocol
-
 from streams.errors import LogBroken
 from streams.log.debezium import stream_order
-
-
-class _Placed(Protocol):
-    """A record, whatever else it says: where it is in the WAL and in the stream."""
-
-    @property
-    def lsn(self) -> int | None: ...
-    @property
-    def sequence(self) -> str | None: ...
 
 
 class Deduplicator:
@@ -28,21 +17,21 @@ class Deduplicator:
         self._sent_before = False
         self._snapshot_lsn: int | None = None
 
-    def is_duplicate(self, record: _Placed) -> bool:
+    def is_duplicate(self, sequence: str | None) -> bool:
         """Whether a connector that began again sends a row once more.
 
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
-        is there already, and a row that changes nothing is no event. Raises ValueError when the
-        place is none.
+        is there already, and a row that changes nothing is no event. Raises ValueError when it
+        cannot be read.
         """
         # Rows of one commit come one after another with one place: it is read once for all of them.
-        if record.sequence != self._sequence:
-            place = stream_order(record.sequence) or self._mark
-            self._sequence, self._sent_before = record.sequence, place < self._mark
+        if sequence != self._sequence:
+            place = stream_order(sequence) or self._mark
+            self._sequence, self._sent_before = sequence, place < self._mark
             self._mark = max(place, self._mark)
         return self._sent_before
 
-    def check_snapshot(self, record: _Placed, offset: int) -> None:
+    def check_snapshot(self, lsn: int | None, offset: int) -> None:
         """Raise LogBroken unless a snapshot's row is of the one that the log began with."""
         where = f"offset {offset} of partition {self._partition}"
         if offset >= self._start:
@@ -51,10 +40,9 @@ class Deduplicator:
                 f"{where} is a snapshot row after the log's start at {self._start}",
             )
         if self._snapshot_lsn is None:
-            self._snapshot_lsn = record.lsn
-        elif record.lsn != self._snapshot_lsn:
+            self._snapshot_lsn = lsn
+        elif lsn != self._snapshot_lsn:
             raise LogBroken(
                 "snapshot_row",
-                f"{where} belongs to a second snapshot "
-                f"(lsn {record.lsn} after {self._snapshot_lsn})",
+                f"{where} belongs to a second snapshot (lsn {lsn} after {self._snapshot_lsn})",
             )

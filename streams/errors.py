@@ -1,10 +1,8 @@
-"""Every error of this package. `Problem` alone is for people; the others are for who calls."""
+"""The errors of this package. `Problem` alone is for people; the others are for who calls."""
 
 from typing import Final, Literal
 
 from sinks.alerts import BreakKind
-from sinks.base import Position
-from streams.unusable import Outline
 
 FOUND_A_PROBLEM = 1
 WRONG_USE = 2
@@ -91,18 +89,3 @@ class ConnectRefused(_StreamError):
 
 class NameTaken(_StreamError):
     """Another live worker has this one's name in the group, so they throw each other out."""
-
-
-class BegunUnusable(_StreamError):
-    """Among the rows from before the log's start are too many in a row that cannot be used.
-
-    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
-    at `position`, before its first turn.
-    """
-
-    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
-        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
-        self.unusable = unusable
-        self.offset = offset
-        self.log_id = log_id
-        self.position = position

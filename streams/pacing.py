@@ -10,16 +10,16 @@ from itertools import chain
 from time import monotonic
 from typing import Final, TypeVar
 
-Item = TypeVar("Item")
-Found = TypeVar("Found")
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 SPELL_SECONDS: Final = 0.01
 """For how long others wait at most, one item aside."""
 
 
 async def in_spells(
-    work: Callable[[Iterator[Item]], Found | None], items: Iterable[Item]
-) -> Found | None:
+    work: Callable[[Iterator[_Item]], _Answer | None], items: Iterable[_Item]
+) -> _Answer | None:
     """Give the items to `work`, some at a time, until it finds something; what it found.
 
     It must take all that it is given, unless it finds something. Others have a turn after each
@@ -34,7 +34,7 @@ async def in_spells(
     return None
 
 
-def _until(end: float, items: Iterator[Item]) -> Iterator[Item]:
+def _until(end: float, items: Iterator[_Item]) -> Iterator[_Item]:
     """Items until it is so late, one at least."""
     for item in items:
         yield item

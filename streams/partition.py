@@ -12,7 +12,7 @@ from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Positio
 from streams.dedup import Deduplicator
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
-from streams.records import AwardRecord, MentorRecord, Record, decode, mentor_of
+from streams.records import AwardRecord, MentorRecord, Record, check_id, decode, mentor_of
 from streams.unusable import MOST_IN_A_ROW, Outline, outline
 from streams.whole import check_added, check_columns, check_delete, fill_in
 from tables.decisions import Cause, Decision
@@ -65,11 +65,6 @@ class Partition:
         self._draft = _Draft()
 
     @property
-    def dead_letters(self) -> Sequence[DeadLetter]:
-        """What could not be decoded since the last turn."""
-        return self._draft.dead_letters
-
-    @property
     def position(self) -> Position:
         return Position(self._turn_start, self.turn)
 
@@ -82,11 +77,6 @@ class Partition:
         """What there is about a mentor, if anything."""
         watchlist = self.mentors.get(mentor)
         return watchlist.ledger if watchlist else None
-
-    def apply_to_all(self, versions: Iterable[Version]) -> None:
-        """Put versions into effect before the next record, and decide every mentor by them."""
-        self.apply(versions)
-        self.decide(list(self.mentors))
 
     def hold(self, found: Iterable[Found]) -> None:
         """Hold what waited as the generation went live, once the rows below `start` are folded."""
@@ -135,7 +125,11 @@ class Partition:
                 continue
             try:
                 record = decode(message.value or b"")
-                is_duplicate = order.is_duplicate(record)
+                is_duplicate = order.is_duplicate(record.sequence)
+                mentor = mentor_of(record)
+                watchlist = self.mentors.get(mentor)
+                if watchlist is None and record.op != "d":
+                    check_id(mentor)
             except UNREADABLE as error:
                 one_too_many = self._fold_unusable(message, error)
                 if one_too_many is not None:
@@ -151,14 +145,14 @@ class Partition:
                     # Before anything is read from the row: a rule may be named by such a text.
                     for column in table.texts:
                         if getattr(record, column) == stand_in:
-                            ledger = self.ledger(mentor_of(record))
+                            ledger = watchlist.ledger if watchlist else None
                             fill_in(record, column, ledger, self.number, offset)
                     if offset < start:
-                        self._put_or_drop(record)
+                        self._put_or_drop(record, watchlist)
                     elif waiting and table.rule and self._names_unknown_rule(record):
                         return record
                     else:
-                        self._fold_event(record, offset)
+                        self._fold_event(record, offset, watchlist)
             self.next_offset = offset + 1
             self._last = message
         return None
@@ -166,7 +160,7 @@ class Partition:
     def _check(self, record: Record, message: Message) -> None:
         """Raise LogBroken where a record cannot be of this log."""
         if record.op == "r":
-            self._order.check_snapshot(record, message.offset)
+            self._order.check_snapshot(record.lsn, message.offset)
         elif record.op == "d":
             check_delete(record, message.key, self.number, message.offset)
         if type(record) is AwardRecord:
@@ -186,8 +180,8 @@ class Partition:
         moved = self.next_offset > self._turn_start
         return self.turn > 0 and not moved and not self._draft.applied
 
-    def close_turn(self) -> Turn:
-        """What the open turn writes; the next one begins here."""
+    def close_turn(self) -> tuple[Turn, Sequence[DeadLetter]]:
+        """What the open turn writes, and what could not be decoded; the next one begins here."""
         draft, self._draft = self._draft, _Draft()
         turn = Turn(
             log_id=self.log_id,
@@ -204,7 +198,7 @@ class Partition:
         )
         self.turn += 1
         self._turn_start = self.next_offset
-        return turn
+        return turn, draft.dead_letters
 
     def resume(self, offset: int, turn: int) -> None:
         """Go on at a position: what led there is written, and offsets in between hold nothing.
@@ -218,29 +212,28 @@ class Partition:
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
-    def _fold_event(self, record: Record, offset: int) -> None:
+    def _fold_event(self, record: Record, offset: int, watchlist: Watchlist | None) -> None:
         draft, kind = self._draft, type(record)
         if kind is AwardRecord:
             # The fold holds it since it decided it.
             if _is_own_output(record):
                 return
-            draft.decisions += self._displaced(record, self._cause(record, offset))
-        watchlist = self._put_or_drop(record)
+            draft.decisions += self._displaced(record, offset)
+        watchlist = self._put_or_drop(record, watchlist)
         if watchlist is None:
             return
         draft.xids.add(record.xid)
-        if kind is MentorRecord and record.op == "d":
-            draft.delete_mentors(record.id, self._cause(record, offset))
-        elif kind is not AwardRecord:
+        if kind is not AwardRecord:
             draft.touched[watchlist.ledger.mentor_id] = watchlist.ledger
         # Of most rows the watchlist knows that they change nothing: the rules are not asked then.
-        if not watchlist.is_quiet():
-            draft.decisions += evaluate(watchlist, self._cause(record, offset))
+        if watchlist.is_quiet():
+            return
+        cause = Cause(self.log_id, self.number, offset, xid=record.xid)
+        if kind is MentorRecord and record.op == "d":
+            draft.delete_mentors(record.id, cause)
+        draft.decisions += evaluate(watchlist, cause)
 
-    def _cause(self, record: Record, offset: int) -> Cause:
-        return Cause(self.log_id, self.number, offset, xid=record.xid)
-
-    def _displaced(self, record: Record, cause: Cause) -> list[Decision]:
+    def _displaced(self, record: Record, offset: int) -> list[Decision]:
         """What a row that somebody inserted says of the rule's own award of the same badge.
 
         There is one row of a mentor and badge, so the rule's was granted too late: usually it was
@@ -253,27 +246,26 @@ class Partition:
         held = ledger.held.get(record.badge_definition_id) if ledger else None
         if held is None or held.id == record.id or not turns.is_the_rules(held):
             return []
+        # Of a definition that is made up Postgres has no award to take back.
+        if not self.book.knows_definition(held.badge_definition_id):
+            return []
+        cause = Cause(self.log_id, self.number, offset, xid=record.xid)
         return [Decision("withdrawn", cause, held, held, held.definition_version or 0)]
 
-    def _put_or_drop(self, record: Record) -> Watchlist | None:
+    def _put_or_drop(self, record: Record, watchlist: Watchlist | None) -> Watchlist | None:
         """Fold one row; whose it is if that changed anything. A delete never begins a ledger."""
-        mentor = mentor_of(record)
-        watchlist = self.mentors.get(mentor)
         table = TABLES[type(record)]
         if record.op == "d":
             if watchlist is None:
                 return None
             changed = table.drop(watchlist.ledger, record.id)
             if watchlist.ledger.empty:
-                del self.mentors[mentor]
+                del self.mentors[watchlist.ledger.mentor_id]
             return watchlist if changed else None
         if watchlist is None:
-            watchlist = self._begin(mentor)
+            mentor = mentor_of(record)
+            watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
         return watchlist if table.put(watchlist.ledger, record) else None
-
-    def _begin(self, mentor: str) -> Watchlist:
-        watchlist = self.mentors[mentor] = Watchlist(Ledger(mentor), self.book)
-        return watchlist
 
     def _names_unknown_rule(self, record: Record) -> bool:
         if record.op == "d" or rule_named(record) in self._given_up:
@@ -301,8 +293,8 @@ class Partition:
         check_columns(message.value, self._columns, self.number, message.offset)
         unusable, offset = outline(message.value or b"", self._stand_in), message.offset
         if unusable.op == "r":
-            self._order.check_snapshot(unusable, offset)
-        if self._order.is_duplicate(unusable) and offset >= self.start:
+            self._order.check_snapshot(unusable.lsn, offset)
+        if self._order.is_duplicate(unusable.sequence) and offset >= self.start:
             return None
         if self._is_one_too_many(unusable):
             return unusable
@@ -312,15 +304,16 @@ class Partition:
         if deletion is None:
             return None
         mentor = mentor_of(deletion)
-        text = unusable.known_text(self.ledger(mentor))
+        watchlist = self.mentors.get(mentor)
+        text = unusable.known_text(watchlist.ledger if watchlist else None)
         if offset < self.start:
-            self._put_or_drop(deletion)
+            self._put_or_drop(deletion, watchlist)
         else:
-            self._fold_event(deletion, offset)
+            self._fold_event(deletion, offset, watchlist)
         # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
-            ledger = self.ledger(mentor) or self._begin(mentor).ledger
-            ledger.remember(deletion.id, text)
+            watchlist = self.mentors.setdefault(mentor, Watchlist(Ledger(mentor), self.book))
+            watchlist.ledger.remember(deletion.id, text)
         return None
 
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:

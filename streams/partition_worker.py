@@ -15,29 +15,19 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from sinks.alerts import OpenAlerts, standing
+from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
-from sinks.base import (
-    DeadLetter,
-    Disconnected,
-    Fenced,
-    Message,
-    Outcome,
-    Place,
-    Sink,
-    Turn,
-    Unavailable,
-)
+from sinks.base import DeadLetter, Message, Outcome, Place, Sink, Turn
+from sinks.errors import Disconnected, Fenced, Unavailable
 from streams import metrics
-from streams.errors import BegunUnusable, LogBroken
+from streams.errors import LogBroken
 from streams.log.looks import OneAlert
 from streams.log.reader import Log
-from streams.log.wal import Wal
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
 from streams.reconciliation import Reconciliation
 from streams.records import Record
-from streams.recovery import Recovery
+from streams.recovery import BegunUnusable, Recovery
 from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
@@ -75,8 +65,9 @@ class Services:
     source: Log
     recovery: Recovery
     guard: WriteGuard
-    wal: Wal
-    alerts: OpenAlerts
+    wal_written: Callable[[], Awaitable[int]]
+    wal_sent: Callable[[], Awaitable[int]]
+    alerts: Alerts
 
 
 class PartitionWorker:
@@ -156,11 +147,16 @@ class PartitionWorker:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
-        reconciliation = Reconciliation(services.sink, services.alerts, services.wal, state)
+        reconciliation = Reconciliation(
+            services.sink, services.alerts, services.wal_written, services.wal_sent, state
+        )
         await self._decide(state, ())
         told = False
         while True:
-            batch = await self._next_batch()
+            batch: Batch | None = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    batch = await self._batches.get()
             if batch is None:
                 await self._idle(state, reconciliation)
                 continue
@@ -174,12 +170,6 @@ class PartitionWorker:
                 # A busy partition is never idle.
                 await self._goes_on()
                 told = True
-
-    async def _next_batch(self) -> Batch | None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_IDLE_SECONDS):
-                return await self._batches.get()
-        return None
 
     async def _idle(self, state: Partition, reconciliation: Reconciliation) -> None:
         """Decide by new versions, and look whether anything was missed, waits, or differs."""
@@ -294,12 +284,13 @@ class PartitionWorker:
 
         Meanwhile `retry` what waits. False once there is other work; then ask again.
         """
+        aside = self._services.aside
         while True:
-            wrong = await self._until_available(lambda: self._services.aside.wrong_types(unusable))
+            wrong = await self._until_available(lambda: aside.wrong_types(unusable.table or ""))
             if not wrong:
                 await self._stands.close()
                 return True
-            detail = self._services.aside.stands(self.partition, offset, unusable, wrong)
+            detail = aside.stands(self.partition, offset, unusable, wrong)
             await self._stands.open(STANDS, detail)
             await retry()
             await asyncio.sleep(_LOOK_SECONDS)
@@ -312,7 +303,7 @@ class PartitionWorker:
         await self._stands.close()
 
     async def _write(self, state: Partition) -> None:
-        letters, turn = state.dead_letters, state.close_turn()
+        turn, letters = state.close_turn()
         # First: once the position has moved, nobody reads these records again.
         if letters:
             await self._until_available(lambda: self._services.aside.keep(letters))
@@ -356,5 +347,5 @@ def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
     metrics.REFUSED.inc(outcome.refused)
     metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
     metrics.DROPPED.labels("gone").inc(outcome.gone)
-    metrics.DEAD_LETTERS.inc(len(letters) + len(outcome.rejected))
+    metrics.DEAD_LETTERS.inc(len(letters))
     metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

@@ -6,16 +6,16 @@ after it was seen first, and its worker has folded all of it.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeAlias
 
 import msgspec.structs
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Sink, Unavailable
-from sinks.failures import Refused
-from streams.log.wal import Wal
+from sinks.base import Sink
+from sinks.errors import StoreError
+from sinks.failures import translated
 from streams.partition import Partition
 from tables.types import Award, Day
 
@@ -38,10 +38,19 @@ class Reconciliation:
     differs is told, and compared anew each minute until it is mended.
     """
 
-    def __init__(self, sink: Sink, alerts: Alerts, wal: Wal, state: Partition) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        alerts: Alerts,
+        wal_written: Callable[[], Awaitable[int]],
+        wal_sent: Callable[[], Awaitable[int]],
+        state: Partition,
+    ) -> None:
+        """How far the database's log is written, and how far it has come to Kafka, is in bytes."""
         self._sink = sink
         self._alerts = alerts
-        self._wal = wal
+        self._wal_written = wal_written
+        self._wal_sent = wal_sent
         self._state = state
         # What differed at the first comparison; None before that.
         self._seen: _Differences | None = None
@@ -58,21 +67,22 @@ class Reconciliation:
         if self._next is None or now < self._next:
             return
         try:
-            if self._seen is None:
-                await self._compare_all()
-            elif not self._until:
-                await self._compare_again(self._seen, now)
-            elif await self._wal.sent() >= self._until:
-                # What Kafka has by now, the partition worker has heard of by the next look.
-                self._until = 0
-        except (Unavailable, Refused) as error:
+            with translated():
+                if self._seen is None:
+                    await self._compare_all()
+                elif not self._until:
+                    await self._compare_again(self._seen, now)
+                elif await self._wal_sent() >= self._until:
+                    # What Kafka has by now, the partition worker has heard of by the next look.
+                    self._until = 0
+        except StoreError as error:
             log.info("awards cannot be compared yet", error=str(error))
 
     async def _compare_all(self) -> None:
         found = await self._differences(self._state.mentors)
         if found:
             # The WAL's end is read after the rows: what has changed them lies before it.
-            self._seen, self._until = found, await self._wal.written()
+            self._seen, self._until = found, await self._wal_written()
             return
         if found is not None:
             await self._alerts.resolve(KIND, subject=str(self._state.number))

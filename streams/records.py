@@ -73,6 +73,16 @@ class PauseRecord(Pause, tag_field="__table", tag="mentor_pauses", kw_only=True,
             self.ends_on = max(self.ends_on, FIRST_DAY) if self.ends_on <= LAST_DAY else None
 
 
+is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Whether a text is an id as the log carries it."""
+
+
+def check_id(text: str) -> None:
+    """Raise ValueError for an id that Postgres cannot have sent, so that no row can be about it."""
+    if not is_uuid(text):
+        raise ValueError("an id is no UUID")
+
+
 def _instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
@@ -109,8 +119,9 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
     sequence: str | None = field(name="__source_sequence", default=None)
 
     def __post_init__(self) -> None:
-        """Find a wrong instant while decoding, where it becomes a dead letter."""
+        """Find a wrong id or instant while decoding, where it becomes a dead letter."""
         if self.op != "d":
+            check_id(self.id)
             self.award()
 
     def award(self) -> Award:

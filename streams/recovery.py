@@ -11,8 +11,8 @@ from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
-from sinks.base import Message, Position, Sink, Unavailable
-from streams.errors import BegunUnusable
+from sinks.base import Message, Position, Sink
+from sinks.errors import Unavailable
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
@@ -24,8 +24,23 @@ from streams.rule_versions import Versions
 from streams.unusable import Outline
 from tables.types import AppliedVersion
 
-_Recorded: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
+_AppliedAt: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
+
+
+class BegunUnusable(Exception):
+    """Among the rows from before the log's start are too many in a row that cannot be used.
+
+    `unusable` is the first of them that is one too many, at `offset`; the partition of that log is
+    at `position`, before its first turn.
+    """
+
+    def __init__(self, unusable: Outline, offset: int, log_id: str, position: Position) -> None:
+        super().__init__(f"too many records of {unusable.table} before the start cannot be used")
+        self.unusable = unusable
+        self.offset = offset
+        self.log_id = log_id
+        self.position = position
 
 
 class Recovery:
@@ -58,7 +73,7 @@ class Recovery:
         await self._versions.refresh()
         found = await self._sink.found(state.log_id)
         recorded = await self._sink.applied(state.log_id, number, position.turn)
-        turns: deque[_Recorded] = deque(
+        turns: deque[_AppliedAt] = deque(
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
         if found:
@@ -73,7 +88,7 @@ class Recovery:
         state.resume(position.next_offset, position.turn)
         return state
 
-    async def _read(self, state: Partition, turns: deque[_Recorded], end: int) -> None:
+    async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
         if state.next_offset >= end:
             return
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):

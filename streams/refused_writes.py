@@ -13,9 +13,10 @@ from typing import Final
 
 import structlog
 
-from sinks.alerts import Alerts, OpenAlerts
-from sinks.base import Outcome, Position, Sink, Unavailable, Waiting
-from sinks.failures import LONGEST_MESSAGE, Refused
+from sinks.alerts import Alerts
+from sinks.base import Outcome, Position, Sink, Waiting
+from sinks.errors import StoreError, Unavailable
+from sinks.failures import LONGEST_MESSAGE
 from streams.log.looks import OneAlert, tell_found
 
 STALLED: Final = "turn_stalled"
@@ -52,7 +53,7 @@ class Stall:
         self._detail = detail
         self._lasted = 0.0
 
-    async def failed(self, error: Unavailable | Refused, began: float, pause: float) -> float:
+    async def failed(self, error: StoreError, began: float, pause: float) -> float:
         """A try that began then (the loop's time) has failed; how long to wait before the next.
 
         What was spent in waiting for the log's integrity does not count: that has its own alerts.
@@ -75,7 +76,7 @@ class Stall:
 class RefusedWrites:
     """What waits of one partition, because Postgres refuses to write it."""
 
-    def __init__(self, partition: int, sink: Sink, alerts: OpenAlerts) -> None:
+    def __init__(self, partition: int, sink: Sink, alerts: Alerts) -> None:
         self._partition = partition
         self._sink = sink
         self._alerts = alerts
@@ -105,11 +106,11 @@ class RefusedWrites:
         self._looked_at = asyncio.get_running_loop().time()
         try:
             await tell_waiting(self._sink, self._alerts)
-        except (Unavailable, Refused) as error:
+        except StoreError as error:
             log.info("what waits cannot be told yet", error=str(error))
 
 
-async def tell_waiting(sink: Sink, alerts: OpenAlerts) -> None:
+async def tell_waiting(sink: Sink, alerts: Alerts) -> None:
     """Open an alert for each reason why anything waits anywhere, and close those of no more.
 
     One whose reason has become another is closed, and told anew.

@@ -9,8 +9,8 @@ import asyncpg
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Disconnected, Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import Disconnected, StoreError
+from sinks.failures import translated
 from sinks.pool import Connection, Executor, Pool
 from streams.refused_writes import Stall
 from tables.types import (
@@ -147,7 +147,7 @@ class PostgresVersions(Versions):
                 with translated():
                     async with self._pool.acquire() as connection:
                         await self._listen(connection)
-            except (Unavailable, Refused) as error:
+            except StoreError as error:
                 log.warning("rule versions cannot be read, asking again", error=str(error))
                 pause = _POLL_SECONDS
                 if not isinstance(error, Disconnected):

@@ -4,13 +4,13 @@ A record that nobody can read is one row's trouble. Many in a row are a column's
 count rows as gone that are there, so the partition waits until the columns are as they must be.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from sinks.alerts import Alerts
 from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import subject_of
-from streams.column_types import ColumnTypes, WrongType
+from streams.column_types import WrongType
 from streams.unusable import MOST_IN_A_ROW, Outline
 
 KIND: Final = "dead_letters"
@@ -21,11 +21,16 @@ class SettingAside:
     """What the partition workers of a process share for records that cannot be used."""
 
     def __init__(
-        self, topic: str, dead_letters: DeadLetters, types: ColumnTypes, alerts: Alerts
+        self,
+        topic: str,
+        dead_letters: DeadLetters,
+        wrong_types: Callable[[str], Awaitable[Sequence[WrongType]]],
+        alerts: Alerts,
     ) -> None:
         self._topic = topic
         self._dead_letters = dead_letters
-        self._types = types
+        self.wrong_types = wrong_types
+        """The columns of a table that the log cannot carry now. Raises Unavailable."""
         self._alerts = alerts
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
@@ -35,9 +40,6 @@ class SettingAside:
         """
         await self._dead_letters.send(letters)
         await tell(self._alerts, letters, self._topic)
-
-    async def wrong_types(self, unusable: Outline) -> Sequence[WrongType]:
-        return await self._types.wrong(unusable.table) if unusable.table else ()
 
     def stands(
         self, partition: int, offset: int, unusable: Outline, wrong: Sequence[WrongType]

@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
-from sinks import duplicates, turns
-from sinks.alerts import PARTITIONS, AlertKind, OpenAlerts, partition_in
+from sinks import duplicates
+from sinks.alerts import PARTITIONS, AlertKind, Alerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
 from sinks.pool import Pool
@@ -22,6 +22,7 @@ from sinks.queries import QUERIES
 from streams import findings
 from streams.findings import Finding
 from streams.log.looks import tell_found
+from streams.records import is_uuid
 from streams.refused_writes import REFUSED, tell_waiting
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
@@ -40,7 +41,7 @@ class Surroundings:
     """Looks at all of it, again and again; several workers may do so at once."""
 
     def __init__(
-        self, pool: Pool, sink: Sink, versions: Versions, alerts: OpenAlerts, partitions: int
+        self, pool: Pool, sink: Sink, versions: Versions, alerts: Alerts, partitions: int
     ) -> None:
         self._partitions = partitions
         self._pool = pool
@@ -92,7 +93,7 @@ class Surroundings:
         await self._versions.refresh()
         known = {*self._versions.newest("definition"), *self._versions.newest("organization")}
         with translated():
-            ids = list(filter(turns.is_uuid, opened))
+            ids = list(filter(is_uuid, opened))
             in_use = await self._pool.fetchval(QUERIES["rules_in_use"], ids)
         for subject in set(opened) - findings.still_unknown(opened, known, in_use):
             await self._alerts.resolve(RULE_UNKNOWN, subject=subject)

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, stream_order
 from streams.log_tables import NAMED
-from streams.records import Record
+from streams.records import Record, is_uuid
 from tables.ledger import Ledger
 
 MOST_IN_A_ROW: Final = 20
@@ -57,7 +57,7 @@ class Outline(Struct, frozen=True):
 
 
 def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
-    """Read what is readable; of what is no JSON object, nothing. Never raises.
+    """Read what is readable: nothing where it is not a JSON object. Never raises.
 
     `stand_in` is what the log has in the place of a text that was not sent.
     """
@@ -69,12 +69,13 @@ def outline(value: bytes, stand_in: str = UNAVAILABLE) -> Outline:
     if table not in NAMED:
         table = None
     row_id = _text(found.id)
+    mentor_id = row_id if table == "peer_mentors" else _text(found.peer_mentor_id)
     column = _text_column(table)
     text = getattr(found, column) if column else None
     return Outline(
         table=table,
         id=row_id,
-        mentor_id=row_id if table == "peer_mentors" else _text(found.peer_mentor_id),
+        mentor_id=mentor_id if mentor_id and is_uuid(mentor_id) else None,
         op=_text(found.op),
         xid=found.xid if type(found.xid) is int else None,
         lsn=found.lsn if type(found.lsn) is int else None,
@@ -103,7 +104,7 @@ def _text(value: object) -> str | None:
 
 
 def _place(sequence: object) -> str | None:
-    """The record's place in the stream as it is written, or None where it is none."""
+    """The place in the stream as the record has it, or None where that cannot be read."""
     text = _text(sequence)
     try:
         stream_order(text)

@@ -16,7 +16,6 @@ from typing import Any
 import faust
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
-from faust.serializers.codecs import Codec
 from faust.types import TP
 from msgspec import Struct
 
@@ -52,16 +51,6 @@ class WorkerOptions(Struct, frozen=True):
     @property
     def group(self) -> str:
         return f"{self.prefix}-worker"
-
-
-class Fetch(Codec):
-    """The codec of a batch: it is a list of records already."""
-
-    def _loads(self, s: Any) -> Any:
-        return s
-
-    def _dumps(self, s: Any) -> Any:
-        return s
 
 
 class Worker:
@@ -166,7 +155,7 @@ class Worker:
 
     def _topic(self) -> Any:
         return self._app.topic(
-            self._generation.topic, key_serializer="raw", value_serializer=Fetch(), internal=False
+            self._generation.topic, key_serializer="raw", value_serializer="raw", internal=False
         )
 
     async def _hand_over(self, stream: Any) -> None:
@@ -195,7 +184,7 @@ class Worker:
                 number,
                 self._services,
                 partial(self._end, number),
-                partial(self._decided, number),
+                partial(self._app.consumer.decided.__setitem__, self._place(number)),
                 partial(self._app.consumer.connection, self._place(number)),
             )
             self._partition_workers[number] = (
@@ -229,9 +218,6 @@ class Worker:
         except (AssertionError, IllegalStateError):  # aiokafka's for what a rebalance took away
             return None
         return end
-
-    def _decided(self, partition: int, next_offset: int) -> None:
-        self._app.consumer.decided[self._place(partition)] = next_offset
 
     def _place(self, partition: int) -> TP:
         return TP(self._generation.topic, partition)

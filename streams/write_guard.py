@@ -7,9 +7,8 @@ from typing import Final
 
 import structlog
 
-from sinks.alerts import BREAKS, BreakKind, OpenAlerts
-from sinks.base import Unavailable
-from sinks.failures import Refused
+from sinks.alerts import BREAKS, Alerts, BreakKind
+from sinks.errors import StoreError
 from streams.errors import TOLD, GenerationClosed, LogBroken
 from streams.log.looks import Looks, OneAlert, tell_found
 
@@ -36,7 +35,7 @@ class WriteGuard:
         self,
         look: Callable[[bool], Awaitable[LogBroken | None]],
         mark_broken: Callable[[LogBroken], Awaitable[bool]],
-        alerts: OpenAlerts,
+        alerts: Alerts,
     ) -> None:
         """`look` gives what is broken, or None, and raises while it cannot tell.
 
@@ -126,7 +125,7 @@ class WriteGuard:
         if not found.lasting and found.kind != TOLD:
             try:
                 opened = await self._alerts.opened(found.kind)
-            except (Unavailable, Refused) as error:
+            except StoreError as error:
                 log.warning("cannot see which alerts are open, looking again", error=str(error))
                 return
             # One that an earlier process has left open may say something else.

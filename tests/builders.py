@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeAlias
+from uuid import UUID, uuid5
 
 import msgspec.structs
 
@@ -28,7 +29,7 @@ from tables.types import (
 
 Row: TypeAlias = Mentor | Activity | TrainingCompletion | Pause | Award
 
-MENTOR = "m"
+MENTOR = "6d000000-0000-4000-8000-000000000000"
 ORGANIZATION = "org-a"
 OTHER_ORGANIZATION = "org-b"
 FIRST_SAVE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,6 +55,11 @@ def training(row_id: str, course: str, on: Day | str) -> TrainingCompletion:
 def pause(row_id: str, starts: Day | str, ends: Day | str | None = None) -> Pause:
     starts = day(starts) if isinstance(starts, str) else starts
     return Pause(row_id, MENTOR, starts, day(ends) if isinstance(ends, str) else ends)
+
+
+def award_id(name: str) -> str:
+    """The id of an award that a test knows by a name; the log has no others."""
+    return str(uuid5(UUID(MENTOR), name))
 
 
 def definition(

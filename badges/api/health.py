@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from badges.api.problem import problem
-from sinks.base import Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import StoreError
+from sinks.failures import translated
 from streams.log import generations
 
 router = APIRouter(tags=["health"])
@@ -25,7 +25,7 @@ async def readyz(request: Request) -> dict[str, object] | JSONResponse:
     try:
         with translated():
             live = await generations.live(request.app.state.pool)
-    except (Refused, Unavailable) as error:
+    except StoreError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if live is None:
         return problem(

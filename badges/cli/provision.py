@@ -15,7 +15,7 @@ from rich.status import Status
 from badges import event_loop, settings, urls
 from badges.cli.options import Json
 from schema.database import connect, first_line
-from sinks.base import Unavailable
+from sinks.errors import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster

@@ -20,7 +20,7 @@ from reference import results
 from reference.catching_up import caught_up, ends_of
 from reference.verification import Mismatch, Verified, verify
 from schema.database import OWN_SETTINGS, connect, first_line, where
-from sinks.base import Unavailable
+from sinks.errors import Unavailable
 from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log.kafka import KafkaAccess

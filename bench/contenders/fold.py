@@ -25,11 +25,11 @@ async def fold(filled: Filled, rules: Sequence[Version]) -> tuple[Lap, int]:
     watch = Watch()
     for number, end in enumerate(filled.ends):
         state = Partition(filled.log_id, number, start=0)
-        state.apply_to_all(rules)
+        state.apply(rules)
         async for chunk in log.read(number, 0, end):
             stopped_at = state.fold(chunk)
             assert stopped_at is None, f"unknown rule at {stopped_at}"
-            decisions += len(state.close_turn().decisions)
+            decisions += len(state.close_turn()[0].decisions)
     return watch.lap(filled.records), decisions
 
 

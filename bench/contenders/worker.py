@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
 from sinks.base import Outcome, Turn
+from streams.column_types import WrongType
 from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -18,21 +20,8 @@ from streams.setting_aside import SettingAside
 from streams.worker import Worker, WorkerOptions
 from streams.write_guard import WriteGuard
 from tests.doubles.memory_alerts import MemoryAlerts
-from tests.doubles.memory_column_types import MemoryColumnTypes
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_sink import MemorySink
-
-
-class NoWal:
-    """Where the WAL of no database is."""
-
-    async def written(self) -> int:
-        """Nothing was ever written."""
-        return 0
-
-    async def sent(self) -> int:
-        """Nothing is missing."""
-        return 0
 
 
 class Finish(MemorySink):
@@ -65,12 +54,13 @@ async def race(filled: Filled) -> Lap:
     log = generation(filled)
     services = Services(
         sink=sink,
-        aside=SettingAside(filled.topic, MemoryDeadLetters(), MemoryColumnTypes(), alerts),
+        aside=SettingAside(filled.topic, MemoryDeadLetters(), _nothing_wrong, alerts),
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),
         guard=WriteGuard(_nothing_broken, _found_broken, alerts),
-        wal=NoWal(),
+        wal_written=_nowhere,
+        wal_sent=_nowhere,
         alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:
@@ -83,6 +73,14 @@ async def race(filled: Filled) -> Lap:
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working  # what made it end by itself is raised here
+
+
+async def _nowhere() -> int:
+    return 0
+
+
+async def _nothing_wrong(_: str) -> Sequence[WrongType]:
+    return ()
 
 
 async def _nothing_broken(_: bool) -> None:

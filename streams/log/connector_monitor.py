@@ -11,8 +11,8 @@ import structlog
 from msgspec import Struct
 
 from sinks.alerts import OUTAGES, Alerts, OutageKind
-from sinks.base import Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import StoreError
+from sinks.failures import translated
 from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
@@ -130,7 +130,7 @@ async def _silence(
     try:
         with translated():
             still = movement.standstill(await moved())
-    except (KafkaError, OSError, Unavailable, Refused) as error:
+    except (KafkaError, OSError, StoreError) as error:
         log.warning("how far the connector is cannot be told", error=str(error))
         return None
     if still is None:

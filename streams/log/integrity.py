@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from sinks.base import Disconnected, Unavailable
-from sinks.failures import Refused, translated
+from sinks.errors import Disconnected, StoreError
+from sinks.failures import translated
 from sinks.pool import Executor
 from streams.errors import TOLD, CannotTell, GenerationClosed, LogBroken
 from streams.log import fingerprint, generations
@@ -272,7 +272,7 @@ class Integrity:
                         self._connection, generation.log_id, generation.publication
                     )
                 )
-        except (Refused, Unavailable) as error:
+        except StoreError as error:
             log.warning("what is renamed now cannot be seen", error=str(error))
         return sorted(table for table, old in self._renamed if old == column)
 
@@ -288,7 +288,7 @@ class Integrity:
                     await generations.note_ends(self._connection, self._generation.log_id, grown)
             except Disconnected as error:
                 raise CannotTell(str(error)) from error
-            except (Refused, Unavailable) as error:
+            except StoreError as error:
                 # A turn that cannot be written either is told with its reason; this can wait.
                 log.warning("how far the log reaches cannot be noted", error=str(error))
 
@@ -300,7 +300,7 @@ class Integrity:
         try:
             with translated():
                 await generations.mark_broken(self._connection, log_id, found.kind, str(found))
-        except (Refused, Unavailable) as error:
+        except StoreError as error:
             log.warning("cannot note that the log is broken", error=str(error))
             return False
         return True

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
 
-from sinks.alerts import AlertKind, Alerts, OpenAlerts
+from sinks.alerts import AlertKind, Alerts
 
 CLOSE_AGAIN_S = 600.0
 """So long a process may have left an alert open that is gone, and whose looks another one makes.
@@ -73,7 +73,7 @@ def _message(detail: Mapping[str, object]) -> object:
 
 
 async def tell_found(
-    alerts: OpenAlerts,
+    alerts: Alerts,
     kind: AlertKind,
     opened: Mapping[str, Mapping[str, object]],
     found: Mapping[str, Mapping[str, object]],

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from sinks.base import Message, Place, Unavailable
+from sinks.base import Message, Place
+from sinks.errors import Unavailable
 from streams.log.connections import Connections
 from streams.log.debezium import sequence_of
 from streams.log.kafka import KafkaAccess, stop

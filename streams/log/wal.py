@@ -1,11 +1,8 @@
 """How far the write-ahead log of the database is written, and how far it has come to Kafka."""
 
-from typing import Protocol
-
 from msgspec import Struct
 
-from sinks.failures import translated
-from sinks.pool import Executor, Pool
+from sinks.pool import Executor
 
 
 class Slot(Struct, frozen=True):
@@ -13,32 +10,6 @@ class Slot(Struct, frozen=True):
 
     wal_status: str | None
     confirmed: int | None
-
-
-class Wal(Protocol):
-    """How far the database's log is written, and how far it has come to Kafka, in bytes."""
-
-    async def written(self) -> int:
-        """The end of the WAL. Raises Unavailable."""
-        ...
-
-    async def sent(self) -> int:
-        """Up to where everything is in Kafka. Raises Unavailable."""
-        ...
-
-
-class PostgresWal:
-    def __init__(self, pool: Pool, slot: str) -> None:
-        self._pool = pool
-        self._slot = slot
-
-    async def written(self) -> int:
-        with translated():
-            return await insert_lsn(self._pool)
-
-    async def sent(self) -> int:
-        with translated():
-            return await confirmed(self._pool, self._slot)
 
 
 async def insert_lsn(connection: Executor) -> int:

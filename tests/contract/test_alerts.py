@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from sinks import alerts as sinks_alerts
-from sinks.alerts import AlertKind, OpenAlerts, PostgresAlerts
-from sinks.base import Unavailable
+from sinks.alerts import AlertKind, Alerts, PostgresAlerts
+from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
 from tests.contract.postgres_turns import until
 from tests.doubles.memory_alerts import MemoryAlerts
@@ -23,7 +23,7 @@ Seen = Callable[[str], Awaitable[list[tuple[object, bool]]]]
 
 
 @pytest.fixture
-async def memory() -> tuple[OpenAlerts, Seen]:
+async def memory() -> tuple[Alerts, Seen]:
     alerts = MemoryAlerts()
 
     async def seen(kind: str) -> list[tuple[object, bool]]:
@@ -33,7 +33,7 @@ async def memory() -> tuple[OpenAlerts, Seen]:
 
 
 @pytest.fixture
-async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[OpenAlerts, Seen]:
+async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[Alerts, Seen]:
     async def seen(kind: str) -> list[tuple[object, bool]]:
         rows = await owner.fetch(
             "SELECT detail - 'subject' AS detail, resolved_at IS NULL AS open FROM badge_alerts "
@@ -46,8 +46,8 @@ async def postgres_alerts(owner: Pool, worker: Pool) -> tuple[OpenAlerts, Seen]:
 
 
 @pytest.fixture(params=["memory", "postgres_alerts"])
-def store(request: pytest.FixtureRequest) -> tuple[OpenAlerts, Seen]:
-    found: tuple[OpenAlerts, Seen] = request.getfixturevalue(request.param)
+def store(request: pytest.FixtureRequest) -> tuple[Alerts, Seen]:
+    found: tuple[Alerts, Seen] = request.getfixturevalue(request.param)
     return found
 
 
@@ -58,7 +58,7 @@ def kind() -> AlertKind:
 
 
 async def test_an_alert_is_raised_once_while_it_is_open(
-    store: tuple[OpenAlerts, Seen], kind: AlertKind
+    store: tuple[Alerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"message": "first"})
@@ -67,7 +67,7 @@ async def test_an_alert_is_raised_once_while_it_is_open(
 
 
 async def test_a_resolved_alert_may_be_raised_again(
-    store: tuple[OpenAlerts, Seen], kind: AlertKind
+    store: tuple[Alerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"n": 1})
@@ -79,7 +79,7 @@ async def test_a_resolved_alert_may_be_raised_again(
 
 
 async def test_subjects_have_alerts_of_their_own(
-    store: tuple[OpenAlerts, Seen], kind: AlertKind
+    store: tuple[Alerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.raise_alert(kind, {"n": 1}, subject="a")
@@ -90,7 +90,7 @@ async def test_subjects_have_alerts_of_their_own(
 
 
 async def test_resolving_what_was_never_raised_does_nothing(
-    store: tuple[OpenAlerts, Seen], kind: AlertKind
+    store: tuple[Alerts, Seen], kind: AlertKind
 ) -> None:
     alerts, seen = store
     await alerts.resolve(kind)
@@ -98,7 +98,7 @@ async def test_resolving_what_was_never_raised_does_nothing(
 
 
 async def test_what_is_open_is_listed_by_subject(
-    store: tuple[OpenAlerts, Seen], kind: AlertKind
+    store: tuple[Alerts, Seen], kind: AlertKind
 ) -> None:
     alerts, _ = store
     assert await alerts.opened(kind) == {}

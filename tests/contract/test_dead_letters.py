@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from badges.dead_letters import Shelf
-from sinks.base import DeadLetter, DeadLetters, Unavailable
+from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, key_of
+from sinks.errors import Unavailable
 from streams.errors import Problem
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
@@ -164,7 +165,7 @@ async def test_what_somebody_else_wrote_into_the_topic_is_a_letter_that_can_be_r
         await producer.send_and_wait(topic, b"not a letter", b"\xff")
     ((key, letter),) = (await read()).items()
     assert (letter.key, letter.value) == (b"\xff", b"not a letter")
-    assert "this letter itself is none" in letter.reason
+    assert "this dead letter cannot be read itself" in letter.reason
     await letters.remove([key])
     assert await read() == {}
 

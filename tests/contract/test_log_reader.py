@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from sinks.base import Unavailable
+from sinks.errors import Unavailable
 from streams.log import reader
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from sinks import duplicates
-from sinks.base import Outcome, Position, Unavailable
+from sinks.base import Outcome, Position
+from sinks.errors import Fenced, Unavailable
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
 from tests.contract.postgres_turns import KINDS, Build, assert_written_once, until, with_grant
 from tests.contract.worlds import PostgresWorld
-from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +95,7 @@ async def test_an_award_by_hand_that_is_not_visible_yet_is_not_overtaken(
 
 
 async def test_a_transaction_that_never_ends_is_unavailable(world: PostgresWorld) -> None:
-    impatient = PostgresSink(world.worker, MemoryDeadLetters(), patience=0.05)
+    impatient = PostgresSink(world.worker, patience=0.05)
     log = await world.live_log()
     definition = await world.definition()
     async with world.owner.acquire() as other, other.transaction():
@@ -114,7 +114,7 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     turn = build(log, mentor, definition)
-    sink = PostgresSink(world.worker, world.letters, refusal_patience=60)
+    sink = PostgresSink(world.worker, refusal_patience=60)
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
         with pytest.raises(Unavailable, match="lock timeout"):
@@ -269,7 +269,7 @@ async def test_what_somebody_holds_locked_waits_and_the_rest_is_written(
 async def test_a_refused_turn_is_tried_whole_for_a_while(world: PostgresWorld) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
-    sink = PostgresSink(world.worker, world.letters, refusal_patience=0.2)
+    sink = PostgresSink(world.worker, refusal_patience=0.2)
     await world.refuse("award", definition)
     turn = with_grant(log, mentor, definition)
     with pytest.raises(Unavailable) as refused:
@@ -295,7 +295,7 @@ async def test_what_is_refused_and_accepted_within_a_while_never_waits(
 ) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
-    sink = PostgresSink(world.worker, world.letters, refusal_patience=60)
+    sink = PostgresSink(world.worker, refusal_patience=60)
     await world.refuse("award", definition)
     turn = with_grant(log, mentor, definition)
     with pytest.raises(Unavailable, match="the application says no"):
@@ -311,7 +311,7 @@ async def test_another_sink_knows_what_waits(world: PostgresWorld) -> None:
     await world.refuse("award", definition)
     granted = grant(log.cause(), mentor, definition)
     await world.sink.write(log.turn(granted))
-    successor = PostgresSink(world.worker, world.letters)
+    successor = PostgresSink(world.worker)
     outcome = await successor.write(log.turn(stats=[stats_of(mentor)]))
     assert outcome.waits
     assert await successor.awards(log.log_id, 0, [mentor]) == [granted.after]
@@ -347,7 +347,7 @@ async def test_too_many_connections_are_unavailable(
     log = await world.live_log()
     url = postgres.role_url("badges_worker", contract_url)
     async with await create_pool(url) as pool:
-        sink = PostgresSink(pool, MemoryDeadLetters())
+        sink = PostgresSink(pool)
         await world.owner.execute("ALTER ROLE badges_worker CONNECTION LIMIT 0")
         try:
             for call in (sink.position(log.log_id, 0), sink.awards(log.log_id, 0, [])):
@@ -364,7 +364,7 @@ async def test_nobody_listening_is_unavailable(world: PostgresWorld) -> None:
     log = await world.live_log()
     async with await create_pool("postgresql://badges_worker@127.0.0.1:1/badges") as pool:
         with pytest.raises(Unavailable):
-            await PostgresSink(pool, MemoryDeadLetters()).write(log.turn())
+            await PostgresSink(pool).write(log.turn())
     assert await world.sink.position(log.log_id, 0) == Position(0, 0)
 
 
@@ -406,18 +406,15 @@ async def test_two_acts_that_leave_a_row_as_it_was_overtake_all_the_same(
     assert (fresh.written, fresh.overtaken) == (1, 0)
 
 
-async def test_what_is_about_an_id_that_is_none_does_not_stop_the_turn(
-    world: PostgresWorld,
-) -> None:
+async def test_of_two_turns_at_once_one_is_never_taken_for_the_other(world: PostgresWorld) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
-    good = grant(log.cause(1), mentor, definition)
-    bad = grant(log.cause(2), "zzz", definition)
-    outcome = await world.sink.write(log.turn(good, bad, stats=[stats_of(mentor), stats_of("zzz")]))
-    assert (outcome.written, [item.decision for item in outcome.rejected]) == (1, [bad])
-    (letter,) = world.letters.letters.values()
-    assert letter.key == b"zzz"
-    assert await world.stats(mentor) == stats_of(mentor)
+    turn = log.turn(grant(log.cause(), mentor, definition))
+    other = msgspec.structs.replace(turn, decisions=[], stats=[stats_of(mentor)])
+    outcomes = await asyncio.gather(
+        world.sink.write(turn), world.sink.write(other), return_exceptions=True
+    )
+    assert [isinstance(each, Fenced) for each in outcomes].count(True) == 1
 
 
 @pytest.mark.parametrize(

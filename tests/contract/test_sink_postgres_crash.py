@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sinks.base import Outcome, Position, Turn, Unavailable
+from sinks.base import Outcome, Position, Turn
+from sinks.errors import Unavailable
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
 from tests.stack import Stack

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sinks.base import Fenced, Outcome, Position, Unavailable
+from sinks.base import Outcome, Position
+from sinks.errors import Fenced, Unavailable
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import Log, stats_of
@@ -20,7 +21,6 @@ from tests.contract.postgres_turns import (
 )
 from tests.contract.proxy import Proxy, proxied
 from tests.contract.worlds import PostgresWorld
-from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy
     """A sink behind a proxy that can lose answers."""
     async with proxied(postgres.role_url("badges_worker", contract_url)) as (proxy, url):
         pool = await create_pool(url, max_size=1)
-        yield proxy, PostgresSink(pool, MemoryDeadLetters())
+        yield proxy, PostgresSink(pool)
         pool.terminate()
 
 
@@ -182,7 +182,7 @@ async def test_another_turn_after_a_lost_answer_is_fenced_off(
 async def test_of_two_writers_of_one_turn_exactly_one_wins(
     world: PostgresWorld, build: Build
 ) -> None:
-    rival = PostgresSink(world.worker, MemoryDeadLetters())
+    rival = PostgresSink(world.worker)
     log = await world.live_log()
     for _ in range(10):
         mentor, definition = await world.mentor(), await world.definition()

@@ -15,7 +15,7 @@ def world(postgres_world: PostgresWorld) -> PostgresWorld:
 
 
 def process(world: PostgresWorld) -> PostgresSink:
-    return PostgresSink(world.worker, world.letters, refusal_patience=0)
+    return PostgresSink(world.worker, refusal_patience=0)
 
 
 async def test_a_partition_that_comes_back_brings_along_what_waits_by_now(

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sinks.base import Fenced, Position
+from sinks.base import Position
+from sinks.errors import Fenced
 from tables.types import AppliedVersion
 from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World
@@ -17,14 +18,6 @@ async def test_a_turn_moves_the_position(world: World) -> None:
     outcome = await world.sink.write(log.turn(records=5))
     assert (outcome.written, outcome.overtaken, outcome.gone) == (0, 0, 0)
     assert await world.sink.position(log.log_id, 0) == Position(45, 4)
-
-
-async def test_an_id_that_is_none_has_no_awards_and_takes_none_from_others(world: World) -> None:
-    log = await world.live_log()
-    mentor, definition = await world.mentor(), await world.definition()
-    await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
-    (award,) = await world.sink.awards(log.log_id, 0, ["not-a-uuid", mentor])
-    assert award.peer_mentor_id == mentor
 
 
 async def test_a_turn_without_records_counts_as_a_turn(world: World) -> None:

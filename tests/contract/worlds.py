@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 
-from sinks.base import DeadLetter, Sink, Unavailable
+from sinks.base import Sink
 from sinks.pool import Pool
 from sinks.postgres import PostgresSink
 from sinks.queries import QUERIES
@@ -16,7 +16,6 @@ from sinks.rows import award_of
 from sinks.waiting import columns
 from tables.types import Award, Stats
 from tests.contract.builders import EARNED, EARNED_ON, Log
-from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_sink import Event, MemorySink, What
 
 EPOCH = 719_163
@@ -70,21 +69,8 @@ LET_GO = "09000"
 """The SQLSTATE of a trigger that returned NULL."""
 
 
-class Letters(MemoryDeadLetters):
-    """Dead letters that can be out of reach."""
-
-    away = False
-
-    async def send(self, letters: Sequence[DeadLetter]) -> None:
-        if self.away:
-            raise Unavailable("the dead letters are away")
-        await super().send(letters)
-
-
 class World(Protocol):
     """What a test of a sink may do besides writing turns."""
-
-    letters: Letters
 
     @property
     def sink(self) -> Sink: ...
@@ -140,7 +126,6 @@ class MemoryWorld:
     """The world of MemorySink."""
 
     def __init__(self) -> None:
-        self.letters = Letters()
         self.memory = MemorySink()
 
     @property
@@ -229,8 +214,7 @@ class PostgresWorld:
     def __init__(self, owner: Pool, worker: Pool, organization: str) -> None:
         self.owner = owner
         self.worker = worker
-        self.letters = Letters()
-        self.postgres = PostgresSink(worker, self.letters, patience=2, refusal_patience=0)
+        self.postgres = PostgresSink(worker, patience=2, refusal_patience=0)
         self._organization = organization
         self._is_new = True
 

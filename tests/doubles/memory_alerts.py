@@ -1,4 +1,4 @@
-"""Alerts in a list; `sinks.alerts.OpenAlerts`."""
+"""Alerts in a list; `sinks.alerts.Alerts`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct
 
-from sinks.base import Message, Place, Unavailable
+from sinks.base import Message, Place
+from sinks.errors import Unavailable
 from streams.log.reader import CHUNK_RECORDS
 from streams.log.tails import following
 

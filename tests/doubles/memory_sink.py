@@ -8,16 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from sinks import turns
-from sinks.base import (
-    Fenced,
-    Found,
-    MentorDeleted,
-    Outcome,
-    Place,
-    Position,
-    Turn,
-    Waiting,
-)
+from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
+from sinks.errors import Fenced
 from sinks.failures import Refusal
 from sinks.waiting import Item, about
 from tables.decisions import Decision, Kind, Source

@@ -15,7 +15,8 @@ import msgspec.structs
 from reference.reference import Reference
 from reference.replay import replay
 from reference.results import Results
-from sinks.base import Found, Outcome, Position, Turn, Unavailable
+from sinks.base import Found, Outcome, Position, Turn
+from sinks.errors import Unavailable
 from sinks.failures import Refusal
 from streams.column_types import WrongType
 from streams.errors import LogBroken
@@ -36,9 +37,8 @@ from tables.types import (
     Version,
     rule_key,
 )
-from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, generation
+from tests.builders import MENTOR, Gone, Happening, Put, Storyteller, Took, award_id, generation
 from tests.doubles.memory_alerts import MemoryAlerts
-from tests.doubles.memory_column_types import MemoryColumnTypes
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
 from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_queue import Row
@@ -46,6 +46,8 @@ from tests.doubles.memory_sink import MemorySink, Refusing
 from tests.records import UNUSABLE, Writer
 
 LOG = "log"
+BY_HAND = "00000000"
+"""What the ids of awards begin with that people gave."""
 
 
 _TEXTS: dict[type, str] = {Activity: "activity_type", TrainingCompletion: "course_code"}
@@ -105,14 +107,9 @@ def as_stored(award: Award) -> Award:
     return msgspec.structs.replace(award, id="", **unknown)
 
 
-class NoWal:
-    """A log that has everything at once."""
-
-    async def written(self) -> int:
-        return 1
-
-    async def sent(self) -> int:
-        return 1
+async def at_once() -> int:
+    """How far a log is written that has everything at once, and how far it is sent."""
+    return 1
 
 
 class World:
@@ -133,7 +130,8 @@ class World:
         self.versions = Versions()
         self.letters = MemoryDeadLetters()
         self.alerts = MemoryAlerts()
-        self.types = MemoryColumnTypes()
+        self.wrong_now: list[WrongType] = []
+        """The columns that have another type, for now."""
         self.sink = UnreliableSink(self.random)
         self.rows: dict[tuple[type, str], Any] = {}
         self.all_versions: dict[tuple[str, str], list[Version]] = {}
@@ -164,7 +162,7 @@ class World:
                 self._refuse_or_accept()
             await self._something_else(services)
         self.sink.refusing.clear()
-        self.types.wrong_now.clear()
+        self.wrong_now.clear()
         await self._settle(services)
         for _, task in self._partition_workers:
             task.cancel()
@@ -216,12 +214,13 @@ class World:
         guard = WriteGuard(look, mark_broken, self.alerts)
         services = Services(
             sink=self.sink,
-            aside=SettingAside("log", self.letters, self.types, self.alerts),
+            aside=SettingAside("log", self.letters, self.wrong_types, self.alerts),
             versions=self.versions,
             source=self.log,
             recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
             guard=guard,
-            wal=NoWal(),
+            wal_written=at_once,
+            wal_sent=at_once,
             alerts=self.alerts,
         )
         return guard, services
@@ -250,7 +249,7 @@ class World:
             return
         earned = datetime(2025, 1, 5, tzinfo=UTC)
         award = Award(
-            "carried", MENTOR, definition.id, earned, definition.version, earned_on=20_093
+            award_id("carried"), MENTOR, definition.id, earned, definition.version, earned_on=20_093
         )
         granted = Decision("granted", Cause("before", 0, 7), None, award, definition.version, {})
         waits = Row((LOG, 0), granted, Refusal("P0001", "no"), earned)
@@ -258,15 +257,18 @@ class World:
         self.sink.refusing["award", definition.id] = "P0001"
         self.sink.found_by_log[LOG] = [Found(msgspec.structs.replace(award))]
 
+    async def wrong_types(self, table: str) -> list[WrongType]:
+        return [each for each in self.wrong_now if each.table == table]
+
     def _change_a_type(self) -> None:
         """Change a column's type, or change all of them back."""
-        if self.types.wrong_now:
-            self.types.wrong_now.clear()
+        if self.wrong_now:
+            self.wrong_now.clear()
         else:
             table, column = self.random.choice(
                 [("activities", "duration_minutes"), ("mentor_pauses", "starts_on")]
             )
-            self.types.wrong_now.append(WrongType(table, column, "text"))
+            self.wrong_now.append(WrongType(table, column, "text"))
 
     def _begin(self, services: Services) -> None:
         partition_worker = PartitionWorker(
@@ -357,7 +359,7 @@ class World:
             if not self._may_award(row):
                 return
             there = self._awards_of(row.badge_definition_id)
-            name = there[0].id if there else f"hand-{self.random.random()}"
+            name = there[0].id if there else BY_HAND + award_id(f"{self.random.random()}")[8:]
             xid = self.writer.next_xid
             row = msgspec.structs.replace(
                 row, id=name, definition_version=self._version(row), changed_in=xid

@@ -18,6 +18,7 @@ from tests.builders import (
     Put,
     Took,
     activity,
+    award_id,
     day,
     definition,
     mentor,
@@ -27,7 +28,8 @@ from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
-from tests.unit.chaos import NoWal, run
+from tests.unit.chaos import at_once, run
+from tests.unit.partitions import apply_to_all
 from tests.unit.stories import told
 
 SEVEN = definition("seven", {"type": "streak", "period": "day", "length": 7})
@@ -41,7 +43,7 @@ ELSEWHERE = organization(OTHER_ORGANIZATION, "America/New_York")
 
 
 def by_hand(**given: object) -> Award:
-    row = Award("seven", MENTOR, "seven", IN_OSLO, awarded_by="anna", changed_by="anna")
+    row = Award(award_id("seven"), MENTOR, "seven", IN_OSLO, awarded_by="anna", changed_by="anna")
     return msgspec.structs.replace(row, **given)
 
 
@@ -98,7 +100,9 @@ def test_what_a_later_record_leaves_unsaid_stays() -> None:
     held = told(*begun, Put(by_hand()), Took((NEW_YORK,)), Put(corrected))
     assert held["seven"].day == TENTH
     another = by_hand(id="another")
-    held = told(*begun, Put(by_hand()), Took((NEW_YORK,)), Gone(Award, "seven"), Put(another))
+    held = told(
+        *begun, Put(by_hand()), Took((NEW_YORK,)), Gone(Award, award_id("seven")), Put(another)
+    )
     assert held["seven"].day == NINTH
 
 
@@ -123,7 +127,7 @@ def caught_up(*awards: Award) -> Partition:
     records += [writer.snapshot(award) for award in awards]
     state = Partition("log", 0, start=len(records))
     state.fold(records)
-    state.apply_to_all([organization(), SEVEN])
+    apply_to_all(state, [organization(), SEVEN])
     state.close_turn()
     return state
 
@@ -152,7 +156,7 @@ def test_a_date_that_the_log_does_not_say_is_no_difference(
         sink, alerts = MemorySink(), MemoryAlerts()
         sink.set_position("log", 0, state.position.next_offset, state.position.turn)
         sink.put_award(by_hand(**stored))
-        reconciliation = Reconciliation(sink, alerts, NoWal(), state)
+        reconciliation = Reconciliation(sink, alerts, at_once, at_once, state)
         for _ in range(3):  # what differs, whether the log has passed that, what still differs
             assert not alerts.alerts
             await reconciliation.look()

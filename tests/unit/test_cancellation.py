@@ -7,8 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from sinks.base import Disconnected
 from sinks.cancellation import uncancelled
+from sinks.errors import Disconnected
 from sinks.failures import translated
 
 

@@ -58,6 +58,9 @@ class Heard:
     async def resolve(self, kind: AlertKind, *, subject: str = "") -> None:
         self.calls.append(f"resolve {kind}{subject}")
 
+    async def opened(self, kind: AlertKind) -> Mapping[str, Mapping[str, object]]:
+        raise AssertionError(f"nobody asks for {kind}")
+
 
 class Renamed(Integrity):
     """An integrity that knows of which tables a column had another name."""

@@ -14,16 +14,18 @@ from tests.builders import (
     ORGANIZATION,
     OTHER_ORGANIZATION,
     activity,
+    award_id,
     definition,
     mentor,
     organization,
 )
 from tests.records import Writer, moved, value
-from tests.unit.partitions import begun, folded, kinds
+from tests.unit.partitions import apply_to_all, begun, folded, kinds
 
 BEFORE_ALL_DAYS, AFTER_ALL_DAYS = -2_147_472_691, 2_146_033_979
 """What Debezium sends for the dates -infinity and infinity."""
 
+OTHER = f"{MENTOR[:-1]}1"
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
 
 
@@ -42,8 +44,8 @@ def test_rows_before_the_start_are_decided_once_by_the_first_turn(writer: Writer
     records = [writer.snapshot(row) for row in (activity("a", 1), activity("b", 2), mentor())]
     state = Partition("log", 0, start=3)
     assert state.fold(records) is None
-    state.apply_to_all([organization(), TWO])
-    turn = state.close_turn()
+    apply_to_all(state, [organization(), TWO])
+    turn, _ = state.close_turn()
     assert kinds(turn) == [("granted", "two")]
     assert turn.decisions[0].cause.turn == 0
     assert turn.decisions[0].cause.source == "replay"
@@ -51,13 +53,13 @@ def test_rows_before_the_start_are_decided_once_by_the_first_turn(writer: Writer
 
 
 def test_awards_that_were_there_are_held_as_found(writer: Writer) -> None:
-    there = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    there = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
     rows = (mentor(), activity("a", 1), activity("b", 2), there)
     state = Partition("log", 0, start=4)
     state.fold([writer.snapshot(row) for row in rows])
-    state.apply_to_all([organization(), TWO])
-    assert state.close_turn().decisions == []
-    assert state.mentors[MENTOR].ledger.held["two"].id == "x"
+    apply_to_all(state, [organization(), TWO])
+    assert state.close_turn()[0].decisions == []
+    assert state.mentors[MENTOR].ledger.held["two"].id == award_id("x")
 
 
 def test_a_row_sent_again_is_passed_over(writer: Writer) -> None:
@@ -79,7 +81,7 @@ def test_rows_of_one_place_are_all_folded(writer: Writer) -> None:
 
 
 def test_what_the_worker_wrote_itself_is_passed_over(writer: Writer) -> None:
-    own = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    own = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
     state = begun(organization(), TWO)
     folded(state, writer.put(mentor()), writer.put(own))
     assert state.mentors[MENTOR].ledger.held == {}
@@ -108,12 +110,12 @@ def test_an_award_of_the_rule_that_came_too_late_is_withdrawn(writer: Writer) ->
     state = begun(organization(), TWO)
     rows = (mentor(), activity("a", 1), activity("b", 2))
     (granted,) = folded(state, *(writer.put(row) for row in rows)).decisions
-    by_hand = Award("x", MENTOR, "two", granted.after.earned_at, 1, changed_by="anna")
+    by_hand = Award(award_id("x"), MENTOR, "two", granted.after.earned_at, 1, changed_by="anna")
     turn = folded(state, writer.put(by_hand), writer.delete(by_hand))
     assert kinds(turn) == [("withdrawn", "two"), ("granted", "two")]
     withdrawn, again = turn.decisions
     assert withdrawn.after.id == granted.after.id
-    assert again.after.id not in ("x", granted.after.id)
+    assert again.after.id not in (award_id("x"), granted.after.id)
 
 
 def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
@@ -121,7 +123,7 @@ def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
     state = begun(
         organization(), definition("two", {"type": "tier", "metric": "count", "tiers": tiers})
     )
-    given = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
+    given = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1)
     given.tier, given.tier_earned_at = "bronze", given.earned_at
     given.awarded_by = given.changed_by = "anna"
     rows = (mentor(), activity("a", 1), activity("b", 2))
@@ -129,7 +131,7 @@ def test_what_somebody_gave_is_never_withdrawn(writer: Writer) -> None:
     assert kinds(turn) == [("promoted", "two")]
     assert state.mentors[MENTOR].ledger.held["two"].changed_by == "rule"
 
-    twice = msgspec.structs.replace(given, id="y", tier="silver", changed_by="bo")
+    twice = msgspec.structs.replace(given, id=award_id("y"), tier="silver", changed_by="bo")
 
     assert kinds(folded(state, writer.put(twice))) == []
 
@@ -149,7 +151,7 @@ def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
     before.append(writer.delete(activity("a", 1)))
     state = Partition("log", 0, start=4)
     state.fold(before)
-    state.apply_to_all([organization(), TWO])
+    apply_to_all(state, [organization(), TWO])
     turn = folded(state, writer.again(before[1]), writer.again(before[3]))
     assert turn.decisions == []
 
@@ -157,20 +159,20 @@ def test_a_row_from_before_the_start_that_is_sent_again_after_it_is_passed_over(
 def test_a_turn_ends_before_an_organization_that_is_not_known(writer: Writer) -> None:
     state = begun(organization(), TWO)
     known = writer.put(mentor())
-    stranger = Mentor("n", OTHER_ORGANIZATION, active=True)
+    stranger = Mentor(OTHER, OTHER_ORGANIZATION, active=True)
     unknown = writer.put(stranger)
     stopped_at = state.fold([known, unknown])
     assert isinstance(stopped_at, MentorRecord)
-    assert stopped_at.id == "n"
-    assert state.close_turn().end == unknown.offset
-    state.apply_to_all([organization(OTHER_ORGANIZATION)])
+    assert stopped_at.id == OTHER
+    assert state.close_turn()[0].end == unknown.offset
+    apply_to_all(state, [organization(OTHER_ORGANIZATION)])
     turn = folded(state, unknown)
     assert (turn.start, turn.end) == (1, 2)
     assert [each.id for each in turn.applied] == [OTHER_ORGANIZATION]
 
 
 def test_a_turn_ends_before_an_award_of_a_definition_that_is_not_known(writer: Writer) -> None:
-    award = Award("x", MENTOR, "new", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
+    award = Award(award_id("x"), MENTOR, "new", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
     state = begun(organization(), TWO)
     stopped_at = state.fold([writer.put(mentor()), writer.put(award)])
     assert stopped_at is not None
@@ -188,16 +190,21 @@ def test_a_row_is_folded_all_the_same_once_nobody_waits_for_its_rule(writer: Wri
     assert granted.after.earned_at == datetime(1970, 1, 3, tzinfo=UTC)
     again = begun(organization(), TWO)
     again.fold(records, waiting=False)
-    assert again.close_turn().decisions == [granted]
+    assert again.close_turn()[0].decisions == [granted]
 
 
 def test_what_is_unreadable_before_the_start_is_told_by_the_first_turn(writer: Writer) -> None:
     state = Partition("log", 0, start=1)
     state.fold([writer.raw(b"?")])
     state.resume(1, 0)
-    assert [letter.offset for letter in state.dead_letters] == [0]
+    assert [letter.offset for letter in state.close_turn()[1]] == [0]
+
+
+def test_what_is_unreadable_in_later_turns_was_kept_already(writer: Writer) -> None:
+    state = Partition("log", 0, start=1)
+    state.fold([writer.raw(b"?")])
     state.resume(1, 1)
-    assert state.dead_letters == []
+    assert state.close_turn()[1] == []
 
 
 def test_all_rows_of_one_place_are_passed_over_when_sent_again(writer: Writer) -> None:
@@ -230,18 +237,40 @@ def test_what_cannot_be_decoded_is_set_aside_and_the_next_row_is_folded(
     state = begun(organization(), TWO)
     records = [writer.put(mentor()), writer.raw(text), writer.put(activity("a", 1))]
     assert state.fold(records) is None
-    (letter,) = state.dead_letters
+    turn, (letter,) = state.close_turn()
     assert (letter.offset, letter.key, letter.value) == (1, b"m", text)
     assert letter.reason
-    assert state.close_turn().stats[0].activity_count == 1
+    assert turn.stats[0].activity_count == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna"),
+        Award(award_id("x"), "m", "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna"),
+        Mentor("m", ORGANIZATION, active=True),
+        moved(activity("a", 1), "m"),
+    ],
+)
+def test_what_is_about_an_id_that_postgres_has_not_is_set_aside_alone(
+    writer: Writer, row: Award | Mentor | Activity
+) -> None:
+    state = begun(organization(), TWO)
+    records = [writer.put(mentor()), writer.put(row), writer.put(activity("b", 1))]
+    assert state.fold([*records, writer.delete(row)]) is None
+    turn, (letter,) = state.close_turn()
+    assert (letter.offset, letter.reason) == (1, "an id is no UUID")
+    assert set(state.mentors) == {MENTOR}
+    assert [stats.activity_count for stats in turn.stats] == [1]
+    assert (turn.decisions, turn.mentors_deleted) == ([], [])
 
 
 def test_a_wrong_instant_in_an_award_is_set_aside(writer: Writer) -> None:
-    award = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
+    award = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), changed_by="anna")
     text = value(award, "c").replace(b"2020-01-01T", b"infinity")
     state = begun(organization(), TWO)
     assert state.fold([writer.put(mentor()), writer.raw(text)]) is None
-    assert [letter.offset for letter in state.dead_letters] == [1]
+    assert [letter.offset for letter in state.close_turn()[1]] == [1]
 
 
 @pytest.mark.parametrize(
@@ -311,12 +340,12 @@ def test_rows_without_their_mentor_wait(writer: Writer) -> None:
 
 def test_an_activity_that_moves_is_an_event_for_both(writer: Writer) -> None:
     state = begun(organization(), TWO)
-    other = Mentor("n", ORGANIZATION, active=True)
+    other = Mentor(OTHER, ORGANIZATION, active=True)
     row = activity("a", 1)
     folded(state, writer.put(mentor()), writer.put(other), writer.put(row))
-    turn = folded(state, writer.delete(row), writer.put(moved(row, "n")))
+    turn = folded(state, writer.delete(row), writer.put(moved(row, OTHER)))
     counts = {stats.peer_mentor_id: stats.activity_count for stats in turn.stats}
-    assert counts == {MENTOR: 0, "n": 1}
+    assert counts == {MENTOR: 0, OTHER: 1}
 
 
 def test_a_snapshot_row_after_the_start_breaks_the_log(writer: Writer) -> None:
@@ -337,7 +366,7 @@ def test_an_empty_turn_is_recognized(writer: Writer) -> None:
     assert not state.turn_is_empty
     folded(state, writer.put(Activity("a", MENTOR, "visit", 1)))
     assert state.turn_is_empty
-    state.apply_to_all([organization()])
+    apply_to_all(state, [organization()])
     assert not state.turn_is_empty
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from streams import partition
 from tables.types import Award, Mentor
-from tests.unit.chaos import World, as_stored, run
+from tests.builders import MENTOR
+from tests.unit.chaos import BY_HAND, World, as_stored, run
 
 SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
 
@@ -35,7 +36,7 @@ async def live(world: World) -> None:
         for definition, award in reference.awards.items()
     }
     assert found == wanted
-    stats = world.sink.stats.get("m")
+    stats = world.sink.stats.get(MENTOR)
     assert stats == (reference.stats() if reference.rows[Mentor] else None)
 
 
@@ -78,7 +79,7 @@ def test_what_an_application_refuses_for_a_while_is_written_at_last(seed: int) -
 
     assert world.sink.queue.rows == []
     granted = Counter(e.badge_award_id for e in world.sink.events if e.kind == "granted")
-    rules = {name for name in world.sink.awards_by_id if not name.startswith("hand-")}
+    rules = {name for name in world.sink.awards_by_id if not name.startswith(BY_HAND)}
     assert {award: granted[award] for award in rules} == dict.fromkeys(rules, 1)
     assert {alert.kind for alert in world.alerts.alerts} <= {"write_refused"}
     assert all(alert.resolved_at for alert in world.alerts.alerts)

@@ -4,7 +4,7 @@ from streams.partition import Partition
 from streams.reconciliation import AGAIN_SECONDS, Reconciliation
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_sink import MemorySink
-from tests.unit.chaos import NoWal, run
+from tests.unit.chaos import at_once, run
 from tests.unit.test_award_dates import TENTH, by_hand, caught_up
 
 
@@ -16,7 +16,7 @@ def test_one_that_is_behind_resolves_nobodys_alert() -> None:
         behind = Partition("log", 0, 0)
         behind.resume(5, 2)
 
-        await Reconciliation(sink, alerts, NoWal(), behind).look()
+        await Reconciliation(sink, alerts, at_once, at_once, behind).look()
 
         assert alerts.alerts[0].resolved_at is None
 
@@ -29,7 +29,7 @@ def test_what_differs_is_told_until_it_is_mended() -> None:
         sink, alerts = MemorySink(), MemoryAlerts()
         sink.set_position("log", 0, state.position.next_offset, state.position.turn)
         sink.put_award(by_hand(awarded_by="somebody else", earned_on=TENTH))
-        reconciliation = Reconciliation(sink, alerts, NoWal(), state)
+        reconciliation = Reconciliation(sink, alerts, at_once, at_once, state)
 
         async def idle(seconds: float) -> list[bool]:
             """Look each second, as an idle partition does; which alerts are open."""

@@ -5,8 +5,9 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from sinks.base import MentorDeleted, Turn, Unavailable
-from sinks.failures import Refusal, Refused, refusal_of, translated
+from sinks.base import MentorDeleted, Turn
+from sinks.errors import Refused, Unavailable
+from sinks.failures import Refusal, refusal_of, translated
 from sinks.queries import QUERIES, parse
 from sinks.snapshots import unfinished
 from sinks.turns import once_written, outdated, transactions, waves

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from sinks.backoff import delays
-from sinks.base import Disconnected, Outcome, Turn, Unavailable
+from sinks.base import Outcome, Turn
+from sinks.errors import Disconnected, Unavailable
 from streams.refused_writes import STALLED, STALLED_SECONDS
 from tests.builders import Storyteller
 from tests.unit.chaos import LOG, UnreliableSink, World, run

@@ -18,7 +18,7 @@ from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer, value
 from tests.unit.chaos import World, run
-from tests.unit.partitions import begun
+from tests.unit.partitions import apply_to_all, begun
 
 LOG = "log"
 
@@ -31,26 +31,26 @@ def test_a_turn_remembers_its_last_record() -> None:
     writer, state = Writer(MemoryLog()), begun(organization())
     records = [writer.put(mentor()), writer.put(activity("a", 1))]
     assert state.fold(records) is None
-    assert state.close_turn().last == Place(1, sequence(1020))
+    assert state.close_turn()[0].last == Place(1, sequence(1020))
 
 
 def test_a_turn_without_records_remembers_the_one_before() -> None:
     writer, state = Writer(MemoryLog()), begun(organization())
     state.fold([writer.put(mentor())])
     state.close_turn()
-    state.apply_to_all([organization(version=2)])
-    assert state.close_turn().last == Place(0, sequence(1010))
+    apply_to_all(state, [organization(version=2)])
+    assert state.close_turn()[0].last == Place(0, sequence(1010))
 
 
 def test_nothing_is_remembered_where_nothing_was_read() -> None:
-    assert begun(organization()).close_turn().last is None
+    assert begun(organization()).close_turn()[0].last is None
 
 
 def test_offsets_that_hold_no_record_are_none() -> None:
     writer, state = Writer(MemoryLog()), begun(organization())
     state.fold([writer.put(mentor())])
     state.pass_over(7)
-    turn = state.close_turn()
+    turn, _ = state.close_turn()
     assert (turn.end, turn.last) == (7, Place(0, sequence(1010)))
 
 
@@ -60,9 +60,9 @@ def test_a_record_that_cannot_be_used_is_remembered_as_well() -> None:
         b'"activity_date": 1', b'"activity_date": "x"'
     )
     state.fold([writer.raw(text)])
-    assert state.close_turn().last == Place(0, '["5", "0"]')
+    assert state.close_turn()[0].last == Place(0, '["5", "0"]')
     state.fold([writer.raw(b"what is no JSON")])
-    assert state.close_turn().last == Place(1, None)
+    assert state.close_turn()[0].last == Place(1, None)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_partition_that_begins_finds_what_was_written_over() -> None:
         sink.set_position(LOG, 0, 0)
         state = begun(organization())
         state.fold([writer.put(mentor()), writer.put(activity("a", 1))])
-        await sink.write(state.close_turn())
+        await sink.write(state.close_turn()[0])
         recovery = Recovery(generation(log_id=LOG), sink, versions, writer.log)
         assert (await recovery.restore(0)).last == Place(1, sequence(1020))
 

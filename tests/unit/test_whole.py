@@ -11,13 +11,22 @@ from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.partition import Partition
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion
-from tests.builders import MENTOR, activity, definition, mentor, organization, pause, training
+from tests.builders import (
+    MENTOR,
+    activity,
+    award_id,
+    definition,
+    mentor,
+    organization,
+    pause,
+    training,
+)
 from tests.doubles.memory_log import Record
 from tests.records import TABLE_OF, Writer, value
-from tests.unit.partitions import begun
+from tests.unit.partitions import apply_to_all, begun
 
 TWO = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
-AWARD = Award("x", MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
+AWARD = Award(award_id("x"), MENTOR, "two", datetime(2020, 1, 1, tzinfo=UTC), 1, changed_by="anna")
 ROWS: tuple[Any, ...] = (
     mentor(),
     activity("a", 1),
@@ -96,7 +105,7 @@ def test_a_column_is_needed_from_where_a_generation_publishes_it(writer: Writer)
     assert broken(state, writer.raw(text)).kind == "column_missing"
     older = empty()
     assert older.fold([writer.raw(text)]) is None
-    assert len(older.dead_letters) == 1
+    assert len(older.close_turn()[1]) == 1
 
 
 def test_what_somebody_else_wrote_into_the_topic_is_a_dead_letter(writer: Writer) -> None:
@@ -104,7 +113,7 @@ def test_what_somebody_else_wrote_into_the_topic_is_a_dead_letter(writer: Writer
     state = empty()
 
     assert state.fold([writer.raw(text) for text in texts]) is None
-    assert len(state.dead_letters) == len(texts)
+    assert len(state.close_turn()[1]) == len(texts)
 
 
 @pytest.mark.parametrize("row", ROWS[1:], ids=lambda row: TABLE_OF[type(row)])
@@ -201,13 +210,13 @@ def test_what_somebody_wrote_is_data_where_something_else_stands_for_texts(
 ) -> None:
     state = Partition("log", 3, 2 if op == "r" else 0, stand_in=OURS)
     two = definition("two", {"type": "threshold", "metric": "count", "at_least": 2})
-    state.apply_to_all([organization(), two])
+    apply_to_all(state, [organization(), two])
     rows = (mentor(), msgspec.structs.replace(row, **{column: text}))
     records = [writer.snapshot(each) if op == "r" else writer.put(each, op) for each in rows]
 
     assert state.fold(records, waiting=False) is None
 
-    assert not state.dead_letters
+    assert not state.close_turn()[1]
     ledger = state.mentors[MENTOR].ledger
     if isinstance(row, Activity):
         assert ledger.activity_type(row.id) == text
@@ -230,13 +239,13 @@ def test_a_text_that_was_not_sent_comes_back_with_the_row_that_cannot_be_used(
     writer: Writer,
 ) -> None:
     state = Partition("log", 3, 0, stand_in=OURS)
-    state.apply_to_all([organization()])
+    apply_to_all(state, [organization()])
     long = activity("a", 1, "v" * 3000)
     short = msgspec.structs.replace(long, activity_type=OURS)
     records = [writer.put(mentor()), writer.put(long)]
     records.append(writer.unusable(short, {"activity_date": "never"}, "u"))
     assert state.fold(records, waiting=False) is None
-    assert len(state.dead_letters) == 1
+    assert len(state.close_turn()[1]) == 1
 
     assert state.fold([writer.put(short, "u")], waiting=False) is None
 

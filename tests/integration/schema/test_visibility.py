@@ -11,7 +11,7 @@ import pytest
 from schema import apply, migrations
 from schema.check import check
 from schema.wanted import SOURCE
-from sinks.base import Unavailable
+from sinks.errors import Unavailable
 from sinks.pool import Connection, create_pool
 from streams.errors import Problem
 from tests.contract.builders import grant, stats_of

@@ -25,11 +25,11 @@ from tables.types import (
     Version,
     rule_key,
 )
-from tests.builders import generation
+from tests.builders import MENTOR, award_id, generation
 from tests.doubles.memory_log import Record
 from tests.records import value
 
-LOG, MENTOR, HOME, BADGE, TIERED = "log", "mentor", "home", "badge", "tiered"
+LOG, HOME, BADGE, TIERED = "log", "home", "badge", "tiered"
 SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 THREE = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 3}'
 TIERS = (
@@ -271,8 +271,18 @@ def test_what_cannot_be_read_is_passed_over(text: bytes) -> None:
     assert held(log) is not None
 
 
+def test_what_is_about_an_id_that_postgres_has_not_is_passed_over() -> None:
+    given = Award("found", MENTOR, BADGE, SAVED, awarded_by="Anna", changed_by="Anna")
+    theirs = msgspec.structs.replace(VISITS[0], peer_mentor_id="mentor")
+    log = rules(Written(), definition(BADGE, THREE)).rows(ROW, Mentor("mentor", HOME, True))
+    log.rows(given, theirs).rows(theirs, op="d")
+
+    assert held(log) is None
+    assert set(mentors_of(log)) == {MENTOR}
+
+
 def test_rows_before_the_start_are_one_event_and_awards_are_held_as_found() -> None:
-    given = Award("found", MENTOR, BADGE, SAVED, awarded_by="Anna", changed_by="rule")
+    given = Award(award_id("found"), MENTOR, BADGE, SAVED, awarded_by="Anna", changed_by="rule")
     log = Written(start=6).rows(*VISITS, given, ROW, op="r")
     rules(log, definition(BADGE, THREE), definition(TIERED, TIERS))
 
