@@ -18,10 +18,14 @@ from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 LONGEST = (
+    "test_faults_standstill.py",
     "test_source_live.py",
     "test_dead_letters.py",
-    "test_faults_bounded.py",
     "test_resnapshot.py",
+    "test_faults_bounded.py",
+    "test_pipeline_true_source.py",
+    "test_nobody_works.py",
+    "test_lockout.py",
     "test_demo.py",
     "test_lost_tail.py",
     "test_upgrade.py",
