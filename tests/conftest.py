@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from badges.stack import docker
 from badges.stack.layout import Layout
@@ -16,10 +18,14 @@ from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 LONGEST = (
+    "test_faults_standstill.py",
     "test_source_live.py",
     "test_dead_letters.py",
-    "test_faults_bounded.py",
     "test_resnapshot.py",
+    "test_faults_bounded.py",
+    "test_pipeline_true_source.py",
+    "test_nobody_works.py",
+    "test_lockout.py",
     "test_demo.py",
     "test_lost_tail.py",
     "test_upgrade.py",
@@ -42,6 +48,23 @@ def pytest_configure(config: pytest.Config) -> None:
             docker.require_engine()
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+class ByFile(LoadScopeScheduling):
+    """Files of tests on a stack stay in one process, whose stack and pipeline they share.
+
+    Tests that need none go one by one to whoever is free: no process is left with a long file.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return nodeid if file.startswith("tests/unit/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Share out what make test runs."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -309,11 +309,16 @@ class Pipeline:
     async def until(
         self, condition: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, what: str = ""
     ) -> None:
-        """Wait until the condition holds, a database that is away included; fail after a while."""
+        """Wait until the condition holds, a database that is away included; fail after a while.
+
+        What takes longer is asked for less often: a process that only waits leaves the cores alone.
+        """
+        began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                while not await _holds(condition):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+                while not await _holds(condition):
+                    waited = time.monotonic() - began
+                    await asyncio.sleep(min(max(0.01, waited / 20), 0.1))
         except TimeoutError:
             raise AssertionError(f"waited {seconds:g} s in vain for {what or condition}") from None
 

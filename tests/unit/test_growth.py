@@ -6,7 +6,8 @@ other load on the machine changes their number.
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -38,12 +39,13 @@ CAUSE = Cause("log", 0, 0)
 FOLD = str(Path(tables.__file__).parent)
 
 
-def life(days: int) -> list[list[Activity]]:
+@cache
+def life(days: int) -> tuple[list[Activity], ...]:
     """A mentor's rows of so many days, all alike, with free days in between."""
-    return [
+    return tuple(
         [activity(f"{day}-{kind}", day + day // BUSY * FREE, kind, 30) for kind in KINDS]
         for day in range(days)
-    ]
+    )
 
 
 def lines(work: Callable[[], None]) -> int:
@@ -75,22 +77,22 @@ def asking(criteria: dict[str, Any], key: str, level: int) -> Watchlist:
     return Watchlist(ledger, book)
 
 
-def live(watchlist: Watchlist, days: list[list[Activity]]) -> None:
+def live(watchlist: Watchlist, days: Sequence[list[Activity]]) -> None:
     for row in chain.from_iterable(days):
         watchlist.ledger.put_activity(row)
         evaluate(watchlist, CAUSE)
 
 
-def go_back(watchlist: Watchlist, days: list[list[Activity]]) -> None:
+def go_back(watchlist: Watchlist, days: Sequence[list[Activity]]) -> None:
     """Take the rows of each day back, and put them again."""
     for rows in days:
         for row in rows:
             watchlist.ledger.drop_activity(row.id)
             evaluate(watchlist, CAUSE)
-        live(watchlist, [rows])
+        live(watchlist, (rows,))
 
 
-def reached(criteria: dict[str, Any], key: str, most: int, days: list[list[Activity]]) -> int:
+def reached(criteria: dict[str, Any], key: str, most: int, days: Sequence[list[Activity]]) -> int:
     """The highest level that all the rows together reach."""
     watchlist = asking(criteria, key, most)
     for row in chain.from_iterable(days):
