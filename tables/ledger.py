@@ -14,11 +14,11 @@ from tables.periods import local_day
 from tables.rows import (
     BIAS,
     DAY_AT,
-    MINUTES_AT,
     NUMBERS,
     TYPE_MASK,
     Change,
     Row,
+    packed,
     type_name,
     type_number,
 )
@@ -131,14 +131,14 @@ class Ledger:
         if number is None:
             number = type_number(row.activity_type)
         day = row.activity_date
-        packed = (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+        new = packed(day, minutes, number)
         old = self.rows.get(row.id)
         if old is not None:
-            if old == packed:
+            if old == new:
                 return False
             self._remove(old)
-        self.rows[row.id] = packed
-        self.changes.append(packed)
+        self.rows[row.id] = new
+        self.changes.append(new)
         self.minutes += minutes
         self._by_date = None
         if day > self.newest_day:
@@ -333,6 +333,7 @@ class Ledger:
 
     def keep_measures(self, specs: Container[MeasureSpec]) -> None:
         """Let go of measures that nobody will ask for; whoever does all the same has them anew."""
+        self._by_date = None
         for spec in [spec for spec in self.measures if spec not in specs]:
             del self.measures[spec]
 

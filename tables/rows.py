@@ -1,9 +1,11 @@
 """Activity rows packed into integers.
 
-A mentor can have 50,000 rows and a worker millions: packed, a row is one integer of 36 bytes that
-every structure shares. The day is on top, so packed rows sort by date.
+A mentor can have 50,000 rows and a worker millions: packed, a row is one integer that every
+structure shares, and so do rows of the same date, minutes and type. The day is on top, so packed
+rows sort by date.
 """
 
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from tables.names import counted
@@ -40,6 +42,12 @@ def type_number(name: str) -> int:
 def type_name(number: int) -> str:
     """The activity type that a number stands for, as it counts."""
     return _names[number]
+
+
+@lru_cache(maxsize=1 << 15)
+def packed(day: Day, minutes: int, number: int) -> Row:
+    """The row of a date, so many minutes and the type of that number: one object for rows alike."""
+    return (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
 
 
 def begins(day: Day) -> Row:

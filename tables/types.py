@@ -12,7 +12,7 @@ from msgspec import Struct
 from tables.names import COUNTED
 
 Day: TypeAlias = int
-"""A date as days since 1970-01-01, as Debezium writes it; `date.toordinal() - 719163`."""
+"""A date as days since 1970-01-01, in 32 bits, as Debezium writes it; `toordinal() - 719163`."""
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
