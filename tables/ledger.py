@@ -9,7 +9,6 @@ from tables.measures.choices import ByDate, Choice
 from tables.measures.measure import Measure
 from tables.measures.running_stats import RunningStats
 from tables.measures.specs import MeasureSpec
-from tables.names import counted
 from tables.periods import local_day
 from tables.rows import (
     BIAS,
@@ -22,7 +21,16 @@ from tables.rows import (
     type_name,
     type_number,
 )
-from tables.types import Activity, Award, Day, Mentor, Pause, Stats, TrainingCompletion
+from tables.types import (
+    Activity,
+    Award,
+    Day,
+    Mentor,
+    Pause,
+    Stats,
+    TrainingCompletion,
+    counted,
+)
 
 FULL: Final = 256
 """Changes that are kept for measures to read; then all of them do."""

@@ -8,8 +8,7 @@ rows sort by date.
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from tables.names import counted
-from tables.types import Day
+from tables.types import Day, counted
 
 Row: TypeAlias = int
 """`(day + BIAS) << DAY_AT | minutes << MINUTES_AT | type number`; unknown minutes are 0."""
