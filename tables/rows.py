@@ -5,7 +5,6 @@ structure shares, and so do rows of the same date, minutes and type. The day is 
 rows sort by date.
 """
 
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from tables.types import Day, counted
@@ -26,6 +25,9 @@ AFTER_ALL: Final[Row] = 1 << 96
 NUMBERS: Final[dict[str, int]] = {}
 """The number of every activity type that this process has met."""
 _names: list[str] = []
+_shared: dict[Row, Row] = {}
+"""Rows that came lately: one alike is the same object then, which saves 48 bytes."""
+_MOST_SHARED: Final = 1 << 14
 
 
 def type_number(name: str) -> int:
@@ -43,10 +45,12 @@ def type_name(number: int) -> str:
     return _names[number]
 
 
-@lru_cache(maxsize=1 << 15)
 def packed(day: Day, minutes: int, number: int) -> Row:
-    """The row of a date, so many minutes and the type of that number: one object for rows alike."""
-    return (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+    """The row of a date, so many minutes and the type of that number."""
+    row = (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+    if len(_shared) == _MOST_SHARED:
+        _shared.clear()
+    return _shared.setdefault(row, row)
 
 
 def begins(day: Day) -> Row:
