@@ -9,20 +9,28 @@ from tables.measures.choices import ByDate, Choice
 from tables.measures.measure import Measure
 from tables.measures.running_stats import RunningStats
 from tables.measures.specs import MeasureSpec
-from tables.names import counted
 from tables.periods import local_day
 from tables.rows import (
     BIAS,
     DAY_AT,
-    MINUTES_AT,
     NUMBERS,
     TYPE_MASK,
     Change,
     Row,
+    packed,
     type_name,
     type_number,
 )
-from tables.types import Activity, Award, Day, Mentor, Pause, Stats, TrainingCompletion
+from tables.types import (
+    Activity,
+    Award,
+    Day,
+    Mentor,
+    Pause,
+    Stats,
+    TrainingCompletion,
+    counted,
+)
 
 FULL: Final = 256
 """Changes that are kept for measures to read; then all of them do."""
@@ -131,14 +139,14 @@ class Ledger:
         if number is None:
             number = type_number(row.activity_type)
         day = row.activity_date
-        packed = (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+        new = packed(day, minutes, number)
         old = self.rows.get(row.id)
         if old is not None:
-            if old == packed:
+            if old == new:
                 return False
             self._remove(old)
-        self.rows[row.id] = packed
-        self.changes.append(packed)
+        self.rows[row.id] = new
+        self.changes.append(new)
         self.minutes += minutes
         self._by_date = None
         if day > self.newest_day:
@@ -333,6 +341,7 @@ class Ledger:
 
     def keep_measures(self, specs: Container[MeasureSpec]) -> None:
         """Let go of measures that nobody will ask for; whoever does all the same has them anew."""
+        self._by_date = None
         for spec in [spec for spec in self.measures if spec not in specs]:
             del self.measures[spec]
 

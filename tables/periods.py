@@ -27,7 +27,7 @@ def _day_of(day: Day) -> Period:
 
 
 @lru_cache(maxsize=1 << 16)
-def _week_of(day: Day) -> Period:
+def week_of(day: Day) -> Period:
     """The ISO week, 0 for the one that begins on Monday 1969-12-29."""
     return (day + 3) // 7
 
@@ -59,7 +59,7 @@ def _month_begins(month: Period) -> Day:
 
 PERIOD_OF: Final[Mapping[PeriodName, Callable[[Day], Period]]] = {
     "day": _day_of,
-    "week": _week_of,
+    "week": week_of,
     "month": month_of,
     "quarter": _quarter_of,
     "year": _year_of,

@@ -1,13 +1,13 @@
 """Activity rows packed into integers.
 
-A mentor can have 50,000 rows and a worker millions: packed, a row is one integer of 36 bytes that
-every structure shares. The day is on top, so packed rows sort by date.
+A mentor can have 50,000 rows and a worker millions: packed, a row is one integer that every
+structure shares, and so do rows of the same date, minutes and type. The day is on top, so packed
+rows sort by date.
 """
 
 from typing import Final, TypeAlias
 
-from tables.names import counted
-from tables.types import Day
+from tables.types import Day, counted
 
 Row: TypeAlias = int
 """`(day + BIAS) << DAY_AT | minutes << MINUTES_AT | type number`; unknown minutes are 0."""
@@ -25,6 +25,9 @@ AFTER_ALL: Final[Row] = 1 << 96
 NUMBERS: Final[dict[str, int]] = {}
 """The number of every activity type that this process has met."""
 _names: list[str] = []
+_shared: dict[Row, Row] = {}
+"""Rows that came lately: one alike is the same object then, which saves 48 bytes."""
+_MOST_SHARED: Final = 1 << 14
 
 
 def type_number(name: str) -> int:
@@ -40,6 +43,14 @@ def type_number(name: str) -> int:
 def type_name(number: int) -> str:
     """The activity type that a number stands for, as it counts."""
     return _names[number]
+
+
+def packed(day: Day, minutes: int, number: int) -> Row:
+    """The row of a date, so many minutes and the type of that number."""
+    row = (day + BIAS) << DAY_AT | minutes << MINUTES_AT | number
+    if len(_shared) == _MOST_SHARED:
+        _shared.clear()
+    return _shared.setdefault(row, row)
 
 
 def begins(day: Day) -> Row:

@@ -5,16 +5,22 @@ form (lower case, hyphens), as the log carries them.
 """
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from tables.names import COUNTED
-
 Day: TypeAlias = int
-"""A date as days since 1970-01-01, as Debezium writes it; `date.toordinal() - 719163`."""
+"""A date as days since 1970-01-01, in 32 bits, as Debezium writes it; `toordinal() - 719163`."""
+
+COUNTED: Final = 200
+"""How many characters (code points) of a name count; names that begin alike are one."""
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
+
+
+def counted(name: str) -> str:
+    """A name as it counts."""
+    return name[:COUNTED]
 
 
 class Mentor(Struct):
@@ -53,7 +59,7 @@ class Pause(Struct, gc=False):
     ends_on: Day | None = None
 
 
-class Award(Struct):
+class Award(Struct, gc=False):
     """A row of badge_awards: as found, as people wrote it, or as the fold believes it to be.
 
     It is revoked exactly when `revoked_by` is set: to "rule", or to who did it. `changed_in` is the
@@ -90,11 +96,11 @@ class Award(Struct):
     def __post_init__(self) -> None:
         """Texts have their first COUNTED characters: the log, unlike the table, has no more."""
         if self.tier is not None:
-            self.tier = self.tier[:COUNTED]
+            self.tier = counted(self.tier)
         if self.revoked_by is not None:
-            self.revoked_by = self.revoked_by[:COUNTED]
-        self.awarded_by = self.awarded_by[:COUNTED]
-        self.changed_by = self.changed_by[:COUNTED]
+            self.revoked_by = counted(self.revoked_by)
+        self.awarded_by = counted(self.awarded_by)
+        self.changed_by = counted(self.changed_by)
 
 
 class DefinitionVersion(Struct, frozen=True):

@@ -18,8 +18,7 @@ from pydantic_core import PydanticCustomError
 from tables.criteria.condition import Condition
 from tables.criteria.reached import Reached
 from tables.measures import amounts
-from tables.names import COUNTED
-from tables.types import Day
+from tables.types import COUNTED, Day
 
 _VALUE: Final = object()
 

@@ -8,12 +8,12 @@ from tables.types import Day
 
 
 class Dates:
-    """Distinct dates, ascending, and how many rows each of them has: 12 bytes a date."""
+    """Distinct dates, ascending, and how many rows each of them has: 8 bytes a date."""
 
     __slots__ = ("_days", "_rows")
 
     def __init__(self) -> None:
-        self._days = array("q")
+        self._days = array("i")
         self._rows = array("i")
 
     def __len__(self) -> int:
@@ -35,11 +35,12 @@ class Dates:
     def count(self, day: Day, step: int) -> int:
         """A row came (1) or went (-1): 1 if its date is new thereby, -1 if it has none left."""
         days, rows = self._days, self._rows
-        if not days or day > days[-1]:
+        last = days[-1] if days else None
+        if last is None or day > last:
             days.append(day)
             rows.append(step)
             return 1
-        place = len(days) - 1 if day == days[-1] else bisect_left(days, day)
+        place = len(days) - 1 if day == last else bisect_left(days, day)
         if days[place] != day:
             days.insert(place, day)
             rows.insert(place, step)

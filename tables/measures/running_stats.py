@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tables.measures.dates import Dates
 from tables.measures.pauses import Pauses, Spans
 from tables.measures.runs import Runs
-from tables.periods import BEGINS, PERIOD_OF, PeriodName, bounds
+from tables.periods import BEGINS, PERIOD_OF, PeriodName, bounds, month_of, week_of
 from tables.rows import BIAS, DAY_AT, MINUTES_AT, MINUTES_MASK, TYPE_MASK, Change, type_name
 from tables.types import Day, Stats
 
@@ -27,23 +27,26 @@ class RunningStats:
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in rows that came and went."""
-        types, dates = self._types, self.dates
+        types, count, minutes = self._types, self.dates.count, self._minutes
         for change in changes:
             row, step = (change, 1) if change >= 0 else (~change, -1)
-            self._minutes += step * (row >> MINUTES_AT & MINUTES_MASK)
+            minutes += step * (row >> MINUTES_AT & MINUTES_MASK)
             kind = row & TYPE_MASK
             types[kind] = types.get(kind, 0) + step
             day = (row >> DAY_AT) - BIAS
-            turned = dates.count(day, step)
+            turned = count(day, step)
             if turned > 0:
                 self._begin(day)
             elif turned:
                 self._end(day)
+        self._minutes = minutes
 
     def _begin(self, day: Day) -> None:
         """A day has its first row: so may its week and month."""
-        for period, runs in self.runs.items():
-            runs.add(PERIOD_OF[period](day))
+        runs = self.runs
+        runs["day"].add(day)
+        runs["week"].add(week_of(day))
+        runs["month"].add(month_of(day))
 
     def _end(self, day: Day) -> None:
         """A day has no row left: neither may its week and month."""

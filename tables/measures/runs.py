@@ -1,5 +1,6 @@
 """Runs of counting periods, with misses bridged by grace and by pauses."""
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ class Runs:
     def __init__(self, grace: int = 0, pauses: Pauses | None = None) -> None:
         self._grace = grace
         self._pauses = pauses
-        self._periods: list[Period] = []
-        self._starts: list[Period] = []
+        self._periods = array("i")
+        self._starts = array("i")
         """The first period of each run."""
         self._tail = 0
         """The length of the newest run."""
@@ -103,13 +104,14 @@ class Runs:
     def add(self, period: Period) -> None:
         """A period counts, if it did not."""
         periods = self._periods
-        if periods and period <= periods[-1]:
-            if period < periods[-1]:
+        last = periods[-1] if periods else None
+        if last is not None and period <= last:
+            if period < last:
                 self._insert(period)
             return
         # The usual case: a period after all others.
         before = self._tail
-        if periods and self._linked(periods[-1], period):
+        if last is not None and self._linked(last, period):
             self._tail += 1
         else:
             self._starts.append(period)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -20,13 +20,11 @@ from tables.periods import PeriodName
 from tables.rows import AFTER_ALL, BEFORE_ALL, begins, type_number
 from tables.types import Day
 
-Kind: TypeAlias = Literal["total", "calendar", "rolling", "streak"]
-
 
 class Key(Struct, frozen=True):
     """Everything that tells one measure from another; equal keys share one spec."""
 
-    kind: Kind
+    kind: Literal["total", "calendar", "rolling", "streak"]
     metric: Metric
     types: frozenset[str] | None
     since: Day | None

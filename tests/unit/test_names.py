@@ -2,7 +2,7 @@
 
 import pytest
 
-from tables.names import counted
+from tables.types import counted
 from tests.builders import LONG, Put, Took, activity, definition, mentor, organization, training
 from tests.unit.stories import Fold, told
 

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from reference.reading import Rows, amount, reached_on
+from streams.records import LAST_DAY
 from tables.ledger import Ledger
 from tables.measures import skyline
 from tables.measures.amounts import Metric
@@ -16,7 +17,7 @@ from tests.builders import MENTOR, activity
 
 METRICS: list[Metric] = ["count", "minutes", "active_days", "distinct_types"]
 KINDS = ["visit", "phone", "chat", "call"]
-FAR = [-(2**31), 2**31 - 20]
+FAR = [-(2**31), LAST_DAY]
 
 
 def window(metric: Metric, rows: list[Activity], days: int, last: int) -> int:
