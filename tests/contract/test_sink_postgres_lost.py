@@ -66,17 +66,21 @@ async def test_a_backend_killed_in_mid_turn(world: PostgresWorld, build: Build) 
 
 
 @KINDS
-async def test_a_writer_that_is_cancelled_as_its_backend_is_killed_ends(
-    world: PostgresWorld, build: Build
+async def test_a_writer_that_is_cancelled_while_its_connection_breaks_ends(
+    world: PostgresWorld, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the rollback fails of takes the place of the cancellation, and would be tried again."""
+
+    async def refused(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("asyncpg.connect_utils._cancel", refused)
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
         writing = asyncio.create_task(world.sink.write(build(log, mentor, definition)))
-        pid = await until(lambda: waiting_backend(world.owner), "the worker waits")
-        await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        await until(lambda: waiting_backend(world.owner), "the worker waits")
         writing.cancel()
         await asyncio.wait([writing])
     assert writing.cancelled()
