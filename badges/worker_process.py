@@ -28,6 +28,7 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
+from sinks.refused_writes import Stall
 from streams.column_types import wrong_types
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
@@ -41,7 +42,6 @@ from streams.log.reader import KafkaLog
 from streams.log.wal import confirmed, insert_lsn
 from streams.partition_worker import Services
 from streams.recovery import Recovery
-from streams.refused_writes import Stall
 from streams.rule_versions import PostgresVersions
 from streams.setting_aside import SettingAside
 from streams.surroundings import Surroundings

@@ -19,16 +19,16 @@ from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
 from sinks.base import DeadLetter, Message, Outcome, Place, Sink, Turn
 from sinks.errors import Disconnected, Fenced, Unavailable
+from sinks.looks import OneAlert
+from sinks.refused_writes import RefusedWrites, Stall
 from streams import metrics
 from streams.errors import LogBroken
-from streams.log.looks import OneAlert
 from streams.log.reader import Log
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
 from streams.reconciliation import Reconciliation
 from streams.records import Record
 from streams.recovery import BegunUnusable, Recovery
-from streams.refused_writes import RefusedWrites, Stall
 from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside

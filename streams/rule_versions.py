@@ -12,7 +12,7 @@ from sinks.alerts import Alerts
 from sinks.errors import Disconnected, StoreError
 from sinks.failures import translated
 from sinks.pool import Connection, Executor, Pool
-from streams.refused_writes import Stall
+from sinks.refused_writes import Stall
 from tables.types import (
     Applied,
     AppliedVersion,

@@ -17,13 +17,13 @@ from sinks import duplicates
 from sinks.alerts import PARTITIONS, AlertKind, Alerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
+from sinks.looks import tell_found
 from sinks.pool import Pool
 from sinks.queries import QUERIES
+from sinks.refused_writes import REFUSED, tell_waiting
 from streams import findings
 from streams.findings import Finding
-from streams.log.looks import tell_found
 from streams.records import is_uuid
-from streams.refused_writes import REFUSED, tell_waiting
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
 from tables.types import Applied, DefinitionVersion, Version, rule_key

@@ -9,8 +9,8 @@ import structlog
 
 from sinks.alerts import BREAKS, Alerts, BreakKind
 from sinks.errors import StoreError
+from sinks.looks import Looks, OneAlert, tell_found
 from streams.errors import TOLD, GenerationClosed, LogBroken
-from streams.log.looks import Looks, OneAlert, tell_found
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15

@@ -11,12 +11,12 @@ from msgspec import Struct
 from sinks.alerts import BREAKS, AlertKind, Alerts
 from sinks.cancellation import uncancelled
 from sinks.failures import translated
+from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
 from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
-from streams.log.looks import Looks, OneAlert
 
 LOOK_EVERY_S = 5.0
 CONFIRMATIONS = 3

@@ -13,12 +13,12 @@ from msgspec import Struct
 from sinks.alerts import OUTAGES, Alerts, OutageKind
 from sinks.errors import StoreError
 from sinks.failures import translated
+from sinks.looks import Looks, OneAlert
 from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
-from streams.log.looks import Looks, OneAlert
 from streams.log.movement import Moved, Movement
 
 LOOK_EVERY_S = 5.0

@@ -11,6 +11,7 @@ import structlog
 
 from sinks.errors import Disconnected, StoreError
 from sinks.failures import translated
+from sinks.looks import Looks
 from sinks.pool import Executor
 from streams.errors import TOLD, CannotTell, GenerationClosed, LogBroken
 from streams.log import fingerprint, generations
@@ -18,7 +19,6 @@ from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
-from streams.log.looks import Looks
 from streams.log.observation import Observation, observe
 from streams.log.tails import another_record
 from streams.log.topics import LOG_SETTINGS, wrong_settings

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sinks.base import Position
-from streams.refused_writes import tell_waiting
+from sinks.refused_writes import tell_waiting
 from tests.contract.builders import grant, promote, stats_of, withdraw
 from tests.contract.worlds import LET_GO, PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts

@@ -76,6 +76,14 @@ def test_imports_go_one_way(path: Path) -> None:
             assert inside[0] in BELOW_THE_LOG, f"the log must not import {module}"
 
 
+def test_no_package_holds_more_than_three_tenths_of_the_code() -> None:
+    lines = Counter[str]()
+    for path in sources():
+        lines[path.relative_to(ROOT).parts[0]] += len(path.read_text().splitlines())
+    package, most = lines.most_common(1)[0]
+    assert most <= 0.3 * lines.total(), package
+
+
 ENTERED_FROM_OUTSIDE = {("streams/batching.py", "Consumer"), ("streams/batching.py", "Transport")}
 """What Faust finds by its name."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from streams.log.looks import CLOSE_AGAIN_S, OneAlert
+from sinks.looks import CLOSE_AGAIN_S, OneAlert
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.unit.chaos import run
 

@@ -8,7 +8,7 @@ import pytest
 from sinks.backoff import delays
 from sinks.base import Outcome, Turn
 from sinks.errors import Disconnected, Unavailable
-from streams.refused_writes import STALLED, STALLED_SECONDS
+from sinks.refused_writes import STALLED, STALLED_SECONDS
 from tests.builders import Storyteller
 from tests.unit.chaos import LOG, UnreliableSink, World, run
 

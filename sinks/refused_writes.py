@@ -17,7 +17,7 @@ from sinks.alerts import Alerts
 from sinks.base import Outcome, Position, Sink, Waiting
 from sinks.errors import StoreError, Unavailable
 from sinks.failures import LONGEST_MESSAGE
-from streams.log.looks import OneAlert, tell_found
+from sinks.looks import OneAlert, tell_found
 
 STALLED: Final = "turn_stalled"
 REFUSED: Final = "write_refused"
