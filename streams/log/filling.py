@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from sinks.base import Message
 from sinks.polling import POLL_S
 from sinks.pool import Connection
-from streams.errors import CannotTell, ConnectAway, LogBroken, Problem, SnapshotFailed
+from streams.errors import CannotTell, ConnectAway, Problem, SnapshotFailed
 from streams.log import generations, topics
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect, ConnectorStatus
+from streams.log.filled_rows import FilledRows
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.kafka import KafkaAccess
 from streams.log.observation import observe
 from streams.log.reader import KafkaLog
+from streams.log.visibility import refuse_hidden
 from streams.log.wal import read_slot
 
 _BEGIN_S = 10.0
@@ -28,8 +29,6 @@ _BEGIN_S = 10.0
 
 ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
 """Variables of Kafka Connect's: where the connector finds Postgres."""
-
-_SNAPSHOT_ROW = re.compile(rb'"__op":"r".*?"__source_lsn":(\d+)')
 
 
 @dataclass(frozen=True)
@@ -181,13 +180,18 @@ async def start(site: Site, generation: Generation) -> Generation:
     topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
     if topic is None:
         raise SnapshotFailed(f"its topic {generation.topic} is gone")
-    read_to = await site.cluster.ends(topic)
-    await _check_rows(site, generation, [0] * generation.partitions, read_to)
+    rows = await _rows(site, generation)
+    await rows.read(await site.cluster.ends(topic))
     await _check_whole(site, generation)
+    await _check_hidden(site, generation)
     written = await generations.close_older(site.connection, generation.number)
-    await slot_passes(site, generation, written)
-    starts = await site.cluster.ends(topic)
-    await _check_rows(site, generation, read_to, starts)
+    while True:
+        await slot_passes(site, generation, written)
+        starts = await site.cluster.ends(topic)
+        await rows.read(starts)
+        if not rows.is_sent_again:
+            break
+        await asyncio.sleep(POLL_S)
     await generations.go_live(site.connection, generation.log_id, written, starts)
     live = await generations.find(site.connection, generation.log_id)
     assert live is not None
@@ -270,34 +274,18 @@ async def _check_whole(site: Site, generation: Generation) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def _check_rows(
-    site: Site, generation: Generation, since: Sequence[int], until: Sequence[int]
-) -> None:
+async def _check_hidden(site: Site, generation: Generation) -> None:
+    try:
+        await refuse_hidden(site.connection, generation.publication)
+    except Problem as hidden:
+        raise SnapshotFailed(hidden.message) from hidden
+
+
+async def _rows(site: Site, generation: Generation) -> FilledRows:
     noted = await generations.find(site.connection, generation.log_id)
     began = noted.start_lsn if noted else None
     source = KafkaLog(site.access, generation.topic)
-    for partition, (first, end) in enumerate(zip(since, until, strict=True)):
-        try:
-            async for records in source.read(partition, first, end):
-                _check_snapshot(generation, records, began)
-        except LogBroken as broken:
-            raise SnapshotFailed(broken.message) from broken
-
-
-def _check_snapshot(generation: Generation, records: Sequence[Message], began: int | None) -> None:
-    for record in records:
-        lsn = snapshot_lsn(record.value)
-        if lsn is not None and lsn != began:
-            raise SnapshotFailed(
-                f"a row of a snapshot at WAL position {lsn} is in {generation.topic}, but "
-                f"the slot began at {began}: the snapshot was interrupted and begun again"
-            )
-
-
-def snapshot_lsn(value: bytes | None) -> int | None:
-    """The WAL position in a snapshot's row as it is in the log, or None for any other record."""
-    found = _SNAPSHOT_ROW.search(value) if value else None
-    return int(found[1]) if found else None
+    return FilledRows(source, began, generation.partitions)
 
 
 async def slot_passes(site: Site, generation: Generation, lsn: int) -> None:

@@ -27,6 +27,7 @@ from streams.log.handover import near_the_end
 from streams.log.integrity import CONFIRMATIONS, Integrity
 from streams.log.removal import discard, left_over, sweep
 from streams.log.steady import Failures, stays_running
+from streams.log.visibility import refuse_hidden
 
 _ATTEMPTS = 3
 """So many snapshots may break off in one run before a person has to look."""
@@ -94,6 +95,7 @@ async def fill(site: Site) -> Generation:
     failures = Failures()
     reason = ""
     for _ in range(_ATTEMPTS):
+        await refuse_hidden(site.connection, f"{site.prefix}_mentor_log")
         generation = await _half_filled(site) or await begin(site)
         try:
             await snapshot_ended(site, generation)
@@ -161,6 +163,7 @@ async def plan(site: Site) -> list[str]:
         half = await generations.filling(site.connection)
         if half is not None:
             return [f"go on with generation {half.number}, whose first snapshot is under way"]
+        await refuse_hidden(site.connection, f"{site.prefix}_mentor_log")
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_integrity(site, live)
     status = await site.connect.status(live.connector)

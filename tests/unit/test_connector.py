@@ -8,7 +8,8 @@ from schema import migrations
 from streams.log import filling, topics
 from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
-from streams.log.filling import is_complete, snapshot_lsn
+from streams.log.filled_rows import snapshot_lsn
+from streams.log.filling import is_complete
 from streams.log.generations import names
 
 TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses", "badge_awards")
