@@ -16,10 +16,10 @@ import asyncpg
 from badges.dead_letters import Shelf
 from schema.log_types import log_types
 from sinks.base import DeadLetter
+from sinks.column_types import wrong_types
 from sinks.failures import reason_of
 from sinks.polling import poll
 from sinks.pool import Connection
-from streams.column_types import wrong_types
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.carrying import partition_of

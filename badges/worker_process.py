@@ -23,13 +23,13 @@ from schema.log_types import log_types
 from sinks.alerts import PostgresAlerts
 from sinks.backoff import delays
 from sinks.cancellation import uncancelled
+from sinks.column_types import wrong_types
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
-from streams.column_types import wrong_types
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
@@ -268,7 +268,7 @@ async def _assemble(
             integrity,
             partial(moved, generation, pool, cluster),
         ),
-        Surroundings(pool, sink, versions, alerts, generation.partitions).watch,
+        Surroundings(pool, sink, versions, alerts, generation).watch,
         alerts.keep_writing,
         partial(watch, pool),
     ]

@@ -1,7 +1,7 @@
 """The types of the published columns, for whoever reads them from the log."""
 
 from schema.wanted import ALIKE, TABLES, WANTED
-from streams.column_types import Wanted
+from sinks.column_types import Wanted
 
 
 def log_types() -> Wanted:

@@ -69,6 +69,7 @@ _DataKind: TypeAlias = Literal[
     "constraint_missing",
     "duplicate_awards",
     "awards_differ",
+    "slot_left_over",
 ]
 """Something in the database, or of what arrives, needs a person; the rest goes on."""
 

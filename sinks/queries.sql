@@ -314,6 +314,21 @@ FROM (
 WHERE place > 1
 ORDER BY ranked.peer_mentor_id, ranked.badge_definition_id, place;
 
+-- Slots of the publication $1 that nobody reads, aside from the live generation's ($2) and while a
+-- command is making or mending a log: a snapshot may leave its slot alone for hours.
+-- name: unread_slots
+SELECT slot_name::text AS slot,
+       (pg_current_wal_insert_lsn() - restart_lsn)::bigint AS retained_bytes
+FROM pg_replication_slots
+WHERE database = current_database() AND NOT active AND slot_name <> $2
+    AND slot_name ~ ('^' || $1 || '_[0-9]+$')
+    AND NOT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint
+            = hashtextextended('badges provision', 0)
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+ORDER BY slot_name;
+
 -- Each time zone in use, and its offsets from UTC in seconds at noon of the first of every month
 -- from $1 on, $2 of them; null where Postgres does not know the zone.
 -- name: time_zones

@@ -9,8 +9,8 @@ from typing import Final
 
 from sinks.alerts import Alerts
 from sinks.base import DeadLetter, DeadLetters
+from sinks.column_types import WrongType
 from sinks.dead_letters import subject_of
-from streams.column_types import WrongType
 from streams.unusable import MOST_IN_A_ROW, Outline
 
 KIND: Final = "dead_letters"

@@ -1,28 +1,30 @@
 """What goes wrong around the log and raises no error: each worker looks by itself, and tells.
 
 Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
-time zones that two programs know differently, writes that wait, rights that writing lacks. A look
+time zones that two programs know differently, writes that wait, rights that writing lacks, slots
+that nobody reads. A look
 that fails silences no other, and what an earlier process has told is closed as well once it is
 mended.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import structlog
 
-from sinks import duplicates
+from sinks import duplicates, findings
 from sinks.alerts import PARTITIONS, AlertKind, Alerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
+from sinks.findings import Finding
 from sinks.looks import tell_found
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 from sinks.refused_writes import REFUSED, tell_waiting
-from streams import findings
-from streams.findings import Finding
+from streams.log.generations import Generation
 from streams.records import is_uuid
 from streams.rule_versions import Versions
 from tables.rules import RuleBook
@@ -30,6 +32,8 @@ from tables.types import Applied, DefinitionVersion, Version, rule_key
 from tables.zones import SAMPLES
 
 LOOK_EVERY_S = 20.0
+UNREAD = 4
+"""So many looks in a row, a minute: a connector that begins again is back at its slot sooner."""
 RULE_UNKNOWN: Final = "rule_unknown"
 
 _Look = Callable[[], Awaitable[Iterable[Finding]]]
@@ -41,9 +45,9 @@ class Surroundings:
     """Looks at all of it, again and again; several workers may do so at once."""
 
     def __init__(
-        self, pool: Pool, sink: Sink, versions: Versions, alerts: Alerts, partitions: int
+        self, pool: Pool, sink: Sink, versions: Versions, alerts: Alerts, generation: Generation
     ) -> None:
-        self._partitions = partitions
+        self._generation = generation
         self._pool = pool
         self._versions = versions
         self._alerts = alerts
@@ -54,7 +58,10 @@ class Surroundings:
             "constraint_missing": self._missing_constraint,
             "duplicate_awards": self._duplicate_awards,
             "time_zone": self._time_zones,
+            "slot_left_over": self._unread_slots,
         }
+        self._unread = Counter[str]()
+        """How often in a row each slot was found that nobody reads."""
         self._closings: Mapping[AlertKind, Callable[[], Awaitable[None]]] = {
             RULE_UNKNOWN: self._close_known,
             REFUSED: partial(tell_waiting, sink, alerts),
@@ -105,7 +112,7 @@ class Surroundings:
         """
         for subject in await self._alerts.opened(kind):
             partition = partition_in(subject)
-            if partition is not None and partition >= self._partitions:
+            if partition is not None and partition >= self._generation.partitions:
                 await self._alerts.resolve(kind, subject=subject)
 
     async def _missed_versions(self) -> Iterable[Finding]:
@@ -123,6 +130,14 @@ class Surroundings:
 
     async def _awards_are_unique(self) -> bool:
         return bool(await self._pool.fetchval(QUERIES["awards_are_unique"]))
+
+    async def _unread_slots(self) -> Iterable[Finding]:
+        live = self._generation
+        rows = await self._pool.fetch(QUERIES["unread_slots"], live.publication, live.slot)
+        self._unread = Counter({row["slot"]: self._unread[row["slot"]] + 1 for row in rows})
+        return findings.unread_slots(
+            dict(row) for row in rows if self._unread[row["slot"]] >= UNREAD
+        )
 
     async def _time_zones(self) -> Iterable[Finding]:
         rows = await self._pool.fetch(QUERIES["time_zones"], SAMPLES[0].date(), len(SAMPLES))

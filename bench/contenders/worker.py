@@ -10,7 +10,7 @@ from bench.contenders.race import Lap, Watch, contend
 from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
 from sinks.base import Outcome, Turn
-from streams.column_types import WrongType
+from sinks.column_types import WrongType
 from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog

@@ -16,9 +16,9 @@ from reference.reference import Reference
 from reference.replay import replay
 from reference.results import Results
 from sinks.base import Found, Outcome, Position, Turn
+from sinks.column_types import WrongType
 from sinks.errors import Unavailable
 from sinks.failures import Refusal
-from streams.column_types import WrongType
 from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.partition_worker import Batch, PartitionWorker, Services

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sinks import findings
 from sinks.duplicates import Duplicate
-from streams import findings
 from tables import zones
 from tables.rules import RuleBook
 from tables.types import DefinitionVersion, OrganizationVersion

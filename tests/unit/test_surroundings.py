@@ -12,9 +12,10 @@ from sinks.alerts import PARTITIONS, AlertKind, standing
 from sinks.queries import QUERIES
 from streams import surroundings
 from streams.rule_versions import Versions
-from streams.surroundings import Surroundings
+from streams.surroundings import UNREAD, Surroundings
 from tables.types import DefinitionVersion, OrganizationVersion
 from tables.zones import offsets
+from tests.builders import generation
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.doubles.memory_sink import MemorySink
 
@@ -31,6 +32,7 @@ class Database:
             "awards_are_unique": True,
             "duplicate_awards": [],
             "time_zones": [],
+            "unread_slots": [],
         }
         self.asked: list[str] = []
 
@@ -61,7 +63,7 @@ class World:
             MemorySink(),
             self.versions,
             self.alerts,
-            3,
+            generation(partitions=3),
         )
 
     def open(self, kind: AlertKind) -> list[str]:
@@ -96,6 +98,23 @@ def test_each_finding_is_an_alert_until_it_is_found_no_more() -> None:
         assert await world.look("versions_differ") == ["b"]
         assert len(world.alerts.alerts) == 2
         assert "badges migrate" in str(world.alerts.alerts[0].detail["message"])
+
+    run(test)
+
+
+def test_a_slot_that_nobody_reads_is_told_after_a_minute() -> None:
+    async def test(world: World) -> None:
+        unread = world.database.answers["unread_slots"] = [
+            {"slot": "badges_mentor_log_2", "retained_bytes": 1}
+        ]
+        for _ in range(UNREAD - 1):
+            assert await world.look("slot_left_over") == []
+        assert await world.look("slot_left_over") == ["badges_mentor_log_2"]
+        unread[0] = {"slot": "badges_mentor_log_2", "retained_bytes": 2}
+        assert await world.look("slot_left_over") == ["badges_mentor_log_2"]
+        assert len(world.alerts.alerts) == 1
+        world.database.answers["unread_slots"] = []
+        assert await world.look("slot_left_over") == []
 
     run(test)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streams.column_types import WrongType
+from sinks.column_types import WrongType
 from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.partition import Partition

@@ -48,6 +48,20 @@ def missed_versions(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     ]
 
 
+def unread_slots(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """Slots that nobody reads, with the bytes of WAL that each retains."""
+    return [
+        Finding(
+            row["slot"],
+            f"nobody reads the replication slot {row['slot']}, so Postgres keeps all WAL for it, "
+            "until the disk is full: `badges provision` removes what is left of an older "
+            "generation of the log, `badges resnapshot` finishes one that was begun",
+            {"retained_bytes": row["retained_bytes"]},
+        )
+        for row in rows
+    ]
+
+
 def still_unknown(opened: Iterable[str], known: Iterable[str], in_use: Iterable[str]) -> set[str]:
     """Of the ids that alerts are open about, those in use of which no version is known still."""
     return (set(opened) - set(known)) & set(in_use)
