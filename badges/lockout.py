@@ -33,6 +33,7 @@ class Lockout:
     def refused(self, error: BaseException | None, now: float) -> None:
         """Note an error at `now` (monotonic seconds). Raises Problem when it lasts."""
         if not _is_lockout(error):
+            self._since = None
             return
         self._since = now if self._since is None else self._since
         lasted = now - self._since

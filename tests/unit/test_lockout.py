@@ -29,6 +29,13 @@ def test_whoever_is_let_in_meanwhile_is_not_locked_out() -> None:
     lockout.refused(WRONG, 2 * PATIENCE_S - 1)
 
 
+def test_an_outage_in_between_begins_the_time_anew() -> None:
+    lockout = Lockout()
+    lockout.refused(WRONG, 0)
+    lockout.refused(ConnectionRefusedError(), 1)
+    lockout.refused(WRONG, PATIENCE_S)
+
+
 @pytest.mark.parametrize(
     "error",
     [
