@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import asyncpg
 import msgspec.structs
 from aiokafka.errors import KafkaError
 
@@ -54,7 +55,10 @@ class Shelf:
 
 @asynccontextmanager
 async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
-    """The dead letters of the settings' prefix. A Kafka that does not answer becomes a Problem."""
+    """The dead letters of the settings' prefix.
+
+    A Kafka, or a Postgres, that does not answer meanwhile becomes a Problem.
+    """
     access = settings.kafka_access()
     topic = f"{settings.prefix}.dead-letters"
     store = KafkaDeadLetters(topic, access.client_options(), patience=30.0)
@@ -62,6 +66,8 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
         async with Cluster(access) as cluster:
             yield Shelf(access, cluster, topic, store)
     except (KafkaError, Unavailable, OSError) as error:
+        if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError):
+            raise Problem(first_line(error)) from error
         place = settings.kafka_bootstrap
         raise Problem(
             f"Kafka at {place}: {first_line(error)}. Check BADGES_KAFKA_BOOTSTRAP and that it runs"
