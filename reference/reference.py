@@ -304,7 +304,7 @@ def _with_what_was_known(row: Award, before: Award | None) -> Award:
     if before is None or before.id != row.id:
         return row
     kept: dict[str, Any] = {}
-    if row.tier == before.tier:
+    if row.tier_version is None and row.tier == before.tier:
         kept["tier_version"] = before.tier_version
     if row.earned_on is None and row.earned_at == before.earned_at:
         kept |= {"earned_on": before.earned_on, "derived_on": before.derived_on}

@@ -24,8 +24,8 @@ SELECT turn_id FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
     least(greatest(earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00') AS earned_at
 
 -- name: awards
-SELECT id, peer_mentor_id, badge_definition_id, definition_version, tier, awarded_by, revoked_by,
-       changed_by,
+SELECT id, peer_mentor_id, badge_definition_id, definition_version, tier, tier_version, awarded_by,
+       revoked_by, changed_by,
        CASE WHEN tier_earned_at IS NOT NULL THEN
            least(greatest(tier_earned_at, '0001-01-01 00:00+00'), '9999-12-31 23:59:59.999999+00')
        END AS tier_earned_at,
@@ -159,6 +159,9 @@ WITH asked AS MATERIALIZED (
         -- What the log does not say, the row may.
         tier_earned_on = CASE WHEN a.tier IS DISTINCT FROM d.tier
             THEN date '1970-01-01' + d.tier_earned_on ELSE a.tier_earned_on END,
+        -- Negative, so that the trigger knows that it was given.
+        tier_version = CASE WHEN d.tier IS DISTINCT FROM d.believed_tier
+            THEN -d.decided_by_version ELSE a.tier_version END,
         revoked_at = CASE WHEN d.revoked_by IS NOT NULL THEN coalesce(a.revoked_at, now()) END
     FROM asked d
     WHERE

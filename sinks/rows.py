@@ -55,6 +55,7 @@ def award_of(row: asyncpg.Record) -> Award:
         tier=row["tier"],
         tier_earned_at=row["tier_earned_at"],
         tier_earned_on=row["tier_earned_on"],
+        tier_version=row["tier_version"],
         awarded_by=row["awarded_by"],
         revoked_by=row["revoked_by"],
         changed_by=row["changed_by"],

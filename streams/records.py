@@ -98,7 +98,7 @@ def _date(day: Day | UnsetType | None) -> Day | None:
 class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True):
     """A change of badge_awards. Instants stay text until they are needed: a delete fills them.
 
-    The dates are absent from records that are older than their columns.
+    The dates and the tier's version are absent from records that are older than their columns.
     """
 
     id: str
@@ -110,6 +110,7 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
     tier: str | None
     tier_earned_at: str | None
     tier_earned_on: Day | UnsetType | None = UNSET
+    tier_version: int | UnsetType | None = UNSET
     awarded_by: str
     revoked_by: str | None
     changed_by: str
@@ -140,6 +141,7 @@ class AwardRecord(Struct, tag_field="__table", tag="badge_awards", kw_only=True)
             changed_in=None if self.op == "r" or self.changed_by == "rule" else self.xid,
             earned_on=_date(self.earned_on),
             tier_earned_on=_date(self.tier_earned_on),
+            tier_version=None if self.tier_version is UNSET else self.tier_version,
         )
 
 

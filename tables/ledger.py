@@ -354,7 +354,7 @@ def _keep_what_is_known(before: Award, after: Award) -> None:
     """What a record does not say of an award stays as it was, as long as what it says does."""
     if before.id != after.id:
         return
-    if before.tier == after.tier:
+    if after.tier_version is None and before.tier == after.tier:
         after.tier_version = before.tier_version
     if after.earned_on is None and before.earned_at == after.earned_at:
         after.earned_on, after.derived_on = before.earned_on, before.derived_on

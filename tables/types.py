@@ -65,9 +65,9 @@ class Award(Struct, gc=False):
     It is revoked exactly when `revoked_by` is set: to "rule", or to who did it. `changed_in` is the
     transaction (source.txId, 32 bits) in which a person last changed the row, if that is known.
 
-    `earned_on` and `tier_earned_on` are None in a row whose record is older than these columns.
-    What is no column: `derived_on`, which then stands in for `earned_on`, and `tier_version`, the
-    version by which the fold gave the tier.
+    `tier_version` is the version that gave the tier. It, `earned_on` and `tier_earned_on` are None
+    in a row whose record is older than these columns. What is no column: `derived_on`, which then
+    stands in for `earned_on`.
     """
 
     id: str

@@ -77,6 +77,13 @@ def definition(
     return DefinitionVersion(version=version, saved_at=moment, criteria=text, **given)
 
 
+def tiers(version: int, levels: dict[str, int]) -> DefinitionVersion:
+    """The tiers of the badge `a` by the count of activities, by name."""
+    steps = [{"name": name, "at_least": level} for name, level in levels.items()]
+    criteria = {"type": "tier", "metric": "count", "tiers": steps}
+    return definition("a", criteria, version=version)
+
+
 def organization(
     organization_id: str = ORGANIZATION, timezone: str = "Europe/Oslo", version: int = 1
 ) -> OrganizationVersion:
@@ -345,7 +352,7 @@ class Storyteller:
         moment = datetime(2023, 11, 1, tzinfo=UTC) + timedelta(hours=random.randrange(2000))
         tier = random.choice([None, None, "bronze", "gold", "tin"])
         latest = self._versions[definition_id]
-        # A row whose record is older than the dates has none.
+        # A row whose record is older than the dates has none, nor the tier's version.
         dated = random.random() < 0.6
         on = day_number(moment.date()) + random.randrange(-1, 2)
         return Put(
@@ -362,6 +369,7 @@ class Storyteller:
                 changed_by=random.choice(["anna", "audit"]),
                 earned_on=on if dated else None,
                 tier_earned_on=on if dated and tier else None,
+                tier_version=random.randint(1, latest) if dated and tier else None,
             )
         )
 
@@ -464,5 +472,5 @@ class PlainTeller(Storyteller):
         self._given += 1
         tier = self._random.choice(self.tier_names)
         moment = FIRST_SAVE + timedelta(hours=self._given)
-        undated = {"earned_on": None, "tier_earned_on": None}
+        undated = {"earned_on": None, "tier_earned_on": None, "tier_version": None}
         return Put(msgspec.structs.replace(told.row, tier=tier, tier_earned_at=moment, **undated))

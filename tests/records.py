@@ -35,16 +35,16 @@ FILLERS = {
 """What a delete has in columns that are not part of the replica identity and not nullable."""
 
 
-DATES = ("earned_on", "tier_earned_on")
+_ADDED = ("earned_on", "tier_earned_on", "tier_version")
 
 
 def value(row: Any, op: str, *, lsn: int = 0, commit: int | None = None, xid: int = 700) -> bytes:
     """The value of a record; `commit` None is a row of the snapshot, or right after it."""
     columns = {name: getattr(row, name) for name in row.__struct_fields__}
-    for name in ("changed_in", "derived_on", "tier_version"):
+    for name in ("changed_in", "derived_on"):
         columns.pop(name, None)
-    # A row without dates is of a log that is older than their columns.
-    columns = {n: v for n, v in columns.items() if v is not None or n not in DATES}
+    # A row without them is of a log that is older than these columns.
+    columns = {n: v for n, v in columns.items() if v is not None or n not in _ADDED}
     for name in ("earned_at", "tier_earned_at"):
         if columns.get(name) is not None:
             columns[name] = columns[name].isoformat()

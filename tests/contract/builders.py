@@ -75,6 +75,7 @@ def grant(
         tier_earned_at=EARNED if tier else None,
         earned_on=EARNED_ON,
         tier_earned_on=EARNED_ON if tier else None,
+        tier_version=version if tier else None,
     )
     evidence = {"definition_version": version, "rows": [str(uuid4())], "count": 3}
     return Decision("granted", cause, None, after, version, evidence)
@@ -92,6 +93,7 @@ def promote(cause: Cause, award: Award, tier: str, *, version: int = 1) -> Decis
         tier=tier,
         tier_earned_at=PROMOTED,
         tier_earned_on=PROMOTED_ON,
+        tier_version=version,
         changed_by="rule",
     )
     return Decision("promoted", cause, award, after, version)

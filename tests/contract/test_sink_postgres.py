@@ -123,6 +123,26 @@ async def test_a_mentor_being_deleted_makes_the_worker_wait_and_give_way(
     assert await world.stats(mentor) is None
 
 
+async def test_a_tier_is_given_by_the_version_that_decided_it(world: PostgresWorld) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    granted = grant(log.cause(), mentor, definition, tier="bronze")
+    await world.sink.write(log.turn(granted))
+    # Saved, but not in effect yet where it is decided: the next promotion is by version 1 too.
+    await world.owner.execute(
+        "UPDATE badge_definitions SET revocable = true WHERE id = $1", definition
+    )
+    promoted = promote(log.cause(), granted.after, "silver", version=1)
+    await world.sink.write(log.turn(promoted))
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [promoted.after]
+    again = promote(log.cause(), promoted.after, "gold", version=2)
+    await world.sink.write(log.turn(again))
+    revoked = revoke(log.cause(), again.after, version=3)
+    await world.sink.write(log.turn(revoked))
+    assert await world.sink.awards(log.log_id, 0, [mentor]) == [revoked.after]
+    assert revoked.after.tier_version == 2
+
+
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 async def test_a_large_turn_is_written_in_parts(
     world: PostgresWorld, monkeypatch: pytest.MonkeyPatch, chunk: int

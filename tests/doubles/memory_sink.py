@@ -302,6 +302,7 @@ class MemorySink:
             self._refuse_change(after.badge_definition_id)
             if row.tier != after.tier:
                 row.tier_earned_on = after.tier_earned_on
+                row.tier_version = decision.definition_version
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
             row.revoked_by, row.changed_by, row.changed_in = after.revoked_by, "rule", None
         self.events.append(_event(decision))

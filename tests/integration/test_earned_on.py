@@ -15,7 +15,8 @@ from tests.log_site import records
 from tests.own_site import OwnSite
 from tests.stack import Stack
 
-BROUGHT_BY = "20261128090000"
+BROUGHT_BY = ("20261128090000", "20261129090100")
+"""The dates, and what is published beside them since."""
 TENTH = date(2026, 2, 10)
 IN_NEW_YORK = datetime(2026, 2, 10, 5, tzinfo=UTC)
 SEVEN = {"type": "streak", "period": "day", "length": 7}
@@ -122,14 +123,15 @@ class Before:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.mentor = self.by_rule = self.by_hand = self.organization = UUID(int=0)
         self._patches = monkeypatch.context()
-        older = tuple(each for each in migrations.load() if each.version != BROUGHT_BY)
+        older = tuple(each for each in migrations.load() if each.version not in BROUGHT_BY)
         now = OwnSite.configuration
 
         def configuration(site: OwnSite, number: int, /, *stand_in: str) -> dict[str, str]:
             today = now(site, number, *stand_in)
             columns = today["column.include.list"]
-            older_columns = columns.replace("|tier_earned_on", "").replace("|earned_on", "")
-            return {**today, "column.include.list": older_columns}
+            for since in ("|tier_earned_on", "|tier_version", "|earned_on"):
+                columns = columns.replace(since, "")
+            return {**today, "column.include.list": columns}
 
         self._older, self._configuration = older, configuration
 

@@ -266,6 +266,42 @@ def test_what_migrate_changes_itself_is_no_gap(stack: Stack, database_url: str) 
     run(test())
 
 
+def test_a_column_that_others_migrations_publish_is_no_gap(stack: Stack, database_url: str) -> None:
+    """As the Supabase CLI applies a file: nobody but the file takes the fingerprint anew."""
+
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            await cut_down(site)
+            live = await provisioning.provision(site)
+            assert "tier_version" not in live.columns["badge_awards"]
+            integrity = Integrity(live, site.connection, site.cluster, site.connect)
+            assert await verdict(integrity) is None
+            (brought,) = [each for each in migrations.load() if "tier_version" in each.name]
+            await site.connection.execute(f"SET badges.prefix = '{site.prefix}'")
+            for _ in range(2):
+                await site.connection.execute(brought.sql)
+                assert await verdict(integrity) is None
+            assert await check(site.connection, prefix=site.prefix) == []
+
+            # What happened to the table before is a gap, whatever a migration publishes.
+            await cut_down(site)
+            await site.connection.execute(brought.sql)
+            found = await verdict(integrity)
+            assert found is not None
+            assert found.kind == "source_changed"
+
+    async def cut_down(site: OwnSite) -> None:
+        publication = f"{site.prefix}_mentor_log"
+        await site.connection.execute(
+            f"ALTER PUBLICATION {publication} DROP TABLE badge_awards; "
+            f"ALTER PUBLICATION {publication} ADD TABLE badge_awards (id, peer_mentor_id, "
+            "badge_definition_id, earned_at, earned_on, definition_version, tier, tier_earned_at, "
+            "tier_earned_on, awarded_by, revoked_by, changed_by)"
+        )
+
+    run(test())
+
+
 def test_a_log_whose_migrations_others_applied_is_watched_from_the_next_provision_on(
     stack: Stack, database_url: str
 ) -> None:

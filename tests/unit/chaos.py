@@ -103,8 +103,7 @@ class UnreliableSink(MemorySink):
 
 def as_stored(award: Award) -> Award:
     """An award by what its row says: ids, and what only the fold knows, aside."""
-    unknown = {"changed_in": None, "derived_on": None, "tier_version": None}
-    return msgspec.structs.replace(award, id="", **unknown)
+    return msgspec.structs.replace(award, id="", changed_in=None, derived_on=None)
 
 
 async def at_once() -> int:
@@ -362,7 +361,11 @@ class World:
             name = there[0].id if there else BY_HAND + award_id(f"{self.random.random()}")[8:]
             xid = self.writer.next_xid
             row = msgspec.structs.replace(
-                row, id=name, definition_version=self._version(row), changed_in=xid
+                row,
+                id=name,
+                definition_version=self._version(row),
+                changed_in=xid,
+                tier_version=(row.tier_version or 1) if row.tier else None,
             )
             self.sink.put_award(_dated(row))
             op = "u" if there else "c"

@@ -20,18 +20,13 @@ from tests.builders import (
     definition,
     mentor,
     organization,
+    tiers,
 )
 from tests.unit.stories import told
 
 EARNED = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = {"bronse": 2, "silver": 4}
 NEW = {"bronze": 2, "silver": 4}
-
-
-def tiers(version: int, levels: dict[str, int]) -> DefinitionVersion:
-    steps = [{"name": name, "at_least": level} for name, level in levels.items()]
-    criteria = {"type": "tier", "metric": "count", "tiers": steps}
-    return definition("a", criteria, version=version)
 
 
 def visits(*numbers: int) -> list[Put]:
