@@ -6,11 +6,12 @@ from schema import checks, history
 from schema.differences import Difference
 from schema.wanted import BY_MENTOR, WANTED
 from sinks.pool import Connection
+from streams.log import generations
 
 
 async def log_differences(connection: Connection, prefix: str) -> list[Difference]:
     """How identities and publications differ; somebody else's that does not fit stops."""
-    ours = f"{prefix}_mentor_log"
+    ours = generations.publication(prefix)
     published = _published(await history.applied(connection))
     return await checks.run(
         connection,

@@ -51,14 +51,9 @@ class _Backlog(Struct, frozen=True):
     sessions: int
 
     @property
-    def waits(self) -> bool:
-        """Whether anything waits."""
-        return any(self.behind.values())
-
-    @property
     def deserted(self) -> bool:
         """Whether something waits and nobody works."""
-        return self.sessions == 0 and self.waits
+        return self.sessions == 0 and any(self.behind.values())
 
     @property
     def sentence(self) -> str:

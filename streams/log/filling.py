@@ -49,6 +49,11 @@ class Site:
     say: Callable[[str], None] = field(default=print)
     progress: Callable[[str], None] = field(default=print)
 
+    @property
+    def publication(self) -> str:
+        """What every generation of the log is published in."""
+        return generations.publication(self.prefix)
+
     def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
         return configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
 

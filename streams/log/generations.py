@@ -76,12 +76,17 @@ class Generation(Struct, frozen=True):
         return names(self.prefix, self.number).heartbeat_topic
 
 
+def publication(prefix: str) -> str:
+    """How the publication is called that all generations share."""
+    return f"{prefix}_mentor_log"
+
+
 def names(prefix: str, number: int) -> Names:
     """How the parts of generation `number` are called: never twice for anything else."""
     return Names(
         topic=f"{prefix}.mentor-log.{number}",
         heartbeat_topic=f"{prefix}.heartbeat.{number}",
-        slot=f"{prefix}_mentor_log_{number}",
+        slot=f"{publication(prefix)}_{number}",
         connector=f"{prefix}-mentor-log-{number}",
     )
 

@@ -95,7 +95,7 @@ async def fill(site: Site) -> Generation:
     failures = Failures()
     reason = ""
     for _ in range(_ATTEMPTS):
-        await refuse_hidden(site.connection, f"{site.prefix}_mentor_log")
+        await refuse_hidden(site.connection, site.publication)
         generation = await _half_filled(site) or await begin(site)
         try:
             await snapshot_ended(site, generation)
@@ -163,7 +163,7 @@ async def plan(site: Site) -> list[str]:
         half = await generations.filling(site.connection)
         if half is not None:
             return [f"go on with generation {half.number}, whose first snapshot is under way"]
-        await refuse_hidden(site.connection, f"{site.prefix}_mentor_log")
+        await refuse_hidden(site.connection, site.publication)
         return ["begin a new generation of the log: topics, slot, connector and first snapshot"]
     await _check_integrity(site, live)
     status = await site.connect.status(live.connector)
@@ -197,7 +197,6 @@ async def notes(site: Site, generation: Generation) -> list[str]:
 
 async def _check_site(site: Site) -> None:
     """Raise Problem when the database or Connect are not ready for a generation at all."""
-    publication = f"{site.prefix}_mentor_log"
     try:
         row = await site.connection.fetchrow(
             """
@@ -205,7 +204,7 @@ async def _check_site(site: Site) -> None:
                    EXISTS (SELECT FROM pg_publication WHERE pubname = $1) AS published,
                    to_regclass('badge_logs') IS NOT NULL AS migrated
             """,
-            publication,
+            site.publication,
         )
     except asyncpg.PostgresError as error:
         raise Problem(f"Postgres refuses to say how it is set up: {error}") from error

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from streams.partition_worker import PARTITION_FAILED
 from streams.worker import Worker
 from tests.doubles.memory_alerts import MemoryAlerts
+from tests.unit.test_cancellation import cancelled_from_inside
 
 
 class Driven:
@@ -23,13 +24,6 @@ class Driven:
 
     async def _crash(self, error: BaseException) -> None:
         self.crashes.append(error)
-
-
-async def cancelled_from_inside() -> None:
-    inner = asyncio.create_task(asyncio.sleep(60))
-    await asyncio.sleep(0)
-    inner.cancel()
-    await inner
 
 
 def test_what_is_cancelled_inside_of_it_crashes_the_worker() -> None:

@@ -8,11 +8,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from schema import apply, migrations
+from schema import migrations
 from schema.check import check
 from schema.differences import of
 from sinks.pool import Connection
 from streams.errors import Problem
+from tests.integration.schema.older import migrate, migrate_to_before
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio
@@ -207,15 +208,7 @@ async def test_what_the_worker_says_of_a_date_stands(db: Connection, worker: Con
 @pytest.fixture
 async def older(empty_db: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """A database that was migrated before awards had dates."""
-    before = tuple(each for each in migrations.load() if each.version < BROUGHT_BY)
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations, "load", lambda: before)
-        await apply.migrate(empty_db, prefix="badges", role_passwords={})
-    return empty_db
-
-
-async def migrate(db: Connection) -> apply.Report:
-    return await apply.migrate(db, prefix="badges", role_passwords={})
+    return await migrate_to_before(empty_db, BROUGHT_BY, monkeypatch)
 
 
 KEPT = "SELECT id, changed_by, changed_xid, earned_at, tier_earned_at, awarded_at FROM badge_awards"

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from schema import apply, migrations
 from schema.check import check
 from sinks.pool import Connection
+from tests.integration.schema.older import migrate, migrate_to_before
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio
@@ -149,15 +149,7 @@ async def test_what_the_worker_says_stands(db: Connection, worker: Connection) -
 @pytest.fixture
 async def older(empty_db: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """A database that was migrated before the column."""
-    before = tuple(each for each in migrations.load() if each.version < BROUGHT_BY)
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations, "load", lambda: before)
-        await apply.migrate(empty_db, prefix="badges", role_passwords={})
-    return empty_db
-
-
-async def migrate(db: Connection) -> apply.Report:
-    return await apply.migrate(db, prefix="badges", role_passwords={})
+    return await migrate_to_before(empty_db, BROUGHT_BY, monkeypatch)
 
 
 async def promoted(db: Connection, people: People, award: UUID, tier: str, version: int) -> None:
