@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
+    jwt_secret: SecretStr | None = None
+    jwt_audience: str = "authenticated"
     api_host: _Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     open_networks: _Networks = Field(

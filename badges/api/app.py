@@ -4,15 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 
-from badges.api import health, metrics
+from badges.api import health, metrics, peer_mentors
+from badges.api.problem import ProblemError, problem
+from badges.api.tokens import Tokens
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
+from sinks.errors import StoreError
 from sinks.pool import create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
@@ -29,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = settings
+        app.state.tokens = Tokens(settings)
         async with AsyncExitStack() as stack:
             pool = await create_pool(
                 settings.database_url.get_secret_value(),
@@ -50,7 +56,22 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.include_router(peer_mentors.router)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(StoreError, _away)
     return app
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _away(_: Request, error: Exception) -> JSONResponse:
+    log.warning("Postgres does not do what a request needs", error=str(error))
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer now: try again soon"
+    )
 
 
 async def _keep_up(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:

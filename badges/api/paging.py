@@ -1,0 +1,26 @@
+"""Lists, a page at a time."""
+
+from collections.abc import Sequence
+from typing import Annotated, Generic, TypeAlias, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel
+
+_Item = TypeVar("_Item")
+
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="the most items of a page")]
+
+
+class Page(BaseModel, Generic[_Item]):
+    """Some items of a list, and what `after` has to be for those that follow them."""
+
+    items: list[_Item]
+    next: str | None
+
+
+def page(found: Sequence[_Item], limit: int, after: Sequence[str]) -> Page[_Item]:
+    """The first `limit` of what was found, one more having been asked for.
+
+    `after` says where to go on behind each of them.
+    """
+    return Page(items=list(found[:limit]), next=after[limit - 1] if len(found) > limit else None)

@@ -1,0 +1,42 @@
+"""/v1/peer-mentors: the organization's mentors, for whoever coordinates them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from badges.api.callers import Coordinator
+from badges.api.database import acting
+from badges.api.paging import Limit, Page, page
+
+router = APIRouter(prefix="/v1/peer-mentors", tags=["peer mentors"])
+
+_FIND = """
+    SELECT id AS peer_mentor_id, display_name, active FROM peer_mentors
+    WHERE ($1 = '' OR strpos(lower(display_name), lower($1)) > 0) AND ($2::uuid IS NULL OR id > $2)
+    ORDER BY id LIMIT $3
+"""
+
+
+class PeerMentor(BaseModel):
+    """One mentor."""
+
+    peer_mentor_id: UUID
+    display_name: str | None
+    active: bool
+
+
+@router.get("")
+async def find(
+    request: Request,
+    caller: Coordinator,
+    search: Annotated[str, Query(max_length=200)] = "",
+    limit: Limit = 100,
+    after: UUID | None = None,
+) -> Page[PeerMentor]:
+    """The mentors whose name has `search` in it, by id."""
+    async with acting(request, caller) as connection:
+        rows = await connection.fetch(_FIND, search, after, limit + 1)
+    found = [PeerMentor(**row) for row in rows]
+    return page(found, limit, [str(each.peer_mentor_id) for each in found])

@@ -1,0 +1,87 @@
+"""One API on one database for all these tests; each has organizations of its own in it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from schema.apply import migrate
+from sinks.pool import Pool, create_pool
+from tests.api.service import Service, serving_api
+from tests.stack import Stack
+
+ROLES = ("badges_worker", "badges_api", "badges_connect")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Coroutine tests and fixtures run on asyncio, in one loop for the whole run."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The API on a migrated database, without Kafka and worker."""
+    url = postgres.create_database()
+    asyncio.run(_migrate(url, postgres))
+    with serving_api(postgres, url, tmp_path_factory.mktemp("api") / "log") as running:
+        yield running
+    postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+async def owner(service: Service) -> AsyncIterator[Pool]:
+    """Connections of the database's owner, who acts as the application does."""
+    async with await create_pool(service.database_url, application_name="owner") as pool:
+        yield pool
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organization with two mentors."""
+
+    id: str
+    mentors: tuple[str, str]
+
+
+@pytest.fixture
+async def mine(owner: Pool) -> Organization:
+    """An organization of the test's own."""
+    return await _organization(owner)
+
+
+@pytest.fixture
+async def other(owner: Pool) -> Organization:
+    """Another one, of which callers of the first must see nothing."""
+    return await _organization(owner)
+
+
+async def _organization(owner: Pool) -> Organization:
+    row = await owner.fetchrow(
+        """
+        WITH home AS (
+            INSERT INTO organizations (id, slug, name)
+            SELECT id, id::text, 'Home' FROM gen_random_uuid() AS id RETURNING id
+        ), mentors AS (
+            INSERT INTO peer_mentors (id, organization_id, display_name)
+            SELECT gen_random_uuid(), home.id, name
+            FROM home, unnest(ARRAY['Kari Nordmann', 'Ola Nordmann']) AS name
+            RETURNING id, organization_id
+        )
+        SELECT organization_id::text AS id, array_agg(id::text ORDER BY id) AS mentors
+        FROM mentors GROUP BY organization_id
+        """
+    )
+    assert row is not None
+    return Organization(row["id"], tuple(row["mentors"]))
+
+
+async def _migrate(url: str, stack: Stack) -> None:
+    connection = await asyncpg.connect(url)
+    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
+    try:
+        await migrate(connection, prefix="badges", role_passwords=passwords)
+    finally:
+        await connection.close()

@@ -1,0 +1,85 @@
+"""The API as a process of its own, and tokens for it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import jwt
+
+from badges.stack.layout import HOST
+from tests.stack import Stack, free_port_base, wait_for
+
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running API and the database behind it; the URL of that is its owner's."""
+
+    url: str
+    database_url: str
+
+    def client(
+        self, role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
+    ) -> httpx.Client:
+        """A client that calls as somebody of an organization."""
+        token = signed(role, organization, sub, **claims)
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+
+
+def signed(
+    role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
+) -> str:
+    """A token as Supabase would issue it, for an hour."""
+    whole = {
+        "sub": str(sub or uuid4()),
+        "aud": "authenticated",
+        "exp": int(time.time()) + 3600,
+        "app_metadata": {"organization_id": str(organization), "role": role},
+    }
+    return jwt.encode(whole | claims, SECRET, algorithm="HS256")
+
+
+@contextmanager
+def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> Iterator[Service]:
+    """Run `badges api` on a migrated database; it may be without Kafka."""
+    port = free_port_base()
+    environment = {
+        **os.environ,
+        **stack.environment(database_url),
+        "BADGES_DATABASE_URL": stack.role_url("badges_api", database_url),
+        "BADGES_API_PORT": str(port),
+        "BADGES_JWT_SECRET": SECRET,
+        **settings,
+    }
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "badges.cli.main", "api"],
+            env=environment,
+            cwd=log.parent,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    service = Service(f"http://{HOST}:{port}", database_url)
+    try:
+        wait_for(lambda: _answers(service), 60, f"the API of {log}")
+        yield service
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(service: Service) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{service.url}/healthz").status_code == 200
+    return False
