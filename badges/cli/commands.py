@@ -18,6 +18,7 @@ from badges.cli.env import env
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
+from badges.cli.token import token
 from badges.cli.worker import worker
 from badges.reporting import one_line, report, unusable, wants_json
 from badges.stack.layout import VARIABLES
@@ -35,7 +36,7 @@ app = typer.Typer(
 
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, migrate, provision, resnapshot, worker):
+for command in (api, dedupe, demo, env, migrate, provision, resnapshot, token, worker):
     app.command()(command)
 
 
