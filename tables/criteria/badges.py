@@ -1,12 +1,12 @@
 """badges: other badges that are held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Name, not_above
+from tables.criteria.base import Criterion, Name, NamesOf, not_above
 from tables.criteria.condition import Condition, Enough
 from tables.criteria.words import more_of, some_of
 from tables.languages import Language, Noun, Text
@@ -26,7 +26,9 @@ class Badges(Criterion):
     )
 
     type: Literal["badges"]
-    badges: Annotated[list[Name], Field(min_length=1, description="a list of badge keys")]
+    badges: Annotated[
+        list[Name], Field(min_length=1, description="a list of badge keys"), NamesOf("badge")
+    ]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
         Field(description="an integer from 1 to the number of badges"),
@@ -48,10 +50,6 @@ class Badges(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return more_of(_BADGE, self.badges, needed - done, language)
-
-    @override
-    def badge_keys(self) -> Iterator[str]:
-        yield from self.badges
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

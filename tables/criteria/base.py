@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from datetime import date
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -41,6 +42,20 @@ def not_above(most: int, what: str, at: str, found: int | None) -> None:
         raise expected(f"an integer from 1 to {most}, the number of {what}", at, found)
 
 
+class NamesOf(NamedTuple):
+    """Marks a field that lists names which an organization may know or not."""
+
+    kind: Literal["activity_type", "course", "badge"]
+
+
+class Mention(NamedTuple):
+    """A name in some criteria, and its JSON path."""
+
+    kind: Literal["activity_type", "course", "badge"]
+    name: str
+    path: str
+
+
 # A field's description is what messages say that they expected there, and what editors show.
 Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
 Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
@@ -48,6 +63,7 @@ Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
 ActivityTypes: TypeAlias = Annotated[
     Annotated[list[Counted], Field(min_length=1)] | None,
     Field(description="a list of activity types"),
+    NamesOf("activity_type"),
 ]
 Metric: TypeAlias = Annotated[
     amounts.Metric,
@@ -101,10 +117,26 @@ class Criterion(Strict, ABC):
         """The criteria within these, in the order of the condition's parts."""
         return ()
 
+    def nodes(self, path: str = "$") -> Iterator[tuple[str, "Criterion"]]:
+        """These criteria and those within, at any depth, with their JSON paths."""
+        yield path, self
+        for index, part in enumerate(self.parts):
+            yield from part.nodes(f"{path}.of[{index}]")
+
+    def mentions(self) -> Iterator[Mention]:
+        """The names that are in them, at any depth."""
+        for path, node in self.nodes():
+            for key, field in type(node).model_fields.items():
+                for names in (each for each in field.metadata if isinstance(each, NamesOf)):
+                    for index, name in enumerate(getattr(node, key) or ()):
+                        yield Mention(names.kind, name, f"{path}.{key}[{index}]")
+
     def badge_keys(self) -> Iterator[str]:
         """The keys of the badges that are asked for, at any depth: those are decided first."""
-        for part in self.parts:
-            yield from part.badge_keys()
+        return (mention.name for mention in self.mentions() if mention.kind == "badge")
+
+    def check_from(self, counts_from: date) -> None:
+        """Refuse what can never hold, its parts aside, if only rows from a date on count."""
 
     def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:  # noqa: ARG002
         """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tables.criteria.base import ActivityTypes, Criterion, Metric
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text, number
 from tables.measures.specs import Key, spec_of
@@ -55,7 +55,8 @@ class Streak(Criterion):
 
     @model_validator(mode="after")
     def _can_count(self) -> "Streak":
-        check_days(self.metric, MOST_DAYS[self.period], "per_period", self.per_period)
+        days = MOST_DAYS[self.period]
+        check_level(self.metric, self.activity_types, days, "per_period", self.per_period)
         return self
 
     @override

@@ -1,6 +1,6 @@
 """tier: a number that earns one tier after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
@@ -54,9 +54,12 @@ class Tier(Measured):
                 raise expected("a name that no other tier has", f"tiers[{index}].name", step.name)
             names.add(step.name)
             least = step.at_least
-        for index, step in enumerate(self.tiers):
-            self.check(f"tiers[{index}].at_least", step.at_least)
         return self
+
+    @override
+    def levels(self) -> Iterator[tuple[str, int]]:
+        for index, step in enumerate(self.tiers):
+            yield f"tiers[{index}].at_least", step.at_least
 
     @override
     def summary(self, language: Language = "en") -> str:

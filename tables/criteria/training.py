@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Counted, Criterion, not_above
+from tables.criteria.base import Counted, Criterion, NamesOf, not_above
 from tables.criteria.condition import Condition, Enough
 from tables.criteria.words import more_of, some_of
 from tables.languages import Language, Noun, Text
@@ -27,7 +27,9 @@ class Training(Criterion):
     )
 
     type: Literal["training"]
-    courses: Annotated[list[Counted], Field(min_length=1, description="a list of course codes")]
+    courses: Annotated[
+        list[Counted], Field(min_length=1, description="a list of course codes"), NamesOf("course")
+    ]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
         Field(description="an integer from 1 to the number of courses"),

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
@@ -41,6 +41,13 @@ class _Window(Strict):
     @abstractmethod
     def words(self, language: Language) -> str:
         """The end of a sentence."""
+
+    def days_from(self, counts_from: date) -> int:  # noqa: ARG002
+        """The most days in it that can be active if those before a date cannot.
+
+        Refuses a window that ends before that.
+        """
+        return self.days
 
     @abstractmethod
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
@@ -126,6 +133,13 @@ class Fixed(_Window):
         return (self.to - self.from_).days + 1
 
     @override
+    def days_from(self, counts_from: date) -> int:
+        if self.to < counts_from:
+            what = f"a date from {counts_from} on, when rows begin to count"
+            raise expected(what, "window.to", str(self.to))
+        return (self.to - max(self.from_, counts_from)).days + 1
+
+    @override
     def words(self, language: Language) -> str:
         first, last = (spoken_date(on, language) for on in (self.from_, self.to))
         if first == last:
@@ -158,7 +172,11 @@ Window: TypeAlias = Annotated[
 ]
 
 
-def check_days(metric: Metric, days: int | None, at: str, level: int) -> None:
-    """Refuse a level of more active days than there are days (None: no end)."""
+def check_level(
+    metric: Metric, types: Sequence[str] | None, days: int | None, at: str, level: int
+) -> None:
+    """Refuse a level above what some days (None: no end) and some types (None: all) can come to."""
     if metric == "active_days" and days is not None:
         not_above(days, "days", at, level)
+    if metric == "distinct_types" and types is not None:
+        not_above(len(set(types)), "activity types", at, level)

@@ -9,7 +9,7 @@ from typing_extensions import override
 from reference.reading import Node, Rows, amount, chosen, period
 from tables.criteria.base import ActivityTypes, AtLeast, Criterion
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text
 from tables.measures.specs import Key, spec_of
@@ -38,7 +38,8 @@ class ActivePeriods(Criterion):
 
     @model_validator(mode="after")
     def _can_count(self) -> "ActivePeriods":
-        check_days("active_days", MOST_DAYS[self.period], "per_period", self.per_period)
+        days = MOST_DAYS[self.period]
+        check_level("active_days", self.activity_types, days, "per_period", self.per_period)
         return self
 
     @override
