@@ -3,81 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictInt,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tables.criteria.condition import Condition
+from tables.criteria.fields import Mention, NamesOf, Strict, expected
 from tables.criteria.reached import Reached
-from tables.languages import Language
-from tables.measures import amounts
-from tables.types import COUNTED, Day
+from tables.languages import Language, Text
+from tables.types import Day
 
-_VALUE: Final = object()
-
-
-def expected(what: str, at: str = "", found: object = _VALUE) -> PydanticCustomError:
-    """What a check of a model raises: the words that follow "expected", and where to look.
-
-    `at` is a path within the object that is checked; `found` is its own value unless given.
-    """
-    context: dict[str, Any] = {"expected": what, "at": at}
-    return PydanticCustomError(
-        "expected", "", context | ({} if found is _VALUE else {"found": found})
-    )
-
-
-def not_above(most: int, what: str, at: str, found: int | None) -> None:
-    """Refuse a number of more than there are."""
-    if found is not None and found > most:
-        raise expected(f"an integer from 1 to {most}, the number of {what}", at, found)
-
-
-class NamesOf(NamedTuple):
-    """Marks a field that lists names which an organization may know or not."""
-
-    kind: Literal["activity_type", "course", "badge"]
-
-
-class Mention(NamedTuple):
-    """A name in some criteria, and its JSON path."""
-
-    kind: Literal["activity_type", "course", "badge"]
-    name: str
-    path: str
-
-
-# A field's description is what messages say that they expected there, and what editors show.
-Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
-Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
-"""A name that rows are counted or tiers known by: of a longer one only so much is compared."""
-ActivityTypes: TypeAlias = Annotated[
-    Annotated[list[Counted], Field(min_length=1)] | None,
-    Field(description="a list of activity types"),
-    NamesOf("activity_type"),
-]
-Metric: TypeAlias = Annotated[
-    amounts.Metric,
-    Field(description='"count", "minutes", "active_days" or "distinct_types"'),
-]
-AtLeast: TypeAlias = Annotated[
-    StrictInt, Field(ge=1, le=1_000_000, description="an integer from 1 to 1,000,000")
-]
-
-
-class Strict(BaseModel):
-    """An object in a document, which has the known keys alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_CRITERIA: Final = Text("an object with criteria", "et objekt med kriterier")
 
 
 class Criterion(Strict, ABC):
@@ -154,7 +91,7 @@ Types: TypeAlias = Mapping[str, type[Criterion]]
 def read(value: object, types: Types, *, nested: bool) -> Criterion:
     """An object of a document as the type that it says to be of; raises what pydantic does."""
     if not isinstance(value, dict):
-        raise expected("an object with criteria")
+        raise expected(_CRITERIA)
     kind = value.get("type")
     known = [name for name, each in types.items() if not (nested and each.root_only)]
     if kind not in known:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Expects, Metric
 from tables.criteria.window import Window, check_level
 from tables.criteria.words import more, of_types, unit
 from tables.languages import Language
@@ -23,9 +24,11 @@ class Measured(Criterion):
     activity_types: ActivityTypes = None
     window: Annotated[
         Window | None,
-        Field(
-            description='{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
-            'or {"from": date, "to": date}'
+        Expects(
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
+            'or {"from": date, "to": date}',
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" eller "year"} '
+            'eller {"from": dato, "to": dato}',
         ),
     ] = None
 

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Metric, integer
 from tables.criteria.reached import Reached
 from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
@@ -45,13 +46,11 @@ class Streak(Criterion):
 
     type: Literal["streak"]
     period: Literal["day", "week", "month"]
-    length: Annotated[StrictInt, Field(ge=1, le=1000, description="an integer from 1 to 1,000")]
+    length: Annotated[StrictInt, Field(ge=1, le=1000), integer(1, 1000)]
     metric: Metric = "count"
-    per_period: Annotated[
-        StrictInt, Field(ge=1, le=100_000, description="an integer from 1 to 100,000")
-    ] = 1
+    per_period: Annotated[StrictInt, Field(ge=1, le=100_000), integer(1, 100_000)] = 1
     activity_types: ActivityTypes = None
-    grace: Annotated[StrictInt, Field(ge=0, le=52, description="an integer from 0 to 52")] = 0
+    grace: Annotated[StrictInt, Field(ge=0, le=52), integer(0, 52)] = 0
 
     @model_validator(mode="after")
     def _can_count(self) -> "Streak":
@@ -79,7 +78,7 @@ class Streak(Criterion):
 
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
-        return _MISSING(language, all=self.summary(language), done=number(done, language))
+        return _MISSING(language, all=self.summary(language), done=done)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:

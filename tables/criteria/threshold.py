@@ -5,7 +5,7 @@ from typing import Literal
 
 from typing_extensions import override
 
-from tables.criteria.base import AtLeast
+from tables.criteria.fields import AtLeast
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
 from tables.languages import Language, number
