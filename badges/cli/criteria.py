@@ -11,7 +11,8 @@ from badges import trials
 from badges.cli.options import Json
 from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import json_schema, parse
+from tables.criteria.parsing import parse
+from tables.criteria.schema import json_schema
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 

@@ -1,9 +1,8 @@
-"""Criteria documents: parsed and checked on every way in, and their JSON schema."""
+"""Criteria documents: parsed and checked on every way in."""
 
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.json_schema import models_json_schema
 
 from tables.criteria.base import Criterion, Root
 from tables.criteria.errors import InvalidCriteria, violations
@@ -87,29 +86,3 @@ def _size(document: dict[str, Any], language: Language) -> list[Violation]:
             if isinstance(part, dict)
         ]
     return []
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of a criteria document, for editors."""
-    _, schema = models_json_schema([(model, "validation") for model in TYPES.values()])
-    definitions = schema["$defs"]
-    roots, parts = [], []
-    for model in TYPES.values():
-        root = definitions[model.__name__] | {
-            "examples": [{"version": 1, **example} for example in model.examples]
-        }
-        root["properties"] = {"version": {"const": 1, "type": "integer"}, **root["properties"]}
-        root["required"] = ["version", *root["required"]]
-        roots.append(root)
-        if model.root_only:
-            del definitions[model.__name__]
-        else:
-            parts.append({"$ref": f"#/$defs/{model.__name__}"})
-    del definitions[Criterion.__name__]
-    definitions["Part"] = {"discriminator": {"propertyName": "type"}, "oneOf": parts}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Badge criteria",
-        "oneOf": roots,
-        "$defs": definitions,
-    }

@@ -7,7 +7,7 @@ from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
 from tables.criteria.base import Criterion
-from tables.criteria.fields import ActivityTypes, Metric, integer
+from tables.criteria.fields import ActivityTypes, Metric, integer, one_of
 from tables.criteria.reached import Reached
 from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
@@ -45,7 +45,7 @@ class Streak(Criterion):
     )
 
     type: Literal["streak"]
-    period: Literal["day", "week", "month"]
+    period: Annotated[Literal["day", "week", "month"], one_of(["day", "week", "month"])]
     length: Annotated[StrictInt, Field(ge=1, le=1000), integer(1, 1000)]
     metric: Metric = "count"
     per_period: Annotated[StrictInt, Field(ge=1, le=100_000), integer(1, 100_000)] = 1

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
 from typing_extensions import override
 
-from tables.criteria.fields import Expects, Strict, expected, integer, not_above
+from tables.criteria.fields import Expects, Strict, expected, integer, not_above, one_of
 from tables.languages import Language, Text, spoken_date
 from tables.measures.amounts import Metric
 from tables.measures.specs import Key
@@ -88,7 +88,9 @@ class Rolling(_Window):
 class Calendar(_Window):
     """Within one week, month, quarter or year."""
 
-    calendar: Literal["week", "month", "quarter", "year"]
+    calendar: Annotated[
+        Literal["week", "month", "quarter", "year"], one_of(["week", "month", "quarter", "year"])
+    ]
 
     @property
     @override
