@@ -155,7 +155,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
+def nearest_name(name: object, known: Iterable[str]) -> str | None:
     """The known name closest to this one, if one is close."""
     if not isinstance(name, str):
         return None
@@ -163,7 +163,7 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def did_you_mean(name: object, known: Iterable[str], language: Language) -> str | None:
+def nearest(name: object, known: Iterable[str], language: Language = "en") -> str | None:
     """A hint that names the known name closest to this one, if one is close."""
-    near = nearest(name, known)
+    near = nearest_name(name, known)
     return None if near is None else _DID_YOU_MEAN(language, name=shown(near))

@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from badges.api import health, metrics, peer_mentors
+from badges.api import criteria, health, metrics, peer_mentors
 from badges.api.errors import answer_with_problems
 from badges.api.limits import MAX_BODY, DeclaredLength
 from badges.api.openapi import DocumentedApp
@@ -24,6 +24,7 @@ from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    criteria.router,
     health.router,
     metrics.router,
     peer_mentors.router,

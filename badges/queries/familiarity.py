@@ -6,7 +6,7 @@ from typing import Final
 from badges.queries.vocabulary import Vocabulary
 from tables.criteria.base import Criterion
 from tables.criteria.fields import Mention, NameKind
-from tables.documents import Violation, did_you_mean, mismatch, shown
+from tables.documents import Violation, mismatch, nearest, shown
 from tables.languages import Language, Text
 
 _NEVER_SEEN: Final[Mapping[NameKind, Text]] = {
@@ -74,7 +74,7 @@ def _unseen(mention: Mention, vocabulary: Vocabulary, language: Language) -> str
 def _hint(mention: Mention, vocabulary: Vocabulary, language: Language) -> str | None:
     if len(mention.name) > _LONGEST:
         return None
-    return did_you_mean(mention.name, sorted(vocabulary.names[mention.kind]), language)
+    return nearest(mention.name, sorted(vocabulary.names[mention.kind]), language)
 
 
 def _way(start: str, goal: str, needs: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +11,7 @@ from badges.queries.vocabulary import read_vocabulary
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.errors import InvalidCriteria, violations_from
-from tables.criteria.parsing import parse
+from tables.criteria.parsing import MAX_VIOLATIONS, parse
 from tables.documents import Violation
 from tables.languages import Language
 
@@ -59,17 +58,15 @@ async def judge(
     *,
     key: str | None = None,
     counts_from: date | None = None,
-    organization_id: UUID | None = None,
 ) -> Verdict:
-    """What the document tells to whoever knows the organization.
+    """What the document tells to whoever knows the organization that the connection acts for.
 
-    `key` and `counts_from` are those of the definition that is to be saved with it. The
-    organization is the one whose claims the connection acts under, unless another is named.
+    `key` and `counts_from` are those of the definition that is to be saved with it.
     """
     alone = judge_alone(text, language, counts_from=counts_from)
     if alone.criteria is None:
         return alone
-    vocabulary = await read_vocabulary(connection, alone.criteria, organization_id)
+    vocabulary = await read_vocabulary(connection, alone.criteria)
     errors = badge_violations(alone.criteria, vocabulary, key, language)
     unseen = unseen_names(alone.criteria, vocabulary, language)
     return _verdict(alone.criteria, [*alone.errors, *errors], unseen, language)
@@ -79,6 +76,6 @@ def _verdict(
     criteria: Criterion | None, errors: list[Violation], unseen: list[str], language: Language
 ) -> Verdict:
     if criteria is None or errors:
-        return Verdict(False, errors, unseen, None, criteria)
+        return Verdict(False, errors[:MAX_VIOLATIONS], unseen, None, criteria)
     warnings = [*criteria.warnings(language), *unseen]
     return Verdict(True, errors, warnings, criteria.summary(language), criteria)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Final
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -12,14 +11,14 @@ from tables.criteria.errors import InvalidCriteria
 from tables.criteria.fields import NameKind
 from tables.criteria.parsing import parse
 
-_ORGANIZATION: Final = "coalesce($1, badges_private.claimed_organization())"
+_ORGANIZATION: Final = "(SELECT badges_private.claimed_organization())"
 
 # What the stream has counted has every type that there ever was, a row a mentor.
 _COUNTED_TYPES: Final = f"""
     SELECT DISTINCT jsonb_object_keys(stats.counts_by_type) AS name
     FROM peer_mentor_stats AS stats JOIN peer_mentors AS mentor ON mentor.id = stats.peer_mentor_id
     WHERE mentor.organization_id = {_ORGANIZATION}
-    LIMIT $2
+    LIMIT $1
 """
 # Of each mentor's rows the newest: so many are found without a look at the others.
 _NEWEST_TYPES: Final = f"""
@@ -29,7 +28,7 @@ _NEWEST_TYPES: Final = f"""
         ORDER BY activity_date DESC LIMIT 100
     ) AS newest
     WHERE mentor.organization_id = {_ORGANIZATION}
-    LIMIT $2
+    LIMIT $1
 """
 _COURSES: Final = f"""
     SELECT DISTINCT left(completed.course_code, 200) AS name
@@ -37,7 +36,7 @@ _COURSES: Final = f"""
         SELECT course_code FROM training_completions WHERE peer_mentor_id = mentor.id LIMIT 1000
     ) AS completed
     WHERE mentor.organization_id = {_ORGANIZATION}
-    LIMIT $2
+    LIMIT $1
 """
 # A key names the organization's own definition before everyone's: the later row wins.
 _BADGES: Final = f"""
@@ -65,35 +64,30 @@ class Vocabulary(Struct, frozen=True):
     needs: Mapping[str, tuple[str, ...]] = {}
 
 
-async def read_vocabulary(
-    connection: Connection, criteria: Criterion, organization_id: UUID | None
-) -> Vocabulary:
-    """What an organization knows of that which some criteria mention."""
+async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabulary:
+    """What the organization that the connection acts for knows of what some criteria mention."""
     mentioned: dict[NameKind, set[str]] = {}
     for mention in criteria.mentions():
         mentioned.setdefault(mention.kind, set()).add(mention.name)
     names: dict[NameKind, frozenset[str]] = {}
     needs: dict[str, tuple[str, ...]] = {}
     for kind, queries in _NAMES.items():
-        names[kind] = await _known(connection, queries, organization_id, mentioned.get(kind, set()))
+        names[kind] = await _known(connection, queries, mentioned.get(kind, set()))
     if "badge" in mentioned:
-        found = await connection.fetch(_BADGES, organization_id)
+        found = await connection.fetch(_BADGES)
         needs = {row["key"]: _needed(row["criteria"]) for row in found}
         names["badge"] = frozenset(needs)
     return Vocabulary(names, needs)
 
 
 async def _known(
-    connection: Connection,
-    queries: Iterable[str],
-    organization_id: UUID | None,
-    mentioned: set[str],
+    connection: Connection, queries: Iterable[str], mentioned: set[str]
 ) -> frozenset[str]:
     """The names that queries find, of which the next is asked only where one is not found yet."""
     known: set[str] = set()
     for query in queries:
         if mentioned - known:
-            rows = await connection.fetch(query, organization_id, _MOST_NAMES)
+            rows = await connection.fetch(query, _MOST_NAMES)
             known |= {row["name"] for row in rows}
             if len(rows) == _MOST_NAMES:  # not all have been read: any may be among the others
                 known |= mentioned

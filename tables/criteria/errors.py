@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tables.criteria.base import Criterion, Types
 from tables.criteria.fields import Expects, one_of
-from tables.documents import NOTHING, Violation, did_you_mean, member, mismatch, nearest, shown
+from tables.documents import NOTHING, Violation, member, mismatch, nearest, nearest_name, shown
 from tables.languages import Language, Text
 
 _ABSENT: Final = object()
@@ -168,7 +168,7 @@ def _general(item: ErrorDetails, place: _Place) -> Violation:
 
 def _missing(_: ErrorDetails, place: _Place) -> Violation:
     strangers = [key for key in place.around if key not in [*place.known_keys, "version"]]
-    near = nearest(place.key, strangers)
+    near = nearest_name(place.key, strangers)
     hint = None if near is None else _IS_IT_MEANT(place.language, name=shown(near))
     return place.mismatch(place.expected or _A_VALUE(place.language), hint)
 
@@ -178,7 +178,7 @@ def _extra(_: ErrorDetails, place: _Place) -> Violation:
         return Violation(place.path, _VERSION_WITHIN(place.language))
     known = place.known_keys
     message = _UNKNOWN_KEY(place.language, keys=", ".join(known))
-    return Violation(place.path, message, did_you_mean(place.key, known, place.language))
+    return Violation(place.path, message, nearest(place.key, known, place.language))
 
 
 def _unknown_window(_: ErrorDetails, place: _Place) -> Violation:
@@ -186,7 +186,7 @@ def _unknown_window(_: ErrorDetails, place: _Place) -> Violation:
     keys = list(place.value) if isinstance(place.value, dict) else [None]
     models = _mentioned(place.fields[place.key].annotation)
     known = [field.alias or name for each in models for name, field in each.model_fields.items()]
-    hint = did_you_mean(next(iter(keys), None), known, place.language)
+    hint = nearest(next(iter(keys), None), known, place.language)
     return place.mismatch(place.expected or _A_VALUE(place.language), hint)
 
 
@@ -197,13 +197,13 @@ def _unknown_type(item: ErrorDetails, place: _Place) -> Violation:
     if isinstance(kind, str) and kind in types:
         found = _ROOT_ONLY(language, type=found)
     expected = _A_TYPE(language, types=", ".join(known))
-    hint = did_you_mean(kind, known, language)
+    hint = nearest(kind, known, language)
     return mismatch(f"{place.path}.type", expected, found, language, hint)
 
 
 def _literal(_: ErrorDetails, place: _Place) -> Violation:
     words = [str(word) for word in get_args(place.fields[place.key].annotation)]
-    hint = did_you_mean(place.value, words, place.language)
+    hint = nearest(place.value, words, place.language)
     return place.mismatch(one_of(words)(place.language), hint)
 
 
