@@ -10,7 +10,15 @@ import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from badges.api import health, metrics, peer_mentors
+from badges.api import (
+    badge_definitions,
+    criteria,
+    definition_history,
+    hand_awards,
+    health,
+    metrics,
+    peer_mentors,
+)
 from badges.api.errors import answer_with_problems
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
@@ -86,9 +94,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(peer_mentors.router)
+    for part in (
+        badge_definitions,
+        criteria,
+        definition_history,
+        hand_awards,
+        health,
+        metrics,
+        peer_mentors,
+    ):
+        app.include_router(part.router)
     answer_with_problems(app)
     # The last one added is the first that a request meets.
     app.add_middleware(Guarded)
