@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from badges.api.problem import invalid
 from badges.api.texts import Text
 from tables.documents import Violation, nearest, read, too_deep
 
@@ -72,13 +73,13 @@ def read_definition(body: bytes) -> Sent:
     """Read a request's body.
 
     The criteria stay text: another writer would change numbers, and a reader that is not as strict
-    would hide keys that are there twice. Raises RequestValidationError with all that is wrong
-    around the criteria, and CriteriaNoJson.
+    would hide keys that are there twice. Raises ProblemError, 422, or RequestValidationError with
+    all that is wrong around the criteria, and CriteriaNoJson.
     """
     document, wrong = read(body)
     around = [each for each in wrong if not each.path.startswith(_CRITERIA)]
     if around:
-        raise RequestValidationError([_error("json_invalid", said=each) for each in around])
+        raise invalid(around)
     if isinstance(document, dict):
         document = {key: value for key, value in document.items() if key not in _ANSWERED}
     try:

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from badges.api.problem import problem
 
-MAX_BODY: Final = 1024 * 1024
+_MAX_BODY: Final = 1024 * 1024
 """Bytes: the longest criteria document with every character escaped."""
-TOO_LARGE: Final = f"A body has at most {MAX_BODY:,} bytes"
+TOO_LARGE: Final = f"A body has at most {_MAX_BODY:,} bytes"
 
 
 class BoundedBody:
@@ -24,7 +24,7 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared(scope) > MAX_BODY:
+        if _declared(scope) > _MAX_BODY:
             refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
             await refusal(scope, receive, send)
             return
@@ -34,7 +34,7 @@ class BoundedBody:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY:
+            if read > _MAX_BODY:
                 # Of the kind that FastAPI lets through where it reads a body.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message

@@ -22,7 +22,7 @@ from tables.documents import nearest
 
 _ALGORITHM = "HS256"
 
-Claims: TypeAlias = dict[str, Any]
+_Claims: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ async def _token(
     now = int(time.time())
     expires = now + int(3600 * hours)
     sub = f"local-{role}" if mentor is None else str(mentor)
-    claims: Claims = {"sub": sub, "aud": chosen.jwt_audience, "iat": now, "exp": expires}
+    claims: _Claims = {"sub": sub, "aud": chosen.jwt_audience, "iat": now, "exp": expires}
     if chosen.jwt_issuer is not None:
         claims["iss"] = chosen.jwt_issuer
     _put(claims, chosen.jwt_organization_claim, str(organization))
@@ -122,7 +122,7 @@ async def _check_mentor(
         raise Problem(f"{slug} has no mentor {mentor}", hint=hint)
 
 
-def _put(claims: Claims, path: str, value: str) -> None:
+def _put(claims: _Claims, path: str, value: str) -> None:
     """Say something at a dotted path."""
     first, _, rest = path.partition(".")
     if rest:

@@ -222,3 +222,11 @@ async def test_history_has_every_version_with_author_and_time(
     assert items[3]["saved_at"] == first["saved_at"]
     with service.client("admin", other.id) as client:
         assert client.get(path).status_code == 404
+
+
+async def test_a_key_that_is_there_twice_is_told(service: Service, mine: Organization) -> None:
+    body = '{"key": "a", "key": "b", "name": "A name", "criteria": {}}'
+    with service.client("admin", mine.id) as client:
+        refused = client.post(PATH, content=body, headers=JSON)
+    assert refused.status_code == 422
+    assert [each["path"] for each in refused.json()["errors"]] == ["$.key"]
