@@ -78,7 +78,7 @@ def read_definition(body: bytes) -> Sent:
     document, wrong = read(body)
     around = [each for each in wrong if not each.path.startswith(_CRITERIA)]
     if around:
-        raise RequestValidationError([_error("json_invalid", said=each) for each in around])
+        raise RequestValidationError([_error("strict_json", said=each) for each in around])
     if isinstance(document, dict):
         document = {key: value for key, value in document.items() if key not in _ANSWERED}
     try:
