@@ -239,7 +239,7 @@ async def _assemble(
     stack.push_async_callback(cluster.close)
     await _answering(cluster, alerts)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
-    heartbeats = await stack.enter_async_context(Heartbeats(kafka, generation.heartbeat_topic))
+    heartbeats = await stack.enter_async_context(Heartbeats(kafka))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool)

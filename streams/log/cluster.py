@@ -7,6 +7,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     KafkaError,
@@ -34,6 +35,14 @@ class Topic(Struct, frozen=True):
     name: str
     id: str
     partitions: int
+
+
+class Member(Struct, frozen=True):
+    """A process of a consumer group, by the name that Kafka has for it, and what it reads."""
+
+    name: str
+    host: str
+    partitions: list[int]
 
 
 class Cluster:
@@ -138,6 +147,19 @@ class Cluster:
             if code not in (NoError.errno, UnknownMemberIdError.errno):
                 raise for_code(code)(group)
 
+    async def members(self, group: str) -> list[Member]:
+        """Those that are in a consumer group now; one that was killed stays for its session."""
+        await self.start()
+        (answer,) = await self._admin.describe_consumer_groups([group])
+        return [
+            Member(
+                member["member_id"],
+                member["client_host"].removeprefix("/"),
+                _assigned(member["member_assignment"]),
+            )
+            for member in answer.to_object()["groups"][0]["members"]
+        ]
+
     async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
         """The value of the record at an offset of each partition, None where there is no record.
 
@@ -178,6 +200,14 @@ class Cluster:
         except GroupCoordinatorNotAvailableError:
             return set()
         return {place.topic for place in committed}
+
+
+def _assigned(assignment: bytes) -> list[int]:
+    """The partitions of a member, of whatever topic; none while they are being shared out."""
+    if not assignment:
+        return []
+    decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+    return sorted(place.partition for place in decoded.partitions())
 
 
 def _places(topic: Topic) -> list[TopicPartition]:

@@ -74,11 +74,14 @@ async def _look(
     heartbeats: Heartbeats,
     marks: Marks,
 ) -> None:
-    heartbeat = await heartbeats.newest()
-    topic = (await cluster.topics([generation.topic])).get(generation.topic)
-    if heartbeat is None or topic is None or topic.id != generation.log_id:
+    names = [generation.topic, generation.heartbeat_topic]
+    topics = await cluster.topics(names)
+    if topics.keys() != set(names) or topics[generation.topic].id != generation.log_id:
         return
-    marks.add(heartbeat, await cluster.ends(topic))
+    heartbeat = await heartbeats.newest(generation.heartbeat_topic)
+    if heartbeat is None:
+        return
+    marks.add(heartbeat, await cluster.ends(topics[generation.topic]))
     with translated():
         passed = marks.passed(await _begun(connection, generation.log_id))
         if passed is not None:

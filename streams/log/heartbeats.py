@@ -35,11 +35,11 @@ _decode = msgspec.json.Decoder(_Change).decode
 
 
 class Heartbeats:
-    """Reads the newest heartbeat, with a consumer that is kept (`async with`)."""
+    """Reads the newest heartbeat of a topic, with a consumer that is kept (`async with`)."""
 
-    def __init__(self, access: KafkaAccess, topic: str) -> None:
+    def __init__(self, access: KafkaAccess) -> None:
         self._access = access
-        self._place = TopicPartition(topic, 0)
+        self._place = TopicPartition("", 0)
         self._consumer: AIOKafkaConsumer[Any, Any] | None = None
         self._newest: datetime | None = None
 
@@ -54,11 +54,14 @@ class Heartbeats:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def newest(self) -> datetime | None:
+    async def newest(self, topic: str) -> datetime | None:
         """Up to when everything is in Kafka, by Postgres' clock; None while that is not known.
 
-        Raises KafkaError or OSError.
+        The topic must be there. Raises KafkaError or OSError.
         """
+        if topic != self._place.topic:
+            await self.close()
+            self._place, self._newest = TopicPartition(topic, 0), None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._read_on()
