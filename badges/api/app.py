@@ -54,6 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Badges for peer mentors, computed from the change log of Postgres",
         lifespan=lifespan,
     )
+    # Set when the process is to end: an answer that goes on for ever ends with it.
+    app.state.stopping = asyncio.Event()
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(peer_mentors.router)

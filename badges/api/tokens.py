@@ -38,6 +38,7 @@ class Tokens:
             if metadata["role"] not in get_args(Role):
                 raise _refused(f"its role is none of {', '.join(get_args(Role))}")
             return Caller(
+                mentor_id=UUID(claims["sub"]) if metadata["role"] == "mentor" else None,
                 sub=claims["sub"],
                 organization_id=UUID(metadata["organization_id"]),
                 role=metadata["role"],
