@@ -11,7 +11,8 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from badges.api import health, metrics, peer_mentors
+from badges.api import health, lag, metrics, peer_mentors
+from badges.api.lag import SharedLag
 from badges.api.problem import ProblemError, problem
 from badges.api.tokens import Tokens
 from badges.settings import Settings
@@ -21,6 +22,9 @@ from sinks.errors import StoreError
 from sinks.pool import create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.heartbeats import Heartbeats
+from streams.log.lag import Parts, measure
 
 _AGAIN_S = 1.0
 """How long a duty that has ended waits before it begins again."""
@@ -44,6 +48,12 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.pool = await stack.enter_async_context(pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
+            connect = Connect(settings.connect_url.get_secret_value())
+            await stack.enter_async_context(connect)
+            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+            parts = Parts(pool, cluster, connect, heartbeats)
+            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+            stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
             for duty in (partial(watch_backlog, pool, cluster, alerts), alerts.keep_writing):
                 stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
@@ -57,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
     app.include_router(health.router)
+    app.include_router(lag.router)
     app.include_router(metrics.router)
     app.include_router(peer_mentors.router)
     app.add_exception_handler(ProblemError, _problem)

@@ -1,7 +1,9 @@
 """What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -37,7 +39,8 @@ class Topic(Struct, frozen=True):
     partitions: int
 
 
-class Member(Struct, frozen=True):
+@dataclass(frozen=True)
+class Member:
     """A process of a consumer group, by the name that Kafka has for it, and what it reads."""
 
     name: str
@@ -56,12 +59,14 @@ class Cluster:
         self._admin = AIOKafkaAdminClient(**self._options)
         self._consumer = self._new_consumer()
         self._started = False
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        if not self._started:
-            await self._admin.start()
-            await self._consumer.start()
-            self._started = True
+        async with self._starting:
+            if not self._started:
+                await self._admin.start()
+                await self._consumer.start()
+                self._started = True
 
     async def close(self) -> None:
         await stop(self._consumer)

@@ -6,10 +6,11 @@ carries, and now is what the same server says. So no other clock can make it wro
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sinks.alerts import BREAKS, OUTAGES, OutageKind
@@ -41,18 +42,23 @@ _NOT_ON_TIME = frozenset({*BREAKS, *OUTAGES, "log_unreachable", "nobody_works"})
 """Alerts during which nothing is on time, whatever is measured."""
 
 
-class Stage(Struct, frozen=True, omit_defaults=True):
-    """One part of the way, and how far behind is what has come so far; None: not known."""
+@dataclass(frozen=True)
+class Stage:
+    """One part of the way, and how far behind is what waits there; None: not known.
+
+    Bytes are told of the slot, records of Kafka and the worker.
+    """
 
     name: Literal["slot", "connector", "kafka", "worker"]
     state: State
     behind_seconds: float | None
-    behind_bytes: int | UnsetType | None = UNSET
-    behind_records: int | UnsetType | None = UNSET
+    behind_bytes: int | None = None
+    behind_records: int | None = None
     message: str = ""
 
 
-class Partition(Struct, frozen=True):
+@dataclass(frozen=True)
+class PartitionLag:
     partition: int
     next_offset: int
     end_offset: int
@@ -60,7 +66,8 @@ class Partition(Struct, frozen=True):
     behind_seconds: float | None
 
 
-class Backfill(Struct, frozen=True):
+@dataclass(frozen=True)
+class Backfill:
     """Newest versions of rules that not every partition has taken up yet."""
 
     definitions: int
@@ -69,12 +76,14 @@ class Backfill(Struct, frozen=True):
     seconds_left: float | None
 
 
-class Log(Struct, frozen=True):
+@dataclass(frozen=True)
+class GenerationState:
     number: int
     state: generations.State
 
 
-class Lag(Struct, frozen=True):
+@dataclass(frozen=True)
+class Lag:
     """`behind_seconds` is now less the commit time of the oldest row that is not decided yet.
 
     0 when there is none. Where rows may be under way that nobody can see yet it is how old the
@@ -86,10 +95,10 @@ class Lag(Struct, frozen=True):
     behind_records: int | None
     as_of: datetime | None
     stages: list[Stage]
-    partitions: list[Partition]
+    partitions: list[PartitionLag]
     workers: list[Member]
     backfill: Backfill | None
-    generation: Log | None
+    generation: GenerationState | None
     alerts: list[str]
 
     @property
@@ -199,7 +208,9 @@ async def _ask_kafka(parts: Parts, generation: Generation) -> _Kafka:
                 next_up = {
                     n: waiting.positions[n] for n, behind in waiting.behind.items() if behind
                 }
-                values = await cluster.values_at(topics[generation.topic], next_up)
+                values = (
+                    await cluster.values_at(topics[generation.topic], next_up) if next_up else {}
+                )
                 workers = await cluster.members(f"{generation.prefix}-worker")
     except (KafkaError, OSError):
         return _Kafka("unreachable")
@@ -217,33 +228,22 @@ def _told(
     partitions = _partitions(kafka, database.now)
     unsent = _unsent(database, kafka)
     undecided = _undecided(partitions, database, kafka)
-    known = [each for each in (unsent, undecided) if each is not None]
-    behind = max(known) if len(known) == 2 else _since(database.decided_until, database.now)
-    records = sum(each.behind_records for each in partitions) if kafka.waiting else None
-    late = _late(unsent, on_time_s)
-    sending = (
-        "missing"
-        if generation is None
-        else _OUTAGE_STATES.get(out.kind, "stopped")
-        if out
-        else late
+    behind = (
+        _since(database.decided_until, database.now)
+        if unsent is None or undecided is None
+        else max(unsent, undecided)
     )
-    working = bool(kafka.waiting and kafka.waiting.sessions)
+    records = sum(each.behind_records for each in partitions) if kafka.waiting else None
     stages = [
+        Stage("slot", _slot(database, unsent, on_time_s), unsent, database.unconfirmed),
         Stage(
-            "slot",
-            late if database.slot == "ok" else database.slot,
+            "connector",
+            _connector(generation, out, unsent, on_time_s),
             unsent,
-            behind_bytes=database.unconfirmed,
+            message=out.message if out else "",
         ),
-        Stage("connector", sending, unsent, message=out.message if out else ""),
         Stage("kafka", kafka.state, undecided, behind_records=records),
-        Stage(
-            "worker",
-            _late(behind, on_time_s) if working else "stopped",
-            behind,
-            behind_records=records,
-        ),
+        Stage("worker", _worker(generation, kafka, behind, on_time_s), behind, None, records),
     ]
     return Lag(
         on_time=(
@@ -259,9 +259,30 @@ def _told(
         partitions=partitions,
         workers=list(kafka.members),
         backfill=database.backfill,
-        generation=Log(generation.number, generation.state) if generation else None,
+        generation=GenerationState(generation.number, generation.state) if generation else None,
         alerts=list(database.alerts),
     )
+
+
+def _slot(database: _Database, unsent: float | None, on_time_s: float) -> State:
+    return _late(unsent, on_time_s) if database.slot == "ok" else database.slot
+
+
+def _connector(
+    generation: Generation | None, out: Outage | None, unsent: float | None, on_time_s: float
+) -> State:
+    if generation is None:
+        return "missing"
+    return _OUTAGE_STATES.get(out.kind, "stopped") if out else _late(unsent, on_time_s)
+
+
+def _worker(
+    generation: Generation | None, kafka: _Kafka, behind: float | None, on_time_s: float
+) -> State:
+    if generation is None:
+        return "missing"
+    stopped = kafka.waiting is not None and kafka.waiting.sessions == 0
+    return "stopped" if stopped else _late(behind, on_time_s)
 
 
 def _late(seconds: float | None, on_time_s: float) -> State:
@@ -276,11 +297,11 @@ def _since(then: datetime | None, now: datetime) -> float | None:
     return None if then is None else _seconds(now, then)
 
 
-def _partitions(kafka: _Kafka, now: datetime) -> list[Partition]:
+def _partitions(kafka: _Kafka, now: datetime) -> list[PartitionLag]:
     if kafka.waiting is None:
         return []
     return [
-        Partition(
+        PartitionLag(
             number,
             kafka.waiting.positions[number],
             kafka.waiting.positions[number] + behind,
@@ -300,7 +321,9 @@ def _unsent(database: _Database, kafka: _Kafka) -> float | None:
     return seconds if seconds > _FRESH_S else 0.0
 
 
-def _undecided(partitions: Sequence[Partition], database: _Database, kafka: _Kafka) -> float | None:
+def _undecided(
+    partitions: Sequence[PartitionLag], database: _Database, kafka: _Kafka
+) -> float | None:
     """How old the oldest row is that is in Kafka and not decided."""
     if kafka.waiting is None or not partitions:
         return None
