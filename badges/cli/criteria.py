@@ -1,20 +1,28 @@
-"""`badges criteria`: check criteria, print their schema, try them on rows without a stack."""
+"""`badges criteria`: check criteria, print their schema and clients, try them without a stack."""
 
 import json
 import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from badges import trials
 from badges.cli.options import Json
+from badges.clients import dart, reading, typescript
+from badges.clients.model import Model
 from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import json_schema, parse
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 
+_CLIENTS: Final[Mapping[str, Callable[[Model, str], str]]] = {
+    "dart": dart.write,
+    "typescript": typescript.write,
+}
 _File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
 
@@ -40,6 +48,15 @@ def validate(file: _File, as_json: Json = False) -> None:
 def schema() -> None:
     """Print the JSON schema of criteria, for editors."""
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@criteria.command()
+def client(
+    lang: Annotated[Literal["dart", "typescript"], typer.Option(help="The language to write.")],
+) -> None:
+    """Print sealed classes of criteria for an application, generated from their schema."""
+    model = reading.read(json_schema())
+    typer.echo(_CLIENTS[lang](model, version("badge-streams")), nl=False)
 
 
 @criteria.command("test")
