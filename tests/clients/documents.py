@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tables.criteria.parsing import json_schema
+from tables.criteria.schema import json_schema
 
 COUNT = {"version": 1, "type": "threshold", "metric": "count", "at_least": 1}
 BAD: list[tuple[object, str]] = [

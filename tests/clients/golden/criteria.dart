@@ -201,6 +201,7 @@ final class StreakCriteria extends CriteriaPart {
     );
   }
 
+  /// "day", "week" or "month".
   final CriteriaPeriod period;
 
   /// An integer from 1 to 1,000.
@@ -492,6 +493,7 @@ final class CalendarWindow extends CriteriaWindow {
     );
   }
 
+  /// "week", "month", "quarter" or "year".
   final CriteriaCalendar calendar;
 
   @override
