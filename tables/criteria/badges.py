@@ -1,16 +1,20 @@
 """badges: other badges that are held."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
 from tables.criteria.base import Criterion, Name, not_above
 from tables.criteria.condition import Condition, Enough
-from tables.criteria.words import listed, some_of
+from tables.criteria.words import more_of, some_of
+from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
 from tables.types import Day
+
+_BADGE: Final = Noun(Text("the badge", "merket"), Text("the badges", "merkene"))
+_HELD: Final = Text("{badges} held", "{badges} oppnådd")
 
 
 class Badges(Criterion):
@@ -34,17 +38,16 @@ class Badges(Criterion):
         return self
 
     @override
-    def summary(self) -> str:
-        return f"{some_of(self.badges, self.at_least, 'badge')} held"
+    def summary(self, language: Language = "en") -> str:
+        return _HELD(language, badges=some_of(_BADGE, self.badges, self.needed(0), language))
 
     @override
     def needed(self, amount: int) -> int:
         return self.at_least or len(set(self.badges))
 
     @override
-    def missing(self, done: int, needed: int) -> str:
-        badges = listed(list(dict.fromkeys(self.badges)), "and")
-        return f"{needed - done} more of the badges {badges}"
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
+        return more_of(_BADGE, self.badges, needed - done, language)
 
     @override
     def badge_keys(self) -> Iterator[str]:

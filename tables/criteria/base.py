@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from tables.criteria.condition import Condition
 from tables.criteria.reached import Reached
+from tables.languages import Language
 from tables.measures import amounts
 from tables.types import COUNTED, Day
 
@@ -76,7 +77,7 @@ class Criterion(Strict, ABC):
     type: str
 
     @abstractmethod
-    def summary(self) -> str:
+    def summary(self, language: Language = "en") -> str:
         """What is asked for, in one sentence without its full stop."""
 
     @abstractmethod
@@ -84,7 +85,7 @@ class Criterion(Strict, ABC):
         """How much is asked for, of whoever has `amount`."""
 
     @abstractmethod
-    def missing(self, done: int, needed: int) -> str:
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
         """What somebody lacks who has less than is needed: '3 more activities'."""
 
     @abstractmethod
@@ -109,7 +110,7 @@ class Criterion(Strict, ABC):
         """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""
         return ()
 
-    def warnings(self) -> list[str]:
+    def warnings(self, language: Language = "en") -> list[str]:  # noqa: ARG002
         """What somebody who saves these criteria should know although they are valid."""
         return []
 

@@ -7,7 +7,8 @@ from typing_extensions import override
 
 from tables.criteria.base import ActivityTypes, Criterion, Metric
 from tables.criteria.window import Window, check_days
-from tables.criteria.words import of_types, unit
+from tables.criteria.words import more, of_types, unit
+from tables.languages import Language
 from tables.measures.specs import Key, MeasureSpec, spec_of
 from tables.types import Day
 
@@ -25,15 +26,16 @@ class Measured(Criterion):
         ),
     ] = None
 
-    def kind(self, number: int) -> str:
+    def kind(self, how_many: int, language: Language) -> str:
         """What is counted, as so many are called, of the types and in the window asked for."""
-        within = "" if self.window is None else self.window.words()
-        return f"{unit(self.metric, number)}{of_types(self.activity_types)}{within}"
+        types = of_types(self.metric, self.activity_types, language)
+        within = "" if self.window is None else self.window.words(language)
+        return f"{unit(self.metric, how_many, language)}{types}{within}"
 
     @override
-    def missing(self, done: int, needed: int) -> str:
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
         lacks = needed - done
-        return f"{lacks:,} more {self.kind(lacks)}"
+        return more(lacks, self.kind(lacks, language), language)
 
     def spec(self, since: Day | None) -> MeasureSpec:
         """The measure of it, of rows from a date on."""

@@ -9,6 +9,7 @@ from typing_extensions import override
 from tables.criteria.base import AtLeast
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
+from tables.languages import Language, number
 from tables.types import Day
 
 
@@ -35,8 +36,8 @@ class Threshold(Measured):
         return self
 
     @override
-    def summary(self) -> str:
-        return f"{self.at_least:,} {self.kind(self.at_least)}"
+    def summary(self, language: Language = "en") -> str:
+        return f"{number(self.at_least, language)} {self.kind(self.at_least, language)}"
 
     @override
     def needed(self, amount: int) -> int:

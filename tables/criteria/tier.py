@@ -1,7 +1,7 @@
 """tier: a number that earns one tier after the other."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -9,7 +9,11 @@ from typing_extensions import override
 from tables.criteria.base import AtLeast, Counted, Strict, expected
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
+from tables.languages import Language, Text, number
 from tables.types import Day
+
+_TIERS: Final = Text("tiers by {kind}: {steps}", "nivåer etter {kind}: {steps}")
+_STEP: Final = Text("{name} from {level}", "{name} fra {level}")
 
 
 class Step(Strict):
@@ -55,9 +59,12 @@ class Tier(Measured):
         return self
 
     @override
-    def summary(self) -> str:
-        steps = ", ".join(f"{step.name} from {step.at_least:,}" for step in self.tiers)
-        return f"tiers by {self.kind(2)}: {steps}"
+    def summary(self, language: Language = "en") -> str:
+        steps = [
+            _STEP(language, name=step.name, level=number(step.at_least, language))
+            for step in self.tiers
+        ]
+        return _TIERS(language, kind=self.kind(2, language), steps=", ".join(steps))
 
     @override
     def needed(self, amount: int) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, mode
 from typing_extensions import override
 
 from tables.criteria.base import Strict, expected, not_above
+from tables.languages import Language, Text, number, spoken_date
 from tables.measures.amounts import Metric
 from tables.measures.specs import Key
 from tables.periods import day_number
@@ -17,6 +19,17 @@ from tables.types import Day
 
 MOST_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 _A_DATE: Final = "a date like 2026-01-31"
+
+_ONE_DAY: Final = Text(" on one day", " på én dag")
+_ANY_DAYS: Final = Text(" within any {days} days", " i løpet av {days} sammenhengende dager")
+_WITHIN: Final[Mapping[str, Text]] = {
+    "week": Text(" within one calendar week", " i løpet av én kalenderuke"),
+    "month": Text(" within one calendar month", " i løpet av én kalendermåned"),
+    "quarter": Text(" within one calendar quarter", " i løpet av ett kalenderkvartal"),
+    "year": Text(" within one calendar year", " i løpet av ett kalenderår"),
+}
+_ON: Final = Text(" on {date}", " den {date}")
+_FROM_TO: Final = Text(" from {first} to {last}", " fra {first} til {last}")
 
 
 class _Window(Strict):
@@ -26,7 +39,7 @@ class _Window(Strict):
         """The most days that can be active in it."""
 
     @abstractmethod
-    def words(self) -> str:
+    def words(self, language: Language) -> str:
         """The end of a sentence."""
 
     @abstractmethod
@@ -47,8 +60,10 @@ class Rolling(_Window):
         return self.rolling_days
 
     @override
-    def words(self) -> str:
-        return " on one day" if self.days == 1 else f" within any {self.days:,} days"
+    def words(self, language: Language) -> str:
+        if self.days == 1:
+            return _ONE_DAY(language)
+        return _ANY_DAYS(language, days=number(self.days, language))
 
     @override
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
@@ -66,8 +81,8 @@ class Calendar(_Window):
         return MOST_DAYS[self.calendar]
 
     @override
-    def words(self) -> str:
-        return f" within one {self.calendar}"
+    def words(self, language: Language) -> str:
+        return _WITHIN[self.calendar](language)
 
     @override
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
@@ -111,8 +126,11 @@ class Fixed(_Window):
         return (self.to - self.from_).days + 1
 
     @override
-    def words(self) -> str:
-        return f" from {self.from_} to {self.to}"
+    def words(self, language: Language) -> str:
+        first, last = (spoken_date(on, language) for on in (self.from_, self.to))
+        if first == last:
+            return _ON(language, date=first)
+        return _FROM_TO(language, first=first, last=last)
 
     @override
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:

@@ -21,19 +21,22 @@ VALID: list[tuple[dict[str, Any], str]] = [
         "3 activities of type visit or phone within any 90 days",
     ),
     (THRESHOLD | {"window": {"rolling_days": 1}}, "3 activities on one day"),
-    (THRESHOLD | {"window": {"calendar": "month"}}, "3 activities within one month"),
+    (THRESHOLD | {"window": {"calendar": "month"}}, "3 activities within one calendar month"),
     (
         THRESHOLD | {"metric": "minutes", "window": {"from": "2026-01-01", "to": "2026-01-01"}},
-        "3 minutes from 2026-01-01 to 2026-01-01",
+        "3 minutes on 1 January 2026",
     ),
     (
         {"type": "streak", "period": "week", "length": 12, "activity_types": ["visit"], "grace": 1},
-        "12 weeks in a row with 1 activity of type visit each, up to 1 missed in between",
+        "12 weeks in a row with 1 activity of type visit each, up to 1 week missed in between",
     ),
-    ({"type": "training", "courses": ["basic", "ethics"]}, "basic and ethics completed"),
+    (
+        {"type": "training", "courses": ["basic", "ethics"]},
+        "the courses basic and ethics completed",
+    ),
     (
         {"type": "badges", "badges": ["a", "b", "c"], "at_least": 2},
-        "2 of badges a, b and c held",
+        "2 of the badges a, b and c held",
     ),
     (
         {"type": "tier", "metric": "active_days", "tiers": [{"name": "bronze", "at_least": 10}]},
