@@ -14,6 +14,7 @@ from tables.ledger import Ledger
 from tables.types import Day
 
 _BADGE: Final = Noun(Text("the badge", "merket"), Text("the badges", "merkene"))
+_UNIT: Final = Text("badges", "merker")
 _HELD: Final = Text("{badges} held", "{badges} oppnådd")
 
 
@@ -48,6 +49,10 @@ class Badges(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return more_of(_BADGE, self.badges, needed - done, language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     @override
     def badge_keys(self) -> Iterator[str]:

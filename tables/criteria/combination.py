@@ -7,14 +7,17 @@ from typing import Annotated, Final
 from pydantic import Field
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Part
+from tables.criteria.base import Criterion, Part, Proof
 from tables.criteria.condition import Condition, Enough, Wait
 from tables.languages import Language, Text
 from tables.ledger import Ledger
 from tables.measures.specs import MeasureSpec
 from tables.types import Day
 
+_UNIT: Final = Text("parts", "deler")
 _MISSING: Final = Text("{number} more of {parts} parts", "ytterligere {number} av {parts} deler")
+
+AND: Final = Text(" and ", " og ")
 
 
 class Combination(Criterion):
@@ -34,8 +37,7 @@ class Combination(Criterion):
 
     def said(self, language: Language) -> list[str]:
         """What each part asks for; in brackets where it is of several itself."""
-        said = [(part.summary(language), len(part.parts) > 1) for part in self.of]
-        return [f"({summary})" if several else summary for summary, several in said]
+        return [_bracketed(part, part.summary(language)) for part in self.of]
 
     @override
     def needed(self, amount: int) -> int:
@@ -46,8 +48,32 @@ class Combination(Criterion):
         return _MISSING(language, number=needed - done, parts=len(self.of))
 
     @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
+
+    @override
+    def earned(self, proof: Proof, path: str = "$") -> str:
+        held = [
+            (part, at)
+            for index, part in enumerate(self.of)
+            if proof.holds(at := f"{path}.of[{index}]")
+        ]
+        # The proof may be of other criteria, or of none.
+        if len(held) < self.enough:
+            return self.summary(proof.language)
+        if len(held) == 1:
+            return held[0][0].earned(proof, held[0][1])
+        return AND(proof.language).join(
+            _bracketed(part, part.earned(proof, at)) for part, at in held
+        )
+
+    @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
         return Parts(tuple(part.condition(since, badges) for part in self.of), self.enough)
+
+
+def _bracketed(part: Criterion, said: str) -> str:
+    return f"({said})" if len(part.parts) > 1 else said
 
 
 class Parts(Enough):

@@ -15,6 +15,7 @@ from tables.ledger import Ledger
 from tables.types import Day
 
 _COURSE: Final = Noun(Text("the course", "kurset"), Text("the courses", "kursene"))
+_UNIT: Final = Text("courses", "kurs")
 _COMPLETED: Final = Text("{courses} completed", "{courses} fullført")
 
 
@@ -51,6 +52,10 @@ class Training(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return more_of(_COURSE, self.courses, needed - done, language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
