@@ -125,6 +125,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
         },
         "badges_api": {
             "award_badge",
+            "badges_private.as_of",
             "badges_private.claimed_organization",
             "badges_private.is_told",
             "badges_private.names_nobody_else",
