@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from badges.api import health, metrics, peer_mentors
+from badges.api import health, held, metrics, peer_mentors, progress, stats
 from badges.api.problem import ProblemError, problem
 from badges.api.tokens import Tokens
 from badges.settings import Settings
@@ -59,6 +59,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(peer_mentors.router)
+    app.include_router(held.router)
+    app.include_router(progress.router)
+    app.include_router(stats.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(StoreError, _away)
     return app

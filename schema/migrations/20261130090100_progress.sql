@@ -229,7 +229,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- How far a mentor is with each badge that applies, by the definitions' ids: at most so many of those
--- after an id, or all of them for null. What badge_progress gives, and /progress of the HTTP API.
+-- after an id, or all of them for null. `amounts` and `at_risk` are by the JSON paths of the criteria;
+-- without amounts the criteria are not valid. What badge_progress gives, and /progress of the HTTP API.
 CREATE OR REPLACE FUNCTION badges_private.progress(mentor uuid, after uuid, most int)
 RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
@@ -254,7 +255,7 @@ BEGIN
     LOOP
         -- Criteria that were saved by SQL may be anything: what they break is their own badge alone.
         BEGIN
-            SELECT coalesce(jsonb_object_agg(n.path, n.amount), '{}') INTO amounts
+            SELECT jsonb_object_agg(n.path, n.amount) INTO amounts
             FROM badges_private.measure(
                 ARRAY[mentor], applying.criteria, applying.counts_from) AS n;
             SELECT coalesce(jsonb_object_agg(r.path, r.at_risk_until), '{}') INTO at_risk
@@ -262,8 +263,13 @@ BEGIN
                 mentor, applying.criteria, '$', applying.counts_from, today) AS r;
         EXCEPTION
             WHEN data_exception THEN
-                CONTINUE;
+                amounts := NULL;
+                at_risk := '{}';
         END;
+        -- Nobody measures what is awarded by hand: it holds for whoever has the badge.
+        IF applying.criteria ->> 'type' = 'raw' THEN
+            amounts := jsonb_build_object('$', applying.held::int);
+        END IF;
         badge_definition_id := applying.id;
         key := applying.key;
         name := applying.name;
@@ -282,7 +288,8 @@ RETURNS TABLE (
     tier text, amounts jsonb, at_risk jsonb
 )
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT * FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL)
+    SELECT p.* FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
+    WHERE p.amounts IS NOT NULL
 $$;
 
 DO $$

@@ -55,21 +55,27 @@ class Combination(Criterion):
     def earned(self, proof: Proof, path: str = "$") -> str:
         held = [
             (part, at)
-            for index, part in enumerate(self.of)
-            if proof.holds(at := f"{path}.of[{index}]")
+            for part, at in zip(self.of, _paths_within(self, path), strict=True)
+            if proof.holds(at)
         ]
         # The proof may be of other criteria, or of none.
         if len(held) < self.enough:
             return self.summary(proof.language)
+        said = [part.earned(proof, at) for part, at in held]
         if len(held) == 1:
-            return held[0][0].earned(proof, held[0][1])
+            return said[0]
         return AND(proof.language).join(
-            _bracketed(part, part.earned(proof, at)) for part, at in held
+            f"({each})" if sum(map(proof.holds, _paths_within(part, at))) > 1 else each
+            for each, (part, at) in zip(said, held, strict=True)
         )
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
         return Parts(tuple(part.condition(since, badges) for part in self.of), self.enough)
+
+
+def _paths_within(criteria: Criterion, path: str) -> list[str]:
+    return [f"{path}.of[{index}]" for index in range(len(criteria.parts))]
 
 
 def _bracketed(part: Criterion, said: str) -> str:

@@ -1,0 +1,1 @@
+"""Questions to the database about badges: what the worker decides, read a second time as SQL."""
