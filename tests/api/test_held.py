@@ -194,7 +194,7 @@ async def test_why_says_who_gave_it_by_hand(
 ) -> None:
     definition = await define(owner, mine.id, COUNT)
     await owner.execute(
-        "SELECT award_badge($1, $2, '2026-05-03 10:00+00', "
+        "SELECT FROM award_badge($1, $2, '2026-05-03 10:00+00', "
         "jsonb_build_object('huge', $3::text::numeric), 'Kari at the office')",
         mine.mentors[0],
         definition,
