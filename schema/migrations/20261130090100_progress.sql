@@ -94,7 +94,8 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'day' THEN day
         -- The first date of all was a Monday.
         WHEN 'week' THEN day - (day - date '4714-11-24 BC') % 7
-        WHEN 'month' THEN day - (extract(day FROM day)::int - 1)
+        -- Of the first month of all, the first date that there is.
+        WHEN 'month' THEN day - least(extract(day FROM day)::int - 1, day - date '4714-11-24 BC')
     END
 $$;
 
@@ -292,6 +293,30 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE p.amounts IS NOT NULL
 $$;
 
+-- Whoever may ask how far a mentor is: the functions run with the asker's own rights, and what they
+-- call has to be open to the asker too.
+CREATE OR REPLACE FUNCTION badges_private.let_ask(asker name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    called regprocedure;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA badges_private TO %I', asker);
+    FOR called IN
+        SELECT p.oid::regprocedure FROM pg_proc p
+        WHERE p.pronamespace = 'badges_private'::regnamespace
+                AND (p.proname IN ('known_zone', 'today_of', 'period_begins', 'paused_periods',
+                                   'missed_periods', 'runs', 'risks', 'set_aside', 'progress',
+                                   'period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
+                                   'reached', 'enough_parts', 'measured', 'measure')
+                     OR p.proname LIKE 'measure\_%')
+            OR p.oid IN ('public.badge_progress(uuid)'::regprocedure,
+                         'public.peer_mentor_streaks(uuid)'::regprocedure)
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', called, asker);
+    END LOOP;
+END
+$$;
+
 DO $$
 DECLARE
     ours regprocedure;
@@ -302,13 +327,21 @@ BEGIN
         'badges_private.missed_periods(int, int, int4multirange)',
         'badges_private.runs(uuid, text, text, bigint, text[], date, int, date)',
         'badges_private.risks(uuid, jsonb, text, date, date)', 'badges_private.set_aside()',
-        'badges_private.progress(uuid, uuid, int)', 'public.badge_progress(uuid)',
-        'public.peer_mentor_streaks(uuid)'
+        'badges_private.progress(uuid, uuid, int)', 'badges_private.let_ask(name)',
+        'public.badge_progress(uuid)', 'public.peer_mentor_streaks(uuid)'
     ]::regprocedure[] LOOP
         PERFORM badges_private.close_to_public(ours);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO badges_worker, badges_api', ours);
     END LOOP;
+    PERFORM badges_private.let_ask('badges_api');
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
+        PERFORM badges_private.let_ask('service_role');
+        REVOKE ALL ON public.peer_mentor_streaks_at_risk FROM service_role;
+        GRANT SELECT ON public.peer_mentor_streaks_at_risk TO service_role;
+    END IF;
 END
 $$;
+
+-- The views ask for the time zone.
+GRANT EXECUTE ON FUNCTION badges_private.known_zone(text) TO badges_worker;
 
 GRANT SELECT ON public.peer_mentor_streaks_at_risk TO badges_worker, badges_api;
