@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
 from badges.api import (
     badge_definitions,
@@ -16,13 +15,16 @@ from badges.api import (
     definition_history,
     hand_awards,
     health,
+    held,
+    lag,
     metrics,
     peer_mentors,
+    progress,
+    stats,
 )
-from badges.api.errors import answer_with_problems
-from badges.api.limits import BoundedBody
+from badges.api.lag import SharedLag
 from badges.api.openapi import DocumentedApp
-from badges.api.requests import REQUEST_ID, Guarded, Recorded
+from badges.api.requests import REQUEST_ID
 from badges.api.tokens import Tokens
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
@@ -30,6 +32,9 @@ from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.heartbeats import Heartbeats
+from streams.log.lag import Parts, measure
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -71,6 +76,12 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(_close, pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
+            connect = Connect(settings.connect_url.get_secret_value())
+            await stack.enter_async_context(connect)
+            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+            parts = Parts(pool, cluster, connect, heartbeats)
+            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+            stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
             duties: list[_Duty] = [
                 partial(watch_backlog, pool, cluster, alerts),
@@ -100,23 +111,14 @@ def create_app(settings: Settings) -> FastAPI:
         definition_history,
         hand_awards,
         health,
+        held,
+        lag,
         metrics,
         peer_mentors,
+        progress,
+        stats,
     ):
         app.include_router(part.router)
-    answer_with_problems(app)
-    # The last one added is the first that a request meets.
-    app.add_middleware(Guarded)
-    app.add_middleware(BoundedBody)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=_SENT,
-            expose_headers=_READ,
-        )
-    app.add_middleware(Recorded)
     return app
 
 
