@@ -97,7 +97,7 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
     Raises RequestValidationError, and ProblemError, 422, with all that is wrong with the criteria.
     """
     try:
-        sent = read_definition(body)
+        sent = read_definition(body, language)
     except CriteriaNoJson as error:
         raise _invalid(error.violations) from None
     verdict = await judge(

@@ -1,1 +1,1 @@
-"""Questions about badges, answered by SQL: a second opinion, which knows nothing of the fold."""
+"""What people ask, answered from the database alone: a second opinion beside the fold's."""

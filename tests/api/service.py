@@ -41,13 +41,17 @@ def signed(
     role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
 ) -> str:
     """A token as Supabase would issue it, for an hour."""
-    whole = {
+    return jwt.encode(claims_of(role, organization, sub) | claims, SECRET, algorithm="HS256")
+
+
+def claims_of(role: str, organization: UUID | str, sub: UUID | str | None = None) -> dict[str, Any]:
+    """What such a token says."""
+    return {
         "sub": str(sub or uuid4()),
         "aud": "authenticated",
         "exp": int(time.time()) + 3600,
         "app_metadata": {"organization_id": str(organization), "role": role},
     }
-    return jwt.encode(whole | claims, SECRET, algorithm="HS256")
 
 
 @contextmanager
