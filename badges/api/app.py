@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from badges.api import (
@@ -20,7 +20,7 @@ from badges.api import (
     peer_mentors,
 )
 from badges.api.errors import answer_with_problems
-from badges.api.limits import MAX_BODY, DeclaredLength
+from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
@@ -30,16 +30,6 @@ from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
-
-ROUTERS: Final[tuple[APIRouter, ...]] = (
-    badge_definitions.router,
-    criteria.router,
-    definition_history.router,
-    hand_awards.router,
-    health.router,
-    metrics.router,
-    peer_mentors.router,
-)
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -97,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
         title="Badge streams",
         summary="Badges for peer mentors, computed from the change log of Postgres",
         lifespan=lifespan,
-        max_body_size=MAX_BODY,
         # Pages that load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -106,12 +95,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
-    for router in ROUTERS:
-        app.include_router(router)
+    for part in (
+        badge_definitions,
+        criteria,
+        definition_history,
+        hand_awards,
+        health,
+        metrics,
+        peer_mentors,
+    ):
+        app.include_router(part.router)
     answer_with_problems(app)
     # The last one added is the first that a request meets.
     app.add_middleware(Guarded)
-    app.add_middleware(DeclaredLength)
+    app.add_middleware(BoundedBody)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
