@@ -89,8 +89,7 @@ async def create(
             if made != definition_id:
                 return await _answer(connection, made, language)
         new = await saving.judged(connection, body, language)
-        await saving.insert(connection, definition_id, new)
-        row = await definitions.find(connection, definition_id)
+        row = await saving.insert(connection, definition_id, new)
         return _told(row, new.said, HTTPStatus.CREATED)
 
 
@@ -129,8 +128,8 @@ async def replace(
         old = await saving.hold(connection, definition_id)
         check(request, old["version"], needed=True)
         new = await saving.judged(connection, body, language)
-        await saving.update(connection, old, new)
-        return _told(await definitions.find(connection, definition_id), new.said)
+        row = await saving.update(connection, old, new)
+        return _told(row, new.said)
 
 
 @router.delete(

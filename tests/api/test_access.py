@@ -13,6 +13,7 @@ from badges.api.app import create_app
 from badges.settings import Settings
 from sinks.pool import Pool
 from tests.api.conftest import Organization
+from tests.api.definitions import definition
 from tests.api.service import Service
 from tests.api.world import CALLERS, World, world
 
@@ -37,12 +38,38 @@ OPEN: Final = (200,) * len(CALLERS)
 COORDINATES: Final = (401, 403, 403, 200, 200, 403, 200)
 """A list: of the caller's own organization."""
 
+READ: Final = (401, 403, 403, 200, 200, 403, 404)
+"""One definition, or what there is about it: of the caller's own organization."""
+
 DECISIONS: Final = {
     "GET /openapi.json": Decision(OPEN),
     "GET /healthz": Decision(OPEN),
     "GET /readyz": Decision((503,) * len(CALLERS)),
     "GET /metrics": Decision(OPEN),
     "GET /v1/peer-mentors": Decision(COORDINATES),
+    "GET /v1/badge-definitions": Decision(COORDINATES),
+    "POST /v1/badge-definitions": Decision(
+        (401, 403, 403, 403, 201, 403, 201), call=lambda _: {"json": definition()}
+    ),
+    "GET /v1/badge-definitions/{}": Decision(READ, lambda there: (there.definition,)),
+    "PUT /v1/badge-definitions/{}": Decision(
+        (401, 403, 403, 403, 200, 403, 404),
+        lambda there: (there.definition,),
+        lambda _: {"json": definition(), "headers": {"If-Match": "*"}},
+    ),
+    "DELETE /v1/badge-definitions/{}": Decision(
+        (401, 403, 403, 403, 200, 403, 404), lambda there: (there.definition,)
+    ),
+    "GET /v1/badge-definitions/{}/versions": Decision(READ, lambda there: (there.definition,)),
+    "GET /v1/badge-definitions/{}/awards": Decision(READ, lambda there: (there.given,)),
+    "POST /v1/peer-mentors/{}/badges": Decision(
+        (401, 403, 403, 403, 201, 403, 404),
+        lambda there: (there.mentor,),
+        lambda there: {"json": {"badge_definition_id": there.definition}},
+    ),
+    "DELETE /v1/peer-mentors/{}/badges/{}": Decision(
+        (401, 403, 403, 403, 200, 403, 404), lambda there: (there.mentor, there.given)
+    ),
 }
 """By method and path, {} for whatever a route calls its parameters."""
 

@@ -45,6 +45,18 @@ async def test_raw_criteria_are_kept_untouched(
     assert kept
 
 
+async def test_criteria_that_grow_when_they_are_stored_are_refused(
+    service: Service, mine: Organization
+) -> None:
+    numbers = ", ".join(["1e308"] * 1000)
+    criteria = f'{{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [{numbers}]}}'
+    with service.client("admin", mine.id) as client:
+        refused = client.post(PATH, content=around(criteria), headers=JSON)
+        assert client.get(PATH, params={"type": "raw"}).json()["items"] == []
+    assert refused.status_code == 422
+    assert "characters" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize("reason", [None, "", 1])
 async def test_raw_criteria_need_a_reason(
     service: Service, mine: Organization, reason: object
@@ -83,6 +95,14 @@ async def test_raw_criteria_need_a_reason(
         (
             '{"version": 1, "type": "raw", "reason": "\\u0000", "criteria_raw": 1}',
             "$.reason",
+        ),
+        (
+            '{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [1e400]}',
+            "$.criteria_raw[0]",
+        ),
+        (
+            '{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [0.0, -2E-999]}',
+            "$.criteria_raw[1]",
         ),
         ("[]", "$"),
         ("null", "$"),
