@@ -16,10 +16,12 @@ from badges.api import (
     definition_history,
     hand_awards,
     health,
+    lag,
     metrics,
     peer_mentors,
 )
 from badges.api.errors import answer_with_problems
+from badges.api.lag import SharedLag
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
@@ -30,6 +32,9 @@ from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.heartbeats import Heartbeats
+from streams.log.lag import Parts, measure
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -72,6 +77,12 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(_close, pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
+            connect = Connect(settings.connect_url.get_secret_value())
+            await stack.enter_async_context(connect)
+            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+            parts = Parts(pool, cluster, connect, heartbeats)
+            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+            stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
             duties: list[_Duty] = [
                 partial(watch_backlog, pool, cluster, alerts),
@@ -101,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         definition_history,
         hand_awards,
         health,
+        lag,
         metrics,
         peer_mentors,
     ):

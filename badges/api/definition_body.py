@@ -20,7 +20,7 @@ from tables.languages import Language
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
-_CRITERIA: Final = "$.criteria"
+_WITHIN: Final = re.compile(r"\$\.criteria(?![A-Za-z0-9_])")
 _ANSWERED: Final = {
     "id", "organization_id", "version", "saved_by", "saved_at", "warnings", "summary",
 }  # fmt: skip
@@ -87,7 +87,7 @@ def read_definition(body: bytes, language: Language) -> Sent:
     what is wrong around the criteria, and CriteriaNoJson.
     """
     document, wrong = read(body, language=language)
-    around = [each for each in wrong if not each.path.startswith(_CRITERIA)]
+    around = [each for each in wrong if _WITHIN.match(each.path) is None]
     if around:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -108,8 +108,7 @@ def read_definition(body: bytes, language: Language) -> Sent:
 
 
 def _relative(violation: Violation) -> Violation:
-    path = "$" + violation.path.removeprefix(_CRITERIA)
-    return Violation(path, violation.message, violation.hint)
+    return Violation(_WITHIN.sub("$", violation.path), violation.message, violation.hint)
 
 
 def _all(error: ValidationError) -> list[ErrorDetails]:

@@ -136,6 +136,7 @@ async def test_invalid_criteria_are_refused_by_paths_of_their_own(
         b'{"key": "a", "key": "b", "name": "x", "criteria": {}}',
         b'{"key": "a", "name": "\\ud800", "criteria": {}}',
         b'{"key": "a", "name": "b", "criteria": {}, "counts_from": NaN}',
+        b'{"key": "a", "name": "b", "criteria": {}, "criteria_": {"a": 1, "a": 2}}',
         b"[" * 100_000,
         b'{"key": "a", "name": "b", "criteria": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"key": "a", "name": "b", "criteria": ' + b"1" * 10_000 + b"}",
