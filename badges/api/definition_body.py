@@ -11,12 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from badges.api.criteria_schema import REFERENCE
+from badges.api.problem import invalid
 from badges.api.texts import Text
 from tables.documents import Violation, nearest, read, too_deep
+from tables.languages import Language
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
-_CRITERIA: Final = "$.criteria"
+_WITHIN: Final = re.compile(r"\$\.criteria(?![A-Za-z0-9_])")
 _ANSWERED: Final = {
     "id", "organization_id", "version", "saved_by", "saved_at", "warnings", "summary",
 }  # fmt: skip
@@ -41,12 +44,19 @@ class DefinitionBody(BaseModel):
     name: Annotated[Text, Field(min_length=1, max_length=500, examples=["First visit"])]
     description: Annotated[Text, Field(max_length=10_000)] = ""
     icon: Annotated[Text, Field(max_length=10_000)] | None = None
-    criteria: Annotated[Any, WithJsonSchema({"type": "object", "title": "Criteria"})]
+    criteria: Any
     counts_from: Annotated[date | None, BeforeValidator(_iso_date)] = None
     revocable: StrictBool = False
     status: Annotated[
         Status | None, WithJsonSchema({"enum": ["draft", "active", "retired"], "type": "string"})
     ] = Field(None, description="draft unless given; an existing definition keeps its own")
+
+
+def body_schema() -> dict[str, Any]:
+    """The body as OpenAPI describes it."""
+    schema = DefinitionBody.model_json_schema()
+    schema["properties"]["criteria"] = REFERENCE
+    return schema
 
 
 class Sent(Struct, frozen=True):
@@ -68,48 +78,42 @@ class _Members(Struct):
     criteria: Raw
 
 
-def read_definition(body: bytes) -> Sent:
+def read_definition(body: bytes, language: Language) -> Sent:
     """Read a request's body.
 
     The criteria stay text: another writer would change numbers, and a reader that is not as strict
-    would hide keys that are there twice. Raises RequestValidationError with all that is wrong
-    around the criteria, and CriteriaNoJson.
+    would hide keys that are there twice. Raises ProblemError and RequestValidationError, 422, with
+    what is wrong around the criteria, and CriteriaNoJson.
     """
-    document, wrong = read(body)
-    around = [each for each in wrong if not each.path.startswith(_CRITERIA)]
+    document, wrong = read(body, language=language)
+    around = [each for each in wrong if _WITHIN.match(each.path) is None]
     if around:
-        raise RequestValidationError([_error("strict_json", said=each) for each in around])
+        raise invalid(around)
     if isinstance(document, dict):
         document = {key: value for key, value in document.items() if key not in _ANSWERED}
     try:
         parsed = DefinitionBody.model_validate(document)
         criteria = msgspec.json.decode(body, type=_Members).criteria
     except ValidationError as error:
-        raise RequestValidationError(_located(error)) from None
+        raise RequestValidationError([_located(each, language) for each in _all(error)]) from None
     except (msgspec.DecodeError, RecursionError):
-        raise CriteriaNoJson([_relative(each) for each in wrong] or [too_deep("en")]) from None
+        within = [_relative(each) for each in wrong]
+        raise CriteriaNoJson(within or [too_deep(language)]) from None
     return Sent(parsed, bytes(criteria).decode())
 
 
 def _relative(violation: Violation) -> Violation:
-    path = "$" + violation.path.removeprefix(_CRITERIA)
-    return Violation(path, violation.message, violation.hint)
+    return Violation(_WITHIN.sub("$", violation.path), violation.message, violation.hint)
 
 
-def _located(error: ValidationError) -> list[dict[str, Any]]:
-    return [
-        _error(each["type"], *each["loc"], said=_said(each))
-        for each in error.errors(include_url=False, include_context=False)
-    ]
+def _all(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
 
 
-def _said(error: ErrorDetails) -> str:
-    if error["type"] != "extra_forbidden":
-        return error["msg"].removeprefix("Value error, ")
-    known = list(DefinitionBody.model_fields)
-    hint = nearest(error["loc"][0], known)
-    return f"expected one of {', '.join(known)}, found another{f': {hint}' if hint else ''}"
-
-
-def _error(kind: str, *loc: int | str, said: object) -> dict[str, Any]:
-    return {"type": kind, "loc": ("body", *loc), "msg": str(said), "input": None}
+def _located(error: ErrorDetails, language: Language) -> dict[str, Any]:
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = list(DefinitionBody.model_fields)
+        hint = nearest(error["loc"][0], known, language)
+        said = f"expected one of {', '.join(known)}, found another" + (f": {hint}" if hint else "")
+    return {"type": error["type"], "loc": ("body", *error["loc"]), "msg": said}

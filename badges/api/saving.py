@@ -17,6 +17,7 @@ from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import MAX_TEXT
 from tables.documents import Violation
 from tables.languages import Language
 
@@ -97,7 +98,7 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
     Raises RequestValidationError, and ProblemError, 422, with all that is wrong with the criteria.
     """
     try:
-        sent = read_definition(body)
+        sent = read_definition(body, language)
     except CriteriaNoJson as error:
         raise _invalid(error.violations) from None
     verdict = await judge(
@@ -113,17 +114,18 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
     return Judged(sent.body, sent.criteria, verdict.criteria, said)
 
 
-async def insert(connection: Connection, definition_id: UUID, new: Judged) -> None:
-    """Save a new definition. Raises ProblemError, 409, where its key is another one's."""
+async def insert(connection: Connection, definition_id: UUID, new: Judged) -> Record:
+    """Save a new definition; its row. Raises ProblemError, 409, where its key is another one's."""
     await _check_key(connection, new.body.key)
     try:
         await write(connection, _INSERT, definition_id, *_values(new, "draft"))
     except asyncpg.UniqueViolationError:
         raise _key_taken(new.body.key) from None
+    return await _written(connection, definition_id)
 
 
-async def update(connection: Connection, old: Record, new: Judged) -> None:
-    """Save a definition in place of the one that is held.
+async def update(connection: Connection, old: Record, new: Judged) -> Record:
+    """Save a definition in place of the one that is held; its row.
 
     Raises ProblemError, 409, where the key is another one's, or the one before is asked for.
     """
@@ -134,11 +136,24 @@ async def update(connection: Connection, old: Record, new: Judged) -> None:
         await write(connection, _UPDATE, old["id"], *_values(new, old["status"]))
     except asyncpg.UniqueViolationError:
         raise _key_taken(new.body.key) from None
+    return await _written(connection, old["id"])
 
 
 async def retire(connection: Connection, definition_id: UUID) -> None:
     """Retire a definition that is held; one that is retired stays as it is."""
     await write(connection, _RETIRE, definition_id)
+
+
+async def _written(connection: Connection, definition_id: UUID) -> Record:
+    """What was saved. Raises ProblemError, 422, where Postgres writes it too long to be read."""
+    row = await find(connection, definition_id)
+    if len(row["criteria"]) > MAX_TEXT:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"The criteria take {len(row['criteria']):,} characters, their numbers written without "
+            f"exponents, and may take {MAX_TEXT:,}",
+        )
+    return row
 
 
 def _values(new: Judged, status: str) -> list[object]:

@@ -19,6 +19,7 @@ from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
+from badges.cli.token import token
 from badges.cli.worker import worker
 from badges.reporting import one_line, report, unusable, wants_json
 from badges.stack.layout import VARIABLES
@@ -36,7 +37,7 @@ app = typer.Typer(
 
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, worker):
+for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, token, worker):
     app.command()(command)
 
 
