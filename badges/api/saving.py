@@ -55,8 +55,8 @@ _CONTENT: Final = """
 
 _UPDATE: Final = f"UPDATE badge_definitions SET {_CONTENT} WHERE {_OWN}"
 
-# Where there are triggers, a row is locked by the columns that a statement sets, changed or not; and
-# whoever awards the badge holds the row by its key.
+# Where there are triggers, a row is locked by the columns that a statement sets, changed or not. By
+# its key it is held by whoever awards the badge.
 _UPDATE_WITH_KEY: Final = f"UPDATE badge_definitions SET {_CONTENT}, key = $9 WHERE {_OWN}"
 
 _RETIRE: Final = f"UPDATE badge_definitions SET status = 'retired' WHERE {_OWN}"
