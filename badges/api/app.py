@@ -120,6 +120,19 @@ def create_app(settings: Settings) -> FastAPI:
         stats,
     ):
         app.include_router(part.router)
+    answer_with_problems(app)
+    # The last one added is the first that a request meets.
+    app.add_middleware(Guarded)
+    app.add_middleware(BoundedBody)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=_SENT,
+            expose_headers=_READ,
+        )
+    app.add_middleware(Recorded)
     return app
 
 
