@@ -28,11 +28,29 @@ class Expects(Text):
         return {**handler(core), "description": self.en}
 
 
+NameKind: TypeAlias = Literal["activity_type", "course", "badge"]
+
+
+class NamesOf(NamedTuple):
+    """Marks a field that lists names which an organization may know or not."""
+
+    kind: NameKind
+
+
+class Mention(NamedTuple):
+    """A name in some criteria, and its JSON path."""
+
+    kind: NameKind
+    name: str
+    path: str
+
+
 _VALUE: Final = object()
 _NOT_ABOVE: Final = Text(
     "an integer from 1 to {most}, the number of {things}",
     "et heltall fra 1 til {most}, antallet {things}",
 )
+_ONE_ALONE: Final = Text("{most}, the number of {things}", "{most}, antallet {things}")
 _INTEGER: Final = Text("an integer from {least} to {most}", "et heltall fra {least} til {most}")
 _UP_TO: Final = Text(
     "an integer from 1 to the number of {things}", "et heltall fra 1 til antallet {things}"
@@ -53,24 +71,8 @@ def expected(what: Text, at: str = "", found: object = _VALUE) -> PydanticCustom
 def not_above(most: int, things: Text, at: str, found: int | None) -> None:
     """Refuse a number of more than there are."""
     if found is not None and found > most:
-        raise expected(_NOT_ABOVE.filled(most=most, things=things), at, found)
-
-
-NameKind: TypeAlias = Literal["activity_type", "course", "badge"]
-
-
-class NamesOf(NamedTuple):
-    """Marks a field that lists names which an organization may know or not."""
-
-    kind: NameKind
-
-
-class Mention(NamedTuple):
-    """A name in some criteria, and its JSON path."""
-
-    kind: NameKind
-    name: str
-    path: str
+        said = _ONE_ALONE if most == 1 else _NOT_ABOVE
+        raise expected(said.filled(most=most, things=things), at, found)
 
 
 def one_of(words: Iterable[str]) -> Expects:
@@ -97,8 +99,5 @@ ActivityTypes: TypeAlias = Annotated[
     Expects("a list of activity types", "en liste med aktivitetstyper"),
     NamesOf("activity_type"),
 ]
-Metric: TypeAlias = Annotated[
-    amounts.Metric,
-    one_of(get_args(amounts.Metric)),
-]
+Metric: TypeAlias = Annotated[amounts.Metric, one_of(get_args(amounts.Metric))]
 AtLeast: TypeAlias = Annotated[StrictInt, Field(ge=1, le=1_000_000), integer(1, 1_000_000)]
