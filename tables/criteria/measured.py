@@ -63,12 +63,11 @@ class Measured(Criterion):
 
     @override
     def flaws_from(self, counts_from: date) -> Iterator[Flaw]:
-        if self.window is None:
+        window = self.window
+        if window is None:
             return
-        past = [
-            flaw._replace(at=f"window.{flaw.at}") for flaw in self.window.flaws_from(counts_from)
-        ]
-        yield from past or self._out_of_reach(self.window.days_from(counts_from))
+        past = [flaw._replace(at=f"window.{flaw.at}") for flaw in window.flaws_from(counts_from)]
+        yield from past or self._out_of_reach(window.days_from(counts_from))
 
     def _out_of_reach(self, days: int | None) -> Iterator[Flaw]:
         for at, level in self.levels():
