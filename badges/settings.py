@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     open_networks: _Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
+    on_time_seconds: float = Field(5, ge=1, le=86400)
     metrics_host: _Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)
     session_timeout: float = Field(30, ge=6, le=1800)

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import isinf
 from typing import Any, Final
 
 from msgspec import Struct
@@ -40,6 +41,8 @@ _SHORTER: Final = Text(
     "a document of at most {most} characters", "et dokument på høyst {most} tegn"
 )
 _VALUE: Final = Text("a JSON value", "en JSON-verdi")
+_BOUNDED: Final = Text("a number between -1e308 and 1e308", "et tall mellom -1e308 og 1e308")
+_BEYOND: Final = Text("one beyond", "et utenfor")
 _ONCE: Final = Text(
     "expected each key once, found it again", "ventet hver nøkkel én gang, fant den igjen"
 )
@@ -121,6 +124,8 @@ def mismatch(
 def _inspect(value: object, path: str, violations: list[Violation], language: Language) -> None:
     if isinstance(value, _Constant):
         violations.append(mismatch(path, _VALUE(language), str(value), language))
+    elif isinstance(value, float) and isinf(value):
+        violations.append(mismatch(path, _BOUNDED(language), _BEYOND(language), language))
     elif isinstance(value, str):
         _inspect_text(value, path, violations, language)
     elif isinstance(value, list):

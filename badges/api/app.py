@@ -4,15 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from badges.api import criteria, health, metrics, peer_mentors
+from badges.api import (
+    badge_definitions,
+    criteria,
+    definition_history,
+    hand_awards,
+    health,
+    lag,
+    metrics,
+    peer_mentors,
+)
 from badges.api.errors import answer_with_problems
-from badges.api.limits import MAX_BODY, DeclaredLength
+from badges.api.lag import SharedLag
+from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
@@ -22,13 +32,9 @@ from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
-
-ROUTERS: Final[tuple[APIRouter, ...]] = (
-    criteria.router,
-    health.router,
-    metrics.router,
-    peer_mentors.router,
-)
+from streams.log.connect import Connect
+from streams.log.heartbeats import Heartbeats
+from streams.log.lag import Parts, measure
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -70,6 +76,12 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(_close, pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
+            connect = Connect(settings.connect_url.get_secret_value())
+            await stack.enter_async_context(connect)
+            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+            parts = Parts(pool, cluster, connect, heartbeats)
+            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+            stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
             duties: list[_Duty] = [
                 partial(watch_backlog, pool, cluster, alerts),
@@ -85,7 +97,6 @@ def create_app(settings: Settings) -> FastAPI:
         title="Badge streams",
         summary="Badges for peer mentors, computed from the change log of Postgres",
         lifespan=lifespan,
-        max_body_size=MAX_BODY,
         # Pages that load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -94,12 +105,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
-    for router in ROUTERS:
-        app.include_router(router)
-    answer_with_problems(app)
+    for part in (
+        badge_definitions,
+        criteria,
+        definition_history,
+        hand_awards,
+        health,
+        lag,
+        metrics,
+        peer_mentors,
+    ):
+        answer_with_problems(app)
     # The last one added is the first that a request meets.
     app.add_middleware(Guarded)
-    app.add_middleware(DeclaredLength)
+    app.add_middleware(BoundedBody)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

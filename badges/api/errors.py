@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from badges.api.limits import MAX_BODY
+from badges.api.limits import TOO_LARGE
 from badges.api.problem import SOON, ProblemError, problem
 from sinks.errors import Refused, StoreError
 from tables.documents import member
@@ -24,7 +24,7 @@ _SAID: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path: /openapi.json lists what there is",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path has other methods: the header Allow names them",
     HTTPStatus.BAD_REQUEST: "The body cannot be read as JSON",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"A body has at most {MAX_BODY:,} bytes",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE,
 }
 
 log = structlog.get_logger(__name__)

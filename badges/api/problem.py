@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-MEDIA_TYPE: Final = "application/problem+json"
+_MEDIA_TYPE: Final = "application/problem+json"
 
 SOON: Final = {"Retry-After": "2"}
 """With what is over in a moment."""
@@ -56,7 +56,7 @@ class ProblemError(Exception):
 
 
 class _Response(JSONResponse):
-    media_type = MEDIA_TYPE
+    media_type = _MEDIA_TYPE
 
     def render(self, content: object) -> bytes:
         """In ASCII: what it repeats of a request may be text that cannot be encoded."""
@@ -75,10 +75,7 @@ def problem(
     )
 
 
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
-
-
-def responses(*statuses: HTTPStatus) -> Responses:
+def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, for its description in OpenAPI."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    content = {_MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
     return {int(each): {"description": each.phrase, "content": content} for each in statuses}

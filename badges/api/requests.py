@@ -39,7 +39,7 @@ class Recorded:
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 name = REQUEST_ID.lower().encode()
                 message["headers"] = [*message["headers"], (name, request_id.encode())]
             await send(message)

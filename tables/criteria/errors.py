@@ -31,8 +31,8 @@ _VERSION_WITHIN: Final = Text(
     "ventet `version` bare i roten, fant den her",
 )
 _UNKNOWN_KEY: Final = Text(
-    "expected one of the keys {keys}, found this one",
-    "ventet en av nøklene {keys}, fant denne",
+    "expected no other keys than {keys}, found this one",
+    "ventet ingen andre nøkler enn {keys}, fant denne",
 )
 _A_TYPE: Final = Text("one of the types {types}", "en av typene {types}")
 _ROOT_ONLY: Final = Text(
@@ -123,8 +123,9 @@ def _find(
     names_member = False
     for part in item["loc"]:
         if names_member:
-            # Of a union, pydantic names the member, which is no key of the document.
+            # Of a union, pydantic names the member, by a key that this one alone has.
             names_member = False
+            models = [each for each in models if part in _fields(each)]
             continue
         around = value
         if isinstance(part, int):
@@ -133,14 +134,15 @@ def _find(
             continue
         path, key = member(path, part), part
         value = value.get(part, _ABSENT)
-        fields = {
-            field.alias or name: field
-            for model in models
-            for name, field in model.model_fields.items()
-        }
+        fields = {key: field for each in models for key, field in _fields(each).items()}
         models = list(_mentioned(fields[part].annotation)) if part in fields else []
         names_member = len(models) > 1
     return _Place(path, key, value, around, fields, language)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the keys that documents call them by."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models(model: type[BaseModel], value: Any, types: Types) -> list[type[BaseModel]]:
@@ -185,7 +187,7 @@ def _unknown_window(_: ErrorDetails, place: _Place) -> Violation:
     """Something of which no key says which member of a union it is."""
     keys = list(place.value) if isinstance(place.value, dict) else [None]
     models = _mentioned(place.fields[place.key].annotation)
-    known = [field.alias or name for each in models for name, field in each.model_fields.items()]
+    known = [key for each in models for key in _fields(each)]
     hint = nearest(next(iter(keys), None), known, place.language)
     return place.mismatch(place.expected or _A_VALUE(place.language), hint)
 

@@ -26,6 +26,8 @@ class Service:
 
     url: str
     database_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
     def client(
         self, role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
@@ -74,12 +76,13 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    service = Service(f"http://{HOST}:{port}", database_url)
+    service = Service(f"http://{HOST}:{port}", database_url, process, log)
     try:
         wait_for(lambda: _answers(service), 60, f"the API of {log}")
         yield service
     finally:
-        process.terminate()
+        if process.poll() is None:
+            process.terminate()
         process.wait(30)
 
 
