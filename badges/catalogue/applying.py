@@ -12,10 +12,12 @@ from uuid import UUID
 
 from asyncpg import Record
 from msgspec import Struct
+from msgspec.structs import replace
 
 from badges.catalogue.entries import Entry
+from badges.queries.verdicts import judge, judge_alone
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.documents import nearest, shown
 from tables.languages import Language
 
@@ -32,6 +34,7 @@ _SLUGS: Final = "SELECT slug FROM public.organizations WHERE slug IS NOT NULL OR
 _ACT: Final = """
     SELECT set_config('request.jwt.claims', json_build_object('sub', $1::text)::text, true)
 """
+_ACT_FOR: Final = "SELECT set_config('badges.organization', $1, true)"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtext($1))"
 _THERE: Final = """
     SELECT d.id, d.key, d.organization_id IS NOT DISTINCT FROM $1 AS own, d.status,
@@ -73,13 +76,14 @@ class Organization(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """What becomes of one badge, and why it is left alone where it is."""
+    """What becomes of one badge, why it is left alone where it is, and what to know of it."""
 
     key: str
     name: str
     action: Action
     status: str
     reason: str | None = None
+    warnings: list[str] = []
 
     @property
     def changes(self) -> bool:
@@ -121,7 +125,6 @@ async def apply(
     of_all = {row["key"]: row["status"] for row in rows if not row["own"]}
     steps = []
     for entry in entries:
-        entry.parsed()
         row = own.get(entry.key)
         if row is not None:
             step = _of_own(entry, row, language, activate=activate)
@@ -130,8 +133,10 @@ async def apply(
             step = _step(entry, language, "leave", status, "it is there for every organization")
         else:
             step = _step(entry, language, "create", "active" if activate else "draft")
-        if step.changes and not dry_run:
-            await _write(connection, owner, entry, row, step, language)
+        if step.changes:
+            step = replace(step, warnings=await _warnings(connection, owner, entry, language))
+            if not dry_run:
+                await _write(connection, owner, entry, row, step, language)
         steps.append(step)
     return steps
 
@@ -162,6 +167,23 @@ def _content(entry: Entry, language: Language) -> list[Any]:
     counts_from = None if entry.counts_from is None else str(entry.counts_from)
     texts = entry.name(language), entry.description(language), entry.icon
     return [*texts, entry.criteria, counts_from, entry.revocable]
+
+
+async def _warnings(
+    connection: Connection, owner: UUID | None, entry: Entry, language: Language
+) -> list[str]:
+    """What there is to say of its criteria, as of everybody's; raises Problem if they are wrong."""
+    criteria = json.dumps(entry.criteria)
+    if owner is None:
+        verdict = judge_alone(criteria, language, counts_from=entry.counts_from)
+    else:
+        await connection.execute(_ACT_FOR, str(owner))
+        verdict = await judge(
+            connection, criteria, language, key=entry.key, counts_from=entry.counts_from
+        )
+    if not verdict.valid:
+        raise Problem(f"{entry.key} cannot be saved: {verdict.errors[0]}", code=FOUND_A_PROBLEM)
+    return verdict.warnings
 
 
 async def _write(

@@ -132,6 +132,7 @@ def _lines(steps: Sequence[Step], *, dry_run: bool) -> Iterator[str]:
             yield f"{said} {step.key} ({step.name}, {step.status})" + (
                 f": {step.reason}." if step.reason else "."
             )
+        yield from (f"  {warning}" for warning in step.warnings)
     if not any(step.changes for step in steps):
         yield "Nothing to do."
 

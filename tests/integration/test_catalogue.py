@@ -185,6 +185,22 @@ def test_a_badge_of_the_same_key_that_is_not_ours_is_left(site: Site) -> None:
     assert (item["action"], item["reason"]) == ("leave", "it is there, and not from the catalogue")
 
 
+def test_a_course_that_nobody_has_completed_is_a_warning(site: Site) -> None:
+    site.query(
+        "WITH mentor AS (INSERT INTO peer_mentors (id, organization_id, display_name)"
+        " SELECT gen_random_uuid(), id, 'Kari' FROM organizations WHERE slug = 'hlf' RETURNING id)"
+        " INSERT INTO training_completions (id, peer_mentor_id, course_code, completed_on)"
+        " SELECT gen_random_uuid(), id, 'basic', '2026-01-05' FROM mentor"
+    )
+
+    found = site.applied("hlf", "--lang", "en", "--dry-run")["items"]
+
+    warnings = {item["key"]: item["warnings"] for item in found if item["warnings"]}
+    assert set(warnings) == {"advanced-training"}
+    assert "advanced" in warnings["advanced-training"][0]
+    assert f"\n  {warnings['advanced-training'][0]}\n" in site.run("hlf", "--lang", "en")[1]
+
+
 def test_global_badges_are_of_every_organization_and_not_made_twice(site: Site) -> None:
     assert set(site.actions("--global")) == {entry.key for entry in load().of(None)}
     owners = site.query("SELECT DISTINCT organization_id FROM badge_definitions")
