@@ -15,6 +15,7 @@ from badges.cli.dead_letters import dead_letters
 from badges.cli.dedupe import dedupe
 from badges.cli.demo import demo
 from badges.cli.env import env
+from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
@@ -35,7 +36,7 @@ app = typer.Typer(
 
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, migrate, provision, resnapshot, worker):
+for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, worker):
     app.command()(command)
 
 

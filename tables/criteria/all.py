@@ -1,10 +1,13 @@
 """all: every part holds."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from typing_extensions import override
 
 from tables.criteria.combination import Combination
+from tables.languages import Language, Text
+
+_AND: Final = Text(" and ", " og ")
 
 
 class All(Combination):
@@ -28,5 +31,5 @@ class All(Combination):
         return len(self.of)
 
     @override
-    def summary(self) -> str:
-        return " and ".join(self.said())
+    def summary(self, language: Language = "en") -> str:
+        return _AND(language).join(self.said(language))

@@ -2,22 +2,27 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 from typing_extensions import override
 
 from tables.criteria.base import Criterion, Part
 from tables.criteria.condition import Condition, Enough, Wait
+from tables.criteria.fields import Expects
+from tables.languages import Language, Text
 from tables.ledger import Ledger
 from tables.measures.specs import MeasureSpec
 from tables.types import Day
+
+_LIST: Final = Expects("a list of criteria", "en liste med kriterier")
+_MISSING: Final = Text("{number} more of {parts} parts", "ytterligere {number} av {parts} deler")
 
 
 class Combination(Criterion):
     """Enough parts hold."""
 
-    of: Annotated[list[Part], Field(min_length=1, description="a list of criteria")]
+    of: Annotated[list[Part], Field(min_length=1), _LIST]
 
     @property
     @abstractmethod
@@ -29,19 +34,18 @@ class Combination(Criterion):
     def parts(self) -> Sequence[Criterion]:
         return self.of
 
-    def said(self) -> list[str]:
+    def said(self, language: Language) -> list[str]:
         """What each part asks for; in brackets where it is of several itself."""
-        return [
-            f"({part.summary()})" if len(part.parts) > 1 else part.summary() for part in self.of
-        ]
+        said = [(part.summary(language), len(part.parts) > 1) for part in self.of]
+        return [f"({summary})" if several else summary for summary, several in said]
 
     @override
     def needed(self, amount: int) -> int:
         return self.enough
 
     @override
-    def missing(self, done: int, needed: int) -> str:
-        return f"{needed - done} more of {len(self.of)} parts"
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
+        return _MISSING(language, number=needed - done, parts=len(self.of))
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

@@ -51,7 +51,7 @@ def test_all_and_any_stand_by_their_nearest_parts() -> None:
     assert both.parts[1].missing == "1 more of the courses basic and ethics"
     either = explained({"type": "any", "of": [nothing, half]})
     assert (either.done, either.needed, either.percent) == (0, 1, 50)
-    assert either.parts[0].missing == "2 more of the badges badge-1 and badge-2"
+    assert either.parts[0].missing == "the badges badge-1 and badge-2"
 
 
 def test_what_holds_lacks_nothing() -> None:

@@ -1,0 +1,45 @@
+"""The server of the API's process: how it begins, and how it ends."""
+
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from badges.api.app import create_app
+from badges.settings import Settings
+
+_LAST_REQUESTS_S: Final = 10
+"""How long requests that are under way may take once the process is to end."""
+
+
+class _Server(uvicorn.Server):
+    """A server that tells the application when it begins to end, for answers that never would."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.stopping.set()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Answer until SIGTERM, which ends the process with exit code 0, or SIGINT."""
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        # It has paths with names in them; requests are logged by their route.
+        access_log=False,
+        # Whom a header names is the caller's word.
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_LAST_REQUESTS_S,
+    )
+    # uvicorn handles signals meanwhile, and raises them again when it is done.
+    signal.signal(signal.SIGTERM, _end)
+    _Server(config).run(sockets=[listening])
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    sys.exit(0)
