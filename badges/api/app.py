@@ -115,7 +115,8 @@ def create_app(settings: Settings) -> FastAPI:
         metrics,
         peer_mentors,
     ):
-        answer_with_problems(app)
+        app.include_router(part.router)
+    answer_with_problems(app)
     # The last one added is the first that a request meets.
     app.add_middleware(Guarded)
     app.add_middleware(BoundedBody)
