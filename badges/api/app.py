@@ -19,6 +19,7 @@ from badges.api import (
     lag,
     metrics,
     peer_mentors,
+    preview,
 )
 from badges.api.errors import answer_with_problems
 from badges.api.lag import SharedLag
@@ -114,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
         lag,
         metrics,
         peer_mentors,
+        preview,
     ):
         app.include_router(part.router)
     answer_with_problems(app)

@@ -441,6 +441,30 @@ EXCEPTION
 END
 $$;
 
+-- Which of the mentors the criteria hold for, and since when: with the highest tier, where there are
+-- tiers.
+CREATE OR REPLACE FUNCTION badges_private.holders(
+    mentors uuid[], criteria jsonb, counts_from date
+) RETURNS TABLE (peer_mentor_id uuid, earned_on date, tier text, tier_earned_on date)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH standing AS MATERIALIZED (
+        SELECT m.peer_mentor_id, m.path, m.came_true_on
+        FROM badges_private.measure(mentors, criteria, counts_from) AS m
+        WHERE m.holds
+    ),
+    highest AS (
+        SELECT DISTINCT ON (s.peer_mentor_id) s.peer_mentor_id, tier.step ->> 'name' AS name,
+               s.came_true_on
+        FROM jsonb_path_query(criteria, 'lax $.tiers[*]') WITH ORDINALITY AS tier (step, place)
+        JOIN standing s ON s.path = format('$.tiers[%s]', tier.place - 1)
+        ORDER BY s.peer_mentor_id, tier.place DESC
+    )
+    SELECT s.peer_mentor_id, s.came_true_on, h.name, h.came_true_on
+    FROM standing s
+    LEFT JOIN highest h ON h.peer_mentor_id = s.peer_mentor_id
+    WHERE s.path = '$'
+$$;
+
 DO $$
 DECLARE
     ours regprocedure;
@@ -449,7 +473,7 @@ BEGIN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
             AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names', 'reached',
-                               'enough_parts', 'measured', 'measure')
+                               'enough_parts', 'measured', 'measure', 'holders')
                  OR p.proname LIKE 'measure\_%')
     LOOP
         PERFORM badges_private.close_to_public(ours);

@@ -14,7 +14,7 @@ from badges.settings import Settings
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.service import Service
-from tests.api.world import CALLERS, World, world
+from tests.api.world import CALLERS, THRESHOLD, World, world
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +43,9 @@ DECISIONS: Final = {
     "GET /readyz": Decision((503,) * len(CALLERS)),
     "GET /metrics": Decision(OPEN),
     "GET /v1/peer-mentors": Decision(COORDINATES),
+    "POST /v1/criteria/preview": Decision(
+        (401, 403, 403, 403, 200, 403, 200), call=lambda _: {"json": {"criteria": THRESHOLD}}
+    ),
 }
 """By method and path, {} for whatever a route calls its parameters."""
 
