@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
 from badges.api import (
     badge_definitions,
@@ -16,16 +15,17 @@ from badges.api import (
     definition_history,
     hand_awards,
     health,
+    held,
     lag,
     metrics,
     peer_mentors,
     preview,
+    progress,
+    stats,
 )
-from badges.api.errors import answer_with_problems
 from badges.api.lag import SharedLag
-from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.requests import REQUEST_ID, Guarded, Recorded
+from badges.api.requests import REQUEST_ID
 from badges.api.tokens import Tokens
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
@@ -112,25 +112,15 @@ def create_app(settings: Settings) -> FastAPI:
         definition_history,
         hand_awards,
         health,
+        held,
         lag,
         metrics,
         peer_mentors,
         preview,
+        progress,
+        stats,
     ):
         app.include_router(part.router)
-    answer_with_problems(app)
-    # The last one added is the first that a request meets.
-    app.add_middleware(Guarded)
-    app.add_middleware(BoundedBody)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=_SENT,
-            expose_headers=_READ,
-        )
-    app.add_middleware(Recorded)
     return app
 
 
