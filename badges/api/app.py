@@ -20,6 +20,7 @@ from badges.api import (
     lag,
     metrics,
     peer_mentors,
+    preview,
     progress,
     stats,
 )
@@ -119,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         lag,
         metrics,
         peer_mentors,
+        preview,
         progress,
         stats,
     ):
