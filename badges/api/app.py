@@ -11,9 +11,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from badges.api import health, metrics, peer_mentors
+from badges.api import health, metrics, peer_mentors, unlocks
 from badges.api.problem import ProblemError, problem
 from badges.api.tokens import Tokens
+from badges.api.unlock_feed import UnlockFeed
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
@@ -45,7 +46,12 @@ def create_app(settings: Settings) -> FastAPI:
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
             alerts = PostgresAlerts(pool)
-            for duty in (partial(watch_backlog, pool, cluster, alerts), alerts.keep_writing):
+            app.state.unlocks = UnlockFeed(pool)
+            for duty in (
+                partial(watch_backlog, pool, cluster, alerts),
+                alerts.keep_writing,
+                app.state.unlocks.follow,
+            ):
                 stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
             yield
 
@@ -57,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(peer_mentors.router)
+    app.include_router(unlocks.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(StoreError, _away)
     return app
