@@ -2,13 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
 
 import msgspec
 from fastapi import Request
 
 from badges.api.callers import Caller
+from badges.api.problem import ProblemError
 from sinks.failures import translated
 from sinks.pool import Connection
+
+_PATIENCE_S: Final = 5.0
+"""How long a request waits for a connection before its caller is told to come again."""
+
+_CLAIM: Final = """
+    SELECT set_config('request.jwt.claims', $1, true), set_config('badges.organization', '', true)
+"""
+"""The second names an organization before the claims do, should a role or database be set so."""
 
 
 @asynccontextmanager
@@ -20,14 +32,41 @@ async def acting(
     Raises StoreError where Postgres fails or refuses.
     """
     with translated():
-        async with request.app.state.pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "SELECT set_config('request.jwt.claims', $1, true)",
-                msgspec.json.encode(caller.claims).decode(),
-            )
+        pool = request.app.state.pool
+        async with pool.acquire(timeout=_PATIENCE_S) as connection, connection.transaction():
+            await connection.execute(_CLAIM, msgspec.json.encode(caller.claims).decode())
             if statement_timeout_s is not None:
                 await connection.execute(
                     "SELECT set_config('statement_timeout', $1, true)",
                     f"{int(1000 * statement_timeout_s)}ms",
                 )
             yield connection
+
+
+@asynccontextmanager
+async def acting_for(
+    request: Request,
+    caller: Caller,
+    peer_mentor_id: UUID,
+    *,
+    statement_timeout_s: float | None = None,
+) -> AsyncIterator[Connection]:
+    """`acting`, for what is one mentor's: that mentor's own, and those who coordinate.
+
+    Raises ProblemError, 404, for everybody else: whether there is such a mentor is not told.
+    """
+    if caller.role == "mentor" and caller.mentor_id != peer_mentor_id:
+        raise _no_mentor(peer_mentor_id)
+    async with acting(request, caller, statement_timeout_s=statement_timeout_s) as connection:
+        there = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)", peer_mentor_id
+        )
+        if not there:
+            raise _no_mentor(peer_mentor_id)
+        yield connection
+
+
+def _no_mentor(peer_mentor_id: UUID) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.NOT_FOUND, f"No mentor of your organization has the id {peer_mentor_id}"
+    )

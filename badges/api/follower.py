@@ -5,9 +5,9 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
-from badges.api.feed_metrics import DROPPED
+from badges.api.metrics import UNLOCK_STREAMS_DROPPED
 
-MOST_WAITING: Final = 5_000
+_MOST_WAITING: Final = 5_000
 """Events that may wait for one client. The bytes are shared, so many slow clients take little."""
 
 
@@ -29,12 +29,12 @@ class Follower:
     @property
     def is_behind(self) -> bool:
         """Whether it would soon be dropped."""
-        return self._events > MOST_WAITING // 2
+        return self._events > _MOST_WAITING // 2
 
     def offer(self, frames: bytes, events: int) -> None:
         """Let so many events wait to be sent; where they are too many, drop the client."""
-        if self._events + events > MOST_WAITING:
-            DROPPED.inc()
+        if self._events + events > _MOST_WAITING:
+            UNLOCK_STREAMS_DROPPED.inc()
             self.end()
             return
         self._waiting.append(frames)

@@ -6,8 +6,8 @@ may see it. The migration of the same name says what a cursor is.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -17,8 +17,8 @@ import structlog
 from fastapi.sse import format_sse_event
 from msgspec import Struct
 
-from badges.api.feed_metrics import DELAY, SENT, STREAMS
 from badges.api.follower import Follower
+from badges.api.metrics import UNLOCK_DELAY, UNLOCK_STREAMS, UNLOCKS_SENT
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.polling import poll
@@ -82,8 +82,9 @@ def page_of(row: asyncpg.Record) -> Page:
 class UnlockFeed:
     """Reads while somebody follows, and knows everybody who does."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, stopping: asyncio.Event) -> None:
         self._pool = pool
+        self._stopping = stopping
         self._cursor: str | None = None
         self._is_between = True
         """Whether all that one snapshot sees has been handed out, and nothing of the next one."""
@@ -92,9 +93,8 @@ class UnlockFeed:
         """Reads, counted: which was begun last, and which had come to its end by then."""
         self._reading = asyncio.Lock()
         self._places: defaultdict[_Place, set[Follower]] = defaultdict(set)
-        self.streams = 0
-        """Clients, those included that still catch up."""
-        self.is_closed = False
+        self._joined: set[Follower] = set()
+        """Until they leave: those who were dropped are among them."""
         self.catching_up = asyncio.Semaphore(_CATCHING_UP)
         """For whoever reads what a client has missed."""
 
@@ -104,16 +104,10 @@ class UnlockFeed:
         assert self._cursor is not None
         return self._cursor
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a client as long as the block lasts."""
-        self.streams += 1
-        STREAMS.set(self.streams)
-        try:
-            yield
-        finally:
-            self.streams -= 1
-            STREAMS.set(self.streams)
+    @property
+    def streams(self) -> int:
+        """Clients that are connected."""
+        return len(self._joined)
 
     async def join(self, follower: Follower) -> str:
         """Hand all that comes from now on to the follower; return the cursor from which on.
@@ -126,10 +120,11 @@ class UnlockFeed:
                 self._cursor = None
             while self._done < wanted or not self._is_between:
                 await self._read()
-            if self.is_closed:
+            self._places[_place(follower)].add(follower)
+            self._joined.add(follower)
+            UNLOCK_STREAMS.set(self.streams)
+            if self._stopping.is_set():
                 follower.end()
-            else:
-                self._places[_place(follower)].add(follower)
             return self.cursor
 
     def leave(self, follower: Follower) -> None:
@@ -138,12 +133,15 @@ class UnlockFeed:
         self._places[place].discard(follower)
         if not self._places[place]:
             del self._places[place]
+        self._joined.discard(follower)
+        UNLOCK_STREAMS.set(self.streams)
 
-    def close(self) -> None:
-        """Let every stream come to its end."""
-        self.is_closed = True
-        for follower in self._followers():
+    async def end_with_the_process(self) -> None:
+        """Let every stream come to its end when the process is to; never returns before."""
+        await self._stopping.wait()
+        for follower in self._joined:
             follower.end()
+        await asyncio.Event().wait()
 
     async def follow(self) -> None:
         """Read on every NOTIFY, and each second in case one was lost; never returns."""
@@ -203,7 +201,7 @@ class UnlockFeed:
         for organization, group in groupby(by_organization, lambda each: each.organization_id):
             frames: defaultdict[str | None, list[bytes]] = defaultdict(list)
             for unlock in group:
-                DELAY.observe(unlock.age)
+                UNLOCK_DELAY.observe(unlock.age)
                 frame = unlock.frame
                 frames[None].append(frame)
                 frames[unlock.peer_mentor_id].append(frame)
@@ -216,7 +214,7 @@ class UnlockFeed:
         together = b"".join(frames)
         for follower in followers:
             follower.offer(together, len(frames))
-        SENT.inc(len(frames) * len(followers))
+        UNLOCKS_SENT.inc(len(frames) * len(followers))
         followers.difference_update([each for each in followers if each.has_ended])
 
     async def _wait_for_the_slow(self) -> None:

@@ -17,13 +17,13 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from badges.api.callers import AnyCaller, Caller
 from badges.api.database import acting
-from badges.api.feed_metrics import SENT
 from badges.api.follower import Follower
-from badges.api.problem import ProblemError
+from badges.api.metrics import UNLOCKS_SENT
+from badges.api.problem import SOON, ProblemError
 from badges.api.unlock_feed import PAGE, Page, UnlockFeed, page_of
 from sinks.errors import Refused, StoreError
 
@@ -40,11 +40,6 @@ _HEADERS: Final = {
     "X-Accel-Buffering": "no",
 }
 
-_BEGIN: Final = """
-    SELECT CASE WHEN $1::text IS NULL
-        THEN (SELECT next FROM badges_private.unlocks(NULL, NULL, 1))
-        ELSE (SELECT $1 FROM badges_private.read_unlock_cursor($1)) END
-"""
 _READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks($1, $2, $3)"
 
 log = structlog.get_logger(__name__)
@@ -66,13 +61,20 @@ class UnlockData(BaseModel):
 
 
 class _UnlockStream(StreamingResponse):
-    """Ends what feeds it at once when the client goes."""
+    """Sends what is made for one client, and ends that at once when the client goes."""
 
     media_type = "text/event-stream"
 
-    async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
+    def __init__(self, stream: "_Stream") -> None:
+        self._stream = stream
+        super().__init__(stream.frames(), headers=_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with aclosing(self.body_iterator):  # type: ignore[type-var]
+                await super().__call__(scope, receive, send)
+        finally:
+            self._stream.leave()
 
 
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -93,39 +95,73 @@ async def unlocks(
     ] = None,
 ) -> StreamingResponse:
     """What happens to the organization's awards, or to a mentor's own, each event exactly once."""
-    feed: UnlockFeed = request.app.state.unlocks
-    if feed.is_closed or feed.streams >= request.app.state.settings.unlock_streams:
+    state = request.app.state
+    if state.stopping.is_set() or state.unlocks.streams >= state.settings.unlock_streams:
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "As many clients follow the unlocks as this process allows: try again soon",
-            headers={"Retry-After": "5"},
+            headers=SOON,
         )
-    try:
-        async with acting(request, caller, statement_timeout_s=_READ_WITHIN_S) as connection:
-            cursor: str = await connection.fetchval(_BEGIN, last_event_id or None)
-    except Refused as error:
-        if error.sqlstate != _NO_CURSOR:
-            raise
-        raise ProblemError(
-            HTTPStatus.BAD_REQUEST,
-            "Last-Event-ID is no id that this feed has given: connect without it, "
-            "and the feed begins now",
-        ) from None
-    return _UnlockStream(_Stream(request, caller, feed).frames(cursor), headers=_HEADERS)
+    stream = _Stream(request, caller)
+    await stream.begin(last_event_id)
+    return _UnlockStream(stream)
 
 
 class _Stream:
-    """What one client is sent."""
+    """What one client is sent: first what it has missed, then what comes."""
 
-    def __init__(self, request: Request, caller: Caller, feed: UnlockFeed) -> None:
+    def __init__(self, request: Request, caller: Caller) -> None:
         self._request = request
         self._caller = caller
-        self._feed = feed
-        self._ends_at = time.monotonic() + caller.expires_at - time.time()
+        self._feed: UnlockFeed = request.app.state.unlocks
         self._heartbeat: float = request.app.state.settings.unlock_heartbeat
+        self._ends_at = time.monotonic() + caller.expires_at - time.time()
         self._follower = Follower(
-            str(caller.organization_id), caller.sub.lower() if caller.role == "mentor" else None
+            str(caller.organization_id), str(caller.mentor_id) if caller.role == "mentor" else None
         )
+        self._upto = ""
+        self._missed: Page
+
+    async def begin(self, cursor: str | None) -> None:
+        """Join the feed, and read the first page of what was missed behind the cursor.
+
+        Raises ProblemError, 400, when that is none.
+        """
+        self._upto = await self._feed.join(self._follower)
+        try:
+            if cursor:
+                self._missed = await self._read(cursor)
+            else:
+                self._missed = Page([], self._upto, is_last=True)
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Hear no more."""
+        self._feed.leave(self._follower)
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        """Everything that the client is sent until it goes, or its token ends, or the process."""
+        yield format_sse_event(comment="welcome", retry=_RETRY_MS)
+        try:
+            while self._goes_on:
+                UNLOCKS_SENT.inc(len(self._missed.unlocks))
+                yield _together(self._missed)
+                if self._missed.is_last:
+                    break
+                self._missed = await self._read(self._missed.next)
+        except StoreError as error:
+            # The client comes again, and goes on behind what it has got.
+            log.warning("a client of the unlock feed has to come again", error=str(error))
+            return
+        while self._goes_on:
+            frames = await self._follower.take(min(self._heartbeat, self._left))
+            if not frames and self._goes_on:
+                # Nothing is awaited here: the client has all that lies before the cursor.
+                frames = format_sse_event(comment="nothing new", id=self._feed.cursor)
+            if frames:
+                yield frames
 
     @property
     def _goes_on(self) -> bool:
@@ -136,46 +172,30 @@ class _Stream:
         """Seconds for which the token is still valid."""
         return self._ends_at - time.monotonic()
 
-    async def frames(self, cursor: str) -> AsyncGenerator[bytes, None]:
-        """Everything behind the cursor: first what was missed, then what comes."""
-        # From here on the client has a place in the feed, whatever comes.
-        yield format_sse_event(id=cursor, retry=_RETRY_MS)
+    async def _read(self, cursor: str) -> Page:
+        """A page of what lies between the cursor and what the feed of the process will tell."""
         try:
-            with self._feed.counted():
-                upto = await self._feed.join(self._follower)
-                async with aclosing(self._missed(cursor, upto)) as missed:
-                    async for frames in missed:
-                        yield frames
-                while self._goes_on:
-                    frames = await self._follower.take(min(self._heartbeat, self._left))
-                    if not frames and self._goes_on:
-                        # Nothing is awaited here: the client has all that lies before the cursor.
-                        frames = format_sse_event(comment="nothing new", id=self._feed.cursor)
-                    if frames:
-                        yield frames
-        except StoreError as error:
-            # The client comes again, from the last cursor that it has got.
-            log.warning("a client of the unlock feed has to come again", error=str(error))
-        finally:
-            self._feed.leave(self._follower)
-
-    async def _missed(self, cursor: str, upto: str) -> AsyncGenerator[bytes, None]:
-        """What lies between the two cursors, a page at a time, as fast as the client reads."""
-        is_last = cursor == upto
-        while self._goes_on and not is_last:
-            page = await self._page(cursor, upto)
-            if page.unlocks:
-                SENT.inc(len(page.unlocks))
-                yield b"".join(unlock.frame for unlock in page.unlocks)
-            else:
-                yield format_sse_event(id=page.next)
-            cursor, is_last = page.next, page.is_last
-
-    async def _page(self, cursor: str, upto: str) -> Page:
-        async with (
-            self._feed.catching_up,
-            acting(self._request, self._caller, statement_timeout_s=_READ_WITHIN_S) as connection,
-        ):
-            row = await connection.fetchrow(_READ, cursor, upto, PAGE)
+            async with (
+                self._feed.catching_up,
+                acting(
+                    self._request, self._caller, statement_timeout_s=_READ_WITHIN_S
+                ) as connection,
+            ):
+                row = await connection.fetchrow(_READ, cursor, self._upto, PAGE)
+        except Refused as error:
+            if error.sqlstate != _NO_CURSOR:
+                raise
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST,
+                "Last-Event-ID is no id that this feed has given: connect without it, "
+                "and the feed begins now",
+            ) from None
         assert row is not None
         return page_of(row)
+
+
+def _together(page: Page) -> bytes:
+    """Its events; without any, an event without data, which says where the client is now."""
+    if not page.unlocks:
+        return format_sse_event(id=page.next)
+    return b"".join(unlock.frame for unlock in page.unlocks)

@@ -11,15 +11,12 @@ def api() -> None:
     """Serve the HTTP API at BADGES_API_HOST and BADGES_API_PORT until SIGTERM."""
     # FastAPI takes a second to import, which no other command should wait for.
     with starting.imports():
-        from badges.api.app import create_app  # noqa: PLC0415
-        from badges.api.server import Server, prepare  # noqa: PLC0415
+        from badges.api.server import serve  # noqa: PLC0415
 
     chosen = settings.load()
     logs.configure(level=chosen.log_level)
-    server = Server(create_app(chosen))
     with _listening(chosen.api_host, chosen.api_port) as listening:
-        prepare(listening)
-        server.run(sockets=[listening])
+        serve(chosen, listening)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -4,7 +4,8 @@ from typing import Literal
 
 from typing_extensions import override
 
-from tables.criteria.combination import Combination
+from tables.criteria.combination import AND, Combination
+from tables.languages import Language
 
 
 class All(Combination):
@@ -28,5 +29,5 @@ class All(Combination):
         return len(self.of)
 
     @override
-    def summary(self) -> str:
-        return " and ".join(self.said())
+    def summary(self, language: Language = "en") -> str:
+        return AND(language).join(self.said(language))

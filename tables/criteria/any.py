@@ -1,12 +1,17 @@
 """any: so many of some parts hold."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import not_above
 from tables.criteria.combination import Combination
+from tables.criteria.fields import integer_up_to, not_above
+from tables.languages import Language, Text
+
+_PARTS: Final = Text("parts", "deler")
+_OR: Final = Text(" or ", " eller ")
+_SO_MANY: Final = Text("{number} of: {parts}", "{number} av: {parts}")
 
 
 class AnyOf(Combination):
@@ -24,13 +29,11 @@ class AnyOf(Combination):
     )
 
     type: Literal["any"]
-    at_least: Annotated[
-        StrictInt, Field(ge=1, description="an integer from 1 to the number of parts")
-    ] = 1
+    at_least: Annotated[StrictInt, Field(ge=1), integer_up_to(_PARTS)] = 1
 
     @model_validator(mode="after")
     def _enough(self) -> "AnyOf":
-        not_above(len(self.of), "parts", "at_least", self.at_least)
+        not_above(len(self.of), _PARTS, "at_least", self.at_least)
         return self
 
     @property
@@ -39,8 +42,8 @@ class AnyOf(Combination):
         return self.at_least
 
     @override
-    def summary(self) -> str:
-        said = self.said()
-        if len(said) == 1 or self.at_least == 1:
-            return " or ".join(said)
-        return f"{self.at_least} of: {'; '.join(said)}"
+    def summary(self, language: Language = "en") -> str:
+        said = self.said(language)
+        if self.at_least == 1:
+            return _OR(language).join(said)
+        return _SO_MANY(language, number=self.at_least, parts="; ".join(said))

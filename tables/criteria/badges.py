@@ -1,16 +1,23 @@
 """badges: other badges that are held."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Name, not_above
+from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition, Enough
-from tables.criteria.words import listed, some_of
+from tables.criteria.fields import Expects, Name, NamesOf, integer_up_to, not_above
+from tables.criteria.words import more_of, some_of
+from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
 from tables.types import Day
+
+_THINGS: Final = Text("badges", "merker")
+_KEYS: Final = Expects("a list of badge keys", "en liste med nøkler til merker")
+_BADGE: Final = Noun(Text("the badge", "merket"), Text("the badges", "merkene"))
+_HELD: Final = Text("{badges} held", "{badges} oppnådd")
 
 
 class Badges(Criterion):
@@ -22,33 +29,32 @@ class Badges(Criterion):
     )
 
     type: Literal["badges"]
-    badges: Annotated[list[Name], Field(min_length=1, description="a list of badge keys")]
+    badges: Annotated[list[Name], Field(min_length=1), _KEYS, NamesOf("badge")]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
-        Field(description="an integer from 1 to the number of badges"),
+        integer_up_to(_THINGS),
     ] = None
 
     @model_validator(mode="after")
     def _enough(self) -> "Badges":
-        not_above(len(set(self.badges)), "badges", "at_least", self.at_least)
+        not_above(len(set(self.badges)), _THINGS, "at_least", self.at_least)
         return self
 
     @override
-    def summary(self) -> str:
-        return f"{some_of(self.badges, self.at_least, 'badge')} held"
+    def summary(self, language: Language = "en") -> str:
+        return _HELD(language, badges=some_of(_BADGE, self.badges, self.needed(0), language))
 
     @override
     def needed(self, amount: int) -> int:
         return self.at_least or len(set(self.badges))
 
     @override
-    def missing(self, done: int, needed: int) -> str:
-        badges = listed(list(dict.fromkeys(self.badges)), "and")
-        return f"{needed - done} more of the badges {badges}"
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
+        return more_of(_BADGE, self.badges, needed - done, language)
 
     @override
-    def badge_keys(self) -> Iterator[str]:
-        yield from self.badges
+    def unit(self, language: Language = "en") -> str:
+        return _THINGS(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

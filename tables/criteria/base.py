@@ -2,65 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from datetime import date
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictInt,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tables.criteria.condition import Condition
+from tables.criteria.fields import Mention, NamesOf, Strict, expected
 from tables.criteria.reached import Reached
-from tables.measures import amounts
-from tables.types import COUNTED, Day
+from tables.languages import Language, Text
+from tables.types import Day
 
-_VALUE: Final = object()
-
-
-def expected(what: str, at: str = "", found: object = _VALUE) -> PydanticCustomError:
-    """What a check of a model raises: the words that follow "expected", and where to look.
-
-    `at` is a path within the object that is checked; `found` is its own value unless given.
-    """
-    context: dict[str, Any] = {"expected": what, "at": at}
-    return PydanticCustomError(
-        "expected", "", context | ({} if found is _VALUE else {"found": found})
-    )
+_CRITERIA: Final = Text("an object with criteria", "et objekt med kriterier")
 
 
-def not_above(most: int, what: str, at: str, found: int | None) -> None:
-    """Refuse a number of more than there are."""
-    if found is not None and found > most:
-        raise expected(f"an integer from 1 to {most}, the number of {what}", at, found)
+class Proof(NamedTuple):
+    """What is known of why criteria held: which of the innermost did, by path, and the tier."""
 
+    language: Language
+    paths: frozenset[str]
+    tier: str | None = None
 
-# A field's description is what messages say that they expected there, and what editors show.
-Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
-Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
-"""A name that rows are counted or tiers known by: of a longer one only so much is compared."""
-ActivityTypes: TypeAlias = Annotated[
-    Annotated[list[Counted], Field(min_length=1)] | None,
-    Field(description="a list of activity types"),
-]
-Metric: TypeAlias = Annotated[
-    amounts.Metric,
-    Field(description='"count", "minutes", "active_days" or "distinct_types"'),
-]
-AtLeast: TypeAlias = Annotated[
-    StrictInt, Field(ge=1, le=1_000_000, description="an integer from 1 to 1,000,000")
-]
-
-
-class Strict(BaseModel):
-    """An object in a document, which has the known keys alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    def holds(self, path: str) -> bool:
+        """Whether the criteria of a path did, or some within them."""
+        return any(each == path or each.startswith(f"{path}.") for each in self.paths)
 
 
 class Criterion(Strict, ABC):
@@ -76,7 +42,7 @@ class Criterion(Strict, ABC):
     type: str
 
     @abstractmethod
-    def summary(self) -> str:
+    def summary(self, language: Language = "en") -> str:
         """What is asked for, in one sentence without its full stop."""
 
     @abstractmethod
@@ -84,8 +50,24 @@ class Criterion(Strict, ABC):
         """How much is asked for, of whoever has `amount`."""
 
     @abstractmethod
-    def missing(self, done: int, needed: int) -> str:
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
         """What somebody lacks who has less than is needed: '3 more activities'."""
+
+    @abstractmethod
+    def unit(self, language: Language = "en") -> str:
+        """What `needed` counts, as several are called: 'activities'."""
+
+    def next_tier(self, amount: int) -> str | None:  # noqa: ARG002
+        """The name of the tier that `needed` is asked for; None without tiers, and at the top."""
+        return None
+
+    def level(self, tier: str) -> int:  # noqa: ARG002
+        """What the tier of that name asks for at least; 0 where there is none."""
+        return 0
+
+    def earned(self, proof: Proof, path: str = "$") -> str:  # noqa: ARG002
+        """What somebody did who earned it, as far as the proof tells, without a full stop."""
+        return self.summary(proof.language)
 
     @abstractmethod
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
@@ -100,16 +82,32 @@ class Criterion(Strict, ABC):
         """The criteria within these, in the order of the condition's parts."""
         return ()
 
+    def nodes(self, path: str = "$") -> Iterator[tuple[str, "Criterion"]]:
+        """These criteria and those within, at any depth, with their JSON paths."""
+        yield path, self
+        for index, part in enumerate(self.parts):
+            yield from part.nodes(f"{path}.of[{index}]")
+
+    def mentions(self) -> Iterator[Mention]:
+        """The names that are in them, at any depth."""
+        for path, node in self.nodes():
+            for key, field in type(node).model_fields.items():
+                for names in (each for each in field.metadata if isinstance(each, NamesOf)):
+                    for index, name in enumerate(getattr(node, key) or ()):
+                        yield Mention(names.kind, name, f"{path}.{key}[{index}]")
+
     def badge_keys(self) -> Iterator[str]:
         """The keys of the badges that are asked for, at any depth: those are decided first."""
-        for part in self.parts:
-            yield from part.badge_keys()
+        return (mention.name for mention in self.mentions() if mention.kind == "badge")
+
+    def check_from(self, counts_from: date) -> None:
+        """Refuse what can never hold, its parts aside, if only rows from a date on count."""
 
     def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:  # noqa: ARG002
         """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""
         return ()
 
-    def warnings(self) -> list[str]:
+    def warnings(self, language: Language = "en") -> list[str]:  # noqa: ARG002
         """What somebody who saves these criteria should know although they are valid."""
         return []
 
@@ -121,7 +119,7 @@ Types: TypeAlias = Mapping[str, type[Criterion]]
 def read(value: object, types: Types, *, nested: bool) -> Criterion:
     """An object of a document as the type that it says to be of; raises what pydantic does."""
     if not isinstance(value, dict):
-        raise expected("an object with criteria")
+        raise expected(_CRITERIA)
     kind = value.get("type")
     known = [name for name, each in types.items() if not (nested and each.root_only)]
     if kind not in known:

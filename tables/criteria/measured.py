@@ -1,13 +1,18 @@
 """What threshold and tier have in common: a metric of some activities, ever or within a window."""
 
-from typing import Annotated
+from abc import abstractmethod
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
-from tables.criteria.window import Window, check_days
-from tables.criteria.words import of_types, unit
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Expects, Metric
+from tables.criteria.window import Window, check_level
+from tables.criteria.words import more, of_types, unit
+from tables.languages import Language
 from tables.measures.specs import Key, MeasureSpec, spec_of
 from tables.types import Day
 
@@ -19,21 +24,28 @@ class Measured(Criterion):
     activity_types: ActivityTypes = None
     window: Annotated[
         Window | None,
-        Field(
-            description='{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
-            'or {"from": date, "to": date}'
+        Expects(
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
+            'or {"from": date, "to": date}',
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" eller "year"} '
+            'eller {"from": dato, "to": dato}',
         ),
     ] = None
 
-    def kind(self, number: int) -> str:
+    def kind(self, how_many: int, language: Language) -> str:
         """What is counted, as so many are called, of the types and in the window asked for."""
-        within = "" if self.window is None else self.window.words()
-        return f"{unit(self.metric, number)}{of_types(self.activity_types)}{within}"
+        types = of_types(self.metric, self.activity_types, language)
+        within = "" if self.window is None else self.window.words(language)
+        return f"{unit(self.metric, how_many, language)}{types}{within}"
 
     @override
-    def missing(self, done: int, needed: int) -> str:
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
         lacks = needed - done
-        return f"{lacks:,} more {self.kind(lacks)}"
+        return more(lacks, self.kind(lacks, language), language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return unit(self.metric, 2, language)
 
     def spec(self, since: Day | None) -> MeasureSpec:
         """The measure of it, of rows from a date on."""
@@ -42,6 +54,20 @@ class Measured(Criterion):
             return spec_of(Key("total", self.metric, types, since))
         return spec_of(self.window.key(self.metric, types, since))
 
-    def check(self, at: str, level: int) -> None:
-        """Refuse a level that the window is too short for."""
-        check_days(self.metric, None if self.window is None else self.window.days, at, level)
+    @abstractmethod
+    def levels(self) -> Iterator[tuple[str, int]]:
+        """The numbers that it is to reach, and the keys that they are under."""
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        self._check(None if self.window is None else self.window.days)
+        return self
+
+    @override
+    def check_from(self, counts_from: date) -> None:
+        if self.window is not None:
+            self._check(self.window.days_from(counts_from))
+
+    def _check(self, days: int | None) -> None:
+        for at, level in self.levels():
+            check_level(self.metric, self.activity_types, days, at, level)

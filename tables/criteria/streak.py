@@ -1,17 +1,37 @@
 """streak: so many periods in a row that count."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Metric, integer, one_of
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_days
-from tables.criteria.words import of_types, unit
+from tables.criteria.window import MOST_DAYS, check_level
+from tables.criteria.words import of_types, periods, unit
+from tables.languages import Language, Text, number
 from tables.measures.specs import Key, spec_of
 from tables.types import Day
+
+_ROW: Final = Text(
+    "{periods} in a row with {amount} each{grace}", "{periods} på rad med {amount} hver{grace}"
+)
+_ONE: Final = Text("{periods} with {amount}", "{periods} med {amount}")
+"""Of one period nothing is in a row, and none can be missed."""
+_GRACE: Final = Text(
+    ", up to {missed} missed in between", ", der opptil {missed} imellom kan mangle"
+)
+_MISSING: Final = Text(
+    "{all}: the longest so far is {done}", "{all}: den lengste rekken så langt er {done}"
+)
+
+_IN_A_ROW: Final[Mapping[str, Text]] = {
+    "day": Text("days in a row", "dager på rad"),
+    "week": Text("weeks in a row", "uker på rad"),
+    "month": Text("months in a row", "måneder på rad"),
+}
 
 
 class Streak(Criterion):
@@ -31,34 +51,44 @@ class Streak(Criterion):
     )
 
     type: Literal["streak"]
-    period: Literal["day", "week", "month"]
-    length: Annotated[StrictInt, Field(ge=1, le=1000, description="an integer from 1 to 1,000")]
+    period: Annotated[Literal["day", "week", "month"], one_of(["day", "week", "month"])]
+    length: Annotated[StrictInt, Field(ge=1, le=1000), integer(1, 1000)]
     metric: Metric = "count"
-    per_period: Annotated[
-        StrictInt, Field(ge=1, le=100_000, description="an integer from 1 to 100,000")
-    ] = 1
+    per_period: Annotated[StrictInt, Field(ge=1, le=100_000), integer(1, 100_000)] = 1
     activity_types: ActivityTypes = None
-    grace: Annotated[StrictInt, Field(ge=0, le=52, description="an integer from 0 to 52")] = 0
+    grace: Annotated[StrictInt, Field(ge=0, le=52), integer(0, 52)] = 0
 
     @model_validator(mode="after")
     def _can_count(self) -> "Streak":
-        check_days(self.metric, MOST_DAYS[self.period], "per_period", self.per_period)
+        days = MOST_DAYS[self.period]
+        check_level(self.metric, self.activity_types, days, "per_period", self.per_period)
         return self
 
     @override
-    def summary(self) -> str:
-        periods = f"{self.length:,} {self.period}{'s' if self.length != 1 else ''} in a row"
-        unit_of = f"{unit(self.metric, self.per_period)}{of_types(self.activity_types)}"
-        grace = f", up to {self.grace} missed in between" if self.grace else ""
-        return f"{periods} with {self.per_period:,} {unit_of} each{grace}"
+    def summary(self, language: Language = "en") -> str:
+        units = unit(self.metric, self.per_period, language)
+        types = of_types(self.metric, self.activity_types, language)
+        grace = ""
+        if self.grace:
+            grace = _GRACE(language, missed=periods(self.period, self.grace, language))
+        return (_ONE if self.length == 1 else _ROW)(
+            language,
+            periods=periods(self.period, self.length, language),
+            amount=f"{number(self.per_period, language)} {units}{types}",
+            grace=grace,
+        )
 
     @override
     def needed(self, amount: int) -> int:
         return self.length
 
     @override
-    def missing(self, done: int, needed: int) -> str:
-        return f"{self.summary()}: the longest so far is {done:,}"
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
+        return _MISSING(language, all=self.summary(language), done=done)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _IN_A_ROW[self.period](language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:

@@ -2,16 +2,24 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Counted, Criterion, not_above
+from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition, Enough
-from tables.criteria.words import listed, some_of
+from tables.criteria.fields import Counted, Expects, NamesOf, integer_up_to, not_above
+from tables.criteria.words import more_of, some_of
+from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
 from tables.types import Day
+
+_THINGS: Final = Text("courses", "kurs")
+_CODES: Final = Expects("a list of course codes", "en liste med kurskoder")
+_COURSE: Final = Noun(Text("the course", "kurset"), Text("the courses", "kursene"))
+_UNIT: Final = Text("courses", "kurs")
+_COMPLETED: Final = Text("{courses} completed", "{courses} fullført")
 
 
 class Training(Criterion):
@@ -23,29 +31,34 @@ class Training(Criterion):
     )
 
     type: Literal["training"]
-    courses: Annotated[list[Counted], Field(min_length=1, description="a list of course codes")]
+    courses: Annotated[list[Counted], Field(min_length=1), _CODES, NamesOf("course")]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
-        Field(description="an integer from 1 to the number of courses"),
+        integer_up_to(_THINGS),
     ] = None
 
     @model_validator(mode="after")
     def _enough(self) -> "Training":
-        not_above(len(set(self.courses)), "courses", "at_least", self.at_least)
+        not_above(len(set(self.courses)), _THINGS, "at_least", self.at_least)
         return self
 
     @override
-    def summary(self) -> str:
-        return f"{some_of(self.courses, self.at_least)} completed"
+    def summary(self, language: Language = "en") -> str:
+        return _COMPLETED(
+            language, courses=some_of(_COURSE, self.courses, self.needed(0), language)
+        )
 
     @override
     def needed(self, amount: int) -> int:
         return self.at_least or len(set(self.courses))
 
     @override
-    def missing(self, done: int, needed: int) -> str:
-        courses = listed(list(dict.fromkeys(self.courses)), "and")
-        return f"{needed - done} more of the courses {courses}"
+    def missing(self, done: int, needed: int, language: Language = "en") -> str:
+        return more_of(_COURSE, self.courses, needed - done, language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

@@ -1,0 +1,1 @@
+"""What people ask, answered from the database alone: a second opinion beside the fold's."""
