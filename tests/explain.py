@@ -1,53 +1,11 @@
-"""How far a mentor is with each badge, and what is missing, from the fold's state: for tests."""
+"""How far a mentor is with each badge, by what the fold's state amounts to: to compare with."""
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
-
-from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition
+from tables.criteria.standing import Standing, standing
 from tables.ledger import Ledger
 from tables.rules import RuleBook
-
-
-class Standing(Struct, frozen=True):
-    """How far one criterion is: `done` of `needed`, each part of it the same, and what is missing.
-
-    `path` is the criterion's JSON path. A tier stands towards the next tier above the one reached;
-    `all` and `any` count the parts that hold, and their percentage is that of the nearest parts.
-    """
-
-    path: str
-    type: str
-    done: int
-    needed: int
-    percent: int
-    missing: str
-    parts: tuple["Standing", ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is missing."""
-        return self.done >= self.needed
-
-
-def standing(criteria: Criterion, amounts: Mapping[str, int], path: str = "$") -> Standing:
-    """How far criteria are, given what those without parts amount to now, by their JSON paths.
-
-    Criteria that nobody measures, because they are never evaluated, amount to nothing.
-    """
-    parts = tuple(
-        standing(part, amounts, f"{path}.of[{index}]") for index, part in enumerate(criteria.parts)
-    )
-    amount = sum(part.holds for part in parts) if parts else amounts.get(path, 0)
-    needed = criteria.needed(amount)
-    done = min(amount, needed)
-    missing = criteria.missing(done, needed) if done < needed else ""
-    percent = 100 * done // needed
-    if parts:
-        nearest = sorted((part.percent for part in parts), reverse=True)[:needed]
-        percent = sum(nearest) // needed
-    return Standing(path, criteria.type, done, needed, percent, missing, parts)
 
 
 def explain(ledger: Ledger, book: RuleBook) -> Mapping[str, Standing]:

@@ -8,14 +8,23 @@ from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
-from badges.api import criteria, health, lag, metrics, peer_mentors
-from badges.api.errors import answer_with_problems
+from badges.api import (
+    badge_definitions,
+    criteria,
+    definition_history,
+    hand_awards,
+    health,
+    held,
+    lag,
+    metrics,
+    peer_mentors,
+    progress,
+    stats,
+)
 from badges.api.lag import SharedLag
-from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.requests import REQUEST_ID, Guarded, Recorded
+from badges.api.requests import REQUEST_ID
 from badges.api.tokens import Tokens
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
@@ -96,24 +105,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
-    app.include_router(criteria.router)
-    app.include_router(health.router)
-    app.include_router(lag.router)
-    app.include_router(metrics.router)
-    app.include_router(peer_mentors.router)
-    answer_with_problems(app)
-    # The last one added is the first that a request meets.
-    app.add_middleware(Guarded)
-    app.add_middleware(BoundedBody)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=_SENT,
-            expose_headers=_READ,
-        )
-    app.add_middleware(Recorded)
+    for part in (
+        badge_definitions,
+        criteria,
+        definition_history,
+        hand_awards,
+        health,
+        held,
+        lag,
+        metrics,
+        peer_mentors,
+        progress,
+        stats,
+    ):
+        app.include_router(part.router)
     return app
 
 

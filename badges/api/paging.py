@@ -1,14 +1,17 @@
 """Lists, a page at a time."""
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from datetime import datetime
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 _Item = TypeVar("_Item")
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="the most items of a page")]
+
+AS_OF: Final = "the commit time up to which the stream has decided; null while nobody knows"
 
 
 class Page(BaseModel, Generic[_Item]):
@@ -16,6 +19,12 @@ class Page(BaseModel, Generic[_Item]):
 
     items: list[_Item]
     next: str | None
+
+
+class DecidedPage(Page[_Item], Generic[_Item]):
+    """A page of what the stream decides."""
+
+    as_of: datetime | None = Field(description=AS_OF)
 
 
 def page(found: Sequence[_Item], limit: int, after: Sequence[str]) -> Page[_Item]:

@@ -90,8 +90,7 @@ def _refused(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Problem:
 
 def _misunderstood(error: TyperException, arguments: Sequence[str]) -> int:
     text = error.format_message()
-    if not arguments or "\n" in text.strip():  # a command without arguments: this is its help
-        typer.echo(text, err=True)
+    if not text.strip():  # a command without arguments has printed its help
         return WRONG_USE
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "badges"

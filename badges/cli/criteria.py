@@ -1,14 +1,18 @@
-"""`badges criteria`: check criteria, print their schema, try them on rows without a stack."""
+"""`badges criteria`: check criteria, print their schema and clients, try them without a stack."""
 
 import json
 import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from badges import event_loop, settings, trials
 from badges.cli.options import Json, Lang
+from badges.clients import dart, reading, typescript
+from badges.clients.model import Model
 from badges.queries.verdicts import Verdict, judge, judge_alone
 from schema.database import connect
 from streams.errors import FOUND_A_PROBLEM, Problem
@@ -18,6 +22,10 @@ from tables.languages import Language, Text
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
 
+_CLIENTS: Final[Mapping[str, Callable[[Model, str], str]]] = {
+    "dart": dart.write,
+    "typescript": typescript.write,
+}
 _WARNING: Final = Text("warning", "advarsel")
 _VALID: Final = Text("valid", "gyldig")
 
@@ -65,6 +73,15 @@ def validate(
 def schema() -> None:
     """Print the JSON schema of criteria, for editors."""
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@criteria.command()
+def client(
+    lang: Annotated[Literal["dart", "typescript"], typer.Option(help="The language to write.")],
+) -> None:
+    """Print sealed classes of criteria for an application, generated from their schema."""
+    model = reading.read(json_schema())
+    typer.echo(_CLIENTS[lang](model, version("badge-streams")), nl=False)
 
 
 @criteria.command("test")

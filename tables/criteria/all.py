@@ -1,13 +1,11 @@
 """all: every part holds."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from typing_extensions import override
 
-from tables.criteria.combination import Combination
-from tables.languages import Language, Text
-
-_AND: Final = Text(" and ", " og ")
+from tables.criteria.combination import AND, Combination
+from tables.languages import Language
 
 
 class All(Combination):
@@ -32,4 +30,4 @@ class All(Combination):
 
     @override
     def summary(self, language: Language = "en") -> str:
-        return _AND(language).join(self.said(language))
+        return AND(language).join(self.said(language))

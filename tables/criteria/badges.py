@@ -53,6 +53,10 @@ class Badges(Criterion):
         return more_of(_BADGE, self.badges, needed - done, language)
 
     @override
+    def unit(self, language: Language = "en") -> str:
+        return _THINGS(language)
+
+    @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
         # A key that names nothing counts as not held.
         known = frozenset(badges[key] for key in self.badges if key in badges)

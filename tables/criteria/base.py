@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,18 @@ from tables.languages import Language, Text
 from tables.types import Day
 
 _CRITERIA: Final = Text("an object with criteria", "et objekt med kriterier")
+
+
+class Proof(NamedTuple):
+    """What is known of why criteria held: which of the innermost did, by path, and the tier."""
+
+    language: Language
+    paths: frozenset[str]
+    tier: str | None = None
+
+    def holds(self, path: str) -> bool:
+        """Whether the criteria of a path did, or some within them."""
+        return any(each == path or each.startswith(f"{path}.") for each in self.paths)
 
 
 class Criterion(Strict, ABC):
@@ -40,6 +52,22 @@ class Criterion(Strict, ABC):
     @abstractmethod
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         """What somebody lacks who has less than is needed: '3 more activities'."""
+
+    @abstractmethod
+    def unit(self, language: Language = "en") -> str:
+        """What `needed` counts, as several are called: 'activities'."""
+
+    def next_tier(self, amount: int) -> str | None:  # noqa: ARG002
+        """The name of the tier that `needed` is asked for; None without tiers, and at the top."""
+        return None
+
+    def level(self, tier: str) -> int:  # noqa: ARG002
+        """What the tier of that name asks for at least; 0 where there is none."""
+        return 0
+
+    def earned(self, proof: Proof, path: str = "$") -> str:  # noqa: ARG002
+        """What somebody did who earned it, as far as the proof tells, without a full stop."""
+        return self.summary(proof.language)
 
     @abstractmethod
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

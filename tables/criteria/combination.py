@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Part
+from tables.criteria.base import Criterion, Part, Proof
 from tables.criteria.condition import Condition, Enough, Wait
 from tables.criteria.fields import Expects
 from tables.languages import Language, Text
@@ -16,7 +16,10 @@ from tables.measures.specs import MeasureSpec
 from tables.types import Day
 
 _LIST: Final = Expects("a list of criteria", "en liste med kriterier")
+_UNIT: Final = Text("parts", "deler")
 _MISSING: Final = Text("{number} more of {parts} parts", "ytterligere {number} av {parts} deler")
+
+AND: Final = Text(" and ", " og ")
 
 
 class Combination(Criterion):
@@ -36,8 +39,7 @@ class Combination(Criterion):
 
     def said(self, language: Language) -> list[str]:
         """What each part asks for; in brackets where it is of several itself."""
-        said = [(part.summary(language), len(part.parts) > 1) for part in self.of]
-        return [f"({summary})" if several else summary for summary, several in said]
+        return [_bracketed(part, part.summary(language)) for part in self.of]
 
     @override
     def needed(self, amount: int) -> int:
@@ -48,8 +50,38 @@ class Combination(Criterion):
         return _MISSING(language, number=needed - done, parts=len(self.of))
 
     @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
+
+    @override
+    def earned(self, proof: Proof, path: str = "$") -> str:
+        held = [
+            (part, at)
+            for part, at in zip(self.of, _paths_within(self, path), strict=True)
+            if proof.holds(at)
+        ]
+        # The proof may be of other criteria, or of none.
+        if len(held) < self.enough:
+            return self.summary(proof.language)
+        said = [part.earned(proof, at) for part, at in held]
+        if len(held) == 1:
+            return said[0]
+        return AND(proof.language).join(
+            f"({each})" if sum(map(proof.holds, _paths_within(part, at))) > 1 else each
+            for each, (part, at) in zip(said, held, strict=True)
+        )
+
+    @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:
         return Parts(tuple(part.condition(since, badges) for part in self.of), self.enough)
+
+
+def _paths_within(criteria: Criterion, path: str) -> list[str]:
+    return [f"{path}.of[{index}]" for index in range(len(criteria.parts))]
+
+
+def _bracketed(part: Criterion, said: str) -> str:
+    return f"({said})" if len(part.parts) > 1 else said
 
 
 class Parts(Enough):

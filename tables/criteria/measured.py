@@ -43,6 +43,10 @@ class Measured(Criterion):
         lacks = needed - done
         return more(lacks, self.kind(lacks, language), language)
 
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return unit(self.metric, 2, language)
+
     def spec(self, since: Day | None) -> MeasureSpec:
         """The measure of it, of rows from a date on."""
         types = None if self.activity_types is None else frozenset(self.activity_types)

@@ -15,6 +15,7 @@ _WHY: Final = Expects(
     "a text that says why no type fits", "en tekst som sier hvorfor ingen type passer"
 )
 _BY_HAND: Final = Text("awarded by hand ({reason})", "tildeles for hånd ({reason})")
+_UNIT: Final = Text("awards by hand", "tildelinger for hånd")
 _MISSING: Final = Text("somebody who awards it by hand", "noen som tildeler det for hånd")
 _WARNING: Final = Text(
     "raw criteria are never evaluated: the badge is awarded by hand until replaced",
@@ -44,6 +45,10 @@ class Raw(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return _MISSING(language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> NoReturn:

@@ -27,6 +27,12 @@ _MISSING: Final = Text(
     "{all}: the longest so far is {done}", "{all}: den lengste rekken så langt er {done}"
 )
 
+_IN_A_ROW: Final[Mapping[str, Text]] = {
+    "day": Text("days in a row", "dager på rad"),
+    "week": Text("weeks in a row", "uker på rad"),
+    "month": Text("months in a row", "måneder på rad"),
+}
+
 
 class Streak(Criterion):
     """`length` periods in a row in each of which the metric reaches `per_period`."""
@@ -79,6 +85,10 @@ class Streak(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return _MISSING(language, all=self.summary(language), done=done)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _IN_A_ROW[self.period](language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:

@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from tables.criteria.base import Proof
 from tables.criteria.fields import AtLeast, Counted, Expects, Strict, expected
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
-from tables.languages import Language, Text
+from tables.languages import Language, Text, number
 from tables.types import Day
 
 _NAME: Final = Expects("the tier's name", "nivåets navn")
@@ -79,6 +80,22 @@ class Tier(Measured):
     def needed(self, amount: int) -> int:
         levels = [step.at_least for step in self.tiers]
         return next((level for level in levels if level > amount), levels[-1])
+
+    @override
+    def next_tier(self, amount: int) -> str | None:
+        return next((step.name for step in self.tiers if step.at_least > amount), None)
+
+    @override
+    def level(self, tier: str) -> int:
+        return next((step.at_least for step in self.tiers if step.name == tier), 0)
+
+    @override
+    def earned(self, proof: Proof, path: str = "$") -> str:
+        least = self.level(proof.tier) if proof.tier is not None else 0
+        if not least:
+            return self.summary(proof.language)
+        kind = self.kind(least, proof.language)
+        return f"{proof.tier}: {number(least, proof.language)} {kind}"
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Reached:

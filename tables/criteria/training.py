@@ -18,6 +18,7 @@ from tables.types import Day
 _THINGS: Final = Text("courses", "kurs")
 _CODES: Final = Expects("a list of course codes", "en liste med kurskoder")
 _COURSE: Final = Noun(Text("the course", "kurset"), Text("the courses", "kursene"))
+_UNIT: Final = Text("courses", "kurs")
 _COMPLETED: Final = Text("{courses} completed", "{courses} fullført")
 
 
@@ -54,6 +55,10 @@ class Training(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return more_of(_COURSE, self.courses, needed - done, language)
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

@@ -21,6 +21,7 @@ EVER: Final = 1 << 40
 
 _FROM_1: Final = Expects("an integer from 1", "et heltall fra 1")
 _PERIODS_WITH: Final = Text("{periods} with {days}", "{periods} med {days}")
+_UNIT: Final = Text("periods", "perioder")
 _ANOTHER: Final = Text("another {periods}", "ytterligere {periods}")
 
 
@@ -55,6 +56,10 @@ class ActivePeriods(Criterion):
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
         return _ANOTHER(language, periods=self._said(needed - done, language))
+
+    @override
+    def unit(self, language: Language = "en") -> str:
+        return _UNIT(language)
 
     def _said(self, how_many: int, language: Language) -> str:
         days = unit("active_days", self.per_period, language)

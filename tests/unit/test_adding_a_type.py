@@ -16,6 +16,7 @@ from reference.reading import READINGS
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import parse
 from tables.criteria.schema import json_schema
+from tables.criteria.standing import Standing
 from tables.criteria.union import TYPES
 from tests.builders import (
     MENTOR,
@@ -29,7 +30,7 @@ from tests.builders import (
     mentor,
     organization,
 )
-from tests.explain import Standing, explain
+from tests.explain import explain
 from tests.unit import active_periods
 from tests.unit.active_periods import ActivePeriods, active_periods_on
 from tests.unit.stories import Fold, compare_told, told

@@ -22,8 +22,10 @@ async def claiming(db: Connection, role: str, claims: Mapping[str, object]) -> A
 
 
 @asynccontextmanager
-async def acting(db: Connection, role: str, organization: object = "") -> AsyncIterator[None]:
-    """Within, the connection acts as the role, with the claim of that organization."""
-    metadata = {"organization_id": str(organization)}
+async def acting(
+    db: Connection, role: str, organization: object = "", claimed: str = "coordinator"
+) -> AsyncIterator[None]:
+    """Within, the connection acts as the role, with claims of an organization and a role in it."""
+    metadata = {"organization_id": str(organization), "role": claimed}
     async with claiming(db, role, {"sub": "someone", "app_metadata": metadata}):
         yield

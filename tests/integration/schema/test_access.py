@@ -31,6 +31,30 @@ WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
     AND r.rolname = ANY ($1) AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
 """
 
+MEASURES = {
+    f"badges_private.{name}"
+    for name in (
+        "period_of", "gains", "rolling_amounts", "names", "reached", "enough_parts", "measured",
+        "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
+        "measure_badges", "measure_all", "measure_any",
+    )
+}  # fmt: skip
+MAY_ASK = {
+    "badge_progress",
+    "peer_mentor_streaks",
+    "badges_private.known_zone",
+    "badges_private.today_of",
+    "badges_private.period_begins",
+    "badges_private.paused_periods",
+    "badges_private.missed_periods",
+    "badges_private.runs",
+    "badges_private.risks",
+    "badges_private.set_aside",
+    "badges_private.progress",
+    *MEASURES,
+}
+"""What whoever asks for progress calls."""
+
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
 
@@ -57,14 +81,17 @@ async def test_views_show_what_their_reader_may_see(db: Connection) -> None:
         "SELECT relname, reloptions FROM pg_class "
         "WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace"
     )
-    assert [row["relname"] for row in rows] == ["peer_mentor_stats_current"]
-    assert rows[0]["reloptions"] == ["security_invoker=true"]
+    assert {row["relname"] for row in rows} == {
+        "peer_mentor_stats_current",
+        "peer_mentor_streaks_at_risk",
+    }
+    assert all(row["reloptions"] == ["security_invoker=true"] for row in rows)
 
 
 async def test_functions_with_rights_of_their_own_have_a_fixed_search_path(db: Connection) -> None:
     rows = await db.fetch(
-        "SELECT p.proname, p.proconfig FROM pg_proc p "
-        "WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)"
+        "SELECT p.proname, p.proconfig FROM pg_proc p WHERE p.prosecdef "
+        "AND p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)"
     )
     assert len(rows) > 15
     for row in rows:
@@ -86,6 +113,8 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.withdraw_awards",
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
+            "badges_private.known_zone",
+            *MEASURES,
         },
         "badges_api": {
             "award_badge",
@@ -93,12 +122,14 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.backfill",
             "badges_private.claimed_organization",
             "badges_private.claimed_role",
+            "badges_private.first_request",
             "badges_private.is_told",
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *MAY_ASK,
         },
-        "service_role": {"award_badge"},
+        "service_role": {"award_badge", *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
@@ -156,7 +187,7 @@ async def two_organizations(db: Connection) -> tuple[People, People]:
 
 
 async def test_the_api_sees_the_organization_of_its_claims(db: Connection) -> None:
-    mine, other = await two_organizations(db)
+    mine, _ = await two_organizations(db)
     async with acting(db, "badges_api", mine.organization):
         for table, expected in (
             ("organizations", 1), ("peer_mentors", 1), ("activities", 1), ("badge_awards", 1),
@@ -165,24 +196,61 @@ async def test_the_api_sees_the_organization_of_its_claims(db: Connection) -> No
             ("organization_versions", 1),
         ):  # fmt: skip
             assert await db.fetchval(f"SELECT count(*) FROM {table}") == expected, table
-        assert (
-            await db.fetchval(
-                "SELECT (award_badge($1, $2, now(), '{}')).awarded_by", mine.mentor, mine.everywhere
-            )
-            == "someone"
-        )
-        with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await db.fetch(
-                "SELECT award_badge($1, $2, now(), '{}')", other.mentor, other.definition
-            )
         for statement in (
             "DELETE FROM badge_awards",
-            "UPDATE badge_awards SET revoked_at = now()",
+            "UPDATE badge_awards SET revoked_by = 'Kari'",
+            "UPDATE badge_awards SET tier = 'gold'",
+            "UPDATE badge_definitions SET organization_id = NULL",
+            "UPDATE badge_definitions SET version = 7",
+            "DELETE FROM badge_definitions",
             "INSERT INTO organizations (slug) VALUES ('x')",
             "SELECT badges_private.depart_mentors('{}')",
+            "SELECT * FROM badges_private.idempotency_keys",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await db.execute(statement)
+
+
+async def test_by_the_api_only_an_admin_writes_what_is_the_organizations(db: Connection) -> None:
+    mine, other = await two_organizations(db)
+    give = "SELECT (award_badge($1, $2, now(), '{}')).awarded_by"
+    take = "UPDATE badge_awards SET revoked_at = now() RETURNING peer_mentor_id"
+    rename = "UPDATE badge_definitions SET name = 'Another' RETURNING id"
+    new = (
+        "INSERT INTO badge_definitions (organization_id, key, criteria) VALUES ($1, 'new', '{}') "
+        "RETURNING key"
+    )
+    for claimed in ("coordinator", "mentor", "Admin", ""):
+        async with acting(db, "badges_api", mine.organization, claimed):
+            assert await db.fetch(take) == []
+            assert await db.fetch(rename) == []
+            for statement, arguments in (
+                (new, [mine.organization]),
+                (give, [mine.mentor, mine.everywhere]),
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await db.fetch(statement, *arguments)
+    async with acting(db, "badges_api", mine.organization, "admin"):
+        assert await db.fetchval(give, mine.mentor, mine.everywhere) == "someone"
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await db.fetch(give, other.mentor, other.definition)
+        assert {row[0] for row in await db.fetch(take)} == {mine.mentor}
+        assert {row[0] for row in await db.fetch(rename)} == {mine.definition}
+        assert await db.fetchval(new, mine.organization) == "new"
+        for organization in (other.organization, None):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.fetch(new, organization)
+    taken = await db.fetch("SELECT DISTINCT revoked_by FROM badge_awards WHERE revoked_by <> ''")
+    assert [row["revoked_by"] for row in taken] == ["someone"]
+
+
+@pytest.mark.parametrize("claims", ["", "not json", "[]", '{"app_metadata": "admin"}', "{}"])
+async def test_claims_without_a_role_claim_none(db: Connection, claims: str) -> None:
+    people = await settle(db)
+    async with acting(db, "badges_api", people.organization, "admin"):
+        assert await db.fetchval("SELECT badges_private.claimed_role()") == "admin"
+        await db.execute("SELECT set_config('request.jwt.claims', $1, false)", claims)
+        assert await db.fetchval("SELECT badges_private.claimed_role()") is None
 
 
 @pytest.mark.parametrize("claim", ["", "not-a-uuid"])

@@ -143,3 +143,50 @@ async def test_today_is_the_organizations_own(db: Connection) -> None:
         "SELECT today FROM peer_mentor_stats_current ORDER BY today"
     )
     assert rows[0]["today"] < rows[1]["today"]
+
+
+async def test_a_zone_that_nobody_knows_counts_as_utc(db: Connection) -> None:
+    known, unknown = await settle(db), await settle(db, "nowhere")
+    async with db.transaction():
+        await db.execute("SET LOCAL session_replication_role = replica")
+        await db.execute(
+            "UPDATE organizations SET timezone = 'No/Where' WHERE id = $1", unknown.organization
+        )
+    for people in (known, unknown):
+        await put_on(db, people, str(await today(db) - timedelta(days=1)))
+    utc = await db.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
+    rows = await db.fetch("SELECT peer_mentor_id, today FROM peer_mentor_stats_current")
+    assert {tuple(row) for row in rows} == {(known.mentor, await today(db)), (unknown.mentor, utc)}
+    at_risk = await db.fetch(
+        "SELECT length, ends_on FROM peer_mentor_streaks_at_risk "
+        "WHERE period = 'day' AND peer_mentor_id = $1",
+        known.mentor,
+    )
+    assert [tuple(row) for row in at_risk] == [(1, await today(db))]
+    for people in (known, unknown):
+        assert len(await db.fetch("SELECT FROM peer_mentor_streaks($1)", people.mentor)) == 3
+
+
+@pytest.mark.parametrize(
+    ("on", "current"), [(FIRST, 0), ("0001-12-31 BC", 0), ("294277-01-01", 1), (LAST, 1)]
+)
+async def test_streaks_from_the_rows_know_any_date(db: Connection, on: str, current: int) -> None:
+    people = await settle(db)
+    for day in (on, "infinity", "-infinity"):
+        await db.execute(
+            "INSERT INTO activities (peer_mentor_id, activity_type, activity_date) "
+            "VALUES ($1, 'visit', $2::text::date)",
+            people.mentor,
+            day,
+        )
+    await db.execute(
+        "INSERT INTO mentor_pauses (peer_mentor_id, starts_on) VALUES ($1, $2)",
+        people.mentor,
+        await today(db),
+    )
+    rows = await db.fetch(
+        "SELECT longest, current, last_on::text FROM peer_mentor_streaks($1)", people.mentor
+    )
+    assert [row["longest"] for row in rows] == [1, 1, 1]
+    assert [row["current"] for row in rows] == [current] * 3
+    assert rows[0]["last_on"] == on

@@ -1,0 +1,347 @@
+-- Progress, streaks and who is about to lose one: from the tables alone, as whoever asks may see
+-- them, so that they answer while the stream is down.
+--
+-- What asks the tables is SECURITY INVOKER: rights and row-level security are the caller's.
+
+-- A time zone that Postgres does not know (saved while triggers were off) would be an error for
+-- everybody who reads: it counts as UTC, as everywhere.
+CREATE OR REPLACE FUNCTION badges_private.known_zone(timezone text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((
+        SELECT z.name FROM badges_private.time_zones z
+        WHERE z.name = coalesce(known_zone.timezone, 'Europe/Oslo')), 'UTC')
+$$;
+
+-- The date that it is where a mentor's days begin.
+CREATE OR REPLACE FUNCTION badges_private.today_of(mentor uuid) RETURNS date
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (now() AT TIME ZONE badges_private.zone_of(mentor))::date
+$$;
+
+-- As before, but for the time zone.
+CREATE OR REPLACE VIEW public.peer_mentor_stats_current WITH (security_invoker = true) AS
+WITH clock AS MATERIALIZED (
+    SELECT id, (now() AT TIME ZONE badges_private.known_zone(timezone))::date AS today
+    FROM public.organizations
+)
+SELECT s.peer_mentor_id, clock.today, s.activity_count, s.minutes_total, s.active_days,
+       s.counts_by_type, s.training_count, s.first_activity_on, s.last_activity_on,
+       s.day_streak_longest, s.day_streak_length, s.day_streak_last_on, now_on.day_streak_current,
+       s.week_streak_longest, s.week_streak_length, s.week_streak_last_on,
+       now_on.week_streak_current,
+       s.month_streak_longest, s.month_streak_length, s.month_streak_last_on,
+       now_on.month_streak_current,
+       s.updated_at
+FROM public.peer_mentor_stats s
+JOIN public.peer_mentors m ON m.id = s.peer_mentor_id
+JOIN clock ON clock.id = m.organization_id
+CROSS JOIN LATERAL (
+    SELECT max(run.held) FILTER (WHERE run.period = 'day') AS day_streak_current,
+           max(run.held) FILTER (WHERE run.period = 'week') AS week_streak_current,
+           max(run.held) FILTER (WHERE run.period = 'month') AS month_streak_current
+    FROM (
+        SELECT newest.period, CASE
+            WHEN newest.last_on >= clock.today THEN newest.length
+            WHEN newest.last_on IS NULL OR EXISTS (
+                SELECT FROM (
+                    SELECT generate_series(
+                        newest.last_on::timestamp + newest.step,
+                        date_trunc(newest.period, clock.today::timestamp) - newest.step,
+                        newest.step) AS begins
+                ) AS missed
+                WHERE NOT EXISTS (
+                    SELECT FROM public.mentor_pauses p
+                    WHERE p.peer_mentor_id = s.peer_mentor_id
+                        AND p.starts_on < (missed.begins + newest.step)::date
+                        AND coalesce(p.ends_on, 'infinity')
+                            >= greatest(p.starts_on, missed.begins::date))
+            ) THEN 0 ELSE newest.length END AS held
+        FROM (VALUES
+            ('day', interval '1 day', s.day_streak_length, s.day_streak_last_on),
+            ('week', interval '1 week', s.week_streak_length, s.week_streak_last_on),
+            ('month', interval '1 month', s.month_streak_length, s.month_streak_last_on)
+        ) AS newest (period, step, length, last_on)
+    ) AS run
+) AS now_on;
+
+-- The current streaks that end with today's period, on `ends_on`, unless it comes to count. A period
+-- that counts already, or has a paused day, does not end a streak; neither does one with a row in a
+-- later period.
+CREATE OR REPLACE VIEW public.peer_mentor_streaks_at_risk WITH (security_invoker = true) AS
+SELECT s.peer_mentor_id, run.period, run.length,
+       (date_trunc(run.period, s.today::timestamp) + run.step - interval '1 day')::date AS ends_on
+FROM public.peer_mentor_stats_current s
+CROSS JOIN LATERAL (VALUES
+    ('day', interval '1 day', s.day_streak_current, s.day_streak_last_on),
+    ('week', interval '1 week', s.week_streak_current, s.week_streak_last_on),
+    ('month', interval '1 month', s.month_streak_current, s.month_streak_last_on)
+) AS run (period, step, length, last_on)
+WHERE run.length > 0 AND run.last_on < date_trunc(run.period, s.today::timestamp)::date
+    AND NOT EXISTS (
+        SELECT FROM public.mentor_pauses p
+        WHERE p.peer_mentor_id = s.peer_mentor_id
+            AND p.starts_on < (date_trunc(run.period, s.today::timestamp) + run.step)::date
+            AND coalesce(p.ends_on, 'infinity')
+                >= greatest(p.starts_on, date_trunc(run.period, s.today::timestamp)::date));
+
+SELECT badges_private.close_to_public('public.peer_mentor_streaks_at_risk'::regclass);
+
+-- The first day of the period that a date is in; from dates alone, which reach further than
+-- timestamps do.
+CREATE OR REPLACE FUNCTION badges_private.period_begins(period text, day date) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE period
+        WHEN 'day' THEN day
+        -- The first date of all was a Monday.
+        WHEN 'week' THEN day - (day - date '4714-11-24 BC') % 7
+        -- Of the first month of all, the first date that there is.
+        WHEN 'month' THEN day - least(extract(day FROM day)::int - 1, day - date '4714-11-24 BC')
+    END
+$$;
+
+-- The periods that have a paused day. A pause may begin and end in either infinity.
+CREATE OR REPLACE FUNCTION badges_private.paused_periods(mentor uuid, period text)
+RETURNS int4multirange
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(range_agg(int4range(
+               badges_private.period_of(period, p.starts_on),
+               badges_private.period_of(period, p.ends_on), '[]')), '{}')
+    FROM (
+        SELECT least(greatest(p.starts_on, date '4714-11-24 BC'), date '5874897-12-31') AS starts_on,
+               least(greatest(coalesce(p.ends_on, 'infinity'), date '4714-11-24 BC'),
+                     date '5874897-12-31') AS ends_on
+        FROM public.mentor_pauses p
+        WHERE p.peer_mentor_id = mentor
+    ) AS p
+    WHERE p.starts_on <= p.ends_on
+$$;
+
+-- How many of the periods from `first` on and before `stop` are missed: none that is paused is.
+CREATE OR REPLACE FUNCTION badges_private.missed_periods(
+    first int, stop int, paused int4multirange
+) RETURNS int
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN first < stop THEN stop - first - coalesce((
+        SELECT sum(upper(bridged) - lower(bridged))::int
+        FROM unnest(paused * int4multirange(int4range(first, stop))) AS bridged), 0) ELSE 0 END
+$$;
+
+-- The runs of a mentor's periods in which a metric of the rows chosen reaches per_period, as of a
+-- date: the longest and the newest, which is current until more than `grace` periods are missed. The
+-- period that today falls in is not missed before it ends; at_risk_until is its last day where the
+-- run ends with it unless it comes to count.
+CREATE OR REPLACE FUNCTION badges_private.runs(
+    mentor uuid, period text, metric text, per_period bigint, types text[], counts_from date,
+    grace int, today date
+) RETURNS TABLE (longest int, current int, last_on date, at_risk_until date)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+DECLARE
+    paused int4multirange := badges_private.paused_periods(mentor, period);
+    now_in int := badges_private.period_of(period, today);
+    newest record;
+    missed int;
+BEGIN
+    FOR newest IN
+        WITH counting AS (
+            SELECT g.in_period, max(g.day) AS day
+            FROM badges_private.gains(
+                mentor, metric, types, greatest(counts_from, date '4714-11-24 BC'),
+                date '5874897-12-31', period) AS g
+            GROUP BY g.in_period
+            HAVING sum(g.gain) >= per_period
+        ), runs AS (
+            SELECT r.run, count(*)::int AS length, max(r.in_period) AS last, max(r.day) AS day
+            FROM (
+                SELECT c.in_period, c.day, count(*) FILTER (
+                    WHERE c.in_period - c.before - 1 > grace AND (
+                        NOT paused && int4range(c.before + 1, c.in_period)
+                        OR badges_private.missed_periods(c.before + 1, c.in_period, paused) > grace)
+                ) OVER (ORDER BY c.in_period) AS run
+                FROM (
+                    SELECT c.*, lag(c.in_period) OVER (ORDER BY c.in_period) AS before
+                    FROM counting c
+                ) AS c
+            ) AS r
+            GROUP BY r.run
+        )
+        SELECT r.length, r.last, r.day, (SELECT max(each.length) FROM runs each) AS longest
+        FROM runs r ORDER BY r.run DESC LIMIT 1
+    LOOP
+        missed := badges_private.missed_periods(newest.last + 1, now_in, paused);
+        longest := newest.longest;
+        current := CASE WHEN missed <= grace THEN newest.length ELSE 0 END;
+        last_on := badges_private.period_begins(period, newest.day);
+        IF newest.last < now_in AND missed = grace AND NOT paused @> now_in THEN
+            at_risk_until :=
+                (date_trunc(period, today::timestamp) + ('1 ' || period)::interval)::date - 1;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- The streaks of days, weeks and months with any activity, without grace: as peer_mentor_stats has
+-- them, but from the rows as they are now. Nothing for a mentor whom the caller may not see.
+CREATE OR REPLACE FUNCTION public.peer_mentor_streaks(peer_mentor_id uuid)
+RETURNS TABLE (period text, longest int, current int, last_on date, at_risk_until date)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.period, coalesce(r.longest, 0), coalesce(r.current, 0), r.last_on, r.at_risk_until
+    FROM public.peer_mentors m
+    CROSS JOIN unnest(ARRAY['day', 'week', 'month']) WITH ORDINALITY AS p (period, place)
+    LEFT JOIN LATERAL badges_private.runs(
+        m.id, p.period, 'count', 1, NULL, NULL, 0, badges_private.today_of(m.id)) AS r ON true
+    WHERE m.id = peer_mentor_streaks.peer_mentor_id
+    ORDER BY p.place
+$$;
+
+-- By their JSON paths, the last day of each streak that is about to be lost before it is long enough.
+CREATE OR REPLACE FUNCTION badges_private.risks(
+    mentor uuid, node jsonb, at text, counts_from date, today date
+) RETURNS TABLE (path text, at_risk_until date)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+BEGIN
+    IF node ->> 'type' = 'streak' THEN
+        RETURN QUERY
+            SELECT at, r.at_risk_until
+            FROM badges_private.runs(
+                mentor, node ->> 'period', coalesce(node ->> 'metric', 'count'),
+                coalesce((node ->> 'per_period')::bigint, 1),
+                badges_private.names(node -> 'activity_types'), counts_from,
+                coalesce((node ->> 'grace')::int, 0), today) AS r
+            WHERE r.at_risk_until IS NOT NULL AND r.longest < (node ->> 'length')::int;
+    ELSIF node ? 'of' THEN
+        RETURN QUERY
+            SELECT r.path, r.at_risk_until
+            FROM jsonb_array_elements(node -> 'of') WITH ORDINALITY AS part (node, place)
+            CROSS JOIN LATERAL badges_private.risks(
+                mentor, part.node, format('%s.of[%s]', at, part.place - 1), counts_from, today) AS r;
+    END IF;
+END
+$$;
+
+-- The active definitions whose criteria the worker has found invalid, or to close a cycle.
+CREATE OR REPLACE FUNCTION badges_private.set_aside() RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(d.id), '{}')
+    FROM public.badge_alerts a JOIN public.badge_definitions d ON d.id::text = a.detail ->> 'subject'
+    WHERE a.kind = 'definition_invalid' AND a.resolved_at IS NULL
+$$;
+
+-- How far a mentor is with each badge that applies, by the definitions' ids: at most so many of those
+-- after an id, or all of them for null. `amounts` and `at_risk` are by the JSON paths of the criteria;
+-- without amounts the criteria are not valid. What badge_progress gives, and /progress of the HTTP API.
+CREATE OR REPLACE FUNCTION badges_private.progress(mentor uuid, after uuid, most int)
+RETURNS TABLE (
+    badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
+    tier text, amounts jsonb, at_risk jsonb
+)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+#variable_conflict use_variable
+DECLARE
+    today date := badges_private.today_of(mentor);
+    applying record;
+BEGIN
+    FOR applying IN
+        SELECT d.id, d.key, d.name, d.criteria, d.counts_from, a.id IS NOT NULL AS held, a.tier
+        FROM public.peer_mentors m
+        JOIN public.badge_definitions d
+            ON d.organization_id = m.organization_id OR d.organization_id IS NULL
+        LEFT JOIN public.badge_awards a
+            ON a.peer_mentor_id = m.id AND a.badge_definition_id = d.id AND a.revoked_at IS NULL
+        WHERE m.id = mentor AND d.status = 'active' AND (after IS NULL OR d.id > after)
+            AND d.id <> ALL (badges_private.set_aside())
+        ORDER BY d.id LIMIT most
+    LOOP
+        -- Criteria that were saved by SQL may be anything: what they break is their own badge alone.
+        BEGIN
+            SELECT jsonb_object_agg(n.path, n.amount) INTO amounts
+            FROM badges_private.measure(
+                ARRAY[mentor], applying.criteria, applying.counts_from) AS n;
+            SELECT coalesce(jsonb_object_agg(r.path, r.at_risk_until), '{}') INTO at_risk
+            FROM badges_private.risks(
+                mentor, applying.criteria, '$', applying.counts_from, today) AS r;
+        EXCEPTION
+            WHEN data_exception THEN
+                amounts := NULL;
+                at_risk := '{}';
+        END;
+        -- Nobody measures what is awarded by hand: it holds for whoever has the badge.
+        IF applying.criteria ->> 'type' = 'raw' THEN
+            amounts := jsonb_build_object('$', applying.held::int);
+        END IF;
+        badge_definition_id := applying.id;
+        key := applying.key;
+        name := applying.name;
+        criteria := applying.criteria;
+        counts_from := applying.counts_from;
+        held := applying.held;
+        tier := applying.tier;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.badge_progress(peer_mentor_id uuid)
+RETURNS TABLE (
+    badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
+    tier text, amounts jsonb, at_risk jsonb
+)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.* FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
+    WHERE p.amounts IS NOT NULL
+$$;
+
+-- Whoever may ask how far a mentor is: the functions run with the asker's own rights, and what they
+-- call has to be open to the asker too.
+CREATE OR REPLACE FUNCTION badges_private.let_ask(asker name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    called regprocedure;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA badges_private TO %I', asker);
+    FOR called IN
+        SELECT p.oid::regprocedure FROM pg_proc p
+        WHERE p.pronamespace = 'badges_private'::regnamespace
+                AND (p.proname IN ('known_zone', 'today_of', 'period_begins', 'paused_periods',
+                                   'missed_periods', 'runs', 'risks', 'set_aside', 'progress',
+                                   'period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
+                                   'reached', 'enough_parts', 'measured', 'measure')
+                     OR p.proname LIKE 'measure\_%')
+            OR p.oid IN ('public.badge_progress(uuid)'::regprocedure,
+                         'public.peer_mentor_streaks(uuid)'::regprocedure)
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', called, asker);
+    END LOOP;
+END
+$$;
+
+DO $$
+DECLARE
+    ours regprocedure;
+BEGIN
+    FOREACH ours IN ARRAY ARRAY[
+        'badges_private.known_zone(text)', 'badges_private.today_of(uuid)',
+        'badges_private.period_begins(text, date)', 'badges_private.paused_periods(uuid, text)',
+        'badges_private.missed_periods(int, int, int4multirange)',
+        'badges_private.runs(uuid, text, text, bigint, text[], date, int, date)',
+        'badges_private.risks(uuid, jsonb, text, date, date)', 'badges_private.set_aside()',
+        'badges_private.progress(uuid, uuid, int)', 'badges_private.let_ask(name)',
+        'public.badge_progress(uuid)', 'public.peer_mentor_streaks(uuid)'
+    ]::regprocedure[] LOOP
+        PERFORM badges_private.close_to_public(ours);
+    END LOOP;
+    PERFORM badges_private.let_ask('badges_api');
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
+        PERFORM badges_private.let_ask('service_role');
+        REVOKE ALL ON public.peer_mentor_streaks_at_risk FROM service_role;
+        GRANT SELECT ON public.peer_mentor_streaks_at_risk TO service_role;
+    END IF;
+END
+$$;
+
+-- The views ask for the time zone.
+GRANT EXECUTE ON FUNCTION badges_private.known_zone(text) TO badges_worker;
+
+GRANT SELECT ON public.peer_mentor_streaks_at_risk TO badges_worker, badges_api;

@@ -1,0 +1,90 @@
+"""badge_progress and peer_mentor_streaks: asked by SQL, as PostgREST does."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from sinks.pool import Connection
+from tests.integration.schema.people import People, settle
+from tests.integration.schema.test_access import acting, supabase
+
+__all__ = ["supabase"]
+
+pytestmark = pytest.mark.anyio
+
+CRITERIA = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 3}'
+READ = (
+    "GRANT SELECT ON organizations, peer_mentors, activities, mentor_pauses, training_completions, "
+    "badge_definitions, badge_awards, peer_mentor_stats, peer_mentor_stats_current, "
+    "peer_mentor_streaks_at_risk TO authenticated"
+)
+
+
+async def settled(db: Connection, slug: str = "oslo") -> People:
+    """People with one activity, and one badge of their own that asks for three."""
+    people = await settle(db, slug)
+    await db.execute("UPDATE badge_definitions SET criteria = $1", CRITERIA)
+    await db.execute(
+        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date) "
+        "VALUES ($1, 'visit', current_date)",
+        people.mentor,
+    )
+    return people
+
+
+async def asked(db: Connection, function: str, mentor: object) -> list[dict[str, Any]]:
+    return [dict(row) for row in await db.fetch(f"SELECT * FROM {function}($1)", mentor)]
+
+
+async def test_progress_has_what_the_criteria_amount_to(db: Connection) -> None:
+    people = await settled(db)
+    found = {row["key"]: row for row in await asked(db, "badge_progress", people.mentor)}
+    assert set(found) == {"first-visit", "global-oslo"}
+    own = found["first-visit"]
+    assert own["badge_definition_id"] == people.definition
+    assert (own["held"], own["tier"], own["amounts"], own["at_risk"]) == (
+        False, None, '{"$": 1}', "{}",
+    )  # fmt: skip
+    await db.fetch("SELECT award_badge($1, $2, NULL, NULL)", people.mentor, people.definition)
+    found = {row["key"]: row for row in await asked(db, "badge_progress", people.mentor)}
+    assert [found[key]["held"] for key in ("first-visit", "global-oslo")] == [True, False]
+
+
+@pytest.mark.parametrize("function", ["badge_progress", "peer_mentor_streaks"])
+async def test_the_api_is_told_of_its_own_organization_alone(db: Connection, function: str) -> None:
+    mine, other = await settled(db), await settled(db, "bergen")
+    async with acting(db, "badges_api", mine.organization):
+        assert await asked(db, function, mine.mentor) != []
+        assert await asked(db, function, other.mentor) == []
+
+
+async def test_whoever_may_ask_sees_what_their_own_rights_show(supabase: Connection) -> None:
+    mine, other = await settled(supabase), await settled(supabase, "bergen")
+    functions = ("badge_progress", "peer_mentor_streaks")
+    async with acting(supabase, "authenticated", mine.organization):
+        for function in functions:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asked(supabase, function, mine.mentor)
+    await supabase.execute("SELECT badges_private.let_ask('authenticated')")
+    async with acting(supabase, "authenticated", mine.organization):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asked(supabase, "badge_progress", mine.mentor)
+    await supabase.execute(READ)
+    for table in ("organizations", "activities", "badge_definitions", "badge_awards"):
+        await supabase.execute(f"CREATE POLICY app ON {table} TO authenticated USING (true)")
+    await supabase.execute(
+        f"CREATE POLICY app ON peer_mentors TO authenticated USING (id = '{mine.mentor}'); "
+    )
+    async with acting(supabase, "authenticated", mine.organization):
+        assert [len(await asked(supabase, each, mine.mentor)) for each in functions] == [3, 3]
+        assert [await asked(supabase, each, other.mentor) for each in functions] == [[], []]
+        await supabase.fetch("SELECT * FROM peer_mentor_streaks_at_risk")
+
+
+async def test_service_role_may_ask(supabase: Connection) -> None:
+    people = await settled(supabase)
+    await supabase.execute(READ.replace("authenticated", "service_role"))
+    async with acting(supabase, "service_role"):
+        assert len(await asked(supabase, "badge_progress", people.mentor)) == 2
+        assert len(await asked(supabase, "peer_mentor_streaks", people.mentor)) == 3
