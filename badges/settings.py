@@ -27,13 +27,23 @@ from streams.log.kafka import KafkaAccess
 
 FILE = Path(".env")
 
+_SECRET_BYTES = 32
+"""What HS256 needs (RFC 7518, 3.2)."""
+
 
 def _parts(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",")] if value.strip() else []
 
 
 _Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_parts)]
 """CIDR blocks, several with commas."""
+_Origins: TypeAlias = Annotated[
+    list[Annotated[str, AfterValidator(urls.checked_origin)]], NoDecode, BeforeValidator(_parts)
+]
+_Claim: TypeAlias = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+"""Where a token says something: names of claims, from the outside in, with dots between."""
 
 
 def _database(url: SecretStr) -> SecretStr:
@@ -44,6 +54,15 @@ def _database(url: SecretStr) -> SecretStr:
 def _rest(url: SecretStr) -> SecretStr:
     urls.checked_rest(url.get_secret_value())
     return url
+
+
+def _secret(secret: SecretStr) -> SecretStr:
+    said = secret.get_secret_value()
+    if said.lstrip().startswith("-----BEGIN"):
+        raise ValueError("it is a key in PEM form: public keys come from BADGES_JWKS_URL")
+    if len(said.encode()) < _SECRET_BYTES:
+        raise ValueError(f"it must have at least {_SECRET_BYTES} bytes, or it can be guessed")
+    return secret
 
 
 def _authorities(file: Path) -> Path:
@@ -58,6 +77,7 @@ def _authorities(file: Path) -> Path:
 
 _DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_database)]
 _RestUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_rest)]
+_Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
 _Servers: TypeAlias = Annotated[str, AfterValidator(urls.checked_servers)]
 """Addresses that were understood; whoever reads one again may rely on that."""
 _Host: TypeAlias = Annotated[str, AfterValidator(urls.checked_host)]
@@ -87,13 +107,21 @@ class Settings(BaseSettings):
     worker_password: SecretStr | None = None
     api_password: SecretStr | None = None
     connect_password: SecretStr | None = None
-    jwt_secret: SecretStr | None = None
-    jwt_audience: str = "authenticated"
+    jwt_secret: _Secret | None = None
+    jwks_url: _RestUrl | None = None
+    jwt_issuer: str | None = Field(None, min_length=1)
+    jwt_audience: str = Field("authenticated", min_length=1)
+    jwt_mentor_claim: _Claim = "sub"
+    jwt_organization_claim: _Claim = "app_metadata.organization_id"
+    jwt_role_claim: _Claim = "app_metadata.role"
     api_host: _Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
+    api_connections: int = Field(10, ge=2, le=200)
+    cors_origins: _Origins = Field(default_factory=list)
     open_networks: _Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
+    on_time_seconds: float = Field(5, ge=1, le=86400)
     metrics_host: _Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)
     session_timeout: float = Field(30, ge=6, le=1800)
@@ -113,6 +141,12 @@ class Settings(BaseSettings):
                 f"{' and '.join(missing)}: needed with BADGES_KAFKA_SECURITY_PROTOCOL="
                 f"{self.kafka_security_protocol}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _public_keys_have_an_issuer(self) -> Self:
+        if self.jwks_url is not None and self.jwt_issuer is None:
+            raise ValueError("BADGES_JWT_ISSUER: needed with BADGES_JWKS_URL")
         return self
 
     def kafka_access(self) -> KafkaAccess:

@@ -5,11 +5,11 @@ The format is described in docs/criteria.md. No stack, no clock and no database 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError, model_validator
 
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log_tables import NAMED
@@ -28,6 +28,7 @@ _ORGANIZATION = "organization"
 _GIVEN = {"id": "", "peer_mentor_id": _ID, "organization_id": _ORGANIZATION}
 """What a trial does not say of a row, or says apart."""
 _SAVED = datetime(2026, 1, 1, tzinfo=UTC)
+_MOST_TIMES = 10_000
 
 
 class _Badge(BaseModel, extra="forbid"):
@@ -39,24 +40,47 @@ class _Badge(BaseModel, extra="forbid"):
 
 
 class _Row(BaseModel, extra="allow"):
-    """A change of a row: some of its table's columns, of which a delete needs none."""
+    """A change of a row: some of its table's columns, of which a delete needs none.
+
+    Where it is `times` rows, each is dated `every_days` after the one before, and has an id of its
+    own.
+    """
 
     table: Literal["activities", "training_completions", "mentor_pauses", "peer_mentors"]
     id: str | None = None
     deleted: bool = False
+    times: StrictInt = Field(1, ge=1, le=_MOST_TIMES)
+    every_days: StrictInt = Field(1, ge=0, le=_MOST_TIMES)
 
     @model_validator(mode="after")
     def _is_of_its_table(self) -> Self:
         known = NAMED[self.table].columns.keys() - _GIVEN.keys()
         for name in self.columns.keys() - known:
             raise ValueError(f"{self.table} has no {name}, only {', '.join(sorted(known))}")
+        if self.times > 1 and (self.deleted or self.id is not None):
+            raise ValueError("a row of several times has neither an id nor is it deleted")
         if not self.deleted:
-            self.record("")
+            for each in self.each():
+                each.record("")
         return self
 
     @property
     def columns(self) -> Mapping[str, Any]:
         return self.model_extra or {}
+
+    def each(self) -> Iterator["_Row"]:
+        """The rows that this stands for, in their order."""
+        if self.times == 1:
+            yield self
+            return
+        for number in range(self.times):
+            shift = timedelta(days=number * self.every_days)
+            dates = {
+                name: _later(name, value, shift)
+                for name, value in self.columns.items()
+                if _is_date(name) and value is not None
+            }
+            yield self.model_copy(update={"times": 1, **dates})
 
     def record(self, row_id: str) -> Record:
         """The row as the log would bring it. Raises ValueError where that is impossible."""
@@ -83,6 +107,13 @@ def _logged(name: str, value: Any) -> Any:
         return day_number(date.fromisoformat(value))
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected a date like 2026-01-31, found {shown(value)}") from None
+
+
+def _later(name: str, value: Any, shift: timedelta) -> str:
+    try:
+        return str(as_date(_logged(name, value)) + shift)
+    except OverflowError:
+        raise ValueError(f"{name}: so many times end after the year 9999") from None
 
 
 def _is_date(name: str) -> bool:
@@ -170,7 +201,8 @@ def run(trial: Trial) -> list[_TrialAward]:
         raise Problem(f"{trial.name}, {name}: {reason}", code=FOUND_A_PROBLEM)
     watchlist = Watchlist(Ledger(_ID), book)
     watchlist.ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
-    for place, row in enumerate(trial.rows):
+    rows = (each for row in trial.rows for each in row.each())
+    for place, row in enumerate(rows):
         table, row_id = NAMED[row.table], row.id or f"row {place}"
         if not row.deleted:
             table.put(watchlist.ledger, row.record(row_id))

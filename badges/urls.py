@@ -43,6 +43,15 @@ def checked_rest(url: str) -> str:
     return url
 
 
+def checked_origin(origin: str) -> str:
+    """Return the origin of a web page, or * for any. Raises ValueError when it is wrong."""
+    if origin != "*":
+        checked_rest(origin)
+        if origin.count("/") != 2 or "@" in origin or origin != origin.lower():
+            raise ValueError("it must be of the form https://HOST or https://HOST:PORT, or *")
+    return origin
+
+
 def checked_servers(servers: str) -> str:
     """Return HOST:PORT, several with commas, as it is. Raises ValueError when it is wrong."""
     if "/" in servers or "@" in servers:

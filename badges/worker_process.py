@@ -35,7 +35,9 @@ from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
+from streams.log.decided_until import note_decided
 from streams.log.generations import Generation
+from streams.log.heartbeats import Heartbeats
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
@@ -237,6 +239,7 @@ async def _assemble(
     stack.push_async_callback(cluster.close)
     await _answering(cluster, alerts)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
+    heartbeats = await stack.enter_async_context(Heartbeats(kafka))
     dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool)
@@ -269,6 +272,7 @@ async def _assemble(
             partial(moved, generation, pool, cluster),
         ),
         Surroundings(pool, sink, versions, alerts, generation).watch,
+        partial(note_decided, generation, pool, cluster, heartbeats),
         alerts.keep_writing,
         partial(watch, pool),
     ]

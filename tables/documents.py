@@ -3,10 +3,14 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
+from math import isinf
 from typing import Any, Final
 
 from msgspec import Struct
+
+from tables.languages import Language, Text, number
 
 
 class Violation(Struct, frozen=True):
@@ -21,7 +25,36 @@ class Violation(Struct, frozen=True):
         return f"{self.path}: {self.message}{hint}"
 
 
-TOO_DEEP: Final = Violation("$", "expected a JSON document, found one nested too deep")
+_MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
+NOTHING: Final = Text("nothing", "ingenting")
+_DOCUMENT: Final = Text("a JSON document", "et JSON-dokument")
+_TOO_DEEP: Final = Text("one nested too deep", "et som er nøstet for dypt")
+_TOO_LONG_NUMBER: Final = Text("a number too long to read", "et tall som er for langt til å leses")
+_NO_JSON: Final = Text(
+    "expected a JSON document, but line {line}, column {column}: {why}",
+    "ventet et JSON-dokument, men linje {line}, kolonne {column}: {why}",
+)
+_NO_UTF8: Final = Text(
+    "expected UTF-8 text, found other bytes at {at}", "ventet UTF-8-tekst, fant andre byte ved {at}"
+)
+_SHORTER: Final = Text(
+    "a document of at most {most} characters", "et dokument på høyst {most} tegn"
+)
+_VALUE: Final = Text("a JSON value", "en JSON-verdi")
+_BOUNDED: Final = Text("a number between -1e308 and 1e308", "et tall mellom -1e308 og 1e308")
+_BEYOND: Final = Text("one beyond", "et utenfor")
+_ONCE: Final = Text(
+    "expected each key once, found it again", "ventet hver nøkkel én gang, fant den igjen"
+)
+_NO_NUL: Final = Text(
+    "expected text without \\u0000, which Postgres cannot keep",
+    "ventet tekst uten \\u0000, som Postgres ikke kan lagre",
+)
+_SURROGATE: Final = Text(
+    "expected text, found half of a surrogate pair",
+    "ventet tekst, fant halvparten av et surrogatpar",
+)
+_DID_YOU_MEAN: Final = Text("did you mean {name}?", "mente du {name}?")
 
 
 class _Object(dict[str, Any]):
@@ -44,7 +77,9 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return result
 
 
-def read(text: str | bytes, most: int | None = None) -> tuple[Any, list[Violation]]:
+def read(
+    text: str | bytes, most: int | None = None, language: Language = "en"
+) -> tuple[Any, list[Violation]]:
     """Decode a JSON document and say what is wrong with it as JSON.
 
     The document is None when it is no JSON at all, or takes more than `most` characters to write
@@ -57,46 +92,59 @@ def read(text: str | bytes, most: int | None = None) -> tuple[Any, list[Violatio
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
         length = 0 if most is None else len(json.dumps(document, ensure_ascii=False))
         if most is not None and length > most:
-            message = f"expected a document of at most {most:,} characters, found {length:,}"
-            return None, [Violation("$", message)]
+            expected = _SHORTER(language, most=number(most, language))
+            return None, [mismatch("$", expected, number(length, language), language)]
         violations: list[Violation] = []
-        _inspect(document, "$", violations)
+        _inspect(document, "$", violations, language)
     except UnicodeDecodeError as error:
-        return None, [Violation("$", f"expected UTF-8 text, found other bytes at {error.start}")]
+        return None, [Violation("$", _NO_UTF8(language, at=error.start))]
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        return None, [Violation("$", f"expected a JSON document, but {place}: {error.msg}")]
+        message = _NO_JSON(language, line=error.lineno, column=error.colno, why=error.msg)
+        return None, [Violation("$", message)]
     except RecursionError:
-        return None, [TOO_DEEP]
+        return None, [too_deep(language)]
     except ValueError:
-        return None, [Violation("$", "expected a JSON document, found a number too long to read")]
+        found = _TOO_LONG_NUMBER(language)
+        return None, [mismatch("$", _DOCUMENT(language), found, language)]
     return document, violations
 
 
-def _inspect(value: object, path: str, violations: list[Violation]) -> None:
+def too_deep(language: Language) -> Violation:
+    """What is wrong with a document that cannot be gone through for its depth."""
+    return mismatch("$", _DOCUMENT(language), _TOO_DEEP(language), language)
+
+
+def mismatch(
+    path: str, expected: str, found: str, language: Language, hint: str | None = None
+) -> Violation:
+    """One thing wrong that is said by what belongs there and what is there."""
+    return Violation(path, _MISMATCH(language, expected=expected, found=found), hint)
+
+
+def _inspect(value: object, path: str, violations: list[Violation], language: Language) -> None:
     if isinstance(value, _Constant):
-        violations.append(Violation(path, f"expected a JSON value, found {value!s}"))
+        violations.append(mismatch(path, _VALUE(language), str(value), language))
+    elif isinstance(value, float) and isinf(value):
+        violations.append(mismatch(path, _BOUNDED(language), _BEYOND(language), language))
     elif isinstance(value, str):
-        _inspect_text(value, path, violations)
+        _inspect_text(value, path, violations, language)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _inspect(item, f"{path}[{index}]", violations)
+            _inspect(item, f"{path}[{index}]", violations, language)
     elif isinstance(value, _Object):
         for key, item in value.items():
             place = member(path, key)
-            _inspect_text(key, place, violations)
+            _inspect_text(key, place, violations, language)
             if key in value.repeated:
-                violations.append(Violation(place, "expected each key once, found it again"))
-            _inspect(item, place, violations)
+                violations.append(Violation(place, _ONCE(language)))
+            _inspect(item, place, violations, language)
 
 
-def _inspect_text(text: str, path: str, violations: list[Violation]) -> None:
+def _inspect_text(text: str, path: str, violations: list[Violation], language: Language) -> None:
     if "\0" in text:
-        violations.append(
-            Violation(path, "expected text without \\u0000, which Postgres cannot keep")
-        )
+        violations.append(Violation(path, _NO_NUL(language)))
     if any("\ud800" <= character <= "\udfff" for character in text):
-        violations.append(Violation(path, "expected text, found half of a surrogate pair"))
+        violations.append(Violation(path, _SURROGATE(language)))
 
 
 def member(path: str, key: str) -> str:
@@ -112,9 +160,15 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def nearest(name: object, known: list[str]) -> str | None:
-    """A hint that names the known name closest to this one, if one is close."""
+def nearest_name(name: object, known: Iterable[str]) -> str | None:
+    """The known name closest to this one, if one is close."""
     if not isinstance(name, str):
         return None
     close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {shown(close[0])}?" if close else None
+    return close[0] if close else None
+
+
+def nearest(name: object, known: Iterable[str], language: Language = "en") -> str | None:
+    """A hint that names the known name closest to this one, if one is close."""
+    near = nearest_name(name, known)
+    return None if near is None else _DID_YOU_MEAN(language, name=shown(near))

@@ -9,14 +9,23 @@ Language: TypeAlias = Literal["en", "nb"]
 
 
 class Text(NamedTuple):
-    """The same words in every language, with {names} where pieces go in."""
+    """The same words in every language, with {names} where pieces go in.
+
+    A piece is as it is, a number, or a text in both languages itself.
+    """
 
     en: str
     nb: str
 
-    def __call__(self, language: Language, **pieces: object) -> str:
+    def __call__(self, language: Language, **pieces: "str | int | Text") -> str:
         template = self.nb if language == "nb" else self.en
-        return template.format(**pieces)
+        if not pieces:
+            return template
+        return template.format_map({name: _said(each, language) for name, each in pieces.items()})
+
+    def filled(self, **pieces: "str | int | Text") -> "Text":
+        """The same with its pieces in it."""
+        return Text(self("en", **pieces), self("nb", **pieces))
 
 
 class Noun(NamedTuple):
@@ -46,6 +55,12 @@ _MONTHS: Final = (
     Text("November", "november"),
     Text("December", "desember"),
 )
+
+
+def _said(piece: str | int | Text, language: Language) -> str:
+    if isinstance(piece, Text):
+        return piece(language)
+    return number(piece, language) if isinstance(piece, int) else piece
 
 
 def number(value: int, language: Language) -> str:

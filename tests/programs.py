@@ -10,6 +10,7 @@ PLACES = {
         "google-chrome",
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     ),
+    "dart": ("dart",),
     "promtool": ("promtool",),
     "postgres-15": (
         "/usr/lib/postgresql/15/bin/postgres",

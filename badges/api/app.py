@@ -4,26 +4,56 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
-from badges.api import health, held, metrics, peer_mentors, progress, stats
-from badges.api.problem import ProblemError, problem
+from badges.api import (
+    badge_definitions,
+    criteria,
+    definition_history,
+    hand_awards,
+    health,
+    held,
+    lag,
+    metrics,
+    peer_mentors,
+    progress,
+    stats,
+)
+from badges.api.lag import SharedLag
+from badges.api.openapi import DocumentedApp
+from badges.api.requests import REQUEST_ID
 from badges.api.tokens import Tokens
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
-from sinks.errors import StoreError
-from sinks.pool import create_pool
+from sinks.pool import Pool, create_pool
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
+from streams.log.connect import Connect
+from streams.log.heartbeats import Heartbeats
+from streams.log.lag import Parts, measure
+
+_Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""What never ends by itself."""
 
 _AGAIN_S = 1.0
 """How long a duty that has ended waits before it begins again."""
+_LAST_STATEMENTS_S = 2.0
+"""How long statements that outlive their requests may take once the process is to end."""
+
+_SENT = (
+    "Authorization",
+    "Content-Type",
+    "Accept-Language",
+    "If-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+)
+"""The headers that a page of another origin may send, and then those that it may read."""
+_READ = ("ETag", "Location", "Retry-After", "Content-Language", REQUEST_ID)
 
 log = structlog.get_logger(__name__)
 
@@ -31,55 +61,76 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> FastAPI:
     """Build the application. Postgres may be away when it starts; /readyz tells."""
 
+    tokens = Tokens(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.settings = settings
-        app.state.tokens = Tokens(settings)
         async with AsyncExitStack() as stack:
             pool = await create_pool(
                 settings.database_url.get_secret_value(),
                 application_name="badges api",
                 role="badges_api",
+                max_size=settings.api_connections,
             )
-            app.state.pool = await stack.enter_async_context(pool)
+            app.state.pool = pool
+            stack.push_async_callback(_close, pool)
             cluster = Cluster(settings.kafka_access())
             stack.push_async_callback(cluster.close)
+            connect = Connect(settings.connect_url.get_secret_value())
+            await stack.enter_async_context(connect)
+            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+            parts = Parts(pool, cluster, connect, heartbeats)
+            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+            stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
-            for duty in (partial(watch_backlog, pool, cluster, alerts), alerts.keep_writing):
+            duties: list[_Duty] = [
+                partial(watch_backlog, pool, cluster, alerts),
+                alerts.keep_writing,
+            ]
+            if tokens.signing_keys is not None:
+                duties.append(tokens.signing_keys.keep_fresh)
+            for duty in duties:
                 stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
             yield
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="Badge streams",
         summary="Badges for peer mentors, computed from the change log of Postgres",
         lifespan=lifespan,
+        # Pages that load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
+    app.state.settings = settings
+    app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(peer_mentors.router)
-    app.include_router(held.router)
-    app.include_router(progress.router)
-    app.include_router(stats.router)
-    app.add_exception_handler(ProblemError, _problem)
-    app.add_exception_handler(StoreError, _away)
+    for part in (
+        badge_definitions,
+        criteria,
+        definition_history,
+        hand_awards,
+        health,
+        held,
+        lag,
+        metrics,
+        peer_mentors,
+        progress,
+        stats,
+    ):
+        app.include_router(part.router)
     return app
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
-    return error.response()
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(_LAST_STATEMENTS_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
-async def _away(_: Request, error: Exception) -> JSONResponse:
-    log.warning("Postgres does not do what a request needs", error=str(error))
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer now: try again soon"
-    )
-
-
-async def _keep_up(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _keep_up(duty: _Duty) -> None:
     """Do what never ends by itself, again where it does, for nobody awaits it."""
     while True:
         try:

@@ -50,6 +50,8 @@ async def authenticated(
             headers={"WWW-Authenticate": "Bearer"},
         )
     caller: Caller = await request.app.state.tokens.caller(credentials.credentials)
+    # For the line of the log that is written when the request is over.
+    request.state.organization = str(caller.organization_id)
     return caller
 
 

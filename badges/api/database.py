@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -13,7 +14,10 @@ from badges.api.problem import ProblemError
 from sinks.failures import translated
 from sinks.pool import Connection
 
-_CLAIM = """
+_PATIENCE_S: Final = 5.0
+"""How long a request waits for a connection before its caller is told to come again."""
+
+_CLAIM: Final = """
     SELECT set_config('request.jwt.claims', $1, true), set_config('badges.organization', '', true)
 """
 """The second names an organization before the claims do, should a role or database be set so."""
@@ -28,7 +32,8 @@ async def acting(
     Raises StoreError where Postgres fails or refuses.
     """
     with translated():
-        async with request.app.state.pool.acquire() as connection, connection.transaction():
+        pool = request.app.state.pool
+        async with pool.acquire(timeout=_PATIENCE_S) as connection, connection.transaction():
             await connection.execute(_CLAIM, msgspec.json.encode(caller.claims).decode())
             if statement_timeout_s is not None:
                 await connection.execute(

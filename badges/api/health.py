@@ -1,34 +1,51 @@
 """Whether the API lives (/healthz), and whether it can answer (/readyz)."""
 
+import asyncio
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
-from badges.api.problem import problem
-from sinks.errors import StoreError
+from badges.api.problem import SOON, ProblemError, responses
 from sinks.failures import translated
 from streams.log import generations
 
 router = APIRouter(tags=["health"])
 
+_PATIENCE_S: Final = 5.0
+"""Who asks /readyz asks again; to wait for longer is an answer."""
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """The database answers, and this generation of the log is live."""
+
+    status: str = "ready"
+    generation: int
+
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """Say that the process answers."""
-    return {"status": "ok"}
+    return Alive()
 
 
-@router.get("/readyz", response_model=None)
-async def readyz(request: Request) -> dict[str, object] | JSONResponse:
+@router.get("/readyz", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
+async def readyz(request: Request) -> Ready:
     """Say whether Postgres answers and a log is live."""
-    try:
-        with translated():
+    with translated():
+        async with asyncio.timeout(_PATIENCE_S):
             live = await generations.live(request.app.state.pool)
-    except StoreError as error:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if live is None:
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "No log is live: run `badges provision` and wait for it"
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "No log is live: run `badges provision` and wait for it",
+            headers=SOON,
         )
-    return {"status": "ready", "generation": live.number}
+    return Ready(generation=live.number)

@@ -1,9 +1,37 @@
 """Errors as application/problem+json (RFC 9457)."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+
+_MEDIA_TYPE: Final = "application/problem+json"
+
+SOON: Final = {"Retry-After": "2"}
+"""With what is over in a moment."""
+
+
+class Violation(BaseModel):
+    """One thing wrong with a request: where, what was expected, and what to try."""
+
+    path: str
+    message: str
+    hint: str | None
+
+
+class Problem(BaseModel):
+    """What is wrong and what to do; `errors` where it is the request, one for each of its parts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Violation] | None = None
 
 
 class ProblemError(Exception):
@@ -27,14 +55,27 @@ class ProblemError(Exception):
         return problem(self.status, self.detail, headers=self.headers, **self.members)
 
 
+class _Response(JSONResponse):
+    media_type = _MEDIA_TYPE
+
+    def render(self, content: object) -> bytes:
+        """In ASCII: what it repeats of a request may be text that cannot be encoded."""
+        return json.dumps(content, default=str).encode()
+
+
 def problem(
     status: HTTPStatus, detail: str, *, headers: Mapping[str, str] | None = None, **members: object
 ) -> JSONResponse:
     """An answer that says what is wrong and what to do, in the standard's members."""
-    return JSONResponse(
+    return _Response(
         {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
         | members,
         status_code=status,
         headers=headers,
-        media_type="application/problem+json",
     )
+
+
+def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer with, for its description in OpenAPI."""
+    content = {_MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    return {int(each): {"description": each.phrase, "content": content} for each in statuses}

@@ -15,6 +15,7 @@ from badges.cli.dead_letters import dead_letters
 from badges.cli.dedupe import dedupe
 from badges.cli.demo import demo
 from badges.cli.env import env
+from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
@@ -35,7 +36,7 @@ app = typer.Typer(
 
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, migrate, provision, resnapshot, worker):
+for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, worker):
     app.command()(command)
 
 
@@ -89,8 +90,7 @@ def _refused(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Problem:
 
 def _misunderstood(error: TyperException, arguments: Sequence[str]) -> int:
     text = error.format_message()
-    if not arguments or "\n" in text.strip():  # a command without arguments: this is its help
-        typer.echo(text, err=True)
+    if not text.strip():  # a command without arguments has printed its help
         return WRONG_USE
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "badges"

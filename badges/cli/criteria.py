@@ -1,38 +1,71 @@
-"""`badges criteria`: check criteria, print their schema, try them on rows without a stack."""
+"""`badges criteria`: check criteria, print their schema and clients, try them without a stack."""
 
 import json
 import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from badges import trials
-from badges.cli.options import Json
+from badges import event_loop, settings, trials
+from badges.cli.options import Json, Lang
+from badges.clients import dart, reading, typescript
+from badges.clients.model import Model
+from badges.queries.verdicts import Verdict, judge, judge_alone
+from schema.database import connect
 from streams.errors import FOUND_A_PROBLEM, Problem
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import json_schema, parse
+from tables.criteria.schema import json_schema
+from tables.documents import shown
+from tables.languages import Language, Text
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
+
+_CLIENTS: Final[Mapping[str, Callable[[Model, str], str]]] = {
+    "dart": dart.write,
+    "typescript": typescript.write,
+}
+_WARNING: Final = Text("warning", "advarsel")
+_VALID: Final = Text("valid", "gyldig")
+
+_ACT_FOR: Final = """
+    SELECT set_config('badges.organization', id::text, true) FROM organizations WHERE slug = $1
+"""
 
 _File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
 
 @criteria.command()
-def validate(file: _File, as_json: Json = False) -> None:
+def validate(
+    file: _File,
+    organization: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SLUG",
+            help="Hold it against what this organization knows, in the database: its badges, "
+            "activity types and courses.",
+        ),
+    ] = None,
+    lang: Lang = "en",
+    as_json: Json = False,
+) -> None:
     """Check a criteria document: say everything that is wrong with it, or what it asks for."""
-    result = _checked(_read(file))
-    if as_json:
-        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    text = _read(file)
+    if organization is None:
+        verdict = judge_alone(text, lang)
     else:
-        for error in result["errors"]:
-            hint = f" ({error['hint']})" if error["hint"] else ""
-            typer.echo(f"{error['path']}: {error['message']}{hint}")
-        for warning in result["warnings"]:
-            typer.echo(f"warning: {warning}")
-        if result["summary"]:
-            typer.echo(f"valid: {result['summary']}")
-    if not result["valid"]:
+        verdict = event_loop.run(lambda: _judge(settings.load(), organization, text, lang))
+    if as_json:
+        typer.echo(json.dumps(verdict.answer(), indent=2, ensure_ascii=False))
+    else:
+        for error in verdict.errors:
+            typer.echo(str(error))
+        for warning in verdict.warnings:
+            typer.echo(f"{_WARNING(lang)}: {warning}")
+        if verdict.summary:
+            typer.echo(f"{_VALID(lang)}: {verdict.summary}")
+    if not verdict.valid:
         raise typer.Exit(FOUND_A_PROBLEM)
 
 
@@ -40,6 +73,15 @@ def validate(file: _File, as_json: Json = False) -> None:
 def schema() -> None:
     """Print the JSON schema of criteria, for editors."""
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@criteria.command()
+def client(
+    lang: Annotated[Literal["dart", "typescript"], typer.Option(help="The language to write.")],
+) -> None:
+    """Print sealed classes of criteria for an application, generated from their schema."""
+    model = reading.read(json_schema())
+    typer.echo(_CLIENTS[lang](model, version("badge-streams")), nl=False)
 
 
 @criteria.command("test")
@@ -68,14 +110,20 @@ def _read(file: str) -> bytes:
         raise Problem(f"cannot read {file}: {error.strerror}") from None
 
 
-def _checked(text: bytes) -> dict[str, Any]:
-    """What the API's validation answers as well: valid, errors, warnings and a summary."""
-    try:
-        parsed = parse(text)
-    except InvalidCriteria as error:
-        errors = [{"path": p.path, "message": p.message, "hint": p.hint} for p in error.violations]
-        return {"valid": False, "errors": errors, "warnings": [], "summary": None}
-    return {"valid": True, "errors": [], "warnings": parsed.warnings(), "summary": parsed.summary()}
+async def _judge(
+    chosen: settings.Settings, organization: str, text: bytes, language: Language
+) -> Verdict:
+    async with (
+        connect(chosen.database_url.get_secret_value()) as connection,
+        connection.transaction(readonly=True),
+    ):
+        found = await connection.fetchval(_ACT_FOR, organization)
+        if found is None:
+            raise Problem(
+                f"no organization has the slug {shown(organization)}",
+                hint="The column slug of the table organizations has those that there are.",
+            )
+        return await judge(connection, text, language)
 
 
 def _tried(each: trials.Trial) -> dict[str, Any]:

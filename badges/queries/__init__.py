@@ -1,1 +1,1 @@
-"""Questions to the database about badges: what the worker decides, read a second time as SQL."""
+"""What people ask, answered from the database alone: a second opinion beside the fold's."""

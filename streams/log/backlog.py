@@ -40,7 +40,7 @@ _Unworked: TypeAlias = Literal["deserted", "still", "abandoned"]
 log = structlog.get_logger(__name__)
 
 
-class _Backlog(Struct, frozen=True):
+class Backlog(Struct, frozen=True):
     """What waits. `positions` and `behind` have the next offset and the records by partition.
 
     `sessions` says how many workers have with the database: a frozen one keeps its own.
@@ -85,7 +85,7 @@ class _Backlog(Struct, frozen=True):
         return f"{number:,} record{'s' if number != 1 else ''} of the log wait"
 
 
-async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> _Backlog:
+async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> Backlog:
     """What waits of a live generation. Raises KafkaError, OSError, or errors of Postgres."""
     positions = await generations.next_offsets(connection, generation.log_id)
     found = (await cluster.topics([generation.topic])).get(generation.topic)
@@ -99,7 +99,7 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
         partition: max(ends.get(partition, 0) - position, 0)
         for partition, position in sorted(positions.items())
     }
-    return _Backlog(positions, behind, sessions)
+    return Backlog(positions, behind, sessions)
 
 
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
@@ -195,7 +195,7 @@ class Watch:
             await self._alert.open("nobody_works", {"message": sentence})
             self._told = why
 
-    async def _judge(self, found: _Backlog) -> tuple[_Unworked | None, str]:
+    async def _judge(self, found: Backlog) -> tuple[_Unworked | None, str]:
         now = self._clock()
         before, self._waiting = self._waiting, {}
         for partition, behind in found.behind.items():

@@ -1,12 +1,15 @@
 """What Kafka says about topics: their ids, partitions, settings and the ends of their logs."""
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     KafkaError,
@@ -36,6 +39,15 @@ class Topic(Struct, frozen=True):
     partitions: int
 
 
+@dataclass(frozen=True)
+class Member:
+    """A process of a consumer group, by the name that Kafka has for it, and what it reads."""
+
+    name: str
+    host: str
+    partitions: list[int]
+
+
 class Cluster:
     """One client for questions and for making topics; reuse it, and close it (`async with`).
 
@@ -47,12 +59,14 @@ class Cluster:
         self._admin = AIOKafkaAdminClient(**self._options)
         self._consumer = self._new_consumer()
         self._started = False
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        if not self._started:
-            await self._admin.start()
-            await self._consumer.start()
-            self._started = True
+        async with self._starting:
+            if not self._started:
+                await self._admin.start()
+                await self._consumer.start()
+                self._started = True
 
     async def close(self) -> None:
         await stop(self._consumer)
@@ -138,6 +152,19 @@ class Cluster:
             if code not in (NoError.errno, UnknownMemberIdError.errno):
                 raise for_code(code)(group)
 
+    async def members(self, group: str) -> list[Member]:
+        """Those that are in a consumer group now; one that was killed stays for its session."""
+        await self.start()
+        (answer,) = await self._admin.describe_consumer_groups([group])
+        return [
+            Member(
+                member["member_id"],
+                member["client_host"].removeprefix("/"),
+                _assigned(member["member_assignment"]),
+            )
+            for member in answer.to_object()["groups"][0]["members"]
+        ]
+
     async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
         """The value of the record at an offset of each partition, None where there is no record.
 
@@ -178,6 +205,14 @@ class Cluster:
         except GroupCoordinatorNotAvailableError:
             return set()
         return {place.topic for place in committed}
+
+
+def _assigned(assignment: bytes) -> list[int]:
+    """The partitions of a member, of whatever topic; none while they are being shared out."""
+    if not assignment:
+        return []
+    decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+    return sorted(place.partition for place in decoded.partitions())
 
 
 def _places(topic: Topic) -> list[TopicPartition]:

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
-class _Outage(Struct, frozen=True):
+class Outage(Struct, frozen=True):
     kind: OutageKind
     message: str
     cause: str = ""
@@ -56,7 +56,7 @@ class _Lasting:
         self._good = 0
         self._looks = Looks()
 
-    async def look(self, found: _Outage | None) -> None:
+    async def look(self, found: Outage | None) -> None:
         alike = self._looks.found(found.kind if found else None)
         if found is None:
             self._good += 1
@@ -76,7 +76,7 @@ class _Lasting:
             await self._alert.open(found.kind, {"message": found.message})
 
 
-async def outage(generation: Generation, connect: Connect) -> _Outage | None:
+async def outage(generation: Generation, connect: Connect) -> Outage | None:
     """Why the generation's connector does not run, or None while it does.
 
     A connector that lost its slot may call itself RUNNING without a task, so tasks are looked at.
@@ -85,22 +85,22 @@ async def outage(generation: Generation, connect: Connect) -> _Outage | None:
     try:
         status = await connect.status(name)
     except (ConnectAway, ConnectRefused) as error:
-        return _Outage("connect_away", f"{error}. No new rows arrive until it answers.")
+        return Outage("connect_away", f"{error}. No new rows arrive until it answers.")
     if status is None:
-        return _Outage("connector_missing", f"the connector {name} is missing. {_PROVISION}")
+        return Outage("connector_missing", f"the connector {name} is missing. {_PROVISION}")
     if status.failed:
-        return _Outage(
+        return Outage(
             "connector_failed",
             f"the connector {name} failed: {status.cause}. {_PROVISION}",
             status.cause,
         )
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
-        return _Outage("connector_idle", f"the connector {name} is {state}. {_PROVISION}")
+        return Outage("connector_idle", f"the connector {name} is {state}. {_PROVISION}")
     return None
 
 
-async def _unsendable(found: _Outage, integrity: Integrity) -> LogBroken | None:
+async def _unsendable(found: Outage, integrity: Integrity) -> LogBroken | None:
     """The break by a row that the connector can never send: it lacks the column that is its key.
 
     The connector does not say of which table it is; it is one whose column had another name.
@@ -122,7 +122,7 @@ async def _unsendable(found: _Outage, integrity: Integrity) -> LogBroken | None:
 
 async def _silence(
     generation: Generation, movement: Movement, moved: Callable[[], Awaitable[Moved]]
-) -> _Outage | None:
+) -> Outage | None:
     """Why nothing comes of a connector that calls itself RUNNING, or None while it moves.
 
     None as well while it cannot be told: who does not answer then is told of elsewhere.
@@ -135,7 +135,7 @@ async def _silence(
         return None
     if still is None:
         return None
-    return _Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
+    return Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
 
 
 async def monitor_connector(

@@ -1,5 +1,7 @@
 """What Debezium puts into a record besides the row's own columns."""
 
+from datetime import UTC, datetime
+
 import msgspec
 from msgspec import Struct, field
 
@@ -12,6 +14,25 @@ UNAVAILABLE = "__debezium_unavailable_value"
 It is Debezium's own word for that, which anybody may write into a row, so it is that of older
 generations alone: one that is filled today has a word that nobody can know beforehand.
 """
+
+
+class _Committed(Struct):
+    ms: int | None = field(name="__source_ts_ms", default=None)
+
+
+_decode_commit = msgspec.json.Decoder(_Committed).decode
+
+
+def committed_at(value: bytes | None) -> datetime | None:
+    """When the transaction of a record was committed, by Postgres' clock; None where it is unknown.
+
+    Of a row of the snapshot it is when that was taken.
+    """
+    try:
+        ms = _decode_commit(value or b"").ms
+    except UNREADABLE:
+        return None
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
 
 
 class _Placed(Struct):

@@ -5,10 +5,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import not_above
 from tables.criteria.combination import Combination
+from tables.criteria.fields import integer_up_to, not_above
 from tables.languages import Language, Text
 
+_PARTS: Final = Text("parts", "deler")
 _OR: Final = Text(" or ", " eller ")
 _SO_MANY: Final = Text("{number} of: {parts}", "{number} av: {parts}")
 
@@ -28,13 +29,11 @@ class AnyOf(Combination):
     )
 
     type: Literal["any"]
-    at_least: Annotated[
-        StrictInt, Field(ge=1, description="an integer from 1 to the number of parts")
-    ] = 1
+    at_least: Annotated[StrictInt, Field(ge=1), integer_up_to(_PARTS)] = 1
 
     @model_validator(mode="after")
     def _enough(self) -> "AnyOf":
-        not_above(len(self.of), "parts", "at_least", self.at_least)
+        not_above(len(self.of), _PARTS, "at_least", self.at_least)
         return self
 
     @property

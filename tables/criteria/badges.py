@@ -1,20 +1,22 @@
 """badges: other badges that are held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Name, not_above
+from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition, Enough
+from tables.criteria.fields import Expects, Name, NamesOf, integer_up_to, not_above
 from tables.criteria.words import more_of, some_of
 from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
 from tables.types import Day
 
+_THINGS: Final = Text("badges", "merker")
+_KEYS: Final = Expects("a list of badge keys", "en liste med nøkler til merker")
 _BADGE: Final = Noun(Text("the badge", "merket"), Text("the badges", "merkene"))
-_UNIT: Final = Text("badges", "merker")
 _HELD: Final = Text("{badges} held", "{badges} oppnådd")
 
 
@@ -27,15 +29,15 @@ class Badges(Criterion):
     )
 
     type: Literal["badges"]
-    badges: Annotated[list[Name], Field(min_length=1, description="a list of badge keys")]
+    badges: Annotated[list[Name], Field(min_length=1), _KEYS, NamesOf("badge")]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
-        Field(description="an integer from 1 to the number of badges"),
+        integer_up_to(_THINGS),
     ] = None
 
     @model_validator(mode="after")
     def _enough(self) -> "Badges":
-        not_above(len(set(self.badges)), "badges", "at_least", self.at_least)
+        not_above(len(set(self.badges)), _THINGS, "at_least", self.at_least)
         return self
 
     @override
@@ -52,11 +54,7 @@ class Badges(Criterion):
 
     @override
     def unit(self, language: Language = "en") -> str:
-        return _UNIT(language)
-
-    @override
-    def badge_keys(self) -> Iterator[str]:
-        yield from self.badges
+        return _THINGS(language)
 
     @override
     def condition(self, since: Day | None, badges: Mapping[str, str]) -> Condition:

@@ -2,66 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictInt,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tables.criteria.condition import Condition
+from tables.criteria.fields import Mention, NamesOf, Strict, expected
 from tables.criteria.reached import Reached
-from tables.languages import Language
-from tables.measures import amounts
-from tables.types import COUNTED, Day
+from tables.languages import Language, Text
+from tables.types import Day
 
-_VALUE: Final = object()
-
-
-def expected(what: str, at: str = "", found: object = _VALUE) -> PydanticCustomError:
-    """What a check of a model raises: the words that follow "expected", and where to look.
-
-    `at` is a path within the object that is checked; `found` is its own value unless given.
-    """
-    context: dict[str, Any] = {"expected": what, "at": at}
-    return PydanticCustomError(
-        "expected", "", context | ({} if found is _VALUE else {"found": found})
-    )
-
-
-def not_above(most: int, what: str, at: str, found: int | None) -> None:
-    """Refuse a number of more than there are."""
-    if found is not None and found > most:
-        raise expected(f"an integer from 1 to {most}, the number of {what}", at, found)
-
-
-# A field's description is what messages say that they expected there, and what editors show.
-Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1)]
-Counted: TypeAlias = Annotated[Name, Field(max_length=COUNTED)]
-"""A name that rows are counted or tiers known by: of a longer one only so much is compared."""
-ActivityTypes: TypeAlias = Annotated[
-    Annotated[list[Counted], Field(min_length=1)] | None,
-    Field(description="a list of activity types"),
-]
-Metric: TypeAlias = Annotated[
-    amounts.Metric,
-    Field(description='"count", "minutes", "active_days" or "distinct_types"'),
-]
-AtLeast: TypeAlias = Annotated[
-    StrictInt, Field(ge=1, le=1_000_000, description="an integer from 1 to 1,000,000")
-]
-
-
-class Strict(BaseModel):
-    """An object in a document, which has the known keys alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_CRITERIA: Final = Text("an object with criteria", "et objekt med kriterier")
 
 
 class Proof(NamedTuple):
@@ -129,10 +82,26 @@ class Criterion(Strict, ABC):
         """The criteria within these, in the order of the condition's parts."""
         return ()
 
+    def nodes(self, path: str = "$") -> Iterator[tuple[str, "Criterion"]]:
+        """These criteria and those within, at any depth, with their JSON paths."""
+        yield path, self
+        for index, part in enumerate(self.parts):
+            yield from part.nodes(f"{path}.of[{index}]")
+
+    def mentions(self) -> Iterator[Mention]:
+        """The names that are in them, at any depth."""
+        for path, node in self.nodes():
+            for key, field in type(node).model_fields.items():
+                for names in (each for each in field.metadata if isinstance(each, NamesOf)):
+                    for index, name in enumerate(getattr(node, key) or ()):
+                        yield Mention(names.kind, name, f"{path}.{key}[{index}]")
+
     def badge_keys(self) -> Iterator[str]:
         """The keys of the badges that are asked for, at any depth: those are decided first."""
-        for part in self.parts:
-            yield from part.badge_keys()
+        return (mention.name for mention in self.mentions() if mention.kind == "badge")
+
+    def check_from(self, counts_from: date) -> None:
+        """Refuse what can never hold, its parts aside, if only rows from a date on count."""
 
     def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:  # noqa: ARG002
         """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""
@@ -150,7 +119,7 @@ Types: TypeAlias = Mapping[str, type[Criterion]]
 def read(value: object, types: Types, *, nested: bool) -> Criterion:
     """An object of a document as the type that it says to be of; raises what pydantic does."""
     if not isinstance(value, dict):
-        raise expected("an object with criteria")
+        raise expected(_CRITERIA)
     kind = value.get("type")
     known = [name for name, each in types.items() if not (nested and each.root_only)]
     if kind not in known:

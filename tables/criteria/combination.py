@@ -9,11 +9,13 @@ from typing_extensions import override
 
 from tables.criteria.base import Criterion, Part, Proof
 from tables.criteria.condition import Condition, Enough, Wait
+from tables.criteria.fields import Expects
 from tables.languages import Language, Text
 from tables.ledger import Ledger
 from tables.measures.specs import MeasureSpec
 from tables.types import Day
 
+_LIST: Final = Expects("a list of criteria", "en liste med kriterier")
 _UNIT: Final = Text("parts", "deler")
 _MISSING: Final = Text("{number} more of {parts} parts", "ytterligere {number} av {parts} deler")
 
@@ -23,7 +25,7 @@ AND: Final = Text(" and ", " og ")
 class Combination(Criterion):
     """Enough parts hold."""
 
-    of: Annotated[list[Part], Field(min_length=1, description="a list of criteria")]
+    of: Annotated[list[Part], Field(min_length=1), _LIST]
 
     @property
     @abstractmethod

@@ -1,25 +1,45 @@
 """What is wrong with criteria, said with JSON paths, expectations and hints."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any, Final, get_args
 
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tables.criteria.base import Criterion, Types
-from tables.documents import Violation, member, nearest, shown
+from tables.criteria.fields import Expects, one_of
+from tables.documents import NOTHING, Violation, member, mismatch, nearest, nearest_name, shown
+from tables.languages import Language, Text
 
 _ABSENT: Final = object()
 
-_EXPECTED: Final[Mapping[str, str]] = {
-    "string_type": "a text",
-    "string_too_short": "a text that is not empty",
-    "too_short": "a list that is not empty",
-    "model_type": "an object",
+_TEXT: Final = Text("a text", "en tekst")
+_EXPECTED: Final[Mapping[str, Text]] = {
+    "string_type": _TEXT,
+    "string_too_short": Text("a text that is not empty", "en tekst som ikke er tom"),
+    "too_short": Text("a list that is not empty", "en liste som ikke er tom"),
+    "model_type": Text("an object", "et objekt"),
 }
 """By kind of error, where no field says what it expects, or says it of more than is wrong."""
+_A_VALUE: Final = Text("a value", "en verdi")
+_IS_IT_MEANT: Final = Text("is it meant by {name} here?", "er det ment med {name} her?")
+_VERSION_WITHIN: Final = Text(
+    "expected `version` at the root alone, found it here",
+    "ventet `version` bare i roten, fant den her",
+)
+_UNKNOWN_KEY: Final = Text(
+    "expected no other keys than {keys}, found this one",
+    "ventet ingen andre nøkler enn {keys}, fant denne",
+)
+_A_TYPE: Final = Text("one of the types {types}", "en av typene {types}")
+_ROOT_ONLY: Final = Text(
+    "{type}, which stands at the root alone", "{type}, som bare kan stå i roten"
+)
+_AT_MOST: Final = Text("a text of at most {most} characters", "en tekst på høyst {most} tegn")
+_ONE_OF_LENGTH: Final = Text("one of {length}", "en på {length}")
 
 
 class InvalidCriteria(ValueError):
@@ -31,13 +51,29 @@ class InvalidCriteria(ValueError):
 
 
 def violations(
-    error: ValidationError, document: Mapping[str, Any], types: Types, most: int
+    error: ValidationError,
+    document: Mapping[str, Any],
+    types: Types,
+    most: int,
+    language: Language,
 ) -> list[Violation]:
     """The first things that are wrong, so many at most, from what pydantic says of a document."""
     items = error.errors(include_url=False)[:most]
     return [
-        _SPEAKERS.get(item["type"], _general)(item, _find(item, document, types)) for item in items
+        _SPEAKERS.get(item["type"], _general)(item, _find(item, document, types, language))
+        for item in items
     ]
+
+
+def violations_from(criteria: Criterion, counts_from: date, language: Language) -> list[Violation]:
+    """What can never hold if only rows from a date on count."""
+    found = []
+    for path, node in criteria.nodes():
+        try:
+            node.check_from(counts_from)
+        except PydanticCustomError as error:
+            found.append(_checked(error.context or {}, path, None, language))
+    return found
 
 
 class _Place(Struct, frozen=True):
@@ -52,15 +88,22 @@ class _Place(Struct, frozen=True):
     around: Any
     fields: Mapping[str, FieldInfo]
 
+    language: Language
+
     @property
     def found(self) -> str:
-        return "nothing" if self.value is _ABSENT else shown(self.value)
+        return NOTHING(self.language) if self.value is _ABSENT else shown(self.value)
 
     @property
     def expected(self) -> str | None:
         """What belongs here, in words."""
         field = self.fields.get(self.key)
-        return field.description if field else None
+        says = [each for each in field.metadata if isinstance(each, Expects)] if field else []
+        return says[0](self.language) if says else None
+
+    def mismatch(self, expected: str, hint: str | None = None) -> Violation:
+        """The violation that something else than what was found belongs here."""
+        return mismatch(self.path, expected, self.found, self.language, hint)
 
     @property
     def known_keys(self) -> list[str]:
@@ -68,7 +111,9 @@ class _Place(Struct, frozen=True):
         return sorted(self.fields, key=lambda key: not self.fields[key].is_required())
 
 
-def _find(item: ErrorDetails, document: Mapping[str, Any], types: Types) -> _Place:
+def _find(
+    item: ErrorDetails, document: Mapping[str, Any], types: Types, language: Language
+) -> _Place:
     """Follow an error's location through the document, and through the models of what is there."""
     path, key = "$", ""
     value: Any = document
@@ -78,8 +123,9 @@ def _find(item: ErrorDetails, document: Mapping[str, Any], types: Types) -> _Pla
     names_member = False
     for part in item["loc"]:
         if names_member:
-            # Of a union, pydantic names the member, which is no key of the document.
+            # Of a union, pydantic names the member, by a key that this one alone has.
             names_member = False
+            models = [each for each in models if part in _fields(each)]
             continue
         around = value
         if isinstance(part, int):
@@ -88,14 +134,15 @@ def _find(item: ErrorDetails, document: Mapping[str, Any], types: Types) -> _Pla
             continue
         path, key = member(path, part), part
         value = value.get(part, _ABSENT)
-        fields = {
-            field.alias or name: field
-            for model in models
-            for name, field in model.model_fields.items()
-        }
+        fields = {key: field for each in models for key, field in _fields(each).items()}
         models = list(_mentioned(fields[part].annotation)) if part in fields else []
         names_member = len(models) > 1
-    return _Place(path, key, value, around, fields)
+    return _Place(path, key, value, around, fields, language)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the keys that documents call them by."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models(model: type[BaseModel], value: Any, types: Types) -> list[type[BaseModel]]:
@@ -115,64 +162,69 @@ def _mentioned(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _general(item: ErrorDetails, place: _Place) -> Violation:
-    expected = _EXPECTED.get(item["type"]) if item["type"].endswith("too_short") else None
-    expected = expected or place.expected or _EXPECTED.get(item["type"]) or item["msg"]
-    return Violation(place.path, f"expected {expected}, found {place.found}")
+    kind = _EXPECTED.get(item["type"])
+    if kind and (item["type"].endswith("too_short") or not place.expected):
+        return place.mismatch(kind(place.language))
+    return place.mismatch(place.expected or item["msg"])
 
 
 def _missing(_: ErrorDetails, place: _Place) -> Violation:
-    near = [key for key in place.around if key not in [*place.known_keys, "version"]]
-    hint = nearest(place.key, near)
-    close = f"{hint[:-1]} here?".replace("did you mean", "is it meant by") if hint else None
-    return Violation(place.path, f"expected {place.expected or 'a value'}, found nothing", close)
+    strangers = [key for key in place.around if key not in [*place.known_keys, "version"]]
+    near = nearest_name(place.key, strangers)
+    hint = None if near is None else _IS_IT_MEANT(place.language, name=shown(near))
+    return place.mismatch(place.expected or _A_VALUE(place.language), hint)
 
 
 def _extra(_: ErrorDetails, place: _Place) -> Violation:
     if place.key == "version":
-        return Violation(place.path, "expected `version` at the root alone, found it here")
+        return Violation(place.path, _VERSION_WITHIN(place.language))
     known = place.known_keys
-    message = f"expected one of the keys {', '.join(known)}, found this one"
-    return Violation(place.path, message, nearest(place.key, known))
+    message = _UNKNOWN_KEY(place.language, keys=", ".join(known))
+    return Violation(place.path, message, nearest(place.key, known, place.language))
 
 
 def _unknown_window(_: ErrorDetails, place: _Place) -> Violation:
     """Something of which no key says which member of a union it is."""
     keys = list(place.value) if isinstance(place.value, dict) else [None]
     models = _mentioned(place.fields[place.key].annotation)
-    known = [field.alias or name for each in models for name, field in each.model_fields.items()]
-    message = f"expected {place.expected}, found {place.found}"
-    return Violation(place.path, message, nearest(next(iter(keys), None), known))
+    known = [key for each in models for key in _fields(each)]
+    hint = nearest(next(iter(keys), None), known, place.language)
+    return place.mismatch(place.expected or _A_VALUE(place.language), hint)
 
 
 def _unknown_type(item: ErrorDetails, place: _Place) -> Violation:
-    known, types = item["ctx"]["known"], item["ctx"]["types"]
+    language, known, types = place.language, item["ctx"]["known"], item["ctx"]["types"]
     kind = place.value.get("type", _ABSENT)
-    found = "nothing" if kind is _ABSENT else shown(kind)
+    found = NOTHING(language) if kind is _ABSENT else shown(kind)
     if isinstance(kind, str) and kind in types:
-        found += ", which stands at the root alone"
-    message = f"expected one of the types {', '.join(known)}, found {found}"
-    return Violation(f"{place.path}.type", message, nearest(kind, known))
+        found = _ROOT_ONLY(language, type=found)
+    expected = _A_TYPE(language, types=", ".join(known))
+    hint = nearest(kind, known, language)
+    return mismatch(f"{place.path}.type", expected, found, language, hint)
 
 
-def _literal(item: ErrorDetails, place: _Place) -> Violation:
-    expected = item["ctx"]["expected"].replace("'", '"')
-    known = [part.strip(' "') for part in expected.replace(" or ", ",").split(",")]
-    message = f"expected {expected}, found {place.found}"
-    return Violation(place.path, message, nearest(place.value, known))
+def _literal(_: ErrorDetails, place: _Place) -> Violation:
+    words = [str(word) for word in get_args(place.fields[place.key].annotation)]
+    hint = nearest(place.value, words, place.language)
+    return place.mismatch(one_of(words)(place.language), hint)
 
 
 def _too_long(item: ErrorDetails, place: _Place) -> Violation:
-    most = item["ctx"]["max_length"]
-    message = f"expected a text of at most {most} characters, found one of {len(place.value)}"
-    return Violation(place.path, message)
+    expected = _AT_MOST(place.language, most=item["ctx"]["max_length"])
+    found = _ONE_OF_LENGTH(place.language, length=len(place.value))
+    return mismatch(place.path, expected, found, place.language)
 
 
 def _check(item: ErrorDetails, place: _Place) -> Violation:
-    """A check of the models themselves, which say what they expect (base.expected)."""
-    context = item["ctx"]
-    path = f"{place.path}.{context['at']}" if context["at"] else place.path
-    found = shown(context["found"]) if "found" in context else place.found
-    return Violation(path, f"expected {context['expected']}, found {found}")
+    """A check of the models themselves, which say what they expect (fields.expected)."""
+    return _checked(item["ctx"], place.path, place.value, place.language)
+
+
+def _checked(context: Mapping[str, Any], path: str, value: Any, language: Language) -> Violation:
+    if context["at"]:
+        path = f"{path}.{context['at']}"
+    found = shown(context.get("found", value))
+    return mismatch(path, context["expected"](language), found, language)
 
 
 _SPEAKERS: Final[Mapping[str, Callable[[ErrorDetails, _Place], Violation]]] = {

@@ -1,12 +1,16 @@
 """What threshold and tier have in common: a metric of some activities, ever or within a window."""
 
-from typing import Annotated
+from abc import abstractmethod
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
-from tables.criteria.window import Window, check_days
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Expects, Metric
+from tables.criteria.window import Window, check_level
 from tables.criteria.words import more, of_types, unit
 from tables.languages import Language
 from tables.measures.specs import Key, MeasureSpec, spec_of
@@ -20,9 +24,11 @@ class Measured(Criterion):
     activity_types: ActivityTypes = None
     window: Annotated[
         Window | None,
-        Field(
-            description='{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
-            'or {"from": date, "to": date}'
+        Expects(
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" or "year"} '
+            'or {"from": date, "to": date}',
+            '{"rolling_days": n}, {"calendar": "week", "month", "quarter" eller "year"} '
+            'eller {"from": dato, "to": dato}',
         ),
     ] = None
 
@@ -48,6 +54,20 @@ class Measured(Criterion):
             return spec_of(Key("total", self.metric, types, since))
         return spec_of(self.window.key(self.metric, types, since))
 
-    def check(self, at: str, level: int) -> None:
-        """Refuse a level that the window is too short for."""
-        check_days(self.metric, None if self.window is None else self.window.days, at, level)
+    @abstractmethod
+    def levels(self) -> Iterator[tuple[str, int]]:
+        """The numbers that it is to reach, and the keys that they are under."""
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        self._check(None if self.window is None else self.window.days)
+        return self
+
+    @override
+    def check_from(self, counts_from: date) -> None:
+        if self.window is not None:
+            self._check(self.window.days_from(counts_from))
+
+    def _check(self, days: int | None) -> None:
+        for at, level in self.levels():
+            check_level(self.metric, self.activity_types, days, at, level)

@@ -1,14 +1,14 @@
-"""Criteria documents: parsed and checked on every way in, and their JSON schema."""
+"""Criteria documents: parsed and checked on every way in."""
 
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.json_schema import models_json_schema
 
 from tables.criteria.base import Criterion, Root
 from tables.criteria.errors import InvalidCriteria, violations
 from tables.criteria.union import TYPES
-from tables.documents import TOO_DEEP, Violation, read, shown
+from tables.documents import NOTHING, Violation, mismatch, read, shown, too_deep
+from tables.languages import Language, Text
 
 _MAX_DEPTH: Final = 4
 _MAX_NODES: Final = 32
@@ -17,59 +17,67 @@ MAX_TEXT: Final = 128 * 1024
 MAX_VIOLATIONS: Final = 100
 """More of them help nobody."""
 
+_OBJECT: Final = Text("an object", "et objekt")
+_TOO_DEEP: Final = Text(
+    "expected at most {most} levels of criteria, found another",
+    "ventet høyst {most} nivåer med kriterier, fant ett til",
+)
+_TOO_MANY: Final = Text(
+    "expected at most {most} criteria, found more", "ventet høyst {most} kriterier, fant flere"
+)
+
 _ROOT: Final[TypeAdapter[Criterion]] = TypeAdapter(Root)
 
 
-def parse(text: str | bytes) -> Criterion:
+def parse(text: str | bytes, language: Language = "en") -> Criterion:
     """Read a criteria document (contract: Criteria).
 
     Raises InvalidCriteria with everything that is wrong with it; of thousands, with the first.
     """
     try:
-        found = _parse(text)
+        found = _parse(text, language)
     except RecursionError:
-        found = [TOO_DEEP]
+        found = [too_deep(language)]
     if isinstance(found, list):
         raise InvalidCriteria(found[:MAX_VIOLATIONS])
     return found
 
 
-def _parse(text: str | bytes) -> Criterion | list[Violation]:
-    document, wrong = read(text, MAX_TEXT)
+def _parse(text: str | bytes, language: Language) -> Criterion | list[Violation]:
+    document, wrong = read(text, MAX_TEXT, language)
     if document is None and wrong:
         return wrong
     if not isinstance(document, dict):
-        return [Violation("$", f"expected an object, found {shown(document)}")]
-    wrong += _version(document) + _size(document)
+        return [mismatch("$", _OBJECT(language), shown(document), language)]
+    wrong += _version(document, language) + _size(document, language)
     criteria = {key: value for key, value in document.items() if key != "version"}
     try:
         parsed = _ROOT.validate_python(criteria, context=TYPES)
     except ValidationError as error:
         said = {each.path for each in wrong}
-        found = violations(error, document, TYPES, MAX_VIOLATIONS)
+        found = violations(error, document, TYPES, MAX_VIOLATIONS, language)
         return wrong + [each for each in found if each.path not in said]
     return wrong or parsed
 
 
-def _version(document: dict[str, Any]) -> list[Violation]:
+def _version(document: dict[str, Any], language: Language) -> list[Violation]:
     version = document.get("version")
     if type(version) is int and version == 1:
         return []
-    found = shown(version) if "version" in document else "nothing"
-    return [Violation("$.version", f"expected 1, found {found}")]
+    found = shown(version) if "version" in document else NOTHING(language)
+    return [mismatch("$.version", "1", found, language)]
 
 
-def _size(document: dict[str, Any]) -> list[Violation]:
+def _size(document: dict[str, Any], language: Language) -> list[Violation]:
     """Limits of depth and of nodes; a node is a criteria object, the root included."""
     nodes, level, depth = 0, [("$", document)], 0
     while level:
         depth += 1
         nodes += len(level)
         if depth > _MAX_DEPTH:
-            message = f"expected at most {_MAX_DEPTH} levels of criteria, found another"
-            return [Violation(level[0][0], message)]
+            return [Violation(level[0][0], _TOO_DEEP(language, most=_MAX_DEPTH))]
         if nodes > _MAX_NODES:
-            return [Violation("$", f"expected at most {_MAX_NODES} criteria, found more")]
+            return [Violation("$", _TOO_MANY(language, most=_MAX_NODES))]
         level = [
             (f"{path}.of[{index}]", part)
             for path, node in level
@@ -78,29 +86,3 @@ def _size(document: dict[str, Any]) -> list[Violation]:
             if isinstance(part, dict)
         ]
     return []
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of a criteria document, for editors."""
-    _, schema = models_json_schema([(model, "validation") for model in TYPES.values()])
-    definitions = schema["$defs"]
-    roots, parts = [], []
-    for model in TYPES.values():
-        root = definitions[model.__name__] | {
-            "examples": [{"version": 1, **example} for example in model.examples]
-        }
-        root["properties"] = {"version": {"const": 1, "type": "integer"}, **root["properties"]}
-        root["required"] = ["version", *root["required"]]
-        roots.append(root)
-        if model.root_only:
-            del definitions[model.__name__]
-        else:
-            parts.append({"$ref": f"#/$defs/{model.__name__}"})
-    del definitions[Criterion.__name__]
-    definitions["Part"] = {"discriminator": {"propertyName": "type"}, "oneOf": parts}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Badge criteria",
-        "oneOf": roots,
-        "$defs": definitions,
-    }

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NoReturn
 
-from pydantic import Field
 from typing_extensions import override
 
-from tables.criteria.base import Criterion, Name
+from tables.criteria.base import Criterion
+from tables.criteria.fields import Expects, Name
 from tables.languages import Language, Text
 from tables.types import Day
 
+_ANYTHING: Final = Expects("any JSON value", "en JSON-verdi")
+_WHY: Final = Expects(
+    "a text that says why no type fits", "en tekst som sier hvorfor ingen type passer"
+)
 _BY_HAND: Final = Text("awarded by hand ({reason})", "tildeles for hånd ({reason})")
 _UNIT: Final = Text("awards by hand", "tildelinger for hånd")
 _MISSING: Final = Text("somebody who awards it by hand", "noen som tildeler det for hånd")
@@ -27,8 +31,8 @@ class Raw(Criterion):
     examples = ({"type": "raw", "criteria_raw": {"chosen": "by jury"}, "reason": "a jury chooses"},)
 
     type: Literal["raw"]
-    criteria_raw: Annotated[Any, Field(description="any JSON value")]
-    reason: Annotated[Name, Field(description="a text that says why no type fits")]
+    criteria_raw: Annotated[Any, _ANYTHING]
+    reason: Annotated[Name, _WHY]
 
     @override
     def summary(self, language: Language = "en") -> str:

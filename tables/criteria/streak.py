@@ -6,9 +6,10 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import ActivityTypes, Criterion, Metric
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, Metric, integer, one_of
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text, number
 from tables.measures.specs import Key, spec_of
@@ -50,18 +51,17 @@ class Streak(Criterion):
     )
 
     type: Literal["streak"]
-    period: Literal["day", "week", "month"]
-    length: Annotated[StrictInt, Field(ge=1, le=1000, description="an integer from 1 to 1,000")]
+    period: Annotated[Literal["day", "week", "month"], one_of(["day", "week", "month"])]
+    length: Annotated[StrictInt, Field(ge=1, le=1000), integer(1, 1000)]
     metric: Metric = "count"
-    per_period: Annotated[
-        StrictInt, Field(ge=1, le=100_000, description="an integer from 1 to 100,000")
-    ] = 1
+    per_period: Annotated[StrictInt, Field(ge=1, le=100_000), integer(1, 100_000)] = 1
     activity_types: ActivityTypes = None
-    grace: Annotated[StrictInt, Field(ge=0, le=52, description="an integer from 0 to 52")] = 0
+    grace: Annotated[StrictInt, Field(ge=0, le=52), integer(0, 52)] = 0
 
     @model_validator(mode="after")
     def _can_count(self) -> "Streak":
-        check_days(self.metric, MOST_DAYS[self.period], "per_period", self.per_period)
+        days = MOST_DAYS[self.period]
+        check_level(self.metric, self.activity_types, days, "per_period", self.per_period)
         return self
 
     @override
@@ -84,7 +84,7 @@ class Streak(Criterion):
 
     @override
     def missing(self, done: int, needed: int, language: Language = "en") -> str:
-        return _MISSING(language, all=self.summary(language), done=number(done, language))
+        return _MISSING(language, all=self.summary(language), done=done)
 
     @override
     def unit(self, language: Language = "en") -> str:

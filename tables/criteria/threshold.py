@@ -1,12 +1,11 @@
 """threshold: so many activities, minutes, days or types, ever or within some window."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import model_validator
 from typing_extensions import override
 
-from tables.criteria.base import AtLeast
+from tables.criteria.fields import AtLeast
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
 from tables.languages import Language, number
@@ -30,10 +29,9 @@ class Threshold(Measured):
     type: Literal["threshold"]
     at_least: AtLeast
 
-    @model_validator(mode="after")
-    def _can_hold(self) -> "Threshold":
-        self.check("at_least", self.at_least)
-        return self
+    @override
+    def levels(self) -> Iterator[tuple[str, int]]:
+        yield "at_least", self.at_least
 
     @override
     def summary(self, language: Language = "en") -> str:

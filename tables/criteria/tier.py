@@ -1,17 +1,24 @@
 """tier: a number that earns one tier after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import AtLeast, Counted, Proof, Strict, expected
+from tables.criteria.base import Proof
+from tables.criteria.fields import AtLeast, Counted, Expects, Strict, expected
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
 from tables.languages import Language, Text, number
 from tables.types import Day
 
+_NAME: Final = Expects("the tier's name", "nivåets navn")
+_OTHER_NAME: Final = Text("a name that no other tier has", "et navn som ikke noe annet nivå har")
+_MORE: Final = Text(
+    "more than {least}, for every tier asks for more than the last",
+    "mer enn {least}, for hvert nivå krever mer enn det forrige",
+)
 _TIERS: Final = Text("tiers by {kind}: {steps}", "nivåer etter {kind}: {steps}")
 _STEP: Final = Text("{name} from {level}", "{name} fra {level}")
 
@@ -19,7 +26,7 @@ _STEP: Final = Text("{name} from {level}", "{name} fra {level}")
 class Step(Strict):
     """One tier of a tier badge."""
 
-    name: Annotated[Counted, Field(description="the tier's name")]
+    name: Annotated[Counted, _NAME]
     at_least: AtLeast
 
 
@@ -38,7 +45,11 @@ class Tier(Measured):
     type: Literal["tier"]
     tiers: Annotated[
         list[Step],
-        Field(min_length=1, description="a list of tiers, each with name and at_least"),
+        Field(min_length=1),
+        Expects(
+            "a list of tiers, each with name and at_least",
+            "en liste med nivåer, hvert med name og at_least",
+        ),
     ]
 
     @model_validator(mode="after")
@@ -48,22 +59,21 @@ class Tier(Measured):
         for index, step in enumerate(self.tiers):
             at = f"tiers[{index}].at_least"
             if step.at_least <= least:
-                more = f"more than {least}, for every tier asks for more than the last"
-                raise expected(more, at, step.at_least)
+                raise expected(_MORE.filled(least=least), at, step.at_least)
             if step.name in names:
-                raise expected("a name that no other tier has", f"tiers[{index}].name", step.name)
+                raise expected(_OTHER_NAME, f"tiers[{index}].name", step.name)
             names.add(step.name)
             least = step.at_least
-        for index, step in enumerate(self.tiers):
-            self.check(f"tiers[{index}].at_least", step.at_least)
         return self
 
     @override
+    def levels(self) -> Iterator[tuple[str, int]]:
+        for index, step in enumerate(self.tiers):
+            yield f"tiers[{index}].at_least", step.at_least
+
+    @override
     def summary(self, language: Language = "en") -> str:
-        steps = [
-            _STEP(language, name=step.name, level=number(step.at_least, language))
-            for step in self.tiers
-        ]
+        steps = [_STEP(language, name=step.name, level=step.at_least) for step in self.tiers]
         return _TIERS(language, kind=self.kind(2, language), steps=", ".join(steps))
 
     @override

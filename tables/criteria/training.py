@@ -7,13 +7,16 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Counted, Criterion, not_above
+from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition, Enough
+from tables.criteria.fields import Counted, Expects, NamesOf, integer_up_to, not_above
 from tables.criteria.words import more_of, some_of
 from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
 from tables.types import Day
 
+_THINGS: Final = Text("courses", "kurs")
+_CODES: Final = Expects("a list of course codes", "en liste med kurskoder")
 _COURSE: Final = Noun(Text("the course", "kurset"), Text("the courses", "kursene"))
 _UNIT: Final = Text("courses", "kurs")
 _COMPLETED: Final = Text("{courses} completed", "{courses} fullført")
@@ -28,15 +31,15 @@ class Training(Criterion):
     )
 
     type: Literal["training"]
-    courses: Annotated[list[Counted], Field(min_length=1, description="a list of course codes")]
+    courses: Annotated[list[Counted], Field(min_length=1), _CODES, NamesOf("course")]
     at_least: Annotated[
         Annotated[StrictInt, Field(ge=1)] | None,
-        Field(description="an integer from 1 to the number of courses"),
+        integer_up_to(_THINGS),
     ] = None
 
     @model_validator(mode="after")
     def _enough(self) -> "Training":
-        not_above(len(set(self.courses)), "courses", "at_least", self.at_least)
+        not_above(len(set(self.courses)), _THINGS, "at_least", self.at_least)
         return self
 
     @override

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
@@ -10,15 +10,25 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
 from typing_extensions import override
 
-from tables.criteria.base import Strict, expected, not_above
-from tables.languages import Language, Text, number, spoken_date
+from tables.criteria.fields import Expects, Strict, expected, integer, not_above, one_of
+from tables.languages import Language, Text, spoken_date
 from tables.measures.amounts import Metric
 from tables.measures.specs import Key
 from tables.periods import day_number
 from tables.types import Day
 
 MOST_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
-_A_DATE: Final = "a date like 2026-01-31"
+_A_DATE: Final = Expects("a date like 2026-01-31", "en dato som 2026-01-31")
+_NOT_BEFORE: Final = Text(
+    "a date from {first} on, when the window begins",
+    "en dato fra og med {first}, da vinduet begynner",
+)
+_NOT_PAST: Final = Text(
+    "a date from {first} on, when rows begin to count",
+    "en dato fra og med {first}, da radene begynner å telle",
+)
+_DAYS: Final = Text("days", "dager")
+_TYPES: Final = Text("activity types", "aktivitetstyper")
 
 _ONE_DAY: Final = Text(" on one day", " på én dag")
 _ANY_DAYS: Final = Text(" within any {days} days", " i løpet av {days} sammenhengende dager")
@@ -42,6 +52,13 @@ class _Window(Strict):
     def words(self, language: Language) -> str:
         """The end of a sentence."""
 
+    def days_from(self, counts_from: date) -> int:  # noqa: ARG002
+        """The most days in it that can be active if those before a date cannot.
+
+        Refuses a window that ends before that.
+        """
+        return self.days
+
     @abstractmethod
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
         """The measure of what the best of these windows comes to."""
@@ -50,9 +67,7 @@ class _Window(Strict):
 class Rolling(_Window):
     """Any n consecutive days."""
 
-    rolling_days: Annotated[
-        StrictInt, Field(ge=1, le=3660, description="an integer from 1 to 3,660")
-    ]
+    rolling_days: Annotated[StrictInt, Field(ge=1, le=3660), integer(1, 3660)]
 
     @property
     @override
@@ -63,7 +78,7 @@ class Rolling(_Window):
     def words(self, language: Language) -> str:
         if self.days == 1:
             return _ONE_DAY(language)
-        return _ANY_DAYS(language, days=number(self.days, language))
+        return _ANY_DAYS(language, days=self.days)
 
     @override
     def key(self, metric: Metric, types: frozenset[str] | None, since: Day | None) -> Key:
@@ -73,7 +88,9 @@ class Rolling(_Window):
 class Calendar(_Window):
     """Within one week, month, quarter or year."""
 
-    calendar: Literal["week", "month", "quarter", "year"]
+    calendar: Annotated[
+        Literal["week", "month", "quarter", "year"], one_of(["week", "month", "quarter", "year"])
+    ]
 
     @property
     @override
@@ -103,27 +120,32 @@ _IsoDate: TypeAlias = Annotated[
         _iso_date,
         json_schema_input_type=Annotated[str, Field(json_schema_extra={"format": "date"})],
     ),
+    _A_DATE,
 ]
 
 
 class Fixed(_Window):
     """From one date to another, both inclusive."""
 
-    from_: _IsoDate = Field(alias="from", description=_A_DATE)
-    to: _IsoDate = Field(description=_A_DATE)
+    from_: _IsoDate = Field(alias="from")
+    to: _IsoDate
 
     @model_validator(mode="after")
     def _in_order(self) -> "Fixed":
         if self.to < self.from_:
-            raise expected(
-                f"a date from {self.from_} on, when the window begins", "to", str(self.to)
-            )
+            raise expected(_NOT_BEFORE.filled(first=str(self.from_)), "to", str(self.to))
         return self
 
     @property
     @override
     def days(self) -> int:
         return (self.to - self.from_).days + 1
+
+    @override
+    def days_from(self, counts_from: date) -> int:
+        if self.to < counts_from:
+            raise expected(_NOT_PAST.filled(first=str(counts_from)), "window.to", str(self.to))
+        return (self.to - max(self.from_, counts_from)).days + 1
 
     @override
     def words(self, language: Language) -> str:
@@ -158,7 +180,11 @@ Window: TypeAlias = Annotated[
 ]
 
 
-def check_days(metric: Metric, days: int | None, at: str, level: int) -> None:
-    """Refuse a level of more active days than there are days (None: no end)."""
+def check_level(
+    metric: Metric, types: Sequence[str] | None, days: int | None, at: str, level: int
+) -> None:
+    """Refuse a level above what some days (None: no end) and some types (None: all) can come to."""
     if metric == "active_days" and days is not None:
-        not_above(days, "days", at, level)
+        not_above(days, _DAYS, at, level)
+    if metric == "distinct_types" and types is not None:
+        not_above(len(set(types)), _TYPES, at, level)

@@ -56,7 +56,7 @@ def periods(period: str, how_many: int, language: Language) -> str:
 
 def more(how_many: int, things: str, language: Language) -> str:
     """So many things besides those that are there."""
-    return _MORE(language, number=number(how_many, language), things=things)
+    return _MORE(language, number=how_many, things=things)
 
 
 def some_of(noun: Noun, names: list[str], how_many: int, language: Language) -> str:
@@ -74,4 +74,4 @@ def _chosen(some: Text, noun: Noun, names: list[str], how_many: int, language: L
     nouns, listed = noun(language, there_are), all_of(names, language)
     if how_many == there_are:
         return f"{nouns} {listed}"
-    return some(language, number=number(how_many, language), nouns=nouns, names=listed)
+    return some(language, number=how_many, nouns=nouns, names=listed)

@@ -26,6 +26,8 @@ class Service:
 
     url: str
     database_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
     def client(
         self, role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
@@ -41,13 +43,17 @@ def signed(
     role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
 ) -> str:
     """A token as Supabase would issue it, for an hour."""
-    whole = {
+    return jwt.encode(claims_of(role, organization, sub) | claims, SECRET, algorithm="HS256")
+
+
+def claims_of(role: str, organization: UUID | str, sub: UUID | str | None = None) -> dict[str, Any]:
+    """What such a token says."""
+    return {
         "sub": str(sub or uuid4()),
         "aud": "authenticated",
         "exp": int(time.time()) + 3600,
         "app_metadata": {"organization_id": str(organization), "role": role},
     }
-    return jwt.encode(whole | claims, SECRET, algorithm="HS256")
 
 
 @contextmanager
@@ -70,12 +76,13 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    service = Service(f"http://{HOST}:{port}", database_url)
+    service = Service(f"http://{HOST}:{port}", database_url, process, log)
     try:
         wait_for(lambda: _answers(service), 60, f"the API of {log}")
         yield service
     finally:
-        process.terminate()
+        if process.poll() is None:
+            process.terminate()
         process.wait(30)
 
 

@@ -1,14 +1,10 @@
 """When rows wait and no worker gets on, the API is there to tell, and so does `provision`."""
 
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 import httpx
 
-from badges.stack import processes
 from sinks.pool import create_pool
 from streams.log import filling, generations
 from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, unworked
@@ -16,39 +12,12 @@ from tests.doubles.memory_alerts import MemoryAlerts
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.commands import answer
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig
-from tests.stack import free_port_base, wait_for
+from tests.integration.serving import served
 
 TOLD_WITHIN = 30.0
 STILL_TOLD_WITHIN = 120.0
 """60 s, on a busy machine."""
 ROWS = 500
-
-
-@contextmanager
-def served(p: Pipeline) -> Iterator[str]:
-    """The API of a pipeline; its address."""
-    port = free_port_base()
-    environment = {
-        **p.worker().environment,
-        "BADGES_DATABASE_URL": p.role_url("badges_api"),
-        "BADGES_API_PORT": str(port),
-    }
-    line = [sys.executable, "-m", "badges.cli.main", "api"]
-    layout = p.stack.infra.layout
-    process = processes.spawn(layout, processes.Command("test-api", line, environment=environment))
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: answers(address), 30, "the API's answer")
-        yield address
-    finally:
-        processes.stop(process)
-
-
-def answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def waiting(address: str) -> dict[int, float]:

@@ -7,9 +7,10 @@ from pydantic import Field, StrictInt, model_validator
 from typing_extensions import override
 
 from reference.reading import Node, Rows, amount, chosen, period
-from tables.criteria.base import ActivityTypes, AtLeast, Criterion
+from tables.criteria.base import Criterion
+from tables.criteria.fields import ActivityTypes, AtLeast, Expects
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_days
+from tables.criteria.window import MOST_DAYS, check_level
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text
 from tables.measures.specs import Key, spec_of
@@ -18,6 +19,7 @@ from tables.types import Activity, Day
 EVER: Final = 1 << 40
 """More missed periods than there are: a run that bridges so many never ends."""
 
+_FROM_1: Final = Expects("an integer from 1", "et heltall fra 1")
 _PERIODS_WITH: Final = Text("{periods} with {days}", "{periods} med {days}")
 _UNIT: Final = Text("periods", "perioder")
 _ANOTHER: Final = Text("another {periods}", "ytterligere {periods}")
@@ -34,12 +36,13 @@ class ActivePeriods(Criterion):
     type: Literal["active_periods"]
     period: Literal["week", "month"]
     at_least: AtLeast
-    per_period: Annotated[StrictInt, Field(ge=1, description="an integer from 1")] = 1
+    per_period: Annotated[StrictInt, Field(ge=1), _FROM_1] = 1
     activity_types: ActivityTypes = None
 
     @model_validator(mode="after")
     def _can_count(self) -> "ActivePeriods":
-        check_days("active_days", MOST_DAYS[self.period], "per_period", self.per_period)
+        days = MOST_DAYS[self.period]
+        check_level("active_days", self.activity_types, days, "per_period", self.per_period)
         return self
 
     @override

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from reference.reading import READINGS
 from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import json_schema, parse
+from tables.criteria.parsing import parse
+from tables.criteria.schema import json_schema
 from tables.criteria.standing import Standing
 from tables.criteria.union import TYPES
 from tests.builders import (

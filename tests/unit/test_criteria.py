@@ -1,5 +1,4 @@
 import json
-import re
 from typing import Any
 
 import pytest
@@ -7,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import MAX_TEXT, MAX_VIOLATIONS, json_schema, parse
+from tables.criteria.parsing import MAX_TEXT, MAX_VIOLATIONS, parse
 from tables.criteria.training import Training
-from tables.criteria.union import TYPES
 from tables.documents import _object
 
 THRESHOLD: dict[str, Any] = {"type": "threshold", "metric": "count", "at_least": 3}
@@ -425,20 +423,6 @@ def test_no_document_does_more_than_be_refused(document: object) -> None:
         parse(json.dumps({"version": 1, "of": document}))
     assert raised.value.violations
     assert all(problem.path.startswith("$") for problem in raised.value.violations)
-
-
-def test_the_schema_knows_the_keys_of_the_models() -> None:
-    schema = json_schema()
-    assert len(schema["oneOf"]) == len(TYPES)
-    assert all(each["properties"]["version"]["const"] == 1 for each in schema["oneOf"])
-    assert all("version" in each["required"] for each in schema["oneOf"])
-    assert all("version" not in each.get("properties", {}) for each in schema["$defs"].values())
-
-
-def test_the_schema_refers_to_what_it_has() -> None:
-    schema = json_schema()
-    named = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))
-    assert named == set(schema["$defs"])
 
 
 @pytest.mark.parametrize("field", ["at_least", "type", "of", "window", "activity_types"])

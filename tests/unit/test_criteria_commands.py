@@ -60,7 +60,7 @@ def test_a_file_that_is_not_there_is_wrong_use() -> None:
 def test_the_schema_describes_every_type() -> None:
     code, output = run("schema")
     assert code == 0
-    types = {root["properties"]["type"]["const"] for root in json.loads(output)["oneOf"]}
+    types = set(json.loads(output)["discriminator"]["mapping"])
     assert types == {"threshold", "streak", "training", "badges", "all", "any", "tier", "raw"}
 
 

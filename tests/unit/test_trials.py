@@ -137,3 +137,27 @@ def test_a_single_trial_has_no_number_in_its_places() -> None:
         "standard input, 0.rows: Field required"
     )
     assert refusal("7").startswith("standard input: Input should be a valid dictionary")
+
+
+def test_a_row_of_several_times_is_that_many_rows() -> None:
+    row = {"table": "activities", "activity_date": "2026-01-30", "times": 2, "every_days": 7}
+    expected = [{"badge": "two", "earned_on": "2026-02-06"}]
+    assert attempt(json.dumps(trial([row], expected=expected))) == (0, "passed: trial\n")
+    given = json.dumps(trial([{**row, "times": 1}]))
+    assert attempt(given) == (0, "passed: trial\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"times": 0}, "rows.0.times: Input should be greater than or equal to 1"),
+        ({"times": 10_001}, "rows.0.times: Input should be less than or equal to 10000"),
+        ({"times": 2, "id": "1"}, "rows.0: a row of several times has neither an id nor"),
+        ({"times": 2, "deleted": True}, "rows.0: a row of several times has neither an id nor"),
+        ({"times": 2, "activity_date": "soon"}, "rows.0: activity_date: expected a date like"),
+        ({"times": 9, "activity_date": "9999-12-30"}, "rows.0: activity_date: so many times end"),
+    ],
+)
+def test_a_row_of_impossible_times_is_refused(changes: dict[str, Any], message: str) -> None:
+    row = {"table": "activities", "activity_date": "2026-01-30", **changes}
+    assert message in refusal(json.dumps(trial([row])))

@@ -64,11 +64,14 @@ ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
 
 @asynccontextmanager
-async def acting(db: Connection, role: str, organization: object = "") -> AsyncIterator[None]:
-    """Within, the connection acts as the role, with the claim of that organization."""
-    claims = f'{{"sub": "someone", "app_metadata": {{"organization_id": "{organization}"}}}}'
+async def acting(
+    db: Connection, role: str, organization: object = "", claimed: str = "coordinator"
+) -> AsyncIterator[None]:
+    """Within, the connection acts as the role, with claims of an organization and a role in it."""
+    metadata = {"organization_id": str(organization), "role": claimed}
+    claims = {"sub": "someone", "app_metadata": metadata}
     await db.execute(f"SET ROLE {role}")
-    await db.execute("SELECT set_config('request.jwt.claims', $1, false)", claims)
+    await db.execute("SELECT set_config('request.jwt.claims', $1, false)", json.dumps(claims))
     try:
         yield
     finally:
@@ -157,8 +160,12 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
         "badges_api": {
             "award_badge",
             "badges_private.as_of",
+            "badges_private.backfill",
             "badges_private.claimed_organization",
+            "badges_private.claimed_role",
+            "badges_private.first_request",
             "badges_private.is_told",
+            "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
             *MAY_ASK,
@@ -221,7 +228,7 @@ async def two_organizations(db: Connection) -> tuple[People, People]:
 
 
 async def test_the_api_sees_the_organization_of_its_claims(db: Connection) -> None:
-    mine, other = await two_organizations(db)
+    mine, _ = await two_organizations(db)
     async with acting(db, "badges_api", mine.organization):
         for table, expected in (
             ("organizations", 1), ("peer_mentors", 1), ("activities", 1), ("badge_awards", 1),
@@ -230,24 +237,61 @@ async def test_the_api_sees_the_organization_of_its_claims(db: Connection) -> No
             ("organization_versions", 1),
         ):  # fmt: skip
             assert await db.fetchval(f"SELECT count(*) FROM {table}") == expected, table
-        assert (
-            await db.fetchval(
-                "SELECT (award_badge($1, $2, now(), '{}')).awarded_by", mine.mentor, mine.everywhere
-            )
-            == "someone"
-        )
-        with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await db.fetch(
-                "SELECT award_badge($1, $2, now(), '{}')", other.mentor, other.definition
-            )
         for statement in (
             "DELETE FROM badge_awards",
-            "UPDATE badge_awards SET revoked_at = now()",
+            "UPDATE badge_awards SET revoked_by = 'Kari'",
+            "UPDATE badge_awards SET tier = 'gold'",
+            "UPDATE badge_definitions SET organization_id = NULL",
+            "UPDATE badge_definitions SET version = 7",
+            "DELETE FROM badge_definitions",
             "INSERT INTO organizations (slug) VALUES ('x')",
             "SELECT badges_private.depart_mentors('{}')",
+            "SELECT * FROM badges_private.idempotency_keys",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await db.execute(statement)
+
+
+async def test_by_the_api_only_an_admin_writes_what_is_the_organizations(db: Connection) -> None:
+    mine, other = await two_organizations(db)
+    give = "SELECT (award_badge($1, $2, now(), '{}')).awarded_by"
+    take = "UPDATE badge_awards SET revoked_at = now() RETURNING peer_mentor_id"
+    rename = "UPDATE badge_definitions SET name = 'Another' RETURNING id"
+    new = (
+        "INSERT INTO badge_definitions (organization_id, key, criteria) VALUES ($1, 'new', '{}') "
+        "RETURNING key"
+    )
+    for claimed in ("coordinator", "mentor", "Admin", ""):
+        async with acting(db, "badges_api", mine.organization, claimed):
+            assert await db.fetch(take) == []
+            assert await db.fetch(rename) == []
+            for statement, arguments in (
+                (new, [mine.organization]),
+                (give, [mine.mentor, mine.everywhere]),
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await db.fetch(statement, *arguments)
+    async with acting(db, "badges_api", mine.organization, "admin"):
+        assert await db.fetchval(give, mine.mentor, mine.everywhere) == "someone"
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await db.fetch(give, other.mentor, other.definition)
+        assert {row[0] for row in await db.fetch(take)} == {mine.mentor}
+        assert {row[0] for row in await db.fetch(rename)} == {mine.definition}
+        assert await db.fetchval(new, mine.organization) == "new"
+        for organization in (other.organization, None):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.fetch(new, organization)
+    taken = await db.fetch("SELECT DISTINCT revoked_by FROM badge_awards WHERE revoked_by <> ''")
+    assert [row["revoked_by"] for row in taken] == ["someone"]
+
+
+@pytest.mark.parametrize("claims", ["", "not json", "[]", '{"app_metadata": "admin"}', "{}"])
+async def test_claims_without_a_role_claim_none(db: Connection, claims: str) -> None:
+    people = await settle(db)
+    async with acting(db, "badges_api", people.organization, "admin"):
+        assert await db.fetchval("SELECT badges_private.claimed_role()") == "admin"
+        await db.execute("SELECT set_config('request.jwt.claims', $1, false)", claims)
+        assert await db.fetchval("SELECT badges_private.claimed_role()") is None
 
 
 @pytest.mark.parametrize("claim", ["", "not-a-uuid"])

@@ -1,0 +1,128 @@
+"""Badge definitions in the database, as the caller's claims show them."""
+
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+from msgspec import Struct
+from pydantic import BaseModel
+
+from badges.api.problem import ProblemError
+from badges.api.verbatim import Verbatim, verbatim
+from sinks.pool import Connection
+from tables.criteria.base import Criterion
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse
+from tables.languages import Language, Text
+
+# The application's own table may be without row-level security: then only this hides rows.
+_VISIBLE: Final = """
+    SELECT d.id, d.organization_id, d.key, coalesce(d.name, '') AS name,
+           coalesce(d.description, '') AS description, d.icon,
+           coalesce(d.criteria::text, 'null') AS criteria, d.counts_from,
+           coalesce(d.revocable, false) AS revocable, coalesce(d.status, 'draft') AS status,
+           d.version, v.saved_by, v.saved_at
+    FROM badge_definitions d
+    LEFT JOIN badge_definition_versions v ON v.id = d.id AND v.version = d.version
+    WHERE (d.organization_id IS NULL
+           OR d.organization_id = (SELECT badges_private.claimed_organization()))
+"""
+
+_ONE: Final = f"{_VISIBLE} AND d.id = $1"
+
+_LIST: Final = f"""
+    {_VISIBLE} AND ($1::text IS NULL OR coalesce(d.status, 'draft') = $1)
+        AND ($2::text IS NULL OR d.criteria ->> 'type' = $2) AND ($3::uuid IS NULL OR d.id > $3)
+    ORDER BY d.id LIMIT $4
+"""
+
+_SET_ASIDE: Final = Text(
+    en="these criteria cannot be used, so nobody is given the badge by them: {why}",
+    nb="disse kriteriene kan ikke brukes, så ingen får merket etter dem: {why}",
+)
+
+
+class Content(BaseModel):
+    """What people write of a definition."""
+
+    key: str
+    name: str
+    description: str
+    icon: str | None
+    criteria: Verbatim
+    counts_from: date | None
+    revocable: bool
+    status: str
+
+
+class BadgeDefinition(Content):
+    """A definition, and what there is to say of its criteria in the caller's language."""
+
+    id: UUID
+    organization_id: UUID | None
+    """None: it is every organization's."""
+    version: int
+    saved_by: str | None
+    saved_at: datetime | None
+    warnings: list[str]
+    summary: str | None
+    """What the criteria ask for; None where they cannot be used."""
+
+
+class Said(Struct, frozen=True):
+    """What there is to say of criteria."""
+
+    warnings: list[str]
+    summary: str | None
+
+
+async def find(connection: Connection, definition_id: UUID) -> Record:
+    """A definition's row. Raises ProblemError, 404, where the caller has none of this id."""
+    row = await connection.fetchrow(_ONE, definition_id)
+    if row is None:
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND,
+            f"Your organization has no badge definition with the id {definition_id}",
+        )
+    return row
+
+
+async def find_all(
+    connection: Connection,
+    *,
+    status: str | None,
+    kind: str | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Record]:
+    """Rows by id; only of a status, and only with criteria of a type, where these are given."""
+    return await connection.fetch(_LIST, status, kind, after, limit)
+
+
+def told(row: Record, said: Said) -> BadgeDefinition:
+    """The row as an answer."""
+    fields = {**row, "criteria": verbatim(row["criteria"])}
+    return BadgeDefinition(**fields, warnings=said.warnings, summary=said.summary)
+
+
+def say(text: str, language: Language) -> Said:
+    """What the criteria themselves say: without a look at what else there is in the database."""
+    criteria = read_criteria(text)
+    if isinstance(criteria, InvalidCriteria):
+        return set_aside(str(criteria), language)
+    return Said(criteria.warnings(language), criteria.summary(language))
+
+
+def set_aside(why: str, language: Language) -> Said:
+    """What there is to say of criteria that cannot be used."""
+    return Said([_SET_ASIDE(language, why=why)], None)
+
+
+def read_criteria(text: str) -> Criterion | InvalidCriteria:
+    """The criteria, or what is wrong with them: who writes by SQL may have saved anything."""
+    try:
+        return parse(text)
+    except InvalidCriteria as error:
+        return error

@@ -1,0 +1,101 @@
+"""What goes wrong in a request, as problems: no answer has another form, nor any trace in it."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from badges.api.limits import TOO_LARGE
+from badges.api.problem import SOON, ProblemError, problem
+from sinks.errors import Refused, StoreError
+from tables.documents import member
+
+_MOST: Final = 100
+"""More of what is wrong with a request helps nobody."""
+_BAD_VALUE: Final = "22"
+"""The SQLSTATE class of a data exception: text with \\u0000, for instance."""
+
+_SAID: Final = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this path: /openapi.json lists what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path has other methods: the header Allow names them",
+    HTTPStatus.BAD_REQUEST: "The body cannot be read as JSON",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE,
+}
+
+log = structlog.get_logger(__name__)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Let whatever is raised in a route, or before one is found, end as a problem."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _standard)
+    app.add_exception_handler(StoreError, _store)
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _standard(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    return problem(status, _SAID.get(status, error.detail), headers=error.headers)
+
+
+async def _store(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StoreError)
+    if not isinstance(error, Refused):
+        log.warning("Postgres does not do what a request needs", error=str(error))
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database does not answer now: try again soon",
+            headers=SOON,
+        )
+    # Its message may repeat what was sent, or what others wrote.
+    log.warning("Postgres refuses what a request holds", sqlstate=error.sqlstate)
+    if (error.sqlstate or "").startswith(_BAD_VALUE):
+        detail = "The request holds a value that Postgres cannot keep, such as text with \\u0000"
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, sqlstate=error.sqlstate)
+    return problem(
+        HTTPStatus.CONFLICT,
+        "The database refuses this: a constraint or a trigger is against it",
+        sqlstate=error.sqlstate,
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found: Sequence[dict[str, Any]] = error.errors()
+    json_sent = "json" in request.headers.get("content-type", "")
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The request is not as it has to be: errors says where",
+        errors=[_violation(each, json_sent=json_sent) for each in found[:_MOST]],
+    )
+
+
+def _violation(error: dict[str, Any], *, json_sent: bool) -> dict[str, str | None]:
+    """Where and what, without the value itself."""
+    where, *location = error["loc"]
+    hint = None
+    if error["type"] == "json_invalid":
+        message = (
+            f"expected a JSON document, but at character {location[0]}: {error['ctx']['error']}"
+        )
+        return {"path": "$", "message": message, "hint": hint}
+    if where == "body":
+        path = "$"
+        for part in location:
+            path = f"{path}[{part}]" if isinstance(part, int) else member(path, part)
+        if not location and not json_sent:
+            hint = "send the header Content-Type: application/json"
+    else:
+        path = ".".join(str(part) for part in error["loc"])
+    return {"path": path, "message": error["msg"], "hint": hint}

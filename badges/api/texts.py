@@ -1,0 +1,18 @@
+"""Texts in requests."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, StringConstraints
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("text must not have \\u0000 in it, which Postgres cannot keep")
+    return text
+
+
+Text: TypeAlias = Annotated[str, StringConstraints(strict=True), AfterValidator(_storable)]
+"""A text that Postgres can keep."""
+
+Reason: TypeAlias = Annotated[Text, StringConstraints(max_length=1000)]
+"""Why somebody does something, in their own words."""

@@ -1,0 +1,1 @@
+"""Classes of criteria for applications, written from the JSON schema of criteria."""

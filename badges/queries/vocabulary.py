@@ -1,0 +1,104 @@
+"""What an organization knows: the names that its rows have, and the badges that apply to it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from sinks.pool import Connection
+from tables.criteria.base import Criterion
+from tables.criteria.errors import InvalidCriteria
+from tables.criteria.fields import NameKind
+from tables.criteria.parsing import parse
+
+_ORGANIZATION: Final = "(SELECT badges_private.claimed_organization())"
+
+# What the stream has counted has every type that there ever was, a row a mentor.
+_COUNTED_TYPES: Final = f"""
+    SELECT DISTINCT jsonb_object_keys(stats.counts_by_type) AS name
+    FROM peer_mentor_stats AS stats JOIN peer_mentors AS mentor ON mentor.id = stats.peer_mentor_id
+    WHERE mentor.organization_id = {_ORGANIZATION}
+    LIMIT $1
+"""
+# Of each mentor's rows the newest: so many are found without a look at the others.
+_NEWEST_TYPES: Final = f"""
+    SELECT DISTINCT left(newest.activity_type, 200) AS name
+    FROM peer_mentors AS mentor CROSS JOIN LATERAL (
+        SELECT activity_type FROM activities WHERE peer_mentor_id = mentor.id
+        ORDER BY activity_date DESC LIMIT 100
+    ) AS newest
+    WHERE mentor.organization_id = {_ORGANIZATION}
+    LIMIT $1
+"""
+_COURSES: Final = f"""
+    SELECT DISTINCT left(completed.course_code, 200) AS name
+    FROM peer_mentors AS mentor CROSS JOIN LATERAL (
+        SELECT course_code FROM training_completions WHERE peer_mentor_id = mentor.id LIMIT 1000
+    ) AS completed
+    WHERE mentor.organization_id = {_ORGANIZATION}
+    LIMIT $1
+"""
+# A key names the organization's own definition before everyone's: the later row wins.
+_BADGES: Final = f"""
+    SELECT key, CASE WHEN status <> 'retired' THEN criteria::text END AS criteria
+    FROM badge_definitions
+    WHERE organization_id IS NULL OR organization_id = {_ORGANIZATION}
+    ORDER BY organization_id IS NOT NULL
+"""
+_NAMES: Final[Mapping[NameKind, tuple[str, ...]]] = {
+    "activity_type": (_COUNTED_TYPES, _NEWEST_TYPES),
+    "course": (_COURSES,),
+}
+_MOST_NAMES: Final = 1000
+"""Of one kind; nobody looks for a slip among more."""
+
+
+class Vocabulary(Struct, frozen=True):
+    """The names of each kind, as far as they were asked for, and what each badge needs.
+
+    `needs` has the keys that a badge asks for by its key; of a retired one, which is decided no
+    more, none.
+    """
+
+    names: Mapping[NameKind, frozenset[str]]
+    needs: Mapping[str, tuple[str, ...]] = {}
+
+
+async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabulary:
+    """What the organization that the connection acts for knows of what some criteria mention."""
+    mentioned: dict[NameKind, set[str]] = {}
+    for mention in criteria.mentions():
+        mentioned.setdefault(mention.kind, set()).add(mention.name)
+    names: dict[NameKind, frozenset[str]] = {}
+    needs: dict[str, tuple[str, ...]] = {}
+    for kind, queries in _NAMES.items():
+        names[kind] = await _known(connection, queries, mentioned.get(kind, set()))
+    if "badge" in mentioned:
+        found = await connection.fetch(_BADGES)
+        needs = {row["key"]: _needed(row["criteria"]) for row in found}
+        names["badge"] = frozenset(needs)
+    return Vocabulary(names, needs)
+
+
+async def _known(
+    connection: Connection, queries: Iterable[str], mentioned: set[str]
+) -> frozenset[str]:
+    """The names that queries find, of which the next is asked only where one is not found yet."""
+    known: set[str] = set()
+    for query in queries:
+        if mentioned - known:
+            rows = await connection.fetch(query, _MOST_NAMES)
+            known |= {row["name"] for row in rows}
+            if len(rows) == _MOST_NAMES:  # not all have been read: any may be among the others
+                known |= mentioned
+    return frozenset(known)
+
+
+def _needed(criteria: str | None) -> tuple[str, ...]:
+    # Criteria that are not valid are set aside, and ask for nothing.
+    if criteria is None or '"badges"' not in criteria:
+        return ()
+    try:
+        return tuple(parse(criteria).badge_keys())
+    except InvalidCriteria:
+        return ()

@@ -1,0 +1,108 @@
+"""Who may call what: a decision for each route and each kind of caller."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from badges.api.app import create_app
+from badges.settings import Settings
+from sinks.pool import Pool
+from tests.api.conftest import Organization
+from tests.api.service import Service
+from tests.api.world import CALLERS, World, world
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What each of CALLERS gets, in their order, and what the call needs besides its path."""
+
+    statuses: tuple[int, ...]
+    path: Callable[[World], tuple[str, ...]] = lambda _: ()
+    """For the parameters of the path."""
+    call: Callable[[World], dict[str, Any]] = field(default=lambda _: {})
+
+    def expected(self) -> dict[str, int]:
+        return dict(zip(CALLERS, self.statuses, strict=True))
+
+
+OPEN: Final = (200,) * len(CALLERS)
+"""Also 503, where the route says so: these tests have no Kafka."""
+COORDINATES: Final = (401, 403, 403, 200, 200, 403, 200)
+"""A list: of the caller's own organization."""
+
+DECISIONS: Final = {
+    "GET /openapi.json": Decision(OPEN),
+    "GET /healthz": Decision(OPEN),
+    "GET /readyz": Decision((503,) * len(CALLERS)),
+    "GET /metrics": Decision(OPEN),
+    "GET /v1/peer-mentors": Decision(COORDINATES),
+}
+"""By method and path, {} for whatever a route calls its parameters."""
+
+
+def routes() -> Iterator[str]:
+    """Every method and path that the application answers."""
+    for route in iter_route_contexts(create_app(Settings(_env_file=None)).routes):
+        for method in (route.methods or set()) - {"HEAD"}:
+            yield f"{method} {re.sub('{[^}]*}', '{}', route.path or '')}"
+
+
+def test_every_route_has_a_decision_and_every_decision_a_route() -> None:
+    assert set(DECISIONS) == set(routes())
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", DECISIONS)
+async def test_each_caller_gets_what_was_decided(
+    service: Service,
+    owner: Pool,
+    mine: Organization,
+    other: Organization,
+    route: str,
+    caller: str,
+) -> None:
+    decision = DECISIONS[route]
+    there = await world(owner, mine, other)
+    method, path = route.split()
+    url = path.replace("{}", "%s") % decision.path(there)
+    with (
+        there.client(service, caller) as client,
+        client.stream(method, url, **decision.call(there)) as answer,
+    ):
+        text = "" if is_endless(answer) else answer.read().decode()
+
+    assert answer.status_code == decision.expected()[caller], text
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+    elif "foreign" in caller or caller == "nobody":
+        assert not [known for known in there.ids() if known in text]
+
+
+def is_endless(answer: httpx.Response) -> bool:
+    return answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("route", [each for each in DECISIONS if "{}" in each])
+async def test_what_is_not_there_is_told_as_what_is_anothers(
+    service: Service, owner: Pool, mine: Organization, other: Organization, route: str
+) -> None:
+    """Ids in the answer aside, nobody can tell which of them it was."""
+    decision = DECISIONS[route]
+    there = await world(owner, mine, other)
+    method, path = route.split()
+    answers = []
+    for ids in (decision.path(there), ("00000000-0000-4000-8000-000000000000",) * 2):
+        url = path.replace("{}", "%s") % ids[: path.count("{}")]
+        with there.client(service, "foreign admin") as client:
+            answer = client.request(method, url, **decision.call(there))
+        said = answer.json()
+        said["detail"] = re.sub("[0-9a-f]{8}-[0-9a-f-]{27}", "", said["detail"])
+        answers.append((answer.status_code, said))
+    assert answers[0] == answers[1]

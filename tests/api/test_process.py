@@ -1,0 +1,164 @@
+"""`badges api` as a process: what it logs and counts, how it waits, and how it ends."""
+
+import json
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from badges.api import database
+from badges.api.app import create_app
+from badges.settings import Settings
+from sinks.pool import Pool, create_pool
+from tests.api.conftest import Organization
+from tests.api.service import SECRET, Service, serving_api, signed
+from tests.stack import Stack, wait_for
+
+pytestmark = pytest.mark.anyio
+
+WAITS = """
+    SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'peer_mentors'::regclass)
+"""
+
+
+def lines(service: Service) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in service.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def another(postgres: Stack, service: Service, tmp_path: Path) -> Iterator[Service]:
+    """A second API on the same database, which a test may end."""
+    with serving_api(
+        postgres, service.database_url, tmp_path / "log", BADGES_CORS_ORIGINS="https://app.example"
+    ) as running:
+        yield running
+
+
+async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
+    another: Service, owner: Pool, mine: Organization
+) -> None:
+    idle = another.client("admin", mine.id)
+    assert idle.get("/v1/peer-mentors").status_code == 200
+    with ThreadPoolExecutor() as threads:
+        async with owner.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE peer_mentors")
+            answer = threads.submit(idle.get, "/v1/peer-mentors")
+            while not await owner.fetchval(WAITS):
+                assert not answer.done(), answer.result().text
+            another.process.send_signal(signal.SIGTERM)
+        # Where the machine is slow the request has given up the lock: that is an answer too.
+        assert answer.result(30).status_code in {200, 503}
+    assert another.process.wait(30) == 0
+    assert not [line for line in lines(another) if line["level"] in {"error", "critical"}]
+
+
+async def test_a_request_is_one_line_without_anything_personal(
+    service: Service, mine: Organization
+) -> None:
+    sub = mine.mentors[0]
+    with service.client("coordinator", mine.id, sub) as client:
+        found = client.get("/v1/peer-mentors", params={"search": "Nordmann"})
+    number = found.headers["x-request-id"]
+
+    def written() -> list[dict[str, Any]]:
+        return [line for line in lines(service) if line.get("request_id") == number]
+
+    wait_for(lambda: bool(written()), 10, "the line")
+    [line] = written()
+    duration = line.pop("duration_ms")
+    assert 0 < duration < 60_000
+    assert line["event"] == "request"
+    assert {name: line[name] for name in ("method", "route", "status", "organization")} == {
+        "method": "GET",
+        "route": "/v1/peer-mentors",
+        "status": 200,
+        "organization": mine.id,
+    }
+    text = service.log.read_text()
+    assert "Nordmann" not in text
+    assert sub not in text
+
+
+async def test_requests_are_counted_by_their_route(service: Service, mine: Organization) -> None:
+    with service.client("coordinator", mine.id) as client:
+        client.get("/v1/peer-mentors", params={"search": "a name"})
+        client.get(f"/v1/nothing/{mine.id}")
+        client.request("BREW", "/v1/coffee")
+        text = client.get("/metrics").text
+    for method, route, status in (
+        ("GET", "/v1/peer-mentors", 200),
+        ("GET", "none", 404),
+        ("other", "none", 404),
+    ):
+        labels = f'method="{method}",route="{route}",status="{status}"'
+        assert f"badges_api_request_seconds_count{{{labels}}}" in text
+    assert mine.id not in text
+    assert "BREW" not in text
+
+
+async def test_only_pages_of_named_origins_may_call(
+    service: Service, another: Service, mine: Organization
+) -> None:
+    asks = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization,if-match",
+    }
+    path, page = "/v1/peer-mentors", {"Origin": "https://app.example"}
+    with another.client("admin", mine.id) as client, service.client("admin", mine.id) as plain:
+        allowed = client.options(path, headers=asks)
+        stranger = client.options(path, headers=asks | {"Origin": "null"})
+        read = client.get(path, headers=page)
+        closed = plain.get(path, headers=page)
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-credentials" not in allowed.headers
+    assert "access-control-allow-origin" not in stranger.headers
+    assert "ETag" in read.headers["access-control-expose-headers"]
+    assert "access-control-allow-origin" not in closed.headers
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """An application without its lifespan: the test gives it a pool."""
+    return create_app(Settings(_env_file=None, jwt_secret=SecretStr(SECRET)))
+
+
+async def asked(app: FastAPI, path: str) -> httpx.Response:
+    token = signed("admin", "11111111-1111-4111-8111-111111111111")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://api",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        return await client.get(path)
+
+
+async def test_whoever_gets_no_connection_is_told_to_come_again(
+    app: FastAPI, postgres: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(url, max_size=1) as app.state.pool:
+        async with app.state.pool.acquire():
+            busy = await asked(app, "/v1/peer-mentors")
+        free = await asked(app, "/v1/peer-mentors")
+    assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
+    assert free.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/v1/peer-mentors"])
+async def test_a_database_that_is_away_is_no_secret_but_its_address_is(
+    app: FastAPI, path: str
+) -> None:
+    url = "postgresql://somebody:s3cret@127.0.0.1:1/x"
+    async with await create_pool(url) as app.state.pool:
+        answer = await asked(app, path)
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not [word for word in ("127.0.0.1", "somebody", "s3cret") if word in answer.text]

@@ -1,0 +1,181 @@
+"""Row-level security under the API: what its role reads, whatever the route asks for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+import pytest
+from starlette.requests import Request
+
+from badges.api.callers import Caller
+from badges.api.database import acting, acting_for
+from badges.api.problem import ProblemError
+from sinks.errors import StoreError
+from sinks.pool import Connection, Pool, create_pool
+from tests.api.conftest import Organization
+from tests.api.service import Service
+from tests.api.world import World, world
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+READABLE = """
+    SELECT c.oid::regclass::text AS name, string_agg(quote_ident(a.attname), ', ') AS columns
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
+        AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+        AND has_column_privilege('badges_api', c.oid, a.attnum, 'SELECT')
+    GROUP BY c.oid ORDER BY 1
+"""
+EVERYTHING = "SELECT coalesce(string_agg(concat_ws(' ', {columns}), ' '), '') FROM {name}"
+
+
+@pytest.fixture
+async def there(owner: Pool, mine: Organization, other: Organization) -> World:
+    return await world(owner, mine, other)
+
+
+@pytest.fixture
+async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
+    """Connections in the API's own role."""
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(url, role="badges_api") as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def claiming(pool: Pool, claims: str) -> AsyncIterator[Connection]:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('request.jwt.claims', $1, true)", claims)
+        yield connection
+
+
+async def seen(pool: Pool, owner: Pool, claims: str) -> dict[str, str]:
+    """All that can be read under some claims, by table."""
+    tables = await owner.fetch(READABLE)
+    assert len(tables) > 10
+    async with claiming(pool, claims) as connection:
+        return {
+            table["name"]: await connection.fetchval(EVERYTHING.format(**table)) for table in tables
+        }
+
+
+def claims_of(organization: str, role: str = "admin") -> str:
+    claims = {"sub": "x", "app_metadata": {"organization_id": organization, "role": role}}
+    return msgspec.json.encode(claims).decode()
+
+
+async def test_every_table_shows_ones_own_organization_alone(
+    pool: Pool, owner: Pool, there: World
+) -> None:
+    own = await seen(pool, owner, claims_of(there.organization))
+    foreign = await seen(pool, owner, claims_of(there.foreign_organization))
+
+    assert [table for table, rows in foreign.items() if any(id in rows for id in there.ids())] == []
+    missing = {id for id in there.ids() if not any(id in rows for rows in own.values())}
+    assert missing == set(), "this test would see what it looks for"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        "",
+        "{}",
+        "no JSON",
+        "[]",
+        "null",
+        '{"app_metadata": null}',
+        '{"app_metadata": "admin"}',
+        '{"app_metadata": {"organization_id": null}}',
+        '{"app_metadata": {"organization_id": ""}}',
+        '{"app_metadata": {"organization_id": "%"}}',
+        '{"app_metadata": {"organization_id": ["x"]}}',
+        '{"organization_id": "11111111-1111-4111-8111-111111111111"}',
+    ],
+)
+async def test_claims_that_name_no_organization_show_none(
+    pool: Pool, owner: Pool, there: World, claims: str
+) -> None:
+    found = await seen(pool, owner, claims)
+
+    assert [table for table, rows in found.items() if any(id in rows for id in there.ids())] == []
+
+
+class Application:
+    """As much of one as `acting` asks for."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.state = self
+        self.pool = pool
+
+
+def request(pool: Pool) -> Request:
+    return Request({"type": "http", "app": Application(pool)})
+
+
+def caller(organization: str, role: str = "admin", mentor: str | None = None) -> Caller:
+    return Caller(
+        sub="x",
+        organization_id=UUID(organization),
+        role=role,  # type: ignore[arg-type]
+        expires_at=0,
+        mentor_id=UUID(mentor) if mentor else None,
+    )
+
+
+async def test_claims_end_with_their_transaction(pool: Pool, there: World) -> None:
+    count = "SELECT count(*) FROM peer_mentors"
+    for _ in range(3):
+        async with acting(request(pool), caller(there.organization)) as connection:
+            assert await connection.fetchval(count) == 2
+    assert await pool.fetchval(count) == 0
+
+
+async def test_no_setting_of_role_or_database_names_another_organization(
+    service: Service, postgres: Stack, there: World
+) -> None:
+    """badges.organization is for people at a prompt."""
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(url, role="badges_api", max_size=1) as only:
+        await only.execute(
+            "SELECT set_config('badges.organization', $1, false)", there.organization
+        )
+        assert await only.fetchval("SELECT id::text FROM organizations") == there.organization
+        async with acting(request(only), caller(there.foreign_organization)) as connection:
+            found = await connection.fetchval("SELECT id::text FROM organizations")
+    assert found == there.foreign_organization
+
+
+async def test_a_mentors_data_is_for_that_mentor_and_who_coordinates(
+    pool: Pool, there: World
+) -> None:
+    mentor = UUID(there.mentor)
+    for who in (
+        caller(there.organization),
+        caller(there.organization, "coordinator"),
+        caller(there.organization, "mentor", there.mentor),
+    ):
+        async with acting_for(request(pool), who, mentor) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    for who in (
+        caller(there.organization, "mentor", there.another_mentor),
+        caller(there.foreign_organization),
+        caller(there.foreign_organization, "coordinator"),
+        caller(there.foreign_organization, "mentor", there.mentor),
+    ):
+        with pytest.raises(ProblemError) as refused:
+            async with acting_for(request(pool), who, mentor):
+                raise AssertionError("nobody else comes here")
+        assert refused.value.status == 404
+
+
+async def test_awards_are_given_in_ones_own_organization_alone(pool: Pool, there: World) -> None:
+    award = "SELECT award_badge($1, $2, now(), '{}')"
+    with pytest.raises(StoreError):
+        async with acting(request(pool), caller(there.foreign_organization)) as connection:
+            await connection.execute(award, there.another_mentor, there.definition)
+    async with acting(request(pool), caller(there.organization)) as connection:
+        await connection.execute(award, there.another_mentor, there.definition)
+        held = await connection.fetchval("SELECT count(*) FROM badge_awards")
+    assert held == 2

@@ -1,0 +1,1 @@
+"""Clients of criteria, checked by the compilers of their languages."""

@@ -1,0 +1,213 @@
+"""How far behind the awards are: what `badges lag`, GET /v1/lag and as_of say of the whole path."""
+
+import json
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from streams.log.backlog import backlog
+from tests.integration.commands import Command
+from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
+from tests.integration.serving import served
+from tests.stack import free_port_base
+
+ROWS = 7
+OK = ["ok", "ok", "ok", "ok"]
+
+
+async def lag(p: Pipeline, code: int, **settings: str) -> Any:
+    """What `badges lag --once --json` prints, and that it ends with this exit code."""
+    command = await Command(p, "lag", "--once", "--json", **settings).start()
+    ended, out, err = await command.end()
+    assert ended == code, out + err
+    return json.loads(out)
+
+
+def states(answer: Any) -> list[str]:
+    """The state of each stage, from the slot to the worker."""
+    assert [each["name"] for each in answer["stages"]] == ["slot", "connector", "kafka", "worker"]
+    return [each["state"] for each in answer["stages"]]
+
+
+async def later(p: Pipeline, instant: datetime) -> bool:
+    """Whether everything up to some instant is decided, as readers of awards are told."""
+    found = await p.pool.fetchval("SELECT badges_private.as_of()")
+    return found is not None and found > instant
+
+
+async def now(p: Pipeline) -> datetime:
+    """What Postgres' clock says."""
+    found: datetime = await p.pool.fetchval("SELECT clock_timestamp()")
+    return found
+
+
+async def write(p: Pipeline, mentor: UUID, rows: int) -> None:
+    """Insert activities of one mentor."""
+    await p.pool.execute(
+        "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
+        "SELECT gen_random_uuid(), $1, 'visit', '2026-01-01' FROM generate_series(1, $2)",
+        mentor,
+        rows,
+    )
+
+
+def test_as_of_follows_the_clock_while_nothing_happens(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        for _ in range(2):
+            await p.until(partial(later, p, await now(p)), what="an as_of after now")
+
+    working.run(test)
+
+
+def test_what_has_caught_up_is_0_behind_for_command_and_api_alike(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        await p.until(partial(later, p, await now(p)), what="an as_of after now")
+        answer = await lag(p, 0)
+        with served(p) as address:
+            async with httpx.AsyncClient() as client:
+                same = (await client.get(f"{address}/v1/lag")).json()
+        for each in (answer, same):
+            assert each["on_time"] is True
+            assert (each["behind_seconds"], each["behind_records"]) == (0, 0)
+            assert states(each) == OK
+            assert each["generation"] == {"number": p.log.number, "state": "live"}
+            assert each["backfill"] is None
+            assert each["alerts"] == []
+            (worker,) = each["workers"]
+            assert worker["partitions"] == [*range(PARTITIONS)]
+            numbers = [partition["partition"] for partition in each["partitions"]]
+            assert numbers == [*range(PARTITIONS)]
+            for partition in each["partitions"]:
+                assert partition["next_offset"] == partition["end_offset"]
+                assert partition["behind_seconds"] == 0
+        assert answer.keys() == same.keys()
+
+    working.run(test)
+
+
+def test_rows_that_nobody_decides_are_as_far_behind_as_the_oldest_is_old(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        worker.end()
+        before = await now(p)
+        await write(p, mentor, 1)
+        after = await now(p)
+        await write(p, mentor, ROWS - 1)
+        await p.until(partial(is_behind, p, ROWS), what="the rows in Kafka")
+
+        asked = await now(p)
+        answer = await lag(p, 1)
+        answered = await now(p)
+        least = (asked - after).total_seconds()
+        most = (answered - before).total_seconds()
+        assert least <= answer["behind_seconds"] <= most + 0.001
+        assert answer["behind_records"] == ROWS
+        assert answer["on_time"] is False
+        assert states(answer)[3] == "stopped"
+        assert answer["workers"] == []
+        number = partition_of(mentor, PARTITIONS)
+        behind = {each["partition"]: each["behind_records"] for each in answer["partitions"]}
+        assert behind == {each: ROWS if each == number else 0 for each in range(PARTITIONS)}
+        assert not await later(p, after)
+
+        await p.at_work(worker)
+        await p.settle()
+        await p.until(partial(later, p, after), what="an as_of after the rows")
+
+    async def is_behind(p: Pipeline, records: int) -> bool:
+        found = await backlog(p.log, p.pool, p.site.cluster)
+        return sum(found.behind.values()) == records
+
+    unmanned.run(test)
+
+
+def test_rows_that_never_reach_kafka_are_behind_at_the_slot(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        await p.settle()
+        await p.until(partial(later, p, await now(p)), what="an as_of after now")
+        await p.site.connect.stop(p.log.connector)
+        before = await now(p)
+        await write(p, mentor, ROWS)
+        await p.until(partial(older, p, before), what="rows that are some seconds old")
+        answer = await lag(p, 1)
+        answered = await now(p)
+        slot, connector, kafka, worker = answer["stages"]
+        assert (slot["state"], connector["state"], kafka["state"]) == ("behind", "stopped", "ok")
+        assert worker["state"] == "behind"
+        assert slot["behind_bytes"] > 0
+        # No less than how old they are, and no more than the last heartbeat before them.
+        assert answer["behind_seconds"] > 6
+        assert answer["behind_seconds"] < (answered - before).total_seconds() + 10
+        assert connector["message"]
+
+        await p.site.connect.resume(p.log.connector)
+        await p.settle(60)
+        await p.until(partial(later, p, answered), what="an as_of after that")
+        assert states(await lag(p, 0)) == OK
+
+    async def older(p: Pipeline, instant: datetime) -> bool:
+        return (await now(p) - instant).total_seconds() > 6
+
+    working.run(test)
+
+
+def test_who_does_not_answer_is_named(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        nobody = f"127.0.0.1:{free_port_base()}"
+        answer = await lag(p, 2, BADGES_KAFKA_BOOTSTRAP=nobody)
+        assert states(answer)[2] == "unreachable"
+        assert answer["behind_records"] is None
+        # At most that, by what is known to be decided.
+        assert answer["behind_seconds"] is not None
+        answer = await lag(p, 2, BADGES_CONNECT_URL=f"http://{nobody}")
+        assert states(answer)[1] == "unreachable"
+        assert answer["behind_records"] == 0
+        answer = await lag(p, 2, BADGES_DATABASE_URL=f"postgresql://postgres@{nobody}/postgres")
+        assert "refuses the connection" in answer["error"]
+        assert answer["hint"]
+
+    working.run(test)
+
+
+def test_rules_that_are_not_taken_up_yet_are_told(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, _ = await p.newcomer()
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        worker.end()
+        await p.badge(organization, count_of(1))
+        backfill = (await lag(p, 1))["backfill"]
+        assert backfill == {
+            "definitions": 1,
+            "partitions_done": 0,
+            "partitions": PARTITIONS,
+            "seconds_left": None,
+        }
+        await p.at_work(worker)
+        await p.settle()
+        assert (await lag(p, 0))["backfill"] is None
+
+    unmanned.run(test)
+
+
+def test_people_are_told_the_same_in_words(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        await p.until(partial(later, p, await now(p)), what="an as_of after now")
+        ended, out, _ = await (await Command(p, "lag", "--once").start()).end()
+        assert ended == 0
+        assert out.startswith("On time: 0.0 s behind, 0 records to decide.")
+        assert "Decided is everything up to" in out
+
+    working.run(test)
