@@ -20,6 +20,7 @@ from badges.api import (
     lag,
     metrics,
     peer_mentors,
+    preview,
     progress,
     stats,
     unlocks,
@@ -54,6 +55,7 @@ _SENT = (
     "Content-Type",
     "Accept-Language",
     "If-Match",
+    "If-None-Match",
     "Idempotency-Key",
     "Last-Event-ID",
 )
@@ -123,11 +125,18 @@ def create_app(settings: Settings) -> FastAPI:
         lag,
         metrics,
         peer_mentors,
+        preview,
         progress,
         stats,
         unlocks,
     ):
         app.include_router(part.router)
+    _surround(app, settings)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Put around the routes what holds for each of them."""
     answer_with_problems(app)
     # The last one added is the first that a request meets.
     app.add_middleware(Guarded)
@@ -141,7 +150,6 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=_READ,
         )
     app.add_middleware(Recorded)
-    return app
 
 
 async def _close(pool: Pool) -> None:
