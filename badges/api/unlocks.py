@@ -40,7 +40,7 @@ _HEADERS: Final = {
     "X-Accel-Buffering": "no",
 }
 
-_READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks($1, $2, $3)"
+_READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks($1, $2, $3, false)"
 
 log = structlog.get_logger(__name__)
 

@@ -56,6 +56,17 @@ MAY_ASK = {
     *MEASURES,
 }
 """What whoever asks for progress calls."""
+MAY_FOLLOW = {
+    "badges_private.highest_unlock",
+    "badges_private.read_unlock_cursor",
+    "badges_private.unlock_cursor",
+    "badges_private.unlock_snapshot",
+    "badges_private.unlocks",
+    "badges_private.unlocks_of_all",
+    "badges_private.visible_mentors",
+    "unlocks_since",
+}
+"""What the unlock feed calls."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
@@ -129,6 +140,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *MAY_FOLLOW,
             *MAY_ASK,
         },
         "service_role": {"award_badge", *MAY_ASK},
