@@ -50,6 +50,8 @@ MAY_ASK = {
     "badges_private.period_begins",
     "badges_private.paused_periods",
     "badges_private.missed_periods",
+    "badges_private.counting_periods",
+    "badges_private.at_risk_until",
     "badges_private.runs",
     "badges_private.risks",
     "badges_private.set_aside",
