@@ -25,7 +25,7 @@ class Violation(Struct, frozen=True):
         return f"{self.path}: {self.message}{hint}"
 
 
-_MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
+MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
 NOTHING: Final = Text("nothing", "ingenting")
 _DOCUMENT: Final = Text("a JSON document", "et JSON-dokument")
 _TOO_DEEP: Final = Text("one nested too deep", "et som er nøstet for dypt")
@@ -138,7 +138,7 @@ def mismatch(
     path: str, expected: str, found: str, language: Language, hint: str | None = None
 ) -> Violation:
     """One thing wrong that is said by what belongs there and what is there."""
-    return Violation(path, _MISMATCH(language, expected=expected, found=found), hint)
+    return Violation(path, MISMATCH(language, expected=expected, found=found), hint)
 
 
 def _inspect(value: object, path: str, violations: list[Violation], language: Language) -> None:

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from badges import spelling
 from badges.cli.api import api
+from badges.cli.catalogue import catalogue
 from badges.cli.criteria import criteria
 from badges.cli.dead_letters import dead_letters
 from badges.cli.dedupe import dedupe
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(catalogue, name="catalogue")
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
 for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, token, worker):
