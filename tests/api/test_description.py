@@ -17,9 +17,11 @@ pytestmark = pytest.mark.anyio
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 MEDIA_TYPE = "application/problem+json"
+LIMIT_S = 300
+"""Half a minute, on a machine that has nothing else to do."""
 
 
-def explored(service: Service, token: str, folder: Path, *words: str) -> None:
+def explored(service: Service, token: str, folder: Path, seconds: int) -> None:
     """Call every route with what its description allows, and with what it does not."""
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
     ended = subprocess.run(
@@ -30,13 +32,15 @@ def explored(service: Service, token: str, folder: Path, *words: str) -> None:
             *("--header", f"Authorization: Bearer {token}"),
             *("--generation-deterministic", "--no-color"),
             *("--suppress-health-check", "all", "--warnings", "off", "--continue-on-failure"),
-            *words,
+            *("--request-timeout", "30"),
+            *("--max-examples", "15", "--max-time", str(seconds)),
         ],
         cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         check=False,
+        timeout=LIMIT_S,
     )
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr
 
@@ -46,19 +50,12 @@ async def there(owner: Pool, mine: Organization, other: Organization) -> World:
     return await world(owner, mine, other)
 
 
-@pytest.mark.parametrize(
-    ("role", "words"),
-    [
-        ("admin", ("--max-examples", "15", "--max-time", "30")),
-        ("coordinator", ("--max-examples", "5", "--phases", "examples,coverage,fuzzing")),
-        ("mentor", ("--max-examples", "5", "--phases", "examples,coverage,fuzzing")),
-    ],
-)
+@pytest.mark.parametrize(("role", "seconds"), [("admin", 30), ("coordinator", 10), ("mentor", 10)])
 async def test_every_answer_is_as_described_and_none_is_a_fault(
-    service: Service, there: World, tmp_path: Path, role: str, words: tuple[str, ...]
+    service: Service, there: World, tmp_path: Path, role: str, seconds: int
 ) -> None:
     token = signed(role, there.organization, there.mentor if role == "mentor" else None)
-    explored(service, token, tmp_path, *words)
+    explored(service, token, tmp_path, seconds)
     faults = [
         line
         for line in map(json.loads, service.log.read_text().splitlines())
