@@ -39,9 +39,9 @@ class DefinitionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[Text, Field(min_length=1, max_length=200, examples=["first-visit"])]
+    key: Annotated[Text, Field(min_length=1, max_length=200, examples=["a-hundred-hours"])]
     """What other criteria know it by: no other definition of the organization has it."""
-    name: Annotated[Text, Field(min_length=1, max_length=500, examples=["First visit"])]
+    name: Annotated[Text, Field(min_length=1, max_length=500, examples=["A hundred hours"])]
     description: Annotated[Text, Field(max_length=10_000)] = ""
     icon: Annotated[Text, Field(max_length=10_000)] | None = None
     criteria: Any
