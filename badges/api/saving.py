@@ -9,7 +9,8 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.api.definition_body import CriteriaNoJson, DefinitionBody, read_definition
+from badges.api.bodies import CriteriaNoJson
+from badges.api.definition_body import DefinitionBody, read_definition
 from badges.api.definitions import Said, find, read_criteria
 from badges.api.problem import ProblemError
 from badges.api.writing import write
@@ -101,7 +102,7 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
     try:
         sent = read_definition(body, language)
     except CriteriaNoJson as error:
-        raise _invalid(error.violations) from None
+        raise invalid_criteria(error.violations) from None
     verdict = await judge(
         connection,
         sent.criteria,
@@ -110,7 +111,7 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
         counts_from=sent.body.counts_from,
     )
     if verdict.criteria is None or not verdict.valid:
-        raise _invalid(verdict.errors)
+        raise invalid_criteria(verdict.errors)
     said = Said(verdict.warnings, verdict.summary)
     return Judged(sent.body, sent.criteria, verdict.criteria, said)
 
@@ -204,7 +205,8 @@ def _asks(criteria: Criterion | InvalidCriteria, key: str) -> bool:
     return isinstance(criteria, Criterion) and key in criteria.badge_keys()
 
 
-def _invalid(violations: list[Violation]) -> ProblemError:
+def invalid_criteria(violations: list[Violation]) -> ProblemError:
+    """What a request ends with whose criteria are not valid."""
     return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The criteria are not valid: errors says where, by paths within the criteria",

@@ -87,6 +87,9 @@ DECISIONS: Final = {
     "POST /v1/criteria/validate": Decision(
         (401, 200, 200, 200, 200, 200, 200), call=lambda _: {"json": THRESHOLD}
     ),
+    "POST /v1/criteria/preview": Decision(
+        (401, 403, 403, 403, 200, 403, 200), call=lambda _: {"json": {"criteria": THRESHOLD}}
+    ),
 }
 """By method and path, {} for whatever a route calls its parameters."""
 
