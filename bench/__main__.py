@@ -16,6 +16,7 @@ from bench import (
     rates,
     restart,
     sink,
+    validation,
     windows,
 )
 from bench.figures import Figure, table, write
@@ -34,6 +35,7 @@ SECTIONS = {
     "load": load.measure,
     "commits": commits.measure,
     "progress": progress.measure,
+    "validation": validation.measure,
 }
 """What can be measured, in the order in which it is."""
 
