@@ -18,7 +18,7 @@ from badges.api.definition_body import CountsFrom
 from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
-from badges.api.problem import SOON, ProblemError
+from badges.api.problem import SOON, ProblemError, responses
 from badges.api.saving import invalid_criteria
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
@@ -80,7 +80,7 @@ _BODY: Final[dict[str, Any]] = {
 """Read by hand, for criteria are judged as the text that they were written as."""
 
 
-@router.post("/preview", openapi_extra=_BODY)
+@router.post("/preview", responses=responses(HTTPStatus.NOT_FOUND), openapi_extra=_BODY)
 async def show(
     request: Request,
     caller: Admin,
