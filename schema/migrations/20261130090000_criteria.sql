@@ -12,13 +12,14 @@
 --   came_true_on   the date on which it first came true, going through the mentor's rows by date;
 --                  null where it does not hold
 --
--- It has no rows for criteria that are never evaluated (raw), nor for such as are not valid.
+-- It has no rows for criteria that are never evaluated (raw). Criteria that are not valid raise
+-- nothing, and hold for nobody.
 --
 -- A type of criteria is a function of its own: measure_ and the type's name, which is given the
 -- mentors, the node, its path and counts_from. A type without one is never evaluated.
 --
--- Names count by their first 200 characters. Rows dated in either infinity are none, as the log does
--- not carry them; any other date that Postgres knows counts.
+-- Names count by their first 200 characters. Rows dated in either infinity are none, as the log has
+-- none; any other date that Postgres knows counts.
 
 -- A number for the period that a date is in; neighbours are one apart. All dates are in one 'ever'.
 CREATE OR REPLACE FUNCTION badges_private.period_of(period text, day date) RETURNS int
@@ -38,8 +39,8 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- What a mentor's rows add to a metric, period by period: on each date that adds anything, how much
--- more there is in its period than the day before. Without activity types, all count. A metric is
--- read apart from others, so that each reads no more than it needs: dates and types are in an index.
+-- more there is in its period than the day before. Without activity types, all count. Metrics are
+-- apart from each other, so that none reads more than it needs: dates and types are in an index.
 CREATE OR REPLACE FUNCTION badges_private.gains(
     mentor uuid, metric text, types text[], first_day date, last_day date, period text
 ) RETURNS TABLE (in_period int, day date, gain bigint)
@@ -282,7 +283,7 @@ BEGIN
             WHERE p.starts_on <= p.ends_on
             GROUP BY p.peer_mentor_id
         ),
-        -- A run begins where more than grace bridges was missed since the period that counted before.
+        -- A run begins where more was missed since the last period that counted than grace bridges.
         beginning AS (
             SELECT c.id, c.in_period, c.day, coalesce(
                        c.in_period - c.before - 1 > grace
@@ -419,8 +420,8 @@ LANGUAGE sql STABLE AS $$
         mentors, node, at, counts_from, coalesce((node ->> 'at_least')::int, 1))
 $$;
 
--- Plans for a few mentors are made once a session, for that is most of the work then; plans for many
--- each time, by how many there are.
+-- Plans for a few mentors are made once a session, for that is most of the work then; plans for
+-- many each time, by how many there are.
 CREATE OR REPLACE FUNCTION badges_private.measure(
     mentors uuid[], criteria jsonb, counts_from date
 ) RETURNS TABLE (peer_mentor_id uuid, path text, amount bigint, holds boolean, came_true_on date)
@@ -441,7 +442,7 @@ EXCEPTION
 END
 $$;
 
--- Which of the mentors the criteria hold for, and since when: with the highest tier, where there are
+-- For which of the mentors the criteria hold, and since when; with the highest tier, if there are
 -- tiers.
 CREATE OR REPLACE FUNCTION badges_private.holders(
     mentors uuid[], criteria jsonb, counts_from date
@@ -472,8 +473,8 @@ BEGIN
     FOR ours IN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
-            AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names', 'reached',
-                               'enough_parts', 'measured', 'measure', 'holders')
+            AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
+                               'reached', 'enough_parts', 'measured', 'measure', 'holders')
                  OR p.proname LIKE 'measure\_%')
     LOOP
         PERFORM badges_private.close_to_public(ours);
