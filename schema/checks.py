@@ -6,6 +6,7 @@ from types import MappingProxyType
 from msgspec import json
 
 from schema.differences import Difference
+from schema.exposure import EXPOSABLE
 from schema.queries import QUERIES
 from schema.wanted import BY_MENTOR, CASCADING, FOREIGN_KEYS, OLDER, SOURCE, TABLES, WANTED
 from sinks.pool import Connection
@@ -49,7 +50,8 @@ _VALUES: Mapping[str, Sequence[object]] = {
     ),
     "things_missing": (_as_json(WANTED.things), [f"public.{name}" for name in WANTED.published]),
     "rights": (_as_json(WANTED.grants),),
-    "open": (_RELATIONS, _FUNCTIONS),
+    "open": (_RELATIONS, _FUNCTIONS, EXPOSABLE),
+    "concealed": (EXPOSABLE,),
     "without_row_security": (_RELATIONS,),
     "hidden": (list(TABLES),),
 }
@@ -79,7 +81,7 @@ tables that exist must have their shape."""
 THINGS = ("things_missing", "activities_index")
 """Of what the migrations create and that has a name."""
 
-RIGHTS = ("roles", "rights", "open", "without_row_security", "restrictive", "hidden")
+RIGHTS = ("roles", "rights", "open", "concealed", "without_row_security", "restrictive", "hidden")
 """Of what our roles and functions may and see, and of what others may with what is ours."""
 
 

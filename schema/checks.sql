@@ -36,15 +36,22 @@ WHERE NOT CASE
                   AND a.attname = listed.name AND NOT a.attisdropped)
         END, false) END;
 
--- What is nobody else's. $1: tables and views, $2: functions.
+-- What is nobody else's. $1: tables and views, $2: functions, $3: what `authenticated` may read or
+-- call once that is exposed.
 -- name: open
-WITH ours AS (
-    SELECT 'TABLE' AS kind, c.oid::regclass::text AS name, c.relacl AS rights
+WITH exposed AS (
+    SELECT coalesce(CASE WHEN name LIKE '%)' THEN to_regprocedure(name)::oid
+                         ELSE to_regclass(name)::oid END, 0) AS oid
+    FROM unnest($3::text[]) AS listed (name)
+    WHERE EXISTS (SELECT FROM pg_policy WHERE polname = 'badges_exposed'
+                  AND polrelid = to_regclass('public.badge_awards'))
+), ours AS (
+    SELECT c.oid, 'TABLE' AS kind, c.oid::regclass::text AS name, c.relacl AS rights
     FROM pg_class c, unnest($1::text[]) AS listed (name)
     WHERE c.oid = to_regclass(listed.name) OR c.relkind = 'S' AND EXISTS (
         SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.refobjid = to_regclass(listed.name))
     UNION
-    SELECT 'FUNCTION', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
+    SELECT p.oid, 'FUNCTION', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p
     WHERE p.pronamespace = to_regnamespace('badges_private')
         OR p.oid = ANY (SELECT to_regprocedure(name) FROM unnest($2::text[]) AS listed (name))
@@ -56,8 +63,23 @@ SELECT DISTINCT format('%s %s', lower(o.kind), o.name) AS "where",
        'mend' AS consequence
 FROM ours o, aclexplode(o.rights) a LEFT JOIN pg_roles r ON r.oid = a.grantee,
     coalesce(r.rolname::text, 'PUBLIC') AS whom
-WHERE a.grantee = 0 OR r.rolname IN ('anon', 'authenticated')
+WHERE (a.grantee = 0 OR r.rolname IN ('anon', 'authenticated'))
+    AND NOT (r.rolname IS NOT DISTINCT FROM 'authenticated' AND a.privilege_type IN ('SELECT', 'EXECUTE')
+             AND o.oid IN (SELECT oid FROM exposed))
 ORDER BY 1 DESC, 2;
+
+-- What `authenticated` may not read or call though it was exposed. $1: all that can be exposed.
+-- name: concealed
+SELECT 'role authenticated' AS "where", format('lacks %s on %s', "right", name) AS found,
+       'what is exposed to it' AS needed, 'SELECT badges_private.expose();' AS statement,
+       'mend' AS consequence
+FROM unnest($1::text[]) AS listed (name),
+    LATERAL (SELECT CASE WHEN name LIKE '%)' THEN 'EXECUTE' ELSE 'SELECT' END AS "right") AS needs
+WHERE EXISTS (SELECT FROM pg_policy WHERE polname = 'badges_exposed'
+              AND polrelid = to_regclass('public.badge_awards'))
+    AND CASE WHEN name LIKE '%)'
+        THEN NOT has_function_privilege('authenticated', to_regprocedure(name), 'EXECUTE')
+        ELSE NOT has_table_privilege('authenticated', to_regclass(name), 'SELECT') END;
 
 -- name: without_row_security
 SELECT format('table %s', c.oid::regclass) AS "where", 'is without row-level security' AS found,

@@ -1,5 +1,6 @@
 """Bodies with criteria in them, which are judged as the text that they were written as."""
 
+import re
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Generic, TypeVar
 
@@ -9,9 +10,11 @@ from msgspec import Raw, Struct
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from badges.api.problem import invalid
 from tables.documents import Violation, nearest, read, too_deep
+from tables.languages import Language
 
-_CRITERIA: Final = "$.criteria"
+_WITHIN: Final = re.compile(r"\$\.criteria(?![A-Za-z0-9_])")
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -36,49 +39,48 @@ class _Members(Struct):
 
 
 def read_body(
-    body: bytes, model: type[_Body], ignored: AbstractSet[str] = frozenset()
+    body: bytes,
+    model: type[_Body],
+    language: Language,
+    *,
+    ignored: AbstractSet[str] = frozenset(),
 ) -> Sent[_Body]:
     """Read a request's body, some keys of which count for nothing.
 
     The criteria stay text: another writer would change numbers, and a reader that is not as strict
-    would hide keys that are there twice. Raises RequestValidationError with all that is wrong
-    around the criteria, and CriteriaNoJson.
+    would hide keys that are there twice. Raises ProblemError and RequestValidationError, 422, with
+    what is wrong around the criteria, and CriteriaNoJson.
     """
-    document, wrong = read(body)
-    around = [each for each in wrong if not each.path.startswith(_CRITERIA)]
+    document, wrong = read(body, language=language)
+    around = [each for each in wrong if _WITHIN.match(each.path) is None]
     if around:
-        raise RequestValidationError([_error("strict_json", said=each) for each in around])
+        raise invalid(around)
     if isinstance(document, dict):
         document = {key: value for key, value in document.items() if key not in ignored}
     try:
         parsed = model.model_validate(document)
         criteria = msgspec.json.decode(body, type=_Members).criteria
     except ValidationError as error:
-        raise RequestValidationError(_located(error, model)) from None
+        located = [_located(each, model, language) for each in _all(error)]
+        raise RequestValidationError(located) from None
     except (msgspec.DecodeError, RecursionError):
-        raise CriteriaNoJson([_relative(each) for each in wrong] or [too_deep("en")]) from None
+        within = [_relative(each) for each in wrong]
+        raise CriteriaNoJson(within or [too_deep(language)]) from None
     return Sent(parsed, bytes(criteria).decode())
 
 
 def _relative(violation: Violation) -> Violation:
-    path = "$" + violation.path.removeprefix(_CRITERIA)
-    return Violation(path, violation.message, violation.hint)
+    return Violation(_WITHIN.sub("$", violation.path), violation.message, violation.hint)
 
 
-def _located(error: ValidationError, model: type[BaseModel]) -> list[dict[str, Any]]:
-    return [
-        _error(each["type"], *each["loc"], said=_said(each, model))
-        for each in error.errors(include_url=False, include_context=False)
-    ]
+def _all(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
 
 
-def _said(error: ErrorDetails, model: type[BaseModel]) -> str:
-    if error["type"] != "extra_forbidden":
-        return error["msg"].removeprefix("Value error, ")
-    known = list(model.model_fields)
-    hint = nearest(error["loc"][0], known)
-    return f"expected one of {', '.join(known)}, found another{f': {hint}' if hint else ''}"
-
-
-def _error(kind: str, *loc: int | str, said: object) -> dict[str, Any]:
-    return {"type": kind, "loc": ("body", *loc), "msg": str(said), "input": None}
+def _located(error: ErrorDetails, model: type[BaseModel], language: Language) -> dict[str, Any]:
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = list(model.model_fields)
+        hint = nearest(error["loc"][0], known, language)
+        said = f"expected one of {', '.join(known)}, found another" + (f": {hint}" if hint else "")
+    return {"type": error["type"], "loc": ("body", *error["loc"]), "msg": said}

@@ -8,7 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.json_schema import WithJsonSchema
 
 from badges.api.bodies import Sent, read_body
+from badges.api.criteria_schema import REFERENCE
 from badges.api.texts import Text
+from tables.languages import Language
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
@@ -40,7 +42,7 @@ class DefinitionBody(BaseModel):
     name: Annotated[Text, Field(min_length=1, max_length=500, examples=["First visit"])]
     description: Annotated[Text, Field(max_length=10_000)] = ""
     icon: Annotated[Text, Field(max_length=10_000)] | None = None
-    criteria: Annotated[Any, WithJsonSchema({"type": "object", "title": "Criteria"})]
+    criteria: Any
     counts_from: CountsFrom = None
     revocable: StrictBool = False
     status: Annotated[
@@ -48,6 +50,13 @@ class DefinitionBody(BaseModel):
     ] = Field(None, description="draft unless given; an existing definition keeps its own")
 
 
-def read_definition(body: bytes) -> Sent[DefinitionBody]:
-    """Read a request's body. Raises RequestValidationError and CriteriaNoJson."""
-    return read_body(body, DefinitionBody, ignored=_ANSWERED)
+def body_schema() -> dict[str, Any]:
+    """The body as OpenAPI describes it."""
+    schema = DefinitionBody.model_json_schema()
+    schema["properties"]["criteria"] = REFERENCE
+    return schema
+
+
+def read_definition(body: bytes, language: Language) -> Sent[DefinitionBody]:
+    """Read a request's body. Raises as `read_body` does."""
+    return read_body(body, DefinitionBody, language, ignored=_ANSWERED)

@@ -93,7 +93,7 @@ async def show(
 ) -> Preview:
     """Say who of the active mentors would hold the badge; the lists go on behind `after`."""
     try:
-        sent = read_body(await request.body(), PreviewBody)
+        sent = read_body(await request.body(), PreviewBody, language)
     except CriteriaNoJson as error:
         raise invalid_criteria(error.violations) from None
     work = _preview(request, caller, language, sent, limit, after)

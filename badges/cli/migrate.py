@@ -11,11 +11,11 @@ import typer
 
 from badges import event_loop, settings
 from badges.reporting import unusable
-from schema import apply, migrations
+from schema import apply, exposure, migrations
 from schema.check import check
 from schema.database import connect
 from schema.differences import Difference
-from streams.errors import FOUND_A_PROBLEM
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 
 def migrate(
@@ -32,6 +32,14 @@ def migrate(
             help="Create what is missing also beside an application's tables of other names.",
         ),
     ] = False,
+    exposed: Annotated[
+        bool | None,
+        typer.Option(
+            "--expose/--no-expose",
+            help="Let applications' users read what row-level security shows them of awards, "
+            "events, stats and definitions, through PostgREST and Realtime; or take that back.",
+        ),
+    ] = None,
     files: Annotated[
         Path | None,
         typer.Option(
@@ -44,6 +52,8 @@ def migrate(
     if files is not None:
         _print_files(_write(files), as_json)
         return
+    if only_check and exposed is not None:
+        raise Problem("--check changes nothing: leave out --expose or --no-expose")
     chosen = settings.load()
     differences: Sequence[Difference]
     if only_check:
@@ -53,12 +63,14 @@ def migrate(
         else:
             _print_differences(differences, "Nothing differs.")
     else:
-        report = event_loop.run(lambda: _migrate(chosen, create))
+        report, told = event_loop.run(lambda: _migrate(chosen, create, exposed))
         differences = [each for each in report.left if each.consequence != "report"]
         if as_json:
-            typer.echo(json.dumps(asdict(report), default=str, indent=2))
+            typer.echo(json.dumps(asdict(report) | told, default=str, indent=2))
         else:
-            _print_report(report)
+            _print_report(report, nothing_else=not told)
+            for done, names in told.items():
+                typer.echo(f"{done.capitalize()}: {', '.join(names) or 'nothing'}.")
     if differences:
         raise typer.Exit(FOUND_A_PROBLEM)
 
@@ -85,7 +97,7 @@ def _print_files(written: Sequence[Path], as_json: bool) -> None:
         typer.echo(f"Wrote {path}.")
 
 
-def _print_report(report: apply.Report) -> None:
+def _print_report(report: apply.Report, *, nothing_else: bool) -> None:
     for duplicate in report.removed:
         typer.echo(f"Removed {duplicate.sentence()}")
     for name in report.applied:
@@ -94,7 +106,7 @@ def _print_report(report: apply.Report) -> None:
         typer.echo(f"Mended: {difference.where} {difference.found}.")
     for role in report.passwords:
         typer.echo(f"Set the password of {role}.")
-    if not (report.applied or report.mended or report.removed):
+    if nothing_else and not (report.applied or report.mended or report.removed):
         typer.echo("Nothing to do: the database is up to date.")
     _print_differences(report.left, "")
 
@@ -111,14 +123,17 @@ async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference
         return await check(connection, prefix=chosen.prefix, create=create)
 
 
-async def _migrate(chosen: settings.Settings, create: bool) -> apply.Report:
+async def _migrate(
+    chosen: settings.Settings, create: bool, exposed: bool | None
+) -> tuple[apply.Report, dict[str, list[str]]]:
+    """What `migrate` did, and under `exposed` or `concealed` what that was done with, if asked."""
     passwords = {
         "badges_worker": chosen.worker_password,
         "badges_api": chosen.api_password,
         "badges_connect": chosen.connect_password,
     }
     async with connect(chosen.database_url.get_secret_value()) as connection:
-        return await apply.migrate(
+        report = await apply.migrate(
             connection,
             prefix=chosen.prefix,
             role_passwords={
@@ -127,3 +142,13 @@ async def _migrate(chosen: settings.Settings, create: bool) -> apply.Report:
             create=create,
             tell=partial(typer.echo, err=True),
         )
+        if exposed is None:
+            return report, {}
+        if not exposed:
+            return report, {"concealed": await exposure.conceal(connection)}
+        claims = {
+            "mentor": chosen.jwt_mentor_claim,
+            "organization": chosen.jwt_organization_claim,
+            "role": chosen.jwt_role_claim,
+        }
+        return report, {"exposed": await exposure.expose(connection, claims)}

@@ -12,6 +12,7 @@ from schema import apply
 from sinks.pool import Connection
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import Server, execute
+from tests.integration.schema.roles import SUPABASE_ROLES
 from tests.stack import Stack
 
 PREFIX = "badges"
@@ -87,6 +88,26 @@ async def empty_db(empty_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(empty_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def supabase(empty_db: Connection) -> AsyncIterator[Connection]:
+    """A migrated database with Supabase's roles and its default privileges."""
+    names = ", ".join(SUPABASE_ROLES)
+    await empty_db.execute(
+        "".join(f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role}; " for role in SUPABASE_ROLES)
+    )
+    try:
+        await empty_db.execute("ALTER ROLE service_role BYPASSRLS")
+        for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
+            await empty_db.execute(
+                f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {kind} TO {names}"
+            )
+        await apply.migrate(empty_db, prefix=PREFIX, role_passwords={})
+        yield empty_db
+    finally:
+        await empty_db.execute(f"DROP OWNED BY {names}")
+        await empty_db.execute(f"DROP ROLE {names}")
 
 
 async def _migrate(url: str) -> None:

@@ -1,8 +1,6 @@
 """Who may do what: from the catalog, and as each role."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -14,10 +12,9 @@ from sinks.pool import Connection
 from streams.log import generations
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.postgres import Server
+from tests.integration.schema.roles import SUPABASE_ROLES, acting
 
 pytestmark = pytest.mark.anyio
-
-SUPABASE_ROLES = ("anon", "authenticated", "service_role")
 
 OPEN = """
 SELECT c.oid::regclass::text, coalesce(a.grantee::regrole::text, 'PUBLIC'), a.privilege_type
@@ -50,6 +47,8 @@ MAY_ASK = {
     "badges_private.period_begins",
     "badges_private.paused_periods",
     "badges_private.missed_periods",
+    "badges_private.counting_periods",
+    "badges_private.at_risk_until",
     "badges_private.runs",
     "badges_private.risks",
     "badges_private.set_aside",
@@ -57,44 +56,19 @@ MAY_ASK = {
     *MEASURES,
 }
 """What whoever asks for progress calls."""
+MAY_FOLLOW = {
+    "badges_private.highest_unlock",
+    "badges_private.read_unlock_cursor",
+    "badges_private.unlock_cursor",
+    "badges_private.unlock_snapshot",
+    "badges_private.unlocks",
+    "badges_private.unlocks_of_all",
+    "badges_private.visible_mentors",
+    "unlocks_since",
+}
+"""What the unlock feed calls."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
-
-
-@asynccontextmanager
-async def acting(
-    db: Connection, role: str, organization: object = "", claimed: str = "coordinator"
-) -> AsyncIterator[None]:
-    """Within, the connection acts as the role, with claims of an organization and a role in it."""
-    metadata = {"organization_id": str(organization), "role": claimed}
-    claims = {"sub": "someone", "app_metadata": metadata}
-    await db.execute(f"SET ROLE {role}")
-    await db.execute("SELECT set_config('request.jwt.claims', $1, false)", json.dumps(claims))
-    try:
-        yield
-    finally:
-        await db.execute("RESET ROLE")
-        await db.execute("RESET request.jwt.claims")
-
-
-@pytest.fixture
-async def supabase(empty_db: Connection) -> AsyncIterator[Connection]:
-    """A migrated database with Supabase's roles and its default privileges."""
-    names = ", ".join(SUPABASE_ROLES)
-    await empty_db.execute(
-        "".join(f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role}; " for role in SUPABASE_ROLES)
-    )
-    try:
-        await empty_db.execute("ALTER ROLE service_role BYPASSRLS")
-        for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
-            await empty_db.execute(
-                f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {kind} TO {names}"
-            )
-        await apply.migrate(empty_db, prefix="badges", role_passwords={})
-        yield empty_db
-    finally:
-        await empty_db.execute(f"DROP OWNED BY {names}")
-        await empty_db.execute(f"DROP ROLE {names}")
 
 
 async def test_nothing_is_open_to_everybody(db: Connection) -> None:
@@ -166,6 +140,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *MAY_FOLLOW,
             *MAY_ASK,
         },
         "service_role": {"award_badge", *MAY_ASK},

@@ -147,3 +147,36 @@ async def test_a_wait_whose_session_is_ended_is_told_as_any_error(
     told = json.loads(output)
     assert told["error"].startswith("Postgres does not answer any more: ")
     assert told["hint"] == "Run the command again once it answers"
+
+
+async def test_what_applications_read_is_exposed_and_taken_back(
+    supabase: Connection, empty_url: str
+) -> None:
+    first = badges(empty_url, "migrate", "--expose", "--json")
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)["exposed"]
+    assert told[:4] == [
+        "badge_awards", "badge_award_events", "peer_mentor_stats", "badge_definitions",
+    ]  # fmt: skip
+    again = badges(empty_url, "migrate", "--expose")
+    assert (again.returncode, again.stdout.strip()) == (0, f"Exposed: {', '.join(told)}.")
+    assert badges(empty_url, "migrate").stdout.startswith("Nothing to do")
+    checked = badges(empty_url, "migrate", "--check")
+    assert (checked.returncode, checked.stdout.strip()) == (0, "Nothing differs.")
+    assert await supabase.fetchval(
+        "SELECT has_table_privilege('authenticated', $1, 'SELECT')", "badge_awards"
+    )
+    back = badges(empty_url, "migrate", "--no-expose")
+    assert (back.returncode, back.stdout.strip()) == (0, f"Concealed: {', '.join(told)}.")
+    assert badges(empty_url, "migrate", "--no-expose").stdout.strip() == "Concealed: nothing."
+
+
+def test_it_is_exposed_to_nobody_where_the_role_is_missing(url: str) -> None:
+    refused = badges(url, "migrate", "--expose", "--json")
+    assert refused.returncode == 1
+    told = json.loads(refused.stdout)
+    assert "the role authenticated is missing" in told["error"]
+    assert told["hint"] == "CREATE ROLE authenticated NOLOGIN;"
+    wrong = badges(url, "migrate", "--check", "--expose")
+    assert wrong.returncode == 2
+    assert "--check changes nothing" in wrong.stderr
