@@ -12,6 +12,7 @@ from bench import (
     fold,
     latency,
     load,
+    preview,
     progress,
     rates,
     restart,
@@ -33,6 +34,7 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "preview": preview.measure,
     "progress": progress.measure,
 }
 """What can be measured, in the order in which it is."""
