@@ -346,6 +346,50 @@ BEGIN
 END
 $$;
 
+-- The awards of some mentors that are not revoked, as they are decided: what Postgres has refused to
+-- write so far counts, as far as the caller may read it.
+CREATE OR REPLACE FUNCTION badges_private.decided_awards(mentors uuid[], definitions uuid[])
+RETURNS TABLE (peer_mentor_id uuid, badge_definition_id uuid, earned_on date)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+BEGIN
+    IF NOT has_table_privilege('public.badge_refused_writes', 'SELECT') THEN
+        RETURN QUERY
+            SELECT a.peer_mentor_id, a.badge_definition_id, a.earned_on
+            FROM public.badge_awards a
+            WHERE a.peer_mentor_id = ANY (mentors) AND a.badge_definition_id = ANY (definitions)
+                AND a.revoked_by IS NULL;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        WITH written AS (
+            SELECT a.peer_mentor_id AS mentor, a.badge_definition_id AS definition, a.id,
+                   a.earned_on AS day, a.revoked_by
+            FROM public.badge_awards a
+            WHERE a.peer_mentor_id = ANY (mentors) AND a.badge_definition_id = ANY (definitions)
+        ),
+        -- Of one award the newest decision is what comes of it.
+        waiting AS (
+            SELECT DISTINCT ON (w.peer_mentor_id, w.badge_definition_id)
+                   w.peer_mentor_id AS mentor, w.badge_definition_id AS definition, w.kind,
+                   (w.decision #>> '{after,id}')::uuid AS id,
+                   date '1970-01-01' + (w.decision #>> '{after,earned_on}')::int AS day,
+                   w.decision #>> '{after,revoked_by}' AS revoked_by
+            FROM public.badge_refused_writes w
+            WHERE w.peer_mentor_id = ANY (mentors) AND w.badge_definition_id = ANY (definitions)
+            ORDER BY w.peer_mentor_id, w.badge_definition_id, w.id DESC
+        )
+        SELECT mentor, definition, coalesce(written.day, waiting.day)
+        FROM written
+        FULL JOIN waiting USING (mentor, definition)
+        WHERE CASE
+            -- Somebody else's row is in the way of what waits.
+            WHEN waiting.id IS NULL OR written.id <> waiting.id
+            THEN written.id IS NOT NULL AND written.revoked_by IS NULL
+            ELSE waiting.kind <> 'withdrawn' AND waiting.revoked_by IS NULL END;
+END
+$$;
+
 -- A key names the definition of the mentor's organization before the one of every organization, in
 -- whatever state it is.
 CREATE OR REPLACE FUNCTION badges_private.measure_badges(
@@ -358,7 +402,7 @@ DECLARE
     enough int := coalesce((node ->> 'at_least')::int, cardinality(keys));
 BEGIN
     RETURN QUERY
-        WITH named AS (
+        WITH named AS MATERIALIZED (
             SELECT DISTINCT ON (m.id, d.key) m.id, d.id AS badge_definition_id
             FROM public.peer_mentors m
             JOIN public.badge_definitions d
@@ -369,8 +413,9 @@ BEGIN
         held AS (
             SELECT n.id, a.earned_on AS day
             FROM named n
-            JOIN public.badge_awards a ON a.peer_mentor_id = n.id
-                AND a.badge_definition_id = n.badge_definition_id AND a.revoked_by IS NULL
+            JOIN badges_private.decided_awards(
+                mentors, ARRAY (SELECT DISTINCT n.badge_definition_id FROM named n)) AS a
+                ON a.peer_mentor_id = n.id AND a.badge_definition_id = n.badge_definition_id
         )
         SELECT m.id, at, count(h.day), count(h.day) >= enough,
                (array_agg(h.day ORDER BY h.day))[enough]
@@ -474,7 +519,8 @@ BEGIN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
             AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
-                               'reached', 'enough_parts', 'measured', 'measure', 'holders')
+                               'reached', 'decided_awards', 'enough_parts', 'measured', 'measure',
+                               'holders')
                  OR p.proname LIKE 'measure\_%')
     LOOP
         PERFORM badges_private.close_to_public(ours);

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -317,3 +318,49 @@ async def test_the_api_measures_what_its_caller_may_see(db: Connection) -> None:
         criteria = {"type": "any", "of": parts}
         assert (await once(db, mine, criteria))[0] >= 1
         assert await once(db, other, criteria) == (0, None)
+
+
+@pytest.mark.anyio
+async def test_what_is_decided_and_cannot_be_written_counts_as_decided(db: Connection) -> None:
+    people = await settle(db)
+    criteria = {"type": "badges", "badges": ["first-visit"]}
+    assert await once(db, people, criteria) == (0, None)
+    award_id = uuid4()
+    await wait(db, people, "granted", award_id, earned_on=20_000)
+    assert await once(db, people, criteria) == (1, "2024-10-04")
+    await wait(db, people, "revoked", award_id, earned_on=20_000, revoked_by="rule")
+    assert await once(db, people, criteria) == (0, None)
+    # Somebody gives it meanwhile, and nothing that waits is about that row.
+    await db.execute(
+        "SELECT award_badge($1, $2, '2025-06-01 12:00Z', '{}', 'anna')",
+        people.mentor,
+        people.definition,
+    )
+    assert await once(db, people, criteria) == (1, "2025-06-01")
+
+
+@pytest.mark.anyio
+async def test_what_waits_to_be_withdrawn_is_not_held(db: Connection) -> None:
+    people = await settle(db)
+    criteria = {"type": "badges", "badges": ["first-visit"]}
+    award_id = await db.fetchval(
+        "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at) "
+        "VALUES ($1, $2, '2025-06-01 12:00Z') RETURNING id",
+        people.mentor,
+        people.definition,
+    )
+    assert await once(db, people, criteria) == (1, "2025-06-01")
+    await wait(db, people, "withdrawn", award_id, earned_on=20_000)
+    assert await once(db, people, criteria) == (0, None)
+
+
+async def wait(db: Connection, people: People, kind: str, award_id: UUID, **after: Any) -> None:
+    """Let a decision wait to be written."""
+    await db.execute(
+        "INSERT INTO badge_refused_writes (log_id, partition, kind, peer_mentor_id, "
+        "badge_definition_id, decision, message) VALUES ('log', 0, $1, $2, $3, $4, 'no')",
+        kind,
+        people.mentor,
+        people.definition,
+        json.dumps({"after": {"id": str(award_id), "revoked_by": None, **after}}),
+    )
