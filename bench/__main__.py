@@ -12,6 +12,7 @@ from bench import (
     fold,
     latency,
     load,
+    preview,
     progress,
     rates,
     restart,
@@ -34,6 +35,7 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "preview": preview.measure,
     "progress": progress.measure,
     "validation": validation.measure,
 }

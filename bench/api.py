@@ -9,20 +9,14 @@ from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg
-
-from bench.definitions import CRITERIA, ORGANIZATION
+from bench.definitions import ORGANIZATION
+from bench.people import fill
 from bench.site import Bench
-from schema.apply import migrate
-from sinks.pool import create_pool
 from tests.api.service import Service, serving_api, signed
 
-MENTORS = 400
-ROWS = 500
 CLIENTS = 50
-ROLES = ("badges_worker", "badges_api", "badges_connect")
 
 
 @contextmanager
@@ -30,8 +24,7 @@ def serving(bench: Bench) -> Iterator[tuple[Service, list[UUID]]]:
     """An API, and the mentors that it knows: 400 with 500 activities each, and twenty badges."""
     stack = bench.postgres
     url = stack.create_database()
-    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
-    mentors = asyncio.run(_fill(url, passwords))
+    mentors = asyncio.run(fill(stack, url))
     with (
         tempfile.TemporaryDirectory() as folder,
         serving_api(stack, url, Path(folder) / "log") as service,
@@ -59,52 +52,6 @@ def ask(
     Gives how long each answer took in seconds, and how many came a second.
     """
     return asyncio.run(_ask(service, requests, clients, seconds))
-
-
-async def _fill(url: str, passwords: dict[str, str]) -> list[UUID]:
-    connection = await asyncpg.connect(url)
-    await migrate(connection, prefix="badges", role_passwords=passwords)
-    await connection.close()
-    mentors = [uuid4() for _ in range(MENTORS)]
-    async with await create_pool(url, application_name="bench") as owner:
-        await owner.execute(
-            "INSERT INTO organizations (id, slug) VALUES ($1, 'bench')", ORGANIZATION
-        )
-        await owner.executemany(
-            "INSERT INTO badge_definitions (organization_id, key, criteria, status) "
-            "VALUES ($1, $2, $3, 'active')",
-            [
-                (ORGANIZATION, f"badge-{place}", {"version": 1, **criteria})
-                for place, criteria in enumerate(CRITERIA)
-            ],
-        )
-        await owner.executemany(
-            "INSERT INTO peer_mentors (id, organization_id) VALUES ($1, $2)",
-            [(mentor, ORGANIZATION) for mentor in mentors],
-        )
-        await owner.execute(
-            """
-            INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes)
-            SELECT m.id, (ARRAY['visit', 'phone', 'group'])[1 + n % 3],
-                   current_date - (2.5 * n + random())::int, 10 + n % 50
-            FROM peer_mentors m, generate_series(1, $1::int) AS n
-            """,
-            ROWS,
-        )
-        # As the stream would have counted it.
-        await owner.execute(
-            """
-            INSERT INTO peer_mentor_stats (peer_mentor_id, activity_count, counts_by_type)
-            SELECT peer_mentor_id, sum(number), jsonb_object_agg(activity_type, number)
-            FROM (
-                SELECT peer_mentor_id, activity_type, count(*) AS number
-                FROM activities GROUP BY peer_mentor_id, activity_type
-            ) AS counted
-            GROUP BY peer_mentor_id
-            """
-        )
-        await owner.execute("ANALYZE")
-    return mentors
 
 
 async def _ask(
