@@ -86,7 +86,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/v1/unlocks", response_class=_UnlockStream, responses=_ANSWERS)
+@router.get("/v1/unlocks", status_code=200, response_class=_UnlockStream, responses=_ANSWERS)
 async def unlocks(
     request: Request,
     caller: AnyCaller,

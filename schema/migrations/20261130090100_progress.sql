@@ -99,31 +99,44 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
+-- What follows is PL/pgSQL also where SQL would do: it keeps plans, which take longer than they run.
+
 -- The periods that have a paused day. A pause may begin and end in either infinity.
 CREATE OR REPLACE FUNCTION badges_private.paused_periods(mentor uuid, period text)
 RETURNS int4multirange
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(range_agg(int4range(
-               badges_private.period_of(period, p.starts_on),
-               badges_private.period_of(period, p.ends_on), '[]')), '{}')
-    FROM (
-        SELECT least(greatest(p.starts_on, date '4714-11-24 BC'), date '5874897-12-31') AS starts_on,
-               least(greatest(coalesce(p.ends_on, 'infinity'), date '4714-11-24 BC'),
-                     date '5874897-12-31') AS ends_on
-        FROM public.mentor_pauses p
-        WHERE p.peer_mentor_id = mentor
-    ) AS p
-    WHERE p.starts_on <= p.ends_on
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(range_agg(int4range(
+                   badges_private.period_of(period, p.starts_on),
+                   badges_private.period_of(period, p.ends_on), '[]')), '{}')
+        FROM (
+            SELECT least(greatest(p.starts_on, date '4714-11-24 BC'),
+                         date '5874897-12-31') AS starts_on,
+                   least(greatest(coalesce(p.ends_on, 'infinity'), date '4714-11-24 BC'),
+                         date '5874897-12-31') AS ends_on
+            FROM public.mentor_pauses p
+            WHERE p.peer_mentor_id = mentor
+        ) AS p
+        WHERE p.starts_on <= p.ends_on);
+END
 $$;
 
 -- How many of the periods from `first` on and before `stop` are missed: none that is paused is.
 CREATE OR REPLACE FUNCTION badges_private.missed_periods(
     first int, stop int, paused int4multirange
 ) RETURNS int
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN first < stop THEN stop - first - coalesce((
-        SELECT sum(upper(bridged) - lower(bridged))::int
-        FROM unnest(paused * int4multirange(int4range(first, stop))) AS bridged), 0) ELSE 0 END
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF first >= stop THEN
+        RETURN 0;
+    ELSIF NOT paused && int4range(first, stop) THEN
+        RETURN stop - first;
+    END IF;
+    RETURN stop - first - (
+        SELECT sum(upper(bridged) - lower(bridged))
+        FROM unnest(paused * int4multirange(int4range(first, stop))) AS bridged);
+END
 $$;
 
 -- The mentor's periods in which a metric of the rows chosen reaches per_period, each with its newest
@@ -146,11 +159,16 @@ $$;
 CREATE OR REPLACE FUNCTION badges_private.at_risk_until(
     period text, newest int, grace int, paused int4multirange, today date
 ) RETURNS date
-LANGUAGE sql STABLE AS $$
-    SELECT (date_trunc(period, today::timestamp) + ('1 ' || period)::interval)::date - 1
-    FROM badges_private.period_of(period, today) AS now_in
-    WHERE newest < now_in AND NOT paused @> now_in
-        AND badges_private.missed_periods(newest + 1, now_in, paused) = grace
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    now_in int := badges_private.period_of(period, today);
+BEGIN
+    IF newest < now_in AND NOT paused @> now_in
+        AND badges_private.missed_periods(newest + 1, now_in, paused) = grace THEN
+        RETURN (date_trunc(period, today::timestamp) + ('1 ' || period)::interval)::date - 1;
+    END IF;
+    RETURN NULL;
+END
 $$;
 
 -- Whether a mentor's periods that count are in a row, as of a date: the longest run, and the newest,
@@ -171,9 +189,8 @@ BEGIN
             SELECT r.run, count(*)::int AS length, max(r.in_period) AS last, max(r.day) AS day
             FROM (
                 SELECT c.in_period, c.day, count(*) FILTER (
-                    WHERE c.in_period - c.before - 1 > grace AND (
-                        NOT paused && int4range(c.before + 1, c.in_period)
-                        OR badges_private.missed_periods(c.before + 1, c.in_period, paused) > grace)
+                    WHERE c.in_period - c.before - 1 > grace
+                        AND badges_private.missed_periods(c.before + 1, c.in_period, paused) > grace
                 ) OVER (ORDER BY c.in_period) AS run
                 FROM (
                     SELECT c.*, lag(c.in_period) OVER (ORDER BY c.in_period) AS before
@@ -219,16 +236,19 @@ LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_variable
 DECLARE
     period text := node ->> 'period';
+    metric text := coalesce(node ->> 'metric', 'count');
+    per_period bigint := coalesce(node ->> 'per_period', '1');
+    grace int := coalesce(node ->> 'grace', '0');
+    types text[] := badges_private.names(node -> 'activity_types');
+    newest int;
 BEGIN
     IF node ->> 'type' = 'streak' AND at = ANY (paths) THEN
+        SELECT max(c.in_period) INTO newest
+        FROM badges_private.counting_periods(
+            mentor, period, metric, per_period, types, counts_from) AS c;
         path := at;
         at_risk_until := badges_private.at_risk_until(
-            period, max(c.in_period), coalesce((node ->> 'grace')::int, 0),
-            badges_private.paused_periods(mentor, period), today)
-        FROM badges_private.counting_periods(
-            mentor, period, coalesce(node ->> 'metric', 'count'),
-            coalesce((node ->> 'per_period')::bigint, 1),
-            badges_private.names(node -> 'activity_types'), counts_from) AS c;
+            period, newest, grace, badges_private.paused_periods(mentor, period), today);
         IF at_risk_until IS NOT NULL THEN
             RETURN NEXT;
         END IF;
@@ -259,7 +279,8 @@ RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
     today date := badges_private.today_of(mentor);

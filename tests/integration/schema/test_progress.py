@@ -7,9 +7,7 @@ import pytest
 
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
-from tests.integration.schema.test_access import acting, supabase
-
-__all__ = ["supabase"]
+from tests.integration.schema.roles import acting
 
 pytestmark = pytest.mark.anyio
 
