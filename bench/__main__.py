@@ -16,6 +16,7 @@ from bench import (
     rates,
     restart,
     sink,
+    unlocks,
     windows,
 )
 from bench.figures import Figure, table, write
@@ -33,6 +34,7 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "unlocks": unlocks.measure,
     "progress": progress.measure,
 }
 """What can be measured, in the order in which it is."""
