@@ -17,6 +17,7 @@ from bench import (
     rates,
     restart,
     sink,
+    unlocks,
     validation,
     windows,
 )
@@ -36,6 +37,7 @@ SECTIONS = {
     "load": load.measure,
     "commits": commits.measure,
     "preview": preview.measure,
+    "unlocks": unlocks.measure,
     "progress": progress.measure,
     "validation": validation.measure,
 }
