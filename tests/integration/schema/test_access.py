@@ -54,6 +54,8 @@ MAY_ASK = {
     *MEASURES,
 }
 """What whoever asks for progress calls."""
+VIEWED = {"badges_private.today_of", "badges_private.goes_on", "badges_private.is_paused"}
+"""What whoever reads the views calls."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
@@ -114,6 +116,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
             "badges_private.known_zone",
+            *VIEWED,
             *MEASURES,
         },
         "badges_api": {
@@ -127,9 +130,10 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *VIEWED,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *MAY_ASK},
+        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
