@@ -80,7 +80,8 @@ $(TYPESCRIPT)/.installed: tests/clients/package.json tests/clients/package-lock.
 	@echo "installing TypeScript into $(TYPESCRIPT)"
 	@mkdir -p $(TYPESCRIPT)
 	@cp tests/clients/package.json tests/clients/package-lock.json $(TYPESCRIPT)
-	@if $(BIN)/npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; \
+	@if $(BIN)/npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --loglevel=error \
+		--fetch-retries=1 --fetch-timeout=60000 >/dev/null; \
 		then touch $@; \
 		else echo "badges: TypeScript cannot be installed: the first time needs the network" >&2; fi
 

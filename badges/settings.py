@@ -117,10 +117,13 @@ class Settings(BaseSettings):
     api_host: _Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     api_connections: int = Field(10, ge=2, le=200)
+    preview_seconds: float = Field(5, gt=0, le=25)
     cors_origins: _Origins = Field(default_factory=list)
     open_networks: _Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
+    unlock_streams: int = Field(2000, ge=1, le=100_000)
+    unlock_heartbeat: float = Field(15, ge=0.1, le=300)
     on_time_seconds: float = Field(5, ge=1, le=86400)
     metrics_host: _Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)

@@ -15,8 +15,9 @@ from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log_tables import NAMED
 from streams.records import Record
 from tables.decisions import Cause
-from tables.documents import read, shown
+from tables.documents import MISMATCH, read, shown
 from tables.evaluation import evaluate
+from tables.languages import Language, Text
 from tables.ledger import Ledger
 from tables.periods import as_date, day_number
 from tables.rules import RuleBook
@@ -27,6 +28,10 @@ _ID = "mentor"
 _ORGANIZATION = "organization"
 _GIVEN = {"id": "", "peer_mentor_id": _ID, "organization_id": _ORGANIZATION}
 """What a trial does not say of a row, or says apart."""
+_NO_AWARD = Text("no award", "ingen tildeling")
+_REVOKED = Text("revoked, ", "trukket tilbake, ")
+_EARNED = Text("earned on {on}", "oppnådd {on}")
+_TIER = Text(", {tier} on {on}", ", {tier} {on}")
 _SAVED = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_TIMES = 10_000
 
@@ -215,14 +220,15 @@ def run(trial: Trial) -> list[_TrialAward]:
     return [_held(award) for award in sorted(watchlist.ledger.held.values(), key=_name)]
 
 
-def differences(trial: Trial, found: list[_TrialAward]) -> Iterator[str]:
+def differences(trial: Trial, found: list[_TrialAward], language: Language) -> Iterator[str]:
     """What is other than expected, in words."""
     expected = {held.badge: held for held in trial.expected}
     awards = {held.badge: held for held in found}
     for badge in sorted({*expected, *awards}):
         wanted, had = expected.get(badge), awards.get(badge)
         if wanted != had:
-            yield f"{badge}: expected {_said(wanted)}, found {_said(had)}"
+            said = _said(wanted, language), _said(had, language)
+            yield f"{badge}: {MISMATCH(language, expected=said[0], found=said[1])}"
 
 
 def _saved(trial: Trial) -> Iterator[DefinitionVersion]:
@@ -255,8 +261,11 @@ def _name(award: Award) -> str:
     return award.badge_definition_id
 
 
-def _said(held: _TrialAward | None) -> str:
+def _said(held: _TrialAward | None, language: Language) -> str:
     if held is None:
-        return "no award"
-    tier = f", {held.tier} on {held.tier_earned_on}" if held.tier else ""
-    return f"{'revoked, ' if held.revoked else ''}earned on {held.earned_on}{tier}"
+        return _NO_AWARD(language)
+    tier = ""
+    if held.tier:
+        tier = _TIER(language, tier=held.tier, on=str(held.tier_earned_on))
+    revoked = _REVOKED(language) if held.revoked else ""
+    return f"{revoked}{_EARNED(language, on=str(held.earned_on))}{tier}"

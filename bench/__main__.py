@@ -6,7 +6,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backlog, commits, fold, latency, load, rates, restart, sink, windows
+from bench import (
+    backlog,
+    commits,
+    fold,
+    latency,
+    load,
+    progress,
+    rates,
+    restart,
+    sink,
+    windows,
+)
 from bench.figures import Figure, table, write
 from bench.site import Bench
 from streams.errors import FOUND_A_PROBLEM
@@ -22,6 +33,7 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "progress": progress.measure,
 }
 """What can be measured, in the order in which it is."""
 

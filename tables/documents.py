@@ -25,7 +25,7 @@ class Violation(Struct, frozen=True):
         return f"{self.path}: {self.message}{hint}"
 
 
-_MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
+MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
 NOTHING: Final = Text("nothing", "ingenting")
 _DOCUMENT: Final = Text("a JSON document", "et JSON-dokument")
 _TOO_DEEP: Final = Text("one nested too deep", "et som er nøstet for dypt")
@@ -43,6 +43,8 @@ _SHORTER: Final = Text(
 _VALUE: Final = Text("a JSON value", "en JSON-verdi")
 _BOUNDED: Final = Text("a number between -1e308 and 1e308", "et tall mellom -1e308 og 1e308")
 _BEYOND: Final = Text("one beyond", "et utenfor")
+_NOT_TINY: Final = Text("0 or a number beyond 1e-307", "0 eller et tall utenfor 1e-307")
+_TINY: Final = Text("one nearer to 0", "et som er nærmere 0")
 _ONCE: Final = Text(
     "expected each key once, found it again", "ventet hver nøkkel én gang, fant den igjen"
 )
@@ -57,6 +59,10 @@ _SURROGATE: Final = Text(
 _DID_YOU_MEAN: Final = Text("did you mean {name}?", "mente du {name}?")
 
 
+_LEAST: Final = 2.0**-1022
+"""Nearer to 0 floats lose their digits."""
+
+
 class _Object(dict[str, Any]):
     """A JSON object that remembers which keys were written twice."""
 
@@ -67,6 +73,18 @@ class _Constant(str):
     """NaN, Infinity or -Infinity: words that JSON does not have."""
 
     __slots__ = ()
+
+
+class _Tiny(float):
+    """A number too near to 0 for 64 bits: Postgres keeps all its zeros."""
+
+    __slots__ = ()
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    is_zero = value == 0 and not re.search("[1-9]", re.split("[eE]", text)[0])
+    return value if is_zero or abs(value) >= _LEAST else _Tiny(value)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
@@ -89,7 +107,9 @@ def read(
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
+        document = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_Constant, parse_float=_float
+        )
         length = 0 if most is None else len(json.dumps(document, ensure_ascii=False))
         if most is not None and length > most:
             expected = _SHORTER(language, most=number(most, language))
@@ -118,12 +138,14 @@ def mismatch(
     path: str, expected: str, found: str, language: Language, hint: str | None = None
 ) -> Violation:
     """One thing wrong that is said by what belongs there and what is there."""
-    return Violation(path, _MISMATCH(language, expected=expected, found=found), hint)
+    return Violation(path, MISMATCH(language, expected=expected, found=found), hint)
 
 
 def _inspect(value: object, path: str, violations: list[Violation], language: Language) -> None:
     if isinstance(value, _Constant):
         violations.append(mismatch(path, _VALUE(language), str(value), language))
+    elif isinstance(value, _Tiny):
+        violations.append(mismatch(path, _NOT_TINY(language), _TINY(language), language))
     elif isinstance(value, float) and isinf(value):
         violations.append(mismatch(path, _BOUNDED(language), _BEYOND(language), language))
     elif isinstance(value, str):

@@ -71,7 +71,7 @@ def number(value: int, language: Language) -> str:
 
 def spoken_date(on: date, language: Language) -> str:
     """A date as people write it."""
-    return _DATE(language, day=on.day, month=_MONTHS[on.month - 1](language), year=f"{on:%Y}")
+    return _DATE(language, day=on.day, month=_MONTHS[on.month - 1](language), year=str(on.year))
 
 
 def all_of(names: Iterable[str], language: Language) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from badges.api import (
     badge_definitions,
@@ -19,13 +20,18 @@ from badges.api import (
     lag,
     metrics,
     peer_mentors,
+    preview,
     progress,
     stats,
+    unlocks,
 )
+from badges.api.errors import answer_with_problems
 from badges.api.lag import SharedLag
+from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.requests import REQUEST_ID
+from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
+from badges.api.unlock_feed import UnlockFeed
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
@@ -49,6 +55,7 @@ _SENT = (
     "Content-Type",
     "Accept-Language",
     "If-Match",
+    "If-None-Match",
     "Idempotency-Key",
     "Last-Event-ID",
 )
@@ -83,9 +90,12 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
             stack.push_async_callback(app.state.lag.close)
             alerts = PostgresAlerts(pool)
+            app.state.unlocks = UnlockFeed(pool, app.state.stopping)
             duties: list[_Duty] = [
                 partial(watch_backlog, pool, cluster, alerts),
                 alerts.keep_writing,
+                app.state.unlocks.follow,
+                app.state.unlocks.end_with_the_process,
             ]
             if tokens.signing_keys is not None:
                 duties.append(tokens.signing_keys.keep_fresh)
@@ -115,11 +125,31 @@ def create_app(settings: Settings) -> FastAPI:
         lag,
         metrics,
         peer_mentors,
+        preview,
         progress,
         stats,
+        unlocks,
     ):
         app.include_router(part.router)
+    _surround(app, settings)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Put around the routes what holds for each of them."""
+    answer_with_problems(app)
+    # The last one added is the first that a request meets.
+    app.add_middleware(Guarded)
+    app.add_middleware(BoundedBody)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=_SENT,
+            expose_headers=_READ,
+        )
+    app.add_middleware(Recorded)
 
 
 async def _close(pool: Pool) -> None:

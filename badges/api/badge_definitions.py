@@ -11,13 +11,13 @@ from pydantic import AfterValidator
 
 from badges.api import definitions, saving
 from badges.api.callers import Admin, Coordinator
-from badges.api.conditions import check, etag_of, is_known
+from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
 from badges.api.database import acting
-from badges.api.definition_body import DefinitionBody, Status
+from badges.api.definition_body import Status, body_schema
 from badges.api.definitions import BadgeDefinition, Said
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, Page, page
-from badges.api.problem import ProblemError
+from badges.api.problem import ProblemError, responses
 from badges.api.verbatim import answer
 from badges.api.writing import writing
 from badges.queries.verdicts import judge
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/badge-definitions", tags=["badge definitions"])
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": DefinitionBody.model_json_schema()}},
+        "content": {"application/json": {"schema": body_schema()}},
     }
 }
 """Read by hand, for criteria are judged as the text that they were written as."""
@@ -67,7 +67,11 @@ async def list_all(
 
 
 @router.post(
-    "", status_code=HTTPStatus.CREATED, response_model=BadgeDefinition, openapi_extra=_BODY
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=BadgeDefinition,
+    responses={HTTPStatus.OK: {"model": BadgeDefinition, "description": "it was made before"}},
+    openapi_extra=_BODY,
 )
 async def create(
     request: Request,
@@ -85,12 +89,19 @@ async def create(
             if made != definition_id:
                 return await _answer(connection, made, language)
         new = await saving.judged(connection, body, language)
-        await saving.insert(connection, definition_id, new)
-        row = await definitions.find(connection, definition_id)
+        row = await saving.insert(connection, definition_id, new)
         return _told(row, new.said, HTTPStatus.CREATED)
 
 
-@router.get("/{definition_id}", response_model=BadgeDefinition)
+@router.get(
+    "/{definition_id}",
+    response_model=BadgeDefinition,
+    responses={
+        HTTPStatus.NOT_MODIFIED: {"description": "the client has this version"},
+        **responses(HTTPStatus.BAD_REQUEST),
+    },
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
+)
 async def get(
     request: Request, caller: Coordinator, language: AnswersIn, definition_id: UUID
 ) -> Response:
@@ -102,7 +113,12 @@ async def get(
         return await _judged(connection, row, language)
 
 
-@router.put("/{definition_id}", response_model=BadgeDefinition, openapi_extra=_BODY)
+@router.put(
+    "/{definition_id}",
+    response_model=BadgeDefinition,
+    responses=responses(HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED),
+    openapi_extra={"parameters": [IF_MATCH | {"required": True}], **_BODY},
+)
 async def replace(
     request: Request, caller: Admin, language: AnswersIn, definition_id: UUID
 ) -> Response:
@@ -112,11 +128,16 @@ async def replace(
         old = await saving.hold(connection, definition_id)
         check(request, old["version"], needed=True)
         new = await saving.judged(connection, body, language)
-        await saving.update(connection, old, new)
-        return _told(await definitions.find(connection, definition_id), new.said)
+        row = await saving.update(connection, old, new)
+        return _told(row, new.said)
 
 
-@router.delete("/{definition_id}", response_model=BadgeDefinition)
+@router.delete(
+    "/{definition_id}",
+    response_model=BadgeDefinition,
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.PRECONDITION_FAILED),
+    openapi_extra={"parameters": [IF_MATCH]},
+)
 async def retire(
     request: Request, caller: Admin, language: AnswersIn, definition_id: UUID
 ) -> Response:
@@ -161,10 +182,7 @@ async def _judged(connection: Connection, row: Record, language: Language) -> Re
         key=row["key"],
         counts_from=row["counts_from"],
     )
-    if verdict.valid:
-        return _told(row, Said(verdict.warnings, verdict.summary))
-    why = "; ".join(map(str, verdict.errors))
-    return _told(row, definitions.set_aside(why, language))
+    return _told(row, definitions.said_of(verdict, language))
 
 
 def _told(row: Record, said: Said, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Depends, Request, Security
@@ -10,8 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from msgspec import Struct
 
 from badges.api.problem import ProblemError
-
-Role: TypeAlias = Literal["admin", "coordinator", "mentor"]
+from badges.roles import Role
 
 COORDINATES: Final[tuple[Role, ...]] = ("coordinator", "admin")
 

@@ -2,12 +2,26 @@
 
 import re
 from http import HTTPStatus
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from fastapi import Request
 from msgspec import Struct
 
 from badges.api.problem import ProblemError
+
+IF_MATCH: Final[dict[str, Any]] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": 'the ETag of the version that is changed, such as `"3"`; or `*` for any',
+    "schema": {"type": "string"},
+}
+IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the ETag of the version that the client has: 304 while it is the newest",
+    "schema": {"type": "string"},
+}
+"""Parameters as OpenAPI describes them: read by hand, for a header may come several times."""
 
 _Header: TypeAlias = Literal["If-Match", "If-None-Match"]
 

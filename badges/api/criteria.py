@@ -10,7 +10,7 @@ from badges.api.criteria_schema import REFERENCE
 from badges.api.database import acting
 from badges.api.languages import AnswersIn
 from badges.api.problem import Violation
-from badges.queries.verdicts import judge
+from badges.queries.verdicts import judge_alone, judge_further
 
 router = APIRouter(prefix="/v1/criteria", tags=["criteria"])
 
@@ -36,6 +36,8 @@ async def validate(request: Request, caller: AnyCaller, language: AnswersIn) -> 
     """Judge the criteria that are the body, as one may save them in the caller's organization."""
     # As it was sent: a parser that is kinder than ours would hide doubled keys, NaN and the like.
     text = await request.body()
-    async with acting(request, caller, statement_timeout_s=_STATEMENT_TIMEOUT_S) as connection:
-        verdict = await judge(connection, text, language)
+    verdict = judge_alone(text, language)
+    if verdict.asks_organization:
+        async with acting(request, caller, statement_timeout_s=_STATEMENT_TIMEOUT_S) as connection:
+            verdict = await judge_further(connection, verdict, language)
     return CriteriaVerdict(**verdict.answer())

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from badges.api.problem import ProblemError
 from badges.api.verbatim import Verbatim, verbatim
+from badges.queries.verdicts import Verdict, judge_alone
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.errors import InvalidCriteria
@@ -109,15 +110,15 @@ def told(row: Record, said: Said) -> BadgeDefinition:
 
 def say(text: str, language: Language) -> Said:
     """What the criteria themselves say: without a look at what else there is in the database."""
-    criteria = read_criteria(text)
-    if isinstance(criteria, InvalidCriteria):
-        return set_aside(str(criteria), language)
-    return Said(criteria.warnings(language), criteria.summary(language))
+    return said_of(judge_alone(text, language), language)
 
 
-def set_aside(why: str, language: Language) -> Said:
-    """What there is to say of criteria that cannot be used."""
-    return Said([_SET_ASIDE(language, why=why)], None)
+def said_of(verdict: Verdict, language: Language) -> Said:
+    """What a verdict on criteria that are saved comes to."""
+    if verdict.valid:
+        return Said(verdict.warnings, verdict.summary)
+    why = _SET_ASIDE(language, why="; ".join(map(str, verdict.errors)))
+    return Said([why, *verdict.warnings], None)
 
 
 def read_criteria(text: str) -> Criterion | InvalidCriteria:

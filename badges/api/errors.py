@@ -1,6 +1,5 @@
 """What goes wrong in a request, as problems: no answer has another form, nor any trace in it."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,12 +10,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from badges.api.limits import TOO_LARGE
-from badges.api.problem import SOON, ProblemError, problem
+from badges.api.problem import SOON, ProblemError, invalid, problem
 from sinks.errors import Refused, StoreError
-from tables.documents import member
+from tables.documents import Violation, member
 
-_MOST: Final = 100
-"""More of what is wrong with a request helps nobody."""
 _BAD_VALUE: Final = "22"
 """The SQLSTATE class of a data exception: text with \\u0000, for instance."""
 
@@ -72,30 +69,22 @@ async def _store(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found: Sequence[dict[str, Any]] = error.errors()
     json_sent = "json" in request.headers.get("content-type", "")
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The request is not as it has to be: errors says where",
-        errors=[_violation(each, json_sent=json_sent) for each in found[:_MOST]],
-    )
+    return invalid([_violation(each, json_sent=json_sent) for each in error.errors()]).response()
 
 
-def _violation(error: dict[str, Any], *, json_sent: bool) -> dict[str, str | None]:
+def _violation(error: dict[str, Any], *, json_sent: bool) -> Violation:
     """Where and what, without the value itself."""
     where, *location = error["loc"]
-    hint = None
     if error["type"] == "json_invalid":
-        message = (
-            f"expected a JSON document, but at character {location[0]}: {error['ctx']['error']}"
-        )
-        return {"path": "$", "message": message, "hint": hint}
-    if where == "body":
-        path = "$"
-        for part in location:
-            path = f"{path}[{part}]" if isinstance(part, int) else member(path, part)
-        if not location and not json_sent:
-            hint = "send the header Content-Type: application/json"
-    else:
-        path = ".".join(str(part) for part in error["loc"])
-    return {"path": path, "message": error["msg"], "hint": hint}
+        reason = error["ctx"]["error"]
+        message = f"expected a JSON document, but at character {location[0]}: {reason}"
+        return Violation("$", message)
+    if where != "body":
+        return Violation(".".join(str(part) for part in error["loc"]), error["msg"])
+    path = "$"
+    for part in location:
+        path = f"{path}[{part}]" if isinstance(part, int) else member(path, part)
+    untyped = not location and not json_sent
+    hint = "send the header Content-Type: application/json" if untyped else None
+    return Violation(path, error["msg"], hint)

@@ -1,5 +1,6 @@
 """How large a body may be: looked at before it is read, and counted while it is."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Final
 
@@ -9,9 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from badges.api.problem import problem
 
-MAX_BODY: Final = 1024 * 1024
+_MAX_BODY: Final = 1024 * 1024
 """Bytes: the longest criteria document with every character escaped."""
-TOO_LARGE: Final = f"A body has at most {MAX_BODY:,} bytes"
+TOO_LARGE: Final = f"A body has at most {_MAX_BODY:,} bytes"
+
+_MOST_DISCARDED: Final = 16 * _MAX_BODY
+_DISCARD_S: Final = 5.0
+"""So much of a body that is too large is thrown away first, for who is still sending reads no
+answer, and who is cut off gets none."""
 
 
 class BoundedBody:
@@ -24,7 +30,8 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared(scope) > MAX_BODY:
+        if _declared(scope) > _MAX_BODY:
+            await _discard(receive)
             refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
             await refusal(scope, receive, send)
             return
@@ -34,7 +41,9 @@ class BoundedBody:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY:
+            if read > _MAX_BODY:
+                if message.get("more_body"):
+                    await _discard(receive)
                 # Of the kind that FastAPI lets through where it reads a body.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
@@ -45,3 +54,15 @@ class BoundedBody:
 def _declared(scope: Scope) -> int:
     length = Headers(scope=scope).get("content-length", "")
     return int(length[:20]) if length.isascii() and length.isdigit() else 0
+
+
+async def _discard(receive: Receive) -> None:
+    read, more = 0, True
+    try:
+        async with asyncio.timeout(_DISCARD_S):
+            while more and read < _MOST_DISCARDED:
+                message = await receive()
+                read += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return

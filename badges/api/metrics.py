@@ -15,6 +15,20 @@ REQUEST_SECONDS: Final = prometheus_client.Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+UNLOCK_STREAMS: Final = prometheus_client.Gauge(
+    "badges_unlock_streams", "Clients that follow the unlock feed."
+)
+UNLOCKS_SENT: Final = prometheus_client.Counter(
+    "badges_unlocks_sent", "Events handed to clients, each once for every client."
+)
+UNLOCK_STREAMS_DROPPED: Final = prometheus_client.Counter(
+    "badges_unlock_streams_dropped", "Clients dropped because they read too slowly."
+)
+UNLOCK_DELAY: Final = prometheus_client.Histogram(
+    "badges_unlock_delay_seconds",
+    "From the start of an event's transaction until it was handed to the clients.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+)
 
 
 @router.get("/metrics", response_class=Response)

@@ -1,4 +1,4 @@
-"""/openapi.json: what FastAPI derives from the routes, problems that they give, and criteria."""
+"""/openapi.json: what FastAPI derives from the routes, and the problems that each may give."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from badges.api.criteria_schema import components
+from badges.api.criteria_schema import with_criteria
 from badges.api.problem import Problem, responses
 
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
@@ -20,18 +20,18 @@ class DocumentedApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = _completed(super().openapi())
+            self.openapi_schema = with_criteria(_with_problems(super().openapi()))
         return self.openapi_schema
 
 
-def _completed(description: dict[str, Any]) -> dict[str, Any]:
+def _with_problems(description: dict[str, Any]) -> dict[str, Any]:
     schemas = description["components"]["schemas"]
     _, problems = models_json_schema(
         [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
     )
     for name in _REPLACED:
         schemas.pop(name, None)
-    schemas |= problems["$defs"] | components()
+    schemas |= problems["$defs"]
     for path, operations in description["paths"].items():
         for method in _METHODS:
             if method in operations:

@@ -1,14 +1,20 @@
 """Errors as application/problem+json (RFC 9457)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
+from tables import documents
+
 _MEDIA_TYPE: Final = "application/problem+json"
+
+_MOST: Final = 100
+"""More of what is wrong with a request helps nobody."""
 
 SOON: Final = {"Retry-After": "2"}
 """With what is over in a moment."""
@@ -53,6 +59,15 @@ class ProblemError(Exception):
 
     def response(self) -> JSONResponse:
         return problem(self.status, self.detail, headers=self.headers, **self.members)
+
+
+def invalid(violations: Sequence[documents.Violation]) -> ProblemError:
+    """A request that is not as it has to be, by what is wrong with it."""
+    return ProblemError(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The request is not as it has to be: errors says where",
+        errors=[msgspec.structs.asdict(each) for each in violations[:_MOST]],
+    )
 
 
 class _Response(JSONResponse):

@@ -9,7 +9,8 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.api.definition_body import CriteriaNoJson, DefinitionBody, read_definition
+from badges.api.bodies import CriteriaNoJson
+from badges.api.definition_body import DefinitionBody, read_definition
 from badges.api.definitions import Said, find, read_criteria
 from badges.api.problem import ProblemError
 from badges.api.writing import write
@@ -17,6 +18,7 @@ from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import MAX_TEXT
 from tables.documents import Violation
 from tables.languages import Language
 
@@ -34,30 +36,31 @@ _NAMESAKE: Final = """
 _ASKING: Final = """
     SELECT key, criteria::text AS criteria FROM badge_definitions
     WHERE organization_id = badges_private.claimed_organization() AND id <> $1
-        AND status <> 'retired' ORDER BY key
+        AND status IS DISTINCT FROM 'retired' ORDER BY key
 """
 
-_LOCK: Final = """
-    SELECT FROM badge_definitions
-    WHERE id = $1 AND organization_id = badges_private.claimed_organization() FOR NO KEY UPDATE
-"""
+_OWN: Final = "id = $1 AND organization_id = badges_private.claimed_organization()"
+
+_LOCK: Final = f"SELECT FROM badge_definitions WHERE {_OWN} FOR NO KEY UPDATE"
 
 _INSERT: Final = """
-    INSERT INTO badge_definitions (id, organization_id, key, name, description, icon, criteria,
-                                   counts_from, revocable, status)
-    VALUES ($1, badges_private.claimed_organization(), $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9)
+    INSERT INTO badge_definitions (id, organization_id, name, description, icon, criteria,
+                                   counts_from, revocable, status, key)
+    VALUES ($1, badges_private.claimed_organization(), $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9)
 """
 
-_UPDATE: Final = """
-    UPDATE badge_definitions SET key = $2, name = $3, description = $4, icon = $5,
-        criteria = $6::text::jsonb, counts_from = $7, revocable = $8, status = $9
-    WHERE id = $1 AND organization_id = badges_private.claimed_organization()
+_CONTENT: Final = """
+    name = $2, description = $3, icon = $4, criteria = $5::text::jsonb, counts_from = $6,
+    revocable = $7, status = $8
 """
 
-_RETIRE: Final = """
-    UPDATE badge_definitions SET status = 'retired'
-    WHERE id = $1 AND organization_id = badges_private.claimed_organization()
-"""
+_UPDATE: Final = f"UPDATE badge_definitions SET {_CONTENT} WHERE {_OWN}"
+
+# Where there are triggers, a row is locked by the columns that a statement sets, changed or not. By
+# its key it is held by whoever awards the badge.
+_UPDATE_WITH_KEY: Final = f"UPDATE badge_definitions SET {_CONTENT}, key = $9 WHERE {_OWN}"
+
+_RETIRE: Final = f"UPDATE badge_definitions SET status = 'retired' WHERE {_OWN}"
 
 
 class Judged(Struct, frozen=True):
@@ -97,9 +100,9 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
     Raises RequestValidationError, and ProblemError, 422, with all that is wrong with the criteria.
     """
     try:
-        sent = read_definition(body)
+        sent = read_definition(body, language)
     except CriteriaNoJson as error:
-        raise _invalid(error.violations) from None
+        raise invalid_criteria(error.violations) from None
     verdict = await judge(
         connection,
         sent.criteria,
@@ -108,32 +111,37 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
         counts_from=sent.body.counts_from,
     )
     if verdict.criteria is None or not verdict.valid:
-        raise _invalid(verdict.errors)
+        raise invalid_criteria(verdict.errors)
     said = Said(verdict.warnings, verdict.summary)
     return Judged(sent.body, sent.criteria, verdict.criteria, said)
 
 
-async def insert(connection: Connection, definition_id: UUID, new: Judged) -> None:
-    """Save a new definition. Raises ProblemError, 409, where its key is another one's."""
+async def insert(connection: Connection, definition_id: UUID, new: Judged) -> Record:
+    """Save a new definition; its row. Raises ProblemError, 409, where its key is another one's."""
     await _check_key(connection, new.body.key)
     try:
-        await write(connection, _INSERT, definition_id, *_values(new, "draft"))
+        await write(connection, _INSERT, definition_id, *_values(new, "draft"), new.body.key)
     except asyncpg.UniqueViolationError:
         raise _key_taken(new.body.key) from None
+    return await _written(connection, definition_id)
 
 
-async def update(connection: Connection, old: Record, new: Judged) -> None:
-    """Save a definition in place of the one that is held.
+async def update(connection: Connection, old: Record, new: Judged) -> Record:
+    """Save a definition in place of the one that is held; its row.
 
     Raises ProblemError, 409, where the key is another one's, or the one before is asked for.
     """
+    statement, values = _UPDATE, _values(new, old["status"])
     if new.body.key != old["key"]:
         await _check_key(connection, new.body.key)
         await _check_unasked(connection, old, new)
+        statement = _UPDATE_WITH_KEY
+        values.append(new.body.key)
     try:
-        await write(connection, _UPDATE, old["id"], *_values(new, old["status"]))
+        await write(connection, statement, old["id"], *values)
     except asyncpg.UniqueViolationError:
         raise _key_taken(new.body.key) from None
+    return await _written(connection, old["id"])
 
 
 async def retire(connection: Connection, definition_id: UUID) -> None:
@@ -141,10 +149,22 @@ async def retire(connection: Connection, definition_id: UUID) -> None:
     await write(connection, _RETIRE, definition_id)
 
 
+async def _written(connection: Connection, definition_id: UUID) -> Record:
+    """What was saved. Raises ProblemError, 422, where Postgres writes it too long to be read."""
+    row = await find(connection, definition_id)
+    if len(row["criteria"]) > MAX_TEXT:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"The criteria take {len(row['criteria']):,} characters, their numbers written without "
+            f"exponents, and may take {MAX_TEXT:,}",
+        )
+    return row
+
+
 def _values(new: Judged, status: str) -> list[object]:
     body = new.body
     return [
-        *(body.key, body.name, body.description, body.icon, new.text),
+        *(body.name, body.description, body.icon, new.text),
         *(body.counts_from, body.revocable, body.status or status),
     ]
 
@@ -185,7 +205,8 @@ def _asks(criteria: Criterion | InvalidCriteria, key: str) -> bool:
     return isinstance(criteria, Criterion) and key in criteria.badge_keys()
 
 
-def _invalid(violations: list[Violation]) -> ProblemError:
+def invalid_criteria(violations: list[Violation]) -> ProblemError:
+    """What a request ends with whose criteria are not valid."""
     return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The criteria are not valid: errors says where, by paths within the criteria",

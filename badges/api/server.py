@@ -1,8 +1,10 @@
 """The server of the API's process: how it begins, and how it ends."""
 
+import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -13,6 +15,10 @@ from badges.settings import Settings
 
 _LAST_REQUESTS_S: Final = 10
 """How long requests that are under way may take once the process is to end."""
+_FILES: Final = 65_536
+"""Connections, and all else that is open."""
+_UNREAD_S: Final = 20
+"""How long a client may read nothing of what is sent to it."""
 
 
 class _Server(uvicorn.Server):
@@ -38,8 +44,20 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     )
     # uvicorn handles signals meanwhile, and raises them again when it is done.
     signal.signal(signal.SIGTERM, _end)
+    _allow_many_files()
+    # Nothing else ends a connection that is alive, and whose buffers stay full.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _UNREAD_S)
     _Server(config).run(sockets=[listening])
 
 
 def _end(_: int, __: FrameType | None) -> None:
     sys.exit(0)
+
+
+def _allow_many_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    # macOS refuses more than a limit of its own.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

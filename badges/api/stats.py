@@ -11,7 +11,7 @@ from badges.api.callers import AnyCaller
 from badges.api.database import acting_for
 from badges.api.paging import AS_OF
 from badges.queries.as_of import as_of
-from badges.queries.stats import stats
+from badges.queries.stats import MentorStats, stats
 
 router = APIRouter(prefix="/v1/peer-mentors", tags=["peer mentors"])
 
@@ -48,5 +48,5 @@ async def read_stats(request: Request, caller: AnyCaller, peer_mentor_id: UUID) 
     """The mentor's statistics; zeros for one who has no row yet."""
     async with acting_for(request, caller, peer_mentor_id) as connection:
         decided = await as_of(connection)
-        found = await stats(connection, peer_mentor_id)
+        found: MentorStats = await stats(connection, peer_mentor_id)
     return Stats(**msgspec.structs.asdict(found), as_of=decided)

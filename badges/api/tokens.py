@@ -8,9 +8,10 @@ from uuid import UUID
 import jwt
 from jwt.utils import base64url_decode
 
-from badges.api.callers import Caller, Role
+from badges.api.callers import Caller
 from badges.api.problem import ProblemError
 from badges.api.signing_keys import ALGORITHMS, SigningKeys
+from badges.roles import Role
 from badges.settings import Settings
 from tables.documents import read
 

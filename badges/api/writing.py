@@ -22,7 +22,7 @@ async def writing(connection: Connection) -> AsyncIterator[None]:
     It waits longer for locks than workers do, who give way. Raises ProblemError, 409, where
     somebody else stands in the way for too long, or the application's tables refuse the row.
     """
-    await connection.execute("SET LOCAL lock_timeout = '10s'")
+    await connection.execute("SET LOCAL lock_timeout = '5s'")
     try:
         yield
     except asyncpg.PostgresError as error:

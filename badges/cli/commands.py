@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from badges import spelling
 from badges.cli.api import api
+from badges.cli.catalogue import catalogue
 from badges.cli.criteria import criteria
 from badges.cli.dead_letters import dead_letters
 from badges.cli.dedupe import dedupe
@@ -19,6 +20,7 @@ from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
 from badges.cli.resnapshot import resnapshot
+from badges.cli.token import token
 from badges.cli.worker import worker
 from badges.reporting import one_line, report, unusable, wants_json
 from badges.stack.layout import VARIABLES
@@ -34,9 +36,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(catalogue, name="catalogue")
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, worker):
+for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, token, worker):
     app.command()(command)
 
 

@@ -28,6 +28,8 @@ _CLIENTS: Final[Mapping[str, Callable[[Model, str], str]]] = {
 }
 _WARNING: Final = Text("warning", "advarsel")
 _VALID: Final = Text("valid", "gyldig")
+_PASSED: Final = Text("passed", "bestått")
+_FAILED: Final = Text("FAILED", "IKKE BESTÅTT")
 
 _ACT_FOR: Final = """
     SELECT set_config('badges.organization', id::text, true) FROM organizations WHERE slug = $1
@@ -85,18 +87,18 @@ def client(
 
 
 @criteria.command("test")
-def try_out(file: _File, as_json: Json = False) -> None:
+def try_out(file: _File, lang: Lang = "en", as_json: Json = False) -> None:
     """Run rows through the fold and compare the awards with the expected ones.
 
     The file's format is in docs/criteria.md.
     """
-    results = [_tried(each) for each in trials.read_trials(_read(file), file)]
+    results = [_tried(each, lang) for each in trials.read_trials(_read(file), file)]
     passed = all(result["passed"] for result in results)
     if as_json:
         typer.echo(json.dumps({"passed": passed, "trials": results}, indent=2))
     else:
         for result in results:
-            typer.echo(f"{'passed' if result['passed'] else 'FAILED'}: {result['name']}")
+            typer.echo(f"{(_PASSED if result['passed'] else _FAILED)(lang)}: {result['name']}")
             for difference in result["differences"]:
                 typer.echo(f"  {difference}")
     if not passed:
@@ -126,9 +128,9 @@ async def _judge(
         return await judge(connection, text, language)
 
 
-def _tried(each: trials.Trial) -> dict[str, Any]:
+def _tried(each: trials.Trial, language: Language) -> dict[str, Any]:
     found = trials.run(each)
-    differences = list(trials.differences(each, found))
+    differences = list(trials.differences(each, found, language))
     return {
         "name": each.name,
         "passed": not differences,

@@ -70,6 +70,7 @@ def write(model: Model, version: str) -> str:
 
 def _lines(model: Model, version: str) -> Iterator[str]:
     yield from first_lines(model, version, "dart")
+    yield "// It needs Dart 3.0 or newer, and no package."
     yield from ("//", "// dart format off", "// ignore_for_file: type=lint", "")
     yield "/// The version of the documents that these classes read and write."
     yield f"const int criteriaVersion = {model.version};"
@@ -151,14 +152,14 @@ def _sealed(union: Union) -> Iterator[str]:
 
 
 def _reader_of_tagged(union: Union) -> Iterator[str]:
-    yield f"  static {union.name} _read(Object? value, String path) => switch (value) {{"
+    yield f"  static {union.name} _read(Object? value, String path) =>"
+    yield f"      switch (_object(value, path)['{TAG}']) {{"
     for member in union.members:
-        yield f"    {{'{TAG}': '{member.tag}'}} => {member.name}._read(value, path),"
+        yield f"        '{member.tag}' => {member.name}._read(value, path),"
     what = either(quoted(member.tag for member in union.members))
     arguments = [f"'{what}'", "found", f"'$path.{TAG}'"]
-    yield from bracketed(f"{{'{TAG}': final found}} => throw _expected(", arguments, "),", 4)
-    yield f"    _ => throw _expected('an object with a {TAG}', value, path),"
-    yield "  };"
+    yield from bracketed("final found => throw _expected(", arguments, "),", 8)
+    yield "      };"
 
 
 def _class(

@@ -89,7 +89,7 @@ class _Reading:
             if tag:
                 called = f"{_pascal(tag)}{_ROOT}"
             else:
-                called = f"{option.name or schema['title']}{name.removeprefix(_ROOT)}"
+                called = f"{_called(option)}{name.removeprefix(_ROOT)}"
             members.append(self._record(called, schema))
         return Union(name, about, tuple(members))
 
@@ -141,7 +141,7 @@ class _Reading:
             name = f"{_ROOT}{_pascal(key)}"
             self._unions[name] = self._union(name, _about(schema), options)
             return Named(name)
-        name = f"{owner.removesuffix(_ROOT)}{options[0].name or _pascal(key)}"
+        name = f"{owner.removesuffix(_ROOT)}{_called(options[0])}"
         self._records[name] = self._record(name, options[0].schema)
         return Named(name)
 
@@ -151,6 +151,10 @@ class _Reading:
             choice = Choice(f"{owner}{_pascal(key)}", values)
             self._choices[choice.name] = choice
         return choice
+
+
+def _called(option: _Option) -> str:
+    return str(option.name or option.schema["title"])
 
 
 def _pascal(name: str) -> str:

@@ -58,6 +58,7 @@ def write(model: Model, version: str) -> str:
 
 def _lines(model: Model, version: str) -> Iterator[str]:
     yield from first_lines(model, version, "typescript")
+    yield "// It needs TypeScript 5.0 or newer, and no package."
     yield ""
     yield "/** The version of the documents that this module reads and writes. */"
     yield f"export const criteriaVersion = {model.version};"

@@ -1,6 +1,7 @@
 """Criteria held against what an organization knows: names never seen, badges that lead nowhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from badges.queries.vocabulary import Vocabulary
@@ -52,10 +53,11 @@ def badge_violations(
 ) -> list[Violation]:
     """Badges that are not there, or that ask for the badge with this key in their turn."""
     found = []
+    needs = cache(vocabulary.needs)
     for mention in criteria.mentions():
         if mention.kind != "badge":
             continue
-        if key is not None and (way := _way(mention.name, key, vocabulary.needs)):
+        if key is not None and (way := _way(mention.name, key, needs)):
             circle = _CIRCLE(language, keys=" -> ".join([key, *way]))
             found.append(mismatch(mention.path, _NO_CIRCLE(language), circle, language))
         elif mention.name not in vocabulary.names["badge"]:
@@ -77,7 +79,7 @@ def _hint(mention: Mention, vocabulary: Vocabulary, language: Language) -> str |
     return nearest(mention.name, sorted(vocabulary.names[mention.kind]), language)
 
 
-def _way(start: str, goal: str, needs: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _way(start: str, goal: str, needs: Callable[[str], Iterable[str]]) -> list[str]:
     """A way from a badge along what each needs to the goal, empty if there is none."""
     ways = [[start]]
     seen = {start}
@@ -85,7 +87,7 @@ def _way(start: str, goal: str, needs: Mapping[str, tuple[str, ...]]) -> list[st
         way = ways.pop()
         if way[-1] == goal:
             return way
-        for needed in needs.get(way[-1], ()):
+        for needed in needs(way[-1]):
             if needed not in seen:
                 seen.add(needed)
                 ways.append([*way, needed])

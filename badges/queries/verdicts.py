@@ -29,6 +29,11 @@ class Verdict(Struct, frozen=True):
     summary: str | None
     criteria: Criterion | None
 
+    @property
+    def asks_organization(self) -> bool:
+        """Whether what the organization knows could change it."""
+        return self.criteria is not None and any(True for _ in self.criteria.mentions())
+
     def answer(self) -> dict[str, Any]:
         """As the API answers it and `badges criteria validate --json` prints it."""
         return {
@@ -64,12 +69,19 @@ async def judge(
     `key` and `counts_from` are those of the definition that is to be saved with it.
     """
     alone = judge_alone(text, language, counts_from=counts_from)
-    if alone.criteria is None:
+    return await judge_further(connection, alone, language, key=key)
+
+
+async def judge_further(
+    connection: Connection, alone: Verdict, language: Language, *, key: str | None = None
+) -> Verdict:
+    """What the organization adds to the verdict on a document alone."""
+    criteria = alone.criteria
+    if criteria is None or not alone.asks_organization:
         return alone
-    vocabulary = await read_vocabulary(connection, alone.criteria)
-    errors = badge_violations(alone.criteria, vocabulary, key, language)
-    unseen = unseen_names(alone.criteria, vocabulary, language)
-    return _verdict(alone.criteria, [*alone.errors, *errors], unseen, language)
+    vocabulary = await read_vocabulary(connection, criteria)
+    errors = [*alone.errors, *badge_violations(criteria, vocabulary, key, language)]
+    return _verdict(criteria, errors, unseen_names(criteria, vocabulary, language), language)
 
 
 def _verdict(

@@ -20,22 +20,23 @@ _COUNTED_TYPES: Final = f"""
     WHERE mentor.organization_id = {_ORGANIZATION}
     LIMIT $1
 """
-# Of each mentor's rows the newest: so many are found without a look at the others.
+# Of so many mentors the newest rows: enough to meet each name, and no more however many there are.
+_SOME_MENTORS: Final = f"""
+    SELECT id FROM peer_mentors WHERE organization_id = {_ORGANIZATION} LIMIT 5000
+"""
 _NEWEST_TYPES: Final = f"""
     SELECT DISTINCT left(newest.activity_type, 200) AS name
-    FROM peer_mentors AS mentor CROSS JOIN LATERAL (
+    FROM ({_SOME_MENTORS}) AS mentor CROSS JOIN LATERAL (
         SELECT activity_type FROM activities WHERE peer_mentor_id = mentor.id
-        ORDER BY activity_date DESC LIMIT 100
+        ORDER BY activity_date DESC LIMIT 25
     ) AS newest
-    WHERE mentor.organization_id = {_ORGANIZATION}
     LIMIT $1
 """
 _COURSES: Final = f"""
     SELECT DISTINCT left(completed.course_code, 200) AS name
-    FROM peer_mentors AS mentor CROSS JOIN LATERAL (
-        SELECT course_code FROM training_completions WHERE peer_mentor_id = mentor.id LIMIT 1000
+    FROM ({_SOME_MENTORS}) AS mentor CROSS JOIN LATERAL (
+        SELECT course_code FROM training_completions WHERE peer_mentor_id = mentor.id LIMIT 100
     ) AS completed
-    WHERE mentor.organization_id = {_ORGANIZATION}
     LIMIT $1
 """
 # A key names the organization's own definition before everyone's: the later row wins.
@@ -54,14 +55,20 @@ _MOST_NAMES: Final = 1000
 
 
 class Vocabulary(Struct, frozen=True):
-    """The names of each kind, as far as they were asked for, and what each badge needs.
+    """The names of each kind, as far as they were asked for.
 
-    `needs` has the keys that a badge asks for by its key; of a retired one, which is decided no
-    more, none.
+    `badges` are the criteria of those that apply, by key; None where they are decided no more.
     """
 
     names: Mapping[NameKind, frozenset[str]]
-    needs: Mapping[str, tuple[str, ...]] = {}
+    badges: Mapping[str, str | None] = {}
+
+    def needs(self, key: str) -> tuple[str, ...]:
+        """The keys that a badge asks for. Criteria that are not valid ask for nothing."""
+        try:
+            return tuple(parse(self.badges.get(key) or "").badge_keys())
+        except InvalidCriteria:
+            return ()
 
 
 async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabulary:
@@ -70,14 +77,12 @@ async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabu
     for mention in criteria.mentions():
         mentioned.setdefault(mention.kind, set()).add(mention.name)
     names: dict[NameKind, frozenset[str]] = {}
-    needs: dict[str, tuple[str, ...]] = {}
     for kind, queries in _NAMES.items():
         names[kind] = await _known(connection, queries, mentioned.get(kind, set()))
-    if "badge" in mentioned:
-        found = await connection.fetch(_BADGES)
-        needs = {row["key"]: _needed(row["criteria"]) for row in found}
-        names["badge"] = frozenset(needs)
-    return Vocabulary(names, needs)
+    if "badge" not in mentioned:
+        return Vocabulary(names)
+    badges = {row["key"]: row["criteria"] for row in await connection.fetch(_BADGES)}
+    return Vocabulary({**names, "badge": frozenset(badges)}, badges)
 
 
 async def _known(
@@ -92,13 +97,3 @@ async def _known(
             if len(rows) == _MOST_NAMES:  # not all have been read: any may be among the others
                 known |= mentioned
     return frozenset(known)
-
-
-def _needed(criteria: str | None) -> tuple[str, ...]:
-    # Criteria that are not valid are set aside, and ask for nothing.
-    if criteria is None or '"badges"' not in criteria:
-        return ()
-    try:
-        return tuple(parse(criteria).badge_keys())
-    except InvalidCriteria:
-        return ()

@@ -38,20 +38,26 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- What a mentor's rows add to a metric, period by period: on each date that adds anything, how much
--- more there is in its period than the day before. Of no activity types, all count.
+-- more there is in its period than the day before. Without activity types, all count. A metric is
+-- read apart from others, so that each reads no more than it needs: dates and types are in an index.
 CREATE OR REPLACE FUNCTION badges_private.gains(
     mentor uuid, metric text, types text[], first_day date, last_day date, period text
 ) RETURNS TABLE (in_period int, day date, gain bigint)
 LANGUAGE sql STABLE ROWS 300 AS $$
     SELECT badges_private.period_of(gains.period, a.activity_date), a.activity_date,
-           CASE gains.metric
-               WHEN 'count' THEN count(*)
-               WHEN 'minutes' THEN coalesce(sum(greatest(a.duration_minutes, 0)), 0)
-               ELSE 1 END
+           CASE gains.metric WHEN 'count' THEN count(*) ELSE 1 END
     FROM public.activities a
-    WHERE gains.metric <> 'distinct_types' AND a.peer_mentor_id = gains.mentor
+    WHERE gains.metric IN ('count', 'active_days') AND a.peer_mentor_id = gains.mentor
         AND a.activity_date BETWEEN gains.first_day AND gains.last_day
-        AND (gains.types IS NULL OR left(a.activity_type, 200) = ANY (gains.types))
+        AND (gains.types IS NULL OR left(a.activity_type, 200) COLLATE "C" = ANY (gains.types))
+    GROUP BY a.activity_date
+    UNION ALL
+    SELECT badges_private.period_of(gains.period, a.activity_date), a.activity_date,
+           sum(greatest(a.duration_minutes, 0))
+    FROM public.activities a
+    WHERE gains.metric = 'minutes' AND a.peer_mentor_id = gains.mentor
+        AND a.activity_date BETWEEN gains.first_day AND gains.last_day
+        AND (gains.types IS NULL OR left(a.activity_type, 200) COLLATE "C" = ANY (gains.types))
     GROUP BY a.activity_date
     UNION ALL
     SELECT newcomer.in_period, newcomer.day, count(*)
@@ -61,47 +67,65 @@ LANGUAGE sql STABLE ROWS 300 AS $$
         FROM public.activities a
         WHERE gains.metric = 'distinct_types' AND a.peer_mentor_id = gains.mentor
             AND a.activity_date BETWEEN gains.first_day AND gains.last_day
-            AND (gains.types IS NULL OR left(a.activity_type, 200) = ANY (gains.types))
-        GROUP BY 1, left(a.activity_type, 200)
+            AND (gains.types IS NULL OR left(a.activity_type, 200) COLLATE "C" = ANY (gains.types))
+        GROUP BY 1, left(a.activity_type, 200) COLLATE "C"
     ) AS newcomer
     GROUP BY newcomer.in_period, newcomer.day
 $$;
 
--- What the windows of some consecutive days come to that end on a mentor's dates. A type that comes
--- is in all windows that end within so many days, or until it comes again, which begins them anew.
+-- How much there is in its period up to each of a mentor's dates.
+CREATE OR REPLACE FUNCTION badges_private.amounts(
+    mentor uuid, metric text, types text[], first_day date, last_day date, period text
+) RETURNS TABLE (in_period int, day date, amount bigint)
+LANGUAGE sql STABLE ROWS 300 AS $$
+    SELECT g.in_period, g.day,
+           sum(g.gain) OVER (PARTITION BY g.in_period ORDER BY g.day)::bigint
+    FROM badges_private.gains(
+        amounts.mentor, amounts.metric, amounts.types, amounts.first_day, amounts.last_day,
+        amounts.period) AS g
+$$;
+
+-- What the windows of some consecutive days come to that end on a mentor's dates. A type is in the
+-- windows that end on its date or less than so many days later; where it comes again meanwhile, it
+-- stays. The windows that end where one more type comes are all that can be the best.
 CREATE OR REPLACE FUNCTION badges_private.rolling_amounts(
     mentor uuid, metric text, types text[], first_day date, last_day date, days int
 ) RETURNS TABLE (day date, amount bigint)
 LANGUAGE sql STABLE ROWS 300 AS $$
     SELECT g.day, sum(g.gain) OVER (
-               ORDER BY g.day - date '4714-11-24 BC'
+               ORDER BY g.day - date '1970-01-01'
                RANGE BETWEEN rolling_amounts.days - 1 PRECEDING AND CURRENT ROW)::bigint
     FROM badges_private.gains(
         rolling_amounts.mentor, rolling_amounts.metric, rolling_amounts.types,
         rolling_amounts.first_day, rolling_amounts.last_day, 'ever') AS g
     WHERE rolling_amounts.metric <> 'distinct_types'
     UNION ALL
-    SELECT date '4714-11-24 BC' + change.place, sum(sum(change.by)) OVER (ORDER BY change.place)::bigint
+    SELECT date '1970-01-01' + change.place,
+           sum(sum(change.by)) OVER (ORDER BY change.place)::bigint
     FROM (
         SELECT v.place, v.by
         FROM (
             SELECT here.place,
-                   lead(here.place) OVER (PARTITION BY here.name ORDER BY here.place) AS next
+                   here.place - lag(here.place) OVER again > rolling_amounts.days AS is_back,
+                   lead(here.place) OVER again - here.place > rolling_amounts.days AS is_away
             FROM (
-                SELECT DISTINCT left(a.activity_type, 200) AS name,
-                       a.activity_date - date '4714-11-24 BC' AS place
+                SELECT left(a.activity_type, 200) COLLATE "C" AS name,
+                       a.activity_date - date '1970-01-01' AS place
                 FROM public.activities a
                 WHERE rolling_amounts.metric = 'distinct_types'
                     AND a.peer_mentor_id = rolling_amounts.mentor
                     AND a.activity_date
                         BETWEEN rolling_amounts.first_day AND rolling_amounts.last_day
                     AND (rolling_amounts.types IS NULL
-                         OR left(a.activity_type, 200) = ANY (rolling_amounts.types))
+                         OR left(a.activity_type, 200) COLLATE "C" = ANY (rolling_amounts.types))
             ) AS here
+            WINDOW again AS (PARTITION BY here.name ORDER BY here.place)
         ) AS came
         CROSS JOIN LATERAL (
-            VALUES (came.place, 1), (least(came.place + rolling_amounts.days, came.next), -1)
-        ) AS v (place, by)
+            VALUES (came.place, 1, coalesce(came.is_back, true)),
+                   (came.place + rolling_amounts.days, -1, coalesce(came.is_away, true))
+        ) AS v (place, by, changes)
+        WHERE v.changes AND v.place <= rolling_amounts.last_day - date '1970-01-01'
     ) AS change
     GROUP BY change.place
 $$;
@@ -132,7 +156,7 @@ $$;
 -- How the mentors stand towards some levels of a metric, ever or in the best window: what threshold
 -- and tier have in common.
 CREATE OR REPLACE FUNCTION badges_private.reached(
-    mentors uuid[], node jsonb, counts_from date, levels bigint[]
+    mentors uuid[], node jsonb, counts_from date, levels int[]
 ) RETURNS TABLE (peer_mentor_id uuid, place int, amount bigint, came_true_on date)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_variable
@@ -145,6 +169,21 @@ DECLARE
     days int := node #>> '{window,rolling_days}';
     period text := coalesce(node #>> '{window,calendar}', 'ever');
 BEGIN
+    IF metric = 'count' AND days IS NULL AND period = 'ever' THEN
+        -- The index has the dates in their order, and every row adds one.
+        RETURN QUERY
+            SELECT m.id, level.place::int, coalesce(cardinality(rows.dates), 0)::bigint,
+                   rows.dates[level.least]
+            FROM unnest(mentors) AS m (id)
+            CROSS JOIN LATERAL (
+                SELECT array_agg(a.activity_date ORDER BY a.activity_date) AS dates
+                FROM public.activities a
+                WHERE a.peer_mentor_id = m.id AND a.activity_date BETWEEN first_day AND last_day
+                    AND (types IS NULL OR left(a.activity_type, 200) COLLATE "C" = ANY (types))
+            ) AS rows
+            CROSS JOIN unnest(levels) WITH ORDINALITY AS level (least, place);
+        RETURN;
+    END IF;
     RETURN QUERY
         WITH amounts AS (
             SELECT m.id, a.day, a.amount
@@ -153,18 +192,24 @@ BEGIN
                 m.id, metric, types, first_day, last_day, days) AS a
             WHERE days IS NOT NULL
             UNION ALL
-            SELECT m.id, g.day,
-                   sum(g.gain) OVER (PARTITION BY m.id, g.in_period ORDER BY g.day)::bigint
+            SELECT m.id, g.day, g.amount
             FROM unnest(mentors) AS m (id)
-            CROSS JOIN LATERAL badges_private.gains(
+            CROSS JOIN LATERAL badges_private.amounts(
                 m.id, metric, types, first_day, last_day, period) AS g
             WHERE days IS NULL
+        ),
+        -- By how many levels each date reaches: the best of them, and the first.
+        stages AS (
+            SELECT a.id, width_bucket(a.amount, levels) AS reached, max(a.amount) AS amount,
+                   min(a.day) AS day
+            FROM amounts a
+            GROUP BY a.id, 2
         )
-        SELECT m.id, level.place::int, coalesce(max(a.amount), 0),
-               min(a.day) FILTER (WHERE a.amount >= level.least)
+        SELECT m.id, level.place::int, coalesce(max(s.amount), 0),
+               min(s.day) FILTER (WHERE s.reached >= level.place)
         FROM unnest(mentors) AS m (id)
         CROSS JOIN unnest(levels) WITH ORDINALITY AS level (least, place)
-        LEFT JOIN amounts a ON a.id = m.id
+        LEFT JOIN stages s ON s.id = m.id
         GROUP BY m.id, level.place;
 END
 $$;
@@ -175,7 +220,7 @@ CREATE OR REPLACE FUNCTION badges_private.measure_threshold(
 LANGUAGE sql STABLE AS $$
     SELECT r.peer_mentor_id, at, r.amount, r.came_true_on IS NOT NULL, r.came_true_on
     FROM badges_private.reached(
-        mentors, node, counts_from, ARRAY[(node ->> 'at_least')::bigint]) AS r
+        mentors, node, counts_from, ARRAY[(node ->> 'at_least')::int]) AS r
 $$;
 
 -- The badge itself stands as its lowest tier does; a row for each tier follows.
@@ -185,7 +230,7 @@ CREATE OR REPLACE FUNCTION badges_private.measure_tier(
 LANGUAGE sql STABLE AS $$
     SELECT r.peer_mentor_id, v.path, r.amount, r.came_true_on IS NOT NULL, r.came_true_on
     FROM badges_private.reached(mentors, node, counts_from, ARRAY (
-        SELECT (tier.step ->> 'at_least')::bigint
+        SELECT (tier.step ->> 'at_least')::int
         FROM jsonb_array_elements(node -> 'tiers') WITH ORDINALITY AS tier (step, place)
         ORDER BY tier.place)) AS r
     CROSS JOIN LATERAL (
@@ -212,16 +257,12 @@ BEGIN
     RETURN QUERY
         -- The periods that count, and the date on which each came to.
         WITH counting AS (
-            SELECT g.id, g.in_period, min(g.day) FILTER (WHERE g.amount >= per_period) AS day
-            FROM (
-                SELECT m.id, g.in_period, g.day,
-                       sum(g.gain) OVER (PARTITION BY m.id, g.in_period ORDER BY g.day) AS amount
-                FROM unnest(mentors) AS m (id)
-                CROSS JOIN LATERAL badges_private.gains(
-                    m.id, metric, types, greatest(counts_from, first_day), last_day, period) AS g
-            ) AS g
-            GROUP BY g.id, g.in_period
-            HAVING max(g.amount) >= per_period
+            SELECT m.id, a.in_period, min(a.day) AS day
+            FROM unnest(mentors) AS m (id)
+            CROSS JOIN LATERAL badges_private.amounts(
+                m.id, metric, types, greatest(counts_from, first_day), last_day, period) AS a
+            WHERE a.amount >= per_period
+            GROUP BY m.id, a.in_period
         ),
         -- The periods that have a paused day. A pause may begin and end in either infinity.
         paused AS (
@@ -290,10 +331,11 @@ BEGIN
         WITH completed AS (
             SELECT t.peer_mentor_id AS id, min(t.completed_on) AS day
             FROM public.training_completions t
-            WHERE t.peer_mentor_id = ANY (mentors) AND left(t.course_code, 200) = ANY (courses)
+            WHERE t.peer_mentor_id = ANY (mentors) 
+                AND left(t.course_code, 200) COLLATE "C" = ANY (courses)
                 AND t.completed_on >= coalesce(counts_from, '-infinity')
                 AND isfinite(t.completed_on)
-            GROUP BY t.peer_mentor_id, left(t.course_code, 200)
+            GROUP BY t.peer_mentor_id, left(t.course_code, 200) COLLATE "C"
         )
         SELECT m.id, at, count(c.day), count(c.day) >= enough,
                (array_agg(c.day ORDER BY c.day))[enough]
@@ -320,7 +362,7 @@ BEGIN
             FROM public.peer_mentors m
             JOIN public.badge_definitions d
                 ON d.organization_id = m.organization_id OR d.organization_id IS NULL
-            WHERE m.id = ANY (mentors) AND d.key = ANY (keys)
+            WHERE m.id = ANY (mentors) AND d.key COLLATE "C" = ANY (keys)
             ORDER BY m.id, d.key, d.organization_id NULLS LAST
         ),
         held AS (
@@ -377,19 +419,50 @@ LANGUAGE sql STABLE AS $$
         mentors, node, at, counts_from, coalesce((node ->> 'at_least')::int, 1))
 $$;
 
+-- Plans for a few mentors are made once a session, for that is most of the work then; plans for many
+-- each time, by how many there are.
 CREATE OR REPLACE FUNCTION badges_private.measure(
     mentors uuid[], criteria jsonb, counts_from date
 ) RETURNS TABLE (peer_mentor_id uuid, path text, amount bigint, holds boolean, came_true_on date)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = auto AS $$
+#variable_conflict use_variable
+DECLARE
+    known uuid[] := ARRAY (SELECT DISTINCT m.id FROM unnest(mentors) AS m (id)
+                           WHERE m.id IS NOT NULL);
 BEGIN
-    RETURN QUERY SELECT m.* FROM badges_private.measured(
-        ARRAY (SELECT DISTINCT each FROM unnest(mentors) AS each WHERE each IS NOT NULL),
-        criteria, '$', counts_from) AS m;
+    PERFORM set_config('plan_cache_mode', CASE WHEN cardinality(known) > 20
+        THEN 'force_custom_plan' ELSE 'force_generic_plan' END, true);
+    RETURN QUERY SELECT m.* FROM badges_private.measured(known, criteria, '$', counts_from) AS m;
 EXCEPTION
-    -- What is no number or no list where one has to be: a definition that is set aside.
-    WHEN data_exception THEN
+    -- No number, or no list, where one has to be, or nodes within nodes without end.
+    WHEN data_exception OR program_limit_exceeded THEN
         RETURN;
 END
+$$;
+
+-- Which of the mentors the criteria hold for, and since when: with the highest tier, where there are
+-- tiers.
+CREATE OR REPLACE FUNCTION badges_private.holders(
+    mentors uuid[], criteria jsonb, counts_from date
+) RETURNS TABLE (peer_mentor_id uuid, earned_on date, tier text, tier_earned_on date)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH standing AS MATERIALIZED (
+        SELECT m.peer_mentor_id, m.path, m.came_true_on
+        FROM badges_private.measure(mentors, criteria, counts_from) AS m
+        WHERE m.holds
+    ),
+    highest AS (
+        SELECT DISTINCT ON (s.peer_mentor_id) s.peer_mentor_id, tier.step ->> 'name' AS name,
+               s.came_true_on
+        FROM jsonb_path_query(criteria, 'lax $.tiers[*]') WITH ORDINALITY AS tier (step, place)
+        JOIN standing s ON s.path = format('$.tiers[%s]', tier.place - 1)
+        ORDER BY s.peer_mentor_id, tier.place DESC
+    )
+    SELECT s.peer_mentor_id, s.came_true_on, h.name, h.came_true_on
+    FROM standing s
+    LEFT JOIN highest h ON h.peer_mentor_id = s.peer_mentor_id
+    WHERE s.path = '$'
 $$;
 
 DO $$
@@ -399,8 +472,8 @@ BEGIN
     FOR ours IN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
-            AND (p.proname IN ('period_of', 'gains', 'rolling_amounts', 'names', 'reached',
-                               'enough_parts', 'measured', 'measure')
+            AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names', 'reached',
+                               'enough_parts', 'measured', 'measure', 'holders')
                  OR p.proname LIKE 'measure\_%')
     LOOP
         PERFORM badges_private.close_to_public(ours);

@@ -99,37 +99,80 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
+-- What follows is PL/pgSQL also where SQL would do: it keeps plans, which take longer than they run.
+
 -- The periods that have a paused day. A pause may begin and end in either infinity.
 CREATE OR REPLACE FUNCTION badges_private.paused_periods(mentor uuid, period text)
 RETURNS int4multirange
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(range_agg(int4range(
-               badges_private.period_of(period, p.starts_on),
-               badges_private.period_of(period, p.ends_on), '[]')), '{}')
-    FROM (
-        SELECT least(greatest(p.starts_on, date '4714-11-24 BC'), date '5874897-12-31') AS starts_on,
-               least(greatest(coalesce(p.ends_on, 'infinity'), date '4714-11-24 BC'),
-                     date '5874897-12-31') AS ends_on
-        FROM public.mentor_pauses p
-        WHERE p.peer_mentor_id = mentor
-    ) AS p
-    WHERE p.starts_on <= p.ends_on
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(range_agg(int4range(
+                   badges_private.period_of(period, p.starts_on),
+                   badges_private.period_of(period, p.ends_on), '[]')), '{}')
+        FROM (
+            SELECT least(greatest(p.starts_on, date '4714-11-24 BC'),
+                         date '5874897-12-31') AS starts_on,
+                   least(greatest(coalesce(p.ends_on, 'infinity'), date '4714-11-24 BC'),
+                         date '5874897-12-31') AS ends_on
+            FROM public.mentor_pauses p
+            WHERE p.peer_mentor_id = mentor
+        ) AS p
+        WHERE p.starts_on <= p.ends_on);
+END
 $$;
 
 -- How many of the periods from `first` on and before `stop` are missed: none that is paused is.
 CREATE OR REPLACE FUNCTION badges_private.missed_periods(
     first int, stop int, paused int4multirange
 ) RETURNS int
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN first < stop THEN stop - first - coalesce((
-        SELECT sum(upper(bridged) - lower(bridged))::int
-        FROM unnest(paused * int4multirange(int4range(first, stop))) AS bridged), 0) ELSE 0 END
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF first >= stop THEN
+        RETURN 0;
+    ELSIF NOT paused && int4range(first, stop) THEN
+        RETURN stop - first;
+    END IF;
+    RETURN stop - first - (
+        SELECT sum(upper(bridged) - lower(bridged))
+        FROM unnest(paused * int4multirange(int4range(first, stop))) AS bridged);
+END
 $$;
 
--- The runs of a mentor's periods in which a metric of the rows chosen reaches per_period, as of a
--- date: the longest and the newest, which is current until more than `grace` periods are missed. The
--- period that today falls in is not missed before it ends; at_risk_until is its last day where the
--- run ends with it unless it comes to count.
+-- The mentor's periods in which a metric of the rows chosen reaches per_period, each with its newest
+-- date.
+CREATE OR REPLACE FUNCTION badges_private.counting_periods(
+    mentor uuid, period text, metric text, per_period bigint, types text[], counts_from date
+) RETURNS TABLE (in_period int, day date)
+LANGUAGE sql STABLE ROWS 100 AS $$
+    SELECT g.in_period, max(g.day)
+    FROM badges_private.gains(
+        counting_periods.mentor, counting_periods.metric, counting_periods.types,
+        greatest(counting_periods.counts_from, date '4714-11-24 BC'), date '5874897-12-31',
+        counting_periods.period) AS g
+    GROUP BY g.in_period
+    HAVING sum(g.gain) >= counting_periods.per_period
+$$;
+
+-- The last day of today's period, if the run whose newest period is `newest` is over with it unless it
+-- comes to count; else null. The period that today falls in is not missed before it ends.
+CREATE OR REPLACE FUNCTION badges_private.at_risk_until(
+    period text, newest int, grace int, paused int4multirange, today date
+) RETURNS date
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    now_in int := badges_private.period_of(period, today);
+BEGIN
+    IF newest < now_in AND NOT paused @> now_in
+        AND badges_private.missed_periods(newest + 1, now_in, paused) = grace THEN
+        RETURN (date_trunc(period, today::timestamp) + ('1 ' || period)::interval)::date - 1;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Whether a mentor's periods that count are in a row, as of a date: the longest run, and the newest,
+-- which is current until more than `grace` periods are missed.
 CREATE OR REPLACE FUNCTION badges_private.runs(
     mentor uuid, period text, metric text, per_period bigint, types text[], counts_from date,
     grace int, today date
@@ -140,27 +183,19 @@ DECLARE
     paused int4multirange := badges_private.paused_periods(mentor, period);
     now_in int := badges_private.period_of(period, today);
     newest record;
-    missed int;
 BEGIN
     FOR newest IN
-        WITH counting AS (
-            SELECT g.in_period, max(g.day) AS day
-            FROM badges_private.gains(
-                mentor, metric, types, greatest(counts_from, date '4714-11-24 BC'),
-                date '5874897-12-31', period) AS g
-            GROUP BY g.in_period
-            HAVING sum(g.gain) >= per_period
-        ), runs AS (
+        WITH runs AS (
             SELECT r.run, count(*)::int AS length, max(r.in_period) AS last, max(r.day) AS day
             FROM (
                 SELECT c.in_period, c.day, count(*) FILTER (
-                    WHERE c.in_period - c.before - 1 > grace AND (
-                        NOT paused && int4range(c.before + 1, c.in_period)
-                        OR badges_private.missed_periods(c.before + 1, c.in_period, paused) > grace)
+                    WHERE c.in_period - c.before - 1 > grace
+                        AND badges_private.missed_periods(c.before + 1, c.in_period, paused) > grace
                 ) OVER (ORDER BY c.in_period) AS run
                 FROM (
                     SELECT c.*, lag(c.in_period) OVER (ORDER BY c.in_period) AS before
-                    FROM counting c
+                    FROM badges_private.counting_periods(
+                        mentor, period, metric, per_period, types, counts_from) AS c
                 ) AS c
             ) AS r
             GROUP BY r.run
@@ -168,14 +203,12 @@ BEGIN
         SELECT r.length, r.last, r.day, (SELECT max(each.length) FROM runs each) AS longest
         FROM runs r ORDER BY r.run DESC LIMIT 1
     LOOP
-        missed := badges_private.missed_periods(newest.last + 1, now_in, paused);
         longest := newest.longest;
-        current := CASE WHEN missed <= grace THEN newest.length ELSE 0 END;
+        current := CASE
+            WHEN badges_private.missed_periods(newest.last + 1, now_in, paused) <= grace
+            THEN newest.length ELSE 0 END;
         last_on := badges_private.period_begins(period, newest.day);
-        IF newest.last < now_in AND missed = grace AND NOT paused @> now_in THEN
-            at_risk_until :=
-                (date_trunc(period, today::timestamp) + ('1 ' || period)::interval)::date - 1;
-        END IF;
+        at_risk_until := badges_private.at_risk_until(period, newest.last, grace, paused, today);
         RETURN NEXT;
     END LOOP;
 END
@@ -195,28 +228,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY p.place
 $$;
 
--- By their JSON paths, the last day of each streak that is about to be lost before it is long enough.
+-- Of the streaks at some JSON paths within criteria, the last day of each that is about to be lost.
 CREATE OR REPLACE FUNCTION badges_private.risks(
-    mentor uuid, node jsonb, at text, counts_from date, today date
+    mentor uuid, node jsonb, at text, paths text[], counts_from date, today date
 ) RETURNS TABLE (path text, at_risk_until date)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_variable
+DECLARE
+    period text := node ->> 'period';
+    metric text := coalesce(node ->> 'metric', 'count');
+    per_period bigint := coalesce(node ->> 'per_period', '1');
+    grace int := coalesce(node ->> 'grace', '0');
+    types text[] := badges_private.names(node -> 'activity_types');
+    newest int;
 BEGIN
-    IF node ->> 'type' = 'streak' THEN
-        RETURN QUERY
-            SELECT at, r.at_risk_until
-            FROM badges_private.runs(
-                mentor, node ->> 'period', coalesce(node ->> 'metric', 'count'),
-                coalesce((node ->> 'per_period')::bigint, 1),
-                badges_private.names(node -> 'activity_types'), counts_from,
-                coalesce((node ->> 'grace')::int, 0), today) AS r
-            WHERE r.at_risk_until IS NOT NULL AND r.longest < (node ->> 'length')::int;
+    IF node ->> 'type' = 'streak' AND at = ANY (paths) THEN
+        SELECT max(c.in_period) INTO newest
+        FROM badges_private.counting_periods(
+            mentor, period, metric, per_period, types, counts_from) AS c;
+        path := at;
+        at_risk_until := badges_private.at_risk_until(
+            period, newest, grace, badges_private.paused_periods(mentor, period), today);
+        IF at_risk_until IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
     ELSIF node ? 'of' THEN
         RETURN QUERY
             SELECT r.path, r.at_risk_until
             FROM jsonb_array_elements(node -> 'of') WITH ORDINALITY AS part (node, place)
             CROSS JOIN LATERAL badges_private.risks(
-                mentor, part.node, format('%s.of[%s]', at, part.place - 1), counts_from, today) AS r;
+                mentor, part.node, format('%s.of[%s]', at, part.place - 1), paths, counts_from,
+                today) AS r;
     END IF;
 END
 $$;
@@ -237,11 +279,13 @@ RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
     today date := badges_private.today_of(mentor);
     applying record;
+    failing text[];
 BEGIN
     FOR applying IN
         SELECT d.id, d.key, d.name, d.criteria, d.counts_from, a.id IS NOT NULL AS held, a.tier
@@ -256,12 +300,13 @@ BEGIN
     LOOP
         -- Criteria that were saved by SQL may be anything: what they break is their own badge alone.
         BEGIN
-            SELECT jsonb_object_agg(n.path, n.amount) INTO amounts
+            SELECT jsonb_object_agg(n.path, n.amount), array_agg(n.path) FILTER (WHERE NOT n.holds)
+            INTO amounts, failing
             FROM badges_private.measure(
                 ARRAY[mentor], applying.criteria, applying.counts_from) AS n;
             SELECT coalesce(jsonb_object_agg(r.path, r.at_risk_until), '{}') INTO at_risk
             FROM badges_private.risks(
-                mentor, applying.criteria, '$', applying.counts_from, today) AS r;
+                mentor, applying.criteria, '$', failing, applying.counts_from, today) AS r;
         EXCEPTION
             WHEN data_exception THEN
                 amounts := NULL;
@@ -305,7 +350,7 @@ BEGIN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
                 AND (p.proname IN ('known_zone', 'today_of', 'period_begins', 'paused_periods',
-                                   'missed_periods', 'runs', 'risks', 'set_aside', 'progress',
+                                   'missed_periods', 'counting_periods', 'at_risk_until', 'runs', 'risks', 'set_aside', 'progress',
                                    'period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
                                    'reached', 'enough_parts', 'measured', 'measure')
                      OR p.proname LIKE 'measure\_%')
@@ -326,7 +371,9 @@ BEGIN
         'badges_private.period_begins(text, date)', 'badges_private.paused_periods(uuid, text)',
         'badges_private.missed_periods(int, int, int4multirange)',
         'badges_private.runs(uuid, text, text, bigint, text[], date, int, date)',
-        'badges_private.risks(uuid, jsonb, text, date, date)', 'badges_private.set_aside()',
+        'badges_private.counting_periods(uuid, text, text, bigint, text[], date)',
+        'badges_private.at_risk_until(text, int, int, int4multirange, date)',
+        'badges_private.risks(uuid, jsonb, text, text[], date, date)', 'badges_private.set_aside()',
         'badges_private.progress(uuid, uuid, int)', 'badges_private.let_ask(name)',
         'public.badge_progress(uuid)', 'public.peer_mentor_streaks(uuid)'
     ]::regprocedure[] LOOP

@@ -1,12 +1,13 @@
 """any: so many of some parts hold."""
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictInt
 from typing_extensions import override
 
 from tables.criteria.combination import Combination
-from tables.criteria.fields import integer_up_to, not_above
+from tables.criteria.fields import Flaw, above, integer_up_to
 from tables.languages import Language, Text
 
 _PARTS: Final = Text("parts", "deler")
@@ -31,10 +32,9 @@ class AnyOf(Combination):
     type: Literal["any"]
     at_least: Annotated[StrictInt, Field(ge=1), integer_up_to(_PARTS)] = 1
 
-    @model_validator(mode="after")
-    def _enough(self) -> "AnyOf":
-        not_above(len(self.of), _PARTS, "at_least", self.at_least)
-        return self
+    @override
+    def flaws(self) -> Iterator[Flaw]:
+        return above(len(self.of), _PARTS, "at_least", self.at_least)
 
     @property
     @override

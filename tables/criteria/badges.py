@@ -1,14 +1,14 @@
 """badges: other badges that are held."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictInt
 from typing_extensions import override
 
 from tables.criteria.base import Criterion
 from tables.criteria.condition import Condition, Enough
-from tables.criteria.fields import Expects, Name, NamesOf, integer_up_to, not_above
+from tables.criteria.fields import Expects, Flaw, Name, NamesOf, above, integer_up_to
 from tables.criteria.words import more_of, some_of
 from tables.languages import Language, Noun, Text
 from tables.ledger import Ledger
@@ -35,10 +35,9 @@ class Badges(Criterion):
         integer_up_to(_THINGS),
     ] = None
 
-    @model_validator(mode="after")
-    def _enough(self) -> "Badges":
-        not_above(len(set(self.badges)), _THINGS, "at_least", self.at_least)
-        return self
+    @override
+    def flaws(self) -> Iterator[Flaw]:
+        return above(len(set(self.badges)), _THINGS, "at_least", self.at_least)
 
     @override
     def summary(self, language: Language = "en") -> str:

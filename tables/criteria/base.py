@@ -1,7 +1,7 @@
 """What every type of criteria is: the model of a document that says and compiles itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeAlias
 
@@ -9,7 +9,7 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tables.criteria.condition import Condition
-from tables.criteria.fields import Mention, NamesOf, Strict, expected
+from tables.criteria.fields import Flaw, Mention, NamesOf, Strict, expected
 from tables.criteria.reached import Reached
 from tables.languages import Language, Text
 from tables.types import Day
@@ -100,8 +100,9 @@ class Criterion(Strict, ABC):
         """The keys of the badges that are asked for, at any depth: those are decided first."""
         return (mention.name for mention in self.mentions() if mention.kind == "badge")
 
-    def check_from(self, counts_from: date) -> None:
-        """Refuse what can never hold, its parts aside, if only rows from a date on count."""
+    def flaws_from(self, counts_from: date) -> Iterable[Flaw]:  # noqa: ARG002
+        """What can never hold, its parts aside, where only rows from a date on count."""
+        return ()
 
     def steps(self, since: Day | None) -> Sequence[tuple[str, Reached]]:  # noqa: ARG002
         """The names of tiers, ascending, and what it takes to reach each; empty without tiers."""

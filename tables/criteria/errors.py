@@ -7,10 +7,10 @@ from typing import Any, Final, get_args
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from tables.criteria.base import Criterion, Types
-from tables.criteria.fields import Expects, one_of
+from tables.criteria.fields import Expects, Flaw, one_of
 from tables.documents import NOTHING, Violation, member, mismatch, nearest, nearest_name, shown
 from tables.languages import Language, Text
 
@@ -58,22 +58,28 @@ def violations(
     language: Language,
 ) -> list[Violation]:
     """The first things that are wrong, so many at most, from what pydantic says of a document."""
-    items = error.errors(include_url=False)[:most]
-    return [
-        _SPEAKERS.get(item["type"], _general)(item, _find(item, document, types, language))
-        for item in items
-    ]
+    found: list[Violation] = []
+    for item in error.errors(include_url=False)[:most]:
+        place = _find(item, document, types, language)
+        if item["type"] == "flaws":
+            found += (_flaw(flaw, place.path, language) for flaw in item["ctx"]["flaws"])
+        else:
+            found.append(_SPEAKERS.get(item["type"], _general)(item, place))
+    return found
 
 
 def violations_from(criteria: Criterion, counts_from: date, language: Language) -> list[Violation]:
-    """What can never hold if only rows from a date on count."""
-    found = []
-    for path, node in criteria.nodes():
-        try:
-            node.check_from(counts_from)
-        except PydanticCustomError as error:
-            found.append(_checked(error.context or {}, path, None, language))
-    return found
+    """What can never hold where only rows from a date on count."""
+    return [
+        _flaw(flaw, path, language)
+        for path, node in criteria.nodes()
+        for flaw in node.flaws_from(counts_from)
+    ]
+
+
+def _flaw(flaw: Flaw, path: str, language: Language) -> Violation:
+    expected, found = flaw.expected(language), shown(flaw.found)
+    return mismatch(f"{path}.{flaw.at}", expected, found, language)
 
 
 class _Place(Struct, frozen=True):
@@ -215,16 +221,9 @@ def _too_long(item: ErrorDetails, place: _Place) -> Violation:
     return mismatch(place.path, expected, found, place.language)
 
 
-def _check(item: ErrorDetails, place: _Place) -> Violation:
-    """A check of the models themselves, which say what they expect (fields.expected)."""
-    return _checked(item["ctx"], place.path, place.value, place.language)
-
-
-def _checked(context: Mapping[str, Any], path: str, value: Any, language: Language) -> Violation:
-    if context["at"]:
-        path = f"{path}.{context['at']}"
-    found = shown(context.get("found", value))
-    return mismatch(path, context["expected"](language), found, language)
+def _unreadable(item: ErrorDetails, place: _Place) -> Violation:
+    """What a reader of ours refuses (fields.expected)."""
+    return place.mismatch(item["ctx"]["expected"](place.language))
 
 
 _SPEAKERS: Final[Mapping[str, Callable[[ErrorDetails, _Place], Violation]]] = {
@@ -234,5 +233,5 @@ _SPEAKERS: Final[Mapping[str, Callable[[ErrorDetails, _Place], Violation]]] = {
     "unknown_type": _unknown_type,
     "literal_error": _literal,
     "string_too_long": _too_long,
-    "expected": _check,
+    "expected": _unreadable,
 }

@@ -1,9 +1,16 @@
 """What the fields of criteria have in common: what belongs in each, checked and said."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictInt,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -13,12 +20,6 @@ from tables.measures import amounts
 from tables.types import COUNTED
 
 
-class Strict(BaseModel):
-    """An object in a document, which has the known keys alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Expects(Text):
     """Says what belongs in the field that it annotates: in messages, and in the JSON schema."""
 
@@ -26,34 +27,6 @@ class Expects(Text):
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {**handler(core), "description": self.en}
-
-
-_VALUE: Final = object()
-_NOT_ABOVE: Final = Text(
-    "an integer from 1 to {most}, the number of {things}",
-    "et heltall fra 1 til {most}, antallet {things}",
-)
-_INTEGER: Final = Text("an integer from {least} to {most}", "et heltall fra {least} til {most}")
-_UP_TO: Final = Text(
-    "an integer from 1 to the number of {things}", "et heltall fra 1 til antallet {things}"
-)
-
-
-def expected(what: Text, at: str = "", found: object = _VALUE) -> PydanticCustomError:
-    """What a check of a model raises: the words that follow "expected", and where to look.
-
-    `at` is a path within the object that is checked; `found` is its own value unless given.
-    """
-    context: dict[str, Any] = {"expected": what, "at": at}
-    return PydanticCustomError(
-        "expected", "", context | ({} if found is _VALUE else {"found": found})
-    )
-
-
-def not_above(most: int, things: Text, at: str, found: int | None) -> None:
-    """Refuse a number of more than there are."""
-    if found is not None and found > most:
-        raise expected(_NOT_ABOVE.filled(most=most, things=things), at, found)
 
 
 NameKind: TypeAlias = Literal["activity_type", "course", "badge"]
@@ -71,6 +44,56 @@ class Mention(NamedTuple):
     kind: NameKind
     name: str
     path: str
+
+
+_NOT_ABOVE: Final = Text(
+    "an integer from 1 to {most}, the number of {things}",
+    "et heltall fra 1 til {most}, antallet {things}",
+)
+_ONE_ALONE: Final = Text("{most}, the number of {things}", "{most}, antallet {things}")
+_INTEGER: Final = Text("an integer from {least} to {most}", "et heltall fra {least} til {most}")
+_UP_TO: Final = Text(
+    "an integer from 1 to the number of {things}", "et heltall fra 1 til antallet {things}"
+)
+
+
+class Flaw(NamedTuple):
+    """What is wrong between the fields of an object: what is expected instead, and what is there.
+
+    `at` is the path within the object.
+    """
+
+    at: str
+    expected: Text
+    found: object
+
+
+class Strict(BaseModel):
+    """An object in a document, which has the known keys alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def flaws(self) -> Iterable[Flaw]:
+        """What is wrong although each field is right by itself; what is within it aside."""
+        return ()
+
+    @model_validator(mode="after")
+    def _flawless(self) -> Self:
+        if flaws := list(self.flaws()):
+            raise PydanticCustomError("flaws", "", {"flaws": flaws})
+        return self
+
+
+def expected(what: Text) -> PydanticCustomError:
+    """What a reader of one value raises: the words that follow "expected"."""
+    return PydanticCustomError("expected", "", {"expected": what})
+
+
+def above(most: int, things: Text, at: str, found: int | None) -> Iterator[Flaw]:
+    """The flaw of a number that is more than there are."""
+    if found is not None and found > most:
+        said = _ONE_ALONE if most == 1 else _NOT_ABOVE
+        yield Flaw(at, said.filled(most=most, things=things), found)
 
 
 def one_of(words: Iterable[str]) -> Expects:
@@ -97,8 +120,5 @@ ActivityTypes: TypeAlias = Annotated[
     Expects("a list of activity types", "en liste med aktivitetstyper"),
     NamesOf("activity_type"),
 ]
-Metric: TypeAlias = Annotated[
-    amounts.Metric,
-    one_of(get_args(amounts.Metric)),
-]
+Metric: TypeAlias = Annotated[amounts.Metric, one_of(get_args(amounts.Metric))]
 AtLeast: TypeAlias = Annotated[StrictInt, Field(ge=1, le=1_000_000), integer(1, 1_000_000)]

@@ -3,14 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import model_validator
 from typing_extensions import override
 
 from tables.criteria.base import Criterion
-from tables.criteria.fields import ActivityTypes, Expects, Metric
-from tables.criteria.window import Window, check_level
+from tables.criteria.fields import ActivityTypes, Expects, Flaw, Metric
+from tables.criteria.window import Window, out_of_reach
 from tables.criteria.words import more, of_types, unit
 from tables.languages import Language
 from tables.measures.specs import Key, MeasureSpec, spec_of
@@ -58,16 +57,18 @@ class Measured(Criterion):
     def levels(self) -> Iterator[tuple[str, int]]:
         """The numbers that it is to reach, and the keys that they are under."""
 
-    @model_validator(mode="after")
-    def _can_hold(self) -> Self:
-        self._check(None if self.window is None else self.window.days)
-        return self
+    @override
+    def flaws(self) -> Iterator[Flaw]:
+        yield from self._out_of_reach(None if self.window is None else self.window.days)
 
     @override
-    def check_from(self, counts_from: date) -> None:
-        if self.window is not None:
-            self._check(self.window.days_from(counts_from))
+    def flaws_from(self, counts_from: date) -> Iterator[Flaw]:
+        window = self.window
+        if window is None:
+            return
+        past = [flaw._replace(at=f"window.{flaw.at}") for flaw in window.flaws_from(counts_from)]
+        yield from past or self._out_of_reach(window.days_from(counts_from))
 
-    def _check(self, days: int | None) -> None:
+    def _out_of_reach(self, days: int | None) -> Iterator[Flaw]:
         for at, level in self.levels():
-            check_level(self.metric, self.activity_types, days, at, level)
+            yield from out_of_reach(self.metric, self.activity_types, days, at, level)

@@ -1,15 +1,15 @@
 """streak: so many periods in a row that count."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictInt
 from typing_extensions import override
 
 from tables.criteria.base import Criterion
-from tables.criteria.fields import ActivityTypes, Metric, integer, one_of
+from tables.criteria.fields import ActivityTypes, Flaw, Metric, integer, one_of
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_level
+from tables.criteria.window import MOST_DAYS, out_of_reach
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text, number
 from tables.measures.specs import Key, spec_of
@@ -58,11 +58,10 @@ class Streak(Criterion):
     activity_types: ActivityTypes = None
     grace: Annotated[StrictInt, Field(ge=0, le=52), integer(0, 52)] = 0
 
-    @model_validator(mode="after")
-    def _can_count(self) -> "Streak":
+    @override
+    def flaws(self) -> Iterator[Flaw]:
         days = MOST_DAYS[self.period]
-        check_level(self.metric, self.activity_types, days, "per_period", self.per_period)
-        return self
+        return out_of_reach(self.metric, self.activity_types, days, "per_period", self.per_period)
 
     @override
     def summary(self, language: Language = "en") -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from typing_extensions import override
 
 from tables.criteria.base import Proof
-from tables.criteria.fields import AtLeast, Counted, Expects, Strict, expected
+from tables.criteria.fields import AtLeast, Counted, Expects, Flaw, Strict
 from tables.criteria.measured import Measured
 from tables.criteria.reached import Reached
 from tables.languages import Language, Text, number
@@ -52,19 +52,18 @@ class Tier(Measured):
         ),
     ]
 
-    @model_validator(mode="after")
-    def _ascending(self) -> "Tier":
+    @override
+    def flaws(self) -> Iterator[Flaw]:
         names: set[str] = set()
         least = 0
         for index, step in enumerate(self.tiers):
-            at = f"tiers[{index}].at_least"
             if step.at_least <= least:
-                raise expected(_MORE.filled(least=least), at, step.at_least)
+                yield Flaw(f"tiers[{index}].at_least", _MORE.filled(least=least), step.at_least)
             if step.name in names:
-                raise expected(_OTHER_NAME, f"tiers[{index}].name", step.name)
+                yield Flaw(f"tiers[{index}].name", _OTHER_NAME, step.name)
             names.add(step.name)
             least = step.at_least
-        return self
+        yield from super().flaws()
 
     @override
     def levels(self) -> Iterator[tuple[str, int]]:

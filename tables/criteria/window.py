@@ -2,15 +2,15 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag
 from typing_extensions import override
 
-from tables.criteria.fields import Expects, Strict, expected, integer, not_above, one_of
+from tables.criteria.fields import Expects, Flaw, Strict, above, expected, integer, one_of
 from tables.languages import Language, Text, spoken_date
 from tables.measures.amounts import Metric
 from tables.measures.specs import Key
@@ -52,11 +52,12 @@ class _Window(Strict):
     def words(self, language: Language) -> str:
         """The end of a sentence."""
 
-    def days_from(self, counts_from: date) -> int:  # noqa: ARG002
-        """The most days in it that can be active if those before a date cannot.
+    def flaws_from(self, counts_from: date) -> Iterable[Flaw]:  # noqa: ARG002
+        """What is wrong with it where only rows from a date on count."""
+        return ()
 
-        Refuses a window that ends before that.
-        """
+    def days_from(self, counts_from: date) -> int:  # noqa: ARG002
+        """The most days in it that can be active if those before a date cannot."""
         return self.days
 
     @abstractmethod
@@ -130,11 +131,10 @@ class Fixed(_Window):
     from_: _IsoDate = Field(alias="from")
     to: _IsoDate
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "Fixed":
+    @override
+    def flaws(self) -> Iterator[Flaw]:
         if self.to < self.from_:
-            raise expected(_NOT_BEFORE.filled(first=str(self.from_)), "to", str(self.to))
-        return self
+            yield Flaw("to", _NOT_BEFORE.filled(first=str(self.from_)), str(self.to))
 
     @property
     @override
@@ -142,9 +142,12 @@ class Fixed(_Window):
         return (self.to - self.from_).days + 1
 
     @override
-    def days_from(self, counts_from: date) -> int:
+    def flaws_from(self, counts_from: date) -> Iterator[Flaw]:
         if self.to < counts_from:
-            raise expected(_NOT_PAST.filled(first=str(counts_from)), "window.to", str(self.to))
+            yield Flaw("to", _NOT_PAST.filled(first=str(counts_from)), str(self.to))
+
+    @override
+    def days_from(self, counts_from: date) -> int:
         return (self.to - max(self.from_, counts_from)).days + 1
 
     @override
@@ -180,11 +183,11 @@ Window: TypeAlias = Annotated[
 ]
 
 
-def check_level(
+def out_of_reach(
     metric: Metric, types: Sequence[str] | None, days: int | None, at: str, level: int
-) -> None:
-    """Refuse a level above what some days (None: no end) and some types (None: all) can come to."""
+) -> Iterator[Flaw]:
+    """The flaw of a level that some days (None: no end) and types (None: all) cannot come to."""
     if metric == "active_days" and days is not None:
-        not_above(days, _DAYS, at, level)
+        yield from above(days, _DAYS, at, level)
     if metric == "distinct_types" and types is not None:
-        not_above(len(set(types)), _TYPES, at, level)
+        yield from above(len(set(types)), _TYPES, at, level)

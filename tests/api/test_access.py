@@ -14,7 +14,7 @@ from badges.settings import Settings
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.service import Service
-from tests.api.world import CALLERS, World, world
+from tests.api.world import CALLERS, THRESHOLD, World, world
 
 pytestmark = pytest.mark.anyio
 
@@ -36,13 +36,61 @@ OPEN: Final = (200,) * len(CALLERS)
 """Also 503, where the route says so: these tests have no Kafka."""
 COORDINATES: Final = (401, 403, 403, 200, 200, 403, 200)
 """A list: of the caller's own organization."""
+COORDINATES_ONE: Final = (401, 403, 403, 200, 200, 403, 404)
+ADMINISTERS: Final = (401, 403, 403, 403, 200, 403, 404)
+"""One thing: of another organization it is not there."""
+
+MENTORS_OWN: Final = (401, 200, 404, 200, 200, 404, 404)
+
+DEFINITION: Final = {"key": "new", "name": "New", "criteria": THRESHOLD}
+
+
+def definition(there: World) -> tuple[str, ...]:
+    return (there.definition,)
+
+
+def mentor(there: World) -> tuple[str, ...]:
+    return (there.mentor,)
+
 
 DECISIONS: Final = {
     "GET /openapi.json": Decision(OPEN),
     "GET /healthz": Decision(OPEN),
     "GET /readyz": Decision((503,) * len(CALLERS)),
     "GET /metrics": Decision(OPEN),
+    "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/peer-mentors": Decision(COORDINATES),
+    "GET /v1/unlocks": Decision((401, 200, 200, 200, 200, 200, 200)),
+    "POST /v1/peer-mentors/{}/badges": Decision(
+        (401, 403, 403, 403, 201, 403, 404),
+        mentor,
+        lambda there: {"json": {"badge_definition_id": there.definition, "reason": "Thanks"}},
+    ),
+    "DELETE /v1/peer-mentors/{}/badges/{}": Decision(
+        ADMINISTERS, lambda there: (there.mentor, there.given)
+    ),
+    "GET /v1/peer-mentors/{}/badges": Decision(MENTORS_OWN, mentor),
+    "GET /v1/peer-mentors/{}/progress": Decision(MENTORS_OWN, mentor),
+    "GET /v1/peer-mentors/{}/stats": Decision(MENTORS_OWN, mentor),
+    "GET /v1/badge-definitions": Decision(COORDINATES),
+    "POST /v1/badge-definitions": Decision(
+        (401, 403, 403, 403, 201, 403, 201), call=lambda _: {"json": DEFINITION}
+    ),
+    "GET /v1/badge-definitions/{}": Decision(COORDINATES_ONE, definition),
+    "PUT /v1/badge-definitions/{}": Decision(
+        ADMINISTERS,
+        definition,
+        lambda _: {"json": DEFINITION, "headers": {"If-Match": '"1"'}},
+    ),
+    "DELETE /v1/badge-definitions/{}": Decision(ADMINISTERS, definition),
+    "GET /v1/badge-definitions/{}/versions": Decision(COORDINATES_ONE, definition),
+    "GET /v1/badge-definitions/{}/awards": Decision(COORDINATES_ONE, definition),
+    "POST /v1/criteria/validate": Decision(
+        (401, 200, 200, 200, 200, 200, 200), call=lambda _: {"json": THRESHOLD}
+    ),
+    "POST /v1/criteria/preview": Decision(
+        (401, 403, 403, 403, 200, 403, 200), call=lambda _: {"json": {"criteria": THRESHOLD}}
+    ),
 }
 """By method and path, {} for whatever a route calls its parameters."""
 

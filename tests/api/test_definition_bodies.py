@@ -45,6 +45,18 @@ async def test_raw_criteria_are_kept_untouched(
     assert kept
 
 
+async def test_criteria_that_grow_when_they_are_stored_are_refused(
+    service: Service, mine: Organization
+) -> None:
+    numbers = ", ".join(["1e308"] * 1000)
+    criteria = f'{{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [{numbers}]}}'
+    with service.client("admin", mine.id) as client:
+        refused = client.post(PATH, content=around(criteria), headers=JSON)
+        assert client.get(PATH, params={"type": "raw"}).json()["items"] == []
+    assert refused.status_code == 422
+    assert "characters" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize("reason", [None, "", 1])
 async def test_raw_criteria_need_a_reason(
     service: Service, mine: Organization, reason: object
@@ -84,6 +96,14 @@ async def test_raw_criteria_need_a_reason(
             '{"version": 1, "type": "raw", "reason": "\\u0000", "criteria_raw": 1}',
             "$.reason",
         ),
+        (
+            '{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [1e400]}',
+            "$.criteria_raw[0]",
+        ),
+        (
+            '{"version": 1, "type": "raw", "reason": "x", "criteria_raw": [0.0, -2E-999]}',
+            "$.criteria_raw[1]",
+        ),
         ("[]", "$"),
         ("null", "$"),
         ('{"version": 1, "type": "raw", "criteria_raw": ' + "[" * 50 + "]" * 50 + "}", "$.reason"),
@@ -116,6 +136,7 @@ async def test_invalid_criteria_are_refused_by_paths_of_their_own(
         b'{"key": "a", "key": "b", "name": "x", "criteria": {}}',
         b'{"key": "a", "name": "\\ud800", "criteria": {}}',
         b'{"key": "a", "name": "b", "criteria": {}, "counts_from": NaN}',
+        b'{"key": "a", "name": "b", "criteria": {}, "criteria_": {"a": 1, "a": 2}}',
         b"[" * 100_000,
         b'{"key": "a", "name": "b", "criteria": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"key": "a", "name": "b", "criteria": ' + b"1" * 10_000 + b"}",
@@ -222,3 +243,11 @@ async def test_history_has_every_version_with_author_and_time(
     assert items[3]["saved_at"] == first["saved_at"]
     with service.client("admin", other.id) as client:
         assert client.get(path).status_code == 404
+
+
+async def test_a_key_that_is_there_twice_is_told(service: Service, mine: Organization) -> None:
+    body = '{"key": "a", "key": "b", "name": "A name", "criteria": {}}'
+    with service.client("admin", mine.id) as client:
+        refused = client.post(PATH, content=body, headers=JSON)
+    assert refused.status_code == 422
+    assert [each["path"] for each in refused.json()["errors"]] == ["$.key"]

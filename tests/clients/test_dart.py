@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def test_dart_itself_finds_nothing_wrong(dart: Path, tmp_path: Path) -> None:
     ended = run(dart, tmp_path, "analyze", "--fatal-infos", "--fatal-warnings", ".")
 
     assert ended.returncode == 0, ended.stdout
+
+
+def test_a_switch_that_forgets_a_type_does_not_compile(dart: Path, tmp_path: Path) -> None:
+    (tmp_path / "criteria.dart").write_text(client("dart"), encoding="utf-8")
+    forgetful = re.sub("  TierCriteria.*\n", "", documented("dart"))
+    (tmp_path / "forgetful.dart").write_text(forgetful + "void main() {}\n", encoding="utf-8")
+
+    ended = run(dart, tmp_path, "run", "forgetful.dart")
+
+    assert ended.returncode != 0
+    assert "not exhaustively matched" in ended.stderr
+    assert "TierCriteria()" in ended.stderr
 
 
 def test_every_document_is_written_as_it_was_read(dart: Path, tmp_path: Path) -> None:

@@ -1,16 +1,16 @@
 """The worked example of docs/adding-a-criteria-type.md: periods that count, in a row or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictInt
 from typing_extensions import override
 
 from reference.reading import Node, Rows, amount, chosen, period
 from tables.criteria.base import Criterion
-from tables.criteria.fields import ActivityTypes, AtLeast, Expects
+from tables.criteria.fields import ActivityTypes, AtLeast, Expects, Flaw
 from tables.criteria.reached import Reached
-from tables.criteria.window import MOST_DAYS, check_level
+from tables.criteria.window import MOST_DAYS, out_of_reach
 from tables.criteria.words import of_types, periods, unit
 from tables.languages import Language, Text
 from tables.measures.specs import Key, spec_of
@@ -39,11 +39,10 @@ class ActivePeriods(Criterion):
     per_period: Annotated[StrictInt, Field(ge=1), _FROM_1] = 1
     activity_types: ActivityTypes = None
 
-    @model_validator(mode="after")
-    def _can_count(self) -> "ActivePeriods":
+    @override
+    def flaws(self) -> Iterator[Flaw]:
         days = MOST_DAYS[self.period]
-        check_level("active_days", self.activity_types, days, "per_period", self.per_period)
-        return self
+        return out_of_reach("active_days", None, days, "per_period", self.per_period)
 
     @override
     def summary(self, language: Language = "en") -> str:

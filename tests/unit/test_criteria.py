@@ -205,7 +205,7 @@ def test_valid_criteria_are_read_and_said(criteria: dict[str, Any], said: str) -
         (
             {"version": 1, "type": "any", "of": [THRESHOLD], "at_least": 2},
             "$.at_least",
-            "from 1 to 1, the number of parts",
+            "expected 1, the number of parts",
         ),
         (
             {"version": 1, "type": "training", "courses": ["a", "a"], "at_least": 2},

@@ -23,6 +23,15 @@ def test_valid_criteria_are_said_in_a_sentence() -> None:
     assert run("validate", "-", given=GOOD) == (0, "valid: 10 activities\n")
 
 
+def test_it_is_said_in_norwegian_where_that_is_asked_for() -> None:
+    assert run("validate", "-", "--lang", "nb", given=GOOD) == (0, "gyldig: 10 aktiviteter\n")
+    code, output = run("validate", "-", "--lang", "nb", given=GOOD.replace("count", "cuont"))
+    assert code == 1
+    assert 'fant "cuont" (mente du "count"?)' in output
+    raw = '{"version": 1, "type": "raw", "criteria_raw": {}, "reason": "ved jury"}'
+    assert "advarsel: råkriterier" in run("validate", "-", "--lang", "nb", given=raw)[1]
+
+
 def test_json_is_what_the_api_answers() -> None:
     code, output = run("validate", "-", "--json", given=GOOD)
     assert code == 0
@@ -79,6 +88,10 @@ def test_a_trial_that_differs_says_how() -> None:
     code, output = run("test", "-", given=given)
     assert code == 1
     assert "two-visits: expected earned on 2026-01-05, found earned on 2026-01-12" in output
+    code, output = run("test", "-", "--lang", "nb", given=given)
+    assert code == 1
+    assert "IKKE BESTÅTT: two visits" in output
+    assert "two-visits: ventet oppnådd 2026-01-05, fant oppnådd 2026-01-12" in output
 
 
 def test_a_trial_may_change_delete_pause_and_train() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import prometheus_client
 import pytest
 
+from badges.api import metrics as api_metrics
 from badges.settings import Settings
 from badges.stack.layout import LayoutSettings
 from sinks.alerts import ALERTS
@@ -74,7 +75,8 @@ def test_every_alert_and_what_to_do_is_in_the_table() -> None:
 
 def test_every_metric_is_in_the_table() -> None:
     kinds = (prometheus_client.Counter, prometheus_client.Gauge, prometheus_client.Histogram)
-    exported = [value for value in vars(metrics).values() if isinstance(value, kinds)]
+    named = {**vars(metrics), **vars(api_metrics)}
+    exported = [value for value in named.values() if isinstance(value, kinds)]
 
     assert exported
     missing = {name for metric in exported if (name := metric._name) not in OPERATIONS}

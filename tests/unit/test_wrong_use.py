@@ -137,6 +137,37 @@ def test_an_address_that_is_none_is_told_without_a_word_of_it(
     assert "xq" not in line
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"BADGES_JWT_SECRET": "s3cret"}, "BADGES_JWT_SECRET: it must have at least 32 bytes"),
+        ({"BADGES_JWT_SECRET": ""}, "BADGES_JWT_SECRET: it must have at least 32 bytes"),
+        (
+            {"BADGES_JWT_SECRET": "-----BEGIN PUBLIC KEY-----\ns3cret"},
+            "BADGES_JWT_SECRET: it is a key in PEM form",
+        ),
+        (
+            {"BADGES_JWKS_URL": "https://u:s3cret@issuer.example/keys"},
+            "BADGES_JWT_ISSUER: needed with BADGES_JWKS_URL",
+        ),
+        ({"BADGES_JWKS_URL": "file:///s3cret"}, "BADGES_JWKS_URL: it must be of the form"),
+        ({"BADGES_JWT_AUDIENCE": ""}, "BADGES_JWT_AUDIENCE: "),
+        ({"BADGES_JWT_ROLE_CLAIM": "app_metadata..role"}, "BADGES_JWT_ROLE_CLAIM: "),
+        ({"BADGES_CORS_ORIGINS": "https://a.example,b.example"}, "BADGES_CORS_ORIGINS: "),
+        ({"BADGES_CORS_ORIGINS": "https://a.example/page"}, "BADGES_CORS_ORIGINS: "),
+        ({"BADGES_OPEN_NETWORKS": "10.0.0.0/8,everywhere"}, "BADGES_OPEN_NETWORKS: "),
+        ({"BADGES_API_CONNECTIONS": "1"}, "BADGES_API_CONNECTIONS: "),
+    ],
+)
+def test_what_the_api_cannot_check_callers_with(
+    shell: Shell, given: dict[str, str], said: str
+) -> None:
+    line = shell.refusal("api", **given)
+
+    assert line.startswith(f"badges: {said}")
+    assert "s3cret" not in line
+
+
 @pytest.mark.parametrize("words", [["dead-letters", "list"], ["provision"], ["api"], ["worker"]])
 @pytest.mark.parametrize(
     ("given", "missing"),

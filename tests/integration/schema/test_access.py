@@ -47,6 +47,8 @@ MAY_ASK = {
     "badges_private.period_begins",
     "badges_private.paused_periods",
     "badges_private.missed_periods",
+    "badges_private.counting_periods",
+    "badges_private.at_risk_until",
     "badges_private.runs",
     "badges_private.risks",
     "badges_private.set_aside",
@@ -56,6 +58,17 @@ MAY_ASK = {
 """What whoever asks for progress calls."""
 VIEWED = {"badges_private.today_of", "badges_private.goes_on", "badges_private.is_paused"}
 """What whoever reads the views calls."""
+MAY_FOLLOW = {
+    "badges_private.highest_unlock",
+    "badges_private.read_unlock_cursor",
+    "badges_private.unlock_cursor",
+    "badges_private.unlock_snapshot",
+    "badges_private.unlocks",
+    "badges_private.unlocks_of_all",
+    "badges_private.visible_mentors",
+    "unlocks_since",
+}
+"""What the unlock feed calls."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
@@ -131,6 +144,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
             *VIEWED,
+            *MAY_FOLLOW,
             *MAY_ASK,
         },
         "service_role": {"award_badge", *VIEWED, *MAY_ASK},

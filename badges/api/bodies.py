@@ -1,0 +1,86 @@
+"""Bodies with criteria in them, which are judged as the text that they were written as."""
+
+import re
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from msgspec import Raw, Struct
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from badges.api.problem import invalid
+from tables.documents import Violation, nearest, read, too_deep
+from tables.languages import Language
+
+_WITHIN: Final = re.compile(r"\$\.criteria(?![A-Za-z0-9_])")
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class Sent(Struct, Generic[_Body], frozen=True):
+    """What was sent, its criteria as the text that they were written as."""
+
+    body: _Body
+    criteria: str
+
+
+class CriteriaNoJson(Exception):
+    """Criteria that are no JSON, with what is wrong with them by paths of their own."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__("; ".join(map(str, violations)))
+        self.violations = violations
+
+
+class _Members(Struct):
+    criteria: Raw
+
+
+def read_body(
+    body: bytes,
+    model: type[_Body],
+    language: Language,
+    *,
+    ignored: AbstractSet[str] = frozenset(),
+) -> Sent[_Body]:
+    """Read a request's body, some keys of which count for nothing.
+
+    The criteria stay text: another writer would change numbers, and a reader that is not as strict
+    would hide keys that are there twice. Raises ProblemError and RequestValidationError, 422, with
+    what is wrong around the criteria, and CriteriaNoJson.
+    """
+    document, wrong = read(body, language=language)
+    around = [each for each in wrong if _WITHIN.match(each.path) is None]
+    if around:
+        raise invalid(around)
+    if isinstance(document, dict):
+        document = {key: value for key, value in document.items() if key not in ignored}
+    try:
+        parsed = model.model_validate(document)
+        criteria = msgspec.json.decode(body, type=_Members).criteria
+    except ValidationError as error:
+        located = [_located(each, model, language) for each in _all(error)]
+        raise RequestValidationError(located) from None
+    except (msgspec.DecodeError, RecursionError):
+        within = [_relative(each) for each in wrong]
+        raise CriteriaNoJson(within or [too_deep(language)]) from None
+    return Sent(parsed, bytes(criteria).decode())
+
+
+def _relative(violation: Violation) -> Violation:
+    return Violation(_WITHIN.sub("$", violation.path), violation.message, violation.hint)
+
+
+def _all(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _located(error: ErrorDetails, model: type[BaseModel], language: Language) -> dict[str, Any]:
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = list(model.model_fields)
+        hint = nearest(error["loc"][0], known, language)
+        said = f"expected one of {', '.join(known)}, found another" + (f": {hint}" if hint else "")
+    return {"type": error["type"], "loc": ("body", *error["loc"]), "msg": said}

@@ -1,0 +1,189 @@
+"""/v1/criteria/preview: who would hold a badge, before anybody saves its criteria."""
+
+from datetime import date
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from badges.api import definitions
+from badges.api.bodies import CriteriaNoJson, Sent, read_body
+from badges.api.callers import Admin, Caller
+from badges.api.criteria_schema import REFERENCE
+from badges.api.database import acting
+from badges.api.definition_body import CountsFrom
+from badges.api.disconnects import while_connected
+from badges.api.languages import AnswersIn
+from badges.api.paging import Limit, page
+from badges.api.problem import SOON, ProblemError
+from badges.api.saving import invalid_criteria
+from badges.queries.preview import Comparison, Holders, Rule, preview
+from badges.queries.verdicts import judge
+from sinks.errors import Unavailable
+from sinks.pool import Connection
+from tables.criteria.errors import InvalidCriteria
+from tables.languages import Language
+
+router = APIRouter(prefix="/v1/criteria", tags=["criteria"])
+
+
+class PreviewBody(BaseModel):
+    """Criteria that may be saved, as a new definition or in place of those of one that is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    criteria: Any
+    counts_from: CountsFrom = None
+    definition_id: UUID | None = None
+
+
+class WouldHold(BaseModel):
+    """A mentor for whom criteria hold."""
+
+    peer_mentor_id: UUID
+    display_name: str | None
+    earned_on: date
+    tier: str | None
+
+
+class Difference(BaseModel):
+    """How many mentors, and the first of them behind `after`, by id."""
+
+    count: int
+    items: list[WouldHold]
+
+
+class Preview(BaseModel):
+    """Who would hold the badge now; and compared with the version that is saved, if one is named.
+
+    `gains` are those for whom the saved criteria do not hold, `losses` those for whom they alone
+    do: of a badge that is not revocable they keep it.
+    """
+
+    count: int
+    items: list[WouldHold]
+    next: str | None
+    gains: Difference | None
+    losses: Difference | None
+    against_version: int | None
+
+
+def _schema() -> dict[str, Any]:
+    schema = PreviewBody.model_json_schema()
+    schema["properties"]["criteria"] = REFERENCE
+    return schema
+
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}
+}
+"""Read by hand, for criteria are judged as the text that they were written as."""
+
+
+@router.post("/preview", openapi_extra=_BODY)
+async def show(
+    request: Request,
+    caller: Admin,
+    language: AnswersIn,
+    limit: Limit = 100,
+    after: UUID | None = None,
+) -> Preview:
+    """Say who of the active mentors would hold the badge; the lists go on behind `after`."""
+    try:
+        sent = read_body(await request.body(), PreviewBody, language)
+    except CriteriaNoJson as error:
+        raise invalid_criteria(error.violations) from None
+    work = _preview(request, caller, language, sent, limit, after)
+    return await while_connected(request, work)
+
+
+async def _preview(
+    request: Request,
+    caller: Caller,
+    language: Language,
+    sent: Sent[PreviewBody],
+    limit: int,
+    after: UUID | None,
+) -> Preview:
+    seconds = request.app.state.settings.preview_seconds
+    try:
+        async with acting(request, caller, statement_timeout_s=seconds) as connection:
+            saved = await _saved(connection, sent.body.definition_id)
+            await _check(connection, language, sent, None if saved is None else saved["key"])
+            found = await preview(
+                connection,
+                Rule(sent.criteria, sent.body.counts_from),
+                _rule(saved),
+                definition_id=sent.body.definition_id,
+                after=after,
+                limit=limit + 1,
+            )
+    except Unavailable as error:
+        if error.sqlstate == asyncpg.QueryCanceledError.sqlstate:
+            raise _too_slow(seconds) from error
+        raise
+    return _answer(found, limit, None if saved is None else saved["version"])
+
+
+async def _saved(connection: Connection, definition_id: UUID | None) -> asyncpg.Record | None:
+    return None if definition_id is None else await definitions.find(connection, definition_id)
+
+
+async def _check(
+    connection: Connection, language: Language, sent: Sent[PreviewBody], key: str | None
+) -> None:
+    """Raise ProblemError, 422, with all that is wrong with the criteria."""
+    verdict = await judge(
+        connection, sent.criteria, language, key=key, counts_from=sent.body.counts_from
+    )
+    if not verdict.valid:
+        raise invalid_criteria(verdict.errors)
+
+
+def _rule(saved: asyncpg.Record | None) -> Rule | None:
+    """What is saved, unless it is set aside."""
+    if saved is None or isinstance(definitions.read_criteria(saved["criteria"]), InvalidCriteria):
+        return None
+    return Rule(saved["criteria"], saved["counts_from"])
+
+
+def _too_slow(seconds: float) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"This preview takes more than {seconds:g} s, which BADGES_PREVIEW_SECONDS allows: "
+        "preview fewer parts at once, or try again when the database has less to do",
+        headers=SOON,
+    )
+
+
+def _answer(found: Comparison, limit: int, against_version: int | None) -> Preview:
+    items = _items(found.holders)
+    shown = page(items, limit, [str(each.peer_mentor_id) for each in items])
+    compared = against_version is not None
+    return Preview(
+        count=found.holders.count,
+        items=shown.items,
+        next=shown.next,
+        gains=_difference(found.gains, limit) if compared else None,
+        losses=_difference(found.losses, limit) if compared else None,
+        against_version=against_version,
+    )
+
+
+def _difference(found: Holders, limit: int) -> Difference:
+    return Difference(count=found.count, items=_items(found)[:limit])
+
+
+def _items(found: Holders) -> list[WouldHold]:
+    return [
+        WouldHold(
+            peer_mentor_id=each.peer_mentor_id,
+            display_name=each.display_name,
+            earned_on=each.earned_on,
+            tier=each.tier,
+        )
+        for each in found.items
+    ]

@@ -1,0 +1,141 @@
+"""`badges catalogue`: ready badges for an organization to begin with."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import asyncpg
+import typer
+from msgspec import to_builtins
+
+from badges import event_loop, settings
+from badges.catalogue import applying
+from badges.catalogue.applying import Action, Organization, Step
+from badges.catalogue.entries import load
+from badges.cli.options import Json
+from schema.database import connect
+from streams.errors import Problem
+from tables.languages import Language
+
+catalogue = typer.Typer(
+    help="Ready badges for an organization to begin with: a proposal.", no_args_is_help=True
+)
+
+_Lang = Annotated[Language, typer.Option("--lang", help="The language of names and descriptions.")]
+_SAID: Final[Mapping[Action, tuple[str, str]]] = {
+    "create": ("Created", "Would create"),
+    "change": ("Changed", "Would change"),
+    "activate": ("Activated", "Would activate"),
+    "leave": ("Left alone", "Would leave alone"),
+}
+
+
+@catalogue.command("list")
+def show(lang: _Lang = "nb", as_json: Json = False) -> None:
+    """List the badges, each with what it asks for."""
+    offered = load()
+    found = [
+        {
+            "key": entry.key,
+            "name": entry.name(lang),
+            "description": entry.description(lang),
+            "summary": entry.parsed().summary(lang),
+            "only_for": entry.only_for,
+            "criteria": entry.criteria,
+        }
+        for entry in offered.badges
+    ]
+    if as_json:
+        _print_json({"notice": offered.notice(lang), "badges": found})
+        return
+    typer.echo(offered.notice(lang))
+    for badge in found:
+        alone = f" ({badge['only_for']})" if badge["only_for"] else ""
+        typer.echo(f"{badge['key']}{alone}: {badge['name']} ({badge['summary']})")
+
+
+@catalogue.command()
+def examples() -> None:
+    """Print every badge's examples, as `badges criteria test` reads them."""
+    _print_json([trial for entry in load().badges for trial in entry.trials()])
+
+
+@catalogue.command()
+def apply(
+    org: Annotated[
+        str | None, typer.Argument(metavar="ORG", help="An organization's slug or id.")
+    ] = None,
+    of_all: Annotated[
+        bool, typer.Option("--global", help="Make them badges of every organization, without ORG.")
+    ] = False,
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Make them active at once, and not drafts.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+    ] = False,
+    lang: _Lang = "nb",
+    as_json: Json = False,
+) -> None:
+    """Create the catalogue's badges, and bring up to date those that nobody has edited.
+
+    Safe to run again. They are drafts, for an admin to look at, unless --activate is given.
+    """
+    if (org is None) is not of_all:
+        said = (
+            "both an organization and --global are given" if of_all else "no organization is given"
+        )
+        raise Problem(said, hint="Name an organization by its slug or id, or say --global")
+    organization, steps = event_loop.run(
+        lambda: _apply(settings.load(), org, lang, activate=activate, dry_run=dry_run)
+    )
+    if as_json:
+        _print_json(
+            {
+                "notice": load().notice(lang),
+                "organization": None if organization is None else organization.slug,
+                "dry_run": dry_run,
+                "nothing_to_do": not any(step.changes for step in steps),
+                "items": to_builtins(steps),
+            }
+        )
+        return
+    typer.echo(load().notice(lang))
+    for line in _lines(steps, dry_run=dry_run):
+        typer.echo(line)
+
+
+async def _apply(
+    chosen: settings.Settings, org: str | None, lang: Language, *, activate: bool, dry_run: bool
+) -> tuple[Organization | None, Sequence[Step]]:
+    async with (
+        connect(chosen.database_url.get_secret_value()) as connection,
+        connection.transaction(),
+    ):
+        try:
+            organization = None if org is None else await applying.find(connection, org)
+            entries = load().of(None if organization is None else organization.slug)
+            steps = await applying.apply(
+                connection, organization, entries, lang, activate=activate, dry_run=dry_run
+            )
+        except asyncpg.UndefinedTableError as error:
+            raise Problem(
+                f"the database is not ready: {error}", hint="Run `badges migrate`"
+            ) from None
+    return organization, steps
+
+
+def _lines(steps: Sequence[Step], *, dry_run: bool) -> Iterator[str]:
+    for step in steps:
+        if step.action != "keep":
+            said = _SAID[step.action][dry_run]
+            yield f"{said} {step.key} ({step.name}, {step.status})" + (
+                f": {step.reason}." if step.reason else "."
+            )
+        yield from (f"  {warning}" for warning in step.warnings)
+    if not any(step.changes for step in steps):
+        yield "Nothing to do."
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

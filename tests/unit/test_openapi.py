@@ -1,0 +1,32 @@
+"""The description of the API has the schema of criteria wherever criteria stand."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from badges.api.criteria_schema import REFERENCE, CriteriaDocument
+from badges.api.openapi import DocumentedApp
+from tables.criteria.schema import json_schema
+
+
+class Sent(BaseModel):
+    """What a route takes."""
+
+    criteria: CriteriaDocument
+    before: Annotated[CriteriaDocument | None, Field(description="those of the version before")]
+
+
+def test_a_field_refers_to_the_schema_of_criteria() -> None:
+    app = DocumentedApp(title="test")
+
+    @app.post("/sent")
+    async def send(sent: Sent) -> Sent:
+        return sent
+
+    schemas = app.openapi()["components"]["schemas"]
+    fields = schemas["Sent"]["properties"]
+    assert fields["criteria"] == {"title": "Criteria", **REFERENCE}
+    assert REFERENCE in fields["before"]["anyOf"]
+    own = json_schema()
+    assert set(schemas) >= {"Criteria", *(f"Criteria{name}" for name in own["$defs"])}
+    assert len(schemas["Criteria"]["oneOf"]) == len(own["oneOf"])
