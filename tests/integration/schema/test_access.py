@@ -39,6 +39,8 @@ MEASURES = {
         "measure_training", "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
+PREVIEWED = {"badges_private.decided_awards", "badges_private.holders"}
+"""What a preview calls."""
 MAY_ASK = {
     "badge_progress",
     "peer_mentor_streaks",
@@ -131,6 +133,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.known_zone",
             *VIEWED,
             *MEASURES,
+            *PREVIEWED,
         },
         "badges_api": {
             "award_badge",
@@ -145,9 +148,10 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.names_somebody_of",
             *VIEWED,
             *MAY_FOLLOW,
+            *PREVIEWED,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
+        "service_role": {"award_badge", "unlocks_since", *VIEWED, *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
