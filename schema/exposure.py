@@ -21,8 +21,11 @@ EXPOSABLE = (
     "badges_private.claimed_organization()",
     "badges_private.claimed_role()",
     "badges_private.visible_mentors()",
+    "badges_private.today_of(uuid)",
+    "badges_private.goes_on(uuid, text, date, date)",
+    "badges_private.is_paused(uuid, text, date)",
 )
-"""All that can be: as badges_private.exposable() says; the last three are what policies call."""
+"""All that can be: as badges_private.exposable() says. What policies and views call comes last."""
 
 
 async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]:

@@ -34,8 +34,8 @@ WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
 MEASURES = {
     f"badges_private.{name}"
     for name in (
-        "period_of", "gains", "rolling_amounts", "names", "reached", "enough_parts", "measured",
-        "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
+        "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
+        "measured", "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
         "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
@@ -56,6 +56,8 @@ MAY_ASK = {
     *MEASURES,
 }
 """What whoever asks for progress calls."""
+VIEWED = {"badges_private.today_of", "badges_private.goes_on", "badges_private.is_paused"}
+"""What whoever reads the views calls."""
 MAY_FOLLOW = {
     "badges_private.highest_unlock",
     "badges_private.read_unlock_cursor",
@@ -127,6 +129,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
             "badges_private.known_zone",
+            *VIEWED,
             *MEASURES,
         },
         "badges_api": {
@@ -140,10 +143,11 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *VIEWED,
             *MAY_FOLLOW,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *MAY_ASK},
+        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
