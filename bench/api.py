@@ -6,30 +6,40 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
+from statistics import median, quantiles
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from msgspec import Struct
+
 from bench.definitions import ORGANIZATION
+from bench.figures import Figure
 from bench.people import fill
-from bench.site import Bench
 from tests.api.service import Service, serving_api, signed
+from tests.stack import Stack
 
 CLIENTS = 50
 
 
+class Api(Struct, frozen=True):
+    """A service, and the mentors that it knows: 400 with 500 activities each, twenty badges."""
+
+    service: Service
+    mentors: list[UUID]
+
+
 @contextmanager
-def serving(bench: Bench) -> Iterator[tuple[Service, list[UUID]]]:
-    """An API, and the mentors that it knows: 400 with 500 activities each, and twenty badges."""
-    stack = bench.postgres
+def serving(stack: Stack) -> Iterator[Api]:
+    """Fill a database and serve it."""
     url = stack.create_database()
     mentors = asyncio.run(fill(stack, url))
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving_api(stack, url, Path(folder) / "log") as service,
+        serving_api(stack, url, Path(folder) / "log", BADGES_PREVIEW_SECONDS="25") as service,
     ):
-        yield service, mentors
+        yield Api(service, mentors)
     stack.drop_database(url)
 
 
@@ -44,52 +54,53 @@ def request(role: str, method: str, path: str, document: object = None) -> bytes
     return head.encode() + body
 
 
-def ask(
-    service: Service, requests: Sequence[bytes], clients: int, seconds: float
-) -> tuple[list[float], float]:
-    """Let clients send the requests again and again, each over a connection of its own.
-
-    Gives how long each answer took in seconds, and how many came a second.
-    """
-    return asyncio.run(_ask(service, requests, clients, seconds))
+def answered(
+    name: str, service: Service, requests: Sequence[bytes], about: str, seconds: float
+) -> list[Figure]:
+    """How soon requests, sent in turn, are answered: to one client, then to fifty at once."""
+    alone, _ = asyncio.run(_ask(service, requests, 1, seconds / 3))
+    together, rate = asyncio.run(_ask(service, requests, CLIENTS, seconds))
+    crowd = f"the same, {CLIENTS} clients at once"
+    return [
+        Figure(f"{name}_alone_p50", 1000 * median(alone), "ms", f"{about}, one client"),
+        Figure(f"{name}_rate", rate, "requests/s", crowd),
+        Figure(f"{name}_p50", 1000 * median(together), "ms", crowd),
+        Figure(f"{name}_p99", 1000 * quantiles(together, n=100)[98], "ms", crowd),
+    ]
 
 
 async def _ask(
     service: Service, requests: Sequence[bytes], clients: int, seconds: float
 ) -> tuple[list[float], float]:
+    """How long each answer took in seconds, and how many came a second."""
     took: list[float] = []
-    # Once before it counts, so that connections and plans are there.
-    await _all(service, [iter(requests[:20]) for _ in range(clients)], [])
+    # Some that do not count, so that connections and plans are there.
+    await _all(service, requests, clients, seconds / 5, [])
     begun = time.perf_counter()
-    starts = (n % len(requests) for n in range(clients))
-    sent = [_until([*requests[at:], *requests[:at]], begun + seconds) for at in starts]
-    await _all(service, sent, took)
+    await _all(service, requests, clients, seconds, took)
     return took, len(took) / (time.perf_counter() - begun)
 
 
-async def _all(service: Service, lists: list[Iterator[bytes]], took: list[float]) -> None:
+async def _all(
+    service: Service, requests: Sequence[bytes], clients: int, seconds: float, took: list[float]
+) -> None:
+    end = time.perf_counter() + seconds
     async with asyncio.TaskGroup() as group:
-        for requests in lists:
-            group.create_task(_client(service, requests, took))
+        for number in range(clients):
+            mine = islice(cycle(requests), number % len(requests), None)
+            group.create_task(_client(service, mine, end, took))
 
 
-async def _client(service: Service, requests: Iterator[bytes], took: list[float]) -> None:
-    """Send one request after the other over one connection."""
+async def _client(
+    service: Service, requests: Iterator[bytes], end: float, took: list[float]
+) -> None:
+    """Send one request after the other over one connection, until the time has come."""
     at = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
-    for each in requests:
-        begun = time.perf_counter()
-        writer.write(each)
+    while (begun := time.perf_counter()) < end:
+        writer.write(next(requests))
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 200"), head
         await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))
         took.append(time.perf_counter() - begun)
     writer.close()
-
-
-def _until(requests: list[bytes], end: float) -> Iterator[bytes]:
-    """Each again and again, until the time has come."""
-    for each in cycle(requests):
-        if time.perf_counter() > end:
-            return
-        yield each

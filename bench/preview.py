@@ -1,21 +1,18 @@
 """How long the preview of each type of criteria takes, compared with what is saved."""
 
-import asyncio
-import tempfile
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
 
+from bench.api import answered, request
 from bench.definitions import ORGANIZATION
 from bench.figures import Figure, Target
-from bench.people import fill
 from bench.site import Bench
 from tests.api.definitions import created
-from tests.api.service import serving_api
 
+PATH = "/v1/criteria/preview"
 COUNT = {"type": "threshold", "metric": "count", "at_least": 400}
 STREAK = {"type": "streak", "period": "week", "length": 20, "grace": 1}
 TIERS = [{"name": "bronze", "at_least": 10}, {"name": "gold", "at_least": 400}]
@@ -42,17 +39,11 @@ RULES: dict[str, dict[str, Any]] = {
 
 def measure(bench: Bench) -> list[Figure]:
     """Each type in place of itself: 400 mentors with 500 activities each are measured twice."""
-    stack = bench.postgres
-    url = stack.create_database()
-    asyncio.run(fill(stack, url))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving_api(stack, url, Path(folder) / "log", BADGES_PREVIEW_SECONDS="25") as service,
-        service.client("admin", ORGANIZATION) as client,
-    ):
-        took = {name: _previews(client, rule, bench.size(15, 2)) for name, rule in RULES.items()}
-    stack.drop_database(url)
-    return [
+    service = bench.api.service
+    with service.client("admin", ORGANIZATION) as client:
+        bodies = {name: _body(client, rule) for name, rule in RULES.items()}
+        took = {name: _previews(client, body, bench.size(15, 2)) for name, body in bodies.items()}
+    figures = [
         Figure(
             f"preview_{name}_p50",
             1000 * median(each),
@@ -62,16 +53,22 @@ def measure(bench: Bench) -> list[Figure]:
         )
         for name, each in took.items()
     ]
+    requests = [request("admin", "POST", PATH, bodies["threshold"])]
+    about = "a preview of the first of these"
+    return figures + answered("preview", service, requests, about, bench.size(15, 2))
 
 
-def _previews(client: httpx.Client, rule: dict[str, Any], times: int) -> list[float]:
-    """How long some previews of a rule take, in seconds; one before them does not count."""
+def _body(client: httpx.Client, rule: dict[str, Any]) -> dict[str, Any]:
     criteria = {"version": 1, **rule}
-    body = {"criteria": criteria, "definition_id": created(client, criteria)["id"]}
+    return {"criteria": criteria, "definition_id": created(client, criteria)["id"]}
+
+
+def _previews(client: httpx.Client, body: dict[str, Any], times: int) -> list[float]:
+    """How long some previews take, in seconds; one before them does not count."""
     took = []
     for _ in range(times + 1):
         begun = time.perf_counter()
-        answer = client.post("/v1/criteria/preview", json=body)
+        answer = client.post(PATH, json=body)
         took.append(time.perf_counter() - begun)
         assert answer.status_code == 200, answer.text
     return took[1:]

@@ -5,6 +5,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
+from bench.api import Api, serving
 from tests.stack import Stack, running_postgres
 
 
@@ -31,6 +32,11 @@ class Bench:
         """Postgres, Kafka and Connect on free ports, nothing of which is left at the end."""
         self.postgres.start()
         return self.postgres
+
+    @cached_property
+    def api(self) -> Api:
+        """The API over a database of many activities, which needs Postgres alone."""
+        return self._resources.enter_context(serving(self.postgres))
 
     def size(self, whole: int, quick: int) -> int:
         """The size to measure with."""

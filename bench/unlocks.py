@@ -1,23 +1,18 @@
 """From the commit of an unlock to the clients of the feed: one of them, and a thousand."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import quantiles
 from urllib.parse import urlsplit
 
 from bench.figures import Figure
 from bench.site import Bench
-from schema.apply import migrate
 from schema.database import connect
 from sinks.pool import Connection
-from tests.api.service import Service, serving_api, signed
-from tests.stack import Stack
+from tests.api.service import Service, signed
 
 MANY = 1_000
-ROLES = ("badges_worker", "badges_api", "badges_connect")
 _PEOPLE = """
     WITH home AS (INSERT INTO organizations (slug, name) VALUES ('bench', 'Bench') RETURNING id),
     mentor AS (INSERT INTO peer_mentors (organization_id) SELECT id FROM home RETURNING id),
@@ -37,24 +32,10 @@ _INSERT = """
 
 def measure(bench: Bench) -> list[Figure]:
     """Commit one unlock after the other; clients, API and Postgres share the machine."""
-    stack = bench.postgres
-    url = stack.create_database()
-    asyncio.run(_migrate(url, stack))
     figures: list[Figure] = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving_api(stack, url, Path(folder) / "log") as service,
-    ):
-        for clients in (1, bench.size(MANY, 50)):
-            figures += asyncio.run(_figures(service, clients, bench.size(100, 10)))
-    stack.drop_database(url)
+    for clients in (1, bench.size(MANY, 50)):
+        figures += asyncio.run(_figures(bench.api.service, clients, bench.size(100, 10)))
     return figures
-
-
-async def _migrate(url: str, stack: Stack) -> None:
-    async with connect(url) as connection:
-        passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
-        await migrate(connection, prefix="badges", role_passwords=passwords)
 
 
 async def _figures(service: Service, clients: int, events: int) -> list[Figure]:

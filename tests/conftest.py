@@ -50,7 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(problem)) from None
 
 
-SHARING = ("tests/acceptance/test_api.py", "tests/acceptance/test_pipeline.py")
+SHARING = (
+    "tests/acceptance/test_api.py",
+    "tests/acceptance/test_pipeline.py",
+    "tests/acceptance/test_tenancy.py",
+)
 """Files that share the whole stack of make up, which takes long to come up."""
 
 

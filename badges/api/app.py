@@ -115,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = tokens
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
+    app.state.previews = asyncio.Semaphore(settings.api_connections // 2)
     for part in (
         badge_definitions,
         criteria,

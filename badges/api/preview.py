@@ -1,5 +1,8 @@
 """/v1/criteria/preview: who would hold a badge, before anybody saves its criteria."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
@@ -28,6 +31,9 @@ from tables.criteria.errors import InvalidCriteria
 from tables.languages import Language
 
 router = APIRouter(prefix="/v1/criteria", tags=["criteria"])
+
+_TURN_S: Final = 25.0
+"""How long a preview waits for those of others."""
 
 
 class PreviewBody(BaseModel):
@@ -97,6 +103,28 @@ async def show(
     return await while_connected(request, work)
 
 
+@asynccontextmanager
+async def _turn(request: Request) -> AsyncIterator[None]:
+    """Wait until few enough others preview. Raises ProblemError, 503, if that takes long.
+
+    However many admins preview at once, half of the connections are for everybody else.
+    """
+    previews: asyncio.Semaphore = request.app.state.previews
+    try:
+        async with asyncio.timeout(_TURN_S):
+            await previews.acquire()
+    except TimeoutError:
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"Others preview too, and within {_TURN_S:g} s it was not your turn: try again soon",
+            headers=SOON,
+        ) from None
+    try:
+        yield
+    finally:
+        previews.release()
+
+
 async def _preview(
     request: Request,
     caller: Caller,
@@ -107,7 +135,10 @@ async def _preview(
 ) -> Preview:
     seconds = request.app.state.settings.preview_seconds
     try:
-        async with acting(request, caller, statement_timeout_s=seconds) as connection:
+        async with (
+            _turn(request),
+            acting(request, caller, statement_timeout_s=seconds) as connection,
+        ):
             saved = await _saved(connection, sent.body.definition_id)
             await _check(connection, language, sent, None if saved is None else saved["key"])
             found = await preview(

@@ -11,7 +11,7 @@ import pytest
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import RAW, created, saved
-from tests.api.service import Service, serving_api
+from tests.api.service import Service, serving_api, signed
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +254,29 @@ async def test_it_ends_when_it_takes_too_long(
     assert refused.headers["retry-after"]
 
 
+HELD_UP = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'badges api' AND wait_event_type = 'Lock'
+        AND datname = current_database()
+"""
+
+
+async def test_many_at_once_take_turns_and_leave_connections_for_others(
+    patient: Service, owner: Pool, mine: Organization
+) -> None:
+    """Fifteen, where ten connections are: held up by a lock, and let go on."""
+    async with admin(patient, mine.id) as client, owner.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE activities IN ACCESS EXCLUSIVE MODE")
+            body = {"criteria": threshold(1)}
+            previews = [asyncio.create_task(client.post(PATH, json=body)) for _ in range(15)]
+            await _until(owner, 5, HELD_UP)
+            assert (await client.get("/v1/badge-definitions")).status_code == 200
+            assert await owner.fetchval(HELD_UP) == 5
+        answers = await asyncio.gather(*previews)
+    assert {answer.status_code for answer in answers} == {200}
+
+
 RUNNING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE application_name = 'badges api' AND state = 'active' AND query LIKE '%holders%'
@@ -262,10 +285,8 @@ RUNNING = """
 
 
 async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, busy: str) -> None:
-    async with httpx.AsyncClient(
-        base_url=patient.url, headers=patient.client("admin", busy).headers
-    ) as client:
-        asked = asyncio.create_task(client.post(PATH, json={"criteria": WORK}, timeout=30))
+    async with admin(patient, busy) as client:
+        asked = asyncio.create_task(client.post(PATH, json={"criteria": WORK}))
         await _until(owner, 1)
         asked.cancel()
     await _until(owner, 0)
@@ -273,7 +294,13 @@ async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, 
         await asked
 
 
-async def _until(owner: Pool, number: int) -> None:
-    async with asyncio.timeout(3):
-        while await owner.fetchval(RUNNING) != number:  # noqa: ASYNC110
+def admin(service: Service, organization: str) -> httpx.AsyncClient:
+    """Somebody who asks for several things at once."""
+    headers = {"Authorization": f"Bearer {signed('admin', organization)}"}
+    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=30)
+
+
+async def _until(owner: Pool, number: int, counted: str = RUNNING) -> None:
+    async with asyncio.timeout(10):
+        while await owner.fetchval(counted) != number:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
