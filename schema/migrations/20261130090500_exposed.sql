@@ -95,7 +95,7 @@ CREATE TABLE IF NOT EXISTS badges_private.exposed (given text PRIMARY KEY);
 
 SELECT badges_private.close_to_public('badges_private.exposed'::regclass);
 
--- All that can be exposed: to read, then to call. The functions of the policies come last.
+-- All that can be exposed: to read, then to call. The functions of policies and views come last.
 CREATE OR REPLACE FUNCTION badges_private.exposable() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY[
@@ -104,7 +104,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         'public.peer_mentor_streaks_at_risk', 'public.badge_progress(uuid)',
         'public.peer_mentor_streaks(uuid)', 'public.unlocks_since(text)',
         'badges_private.claimed_organization()', 'badges_private.claimed_role()',
-        'badges_private.visible_mentors()']
+        'badges_private.visible_mentors()',
+        'badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)']
 $$;
 
 -- Take back from `authenticated` all that expose() has given.

@@ -34,7 +34,8 @@ WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
 MEASURES = {
     f"badges_private.{name}"
     for name in (
-        "period_of", "gains", "rolling_amounts", "names", "reached", "enough_parts", "measured",
+        "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
+        "measured",
         "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
         "measure_badges", "measure_all", "measure_any",
     )
@@ -42,20 +43,17 @@ MEASURES = {
 MAY_ASK = {
     "badge_progress",
     "peer_mentor_streaks",
-    "badges_private.known_zone",
-    "badges_private.today_of",
-    "badges_private.period_begins",
-    "badges_private.paused_periods",
-    "badges_private.missed_periods",
-    "badges_private.counting_periods",
-    "badges_private.at_risk_until",
-    "badges_private.runs",
-    "badges_private.risks",
-    "badges_private.set_aside",
-    "badges_private.progress",
-    *MEASURES,
+    "badges_private.streaks_now",
 }
-"""What whoever asks for progress calls."""
+"""What answers by the claims, and what the views call."""
+PROGRESS = {
+    f"badges_private.{name}"
+    for name in (
+        "progress", "set_aside", "today_of", "risks", "counting_periods", "paused_periods",
+        "missed_periods", "at_risk_until",
+    )
+}  # fmt: skip
+"""What the API asks of progress beside the measures."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
@@ -115,7 +113,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.withdraw_awards",
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
-            "badges_private.known_zone",
+            "badges_private.streaks_now",
             *MEASURES,
         },
         "badges_api": {
@@ -130,6 +128,8 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
             *MAY_ASK,
+            *PROGRESS,
+            *MEASURES,
         },
         "service_role": {"award_badge", *MAY_ASK},
     }
