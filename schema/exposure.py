@@ -23,7 +23,7 @@ EXPOSABLE = (
     "badges_private.visible_mentors()",
     "badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)",
 )
-"""All that can be, as badges_private.exposable() says; the last are what policies and views call."""
+"""As badges_private.exposable() says: all that can be, at last what policies and views call."""
 
 
 async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]:

@@ -40,7 +40,7 @@ _HEADERS: Final = {
     "X-Accel-Buffering": "no",
 }
 
-_READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks($1, $2, $3)"
+_READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks($1, $2, $3, false)"
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/v1/unlocks", response_class=_UnlockStream, responses=_ANSWERS)
+@router.get("/v1/unlocks", status_code=200, response_class=_UnlockStream, responses=_ANSWERS)
 async def unlocks(
     request: Request,
     caller: AnyCaller,

@@ -13,25 +13,27 @@
 -- pg_snapshot_xmin would be held back by one transaction that is left open. Two snapshots do
 -- neither: a transaction delays its own events and nobody else's.
 
--- Whose events alone a mentor may follow; null for everybody else. Which organization's anybody may
--- follow is a matter of the policies.
-CREATE OR REPLACE FUNCTION badges_private.claimed_mentor() RETURNS uuid
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- The mentors of whom the request may see everything: of its organization all for who coordinates,
+-- else the mentor alone whom the JWT names.
+CREATE OR REPLACE FUNCTION badges_private.visible_mentors() RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+    role text := badges_private.claimed_role();
+    organization uuid := badges_private.claimed_organization();
 BEGIN
-    IF claims #>> '{app_metadata,role}' IS DISTINCT FROM 'mentor' THEN
-        RETURN NULL;
+    IF role IN ('admin', 'coordinator') THEN
+        RETURN QUERY SELECT m.id FROM public.peer_mentors m WHERE m.organization_id = organization;
+    ELSIF role = 'mentor' THEN
+        RETURN QUERY SELECT m.id FROM public.peer_mentors m
+            WHERE m.organization_id = organization AND m.id = badges_private.claimed_sub()::uuid;
     END IF;
-    RETURN coalesce((claims ->> 'sub')::uuid, '00000000-0000-0000-0000-000000000000');
 EXCEPTION
-    -- Nobody's id: such a caller follows nothing.
     WHEN invalid_text_representation THEN
-        RETURN '00000000-0000-0000-0000-000000000000';
+        RETURN;
 END
 $$;
 
-SELECT badges_private.close_to_public('badges_private.claimed_mentor()'::regprocedure);
+SELECT badges_private.close_to_public('badges_private.visible_mentors()'::regprocedure);
 
 -- The snapshot of the statement, with two differences. The transaction at hand is open too, which
 -- it does not see itself. And no more than `most_open` open transactions are named, for cursors have
@@ -104,16 +106,18 @@ $$;
 
 SELECT badges_private.close_to_public('badges_private.read_unlock_cursor(text)'::regprocedure);
 
--- The events behind a cursor that the caller may see, the oldest ids first and `most` at most, and
--- where to go on. It is finished when all that the cursor `upto` sees (null: that is there now) has
--- been read; without a cursor the feed begins there. Each event comes with its own cursor, and with
--- the organization that the mentor is in now. `age` is in seconds, since its transaction began.
+-- The events behind a cursor, of everybody or of the mentors that the claims let see; the oldest ids
+-- first and `most` at most, and where to go on. It is finished when all that the cursor `upto` sees
+-- (null: that is there now) has been read; without a cursor the feed begins there. Each event comes
+-- with its own cursor, and with the organization that the mentor is in now. `age` is in seconds,
+-- since its transaction began.
 --
 -- Of the rows that a dump brought from another cluster, xid is a transaction of that one, which here
 -- may lie ahead; xmin, of the transaction that restored them, is then lower, as it never is of rows
 -- that were written here. They count as older than every snapshot.
 CREATE OR REPLACE FUNCTION badges_private.unlocks(
-    cursor text, upto text, most int, OUT next text, OUT finished boolean, OUT unlocks json
+    cursor text, upto text, most int, of_everybody boolean,
+    OUT next text, OUT finished boolean, OUT unlocks json
 )
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -124,7 +128,7 @@ DECLARE
     late xid8[];
     since xid8;
     until xid8;
-    mentor uuid := badges_private.claimed_mentor();
+    visible uuid[];
     ids bigint[];
     is_whole boolean;
 BEGIN
@@ -157,6 +161,9 @@ BEGIN
         place.seen := place.upto;
         place.upto := target;
     END IF;
+    IF NOT of_everybody THEN
+        visible := ARRAY (SELECT badges_private.visible_mentors());
+    END IF;
     late := ARRAY (SELECT pg_snapshot_xip(place.seen));
     since := pg_snapshot_xmax(place.seen);
     until := pg_snapshot_xmax(place.upto);
@@ -167,12 +174,12 @@ BEGIN
             SELECT e.id FROM public.badge_award_events e
             WHERE e.xid = ANY (late) AND e.xid < until AND age(e.xmin) <= age(e.xid::xid)
                 AND pg_visible_in_snapshot(e.xid, place.upto)
-                AND (mentor IS NULL OR e.peer_mentor_id = mentor)
+                AND (of_everybody OR e.peer_mentor_id = ANY (visible))
             UNION ALL
             SELECT e.id FROM public.badge_award_events e
             WHERE e.xid >= since AND e.xid < until AND age(e.xmin) <= age(e.xid::xid)
                 AND pg_visible_in_snapshot(e.xid, place.upto)
-                AND (mentor IS NULL OR e.peer_mentor_id = mentor)
+                AND (of_everybody OR e.peer_mentor_id = ANY (visible))
             LIMIT most + 1);
         is_whole := cardinality(ids) <= most;
         IF NOT is_whole THEN
@@ -192,7 +199,7 @@ BEGIN
     IF place.last IS NOT NULL THEN
         ids := ARRAY (
             SELECT e.id FROM public.badge_award_events e
-            WHERE e.id > place.last AND (mentor IS NULL OR e.peer_mentor_id = mentor)
+            WHERE e.id > place.last AND (of_everybody OR e.peer_mentor_id = ANY (visible))
                 AND CASE
                     WHEN age(e.xmin) > age(e.xid::xid) THEN since = '1'
                     ELSE (e.xid >= since OR e.xid = ANY (late))
@@ -236,7 +243,7 @@ BEGIN
 END
 $$;
 
-SELECT badges_private.close_to_public('badges_private.unlocks(text, text, int)'::regprocedure);
+SELECT badges_private.close_to_public('badges_private.unlocks(text, text, int, boolean)'::regprocedure);
 
 -- The same of every organization, for the one reader of an API process, which hands each event on to
 -- those who may see it.
@@ -249,23 +256,27 @@ BEGIN
         'public.badge_award_events', 'public.peer_mentors', 'public.badge_definitions',
         'public.badge_awards');
     SELECT u.next, u.finished, u.unlocks INTO next, finished, unlocks
-    FROM badges_private.unlocks($1, NULL, $2) AS u;
+    FROM badges_private.unlocks($1, NULL, $2, true) AS u;
 END
 $$;
 
 SELECT badges_private.close_to_public('badges_private.unlocks_of_all(text, int)'::regprocedure);
 
 -- For PostgREST: {items, next}, at most 1,000 events, each with its cursor. Without a cursor there
--- are none, and `next` is now.
+-- are none, and `next` is now. The names of badges and organizations come from tables that who calls
+-- need not be able to read; whose events there are is a matter of the claims.
 CREATE OR REPLACE FUNCTION public.unlocks_since(cursor text DEFAULT NULL) RETURNS jsonb
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     page record;
 BEGIN
-    page := badges_private.unlocks($1, NULL, 1000);
+    PERFORM badges_private.see_all(
+        'public.badge_award_events', 'public.peer_mentors', 'public.badge_definitions',
+        'public.badge_awards');
+    page := badges_private.unlocks($1, NULL, 1000, false);
     IF json_array_length(page.unlocks) = 0 AND NOT page.finished THEN
         -- Nothing was left of the batch that the cursor is in.
-        page := badges_private.unlocks(page.next, NULL, 1000);
+        page := badges_private.unlocks(page.next, NULL, 1000, false);
     END IF;
     RETURN jsonb_build_object('next', page.next, 'items', coalesce((
         SELECT jsonb_agg(
@@ -279,10 +290,10 @@ $$;
 SELECT badges_private.close_to_public('public.unlocks_since(text)'::regprocedure);
 
 GRANT EXECUTE ON FUNCTION
-    badges_private.claimed_mentor(), badges_private.unlock_snapshot(int),
+    badges_private.visible_mentors(), badges_private.unlock_snapshot(int),
     badges_private.highest_unlock(),
     badges_private.unlock_cursor(bigint, pg_snapshot, pg_snapshot, bigint),
-    badges_private.read_unlock_cursor(text), badges_private.unlocks(text, text, int),
+    badges_private.read_unlock_cursor(text), badges_private.unlocks(text, text, int, boolean),
     badges_private.unlocks_of_all(text, int), public.unlocks_since(text)
     TO badges_api;
 

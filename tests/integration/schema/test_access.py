@@ -35,7 +35,7 @@ MEASURES = {
     f"badges_private.{name}"
     for name in (
         "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
-        "measured",
+        "measured", "holders",
         "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
         "measure_badges", "measure_all", "measure_any",
     )
@@ -54,6 +54,17 @@ PROGRESS = {
     )
 }  # fmt: skip
 """What the API asks of progress beside the measures."""
+MAY_FOLLOW = {
+    "badges_private.highest_unlock",
+    "badges_private.read_unlock_cursor",
+    "badges_private.unlock_cursor",
+    "badges_private.unlock_snapshot",
+    "badges_private.unlocks",
+    "badges_private.unlocks_of_all",
+    "badges_private.visible_mentors",
+    "unlocks_since",
+}
+"""What the unlock feed calls."""
 
 ROLES = ["badges_worker", "badges_api", "badges_connect", *SUPABASE_ROLES]
 
@@ -127,11 +138,12 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
+            *MAY_FOLLOW,
             *MAY_ASK,
             *PROGRESS,
             *MEASURES,
         },
-        "service_role": {"award_badge", *MAY_ASK},
+        "service_role": {"award_badge", "unlocks_since", *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
