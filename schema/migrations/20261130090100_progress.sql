@@ -1,9 +1,8 @@
 -- Progress, streaks and who is about to lose one: from the tables alone, so that they answer while
 -- the stream is down.
 --
--- What `badges api` asks (badges_private.progress) has the asker's own rights and row-level security.
--- What PostgREST calls (badge_progress, peer_mentor_streaks) answers for the mentors whom the
--- request's claims show, also where its role may not read the application's tables.
+-- What PostgREST and `badges api` ask answers for the mentors whom the request's claims show, also where
+-- their role may not read the application's tables.
 
 -- The date that it is where a mentor's days begin. A time zone that Postgres does not know, saved
 -- while triggers were off, counts as UTC.
@@ -261,9 +260,32 @@ BEGIN
 END
 $$;
 
+-- Whether a request may see a mentor: by its claims, and everybody for the tables' owner and for roles
+-- that no row-level security holds.
+CREATE OR REPLACE FUNCTION badges_private.may_see(mentor uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    acting text := badges_private.acting_role();
+    role text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles r
+               WHERE r.rolname = acting AND (r.rolsuper OR r.rolbypassrls))
+        OR pg_has_role(acting, (SELECT c.relowner FROM pg_class c
+                                WHERE c.oid = 'public.peer_mentor_stats'::regclass), 'MEMBER') THEN
+        RETURN true;
+    END IF;
+    role := badges_private.claimed_role();
+    RETURN EXISTS (
+        SELECT FROM public.peer_mentors m
+        WHERE m.id = mentor AND m.organization_id = badges_private.claimed_organization()
+            AND (role IN ('admin', 'coordinator')
+                 OR role = 'mentor' AND m.id::text = lower(badges_private.claimed('mentor'))));
+END
+$$;
+
 -- The active definitions whose criteria the worker has found invalid, or to close a cycle.
 CREATE OR REPLACE FUNCTION badges_private.set_aside() RETURNS uuid[]
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(d.id), '{}')
     FROM public.badge_alerts a JOIN public.badge_definitions d ON d.id::text = a.detail ->> 'subject'
     WHERE a.kind = 'definition_invalid' AND a.resolved_at IS NULL
@@ -277,7 +299,7 @@ RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
@@ -285,6 +307,9 @@ DECLARE
     applying record;
     failing text[];
 BEGIN
+    IF NOT badges_private.may_see(mentor) THEN
+        RETURN;
+    END IF;
     FOR applying IN
         SELECT d.id, d.key, d.name, d.criteria, d.counts_from, a.id IS NOT NULL AS held, a.tier
         FROM public.peer_mentors m
@@ -326,29 +351,6 @@ BEGIN
 END
 $$;
 
--- Whether a request may see a mentor: by its claims, and everybody for the tables' owner and for roles
--- that no row-level security holds.
-CREATE OR REPLACE FUNCTION badges_private.may_see(mentor uuid) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    acting text := badges_private.acting_role();
-    role text;
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles r
-               WHERE r.rolname = acting AND (r.rolsuper OR r.rolbypassrls))
-        OR pg_has_role(acting, (SELECT c.relowner FROM pg_class c
-                                WHERE c.oid = 'public.peer_mentor_stats'::regclass), 'MEMBER') THEN
-        RETURN true;
-    END IF;
-    role := badges_private.claimed_role();
-    RETURN EXISTS (
-        SELECT FROM public.peer_mentors m
-        WHERE m.id = mentor AND m.organization_id = badges_private.claimed_organization()
-            AND (role IN ('admin', 'coordinator')
-                 OR role = 'mentor' AND m.id::text = lower(badges_private.claimed('mentor'))));
-END
-$$;
-
 -- As peer_mentor_stats has them, but from the rows as they are now: the streaks of days, weeks and
 -- months with any activity, without grace.
 CREATE OR REPLACE FUNCTION public.peer_mentor_streaks(peer_mentor_id uuid)
@@ -376,16 +378,9 @@ RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-BEGIN
-    IF badges_private.may_see(badge_progress.peer_mentor_id) THEN
-        RETURN QUERY
-            SELECT p.*
-            FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
-            WHERE p.amounts IS NOT NULL;
-    END IF;
-END
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.* FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
+    WHERE p.amounts IS NOT NULL
 $$;
 
 DO $$
@@ -425,11 +420,6 @@ GRANT EXECUTE ON FUNCTION badges_private.streaks_now(uuid, int, date, int, date,
     TO badges_worker, badges_api;
 
 GRANT EXECUTE ON FUNCTION
-    badges_private.progress(uuid, uuid, int), badges_private.set_aside(),
-    badges_private.today_of(uuid), badges_private.risks(uuid, jsonb, text, text[], date, date),
-    badges_private.counting_periods(uuid, text, text, bigint, text[], date),
-    badges_private.paused_periods(uuid, text),
-    badges_private.missed_periods(int, int, int4multirange),
-    badges_private.at_risk_until(text, int, int, int4multirange, date),
-    public.badge_progress(uuid), public.peer_mentor_streaks(uuid)
+    badges_private.progress(uuid, uuid, int), public.badge_progress(uuid),
+    public.peer_mentor_streaks(uuid)
     TO badges_api;

@@ -46,14 +46,6 @@ MAY_ASK = {
     "badges_private.streaks_now",
 }
 """What answers by the claims, and what the views call."""
-PROGRESS = {
-    f"badges_private.{name}"
-    for name in (
-        "progress", "set_aside", "today_of", "risks", "counting_periods", "paused_periods",
-        "missed_periods", "at_risk_until",
-    )
-}  # fmt: skip
-"""What the API asks of progress beside the measures."""
 MAY_FOLLOW = {
     "badges_private.highest_unlock",
     "badges_private.read_unlock_cursor",
@@ -140,7 +132,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.names_somebody_of",
             *MAY_FOLLOW,
             *MAY_ASK,
-            *PROGRESS,
+            "badges_private.progress",
             *MEASURES,
         },
         "service_role": {"award_badge", "unlocks_since", *MAY_ASK},
