@@ -12,10 +12,13 @@ from bench import (
     fold,
     latency,
     load,
+    preview,
     progress,
     rates,
     restart,
     sink,
+    unlocks,
+    validation,
     windows,
 )
 from bench.figures import Figure, table, write
@@ -33,7 +36,10 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "preview": preview.measure,
+    "unlocks": unlocks.measure,
     "progress": progress.measure,
+    "validation": validation.measure,
 }
 """What can be measured, in the order in which it is."""
 

@@ -23,7 +23,7 @@ EXPOSABLE = (
     "badges_private.visible_mentors()",
     "badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)",
 )
-"""As badges_private.exposable() says: all that can be, at last what policies and views call."""
+"""All that can be: as badges_private.exposable() says. What policies and views call comes last."""
 
 
 async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]:

@@ -25,17 +25,18 @@ class Violation(Struct, frozen=True):
         return f"{self.path}: {self.message}{hint}"
 
 
-MISMATCH: Final = Text("expected {expected}, found {found}", "ventet {expected}, fant {found}")
+MISMATCH: Final = Text("expected {expected}, found {found}", "forventet {expected}, fant {found}")
 NOTHING: Final = Text("nothing", "ingenting")
 _DOCUMENT: Final = Text("a JSON document", "et JSON-dokument")
 _TOO_DEEP: Final = Text("one nested too deep", "et som er nøstet for dypt")
 _TOO_LONG_NUMBER: Final = Text("a number too long to read", "et tall som er for langt til å leses")
 _NO_JSON: Final = Text(
     "expected a JSON document, but line {line}, column {column}: {why}",
-    "ventet et JSON-dokument, men linje {line}, kolonne {column}: {why}",
+    "forventet et JSON-dokument, men linje {line}, kolonne {column}: {why}",
 )
 _NO_UTF8: Final = Text(
-    "expected UTF-8 text, found other bytes at {at}", "ventet UTF-8-tekst, fant andre byte ved {at}"
+    "expected UTF-8 text, found other bytes at {at}",
+    "forventet UTF-8-tekst, fant andre byte ved {at}",
 )
 _SHORTER: Final = Text(
     "a document of at most {most} characters", "et dokument på høyst {most} tegn"
@@ -46,15 +47,15 @@ _BEYOND: Final = Text("one beyond", "et utenfor")
 _NOT_TINY: Final = Text("0 or a number beyond 1e-307", "0 eller et tall utenfor 1e-307")
 _TINY: Final = Text("one nearer to 0", "et som er nærmere 0")
 _ONCE: Final = Text(
-    "expected each key once, found it again", "ventet hver nøkkel én gang, fant den igjen"
+    "expected each key once, found it again", "forventet hver nøkkel én gang, fant den igjen"
 )
 _NO_NUL: Final = Text(
     "expected text without \\u0000, which Postgres cannot keep",
-    "ventet tekst uten \\u0000, som Postgres ikke kan lagre",
+    "forventet tekst uten \\u0000, som Postgres ikke kan lagre",
 )
 _SURROGATE: Final = Text(
     "expected text, found half of a surrogate pair",
-    "ventet tekst, fant halvparten av et surrogatpar",
+    "forventet tekst, fant halvparten av et surrogatpar",
 )
 _DID_YOU_MEAN: Final = Text("did you mean {name}?", "mente du {name}?")
 

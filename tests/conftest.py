@@ -10,12 +10,11 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from badges.stack import docker
-from badges.stack.layout import Layout
 from streams.errors import Problem
 from tests import programs, reruns
-from tests.launcher import Launcher
+from tests.launcher import Launcher, launching
 from tests.reruns import STACK
-from tests.stack import Stack, free_port_base, guarded, running_postgres
+from tests.stack import Stack, running_postgres
 
 LONGEST = (
     "test_faults_standstill.py",
@@ -30,6 +29,7 @@ LONGEST = (
     "test_lost_tail.py",
     "test_upgrade.py",
     "test_make_up.py",
+    "test_api.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 
@@ -50,6 +50,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(problem)) from None
 
 
+SHARING = ("tests/acceptance/test_api.py", "tests/acceptance/test_pipeline.py")
+"""Files that share the whole stack of make up, which takes long to come up."""
+
+
 class ByFile(LoadScopeScheduling):
     """Files of tests on a stack stay in one process, whose stack and pipeline they share.
 
@@ -58,6 +62,8 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
+        if file in SHARING:
+            return SHARING[0]
         return nodeid if file.startswith("tests/unit/") else file
 
 
@@ -128,17 +134,15 @@ def database_url(postgres: Stack) -> Iterator[str]:
 @pytest.fixture
 def local() -> None:
     """The parts are processes of this machine; where they are containers the test is skipped."""
-    _require_processes()
+    require_processes()
 
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     """The launcher in a folder of its own; what it started is ended after the test."""
-    _require_processes()
-    made = Launcher(Layout(tmp_path / "stack", free_port_base()))
-    with guarded(made.layout.run_dir):
+    require_processes()
+    with launching(tmp_path / "stack") as made:
         yield made
-        made.run("clean")
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +163,8 @@ def postgres_15() -> Path:
     return _program("postgres-15")
 
 
-def _require_processes() -> None:
+def require_processes() -> None:
+    """Skip the test where the parts of the stack are containers."""
     if docker.asked_for():
         pytest.skip(f"{BY_DESIGN}about local processes, and STACK=docker has containers")
 

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from badges import settings
 from badges.stack import command, processes
 from badges.stack.layout import Layout
-from tests.stack import wait_for
+from tests.stack import free_port_base, guarded, wait_for
 
 
 @dataclass
@@ -45,6 +48,15 @@ class Launcher:
     def running(self) -> set[str]:
         """Return the names of the stack's processes that run."""
         return {name for name, _ in processes.find_all(self.layout).values()}
+
+
+@contextmanager
+def launching(folder: Path) -> Iterator[Launcher]:
+    """The launcher in a folder; what it starts there is ended with its data at the exit."""
+    made = Launcher(Layout(folder, free_port_base()))
+    with guarded(folder):
+        yield made
+        made.run("clean")
 
 
 def launch(monkeypatch: pytest.MonkeyPatch, action: str) -> int:

@@ -13,7 +13,7 @@ from badges.api import definitions, saving
 from badges.api.callers import Admin, Coordinator
 from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
 from badges.api.database import acting
-from badges.api.definition_body import Status, body_schema
+from badges.api.definition_body import DefinitionBody, Status
 from badges.api.definitions import BadgeDefinition, Said
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, Page, page
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/badge-definitions", tags=["badge definitions"])
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": body_schema()}},
+        "content": {"application/json": {"schema": DefinitionBody.model_json_schema()}},
     }
 }
 """Read by hand, for criteria are judged as the text that they were written as."""

@@ -22,6 +22,13 @@ _CLAIM: Final = """
 """
 """The second names an organization before the claims do, should a role or database be set so."""
 
+_IS_MINE: Final = """
+    SELECT EXISTS (
+        SELECT FROM peer_mentors
+        WHERE id = $1 AND organization_id = badges_private.claimed_organization())
+"""
+"""The application's own table may be without row-level security: then only this hides a row."""
+
 
 @asynccontextmanager
 async def acting(
@@ -58,10 +65,7 @@ async def acting_for(
     if caller.role == "mentor" and caller.mentor_id != peer_mentor_id:
         raise _no_mentor(peer_mentor_id)
     async with acting(request, caller, statement_timeout_s=statement_timeout_s) as connection:
-        there = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM peer_mentors WHERE id = $1)", peer_mentor_id
-        )
-        if not there:
+        if not await connection.fetchval(_IS_MINE, peer_mentor_id):
             raise _no_mentor(peer_mentor_id)
         yield connection
 

@@ -2,13 +2,13 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.json_schema import WithJsonSchema
 
 from badges.api.bodies import Sent, read_body
-from badges.api.criteria_schema import REFERENCE
+from badges.api.criteria_schema import CriteriaDocument
 from badges.api.texts import Text
 from tables.languages import Language
 
@@ -37,24 +37,17 @@ class DefinitionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[Text, Field(min_length=1, max_length=200, examples=["first-visit"])]
+    key: Annotated[Text, Field(min_length=1, max_length=200, examples=["a-hundred-hours"])]
     """What other criteria know it by: no other definition of the organization has it."""
-    name: Annotated[Text, Field(min_length=1, max_length=500, examples=["First visit"])]
+    name: Annotated[Text, Field(min_length=1, max_length=500, examples=["A hundred hours"])]
     description: Annotated[Text, Field(max_length=10_000)] = ""
     icon: Annotated[Text, Field(max_length=10_000)] | None = None
-    criteria: Any
+    criteria: CriteriaDocument
     counts_from: CountsFrom = None
     revocable: StrictBool = False
     status: Annotated[
         Status | None, WithJsonSchema({"enum": ["draft", "active", "retired"], "type": "string"})
     ] = Field(None, description="draft unless given; an existing definition keeps its own")
-
-
-def body_schema() -> dict[str, Any]:
-    """The body as OpenAPI describes it."""
-    schema = DefinitionBody.model_json_schema()
-    schema["properties"]["criteria"] = REFERENCE
-    return schema
 
 
 def read_definition(body: bytes, language: Language) -> Sent[DefinitionBody]:

@@ -7,7 +7,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from badges.api.limits import TOO_LARGE
 from badges.api.problem import SOON, ProblemError, invalid, problem
@@ -40,10 +42,23 @@ async def _problem(_: Request, error: Exception) -> JSONResponse:
     return error.response()
 
 
-async def _standard(_: Request, error: Exception) -> JSONResponse:
+async def _standard(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    return problem(status, _SAID.get(status, error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
+    return problem(status, _SAID.get(status, error.detail), headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods of all routes at a path; the error knows those of the first one alone."""
+    return sorted(
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if compile_path(route.path or "")[0].match(request.scope["path"])
+        for method in route.methods or ()
+    )
 
 
 async def _store(_: Request, error: Exception) -> JSONResponse:
@@ -76,15 +91,16 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _violation(error: dict[str, Any], *, json_sent: bool) -> Violation:
     """Where and what, without the value itself."""
     where, *location = error["loc"]
+    said = error["msg"].removeprefix("Value error, ")
     if error["type"] == "json_invalid":
         reason = error["ctx"]["error"]
         message = f"expected a JSON document, but at character {location[0]}: {reason}"
         return Violation("$", message)
     if where != "body":
-        return Violation(".".join(str(part) for part in error["loc"]), error["msg"])
+        return Violation(".".join(str(part) for part in error["loc"]), said)
     path = "$"
     for part in location:
         path = f"{path}[{part}]" if isinstance(part, int) else member(path, part)
     untyped = not location and not json_sent
     hint = "send the header Content-Type: application/json" if untyped else None
-    return Violation(path, error["msg"], hint)
+    return Violation(path, said, hint)

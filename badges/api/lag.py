@@ -46,7 +46,7 @@ class SharedLag:
             self._good_until = asyncio.get_running_loop().time() + _GOOD_FOR_S
 
 
-@router.get("/v1/lag")
+@router.get("/v1/lag", openapi_extra={"security": [{}]})
 async def lag(request: Request, _: CoordinatorOrOpenNetwork) -> Lag:
     """How far behind the database the awards are: the answer of `badges lag --once --json`."""
     shared: SharedLag = request.app.state.lag

@@ -14,7 +14,9 @@ router = APIRouter(prefix="/v1/peer-mentors", tags=["peer mentors"])
 
 _FIND = """
     SELECT id AS peer_mentor_id, display_name, active FROM peer_mentors
-    WHERE ($1 = '' OR strpos(lower(display_name), lower($1)) > 0) AND ($2::uuid IS NULL OR id > $2)
+    WHERE organization_id = (SELECT badges_private.claimed_organization())
+        AND ($1 = '' OR strpos(lower(display_name), lower($1)) > 0)
+        AND ($2::uuid IS NULL OR id > $2)
     ORDER BY id LIMIT $3
 """
 

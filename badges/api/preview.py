@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict
 from badges.api import definitions
 from badges.api.bodies import CriteriaNoJson, Sent, read_body
 from badges.api.callers import Admin, Caller
-from badges.api.criteria_schema import REFERENCE
+from badges.api.criteria_schema import CriteriaDocument
 from badges.api.database import acting
 from badges.api.definition_body import CountsFrom
 from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
-from badges.api.problem import SOON, ProblemError
+from badges.api.problem import SOON, ProblemError, responses
 from badges.api.saving import invalid_criteria
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
@@ -35,7 +35,7 @@ class PreviewBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    criteria: Any
+    criteria: CriteriaDocument
     counts_from: CountsFrom = None
     definition_id: UUID | None = None
 
@@ -71,19 +71,16 @@ class Preview(BaseModel):
     against_version: int | None
 
 
-def _schema() -> dict[str, Any]:
-    schema = PreviewBody.model_json_schema()
-    schema["properties"]["criteria"] = REFERENCE
-    return schema
-
-
 _BODY: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": PreviewBody.model_json_schema()}},
+    }
 }
 """Read by hand, for criteria are judged as the text that they were written as."""
 
 
-@router.post("/preview", openapi_extra=_BODY)
+@router.post("/preview", responses=responses(HTTPStatus.NOT_FOUND), openapi_extra=_BODY)
 async def show(
     request: Request,
     caller: Admin,

@@ -23,7 +23,7 @@ from badges.api.callers import AnyCaller, Caller
 from badges.api.database import acting
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCKS_SENT
-from badges.api.problem import SOON, ProblemError
+from badges.api.problem import SOON, ProblemError, responses
 from badges.api.unlock_feed import PAGE, Page, UnlockFeed, page_of
 from sinks.errors import Refused, StoreError
 
@@ -78,11 +78,12 @@ class _UnlockStream(StreamingResponse):
 
 
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    **responses(HTTPStatus.BAD_REQUEST),
     200: {
         "description": "Events, as long as the token is valid: `id` is opaque, `event` the kind, "
         "`data` as in the schema. Events without data and comments say that the feed is alive.",
         "content": {"text/event-stream": {"schema": UnlockData.model_json_schema()}},
-    }
+    },
 }
 
 

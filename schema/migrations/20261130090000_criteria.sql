@@ -12,13 +12,14 @@
 --   came_true_on   the date on which it first came true, going through the mentor's rows by date;
 --                  null where it does not hold
 --
--- It has no rows for criteria that are never evaluated (raw), nor for such as are not valid.
+-- It has no rows for criteria that are never evaluated (raw). Criteria that are not valid raise
+-- nothing, and hold for nobody.
 --
 -- A type of criteria is a function of its own: measure_ and the type's name, which is given the
 -- mentors, the node, its path and counts_from. A type without one is never evaluated.
 --
--- Names count by their first 200 characters. Rows dated in either infinity are none, as the log does
--- not carry them; any other date that Postgres knows counts.
+-- Names count by their first 200 characters. Rows dated in either infinity are none, as the log has
+-- none; any other date that Postgres knows counts.
 
 -- A number for the period that a date is in; neighbours are one apart. All dates are in one 'ever'.
 CREATE OR REPLACE FUNCTION badges_private.period_of(period text, day date) RETURNS int
@@ -38,8 +39,8 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- What a mentor's rows add to a metric, period by period: on each date that adds anything, how much
--- more there is in its period than the day before. Without activity types, all count. A metric is
--- read apart from others, so that each reads no more than it needs: dates and types are in an index.
+-- more there is in its period than the day before. Without activity types, all count. Metrics are
+-- apart from each other, so that none reads more than it needs: dates and types are in an index.
 CREATE OR REPLACE FUNCTION badges_private.gains(
     mentor uuid, metric text, types text[], first_day date, last_day date, period text
 ) RETURNS TABLE (in_period int, day date, gain bigint)
@@ -282,7 +283,7 @@ BEGIN
             WHERE p.starts_on <= p.ends_on
             GROUP BY p.peer_mentor_id
         ),
-        -- A run begins where more than grace bridges was missed since the period that counted before.
+        -- A run begins where more was missed since the last period that counted than grace bridges.
         beginning AS (
             SELECT c.id, c.in_period, c.day, coalesce(
                        c.in_period - c.before - 1 > grace
@@ -345,6 +346,50 @@ BEGIN
 END
 $$;
 
+-- The awards of some mentors that are not revoked, as they are decided: what Postgres has refused to
+-- write so far counts, as far as the caller may read it.
+CREATE OR REPLACE FUNCTION badges_private.decided_awards(mentors uuid[], definitions uuid[])
+RETURNS TABLE (peer_mentor_id uuid, badge_definition_id uuid, earned_on date)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+BEGIN
+    IF NOT has_table_privilege('public.badge_refused_writes', 'SELECT') THEN
+        RETURN QUERY
+            SELECT a.peer_mentor_id, a.badge_definition_id, a.earned_on
+            FROM public.badge_awards a
+            WHERE a.peer_mentor_id = ANY (mentors) AND a.badge_definition_id = ANY (definitions)
+                AND a.revoked_by IS NULL;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        WITH written AS (
+            SELECT a.peer_mentor_id AS mentor, a.badge_definition_id AS definition, a.id,
+                   a.earned_on AS day, a.revoked_by
+            FROM public.badge_awards a
+            WHERE a.peer_mentor_id = ANY (mentors) AND a.badge_definition_id = ANY (definitions)
+        ),
+        -- Of one award the newest decision is what comes of it.
+        waiting AS (
+            SELECT DISTINCT ON (w.peer_mentor_id, w.badge_definition_id)
+                   w.peer_mentor_id AS mentor, w.badge_definition_id AS definition, w.kind,
+                   (w.decision #>> '{after,id}')::uuid AS id,
+                   date '1970-01-01' + (w.decision #>> '{after,earned_on}')::int AS day,
+                   w.decision #>> '{after,revoked_by}' AS revoked_by
+            FROM public.badge_refused_writes w
+            WHERE w.peer_mentor_id = ANY (mentors) AND w.badge_definition_id = ANY (definitions)
+            ORDER BY w.peer_mentor_id, w.badge_definition_id, w.id DESC
+        )
+        SELECT mentor, definition, coalesce(written.day, waiting.day)
+        FROM written
+        FULL JOIN waiting USING (mentor, definition)
+        WHERE CASE
+            -- Somebody else's row is in the way of what waits.
+            WHEN waiting.id IS NULL OR written.id <> waiting.id
+            THEN written.id IS NOT NULL AND written.revoked_by IS NULL
+            ELSE waiting.kind <> 'withdrawn' AND waiting.revoked_by IS NULL END;
+END
+$$;
+
 -- A key names the definition of the mentor's organization before the one of every organization, in
 -- whatever state it is.
 CREATE OR REPLACE FUNCTION badges_private.measure_badges(
@@ -357,7 +402,7 @@ DECLARE
     enough int := coalesce((node ->> 'at_least')::int, cardinality(keys));
 BEGIN
     RETURN QUERY
-        WITH named AS (
+        WITH named AS MATERIALIZED (
             SELECT DISTINCT ON (m.id, d.key) m.id, d.id AS badge_definition_id
             FROM public.peer_mentors m
             JOIN public.badge_definitions d
@@ -368,8 +413,9 @@ BEGIN
         held AS (
             SELECT n.id, a.earned_on AS day
             FROM named n
-            JOIN public.badge_awards a ON a.peer_mentor_id = n.id
-                AND a.badge_definition_id = n.badge_definition_id AND a.revoked_by IS NULL
+            JOIN badges_private.decided_awards(
+                mentors, ARRAY (SELECT DISTINCT n.badge_definition_id FROM named n)) AS a
+                ON a.peer_mentor_id = n.id AND a.badge_definition_id = n.badge_definition_id
         )
         SELECT m.id, at, count(h.day), count(h.day) >= enough,
                (array_agg(h.day ORDER BY h.day))[enough]
@@ -419,8 +465,8 @@ LANGUAGE sql STABLE AS $$
         mentors, node, at, counts_from, coalesce((node ->> 'at_least')::int, 1))
 $$;
 
--- Plans for a few mentors are made once a session, for that is most of the work then; plans for many
--- each time, by how many there are.
+-- Plans for a few mentors are made once a session, for that is most of the work then; plans for
+-- many each time, by how many there are.
 CREATE OR REPLACE FUNCTION badges_private.measure(
     mentors uuid[], criteria jsonb, counts_from date
 ) RETURNS TABLE (peer_mentor_id uuid, path text, amount bigint, holds boolean, came_true_on date)
@@ -441,7 +487,7 @@ EXCEPTION
 END
 $$;
 
--- Which of the mentors the criteria hold for, and since when: with the highest tier, where there are
+-- For which of the mentors the criteria hold, and since when; with the highest tier, if there are
 -- tiers.
 CREATE OR REPLACE FUNCTION badges_private.holders(
     mentors uuid[], criteria jsonb, counts_from date
@@ -472,8 +518,9 @@ BEGIN
     FOR ours IN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'badges_private'::regnamespace
-            AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names', 'reached',
-                               'enough_parts', 'measured', 'measure', 'holders')
+            AND (p.proname IN ('period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
+                               'reached', 'decided_awards', 'enough_parts', 'measured', 'measure',
+                               'holders')
                  OR p.proname LIKE 'measure\_%')
     LOOP
         PERFORM badges_private.close_to_public(ours);

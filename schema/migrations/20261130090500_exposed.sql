@@ -95,7 +95,7 @@ CREATE TABLE IF NOT EXISTS badges_private.exposed (given text PRIMARY KEY);
 
 SELECT badges_private.close_to_public('badges_private.exposed'::regclass);
 
--- All that can be exposed: to read, then to call. The functions of policies and views come last.
+-- All that can be exposed: to read, then to call. What policies and views call comes last.
 CREATE OR REPLACE FUNCTION badges_private.exposable() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY[

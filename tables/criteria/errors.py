@@ -28,11 +28,11 @@ _A_VALUE: Final = Text("a value", "en verdi")
 _IS_IT_MEANT: Final = Text("is it meant by {name} here?", "er det ment med {name} her?")
 _VERSION_WITHIN: Final = Text(
     "expected `version` at the root alone, found it here",
-    "ventet `version` bare i roten, fant den her",
+    "forventet `version` bare i roten, fant den her",
 )
 _UNKNOWN_KEY: Final = Text(
     "expected no other keys than {keys}, found this one",
-    "ventet ingen andre nøkler enn {keys}, fant denne",
+    "forventet ingen andre nøkler enn {keys}, fant denne",
 )
 _A_TYPE: Final = Text("one of the types {types}", "en av typene {types}")
 _ROOT_ONLY: Final = Text(

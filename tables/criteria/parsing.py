@@ -20,10 +20,10 @@ MAX_VIOLATIONS: Final = 100
 _OBJECT: Final = Text("an object", "et objekt")
 _TOO_DEEP: Final = Text(
     "expected at most {most} levels of criteria, found another",
-    "ventet høyst {most} nivåer med kriterier, fant ett til",
+    "forventet høyst {most} nivåer med kriterier, fant ett til",
 )
 _TOO_MANY: Final = Text(
-    "expected at most {most} criteria, found more", "ventet høyst {most} kriterier, fant flere"
+    "expected at most {most} criteria, found more", "forventet høyst {most} kriterier, fant flere"
 )
 
 _ROOT: Final[TypeAdapter[Criterion]] = TypeAdapter(Root)

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
@@ -15,6 +12,7 @@ import asyncpg
 from reference.verification import verify
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
+from tests.acceptance.local_stack import LocalStack
 from tests.launcher import Launcher, kill
 
 PATIENCE_S = 60.0
@@ -141,17 +139,8 @@ class World:
         return {row["key"]: row["earned_at"].removesuffix(" 00:00:00") for row in rows}
 
 
-def test_rows_become_the_awards_that_the_contract_says(launcher: Launcher) -> None:
-    code, output, errors = launcher.run("up")
-    assert code == 0, output + errors
-    place = {"BADGES_RUN_DIR": str(launcher.layout.run_dir), "STACK": "local"}
-    told = subprocess.run(
-        [sys.executable, "-m", "badges.cli.main", "env", "--json"],
-        env={**os.environ, **place},
-        capture_output=True,
-        check=True,
-    )
-    asyncio.run(story(launcher, json.loads(told.stdout)))
+def test_rows_become_the_awards_that_the_contract_says(raised: LocalStack) -> None:
+    asyncio.run(story(raised.launcher, raised.settings))
 
 
 async def story(launcher: Launcher, settings: dict[str, str]) -> None:

@@ -1,9 +1,13 @@
 """Badge definitions for tests of the API."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
+
+from sinks.pool import Pool
 
 PATH = "/v1/badge-definitions"
 
@@ -37,3 +41,20 @@ def saved(client: httpx.Client, old: dict[str, Any], **changes: Any) -> httpx.Re
         json={**old, **changes},
         headers={"If-Match": f'"{old["version"]}"'},
     )
+
+
+@asynccontextmanager
+async def everybodys(owner: Pool, criteria: dict[str, Any] | None = None) -> AsyncIterator[str]:
+    """The id of a definition of every organization, other tests' too; it is gone afterwards."""
+    definition_id = await owner.fetchval(
+        "INSERT INTO badge_definitions (key, name, criteria, status) "
+        "VALUES ($1, 'Everybody''s', $2, 'active') RETURNING id::text",
+        f"everybodys-{uuid4()}",
+        criteria or VISITS,
+    )
+    try:
+        yield definition_id
+    finally:
+        await owner.execute(
+            "DELETE FROM badge_definitions WHERE id = $1::text::uuid", definition_id
+        )

@@ -2,31 +2,18 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.definitions import PATH, RAW, VISITS, created, definition, saved
+from tests.api.definitions import PATH, RAW, VISITS, created, definition, everybodys, saved
 from tests.api.service import Service, signed
 
 pytestmark = pytest.mark.anyio
 
 ADMIN = "6d1c5c0e-0000-4000-8000-000000000001"
-
-
-async def everybodys(owner: Pool) -> str:
-    """A definition of every organization."""
-    return str(
-        await owner.fetchval(
-            "INSERT INTO badge_definitions (key, name, criteria, status) "
-            "VALUES ($1, 'Global', $2, 'active') RETURNING id",
-            f"global-{uuid4()}",
-            VISITS,
-        )
-    )
 
 
 async def test_an_admin_creates_reads_changes_and_retires_a_definition(
@@ -101,24 +88,26 @@ async def test_another_organizations_is_not_found_and_everybodys_is_read_only(
 ) -> None:
     with service.client("admin", other.id) as client:
         theirs = created(client)
-    shared = await everybodys(owner)
-    match = {"If-Match": "*"}
-    with service.client("admin", mine.id) as client:
-        path = f"{PATH}/{theirs['id']}"
-        assert client.get(path).status_code == 404
-        assert client.put(path, json=definition(), headers=match).status_code == 404
-        assert client.delete(path).status_code == 404
-        path = f"{PATH}/{shared}"
-        assert client.get(path).json()["organization_id"] is None
-        assert client.put(path, json=definition(), headers=match).status_code == 403
-        assert client.delete(path).status_code == 403
-        listed = {each["id"] for each in client.get(PATH, params={"limit": 1000}).json()["items"]}
-        assert shared in listed
-        assert theirs["id"] not in listed
-        assert created(client, key=theirs["key"])["key"] == theirs["key"]
-    status = "SELECT status FROM badge_definitions WHERE id = $1::text::uuid"
-    assert await owner.fetchval(status, shared) == "active"
-    assert await owner.fetchval(status, theirs["id"]) == "draft"
+    async with everybodys(owner) as shared:
+        match = {"If-Match": "*"}
+        with service.client("admin", mine.id) as client:
+            path = f"{PATH}/{theirs['id']}"
+            assert client.get(path).status_code == 404
+            assert client.put(path, json=definition(), headers=match).status_code == 404
+            assert client.delete(path).status_code == 404
+            path = f"{PATH}/{shared}"
+            assert client.get(path).json()["organization_id"] is None
+            assert client.put(path, json=definition(), headers=match).status_code == 403
+            assert client.delete(path).status_code == 403
+            listed = {
+                each["id"] for each in client.get(PATH, params={"limit": 1000}).json()["items"]
+            }
+            assert shared in listed
+            assert theirs["id"] not in listed
+            assert created(client, key=theirs["key"])["key"] == theirs["key"]
+        status = "SELECT status FROM badge_definitions WHERE id = $1::text::uuid"
+        assert await owner.fetchval(status, shared) == "active"
+        assert await owner.fetchval(status, theirs["id"]) == "draft"
 
 
 async def test_lists_are_filtered_and_come_in_pages(service: Service, mine: Organization) -> None:

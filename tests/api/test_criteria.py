@@ -85,7 +85,7 @@ async def test_the_language_is_the_callers(service: Service, mine: Organization)
         assert told(client, VISITS, "no, en;q=0.5")["summary"] == "3 aktiviteter"
         assert told(client, VISITS, "de")["summary"] == "3 activities"
         error = told(client, VISITS | {"metric": "cuont"}, "nb-NO")["errors"][0]
-    assert error["message"].startswith("ventet ")
+    assert error["message"].startswith("forventet ")
     assert error["hint"] == 'mente du "count"?'
 
 
@@ -146,10 +146,15 @@ async def test_a_badge_that_is_not_there_is_an_error(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
     await save(owner, mine.id, "first-visit", FIRST)
-    await save(owner, None, f"everywhere-{mine.id}", FIRST)
-    with service.client("admin", mine.id) as client:
-        assert told(client, badges("first-visit", f"everywhere-{mine.id}"))["valid"]
-        verdict = told(client, badges("first-visit", "frist-visit"))
+    key = f"everywhere-{mine.id}"
+    await save(owner, None, key, FIRST)
+    try:
+        with service.client("admin", mine.id) as client:
+            assert told(client, badges("first-visit", key))["valid"]
+            verdict = told(client, badges("first-visit", "frist-visit"))
+    finally:
+        # It is every other test's too.
+        await owner.execute("DELETE FROM badge_definitions WHERE key = $1", key)
     assert verdict == {
         "valid": False,
         "errors": [

@@ -9,7 +9,7 @@ import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.definitions import PATH, RAW, created
+from tests.api.definitions import PATH, RAW, created, everybodys
 from tests.api.service import Service, signed
 
 pytestmark = pytest.mark.anyio
@@ -206,25 +206,20 @@ async def test_of_fifty_who_give_a_badge_one_does(
 async def test_the_definition_says_who_holds_it(
     service: Service, mine: Organization, other: Organization, owner: Pool
 ) -> None:
-    shared = await owner.fetchval(
-        "INSERT INTO badge_definitions (key, criteria, status) VALUES ($1, $2, 'active') "
-        "RETURNING id::text",
-        f"global-{uuid4()}",
-        RAW,
-    )
-    body = {"badge_definition_id": shared}
-    with service.client("admin", other.id) as client:
-        assert client.post(badges_of(other.mentors[0]), json=body).status_code == 201
-    path = f"{PATH}/{shared}/awards"
-    with service.client("admin", mine.id) as client:
-        for mentor in mine.mentors:
-            assert client.post(badges_of(mentor), json=body).status_code == 201
-        first = client.get(path, params={"limit": 1}).json()
-        second = client.get(path, params={"limit": 1, "after": first["next"]}).json()
-        assert second["next"] is None
-        items = [*first["items"], *second["items"]]
-        assert [each["peer_mentor_id"] for each in items] == sorted(mine.mentors)
-        client.delete(f"{badges_of(mine.mentors[0])}/{shared}")
-        (left,) = client.get(path).json()["items"]
-        assert left["peer_mentor_id"] == mine.mentors[1]
-        assert client.get(f"{PATH}/{uuid4()}/awards").status_code == 404
+    async with everybodys(owner, RAW) as shared:
+        body = {"badge_definition_id": shared}
+        with service.client("admin", other.id) as client:
+            assert client.post(badges_of(other.mentors[0]), json=body).status_code == 201
+        path = f"{PATH}/{shared}/awards"
+        with service.client("admin", mine.id) as client:
+            for mentor in mine.mentors:
+                assert client.post(badges_of(mentor), json=body).status_code == 201
+            first = client.get(path, params={"limit": 1}).json()
+            second = client.get(path, params={"limit": 1, "after": first["next"]}).json()
+            assert second["next"] is None
+            items = [*first["items"], *second["items"]]
+            assert [each["peer_mentor_id"] for each in items] == sorted(mine.mentors)
+            client.delete(f"{badges_of(mine.mentors[0])}/{shared}")
+            (left,) = client.get(path).json()["items"]
+            assert left["peer_mentor_id"] == mine.mentors[1]
+            assert client.get(f"{PATH}/{uuid4()}/awards").status_code == 404

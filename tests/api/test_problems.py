@@ -178,6 +178,8 @@ async def test_where_nothing_is_is_told(client: httpx.AsyncClient) -> None:
     other = await client.delete("/v1/trial/bodies")
     assert problem_of(other, 405)
     assert other.headers["allow"] == "POST"
+    several = await client.patch(f"/v1/badge-definitions/{ORGANIZATION}")
+    assert several.headers["allow"] == "DELETE, GET, PUT"
 
 
 @pytest.mark.parametrize(

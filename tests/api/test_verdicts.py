@@ -133,7 +133,7 @@ async def test_the_command_judges_for_an_organization(
         "$.badges[0]: expected the key of a badge of this organization or of every organization, "
         'found "frist-visit" (did you mean "first-visit"?)\n'
     )
-    assert "ventet nøkkelen" in (await run(mine.id, "--lang", "nb")).output
+    assert "forventet nøkkelen" in (await run(mine.id, "--lang", "nb")).output
     nobody = await run("nobody")
     assert isinstance(nobody.exception, Problem)
     assert 'no organization has the slug "nobody"' in str(nobody.exception)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference.reading import READINGS
+from schema import migrations
 from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import parse
 from tables.criteria.schema import json_schema
@@ -132,7 +133,20 @@ def test_a_type_has_its_reading(kind: str) -> None:
     assert (kind in READINGS) != TYPES[kind].by_hand, "reference/reading.py has no reading"
 
 
-def test_nothing_is_read_that_is_no_type() -> None:
+MEASURED = {
+    name
+    for each in migrations.load()
+    for name in re.findall(r"FUNCTION badges_private\.measure_(\w+)\(", each.sql)
+}
+"""The types that SQL measures."""
+
+
+def test_a_type_is_measured_in_sql(kind: str) -> None:
+    assert (kind in MEASURED) != TYPES[kind].by_hand, "no migration has its function"
+
+
+def test_nothing_is_read_or_measured_that_is_no_type() -> None:
+    assert set(TYPES) >= MEASURED
     assert set(READINGS) <= set(TYPES)
 
 

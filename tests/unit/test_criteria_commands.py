@@ -91,7 +91,7 @@ def test_a_trial_that_differs_says_how() -> None:
     code, output = run("test", "-", "--lang", "nb", given=given)
     assert code == 1
     assert "IKKE BESTÅTT: two visits" in output
-    assert "two-visits: ventet oppnådd 2026-01-05, fant oppnådd 2026-01-12" in output
+    assert "two-visits: forventet oppnådd 2026-01-05, fant oppnådd 2026-01-12" in output
 
 
 def test_a_trial_may_change_delete_pause_and_train() -> None:

@@ -1,11 +1,15 @@
 """The description of the API has the schema of criteria wherever criteria stand."""
 
+import json
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from badges.api.app import create_app
 from badges.api.criteria_schema import REFERENCE, CriteriaDocument
 from badges.api.openapi import DocumentedApp
+from badges.settings import Settings
 from tables.criteria.schema import json_schema
 
 
@@ -14,6 +18,15 @@ class Sent(BaseModel):
 
     criteria: CriteriaDocument
     before: Annotated[CriteriaDocument | None, Field(description="those of the version before")]
+
+
+def test_the_whole_description_refers_to_what_it_has() -> None:
+    text = json.dumps(create_app(Settings()).openapi())
+    assert "#/$defs" not in text
+    schemas = json.loads(text)["components"]["schemas"]
+    referred = re.findall(r'"#/components/schemas/(\w+)"', text)
+    assert referred
+    assert set(referred) <= set(schemas)
 
 
 def test_a_field_refers_to_the_schema_of_criteria() -> None:

@@ -35,16 +35,11 @@ MEASURES = {
     f"badges_private.{name}"
     for name in (
         "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
-        "measured", "holders",
-        "measure", "measure_threshold", "measure_tier", "measure_streak", "measure_training",
-        "measure_badges", "measure_all", "measure_any",
+        "decided_awards", "holders", "measured", "measure", "measure_threshold", "measure_tier", "measure_streak",
+        "measure_training", "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
-MAY_ASK = {
-    "badge_progress",
-    "peer_mentor_streaks",
-    "badges_private.streaks_now",
-}
+MAY_ASK = {"badge_progress", "peer_mentor_streaks", "badges_private.streaks_now"}
 """What answers by the claims, and what the views call."""
 MAY_FOLLOW = {
     "badges_private.highest_unlock",
@@ -130,10 +125,10 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
-            *MAY_FOLLOW,
-            *MAY_ASK,
             "badges_private.progress",
             *MEASURES,
+            *MAY_FOLLOW,
+            *MAY_ASK,
         },
         "service_role": {"award_badge", "unlocks_since", *MAY_ASK},
     }

@@ -146,6 +146,33 @@ async def test_text_that_is_no_json_shows_nothing(supabase: Connection) -> None:
         assert await supabase.fetch("SELECT FROM badge_definitions") == []
 
 
+async def test_views_and_functions_answer_by_the_claims_alone(supabase: Connection) -> None:
+    here, other = await home(supabase, "oslo"), await home(supabase, "bergen")
+    await supabase.execute(
+        "UPDATE peer_mentor_stats s SET day_streak_length = 3, "
+        "day_streak_last_on = badges_private.today_of(s.peer_mentor_id) - 1"
+    )
+    await exposure.expose(supabase, CLAIMS)
+    mentor, organization = here.people.mentor, here.people.organization
+    async with claiming(supabase, "authenticated", claims("mentor", organization, mentor)):
+        current = await supabase.fetch(
+            "SELECT peer_mentor_id, day_streak_current FROM peer_mentor_stats_current"
+        )
+        assert [tuple(row) for row in current] == [(mentor, 3)]
+        at_risk = await supabase.fetch(
+            "SELECT peer_mentor_id, period FROM peer_mentor_streaks_at_risk"
+        )
+        assert [tuple(row) for row in at_risk] == [(mentor, "day")]
+        for function in ("badge_progress", "peer_mentor_streaks"):
+            assert await supabase.fetch(f"SELECT FROM {function}($1)", mentor) != []
+            for somebody in (here.second, other.people.mentor, uuid4()):
+                assert await supabase.fetch(f"SELECT FROM {function}($1)", somebody) == []
+    async with claiming(supabase, "authenticated", claims("coordinator", organization)):
+        assert await mentors_in(supabase, "peer_mentor_stats_current") == {mentor, here.second}
+        assert await supabase.fetch("SELECT FROM badge_progress($1)", here.second) != []
+        assert await supabase.fetch("SELECT FROM badge_progress($1)", other.second) == []
+
+
 async def test_nothing_can_be_written_and_nothing_else_be_read(supabase: Connection) -> None:
     here = await home(supabase, "oslo")
     await exposure.expose(supabase, CLAIMS)
@@ -186,7 +213,9 @@ async def test_the_rights_are_these(supabase: Connection) -> None:
             name,
         )
     }
-    assert found == {(name, "EXECUTE" if name.endswith(")") else "SELECT") for name in there}
+    assert found == {
+        (name.replace(", ", ","), "EXECUTE" if name.endswith(")") else "SELECT") for name in there
+    }
     assert set(told) == {name for name in there if not name.startswith("badges_private.")}
     assert await supabase.fetchval("SELECT badges_private.exposable()") == [*exposure.EXPOSABLE]
 

@@ -1,0 +1,77 @@
+"""An application's own tables may be without row-level security: the API keeps to its tenant."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from sinks.pool import Pool
+from tests.api.conftest import Organization
+from tests.api.definitions import PATH, created, definition
+from tests.api.service import Service
+
+pytestmark = pytest.mark.anyio
+
+TABLES = (
+    "organizations", "peer_mentors", "activities", "training_completions", "mentor_pauses",
+    "badge_definitions",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+async def _unguarded(owner: Pool) -> AsyncIterator[None]:
+    """Turn row-level security off, as it is on tables that were there before."""
+    await owner.execute(
+        "".join(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;" for table in TABLES)
+    )
+    yield
+    await owner.execute(
+        "".join(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" for table in TABLES)
+    )
+
+
+async def test_mentors_of_another_organization_are_not_found(
+    service: Service, mine: Organization, other: Organization
+) -> None:
+    with service.client("admin", mine.id) as client:
+        found = client.get("/v1/peer-mentors", params={"limit": 1000}).json()["items"]
+        assert [each["peer_mentor_id"] for each in found] == sorted(mine.mentors)
+        badge = created(client, status="active")["id"]
+        path = f"/v1/peer-mentors/{other.mentors[0]}"
+        for response in (
+            client.get(f"{path}/badges"),
+            client.get(f"{path}/progress"),
+            client.get(f"{path}/stats"),
+            client.post(f"{path}/badges", json={"badge_definition_id": badge}),
+            client.delete(f"{path}/badges/{badge}"),
+        ):
+            assert response.status_code == 404, response.url
+
+
+async def test_definitions_of_another_organization_are_neither_read_nor_changed(
+    service: Service, mine: Organization, other: Organization, owner: Pool
+) -> None:
+    with service.client("admin", other.id) as client:
+        theirs = created(client, status="active")
+    path = f"{PATH}/{theirs['id']}"
+    with service.client("admin", mine.id) as client:
+        ours = created(client, key=theirs["key"])
+        listed = client.get(PATH, params={"limit": 1000}).json()["items"]
+        assert [each["id"] for each in listed if each["organization_id"]] == [ours["id"]]
+        given = {"badge_definition_id": theirs["id"]}
+        asking = {"version": 1, "type": "badges", "badges": [theirs["key"], f"none-{uuid4()}"]}
+        for response, status in (
+            (client.get(path), 404),
+            (client.get(f"{path}/versions"), 404),
+            (client.get(f"{path}/awards"), 404),
+            (client.put(path, json=definition(), headers={"If-Match": "*"}), 404),
+            (client.delete(path), 404),
+            (client.post(f"/v1/peer-mentors/{mine.mentors[0]}/badges", json=given), 404),
+            (client.post(PATH, json=definition(asking)), 422),
+        ):
+            assert response.status_code == status, response.url
+    saved = await owner.fetchrow(
+        "SELECT version, status FROM badge_definitions WHERE id = $1::text::uuid", theirs["id"]
+    )
+    assert saved is not None
+    assert tuple(saved) == (1, "active")
