@@ -35,7 +35,8 @@ MEASURES = {
     f"badges_private.{name}"
     for name in (
         "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
-        "decided_awards", "holders", "measured", "measure", "measure_threshold", "measure_tier", "measure_streak",
+        "decided_awards", "holders",
+        "measured", "measure", "measure_threshold", "measure_tier", "measure_streak",
         "measure_training", "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
