@@ -352,7 +352,8 @@ BEGIN
                 AND (p.proname IN ('known_zone', 'today_of', 'period_begins', 'paused_periods',
                                    'missed_periods', 'counting_periods', 'at_risk_until', 'runs', 'risks', 'set_aside', 'progress',
                                    'period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
-                                   'reached', 'enough_parts', 'measured', 'measure')
+                                   'reached', 'decided_awards', 'enough_parts', 'measured',
+                                   'measure')
                      OR p.proname LIKE 'measure\_%')
             OR p.oid IN ('public.badge_progress(uuid)'::regprocedure,
                          'public.peer_mentor_streaks(uuid)'::regprocedure)

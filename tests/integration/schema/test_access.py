@@ -34,12 +34,12 @@ WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
 MEASURES = {
     f"badges_private.{name}"
     for name in (
-        "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
-        "measured", "measure", "measure_threshold", "measure_tier", "measure_streak",
-        "measure_training", "measure_badges", "measure_all", "measure_any",
+        "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "decided_awards",
+        "enough_parts", "measured", "measure", "measure_threshold", "measure_tier",
+        "measure_streak", "measure_training", "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
-PREVIEWED = {"badges_private.decided_awards", "badges_private.holders"}
+PREVIEWED = {"badges_private.holders"}
 """What a preview calls."""
 MAY_ASK = {
     "badge_progress",
