@@ -147,7 +147,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             *MAY_FOLLOW,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
+        "service_role": {"award_badge", "unlocks_since", *VIEWED, *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
