@@ -56,6 +56,8 @@ MAY_ASK = {
     *MEASURES,
 }
 """What whoever asks for progress calls."""
+HELD = {"badges_private.decided_awards", "badges_private.holders"}
+"""What measures ask about badges that are held."""
 VIEWED = {"badges_private.today_of", "badges_private.goes_on", "badges_private.is_paused"}
 """What whoever reads the views calls."""
 MAY_FOLLOW = {
@@ -130,6 +132,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.missed_versions",
             "badges_private.known_zone",
             *VIEWED,
+            *HELD,
             *MEASURES,
         },
         "badges_api": {
@@ -145,9 +148,10 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.names_somebody_of",
             *VIEWED,
             *MAY_FOLLOW,
+            *HELD,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
+        "service_role": {"award_badge", "unlocks_since", *VIEWED, *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 
