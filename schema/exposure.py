@@ -21,9 +21,7 @@ EXPOSABLE = (
     "badges_private.claimed_organization()",
     "badges_private.claimed_role()",
     "badges_private.visible_mentors()",
-    "badges_private.today_of(uuid)",
-    "badges_private.goes_on(uuid, text, date, date)",
-    "badges_private.is_paused(uuid, text, date)",
+    "badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)",
 )
 """All that can be: as badges_private.exposable() says. What policies and views call comes last."""
 

@@ -4,6 +4,7 @@ A client that comes again with the id of the last event that it was sent goes on
 reads what it has missed by itself, under its own claims, and then joins the feed of the process.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -31,6 +32,7 @@ router = APIRouter(tags=["unlocks"])
 
 _RETRY_MS: Final = 2_000
 """After so long clients are to come again."""
+_JOIN_WITHIN_S: Final = 10.0
 _READ_WITHIN_S: Final = 15.0
 _NO_CURSOR: Final = "22023"
 """The SQLSTATE by which badges_private.read_unlock_cursor refuses one."""
@@ -126,14 +128,22 @@ class _Stream:
     async def begin(self, cursor: str | None) -> None:
         """Join the feed, and read the first page of what was missed behind the cursor.
 
-        Raises ProblemError, 400, when that is none.
+        Raises ProblemError: 400 when that is none, 503 while very much is being told.
         """
-        self._upto = await self._feed.join(self._follower)
         try:
+            async with asyncio.timeout(_JOIN_WITHIN_S):
+                self._upto = await self._feed.join(self._follower)
             if cursor:
                 self._missed = await self._read(cursor)
             else:
                 self._missed = Page([], self._upto, is_last=True)
+        except TimeoutError:
+            self.leave()
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Very many unlocks are being told just now: try again soon",
+                headers=SOON,
+            ) from None
         except BaseException:
             self.leave()
             raise

@@ -5,7 +5,17 @@ import sys
 
 from badges import spelling
 from badges.reporting import report, unusable
-from badges.stack import docker, jars, launch, layout, processes, secrets, services, supervisor
+from badges.stack import (
+    docker,
+    jars,
+    java,
+    launch,
+    layout,
+    processes,
+    secrets,
+    services,
+    supervisor,
+)
 from badges.stack.infra import Infra
 from badges.starting import INTERRUPTED
 from streams.errors import Problem
@@ -33,6 +43,7 @@ def main() -> int:
 def _run(action: str, *, only_infra: bool) -> None:
     if action == "install":
         jars.class_path()
+        java.share_classes()
     elif action == "lock":
         _tell(f"{jars.LOCK.name}: {jars.write_lock()} jars")
     elif action == "supervise":

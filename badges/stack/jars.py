@@ -22,7 +22,7 @@ LOCK = Path(__file__).with_name("jars.lock")
 _TRIES = 3
 
 
-def _directory() -> Path:
+def directory() -> Path:
     """Return where jars are kept: BADGES_JARS_DIR, else inside the virtual environment."""
     if chosen := os.environ.get("BADGES_JARS_DIR"):
         return Path(chosen).absolute()
@@ -37,7 +37,7 @@ def class_path() -> str:
 
     Raises Problem when a download fails or a file is not what the lock says.
     """
-    home = _directory()
+    home = directory()
     locked = LockFile.load(LOCK).dependencies
     paths = [_path(home, jar) for jar in locked]
     done = home / f"complete-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
@@ -52,7 +52,7 @@ def class_path() -> str:
 
 def write_lock() -> int:
     """Resolve the versions anew and write jars.lock; return how many jars it names."""
-    context = _context(_directory())
+    context = _context(directory())
     roots = [
         context.create_dependency(replace(Coordinate.parse(jar), scope="compile"))
         for jar in versions.JARS

@@ -1,90 +1,17 @@
--- Progress, streaks and who is about to lose one: from the tables alone, as whoever asks may see
--- them, so that they answer while the stream is down.
+-- Progress, streaks and who is about to lose one: from the tables alone, so that they answer while
+-- the stream is down.
 --
--- What asks the tables is SECURITY INVOKER: rights and row-level security are the caller's.
+-- What PostgREST and `badges api` ask answers for the mentors whom the request's claims show, also where
+-- their role may not read the application's tables.
 
--- A time zone that Postgres does not know (saved while triggers were off) would be an error for
--- everybody who reads: it counts as UTC, as everywhere.
-CREATE OR REPLACE FUNCTION badges_private.known_zone(timezone text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((
-        SELECT z.name FROM badges_private.time_zones z
-        WHERE z.name = coalesce(known_zone.timezone, 'Europe/Oslo')), 'UTC')
-$$;
-
--- The date that it is where a mentor's days begin.
+-- The date that it is where a mentor's days begin. A time zone that Postgres does not know, saved
+-- while triggers were off, counts as UTC.
 CREATE OR REPLACE FUNCTION badges_private.today_of(mentor uuid) RETURNS date
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (now() AT TIME ZONE badges_private.zone_of(mentor))::date
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (now() AT TIME ZONE badges_private.zone_of(mentor))::date;
+END
 $$;
-
--- As before, but for the time zone.
-CREATE OR REPLACE VIEW public.peer_mentor_stats_current WITH (security_invoker = true) AS
-WITH clock AS MATERIALIZED (
-    SELECT id, (now() AT TIME ZONE badges_private.known_zone(timezone))::date AS today
-    FROM public.organizations
-)
-SELECT s.peer_mentor_id, clock.today, s.activity_count, s.minutes_total, s.active_days,
-       s.counts_by_type, s.training_count, s.first_activity_on, s.last_activity_on,
-       s.day_streak_longest, s.day_streak_length, s.day_streak_last_on, now_on.day_streak_current,
-       s.week_streak_longest, s.week_streak_length, s.week_streak_last_on,
-       now_on.week_streak_current,
-       s.month_streak_longest, s.month_streak_length, s.month_streak_last_on,
-       now_on.month_streak_current,
-       s.updated_at
-FROM public.peer_mentor_stats s
-JOIN public.peer_mentors m ON m.id = s.peer_mentor_id
-JOIN clock ON clock.id = m.organization_id
-CROSS JOIN LATERAL (
-    SELECT max(run.held) FILTER (WHERE run.period = 'day') AS day_streak_current,
-           max(run.held) FILTER (WHERE run.period = 'week') AS week_streak_current,
-           max(run.held) FILTER (WHERE run.period = 'month') AS month_streak_current
-    FROM (
-        SELECT newest.period, CASE
-            WHEN newest.last_on >= clock.today THEN newest.length
-            WHEN newest.last_on IS NULL OR EXISTS (
-                SELECT FROM (
-                    SELECT generate_series(
-                        newest.last_on::timestamp + newest.step,
-                        date_trunc(newest.period, clock.today::timestamp) - newest.step,
-                        newest.step) AS begins
-                ) AS missed
-                WHERE NOT EXISTS (
-                    SELECT FROM public.mentor_pauses p
-                    WHERE p.peer_mentor_id = s.peer_mentor_id
-                        AND p.starts_on < (missed.begins + newest.step)::date
-                        AND coalesce(p.ends_on, 'infinity')
-                            >= greatest(p.starts_on, missed.begins::date))
-            ) THEN 0 ELSE newest.length END AS held
-        FROM (VALUES
-            ('day', interval '1 day', s.day_streak_length, s.day_streak_last_on),
-            ('week', interval '1 week', s.week_streak_length, s.week_streak_last_on),
-            ('month', interval '1 month', s.month_streak_length, s.month_streak_last_on)
-        ) AS newest (period, step, length, last_on)
-    ) AS run
-) AS now_on;
-
--- The current streaks that end with today's period, on `ends_on`, unless it comes to count. A period
--- that counts already, or has a paused day, does not end a streak; neither does one with a row in a
--- later period.
-CREATE OR REPLACE VIEW public.peer_mentor_streaks_at_risk WITH (security_invoker = true) AS
-SELECT s.peer_mentor_id, run.period, run.length,
-       (date_trunc(run.period, s.today::timestamp) + run.step - interval '1 day')::date AS ends_on
-FROM public.peer_mentor_stats_current s
-CROSS JOIN LATERAL (VALUES
-    ('day', interval '1 day', s.day_streak_current, s.day_streak_last_on),
-    ('week', interval '1 week', s.week_streak_current, s.week_streak_last_on),
-    ('month', interval '1 month', s.month_streak_current, s.month_streak_last_on)
-) AS run (period, step, length, last_on)
-WHERE run.length > 0 AND run.last_on < date_trunc(run.period, s.today::timestamp)::date
-    AND NOT EXISTS (
-        SELECT FROM public.mentor_pauses p
-        WHERE p.peer_mentor_id = s.peer_mentor_id
-            AND p.starts_on < (date_trunc(run.period, s.today::timestamp) + run.step)::date
-            AND coalesce(p.ends_on, 'infinity')
-                >= greatest(p.starts_on, date_trunc(run.period, s.today::timestamp)::date));
-
-SELECT badges_private.close_to_public('public.peer_mentor_streaks_at_risk'::regclass);
 
 -- The first day of the period that a date is in; from dates alone, which reach further than
 -- timestamps do.
@@ -139,21 +66,6 @@ BEGIN
 END
 $$;
 
--- The mentor's periods in which a metric of the rows chosen reaches per_period, each with its newest
--- date.
-CREATE OR REPLACE FUNCTION badges_private.counting_periods(
-    mentor uuid, period text, metric text, per_period bigint, types text[], counts_from date
-) RETURNS TABLE (in_period int, day date)
-LANGUAGE sql STABLE ROWS 100 AS $$
-    SELECT g.in_period, max(g.day)
-    FROM badges_private.gains(
-        counting_periods.mentor, counting_periods.metric, counting_periods.types,
-        greatest(counting_periods.counts_from, date '4714-11-24 BC'), date '5874897-12-31',
-        counting_periods.period) AS g
-    GROUP BY g.in_period
-    HAVING sum(g.gain) >= counting_periods.per_period
-$$;
-
 -- The last day of today's period, if the run whose newest period is `newest` is over with it unless it
 -- comes to count; else null. The period that today falls in is not missed before it ends.
 CREATE OR REPLACE FUNCTION badges_private.at_risk_until(
@@ -169,6 +81,105 @@ BEGIN
     END IF;
     RETURN NULL;
 END
+$$;
+
+-- What of the newest runs in a mentor's statistics is current as of today, and until when that is at
+-- risk. For the views below: who reads them need not read time zones and pauses.
+CREATE OR REPLACE FUNCTION badges_private.streaks_now(
+    mentor uuid, day_length int, day_last_on date, week_length int, week_last_on date,
+    month_length int, month_last_on date
+) RETURNS TABLE (
+    today date, day_current int, day_at_risk_until date, week_current int, week_at_risk_until date,
+    month_current int, month_at_risk_until date
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1 AS $$
+#variable_conflict use_variable
+DECLARE
+    zone_today date := badges_private.today_of(mentor);
+BEGIN
+    today := zone_today;
+    SELECT n.current, n.at_risk_until INTO day_current, day_at_risk_until
+    FROM badges_private.run_now(mentor, 'day', day_length, day_last_on, zone_today) AS n;
+    SELECT n.current, n.at_risk_until INTO week_current, week_at_risk_until
+    FROM badges_private.run_now(mentor, 'week', week_length, week_last_on, zone_today) AS n;
+    SELECT n.current, n.at_risk_until INTO month_current, month_at_risk_until
+    FROM badges_private.run_now(mentor, 'month', month_length, month_last_on, zone_today) AS n;
+    RETURN NEXT;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION badges_private.run_now(
+    mentor uuid, period text, length int, last_on date, today date
+) RETURNS TABLE (current int, at_risk_until date)
+LANGUAGE plpgsql STABLE ROWS 1 AS $$
+#variable_conflict use_variable
+DECLARE
+    newest int := badges_private.period_of(period, last_on);
+    paused int4multirange;
+BEGIN
+    current := 0;
+    IF newest >= badges_private.period_of(period, today) THEN
+        current := length;
+    ELSIF newest IS NOT NULL THEN
+        paused := badges_private.paused_periods(mentor, period);
+        IF badges_private.missed_periods(
+            newest + 1, badges_private.period_of(period, today), paused) = 0 THEN
+            current := length;
+            at_risk_until := badges_private.at_risk_until(period, newest, 0, paused, today);
+        END IF;
+    END IF;
+    RETURN NEXT;
+END
+$$;
+
+-- Streaks as of today. A run ends unless every period between its last one and today's has a paused
+-- day; the period that today falls in never breaks it before it ends.
+CREATE OR REPLACE VIEW public.peer_mentor_stats_current WITH (security_invoker = true) AS
+SELECT s.peer_mentor_id, n.today, s.activity_count, s.minutes_total, s.active_days,
+       s.counts_by_type, s.training_count, s.first_activity_on, s.last_activity_on,
+       s.day_streak_longest, s.day_streak_length, s.day_streak_last_on,
+       n.day_current AS day_streak_current,
+       s.week_streak_longest, s.week_streak_length, s.week_streak_last_on,
+       n.week_current AS week_streak_current,
+       s.month_streak_longest, s.month_streak_length, s.month_streak_last_on,
+       n.month_current AS month_streak_current,
+       s.updated_at
+FROM public.peer_mentor_stats s
+CROSS JOIN LATERAL badges_private.streaks_now(
+    s.peer_mentor_id, s.day_streak_length, s.day_streak_last_on, s.week_streak_length,
+    s.week_streak_last_on, s.month_streak_length, s.month_streak_last_on) AS n;
+
+-- The current streaks that end with today's period, on `ends_on`, unless it comes to count. A period
+-- that counts already, or has a paused day, does not end a streak; neither is one at risk that has a
+-- row in a later period.
+CREATE OR REPLACE VIEW public.peer_mentor_streaks_at_risk WITH (security_invoker = true) AS
+SELECT s.peer_mentor_id, run.period, run.length, run.ends_on
+FROM public.peer_mentor_stats s
+CROSS JOIN LATERAL badges_private.streaks_now(
+    s.peer_mentor_id, s.day_streak_length, s.day_streak_last_on, s.week_streak_length,
+    s.week_streak_last_on, s.month_streak_length, s.month_streak_last_on) AS n
+CROSS JOIN LATERAL (VALUES
+    ('day', n.day_current, n.day_at_risk_until),
+    ('week', n.week_current, n.week_at_risk_until),
+    ('month', n.month_current, n.month_at_risk_until)
+) AS run (period, length, ends_on)
+WHERE run.ends_on IS NOT NULL;
+
+SELECT badges_private.close_to_public('public.peer_mentor_streaks_at_risk'::regclass);
+
+-- The mentor's periods in which a metric of the rows chosen reaches per_period, each with its newest
+-- date.
+CREATE OR REPLACE FUNCTION badges_private.counting_periods(
+    mentor uuid, period text, metric text, per_period bigint, types text[], counts_from date
+) RETURNS TABLE (in_period int, day date)
+LANGUAGE sql STABLE ROWS 100 AS $$
+    SELECT g.in_period, max(g.day)
+    FROM badges_private.gains(
+        counting_periods.mentor, counting_periods.metric, counting_periods.types,
+        greatest(counting_periods.counts_from, date '4714-11-24 BC'), date '5874897-12-31',
+        counting_periods.period) AS g
+    GROUP BY g.in_period
+    HAVING sum(g.gain) >= counting_periods.per_period
 $$;
 
 -- Whether a mentor's periods that count are in a row, as of a date: the longest run, and the newest,
@@ -214,20 +225,6 @@ BEGIN
 END
 $$;
 
--- The streaks of days, weeks and months with any activity, without grace: as peer_mentor_stats has
--- them, but from the rows as they are now. Nothing for a mentor whom the caller may not see.
-CREATE OR REPLACE FUNCTION public.peer_mentor_streaks(peer_mentor_id uuid)
-RETURNS TABLE (period text, longest int, current int, last_on date, at_risk_until date)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.period, coalesce(r.longest, 0), coalesce(r.current, 0), r.last_on, r.at_risk_until
-    FROM public.peer_mentors m
-    CROSS JOIN unnest(ARRAY['day', 'week', 'month']) WITH ORDINALITY AS p (period, place)
-    LEFT JOIN LATERAL badges_private.runs(
-        m.id, p.period, 'count', 1, NULL, NULL, 0, badges_private.today_of(m.id)) AS r ON true
-    WHERE m.id = peer_mentor_streaks.peer_mentor_id
-    ORDER BY p.place
-$$;
-
 -- Of the streaks at some JSON paths within criteria, the last day of each that is about to be lost.
 CREATE OR REPLACE FUNCTION badges_private.risks(
     mentor uuid, node jsonb, at text, paths text[], counts_from date, today date
@@ -263,9 +260,32 @@ BEGIN
 END
 $$;
 
+-- Whether a request may see a mentor: by its claims, and everybody for the tables' owner and for roles
+-- that no row-level security holds.
+CREATE OR REPLACE FUNCTION badges_private.may_see(mentor uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    acting text := badges_private.acting_role();
+    role text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles r
+               WHERE r.rolname = acting AND (r.rolsuper OR r.rolbypassrls))
+        OR pg_has_role(acting, (SELECT c.relowner FROM pg_class c
+                                WHERE c.oid = 'public.peer_mentor_stats'::regclass), 'MEMBER') THEN
+        RETURN true;
+    END IF;
+    role := badges_private.claimed_role();
+    RETURN EXISTS (
+        SELECT FROM public.peer_mentors m
+        WHERE m.id = mentor AND m.organization_id = badges_private.claimed_organization()
+            AND (role IN ('admin', 'coordinator')
+                 OR role = 'mentor' AND m.id::text = lower(badges_private.claimed('mentor'))));
+END
+$$;
+
 -- The active definitions whose criteria the worker has found invalid, or to close a cycle.
 CREATE OR REPLACE FUNCTION badges_private.set_aside() RETURNS uuid[]
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(d.id), '{}')
     FROM public.badge_alerts a JOIN public.badge_definitions d ON d.id::text = a.detail ->> 'subject'
     WHERE a.kind = 'definition_invalid' AND a.resolved_at IS NULL
@@ -279,7 +299,7 @@ RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
@@ -287,6 +307,9 @@ DECLARE
     applying record;
     failing text[];
 BEGIN
+    IF NOT badges_private.may_see(mentor) THEN
+        RETURN;
+    END IF;
     FOR applying IN
         SELECT d.id, d.key, d.name, d.criteria, d.counts_from, a.id IS NOT NULL AS held, a.tier
         FROM public.peer_mentors m
@@ -328,38 +351,36 @@ BEGIN
 END
 $$;
 
+-- As peer_mentor_stats has them, but from the rows as they are now: the streaks of days, weeks and
+-- months with any activity, without grace.
+CREATE OR REPLACE FUNCTION public.peer_mentor_streaks(peer_mentor_id uuid)
+RETURNS TABLE (period text, longest int, current int, last_on date, at_risk_until date)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    IF badges_private.may_see(peer_mentor_streaks.peer_mentor_id) THEN
+        RETURN QUERY
+            SELECT p.period, coalesce(r.longest, 0), coalesce(r.current, 0), r.last_on,
+                   r.at_risk_until
+            FROM public.peer_mentors m
+            CROSS JOIN unnest(ARRAY['day', 'week', 'month']) WITH ORDINALITY AS p (period, place)
+            LEFT JOIN LATERAL badges_private.runs(
+                m.id, p.period, 'count', 1, NULL, NULL, 0, badges_private.today_of(m.id)) AS r
+                ON true
+            WHERE m.id = peer_mentor_streaks.peer_mentor_id
+            ORDER BY p.place;
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION public.badge_progress(peer_mentor_id uuid)
 RETURNS TABLE (
     badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
     tier text, amounts jsonb, at_risk jsonb
 )
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.* FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
     WHERE p.amounts IS NOT NULL
-$$;
-
--- Whoever may ask how far a mentor is: the functions run with the asker's own rights, and what they
--- call has to be open to the asker too.
-CREATE OR REPLACE FUNCTION badges_private.let_ask(asker name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    called regprocedure;
-BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA badges_private TO %I', asker);
-    FOR called IN
-        SELECT p.oid::regprocedure FROM pg_proc p
-        WHERE p.pronamespace = 'badges_private'::regnamespace
-                AND (p.proname IN ('known_zone', 'today_of', 'period_begins', 'paused_periods',
-                                   'missed_periods', 'counting_periods', 'at_risk_until', 'runs', 'risks', 'set_aside', 'progress',
-                                   'period_of', 'gains', 'amounts', 'rolling_amounts', 'names',
-                                   'reached', 'enough_parts', 'measured', 'measure')
-                     OR p.proname LIKE 'measure\_%')
-            OR p.oid IN ('public.badge_progress(uuid)'::regprocedure,
-                         'public.peer_mentor_streaks(uuid)'::regprocedure)
-    LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', called, asker);
-    END LOOP;
-END
 $$;
 
 DO $$
@@ -367,28 +388,38 @@ DECLARE
     ours regprocedure;
 BEGIN
     FOREACH ours IN ARRAY ARRAY[
-        'badges_private.known_zone(text)', 'badges_private.today_of(uuid)',
-        'badges_private.period_begins(text, date)', 'badges_private.paused_periods(uuid, text)',
+        'badges_private.today_of(uuid)', 'badges_private.period_begins(text, date)',
+        'badges_private.paused_periods(uuid, text)',
         'badges_private.missed_periods(int, int, int4multirange)',
-        'badges_private.runs(uuid, text, text, bigint, text[], date, int, date)',
         'badges_private.counting_periods(uuid, text, text, bigint, text[], date)',
         'badges_private.at_risk_until(text, int, int, int4multirange, date)',
+        'badges_private.runs(uuid, text, text, bigint, text[], date, int, date)',
+        'badges_private.run_now(uuid, text, int, date, date)',
+        'badges_private.streaks_now(uuid, int, date, int, date, int, date)',
         'badges_private.risks(uuid, jsonb, text, text[], date, date)', 'badges_private.set_aside()',
-        'badges_private.progress(uuid, uuid, int)', 'badges_private.let_ask(name)',
+        'badges_private.progress(uuid, uuid, int)', 'badges_private.may_see(uuid)',
         'public.badge_progress(uuid)', 'public.peer_mentor_streaks(uuid)'
     ]::regprocedure[] LOOP
         PERFORM badges_private.close_to_public(ours);
     END LOOP;
-    PERFORM badges_private.let_ask('badges_api');
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
-        PERFORM badges_private.let_ask('service_role');
         REVOKE ALL ON public.peer_mentor_streaks_at_risk FROM service_role;
         GRANT SELECT ON public.peer_mentor_streaks_at_risk TO service_role;
+        GRANT EXECUTE ON FUNCTION
+            public.badge_progress(uuid), public.peer_mentor_streaks(uuid),
+            badges_private.streaks_now(uuid, int, date, int, date, int, date)
+            TO service_role;
     END IF;
 END
 $$;
 
--- The views ask for the time zone.
-GRANT EXECUTE ON FUNCTION badges_private.known_zone(text) TO badges_worker;
-
 GRANT SELECT ON public.peer_mentor_streaks_at_risk TO badges_worker, badges_api;
+
+-- The views call it.
+GRANT EXECUTE ON FUNCTION badges_private.streaks_now(uuid, int, date, int, date, int, date)
+    TO badges_worker, badges_api;
+
+GRANT EXECUTE ON FUNCTION
+    badges_private.progress(uuid, uuid, int), public.badge_progress(uuid),
+    public.peer_mentor_streaks(uuid)
+    TO badges_api;

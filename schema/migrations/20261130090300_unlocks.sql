@@ -68,14 +68,15 @@ $$;
 SELECT badges_private.close_to_public('badges_private.highest_unlock()'::regprocedure);
 
 CREATE OR REPLACE FUNCTION badges_private.unlock_cursor(
-    top bigint, upto pg_snapshot, seen pg_snapshot DEFAULT NULL, last bigint DEFAULT NULL
+    cluster text, top bigint, upto pg_snapshot, seen pg_snapshot DEFAULT NULL,
+    last bigint DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT concat_ws('.', 1, system_identifier, top, upto, seen, last) FROM pg_control_system()
+    SELECT concat_ws('.', 1, cluster, top, upto, seen, last)
 $$;
 
 SELECT badges_private.close_to_public(
-    'badges_private.unlock_cursor(bigint, pg_snapshot, pg_snapshot, bigint)'::regprocedure);
+    'badges_private.unlock_cursor(text, bigint, pg_snapshot, pg_snapshot, bigint)'::regprocedure);
 
 -- What a cursor says; it may come from anywhere.
 CREATE OR REPLACE FUNCTION badges_private.read_unlock_cursor(
@@ -122,6 +123,7 @@ CREATE OR REPLACE FUNCTION badges_private.unlocks(
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nothing CONSTANT pg_snapshot := '1:1:';
+    here text := (SELECT system_identifier FROM pg_control_system());
     place record;
     target pg_snapshot;
     top bigint;
@@ -145,13 +147,12 @@ BEGIN
     IF $1 IS NULL THEN
         finished := true;
         next := badges_private.unlock_cursor(
-            coalesce(top, badges_private.highest_unlock()), target);
+            here, coalesce(top, badges_private.highest_unlock()), target);
         RETURN;
     END IF;
 
     place := badges_private.read_unlock_cursor($1);
-    IF place.cluster <> (SELECT system_identifier::text FROM pg_control_system())
-        OR pg_snapshot_xmax(place.upto) > pg_snapshot_xmax(target) THEN
+    IF place.cluster <> here OR pg_snapshot_xmax(place.upto) > pg_snapshot_xmax(target) THEN
         -- Of another cluster, or of a time of this one that a restore has undone.
         place.top := least(place.top, badges_private.highest_unlock());
         place.last := place.top;
@@ -214,9 +215,9 @@ BEGIN
     SELECT coalesce(json_agg(json_build_object(
         'cursor', CASE
             WHEN is_whole AND e.id = ids[cardinality(ids)]
-                THEN badges_private.unlock_cursor(top, place.upto)
+                THEN badges_private.unlock_cursor(here, top, place.upto)
             ELSE badges_private.unlock_cursor(
-                greatest(place.top, e.id), place.upto, place.seen, e.id)
+                here, greatest(place.top, e.id), place.upto, place.seen, e.id)
         END,
         'organization_id', m.organization_id,
         'peer_mentor_id', e.peer_mentor_id,
@@ -236,9 +237,9 @@ BEGIN
     ) AS told
     WHERE e.id = ANY (ids);
 
-    next := CASE WHEN is_whole THEN badges_private.unlock_cursor(top, place.upto)
+    next := CASE WHEN is_whole THEN badges_private.unlock_cursor(here, top, place.upto)
                  ELSE badges_private.unlock_cursor(
-                     top, place.upto, place.seen, ids[cardinality(ids)]) END;
+                     here, top, place.upto, place.seen, ids[cardinality(ids)]) END;
     finished := is_whole AND place.upto::text = target::text;
 END
 $$;
@@ -292,7 +293,7 @@ SELECT badges_private.close_to_public('public.unlocks_since(text)'::regprocedure
 GRANT EXECUTE ON FUNCTION
     badges_private.visible_mentors(), badges_private.unlock_snapshot(int),
     badges_private.highest_unlock(),
-    badges_private.unlock_cursor(bigint, pg_snapshot, pg_snapshot, bigint),
+    badges_private.unlock_cursor(text, bigint, pg_snapshot, pg_snapshot, bigint),
     badges_private.read_unlock_cursor(text), badges_private.unlocks(text, text, int, boolean),
     badges_private.unlocks_of_all(text, int), public.unlocks_since(text)
     TO badges_api;

@@ -89,104 +89,6 @@ EXCEPTION
 END
 $$;
 
--- Whether somebody may ask about a mentor: by the claims, or because no policy narrows what they read.
-CREATE OR REPLACE FUNCTION badges_private.may_ask(mentor uuid) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT mentor IN (SELECT badges_private.visible_mentors()) OR EXISTS (
-        SELECT FROM pg_roles r, pg_class c
-        WHERE r.rolname = badges_private.acting_role()
-            AND c.oid = 'public.peer_mentors'::regclass
-            AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, c.relowner, 'USAGE')))
-$$;
-
--- What PostgREST calls answers by the claims alone, as the API does: whoever may ask needs no right
--- on the application's tables, and no policy of the application takes a part of an answer away.
-
-CREATE OR REPLACE FUNCTION public.badge_progress(peer_mentor_id uuid)
-RETURNS TABLE (
-    badge_definition_id uuid, key text, name text, criteria jsonb, counts_from date, held boolean,
-    tier text, amounts jsonb, at_risk jsonb
-)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.* FROM badges_private.progress(badge_progress.peer_mentor_id, NULL, NULL) AS p
-    WHERE badges_private.may_ask(badge_progress.peer_mentor_id) AND p.amounts IS NOT NULL
-$$;
-
-CREATE OR REPLACE FUNCTION public.peer_mentor_streaks(peer_mentor_id uuid)
-RETURNS TABLE (period text, longest int, current int, last_on date, at_risk_until date)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.period, coalesce(r.longest, 0), coalesce(r.current, 0), r.last_on, r.at_risk_until
-    FROM public.peer_mentors m
-    CROSS JOIN unnest(ARRAY['day', 'week', 'month']) WITH ORDINALITY AS p (period, place)
-    LEFT JOIN LATERAL badges_private.runs(
-        m.id, p.period, 'count', 1, NULL, NULL, 0, badges_private.today_of(m.id)) AS r ON true
-    WHERE m.id = peer_mentor_streaks.peer_mentor_id AND badges_private.may_ask(m.id)
-    ORDER BY p.place
-$$;
-
--- The same of the views: their rows are those of peer_mentor_stats that the reader may see, and what
--- else they need of a mentor, functions tell.
-
--- Whether every period after that of `last_on` and before that of `today` has a paused day.
-CREATE OR REPLACE FUNCTION badges_private.goes_on(mentor uuid, period text, last_on date, today date)
-RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT badges_private.missed_periods(
-        badges_private.period_of(period, last_on) + 1, badges_private.period_of(period, today),
-        badges_private.paused_periods(mentor, period)) = 0
-$$;
-
--- Whether the period of a date has a paused day.
-CREATE OR REPLACE FUNCTION badges_private.is_paused(mentor uuid, period text, day date)
-RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT badges_private.paused_periods(mentor, period) @> badges_private.period_of(period, day)
-$$;
-
-CREATE OR REPLACE VIEW public.peer_mentor_stats_current WITH (security_invoker = true) AS
-SELECT s.peer_mentor_id, clock.today, s.activity_count, s.minutes_total, s.active_days,
-       s.counts_by_type, s.training_count, s.first_activity_on, s.last_activity_on,
-       s.day_streak_longest, s.day_streak_length, s.day_streak_last_on, now_on.day_streak_current,
-       s.week_streak_longest, s.week_streak_length, s.week_streak_last_on,
-       now_on.week_streak_current,
-       s.month_streak_longest, s.month_streak_length, s.month_streak_last_on,
-       now_on.month_streak_current,
-       s.updated_at
-FROM public.peer_mentor_stats s
-CROSS JOIN LATERAL (SELECT badges_private.today_of(s.peer_mentor_id) AS today) AS clock
-CROSS JOIN LATERAL (
-    SELECT max(run.held) FILTER (WHERE run.period = 'day') AS day_streak_current,
-           max(run.held) FILTER (WHERE run.period = 'week') AS week_streak_current,
-           max(run.held) FILTER (WHERE run.period = 'month') AS month_streak_current
-    FROM (
-        SELECT newest.period, CASE
-            WHEN newest.last_on IS NULL THEN 0
-            WHEN newest.last_on
-                    >= (date_trunc(newest.period, clock.today::timestamp) - newest.step)::date
-                OR badges_private.goes_on(
-                    s.peer_mentor_id, newest.period, newest.last_on, clock.today)
-                THEN newest.length
-            ELSE 0 END AS held
-        FROM (VALUES
-            ('day', interval '1 day', s.day_streak_length, s.day_streak_last_on),
-            ('week', interval '1 week', s.week_streak_length, s.week_streak_last_on),
-            ('month', interval '1 month', s.month_streak_length, s.month_streak_last_on)
-        ) AS newest (period, step, length, last_on)
-    ) AS run
-) AS now_on;
-
-CREATE OR REPLACE VIEW public.peer_mentor_streaks_at_risk WITH (security_invoker = true) AS
-SELECT s.peer_mentor_id, run.period, run.length,
-       (date_trunc(run.period, s.today::timestamp) + run.step - interval '1 day')::date AS ends_on
-FROM public.peer_mentor_stats_current s
-CROSS JOIN LATERAL (VALUES
-    ('day', interval '1 day', s.day_streak_current, s.day_streak_last_on),
-    ('week', interval '1 week', s.week_streak_current, s.week_streak_last_on),
-    ('month', interval '1 month', s.month_streak_current, s.month_streak_last_on)
-) AS run (period, step, length, last_on)
-WHERE run.length > 0 AND run.last_on < date_trunc(run.period, s.today::timestamp)::date
-    AND NOT badges_private.is_paused(s.peer_mentor_id, run.period, s.today);
-
 -- What expose() has given, so that conceal() takes back no more than that. While nothing is exposed
 -- it is empty.
 CREATE TABLE IF NOT EXISTS badges_private.exposed (given text PRIMARY KEY);
@@ -202,9 +104,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         'public.peer_mentor_streaks_at_risk', 'public.badge_progress(uuid)',
         'public.peer_mentor_streaks(uuid)', 'public.unlocks_since(text)',
         'badges_private.claimed_organization()', 'badges_private.claimed_role()',
-        'badges_private.visible_mentors()', 'badges_private.today_of(uuid)',
-        'badges_private.goes_on(uuid, text, date, date)',
-        'badges_private.is_paused(uuid, text, date)']
+        'badges_private.visible_mentors()',
+        'badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)']
 $$;
 
 -- Take back from `authenticated` all that expose() has given.
@@ -280,9 +181,7 @@ BEGIN
     FOREACH ours IN ARRAY ARRAY[
         'badges_private.claim_at(jsonb, text)', 'badges_private.claimed(text)',
         'badges_private.claimed_organization()', 'badges_private.claimed_role()',
-        'badges_private.visible_mentors()', 'badges_private.may_ask(uuid)',
-        'badges_private.goes_on(uuid, text, date, date)',
-        'badges_private.is_paused(uuid, text, date)', 'badges_private.exposable()',
+        'badges_private.visible_mentors()', 'badges_private.exposable()',
         'badges_private.conceal()', 'badges_private.expose()'
     ]::regprocedure[] LOOP
         PERFORM badges_private.close_to_public(ours);
@@ -291,22 +190,6 @@ END
 $$;
 
 GRANT EXECUTE ON FUNCTION badges_private.claimed_role() TO badges_api;
-
--- Who reads the views.
-GRANT EXECUTE ON FUNCTION badges_private.today_of(uuid),
-    badges_private.goes_on(uuid, text, date, date), badges_private.is_paused(uuid, text, date)
-    TO badges_worker, badges_api;
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
-        GRANT EXECUTE ON FUNCTION badges_private.today_of(uuid),
-            badges_private.goes_on(uuid, text, date, date),
-            badges_private.is_paused(uuid, text, date)
-            TO service_role;
-    END IF;
-END
-$$;
 
 -- Whatever closes something anew comes before this.
 DO $$

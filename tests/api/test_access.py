@@ -116,8 +116,26 @@ async def test_each_caller_gets_what_was_decided(
     route: str,
     caller: str,
 ) -> None:
+    check(service, await world(owner, mine, other), route, caller)
+
+
+@pytest.mark.parametrize("caller", ["another mentor", "foreign mentor", "foreign admin"])
+@pytest.mark.parametrize("route", DECISIONS)
+@pytest.mark.usefixtures("unguarded")
+async def test_strangers_get_no_more_where_tables_are_without_row_level_security(
+    service: Service,
+    owner: Pool,
+    mine: Organization,
+    other: Organization,
+    route: str,
+    caller: str,
+) -> None:
+    check(service, await world(owner, mine, other), route, caller)
+
+
+def check(service: Service, there: World, route: str, caller: str) -> None:
+    """Call a route as somebody, and hold the answer against the decision."""
     decision = DECISIONS[route]
-    there = await world(owner, mine, other)
     method, path = route.split()
     url = path.replace("{}", "%s") % decision.path(there)
     with (

@@ -17,6 +17,7 @@ from badges.api.app import create_app
 from badges.settings import Settings
 from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization
+from tests.api.issuer import ISSUER, ORGANIZATION, Issuer
 from tests.api.service import SECRET, Service, serving_api, signed
 from tests.stack import Stack, wait_for
 
@@ -56,6 +57,48 @@ async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
         assert answer.result(30).status_code in {200, 503}
     assert another.process.wait(30) == 0
     assert not [line for line in lines(another) if line["level"] in {"error", "critical"}]
+
+
+async def test_sigterm_ends_streams_at_once_and_whole(another: Service, mine: Organization) -> None:
+    with (
+        another.client("mentor", mine.id, mine.mentors[0]) as client,
+        client.stream("GET", "/v1/unlocks") as feed,
+    ):
+        parts = feed.iter_bytes()
+        assert next(parts)
+        another.process.send_signal(signal.SIGTERM)
+        for _ in parts:
+            pass
+    assert another.process.wait(30) == 0
+
+
+async def test_keys_of_an_issuer_are_fetched_before_anybody_comes(
+    service: Service, postgres: Stack, owner: Pool, tmp_path: Path
+) -> None:
+    issuer = Issuer()
+    await owner.execute(
+        "INSERT INTO organizations (id, slug, name) VALUES ($1::uuid, $1::uuid::text, 'Home') "
+        "ON CONFLICT DO NOTHING",
+        ORGANIZATION,
+    )
+    with (
+        issuer.publishing() as url,
+        serving_api(
+            postgres,
+            service.database_url,
+            tmp_path / "log",
+            BADGES_JWKS_URL=url,
+            BADGES_JWT_ISSUER=ISSUER,
+        ) as running,
+    ):
+        wait_for(lambda: issuer.fetched == 1, 30, "the first fetch")
+        answers = []
+        for token in (issuer.sign("ec"), issuer.sign("rsa"), issuer.sign("ec", iss="another")):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(base_url=running.url, headers=headers) as client:
+                answers.append((await client.get("/v1/peer-mentors")).status_code)
+    assert answers == [200, 200, 401]
+    assert issuer.fetched == 1
 
 
 async def test_a_request_is_one_line_without_anything_personal(

@@ -1,9 +1,11 @@
 """Row-level security under the API: what its role reads, whatever the route asks for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 from starlette.requests import Request
@@ -14,7 +16,7 @@ from badges.api.problem import ProblemError
 from sinks.errors import StoreError
 from sinks.pool import Connection, Pool, create_pool
 from tests.api.conftest import Organization
-from tests.api.service import Service
+from tests.api.service import Service, signed
 from tests.api.world import World, world
 from tests.stack import Stack
 
@@ -29,6 +31,37 @@ READABLE = """
     GROUP BY c.oid ORDER BY 1
 """
 EVERYTHING = "SELECT coalesce(string_agg(concat_ws(' ', {columns}), ' '), '') FROM {name}"
+
+WITH_RIGHTS_OF_THEIR_OWN = """
+    SELECT p.oid::regprocedure::text FROM pg_proc p
+    WHERE p.pronamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
+        AND p.prosecdef AND has_function_privilege('badges_api', p.oid, 'EXECUTE')
+"""
+BOUND_BY_CLAIMS = {
+    "award_badge(uuid,uuid,timestamp with time zone,jsonb,text,integer,text,"
+    "timestamp with time zone)",
+    "badges_private.claimed_organization()",
+    "badges_private.claimed_role()",
+    "badges_private.first_request(text,bytea,uuid)",
+    "badges_private.visible_mentors()",
+    "unlocks_since(text)",
+}
+"""They answer for the organization of the claims alone."""
+TELL_OF_NOBODY = {
+    "badges_private.as_of()",
+    "badges_private.backfill(text)",
+    "badges_private.highest_unlock()",
+    "badges_private.is_told(text[],text)",
+    "badges_private.known_zone(text)",
+    "badges_private.names_nobody_else(uuid,text)",
+    "badges_private.names_somebody_of(uuid,text)",
+    "badges_private.open_alerts()",
+    "badges_private.set_aside()",
+    "badges_private.today_of(uuid)",
+}
+"""Ids, kinds, numbers and dates, which no answer hands on as they are."""
+TELL_OF_ALL = {"badges_private.unlocks_of_all(text,integer)"}
+"""For the one reader of the feed, which has no caller, and sorts events by organization."""
 
 
 @pytest.fixture
@@ -124,6 +157,12 @@ def caller(organization: str, role: str = "admin", mentor: str | None = None) ->
     )
 
 
+async def test_every_function_with_rights_of_its_own_is_known(owner: Pool) -> None:
+    found = {row[0] for row in await owner.fetch(WITH_RIGHTS_OF_THEIR_OWN)}
+
+    assert found == BOUND_BY_CLAIMS | TELL_OF_NOBODY | TELL_OF_ALL
+
+
 async def test_claims_end_with_their_transaction(pool: Pool, there: World) -> None:
     count = "SELECT count(*) FROM peer_mentors"
     for _ in range(3):
@@ -179,3 +218,20 @@ async def test_awards_are_given_in_ones_own_organization_alone(pool: Pool, there
         await connection.execute(award, there.another_mentor, there.definition)
         held = await connection.fetchval("SELECT count(*) FROM badge_awards")
     assert held == 2
+
+
+async def test_callers_of_two_organizations_at_once_each_see_their_own(
+    service: Service, mine: Organization, other: Organization
+) -> None:
+    """They share connections, and no claim stays on one."""
+
+    async def asked(organization: Organization) -> bool:
+        headers = {"Authorization": f"Bearer {signed('coordinator', organization.id)}"}
+        answer = await client.get("/v1/peer-mentors", headers=headers)
+        return {each["peer_mentor_id"] for each in answer.json()["items"]} == {
+            *organization.mentors
+        }
+
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+        told = await asyncio.gather(*(asked(each) for each in (mine, other) * 50))
+    assert all(told)

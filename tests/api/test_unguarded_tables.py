@@ -1,6 +1,5 @@
 """An application's own tables may be without row-level security: the API keeps to its tenant."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -10,24 +9,7 @@ from tests.api.conftest import Organization
 from tests.api.definitions import PATH, created, definition
 from tests.api.service import Service
 
-pytestmark = pytest.mark.anyio
-
-TABLES = (
-    "organizations", "peer_mentors", "activities", "training_completions", "mentor_pauses",
-    "badge_definitions",
-)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-async def _unguarded(owner: Pool) -> AsyncIterator[None]:
-    """Turn row-level security off, as it is on tables that were there before."""
-    await owner.execute(
-        "".join(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;" for table in TABLES)
-    )
-    yield
-    await owner.execute(
-        "".join(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" for table in TABLES)
-    )
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unguarded")]
 
 
 async def test_mentors_of_another_organization_are_not_found(

@@ -35,29 +35,13 @@ MEASURES = {
     f"badges_private.{name}"
     for name in (
         "period_of", "gains", "amounts", "rolling_amounts", "names", "reached", "enough_parts",
+        "decided_awards", "holders",
         "measured", "measure", "measure_threshold", "measure_tier", "measure_streak",
         "measure_training", "measure_badges", "measure_all", "measure_any",
     )
 }  # fmt: skip
-MAY_ASK = {
-    "badge_progress",
-    "peer_mentor_streaks",
-    "badges_private.known_zone",
-    "badges_private.today_of",
-    "badges_private.period_begins",
-    "badges_private.paused_periods",
-    "badges_private.missed_periods",
-    "badges_private.counting_periods",
-    "badges_private.at_risk_until",
-    "badges_private.runs",
-    "badges_private.risks",
-    "badges_private.set_aside",
-    "badges_private.progress",
-    *MEASURES,
-}
-"""What whoever asks for progress calls."""
-VIEWED = {"badges_private.today_of", "badges_private.goes_on", "badges_private.is_paused"}
-"""What whoever reads the views calls."""
+MAY_ASK = {"badge_progress", "peer_mentor_streaks", "badges_private.streaks_now"}
+"""What answers by the claims, and what the views call."""
 MAY_FOLLOW = {
     "badges_private.highest_unlock",
     "badges_private.read_unlock_cursor",
@@ -128,8 +112,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.withdraw_awards",
             "badges_private.depart_mentors",
             "badges_private.missed_versions",
-            "badges_private.known_zone",
-            *VIEWED,
+            "badges_private.streaks_now",
             *MEASURES,
         },
         "badges_api": {
@@ -143,11 +126,12 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",
-            *VIEWED,
+            "badges_private.progress",
+            *MEASURES,
             *MAY_FOLLOW,
             *MAY_ASK,
         },
-        "service_role": {"award_badge", *VIEWED, *MAY_ASK},
+        "service_role": {"award_badge", "unlocks_since", *MAY_ASK},
     }
     assert await check(supabase, prefix="badges") == []
 

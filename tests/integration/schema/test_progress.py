@@ -1,17 +1,25 @@
 """badge_progress and peer_mentor_streaks: asked by SQL, as PostgREST does."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from schema import exposure
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
-from tests.integration.schema.roles import acting
+from tests.integration.schema.roles import acting, claiming
 
 pytestmark = pytest.mark.anyio
 
 CRITERIA = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 3}'
+CLAIMS = {
+    "mentor": "sub",
+    "organization": "app_metadata.organization_id",
+    "role": "app_metadata.role",
+}
 
 
 async def settled(db: Connection, slug: str = "oslo") -> People:
@@ -52,25 +60,41 @@ async def test_the_api_is_told_of_its_own_organization_alone(db: Connection, fun
         assert await asked(db, function, other.mentor) == []
 
 
-async def test_people_with_a_token_ask_by_their_claims_once_that_is_exposed(
-    supabase: Connection,
-) -> None:
+async def test_what_is_exposed_answers_by_the_claims(supabase: Connection) -> None:
     mine, other = await settled(supabase), await settled(supabase, "bergen")
     functions = ("badge_progress", "peer_mentor_streaks")
-    async with acting(supabase, "authenticated", mine.organization):
+    for people in (mine, other):
+        await supabase.execute(
+            "INSERT INTO peer_mentor_stats (peer_mentor_id, day_streak_length, day_streak_last_on) "
+            "SELECT $1, 4, badges_private.today_of($1) - 1",
+            people.mentor,
+        )
+    async with claiming(supabase, "authenticated", {}):
         for function in functions:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await asked(supabase, function, mine.mentor)
-    await supabase.execute("SELECT badges_private.expose()")
-    async with acting(supabase, "authenticated", mine.organization):
-        assert [len(await asked(supabase, each, mine.mentor)) for each in functions] == [3, 3]
-        assert [await asked(supabase, each, other.mentor) for each in functions] == [[], []]
-    async with acting(supabase, "authenticated", mine.organization, "mentor"):
-        assert [await asked(supabase, each, mine.mentor) for each in functions] == [[], []]
+    await exposure.expose(supabase, CLAIMS)
+    for claims in (claimed("mentor", mine, mine.mentor), claimed("coordinator", mine)):
+        async with claiming(supabase, "authenticated", claims):
+            assert [len(await asked(supabase, each, mine.mentor)) for each in functions] == [3, 3]
+            assert [await asked(supabase, each, other.mentor) for each in functions] == [[], []]
+            for view in ("peer_mentor_stats_current", "peer_mentor_streaks_at_risk"):
+                rows = await supabase.fetch(f"SELECT peer_mentor_id FROM {view}")
+                assert [row["peer_mentor_id"] for row in rows] == [mine.mentor], view
+    for claims in (claimed("mentor", mine), claimed("mentor", other, mine.mentor), {}):
+        async with claiming(supabase, "authenticated", claims):
+            assert [await asked(supabase, each, mine.mentor) for each in functions] == [[], []]
 
 
-async def test_service_role_may_ask(supabase: Connection) -> None:
+def claimed(role: str, people: People, sub: UUID | None = None) -> Mapping[str, object]:
+    """Claims of somebody in an organization, as Supabase's tokens have them."""
+    metadata = {"organization_id": str(people.organization), "role": role}
+    return {"sub": str(sub or uuid4()), "role": "authenticated", "app_metadata": metadata}
+
+
+async def test_service_role_is_told_of_everybody(supabase: Connection) -> None:
     people = await settled(supabase)
-    async with acting(supabase, "service_role"):
+    async with claiming(supabase, "service_role", {"role": "service_role"}):
         assert len(await asked(supabase, "badge_progress", people.mentor)) == 2
         assert len(await asked(supabase, "peer_mentor_streaks", people.mentor)) == 3
+        assert await supabase.fetch("SELECT FROM peer_mentor_streaks_at_risk") == []
