@@ -13,13 +13,17 @@ from badges.api.database import acting
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, Page, page
 from badges.api.verbatim import answer, verbatim
+from badges.queries.dates import near_date, near_instant
 
 router = APIRouter(prefix="/v1/badge-definitions/{definition_id}", tags=["badge definitions"])
 
 # Nobody of another organization sees the versions that a definition had before it was theirs.
-_VERSIONS: Final = """
-    SELECT version, saved_at, saved_by, deleted, key, name, description, icon,
-           criteria::text AS criteria, counts_from, revocable, status
+_VERSIONS: Final = f"""
+    SELECT version, saved_at, saved_by, deleted, key, coalesce(name, '') AS name,
+           coalesce(description, '') AS description, icon,
+           coalesce(criteria::text, 'null') AS criteria,
+           {near_date("counts_from")} AS counts_from, coalesce(revocable, false) AS revocable,
+           coalesce(status, 'draft') AS status
     FROM badge_definition_versions
     WHERE id = $1 AND ($2::int IS NULL OR version < $2)
         AND (organization_id IS NULL
@@ -27,9 +31,11 @@ _VERSIONS: Final = """
     ORDER BY version DESC LIMIT $3
 """
 
-_AWARDS: Final = """
-    SELECT m.id AS peer_mentor_id, m.display_name, a.tier, a.earned_on, a.earned_at,
-           a.tier_earned_on, a.awarded_by, a.awarded_at, a.definition_version
+_AWARDS: Final = f"""
+    SELECT m.id AS peer_mentor_id, m.display_name, a.tier,
+           {near_date("a.earned_on")} AS earned_on, {near_instant("a.earned_at")} AS earned_at,
+           {near_date("a.tier_earned_on")} AS tier_earned_on, a.awarded_by,
+           {near_instant("a.awarded_at")} AS awarded_at, a.definition_version
     FROM badge_awards a JOIN peer_mentors m ON m.id = a.peer_mentor_id
     WHERE a.badge_definition_id = $1 AND a.revoked_at IS NULL
         AND m.organization_id = (SELECT badges_private.claimed_organization())

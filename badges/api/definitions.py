@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from badges.api.problem import ProblemError
 from badges.api.verbatim import Verbatim, verbatim
+from badges.queries.dates import near_date
 from badges.queries.verdicts import Verdict, judge_alone
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
@@ -19,10 +20,11 @@ from tables.criteria.parsing import parse
 from tables.languages import Language, Text
 
 # The application's own table may be without row-level security: then only this hides rows.
-_VISIBLE: Final = """
+_VISIBLE: Final = f"""
     SELECT d.id, d.organization_id, d.key, coalesce(d.name, '') AS name,
            coalesce(d.description, '') AS description, d.icon,
-           coalesce(d.criteria::text, 'null') AS criteria, d.counts_from,
+           coalesce(d.criteria::text, 'null') AS criteria,
+           {near_date("d.counts_from")} AS counts_from,
            coalesce(d.revocable, false) AS revocable, coalesce(d.status, 'draft') AS status,
            d.version, v.saved_by, v.saved_at
     FROM badge_definitions d

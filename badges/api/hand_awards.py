@@ -15,6 +15,7 @@ from badges.api.database import acting_for
 from badges.api.problem import ProblemError
 from badges.api.texts import Reason
 from badges.api.writing import write, writing
+from badges.queries.dates import near_date, near_instant
 from sinks.pool import Connection
 
 router = APIRouter(prefix="/v1/peer-mentors/{peer_mentor_id}/badges", tags=["peer mentors"])
@@ -38,9 +39,12 @@ _REVOKE: Final = """
     WHERE peer_mentor_id = $1 AND badge_definition_id = $2
 """
 
-_HELD: Final = """
-    SELECT peer_mentor_id, badge_definition_id, tier, earned_on, earned_at, tier_earned_on,
-           awarded_by, awarded_at, definition_version, revoked_at, revoked_by
+_HELD: Final = f"""
+    SELECT peer_mentor_id, badge_definition_id, tier, {near_date("earned_on")} AS earned_on,
+           {near_instant("earned_at")} AS earned_at,
+           {near_date("tier_earned_on")} AS tier_earned_on, awarded_by,
+           {near_instant("awarded_at")} AS awarded_at, definition_version,
+           {near_instant("revoked_at")} AS revoked_at, revoked_by
     FROM badge_awards WHERE peer_mentor_id = $1 AND badge_definition_id = $2 FOR NO KEY UPDATE
 """
 

@@ -4,13 +4,14 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from badges.api.callers import AnyCaller
 from badges.api.database import acting_for
 from badges.api.languages import AnswersIn
 from badges.api.paging import DecidedPage, Limit, page
+from badges.api.verbatim import Verbatim, answer, verbatim
 from badges.api.why import why
 from badges.queries.as_of import as_of
 from badges.queries.held import Held, held
@@ -33,7 +34,9 @@ class HeldBadge(BaseModel):
     tier_earned_on: date | None
     awarded_by: str = Field(description="rule, or who gave it by hand")
     definition_version: int | None
-    evidence: Any = Field(description="what earned it: version, ids of rows, counts, log position")
+    evidence: Verbatim = Field(
+        description="what earned it: version, ids of rows, counts, log position"
+    )
     why: str = Field(description="a sentence")
 
 
@@ -44,7 +47,10 @@ class HeldOrRevokedBadge(HeldBadge):
     revoked_by: str | None = Field(description="rule, or who took it away")
 
 
-@router.get("/{peer_mentor_id}/badges")
+@router.get(
+    "/{peer_mentor_id}/badges",
+    response_model=DecidedPage[HeldOrRevokedBadge] | DecidedPage[HeldBadge],
+)
 async def read_badges(
     request: Request,
     caller: AnyCaller,
@@ -53,7 +59,7 @@ async def read_badges(
     include: Literal["revoked"] | None = None,
     limit: Limit = 100,
     after: UUID | None = None,
-) -> DecidedPage[HeldOrRevokedBadge] | DecidedPage[HeldBadge]:
+) -> Response:
     """The badges that the mentor holds, by definition id; include=revoked adds those taken back."""
     async with acting_for(request, caller, peer_mentor_id) as connection:
         decided = await as_of(connection)
@@ -62,23 +68,29 @@ async def read_badges(
         )
     shown = page(found, limit, [str(each.badge_definition_id) for each in found])
     if include is None:
-        return DecidedPage[HeldBadge](
-            items=[HeldBadge(**_told(each, language)) for each in shown.items],
+        return answer(
+            DecidedPage[HeldBadge](
+                items=[HeldBadge(**_told(each, language)) for each in shown.items],
+                next=shown.next,
+                as_of=decided,
+            )
+        )
+    return answer(
+        DecidedPage[HeldOrRevokedBadge](
+            items=[
+                HeldOrRevokedBadge(
+                    **_told(each, language), revoked_at=each.revoked_at, revoked_by=each.revoked_by
+                )
+                for each in shown.items
+            ],
             next=shown.next,
             as_of=decided,
         )
-    return DecidedPage[HeldOrRevokedBadge](
-        items=[
-            HeldOrRevokedBadge(
-                **_told(each, language), revoked_at=each.revoked_at, revoked_by=each.revoked_by
-            )
-            for each in shown.items
-        ],
-        next=shown.next,
-        as_of=decided,
     )
 
 
 def _told(award: Held, language: Language) -> dict[str, Any]:
-    named = {name: getattr(award, name) for name in HeldBadge.model_fields if name != "why"}
-    return {**named, "why": why(award, language)}
+    said = {"evidence": verbatim(award.evidence), "why": why(award, language)}
+    return {
+        name: getattr(award, name) for name in HeldBadge.model_fields if name not in said
+    } | said

@@ -34,6 +34,4 @@ def _earned(award: Held, language: Language) -> str | None:
         return None
     if criteria.by_hand:
         return None
-    counts = award.evidence.get("counts") if isinstance(award.evidence, dict) else None
-    paths = frozenset(counts) if isinstance(counts, dict) else frozenset[str]()
-    return criteria.earned(Proof(language, paths, award.tier))
+    return criteria.earned(Proof(language, frozenset(award.counted), award.tier))

@@ -1,8 +1,8 @@
 """The badges that a mentor holds, or held, and what earned them."""
 
-import json
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,17 +10,22 @@ from msgspec import Struct
 from badges.queries.dates import near_date, near_instant
 from sinks.pool import Executor
 
-_MOST_DIGITS: Final = 4000
-"""Python reads no integer that is longer; Postgres keeps 131,072 digits."""
-
+# The application's own table may be without row-level security: then only this hides the words of
+# an organization that the mentor has left.
 _HELD: Final = f"""
-    SELECT a.badge_definition_id, d.key, d.name, d.description, d.icon, a.tier,
+    SELECT a.badge_definition_id, d.key, coalesce(d.name, '') AS name,
+           coalesce(d.description, '') AS description, d.icon, a.tier,
            {near_date("a.earned_on")} AS earned_on, {near_instant("a.earned_at")} AS earned_at,
            {near_date("a.tier_earned_on")} AS tier_earned_on, a.awarded_by, a.definition_version,
-           a.evidence::text, {near_instant("a.revoked_at")} AS revoked_at, a.revoked_by,
+           a.evidence::text AS evidence, CASE jsonb_typeof(a.evidence -> 'counts')
+               WHEN 'object' THEN ARRAY (SELECT jsonb_object_keys(a.evidence -> 'counts'))
+               ELSE '{{}}' END AS counted,
+           {near_instant("a.revoked_at")} AS revoked_at, a.revoked_by,
            v.criteria::text AS criteria
     FROM badge_awards a
     JOIN badge_definitions d ON d.id = a.badge_definition_id
+        AND (d.organization_id IS NULL
+             OR d.organization_id = (SELECT badges_private.claimed_organization()))
     LEFT JOIN badge_definition_versions v ON v.id = a.badge_definition_id AND NOT v.deleted
         AND v.version = coalesce(a.tier_version, a.definition_version)
     WHERE a.peer_mentor_id = $1 AND ($2 OR a.revoked_at IS NULL)
@@ -43,7 +48,10 @@ class Held(Struct, frozen=True):
     tier_earned_on: date | None
     awarded_by: str
     definition_version: int | None
-    evidence: Any
+    evidence: str
+    """As JSON: whoever awards by SQL may have written anything."""
+    counted: Sequence[str]
+    """The JSON paths of the criteria that the evidence has counts of."""
     revoked_at: datetime | None
     revoked_by: str | None
     criteria: str | None
@@ -55,11 +63,4 @@ async def held(
 ) -> list[Held]:
     """At most so many, by definition id, of those after an id; revoked ones only if asked for."""
     rows = await connection.fetch(_HELD, peer_mentor_id, revoked, after, most)
-    return [Held(**{**row, "evidence": _json(row["evidence"])}) for row in rows]
-
-
-def _json(text: str) -> Any:
-    """What somebody may have written by hand, so that any number may be in it."""
-    return json.loads(
-        text, parse_int=lambda digits: (int if len(digits) < _MOST_DIGITS else float)(digits)
-    )
+    return [Held(**row) for row in rows]

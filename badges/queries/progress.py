@@ -13,7 +13,8 @@ from tables.criteria.errors import InvalidCriteria
 from tables.criteria.parsing import parse
 
 _PROGRESS = """
-    SELECT badge_definition_id, key, name, criteria::text, held, tier, amounts, at_risk
+    SELECT badge_definition_id, key, coalesce(name, '') AS name, criteria::text, held, tier,
+           amounts, at_risk
     FROM badges_private.progress($1, $2, $3)
 """
 

@@ -7,6 +7,7 @@ import pytest
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import PATH, created, definition
+from tests.api.mentors import COUNT, define, grant
 from tests.api.service import Service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unguarded")]
@@ -57,3 +58,18 @@ async def test_definitions_of_another_organization_are_neither_read_nor_changed(
     )
     assert saved is not None
     assert tuple(saved) == (1, "active")
+
+
+async def test_badges_of_an_organization_that_the_mentor_has_left_are_told_to_nobody(
+    service: Service, mine: Organization, other: Organization, owner: Pool
+) -> None:
+    mentor, left = mine.mentors[0], await define(owner, mine.id, COUNT, name="Theirs alone")
+    await grant(owner, mentor, left, "2026-01-01", {"rows": ["theirs"]})
+    await owner.execute(
+        "UPDATE peer_mentors SET organization_id = $2::text::uuid WHERE id = $1::text::uuid",
+        *(mentor, other.id),
+    )
+    for role, sub in (("admin", None), ("mentor", mentor)):
+        with service.client(role, other.id, sub) as client:
+            answer = client.get(f"/v1/peer-mentors/{mentor}/badges")
+        assert answer.json()["items"] == []
