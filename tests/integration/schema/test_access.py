@@ -129,7 +129,6 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.progress",
             *MEASURES,
             *MAY_FOLLOW,
-            *HELD,
             *MAY_ASK,
         },
         "service_role": {"award_badge", "unlocks_since", *MAY_ASK},
