@@ -52,7 +52,8 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
             tell("already up; make down stops it")
         else:
             _start(infra, tell, only_infra=only_infra)
-            tell(f"up after {time.monotonic() - began:.0f} s; stop it with make down")
+            where = "" if only_infra else f", {layout.api_url}"
+            tell(f"up after {time.monotonic() - began:.0f} s{where}; stop it with make down")
     waits = None if only_infra else services.what_waits(layout, infra.passwords)
     if waits:
         tell(waits)

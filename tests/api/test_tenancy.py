@@ -40,17 +40,21 @@ WITH_RIGHTS_OF_THEIR_OWN = """
 BOUND_BY_CLAIMS = {
     "award_badge(uuid,uuid,timestamp with time zone,jsonb,text,integer,text,"
     "timestamp with time zone)",
+    "badge_progress(uuid)",
     "badges_private.claimed_organization()",
     "badges_private.claimed_role()",
     "badges_private.first_request(text,bytea,uuid)",
     "badges_private.visible_mentors()",
+    "peer_mentor_streaks(uuid)",
     "unlocks_since(text)",
 }
 """They answer for the organization of the claims alone."""
 TELL_OF_NOBODY = {
     "badges_private.as_of()",
     "badges_private.backfill(text)",
+    "badges_private.goes_on(uuid,text,date,date)",
     "badges_private.highest_unlock()",
+    "badges_private.is_paused(uuid,text,date)",
     "badges_private.is_told(text[],text)",
     "badges_private.known_zone(text)",
     "badges_private.names_nobody_else(uuid,text)",
@@ -161,6 +165,22 @@ async def test_every_function_with_rights_of_its_own_is_known(owner: Pool) -> No
     found = {row[0] for row in await owner.fetch(WITH_RIGHTS_OF_THEIR_OWN)}
 
     assert found == BOUND_BY_CLAIMS | TELL_OF_NOBODY | TELL_OF_ALL
+
+
+async def test_functions_for_people_answer_for_the_organization_of_the_claims(
+    pool: Pool, there: World
+) -> None:
+    asked = """
+        SELECT (SELECT count(*) FROM badge_progress($1)),
+               (SELECT count(*) FROM peer_mentor_streaks($1)),
+               (SELECT count(*) FROM badges_private.visible_mentors() AS v WHERE v = $1)
+    """
+    for organization, expected in (
+        (there.organization, (2, 3, 1)),
+        (there.foreign_organization, (0, 0, 0)),
+    ):
+        async with claiming(pool, claims_of(organization)) as connection:
+            assert tuple(await connection.fetchrow(asked, there.mentor) or ()) == expected
 
 
 async def test_claims_end_with_their_transaction(pool: Pool, there: World) -> None:
