@@ -17,6 +17,8 @@ def _language(request: Request) -> Language:
             quality = float(weight.strip().removeprefix("q=") or 1)
         except ValueError:
             continue
+        if quality <= 0:  # it is refused
+            continue
         if tag in {"nb", "nn", "no"}:
             weighed.append((-quality, "nb"))
         elif tag in {"en", "*"}:

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, StringConstraints
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("text must not have \\u0000 in it, which Postgres cannot keep")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("text must not have half of a surrogate pair in it")
     return text
 
 

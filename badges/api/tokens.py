@@ -97,7 +97,7 @@ class Tokens:
             sub=sub,
             organization_id=_uuid(claims, self._settings.jwt_organization_claim),
             role=role,
-            expires_at=float(claims["exp"]),
+            expires_at=_expiry(claims),
             mentor_id=mentor,
         )
 
@@ -149,6 +149,13 @@ def _uuid(claims: Mapping[str, Any], path: str) -> UUID:
         return UUID(_text(claims, path))
     except ValueError:
         raise _refused(f"its claim {path} is no UUID") from None
+
+
+def _expiry(claims: Mapping[str, Any]) -> float:
+    try:
+        return float(claims["exp"])
+    except OverflowError:
+        raise _refused("its exp is no time") from None
 
 
 def _refused(why: str) -> ProblemError:

@@ -84,6 +84,7 @@ async def test_the_language_is_the_callers(service: Service, mine: Organization)
     with service.client("coordinator", mine.id) as client:
         assert told(client, VISITS, "no, en;q=0.5")["summary"] == "3 aktiviteter"
         assert told(client, VISITS, "de")["summary"] == "3 activities"
+        assert told(client, VISITS, "nb;q=0")["summary"] == "3 activities"
         error = told(client, VISITS | {"metric": "cuont"}, "nb-NO")["errors"][0]
     assert error["message"].startswith("forventet ")
     assert error["hint"] == 'mente du "count"?'

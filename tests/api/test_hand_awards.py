@@ -223,3 +223,18 @@ async def test_the_definition_says_who_holds_it(
             (left,) = client.get(path).json()["items"]
             assert left["peer_mentor_id"] == mine.mentors[1]
             assert client.get(f"{PATH}/{uuid4()}/awards").status_code == 404
+
+
+@pytest.mark.parametrize("reason", ["\\u0000", "\\ud800", "\\udc00\\ud800"])
+async def test_a_reason_is_text_that_can_be_kept(
+    service: Service, mine: Organization, reason: str
+) -> None:
+    with service.client("admin", mine.id) as client:
+        badge = created(client, RAW, status="active")["id"]
+        answer = client.post(
+            badges_of(mine.mentors[0]),
+            content=f'{{"badge_definition_id": "{badge}", "reason": "{reason}"}}',
+            headers={"Content-Type": "application/json"},
+        )
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["path"] == "$.reason"

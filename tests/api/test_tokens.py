@@ -124,6 +124,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(exp=None), "it has no claim exp"),
         (changed(exp=NOW - 31), "it has expired (exp)"),
         (changed(exp="soon"), "its exp, nbf or iat is no time"),
+        (changed(exp=10**400), "its exp is no time"),
         (changed(nbf=NOW + 3600), "it is not valid yet (nbf, iat)"),
         (changed(iat=NOW + 3600), "it is not valid yet (nbf, iat)"),
         (changed(aud=None), "it has no claim aud"),
