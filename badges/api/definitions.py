@@ -14,9 +14,6 @@ from badges.api.verbatim import Verbatim, verbatim
 from badges.queries.dates import near_date
 from badges.queries.verdicts import Verdict, judge_alone
 from sinks.pool import Connection
-from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import parse
 from tables.languages import Language, Text
 
 # The application's own table may be without row-level security: then only this hides rows.
@@ -121,11 +118,3 @@ def said_of(verdict: Verdict, language: Language) -> Said:
         return Said(verdict.warnings, verdict.summary)
     why = _SET_ASIDE(language, why="; ".join(map(str, verdict.errors)))
     return Said([why, *verdict.warnings], None)
-
-
-def read_criteria(text: str) -> Criterion | InvalidCriteria:
-    """The criteria, or what is wrong with them: who writes by SQL may have saved anything."""
-    try:
-        return parse(text)
-    except InvalidCriteria as error:
-        return error

@@ -7,9 +7,8 @@ from msgspec import Struct
 
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
 from tables.criteria.fields import NameKind
-from tables.criteria.parsing import parse
+from tables.criteria.parsing import parse_saved
 
 _ORGANIZATION: Final = "(SELECT badges_private.claimed_organization())"
 
@@ -65,10 +64,8 @@ class Vocabulary(Struct, frozen=True):
 
     def needs(self, key: str) -> tuple[str, ...]:
         """The keys that a badge asks for. Criteria that are not valid ask for nothing."""
-        try:
-            return tuple(parse(self.badges.get(key) or "").badge_keys())
-        except InvalidCriteria:
-            return ()
+        criteria = parse_saved(self.badges.get(key) or "")
+        return () if criteria is None else tuple(criteria.badge_keys())
 
 
 async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabulary:
