@@ -136,4 +136,4 @@ async def test_the_command_judges_for_an_organization(
     assert "forventet nøkkelen" in (await run(mine.id, "--lang", "nb")).output
     nobody = await run("nobody")
     assert isinstance(nobody.exception, Problem)
-    assert 'no organization has the slug "nobody"' in str(nobody.exception)
+    assert 'no organization has the slug or id "nobody"' in str(nobody.exception)
