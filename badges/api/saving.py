@@ -12,6 +12,7 @@ from badges.api.definition_body import DefinitionBody, read_definition
 from badges.api.definitions import Said, find
 from badges.api.problem import ProblemError, invalid_criteria
 from badges.api.writing import write
+from badges.queries.tenancy import is_own
 from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
@@ -24,18 +25,14 @@ _ONE_AT_A_TIME: Final = """
         'badge_definitions of ' || badges_private.claimed_organization()::text, 0))
 """
 
-_NAMESAKE: Final = """
-    SELECT id FROM badge_definitions
-    WHERE organization_id = badges_private.claimed_organization() AND key = $1
+_NAMESAKE: Final = f"SELECT id FROM badge_definitions d WHERE {is_own('d')} AND key = $1"
+
+_ASKING: Final = f"""
+    SELECT key, criteria::text AS criteria FROM badge_definitions d
+    WHERE {is_own("d")} AND id <> $1 AND status IS DISTINCT FROM 'retired' ORDER BY key
 """
 
-_ASKING: Final = """
-    SELECT key, criteria::text AS criteria FROM badge_definitions
-    WHERE organization_id = badges_private.claimed_organization() AND id <> $1
-        AND status IS DISTINCT FROM 'retired' ORDER BY key
-"""
-
-_OWN: Final = "id = $1 AND organization_id = badges_private.claimed_organization()"
+_OWN: Final = f"id = $1 AND {is_own('badge_definitions')}"
 
 _LOCK: Final = f"SELECT FROM badge_definitions WHERE {_OWN} FOR NO KEY UPDATE"
 

@@ -9,6 +9,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from badges.queries.dates import near_date
+from badges.queries.tenancy import is_own
 from sinks.pool import Connection
 
 _List: TypeAlias = Literal["items", "gains", "losses"]
@@ -18,8 +19,7 @@ _PREVIEW: Final = f"""
     WITH mentors AS MATERIALIZED (
         SELECT coalesce(array_agg(m.id), '{{}}') AS ids
         FROM peer_mentors m
-        WHERE m.organization_id = badges_private.claimed_organization()
-            AND m.active IS NOT FALSE
+        WHERE {is_own("m")} AND m.active IS NOT FALSE
             AND NOT EXISTS (
                 SELECT FROM badge_awards a
                 WHERE a.peer_mentor_id = m.id AND a.badge_definition_id = $5
