@@ -166,8 +166,13 @@ def _inspect(value: object, path: str, violations: list[Violation], language: La
 def _inspect_text(text: str, path: str, violations: list[Violation], language: Language) -> None:
     if "\0" in text:
         violations.append(Violation(path, _NO_NUL(language)))
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_lone_surrogate(text):
         violations.append(Violation(path, _SURROGATE(language)))
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Whether half of a surrogate pair is in it, which no encoding of Unicode has."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def member(path: str, key: str) -> str:

@@ -4,11 +4,13 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, StringConstraints
 
+from tables.documents import has_lone_surrogate
+
 
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("text must not have \\u0000 in it, which Postgres cannot keep")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_lone_surrogate(text):
         raise ValueError("text must not have half of a surrogate pair in it")
     return text
 

@@ -14,7 +14,7 @@ from tables.criteria.parsing import parse
 from tables.languages import Language
 
 
-class Words(Struct, frozen=True, forbid_unknown_fields=True):
+class _Words(Struct, frozen=True, forbid_unknown_fields=True):
     """The same in both languages."""
 
     nb: str
@@ -31,8 +31,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     key: str
-    name: Words
-    description: Words
+    name: _Words
+    description: _Words
     icon: str
     criteria: dict[str, Any]
     examples: list[dict[str, Any]]
@@ -58,7 +58,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 class Catalogue(Struct, frozen=True, forbid_unknown_fields=True):
     """All of it. `notice` says what it is, and `organizations` names those it is for, by slug."""
 
-    notice: Words
+    notice: _Words
     organizations: dict[str, str]
     badges: list[Entry]
 

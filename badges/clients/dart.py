@@ -6,7 +6,6 @@ from typing import Final
 
 from badges.clients.layout import (
     bracketed,
-    either,
     first_lines,
     fixed,
     quoted,
@@ -27,6 +26,7 @@ from badges.clients.model import (
     Text,
     Union,
 )
+from tables.languages import either_of
 
 _RESERVED: Final = re.compile(
     "assert|break|case|catch|class|const|continue|default|do|else|enum|extends|false|final|finally"
@@ -140,7 +140,7 @@ def _sealed(union: Union) -> Iterator[str]:
     for member in union.members:
         keys = " || ".join(f"{{'{key}': _}}" for key in member.keys)
         yield f"    {keys} => {member.name}._read(value, path),"
-    keys = either(" and ".join(member.keys) for member in union.members)
+    keys = either_of((" and ".join(member.keys) for member in union.members), "en")
     arguments = [f"'an object with {keys}'", "value", "path"]
     yield from bracketed("_ => throw _expected(", arguments, "),", 4)
     yield "  };"
@@ -156,7 +156,7 @@ def _reader_of_tagged(union: Union) -> Iterator[str]:
     yield f"      switch (_object(value, path)['{TAG}']) {{"
     for member in union.members:
         yield f"        '{member.tag}' => {member.name}._read(value, path),"
-    what = either(quoted(member.tag for member in union.members))
+    what = either_of(quoted(member.tag for member in union.members), "en")
     arguments = [f"'{what}'", "found", f"'$path.{TAG}'"]
     yield from bracketed("final found => throw _expected(", arguments, "),", 8)
     yield "      };"

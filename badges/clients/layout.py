@@ -55,9 +55,3 @@ def bracketed(start: str, items: Iterable[str], end: str, indent: int = 0) -> li
 
 def quoted(words: Iterable[str], mark: str = '"') -> list[str]:
     return [f"{mark}{word}{mark}" for word in words]
-
-
-def either(words: Iterable[str]) -> str:
-    """Words with commas, and "or" before the last."""
-    *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last

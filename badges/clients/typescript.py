@@ -6,7 +6,6 @@ from typing import Final
 from badges.clients.layout import (
     WIDTH,
     bracketed,
-    either,
     first_lines,
     fixed,
     quoted,
@@ -28,6 +27,7 @@ from badges.clients.model import (
     Text,
     Union,
 )
+from tables.languages import either_of
 
 _DOCUMENT: Final = """
 /** Criteria as they are kept: the version stands at their root alone. */
@@ -148,7 +148,7 @@ def _tagged(union: Union) -> Iterator[str]:
         yield f'    case "{member.tag}":'
         yield f"      return read{member.name}(value, path);"
     yield "    default:"
-    what = either(quoted(member.tag for member in union.members))
+    what = either_of(quoted(member.tag for member in union.members), "en")
     yield from bracketed("throw expected(", [f"'{what}'", TAG, f"`${{path}}.{TAG}`"], ");", 6)
     yield "  }"
     yield "}"
@@ -162,7 +162,7 @@ def _untagged(union: Union) -> Iterator[str]:
         yield f"  if ({found}) {{"
         yield f"    return read{member.name}(value, path);"
         yield "  }"
-    keys = either(" and ".join(member.keys) for member in union.members)
+    keys = either_of((" and ".join(member.keys) for member in union.members), "en")
     yield from bracketed("throw expected(", [f'"an object with {keys}"', "value", "path"], ");", 2)
     yield "}"
 
