@@ -42,6 +42,7 @@ class Application:
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self.state = self
         self.pool = pool
+        self.turns = asyncio.Semaphore(1)
         self.settings = settings
         self.stopping = asyncio.Event()
         self.unlocks = UnlockFeed(pool, self.stopping)
