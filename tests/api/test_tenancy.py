@@ -44,6 +44,7 @@ BOUND_BY_CLAIMS = {
     "badges_private.claimed_organization()",
     "badges_private.claimed_role()",
     "badges_private.first_request(text,bytea,uuid)",
+    "badges_private.progress(uuid,uuid,integer)",
     "badges_private.visible_mentors()",
     "peer_mentor_streaks(uuid)",
     "unlocks_since(text)",
@@ -52,16 +53,12 @@ BOUND_BY_CLAIMS = {
 TELL_OF_NOBODY = {
     "badges_private.as_of()",
     "badges_private.backfill(text)",
-    "badges_private.goes_on(uuid,text,date,date)",
     "badges_private.highest_unlock()",
-    "badges_private.is_paused(uuid,text,date)",
     "badges_private.is_told(text[],text)",
-    "badges_private.known_zone(text)",
     "badges_private.names_nobody_else(uuid,text)",
     "badges_private.names_somebody_of(uuid,text)",
     "badges_private.open_alerts()",
-    "badges_private.set_aside()",
-    "badges_private.today_of(uuid)",
+    "badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)",
 }
 """Ids, kinds, numbers and dates, which no answer hands on as they are."""
 TELL_OF_ALL = {"badges_private.unlocks_of_all(text,integer)"}
@@ -173,12 +170,13 @@ async def test_functions_for_people_answer_for_the_organization_of_the_claims(
 ) -> None:
     asked = """
         SELECT (SELECT count(*) FROM badge_progress($1)),
+               (SELECT count(*) FROM badges_private.progress($1, NULL, NULL)),
                (SELECT count(*) FROM peer_mentor_streaks($1)),
                (SELECT count(*) FROM badges_private.visible_mentors() AS v WHERE v = $1)
     """
     for organization, expected in (
-        (there.organization, (2, 3, 1)),
-        (there.foreign_organization, (0, 0, 0)),
+        (there.organization, (2, 2, 3, 1)),
+        (there.foreign_organization, (0, 0, 0, 0)),
     ):
         async with claiming(pool, claims_of(organization)) as connection:
             assert tuple(await connection.fetchrow(asked, there.mentor) or ()) == expected
