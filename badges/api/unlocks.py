@@ -154,7 +154,7 @@ class _Stream:
             self.leave()
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "Very many unlocks are being told just now: try again soon",
+                "Very many unlocks are being told, now or once more: try again soon",
                 headers=SOON,
             ) from None
         except BaseException:

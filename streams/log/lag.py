@@ -30,7 +30,8 @@ _TIMEOUT_S = 5.0
 _FRESH_S = 5.0
 """One so young tells that the chain lives and holds nothing back.
 
-A heartbeat comes each second, and the one after it moves what Connect confirms each second.
+A heartbeat comes each second, and the one after it moves what Connect confirms each second: the
+newest that is confirmed was found 1.3 to 3.2 s old on a busy machine.
 """
 
 State: TypeAlias = Literal["ok", "behind", "stopped", "missing", "unreachable"]
