@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import median, quantiles
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from msgspec import Struct
 
 from bench.definitions import ORGANIZATION
-from bench.figures import Figure
+from bench.figures import Figure, percentile
 from bench.people import fill
 from tests.api.service import Service, serving_api, signed
 from tests.stack import Stack
@@ -62,10 +61,10 @@ def answered(
     together, rate = asyncio.run(_ask(service, requests, CLIENTS, seconds))
     crowd = f"the same, {CLIENTS} clients at once"
     return [
-        Figure(f"{name}_alone_p50", 1000 * median(alone), "ms", f"{about}, one client"),
+        Figure(f"{name}_alone_p50", percentile(alone, 0.5), "ms", f"{about}, one client"),
         Figure(f"{name}_rate", rate, "requests/s", crowd),
-        Figure(f"{name}_p50", 1000 * median(together), "ms", crowd),
-        Figure(f"{name}_p99", 1000 * quantiles(together, n=100)[98], "ms", crowd),
+        Figure(f"{name}_p50", percentile(together, 0.5), "ms", crowd),
+        Figure(f"{name}_p99", percentile(together, 0.99), "ms", crowd),
     ]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from msgspec import Struct
 from rich.table import Table
 
+from badges.demo import tally
+
 KEPT = ("name", "value", "unit", "baseline", "ratio")
 """What build/bench.json says of a figure."""
 
@@ -52,6 +54,11 @@ class Figure(Struct, frozen=True):
         if target.at_least is not None:
             return measured >= target.at_least
         return target.at_most is None or measured <= target.at_most
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile of seconds that were measured, in milliseconds."""
+    return 1000 * tally.percentile(sorted(seconds), share)
 
 
 def table(figures: Sequence[Figure]) -> Table:

@@ -14,7 +14,6 @@ from uuid import UUID
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from badges.demo import tally
 from bench.definitions import CRITERIA, ORGANIZATION, criteria_text
 from bench.site import Bench
 from sinks.pool import Pool
@@ -147,8 +146,3 @@ async def until_all(seen: dict[UUID, float], wanted: set[UUID], seconds: float) 
     async with asyncio.timeout(seconds):
         while wanted - seen.keys():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The nearest-rank percentile, in milliseconds of seconds given."""
-    return 1000 * tally.percentile(sorted(values), share)

@@ -5,8 +5,8 @@ import time
 from functools import partial
 from uuid import UUID
 
-from bench.figures import Figure, Target
-from bench.live import Unlocks, insert, live, mentor_id, percentile, until_all
+from bench.figures import Figure, Target, percentile
+from bench.live import Unlocks, insert, live, mentor_id, until_all
 from bench.site import Bench
 from tests.integration.pipeline import Pipeline
 

@@ -2,24 +2,17 @@
 
 from uuid import UUID, uuid4
 
-import asyncpg
-
 from bench.definitions import CRITERIA, ORGANIZATION
-from schema.apply import migrate
 from sinks.pool import create_pool
 from tests.stack import Stack
 
 MENTORS = 400
 ROWS = 500
-ROLES = ("badges_worker", "badges_api", "badges_connect")
 
 
 async def fill(stack: Stack, url: str) -> list[UUID]:
     """Migrate a database and fill it; the ids of the mentors."""
-    connection = await asyncpg.connect(url)
-    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
-    await migrate(connection, prefix="badges", role_passwords=passwords)
-    await connection.close()
+    await stack.migrate(url)
     mentors = [uuid4() for _ in range(MENTORS)]
     async with await create_pool(url, application_name="bench") as owner:
         await owner.execute(

@@ -12,11 +12,8 @@ from datetime import UTC, datetime
 from statistics import quantiles
 from uuid import uuid4
 
-import asyncpg
-
 from bench.figures import Figure
 from bench.site import Bench
-from schema.apply import migrate
 from sinks.base import Turn
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
@@ -218,13 +215,7 @@ async def catalogue(owner: Pool, count: int) -> list[str]:
 @asynccontextmanager
 async def pools(stack: Stack, url: str) -> AsyncIterator[tuple[Pool, Pool]]:
     """The owner's and the worker's connections to a new database, migrated now."""
-    roles = ("badges_worker", "badges_api", "badges_connect")
-    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in roles}
-    connection = await asyncpg.connect(url)
-    try:
-        await migrate(connection, prefix="badges", role_passwords=passwords)
-    finally:
-        await connection.close()
+    await stack.migrate(url)
     worker_url = stack.role_url("badges_worker", url)
     async with (
         await create_pool(url) as owner,

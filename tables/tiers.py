@@ -7,8 +7,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import parse
+from tables.criteria.parsing import parse_saved
 
 _Levels: TypeAlias = Mapping[str, int]
 """What each tier asks for at least, by its name."""
@@ -54,8 +53,7 @@ def levels_in(criteria: str) -> _Levels:
     # Most are of another type, which need not be parsed to tell. JSON may spell it with escapes.
     if "tier" not in criteria and "\\u" not in criteria:
         return NO_TIERS
-    try:
-        parsed = parse(criteria)
-    except InvalidCriteria:
+    parsed = parse_saved(criteria)
+    if parsed is None:
         return NO_TIERS
     return {name: reached.level for name, reached in parsed.steps(None)}

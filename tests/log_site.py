@@ -45,12 +45,9 @@ async def own_site(
             progress=lambda _: None,
             database=url.rpartition("/")[2],
         )
-        roles = {
-            role: stack.infra.passwords[f"{role.upper()}_PASSWORD"]
-            for role in ("badges_worker", "badges_api", "badges_connect")
-        }
         if migrated:
-            await apply.migrate(connection, prefix=site.prefix, role_passwords=roles)
+            passwords = stack.role_passwords
+            await apply.migrate(connection, prefix=site.prefix, role_passwords=passwords)
         try:
             yield site
         finally:

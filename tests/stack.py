@@ -24,10 +24,12 @@ import psutil
 from badges.stack import addresses, docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, PORTS, Layout
+from schema import apply
 from streams.errors import Problem
 from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]
+ROLES = ("badges_worker", "badges_api", "badges_connect")
 LOWEST, HIGHEST = 22000, 32000
 """Ports to choose from: below those that Linux and macOS give to clients."""
 
@@ -72,6 +74,19 @@ class Stack:
         database = (url or self.database_url).rpartition("/")[2]
         mine = addresses.role_url(self.infra.layout, self.infra.passwords, role)
         return mine.rpartition("/")[0] + f"/{database}"
+
+    @property
+    def role_passwords(self) -> dict[str, str]:
+        """The passwords of the worker's, the API's and Connect's role, by the roles' names."""
+        return {role: self.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
+
+    async def migrate(self, url: str) -> None:
+        """Bring a database up to date, its roles with their logins."""
+        connection = await asyncpg.connect(url)
+        try:
+            await apply.migrate(connection, prefix="badges", role_passwords=self.role_passwords)
+        finally:
+            await connection.close()
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         """Return the BADGES_* variables of a command run by the database's owner."""

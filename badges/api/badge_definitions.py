@@ -2,7 +2,7 @@
 
 import hashlib
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 from asyncpg import Record
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AfterValidator
 
 from badges.api import definitions, saving
+from badges.api.bodies import described
 from badges.api.callers import Admin, Coordinator
 from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
 from badges.api.database import acting
@@ -28,13 +29,7 @@ from tables.languages import Language
 
 router = APIRouter(prefix="/v1/badge-definitions", tags=["badge definitions"])
 
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": DefinitionBody.model_json_schema()}},
-    }
-}
-"""Read by hand, for criteria are judged as the text that they were written as."""
+_BODY: Final = described(DefinitionBody)
 
 _FIRST_REQUEST: Final = "SELECT * FROM badges_private.first_request($1, $2, $3)"
 

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from badges.api.problem import invalid
+from badges.api.problem import invalid, invalid_criteria
 from tables.documents import Violation, nearest, read, too_deep
 from tables.languages import Language
 
@@ -26,16 +26,14 @@ class Sent(Struct, Generic[_Body], frozen=True):
     criteria: str
 
 
-class CriteriaNoJson(Exception):
-    """Criteria that are no JSON, with what is wrong with them by paths of their own."""
-
-    def __init__(self, violations: list[Violation]) -> None:
-        super().__init__("; ".join(map(str, violations)))
-        self.violations = violations
-
-
 class _Members(Struct):
     criteria: Raw
+
+
+def described(model: type[BaseModel]) -> dict[str, Any]:
+    """A route's body for its description in OpenAPI, where `read_body` reads it."""
+    schema = model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def read_body(
@@ -49,7 +47,7 @@ def read_body(
 
     The criteria stay text: another writer would change numbers, and a reader that is not as strict
     would hide keys that are there twice. Raises ProblemError and RequestValidationError, 422, with
-    what is wrong around the criteria, and CriteriaNoJson.
+    what is wrong around the criteria; or ProblemError, 422, with why the criteria are no JSON.
     """
     document, wrong = read(body, language=language)
     around = [each for each in wrong if _WITHIN.match(each.path) is None]
@@ -65,7 +63,7 @@ def read_body(
         raise RequestValidationError(located) from None
     except (msgspec.DecodeError, RecursionError):
         within = [_relative(each) for each in wrong]
-        raise CriteriaNoJson(within or [too_deep(language)]) from None
+        raise invalid_criteria(within or [too_deep(language)]) from None
     return Sent(parsed, bytes(criteria).decode())
 
 

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from badges.api.callers import Caller
 from badges.api.problem import ProblemError
+from badges.queries.tenancy import is_own
 from sinks.failures import translated
 from sinks.pool import Connection
 
@@ -24,12 +25,7 @@ _CLAIM: Final = """
 """
 """The second names an organization before the claims do, should a role or database be set so."""
 
-_IS_MINE: Final = """
-    SELECT EXISTS (
-        SELECT FROM peer_mentors
-        WHERE id = $1 AND organization_id = badges_private.claimed_organization())
-"""
-"""The application's own table may be without row-level security: then only this hides a row."""
+_IS_OWN: Final = f"SELECT EXISTS (SELECT FROM peer_mentors m WHERE id = $1 AND {is_own('m')})"
 
 
 @asynccontextmanager
@@ -85,7 +81,7 @@ async def acting_for(
     if caller.role == "mentor" and caller.mentor_id != peer_mentor_id:
         raise _no_mentor(peer_mentor_id)
     async with acting(request, caller, statement_timeout_s=statement_timeout_s) as connection:
-        if not await connection.fetchval(_IS_MINE, peer_mentor_id):
+        if not await connection.fetchval(_IS_OWN, peer_mentor_id):
             raise _no_mentor(peer_mentor_id)
         yield connection
 

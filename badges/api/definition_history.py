@@ -14,6 +14,7 @@ from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, Page, page
 from badges.api.verbatim import answer, verbatim
 from badges.queries.dates import near_date, near_instant
+from badges.queries.tenancy import applies, is_own
 
 router = APIRouter(prefix="/v1/badge-definitions/{definition_id}", tags=["badge definitions"])
 
@@ -24,10 +25,8 @@ _VERSIONS: Final = f"""
            coalesce(criteria::text, 'null') AS criteria,
            {near_date("counts_from")} AS counts_from, coalesce(revocable, false) AS revocable,
            coalesce(status, 'draft') AS status
-    FROM badge_definition_versions
-    WHERE id = $1 AND ($2::int IS NULL OR version < $2)
-        AND (organization_id IS NULL
-             OR organization_id = (SELECT badges_private.claimed_organization()))
+    FROM badge_definition_versions v
+    WHERE id = $1 AND ($2::int IS NULL OR version < $2) AND {applies("v")}
     ORDER BY version DESC LIMIT $3
 """
 
@@ -38,8 +37,7 @@ _AWARDS: Final = f"""
            {near_instant("a.awarded_at")} AS awarded_at, a.definition_version
     FROM badge_awards a JOIN peer_mentors m ON m.id = a.peer_mentor_id
     WHERE a.badge_definition_id = $1 AND a.revoked_at IS NULL
-        AND m.organization_id = (SELECT badges_private.claimed_organization())
-        AND ($2::uuid IS NULL OR m.id > $2)
+        AND {is_own("m")} AND ($2::uuid IS NULL OR m.id > $2)
     ORDER BY m.id LIMIT $3
 """
 

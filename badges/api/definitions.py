@@ -12,14 +12,11 @@ from pydantic import BaseModel
 from badges.api.problem import ProblemError
 from badges.api.verbatim import Verbatim, verbatim
 from badges.queries.dates import near_date
+from badges.queries.tenancy import applies
 from badges.queries.verdicts import Verdict, judge_alone
 from sinks.pool import Connection
-from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import parse
 from tables.languages import Language, Text
 
-# The application's own table may be without row-level security: then only this hides rows.
 _VISIBLE: Final = f"""
     SELECT d.id, d.organization_id, d.key, coalesce(d.name, '') AS name,
            coalesce(d.description, '') AS description, d.icon,
@@ -29,8 +26,7 @@ _VISIBLE: Final = f"""
            d.version, v.saved_by, v.saved_at
     FROM badge_definitions d
     LEFT JOIN badge_definition_versions v ON v.id = d.id AND v.version = d.version
-    WHERE (d.organization_id IS NULL
-           OR d.organization_id = (SELECT badges_private.claimed_organization()))
+    WHERE {applies("d")}
 """
 
 _ONE: Final = f"{_VISIBLE} AND d.id = $1"
@@ -121,11 +117,3 @@ def said_of(verdict: Verdict, language: Language) -> Said:
         return Said(verdict.warnings, verdict.summary)
     why = _SET_ASIDE(language, why="; ".join(map(str, verdict.errors)))
     return Said([why, *verdict.warnings], None)
-
-
-def read_criteria(text: str) -> Criterion | InvalidCriteria:
-    """The criteria, or what is wrong with them: who writes by SQL may have saved anything."""
-    try:
-        return parse(text)
-    except InvalidCriteria as error:
-        return error

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 from badges.api.callers import Coordinator
 from badges.api.database import acting
 from badges.api.paging import Limit, Page, page
+from badges.queries.tenancy import is_own
 
 router = APIRouter(prefix="/v1/peer-mentors", tags=["peer mentors"])
 
-_FIND = """
-    SELECT id AS peer_mentor_id, display_name, active FROM peer_mentors
-    WHERE organization_id = (SELECT badges_private.claimed_organization())
+_FIND = f"""
+    SELECT id AS peer_mentor_id, display_name, active FROM peer_mentors m
+    WHERE {is_own("m")}
         AND ($1 = '' OR strpos(lower(display_name), lower($1)) > 0)
         AND ($2::uuid IS NULL OR id > $2)
     ORDER BY id LIMIT $3

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
 from badges.api import definitions
-from badges.api.bodies import CriteriaNoJson, Sent, read_body
+from badges.api.bodies import Sent, described, read_body
 from badges.api.callers import Admin, Caller
 from badges.api.criteria_schema import CriteriaDocument
 from badges.api.database import acting
@@ -21,13 +21,12 @@ from badges.api.definition_body import CountsFrom
 from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
-from badges.api.problem import SOON, ProblemError, responses
-from badges.api.saving import invalid_criteria
+from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
 from sinks.pool import Connection
-from tables.criteria.errors import InvalidCriteria
+from tables.criteria.parsing import parse_saved
 from tables.languages import Language
 
 router = APIRouter(prefix="/v1/criteria", tags=["criteria"])
@@ -77,16 +76,11 @@ class Preview(BaseModel):
     against_version: int | None
 
 
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": PreviewBody.model_json_schema()}},
-    }
-}
-"""Read by hand, for criteria are judged as the text that they were written as."""
-
-
-@router.post("/preview", responses=responses(HTTPStatus.NOT_FOUND), openapi_extra=_BODY)
+@router.post(
+    "/preview",
+    responses=responses(HTTPStatus.NOT_FOUND),
+    openapi_extra=described(PreviewBody),
+)
 async def show(
     request: Request,
     caller: Admin,
@@ -95,10 +89,7 @@ async def show(
     after: UUID | None = None,
 ) -> Preview:
     """Say who of the active mentors would hold the badge; the lists go on behind `after`."""
-    try:
-        sent = read_body(await request.body(), PreviewBody, language)
-    except CriteriaNoJson as error:
-        raise invalid_criteria(error.violations) from None
+    sent = read_body(await request.body(), PreviewBody, language)
     work = _preview(request, caller, language, sent, limit, after)
     return await while_connected(request, work)
 
@@ -173,7 +164,7 @@ async def _check(
 
 def _rule(saved: asyncpg.Record | None) -> Rule | None:
     """What is saved, unless it is set aside."""
-    if saved is None or isinstance(definitions.read_criteria(saved["criteria"]), InvalidCriteria):
+    if saved is None or parse_saved(saved["criteria"]) is None:
         return None
     return Rule(saved["criteria"], saved["counts_from"])
 

@@ -70,6 +70,15 @@ def invalid(violations: Sequence[documents.Violation]) -> ProblemError:
     )
 
 
+def invalid_criteria(violations: Sequence[documents.Violation]) -> ProblemError:
+    """A request whose criteria are not valid: paths begin where the criteria do."""
+    return ProblemError(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The criteria are not valid: errors says where, by paths within the criteria",
+        errors=msgspec.to_builtins(violations),
+    )
+
+
 class _Response(JSONResponse):
     media_type = _MEDIA_TYPE
 

@@ -5,36 +5,29 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.api.bodies import CriteriaNoJson
 from badges.api.definition_body import DefinitionBody, read_definition
-from badges.api.definitions import Said, find, read_criteria
-from badges.api.problem import ProblemError
+from badges.api.definitions import Said, find
+from badges.api.problem import ProblemError, invalid_criteria
 from badges.api.writing import write
+from badges.queries.tenancy import is_own
 from badges.queries.turns import take_turn
 from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import MAX_TEXT
-from tables.documents import Violation
+from tables.criteria.parsing import MAX_TEXT, parse_saved
 from tables.languages import Language
 
-_NAMESAKE: Final = """
-    SELECT id FROM badge_definitions
-    WHERE organization_id = badges_private.claimed_organization() AND key = $1
+_NAMESAKE: Final = f"SELECT id FROM badge_definitions d WHERE {is_own('d')} AND key = $1"
+
+_ASKING: Final = f"""
+    SELECT key, criteria::text AS criteria FROM badge_definitions d
+    WHERE {is_own("d")} AND id <> $1 AND status IS DISTINCT FROM 'retired' ORDER BY key
 """
 
-_ASKING: Final = """
-    SELECT key, criteria::text AS criteria FROM badge_definitions
-    WHERE organization_id = badges_private.claimed_organization() AND id <> $1
-        AND status IS DISTINCT FROM 'retired' ORDER BY key
-"""
-
-_OWN: Final = "id = $1 AND organization_id = badges_private.claimed_organization()"
+_OWN: Final = f"id = $1 AND {is_own('badge_definitions')}"
 
 _LOCK: Final = f"SELECT FROM badge_definitions WHERE {_OWN} FOR NO KEY UPDATE"
 
@@ -89,10 +82,7 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
 
     Raises RequestValidationError, and ProblemError, 422, with all that is wrong with the criteria.
     """
-    try:
-        sent = read_definition(body, language)
-    except CriteriaNoJson as error:
-        raise invalid_criteria(error.violations) from None
+    sent = read_definition(body, language)
     verdict = await judge(
         connection,
         sent.criteria,
@@ -179,7 +169,7 @@ async def _check_unasked(connection: Connection, old: Record, new: Judged) -> No
     asking = [
         row["key"]
         for row in await connection.fetch(_ASKING, old["id"])
-        if _asks(read_criteria(row["criteria"]), old["key"])
+        if _asks(parse_saved(row["criteria"]), old["key"])
     ]
     if _asks(new.criteria, old["key"]):
         asking.append(new.body.key)
@@ -191,14 +181,5 @@ async def _check_unasked(connection: Connection, old: Record, new: Judged) -> No
         )
 
 
-def _asks(criteria: Criterion | InvalidCriteria, key: str) -> bool:
-    return isinstance(criteria, Criterion) and key in criteria.badge_keys()
-
-
-def invalid_criteria(violations: list[Violation]) -> ProblemError:
-    """What a request ends with whose criteria are not valid."""
-    return ProblemError(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The criteria are not valid: errors says where, by paths within the criteria",
-        errors=msgspec.to_builtins(violations),
-    )
+def _asks(criteria: Criterion | None, key: str) -> bool:
+    return criteria is not None and key in criteria.badge_keys()

@@ -4,8 +4,7 @@ from typing import Final
 
 from badges.queries.held import Held
 from tables.criteria.base import Proof
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import parse
+from tables.criteria.parsing import parse_saved
 from tables.languages import Language, Text, spoken_date
 
 _RULE: Final = "rule"
@@ -28,10 +27,7 @@ def why(award: Held, language: Language) -> str:
 
 def _earned(award: Held, language: Language) -> str | None:
     """What was asked for, by the version that gave it; None where nobody can tell any more."""
-    try:
-        criteria = parse(award.criteria or "")
-    except InvalidCriteria:
-        return None
-    if criteria.by_hand:
+    criteria = parse_saved(award.criteria or "")
+    if criteria is None or criteria.by_hand:
         return None
     return criteria.earned(Proof(language, frozenset(award.counted), award.tier))

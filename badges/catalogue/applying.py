@@ -15,11 +15,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from badges.catalogue.entries import Entry
+from badges.organizations import Organization, act_for
 from badges.queries.turns import take_turn
 from badges.queries.verdicts import judge, judge_alone
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
-from tables.documents import nearest, shown
 from tables.languages import Language
 
 _AUTHOR: Final = "badges catalogue"
@@ -27,15 +27,9 @@ _AUTHOR: Final = "badges catalogue"
 
 Action: TypeAlias = Literal["create", "change", "activate", "keep", "leave"]
 
-_ORGANIZATION: Final = """
-    SELECT id, slug FROM public.organizations WHERE slug = $1 OR id::text = lower($1)
-    ORDER BY slug = $1 DESC LIMIT 1
-"""
-_SLUGS: Final = "SELECT slug FROM public.organizations WHERE slug IS NOT NULL ORDER BY slug"
 _ACT: Final = """
     SELECT set_config('request.jwt.claims', json_build_object('sub', $1::text)::text, true)
 """
-_ACT_FOR: Final = "SELECT set_config('badges.organization', $1, true)"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtext($1))"
 _THERE: Final = """
     SELECT d.id, d.key, d.organization_id IS NOT DISTINCT FROM $1 AS own, d.status,
@@ -69,13 +63,6 @@ _CHANGE: Final = """
 """
 
 
-class Organization(Struct, frozen=True):
-    """Whose definitions they are to be."""
-
-    id: UUID
-    slug: str | None
-
-
 class Step(Struct, frozen=True):
     """What becomes of one badge, why it is left alone where it is, and what to know of it."""
 
@@ -89,19 +76,6 @@ class Step(Struct, frozen=True):
     @property
     def changes(self) -> bool:
         return self.action not in {"keep", "leave"}
-
-
-async def find(connection: Connection, name: str) -> Organization:
-    """The organization of a slug or an id. Raises Problem where there is none."""
-    row = await connection.fetchrow(_ORGANIZATION, name)
-    if row is not None:
-        return Organization(row["id"], row["slug"])
-    slugs = [each["slug"] for each in await connection.fetch(_SLUGS)]
-    close = nearest(name, slugs)
-    raise Problem(
-        f"no organization has the slug or id {shown(name)}{f' ({close})' if close else ''}",
-        hint="SELECT slug, id FROM organizations lists them",
-    )
 
 
 async def apply(
@@ -180,7 +154,7 @@ async def _warnings(
     if owner is None:
         verdict = judge_alone(criteria, language, counts_from=entry.counts_from)
     else:
-        await connection.execute(_ACT_FOR, str(owner))
+        await act_for(connection, owner)
         verdict = await judge(
             connection, criteria, language, key=entry.key, counts_from=entry.counts_from
         )

@@ -8,11 +8,12 @@ import asyncpg
 import typer
 from msgspec import to_builtins
 
-from badges import event_loop, settings
+from badges import event_loop, organizations, settings
 from badges.catalogue import applying
-from badges.catalogue.applying import Action, Organization, Step
+from badges.catalogue.applying import Action, Step
 from badges.catalogue.entries import load
 from badges.cli.options import Json
+from badges.organizations import Organization
 from schema.database import connect
 from streams.errors import Problem
 from tables.languages import Language
@@ -113,7 +114,7 @@ async def _apply(
         connection.transaction(),
     ):
         try:
-            organization = None if org is None else await applying.find(connection, org)
+            organization = None if org is None else await organizations.find(connection, org)
             entries = load().of(None if organization is None else organization.slug)
             steps = await applying.apply(
                 connection, organization, entries, lang, activate=activate, dry_run=dry_run

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from badges import event_loop, settings, trials
+from badges import event_loop, organizations, settings, trials
 from badges.cli.options import Json, Lang
 from badges.clients import dart, reading, typescript
 from badges.clients.model import Model
@@ -17,7 +17,6 @@ from badges.queries.verdicts import Verdict, judge, judge_alone
 from schema.database import connect
 from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.schema import json_schema
-from tables.documents import shown
 from tables.languages import Language, Text
 
 criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
@@ -31,10 +30,6 @@ _VALID: Final = Text("valid", "gyldig")
 _PASSED: Final = Text("passed", "bestått")
 _FAILED: Final = Text("FAILED", "IKKE BESTÅTT")
 
-_ACT_FOR: Final = """
-    SELECT set_config('badges.organization', id::text, true) FROM organizations WHERE slug = $1
-"""
-
 _File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
 
@@ -44,9 +39,9 @@ def validate(
     organization: Annotated[
         str | None,
         typer.Option(
-            metavar="SLUG",
+            metavar="ORG",
             help="Hold it against what this organization knows, in the database: its badges, "
-            "activity types and courses.",
+            "activity types and courses. ORG is its slug or id.",
         ),
     ] = None,
     lang: Lang = "en",
@@ -119,12 +114,8 @@ async def _judge(
         connect(chosen.database_url.get_secret_value()) as connection,
         connection.transaction(readonly=True),
     ):
-        found = await connection.fetchval(_ACT_FOR, organization)
-        if found is None:
-            raise Problem(
-                f"no organization has the slug {shown(organization)}",
-                hint="The column slug of the table organizations has those that there are.",
-            )
+        found = await organizations.find(connection, organization)
+        await organizations.act_for(connection, found.id)
         return await judge(connection, text, language)
 
 

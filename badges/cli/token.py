@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from pydantic import SecretStr
 
-from badges import event_loop, settings
+from badges import event_loop, organizations, settings
 from badges.cli.options import Json
 from badges.roles import Role
 from badges.settings import Settings
@@ -18,7 +18,6 @@ from badges.stack import addresses, layout, secrets
 from schema.database import connect
 from sinks.pool import Connection
 from streams.errors import Problem
-from tables.documents import nearest
 
 _ALGORITHM = "HS256"
 
@@ -36,7 +35,7 @@ class _Signed:
 
 def token(
     role: Annotated[Role, typer.Option(help="What the caller is.")],
-    organization: Annotated[str, typer.Option(help="The organization's slug.")],
+    organization: Annotated[str, typer.Option(help="The organization's slug or id.")],
     mentor: Annotated[
         UUID | None, typer.Option(help="The id of the mentor who calls; for that role alone.")
     ] = None,
@@ -75,42 +74,32 @@ def _completed(chosen: Settings) -> Settings:
 
 
 async def _token(
-    chosen: Settings, role: Role, slug: str, mentor: UUID | None, hours: float
+    chosen: Settings, role: Role, organization: str, mentor: UUID | None, hours: float
 ) -> _Signed:
     import jwt  # noqa: PLC0415 (no other command should wait for it)
 
     async with connect(chosen.database_url.get_secret_value()) as connection:
-        organization = await _organization(connection, slug)
+        organization_id = (await organizations.find(connection, organization)).id
         if mentor is not None:
-            await _check_mentor(connection, mentor, organization, slug)
+            await _check_mentor(connection, mentor, organization_id, organization)
     now = int(time.time())
     expires = now + int(3600 * hours)
     sub = f"local-{role}" if mentor is None else str(mentor)
     claims: _Claims = {"sub": sub, "aud": chosen.jwt_audience, "iat": now, "exp": expires}
     if chosen.jwt_issuer is not None:
         claims["iss"] = chosen.jwt_issuer
-    _put(claims, chosen.jwt_organization_claim, str(organization))
+    _put(claims, chosen.jwt_organization_claim, str(organization_id))
     _put(claims, chosen.jwt_role_claim, role)
     if mentor is not None:
         _put(claims, chosen.jwt_mentor_claim, str(mentor))
     assert chosen.jwt_secret is not None
     signed = jwt.encode(claims, chosen.jwt_secret.get_secret_value(), algorithm=_ALGORITHM)
     at = datetime.fromtimestamp(expires, UTC).isoformat()
-    return _Signed(signed, role, str(organization), sub, at)
-
-
-async def _organization(connection: Connection, slug: str) -> UUID:
-    rows = await connection.fetch("SELECT slug, id FROM public.organizations ORDER BY slug")
-    known: dict[str, UUID] = {row["slug"]: row["id"] for row in rows if row["slug"] is not None}
-    if slug not in known:
-        some = ", ".join(list(known)[:5]) or "none yet"
-        hint = nearest(slug, list(known)) or f"there are: {some}"
-        raise Problem(f"no organization has the slug {slug}", hint=hint[:1].upper() + hint[1:])
-    return known[slug]
+    return _Signed(signed, role, str(organization_id), sub, at)
 
 
 async def _check_mentor(
-    connection: Connection, mentor: UUID, organization: UUID, slug: str
+    connection: Connection, mentor: UUID, organization: UUID, name: str
 ) -> None:
     there = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM public.peer_mentors WHERE id = $1 AND organization_id = $2)",
@@ -119,7 +108,7 @@ async def _check_mentor(
     )
     if not there:
         hint = "GET /v1/peer-mentors lists those that it has"
-        raise Problem(f"{slug} has no mentor {mentor}", hint=hint)
+        raise Problem(f"{name} has no mentor {mentor}", hint=hint)
 
 
 def _put(claims: _Claims, path: str, value: str) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from badges.queries.dates import near_date, near_instant
+from badges.queries.tenancy import applies
 from sinks.pool import Executor
 
-# The application's own table may be without row-level security: then only this hides the words of
-# an organization that the mentor has left.
+# Without the condition it would show the words of an organization that the mentor has left.
 _HELD: Final = f"""
     SELECT a.badge_definition_id, d.key, coalesce(d.name, '') AS name,
            coalesce(d.description, '') AS description, d.icon, a.tier,
@@ -23,9 +23,7 @@ _HELD: Final = f"""
            {near_instant("a.revoked_at")} AS revoked_at, a.revoked_by,
            v.criteria::text AS criteria
     FROM badge_awards a
-    JOIN badge_definitions d ON d.id = a.badge_definition_id
-        AND (d.organization_id IS NULL
-             OR d.organization_id = (SELECT badges_private.claimed_organization()))
+    JOIN badge_definitions d ON d.id = a.badge_definition_id AND {applies("d")}
     LEFT JOIN badge_definition_versions v ON v.id = a.badge_definition_id AND NOT v.deleted
         AND v.version = coalesce(a.tier_version, a.definition_version)
     WHERE a.peer_mentor_id = $1 AND ($2 OR a.revoked_at IS NULL)

@@ -8,18 +8,18 @@ from uuid import UUID
 from asyncpg import Record
 from msgspec import Struct
 
+from badges.queries.dates import near_date
+from badges.queries.tenancy import is_own
 from sinks.pool import Connection
 
 _List: TypeAlias = Literal["items", "gains", "losses"]
 
 # Frozen, whatever the criteria: mentors who are not active, and awards that somebody took away.
-# A date that no calendar of people has counts as the nearest one.
-_PREVIEW: Final = """
+_PREVIEW: Final = f"""
     WITH mentors AS MATERIALIZED (
-        SELECT coalesce(array_agg(m.id), '{}') AS ids
+        SELECT coalesce(array_agg(m.id), '{{}}') AS ids
         FROM peer_mentors m
-        WHERE m.organization_id = badges_private.claimed_organization()
-            AND m.active IS NOT FALSE
+        WHERE {is_own("m")} AND m.active IS NOT FALSE
             AND NOT EXISTS (
                 SELECT FROM badge_awards a
                 WHERE a.peer_mentor_id = m.id AND a.badge_definition_id = $5
@@ -43,7 +43,7 @@ _PREVIEW: Final = """
         ) AS old USING (peer_mentor_id)
     )
     SELECT list.name AS list, whole.count, found.peer_mentor_id, found.display_name,
-           least(greatest(found.earned_on, '0001-01-01'), '9999-12-31') AS earned_on, found.tier
+           {near_date("found.earned_on")} AS earned_on, found.tier
     FROM (VALUES ('items'), ('gains'), ('losses')) AS list (name)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM compared c WHERE list.name = ANY (c.lists)

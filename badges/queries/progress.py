@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from sinks.pool import Executor
 from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
-from tables.criteria.parsing import parse
+from tables.criteria.parsing import parse_saved
 
 _PROGRESS = """
     SELECT badge_definition_id, key, coalesce(name, '') AS name, criteria::text, held, tier,
@@ -43,7 +42,7 @@ async def progress(
             badge_definition_id=row["badge_definition_id"],
             key=row["key"],
             name=row["name"],
-            criteria=None if row["amounts"] is None else _valid(row["criteria"]),
+            criteria=None if row["amounts"] is None else _parsed(row["criteria"]),
             held=row["held"],
             tier=row["tier"],
             amounts=row["amounts"] or {},
@@ -53,9 +52,5 @@ async def progress(
     ]
 
 
-@lru_cache(maxsize=1 << 8)
-def _valid(criteria: str) -> Criterion | None:
-    try:
-        return parse(criteria)
-    except InvalidCriteria:
-        return None
+_parsed = lru_cache(maxsize=1 << 8)(parse_saved)
+"""Whoever asks again asks for the same definitions."""

@@ -5,24 +5,22 @@ from typing import Final
 
 from msgspec import Struct
 
+from badges.queries.tenancy import applies, is_own
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
-from tables.criteria.errors import InvalidCriteria
 from tables.criteria.fields import NameKind
-from tables.criteria.parsing import parse
-
-_ORGANIZATION: Final = "(SELECT badges_private.claimed_organization())"
+from tables.criteria.parsing import parse_saved
 
 # What the stream has counted has every type that there ever was, a row a mentor.
 _COUNTED_TYPES: Final = f"""
     SELECT DISTINCT jsonb_object_keys(stats.counts_by_type) AS name
     FROM peer_mentor_stats AS stats JOIN peer_mentors AS mentor ON mentor.id = stats.peer_mentor_id
-    WHERE mentor.organization_id = {_ORGANIZATION}
+    WHERE {is_own("mentor")}
     LIMIT $1
 """
 # Of so many mentors the newest rows: enough to meet each name, and no more however many there are.
 _SOME_MENTORS: Final = f"""
-    SELECT id FROM peer_mentors WHERE organization_id = {_ORGANIZATION} LIMIT 5000
+    SELECT id FROM peer_mentors WHERE {is_own("peer_mentors")} LIMIT 5000
 """
 _NEWEST_TYPES: Final = f"""
     SELECT DISTINCT left(newest.activity_type, 200) AS name
@@ -42,8 +40,8 @@ _COURSES: Final = f"""
 # A key names the organization's own definition before everyone's: the later row wins.
 _BADGES: Final = f"""
     SELECT key, CASE WHEN status <> 'retired' THEN criteria::text END AS criteria
-    FROM badge_definitions
-    WHERE organization_id IS NULL OR organization_id = {_ORGANIZATION}
+    FROM badge_definitions d
+    WHERE {applies("d")}
     ORDER BY organization_id IS NOT NULL
 """
 _NAMES: Final[Mapping[NameKind, tuple[str, ...]]] = {
@@ -65,10 +63,8 @@ class Vocabulary(Struct, frozen=True):
 
     def needs(self, key: str) -> tuple[str, ...]:
         """The keys that a badge asks for. Criteria that are not valid ask for nothing."""
-        try:
-            return tuple(parse(self.badges.get(key) or "").badge_keys())
-        except InvalidCriteria:
-            return ()
+        criteria = parse_saved(self.badges.get(key) or "")
+        return () if criteria is None else tuple(criteria.badge_keys())
 
 
 async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabulary:

@@ -1,22 +1,6 @@
 -- What the api may write, for an admin of an organization: its own definitions, and awards by hand.
 -- The api asks for the role before it begins; here the database asks for it too.
 
--- The role that the JWT names, as PostgREST and `badges api` hand it down, or null.
-CREATE OR REPLACE FUNCTION badges_private.claimed_role() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN nullif(current_setting('request.jwt.claims', true), '')::jsonb
-        #>> '{app_metadata,role}';
-EXCEPTION
-    WHEN invalid_text_representation THEN
-        RETURN NULL;
-END
-$$;
-
-SELECT badges_private.close_to_public('badges_private.claimed_role()'::regprocedure);
-
-GRANT EXECUTE ON FUNCTION badges_private.claimed_role() TO badges_api;
-
 -- Definitions: neither the organization nor the id ever changes, and the version is a trigger's.
 GRANT INSERT (id, organization_id, key, name, description, icon, criteria, counts_from, revocable,
               status)

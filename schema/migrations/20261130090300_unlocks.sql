@@ -13,28 +13,6 @@
 -- pg_snapshot_xmin would be held back by one transaction that is left open. Two snapshots do
 -- neither: a transaction delays its own events and nobody else's.
 
--- The mentors of whom the request may see everything: of its organization all for who coordinates,
--- else the mentor alone whom the JWT names.
-CREATE OR REPLACE FUNCTION badges_private.visible_mentors() RETURNS SETOF uuid
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    role text := badges_private.claimed_role();
-    organization uuid := badges_private.claimed_organization();
-BEGIN
-    IF role IN ('admin', 'coordinator') THEN
-        RETURN QUERY SELECT m.id FROM public.peer_mentors m WHERE m.organization_id = organization;
-    ELSIF role = 'mentor' THEN
-        RETURN QUERY SELECT m.id FROM public.peer_mentors m
-            WHERE m.organization_id = organization AND m.id = badges_private.claimed_sub()::uuid;
-    END IF;
-EXCEPTION
-    WHEN invalid_text_representation THEN
-        RETURN;
-END
-$$;
-
-SELECT badges_private.close_to_public('badges_private.visible_mentors()'::regprocedure);
-
 -- The snapshot of the statement, with two differences. The transaction at hand is open too, which
 -- it does not see itself. And no more than `most_open` open transactions are named, for cursors have
 -- to be short: from the next one on everything counts as not yet visible.
@@ -291,8 +269,7 @@ $$;
 SELECT badges_private.close_to_public('public.unlocks_since(text)'::regprocedure);
 
 GRANT EXECUTE ON FUNCTION
-    badges_private.visible_mentors(), badges_private.unlock_snapshot(int),
-    badges_private.highest_unlock(),
+    badges_private.unlock_snapshot(int), badges_private.highest_unlock(),
     badges_private.unlock_cursor(text, bigint, pg_snapshot, pg_snapshot, bigint),
     badges_private.read_unlock_cursor(text), badges_private.unlocks(text, text, int, boolean),
     badges_private.unlocks_of_all(text, int), public.unlocks_since(text)

@@ -43,6 +43,17 @@ def parse(text: str | bytes, language: Language = "en") -> Criterion:
     return found
 
 
+def parse_saved(text: str) -> Criterion | None:
+    """Criteria as a definition has them; None where they are not valid.
+
+    Whoever writes by SQL may have saved anything.
+    """
+    try:
+        return parse(text)
+    except InvalidCriteria:
+        return None
+
+
 def _parse(text: str | bytes, language: Language) -> Criterion | list[Violation]:
     document, wrong = read(text, MAX_TEXT, language)
     if document is None and wrong:

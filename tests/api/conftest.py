@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-import asyncpg
 import pytest
 
-from schema.apply import migrate
 from sinks.pool import Pool, create_pool
 from tests.api.service import Service, serving_api
 from tests.stack import Stack
@@ -17,8 +15,6 @@ GUARDED = (
     "badge_definitions",
 )  # fmt: skip
 """The application's own tables, whose row-level security is its own matter."""
-
-ROLES = ("badges_worker", "badges_api", "badges_connect")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +27,7 @@ def anyio_backend() -> str:
 def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The API on a migrated database, without Kafka and worker."""
     url = postgres.create_database()
-    asyncio.run(_migrate(url, postgres))
+    asyncio.run(postgres.migrate(url))
     with serving_api(postgres, url, tmp_path_factory.mktemp("api") / "log") as running:
         yield running
     postgres.drop_database(url)
@@ -94,12 +90,3 @@ async def _organization(owner: Pool) -> Organization:
     )
     assert row is not None
     return Organization(row["id"], tuple(row["mentors"]))
-
-
-async def _migrate(url: str, stack: Stack) -> None:
-    connection = await asyncpg.connect(url)
-    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
-    try:
-        await migrate(connection, prefix="badges", role_passwords=passwords)
-    finally:
-        await connection.close()

@@ -12,9 +12,15 @@ from sinks.pool import Pool
 PATH = "/v1/badge-definitions"
 
 VISITS = {"version": 1, "type": "threshold", "metric": "count", "at_least": 3}
+FIRST = VISITS | {"at_least": 1}
 RAW = {
     "version": 1, "type": "raw", "criteria_raw": {"by": "jury"}, "reason": "a jury chooses",
 }  # fmt: skip
+
+
+def badges(*keys: str) -> dict[str, Any]:
+    """Criteria that ask for other badges."""
+    return {"version": 1, "type": "badges", "badges": list(keys)}
 
 
 def definition(criteria: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -10,31 +10,14 @@ from sinks.pool import Pool
 from tables.criteria.parsing import MAX_TEXT
 from tables.criteria.schema import json_schema
 from tests.api.conftest import Organization
+from tests.api.definitions import FIRST, VISITS, badges
+from tests.api.mentors import define
 from tests.api.service import Service
 from tests.verdicts import VERDICTS, text_of, verdict_of
 
 pytestmark = pytest.mark.anyio
 
 PATH = "/v1/criteria/validate"
-VISITS = {"version": 1, "type": "threshold", "metric": "count", "at_least": 3}
-FIRST = VISITS | {"at_least": 1}
-
-
-def badges(*keys: str) -> dict[str, Any]:
-    return {"version": 1, "type": "badges", "badges": list(keys)}
-
-
-async def save(owner: Pool, organization: str | None, key: str, criteria: dict[str, Any]) -> None:
-    await owner.execute(
-        """
-        INSERT INTO badge_definitions (id, organization_id, key, name, description, criteria,
-                                       status)
-        VALUES (gen_random_uuid(), $1, $2, $2, '', $3::text::jsonb, 'active')
-        """,
-        organization,
-        key,
-        json.dumps(criteria),
-    )
 
 
 async def live(owner: Pool, mentor: str) -> None:
@@ -68,7 +51,7 @@ async def test_every_document_gets_its_verdict(
 ) -> None:
     await live(owner, mine.mentors[0])
     for key in ("first-visit", "ten-visits"):
-        await save(owner, mine.id, key, FIRST)
+        await define(owner, mine.id, FIRST, key=key)
     with service.client("mentor", mine.id, mine.mentors[0]) as client:
         for case in VERDICTS:
             answer = client.post(PATH, content=text_of(case).encode())
@@ -146,9 +129,9 @@ async def test_of_many_unseen_names_some_are_named(service: Service, mine: Organ
 async def test_a_badge_that_is_not_there_is_an_error(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
-    await save(owner, mine.id, "first-visit", FIRST)
+    await define(owner, mine.id, FIRST, key="first-visit")
     key = f"everywhere-{mine.id}"
-    await save(owner, None, key, FIRST)
+    await define(owner, None, FIRST, key=key)
     try:
         with service.client("admin", mine.id) as client:
             assert told(client, badges("first-visit", key))["valid"]

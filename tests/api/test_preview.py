@@ -11,6 +11,7 @@ import pytest
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import RAW, created, saved
+from tests.api.mentors import log
 from tests.api.service import Service, serving_api, signed
 from tests.stack import Stack
 
@@ -21,14 +22,6 @@ PATH = "/v1/criteria/preview"
 
 def threshold(at_least: int, **more: Any) -> dict[str, Any]:
     return {"version": 1, "type": "threshold", "metric": "count", "at_least": at_least, **more}
-
-
-async def be_active(owner: Pool, mentor: str, *days: str) -> None:
-    await owner.executemany(
-        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date) "
-        "VALUES ($1, 'visit', $2::text::date)",
-        [(mentor, day) for day in days],
-    )
 
 
 def preview(
@@ -47,9 +40,9 @@ async def test_it_says_who_would_hold_it_and_since_when(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
     first, second = mine.mentors
-    await be_active(owner, first, "2026-03-01", "2026-01-01", "2026-02-01")
-    await be_active(owner, second, "2026-01-01")
-    await be_active(owner, other.mentors[0], "2026-01-01", "2026-01-02")
+    await log(owner, first, "2026-03-01", "2026-01-01", "2026-02-01")
+    await log(owner, second, "2026-01-01")
+    await log(owner, other.mentors[0], "2026-01-01", "2026-01-02")
     found = preview(service, mine.id, threshold(2)).json()
     name = await owner.fetchval("SELECT display_name FROM peer_mentors WHERE id = $1", first)
     assert found == {
@@ -75,7 +68,7 @@ async def test_whoever_is_not_active_would_not_hold_it(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     for mentor in mine.mentors:
-        await be_active(owner, mentor, "2026-01-01")
+        await log(owner, mentor, "2026-01-01")
     await owner.execute("UPDATE peer_mentors SET active = false WHERE id = $1", mine.mentors[1])
     assert ids(preview(service, mine.id, threshold(1)).json()) == [mine.mentors[0]]
 
@@ -84,8 +77,8 @@ async def test_tiers_are_told_with_the_date_of_the_lowest(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     first, second = mine.mentors
-    await be_active(owner, first, "2026-01-01", "2026-01-02", "2026-01-03")
-    await be_active(owner, second, "2026-01-01")
+    await log(owner, first, "2026-01-01", "2026-01-02", "2026-01-03")
+    await log(owner, second, "2026-01-01")
     tiers = [{"name": name, "at_least": n} for name, n in (("a", 1), ("b", 3), ("c", 4))]
     criteria = {"version": 1, "type": "tier", "metric": "count", "tiers": tiers}
     found = preview(service, mine.id, criteria).json()
@@ -97,7 +90,7 @@ async def test_tiers_are_told_with_the_date_of_the_lowest(
 
 async def test_pages_follow_each_other(service: Service, owner: Pool, mine: Organization) -> None:
     for mentor in mine.mentors:
-        await be_active(owner, mentor, "2026-01-01")
+        await log(owner, mentor, "2026-01-01")
     first = preview(service, mine.id, threshold(1), limit=1).json()
     second = preview(service, mine.id, threshold(1), limit=1, after=first["next"]).json()
     assert ids(first) + ids(second) == sorted(mine.mentors)
@@ -108,8 +101,8 @@ async def test_an_edit_tells_whom_it_gives_the_badge_and_whom_it_takes_it_from(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     first, second = mine.mentors
-    await be_active(owner, first, "2026-01-01", "2026-01-02")
-    await be_active(owner, second, "2026-05-01")
+    await log(owner, first, "2026-01-01", "2026-01-02")
+    await log(owner, second, "2026-05-01")
     with service.client("admin", mine.id) as client:
         definition = created(client, threshold(2))
         definition = saved(client, definition, criteria=threshold(2), name="Anew").json()
@@ -129,7 +122,7 @@ async def test_an_edit_tells_whom_it_gives_the_badge_and_whom_it_takes_it_from(
 async def test_everybody_gains_by_criteria_in_place_of_some_that_are_set_aside(
     service: Service, owner: Pool, mine: Organization, text: str
 ) -> None:
-    await be_active(owner, mine.mentors[0], "2026-01-01")
+    await log(owner, mine.mentors[0], "2026-01-01")
     definition_id = await owner.fetchval(
         "INSERT INTO badge_definitions (organization_id, key, criteria) "
         "VALUES ($1, 'bad', $2::text::jsonb) RETURNING id::text",
@@ -147,7 +140,7 @@ async def test_an_award_that_somebody_took_away_stays_so(
     with service.client("admin", mine.id) as client:
         definition = created(client, threshold(1), status="active")
     for mentor in mine.mentors:
-        await be_active(owner, mentor, "2026-01-01")
+        await log(owner, mentor, "2026-01-01")
         await owner.execute(
             "SELECT award_badge($1, $2, '2026-01-01', $3)", mentor, definition["id"], {}
         )
@@ -172,7 +165,7 @@ async def test_a_definition_of_every_organization_can_be_compared_with(
         f"everyones-{uuid4()}",
         threshold(5),
     )
-    await be_active(owner, mine.mentors[0], "2026-01-01")
+    await log(owner, mine.mentors[0], "2026-01-01")
     found = preview(service, mine.id, threshold(1), definition_id=definition_id).json()
     assert (found["against_version"], found["gains"]["count"]) == (1, 1)
 

@@ -110,7 +110,7 @@ async def test_what_cannot_be_signed_is_one_line(
     slug = await slug_of(owner, mine)
     admin, mentor = ("--role", "admin"), ("--role", "mentor", "--organization", slug)
     for words, said in (
-        ((*admin, "--organization", f"{slug}x"), f'Did you mean "{slug}"?'),
+        ((*admin, "--organization", f"{slug}x"), f'(did you mean "{slug}"?)'),
         (mentor, "--mentor is needed with --role mentor"),
         ((*admin, "--organization", slug, "--mentor", mine.mentors[0]), "goes with no other"),
         ((*mentor, "--mentor", other.mentors[0]), f"has no mentor {other.mentors[0]}"),

@@ -14,8 +14,9 @@ from badges.queries.verdicts import Verdict, judge, judge_alone
 from sinks.pool import Pool
 from streams.errors import Problem
 from tests.api.conftest import Organization
+from tests.api.definitions import FIRST, VISITS, badges
+from tests.api.mentors import define
 from tests.api.service import Service
-from tests.api.test_criteria import FIRST, VISITS, badges, save
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +40,7 @@ def said(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 async def test_a_badge_that_asks_for_itself_is_an_error(owner: Pool, mine: Organization) -> None:
-    await save(owner, mine.id, "first", FIRST)
+    await define(owner, mine.id, FIRST, key="first")
     verdict = await judged(owner, mine, badges("first", "new"), key="new")
     expected = (
         "expected a badge that does not ask for this one in turn, found the circle new -> new"
@@ -50,8 +51,8 @@ async def test_a_badge_that_asks_for_itself_is_an_error(owner: Pool, mine: Organ
 
 
 async def test_a_circle_is_an_error_however_long(owner: Pool, mine: Organization) -> None:
-    await save(owner, mine.id, "a", badges("b"))
-    await save(owner, mine.id, "b", {"version": 1, "type": "any", "of": [FIRST_PART, PART_C]})
+    await define(owner, mine.id, badges("b"), key="a")
+    await define(owner, mine.id, {"version": 1, "type": "any", "of": [FIRST_PART, PART_C]}, key="b")
     closing = {"version": 1, "type": "all", "of": [FIRST_PART, {"type": "badges", "badges": ["a"]}]}
     verdict = await judged(owner, mine, closing, key="c")
     assert [each.path for each in verdict.errors] == ["$.of[1].badges[0]"]
@@ -62,16 +63,16 @@ async def test_a_circle_is_an_error_however_long(owner: Pool, mine: Organization
 async def test_what_was_saved_before_under_the_key_closes_no_circle(
     owner: Pool, mine: Organization
 ) -> None:
-    await save(owner, mine.id, "a", FIRST)
-    await save(owner, mine.id, "b", badges("a"))
+    await define(owner, mine.id, FIRST, key="a")
+    await define(owner, mine.id, badges("a"), key="b")
     assert (await judged(owner, mine, FIRST, key="b")).valid
     assert (await judged(owner, mine, badges("a"), key="b")).valid
     assert not (await judged(owner, mine, badges("b"), key="a")).valid
 
 
 async def test_a_retired_badge_asks_for_nothing(owner: Pool, mine: Organization) -> None:
-    await save(owner, mine.id, "a", FIRST)
-    await save(owner, mine.id, "b", badges("a"))
+    await define(owner, mine.id, FIRST, key="a")
+    await define(owner, mine.id, badges("a"), key="b")
     await owner.execute(
         "UPDATE badge_definitions SET status = 'retired' WHERE organization_id = $1 AND key = 'b'",
         mine.id,
@@ -83,9 +84,9 @@ async def test_a_key_names_the_organizations_own_badge_first(
     owner: Pool, mine: Organization, other: Organization
 ) -> None:
     key = f"shared-{mine.id}"
-    await save(owner, None, key, badges("a"))
+    await define(owner, None, badges("a"), key=key)
     assert not (await judged(owner, mine, badges(key), key="a")).valid
-    await save(owner, mine.id, key, FIRST)
+    await define(owner, mine.id, FIRST, key=key)
     assert (await judged(owner, mine, badges(key), key="a")).valid
     assert not (await judged(owner, other, badges(key), key="a")).valid
 
@@ -93,8 +94,8 @@ async def test_a_key_names_the_organizations_own_badge_first(
 async def test_criteria_that_cannot_be_read_ask_for_nothing(
     owner: Pool, mine: Organization
 ) -> None:
-    await save(owner, mine.id, "a", FIRST)
-    await save(owner, mine.id, "b", badges("a") | {"at_least": 7})
+    await define(owner, mine.id, FIRST, key="a")
+    await define(owner, mine.id, badges("a") | {"at_least": 7}, key="b")
     assert (await judged(owner, mine, badges("b"), key="a")).valid
 
 
@@ -119,7 +120,7 @@ async def test_what_can_never_hold_from_the_date_on_is_an_error(
 async def test_the_command_judges_for_an_organization(
     service: Service, owner: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await save(owner, mine.id, "first-visit", FIRST)
+    await define(owner, mine.id, FIRST, key="first-visit")
     monkeypatch.setenv("BADGES_DATABASE_URL", service.database_url)
     arguments = ["criteria", "validate", "-", "--organization"]
 
@@ -136,4 +137,4 @@ async def test_the_command_judges_for_an_organization(
     assert "forventet nøkkelen" in (await run(mine.id, "--lang", "nb")).output
     nobody = await run("nobody")
     assert isinstance(nobody.exception, Problem)
-    assert 'no organization has the slug "nobody"' in str(nobody.exception)
+    assert 'no organization has the slug or id "nobody"' in str(nobody.exception)

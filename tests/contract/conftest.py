@@ -7,12 +7,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from schema.apply import migrate
 from sinks.pool import Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
 from tests.stack import Stack
-
-ROLES = ("badges_worker", "badges_api", "badges_connect")
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +74,9 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 async def _migrate(url: str, stack: Stack) -> None:
+    await stack.migrate(url)
     connection = await asyncpg.connect(url)
-    passwords = {role: stack.infra.passwords[f"{role.upper()}_PASSWORD"] for role in ROLES}
     try:
-        await migrate(connection, prefix="badges", role_passwords=passwords)
         await connection.execute(TRIGGERS)
     finally:
         await connection.close()

@@ -14,10 +14,10 @@ from badges import settings
 from badges.catalogue.entries import load
 from badges.cli import commands
 from badges.queries.turns import take_turn
-from schema.apply import migrate
 from sinks.polling import poll
 from sinks.pool import create_pool
 from streams.errors import WRONG_USE
+from tests.stack import Stack
 
 CONTENT = "SELECT key, name, status, version, criteria::text AS criteria FROM badge_definitions"
 HLF = "SELECT id FROM organizations WHERE slug = 'hlf'"
@@ -65,9 +65,12 @@ class Site:
 
 @pytest.fixture
 def site(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    postgres: Stack,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Site:
-    asyncio.run(_migrate(database_url))
+    asyncio.run(postgres.migrate(database_url))
     monkeypatch.setenv("BADGES_DATABASE_URL", database_url)
     made = Site(database_url, capsys)
     made.query(
@@ -75,14 +78,6 @@ def site(
         "SELECT gen_random_uuid(), slug, slug FROM unnest(ARRAY['hlf', 'other']) AS slug"
     )
     return made
-
-
-async def _migrate(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await migrate(connection, prefix="badges", role_passwords={})
-    finally:
-        await connection.close()
 
 
 def test_what_it_creates_are_drafts_that_the_second_run_finds(site: Site) -> None:
