@@ -13,17 +13,12 @@ from badges.api.definitions import Said, find
 from badges.api.problem import ProblemError, invalid_criteria
 from badges.api.writing import write
 from badges.queries.tenancy import is_own
+from badges.queries.turns import take_turn
 from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.parsing import MAX_TEXT, parse_saved
 from tables.languages import Language
-
-# Two that are saved at once could each be right by itself, and close a cycle together.
-_ONE_AT_A_TIME: Final = """
-    SELECT pg_advisory_xact_lock(hashtextextended(
-        'badge_definitions of ' || badges_private.claimed_organization()::text, 0))
-"""
 
 _NAMESAKE: Final = f"SELECT id FROM badge_definitions d WHERE {is_own('d')} AND key = $1"
 
@@ -65,11 +60,6 @@ class Judged(Struct, frozen=True):
     said: Said
 
 
-async def take_turn(connection: Connection) -> None:
-    """Wait until nobody else saves a definition of the organization, to the transaction's end."""
-    await connection.execute(_ONE_AT_A_TIME)
-
-
 async def hold(connection: Connection, definition_id: UUID) -> Record:
     """A definition of the organization, which nobody else changes before the transaction ends.
 
@@ -82,7 +72,7 @@ async def hold(connection: Connection, definition_id: UUID) -> Record:
             "This badge definition is every organization's, and can only be read here: "
             "save one of your own",
         )
-    await take_turn(connection)
+    await take_turn(connection, found["organization_id"])
     await connection.execute(_LOCK, definition_id)
     return await find(connection, definition_id)
 

@@ -5,9 +5,9 @@ may see it. schema/migrations/20261130090300_unlocks.sql says what a cursor is.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -31,6 +31,10 @@ _PATIENCE_S: Final = 1.0
 """How long one page of many waits for clients that are behind."""
 _CATCHING_UP: Final = 3
 """Clients that read what they have missed at a time: other requests need connections too."""
+_TURN_WITHIN_S: Final = 5.0
+"""How long a client waits for its turn to do so before it is told to come again."""
+_CONNECTION_WITHIN_S: Final = 5.0
+"""How long the feed waits for a connection; whoever wants to join waits for it meanwhile."""
 _READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks_of_all($1, $2)"
 
 log = structlog.get_logger(__name__)
@@ -54,10 +58,11 @@ class UnlockFeed:
         """Reads, counted: which was begun last, and which had come to its end by then."""
         self._reading = asyncio.Lock()
         self._places: defaultdict[_Place, set[Follower]] = defaultdict(set)
-        self._joined: set[Follower] = set()
+        self._connected: set[Follower] = set()
         """Until they leave: those who were dropped are among them."""
-        self.catching_up = asyncio.Semaphore(_CATCHING_UP)
-        """For whoever reads what a client has missed."""
+        self._connected_of: Counter[str] = Counter()
+        """How many of them an organization has."""
+        self._catching_up = asyncio.Semaphore(_CATCHING_UP)
 
     @property
     def cursor(self) -> str:
@@ -68,10 +73,30 @@ class UnlockFeed:
     @property
     def streams(self) -> int:
         """Clients that are connected."""
-        return len(self._joined)
+        return len(self._connected)
+
+    def streams_of(self, organization_id: str) -> int:
+        """Clients of an organization that are connected."""
+        return self._connected_of[organization_id]
+
+    def enter(self, follower: Follower) -> None:
+        """Count a follower among the clients that are connected, until it leaves."""
+        self._connected.add(follower)
+        self._connected_of[follower.organization_id] += 1
+        UNLOCK_STREAMS.set(self.streams)
+
+    @asynccontextmanager
+    async def turn_to_catch_up(self) -> AsyncIterator[None]:
+        """For whoever reads what a client has missed. Raises TimeoutError while others go on."""
+        async with asyncio.timeout(_TURN_WITHIN_S):
+            await self._catching_up.acquire()
+        try:
+            yield
+        finally:
+            self._catching_up.release()
 
     async def join(self, follower: Follower) -> str:
-        """Hand all that comes from now on to the follower; return the cursor from which on.
+        """Hand all that comes from now on to who has entered; return the cursor from which on.
 
         What was committed before the call lies before that cursor. Raises StoreError.
         """
@@ -82,25 +107,27 @@ class UnlockFeed:
             while self._done < wanted or not self._is_between:
                 await self._read()
             self._places[_place(follower)].add(follower)
-            self._joined.add(follower)
-            UNLOCK_STREAMS.set(self.streams)
             if self._stopping.is_set():
                 follower.end()
             return self.cursor
 
     def leave(self, follower: Follower) -> None:
-        """Forget a follower, also one who never joined or was dropped."""
+        """Forget a follower, also one who never entered or joined, or was dropped."""
         place = _place(follower)
         self._places[place].discard(follower)
         if not self._places[place]:
             del self._places[place]
-        self._joined.discard(follower)
-        UNLOCK_STREAMS.set(self.streams)
+        if follower in self._connected:
+            self._connected.remove(follower)
+            self._connected_of[follower.organization_id] -= 1
+            if not self._connected_of[follower.organization_id]:
+                del self._connected_of[follower.organization_id]
+            UNLOCK_STREAMS.set(self.streams)
 
     async def end_with_the_process(self) -> None:
         """Let every stream come to its end when the process is to; never returns before."""
         await self._stopping.wait()
-        for follower in self._joined:
+        for follower in self._connected:
             follower.end()
         await asyncio.Event().wait()
 
@@ -109,7 +136,7 @@ class UnlockFeed:
         while True:
             try:
                 with translated():
-                    async with self._pool.acquire() as connection:
+                    async with self._pool.acquire(timeout=_CONNECTION_WITHIN_S) as connection:
                         await self._listen(connection)
             except StoreError as error:
                 log.warning("unlocks cannot be read, asking again", error=str(error))
@@ -146,7 +173,8 @@ class UnlockFeed:
         self._is_between = False
         while not self._is_between:
             with translated():
-                row = await self._pool.fetchrow(_READ, self._cursor, MOST)
+                async with self._pool.acquire(timeout=_CONNECTION_WITHIN_S) as connection:
+                    row = await connection.fetchrow(_READ, self._cursor, MOST)
             assert row is not None
             page = page_of(row)
             # Nothing is awaited between these: who is handed an event is at its cursor.

@@ -99,16 +99,27 @@ async def unlocks(
     ] = None,
 ) -> StreamingResponse:
     """What happens to the organization's awards, or to a mentor's own, each event exactly once."""
-    state = request.app.state
-    if state.stopping.is_set() or state.unlocks.streams >= state.settings.unlock_streams:
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "As many clients follow the unlocks as this process allows: try again soon",
-            headers=SOON,
-        )
+    _check_room(request, caller)
     stream = _Stream(request, caller)
     await stream.begin(last_event_id)
     return _UnlockStream(stream)
+
+
+def _check_room(request: Request, caller: Caller) -> None:
+    """Refuse a client too many: of all, or of one organization, which may take half of them."""
+    state = request.app.state
+    most: int = state.settings.unlock_streams
+    if state.stopping.is_set() or state.unlocks.streams >= most:
+        whose = "As many clients"
+    elif state.unlocks.streams_of(str(caller.organization_id)) >= (most + 1) // 2:
+        whose = "As many clients of your organization"
+    else:
+        return
+    raise ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{whose} follow the unlocks as this process allows: try again soon",
+        headers=SOON,
+    )
 
 
 class _Stream:
@@ -129,8 +140,10 @@ class _Stream:
     async def begin(self, cursor: str | None) -> None:
         """Join the feed, and read the first page of what was missed behind the cursor.
 
-        Raises ProblemError: 400 when that is none, 503 while very much is being told.
+        Raises ProblemError: 400 when that is none, 503 while very much is being told. Until it is
+        awaited for the first time nobody else begins, so no room that was found is taken twice.
         """
+        self._feed.enter(self._follower)
         try:
             async with asyncio.timeout(_JOIN_WITHIN_S):
                 self._upto = await self._feed.join(self._follower)
@@ -142,7 +155,7 @@ class _Stream:
             self.leave()
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "Very many unlocks are being told just now: try again soon",
+                "Very many unlocks are being told, now or once more: try again soon",
                 headers=SOON,
             ) from None
         except BaseException:
@@ -163,9 +176,9 @@ class _Stream:
                 if self._missed.is_last:
                     break
                 self._missed = await self._read(self._missed.next)
-        except StoreError as error:
+        except (StoreError, TimeoutError) as error:
             # The client comes again, and goes on behind what it has got.
-            log.warning("a client of the unlock feed has to come again", error=str(error))
+            log.warning("a client of the unlock feed has to come again", error=repr(error))
             return
         while self._goes_on:
             frames = await self._follower.take(min(self._heartbeat, self._left))
@@ -185,10 +198,13 @@ class _Stream:
         return self._ends_at - time.monotonic()
 
     async def _read(self, cursor: str) -> UnlockPage:
-        """A page of what lies between the cursor and what the feed of the process will tell."""
+        """A page of what lies between the cursor and what the feed of the process will tell.
+
+        Raises TimeoutError while too many others read what they have missed.
+        """
         try:
             async with (
-                self._feed.catching_up,
+                self._feed.turn_to_catch_up(),
                 acting(
                     self._request, self._caller, statement_timeout_s=_READ_WITHIN_S
                 ) as connection,

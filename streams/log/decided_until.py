@@ -1,8 +1,9 @@
 """Up to which commit time everything is decided: what readers of awards are told as `as_of`.
 
-At each look the newest heartbeat is noted with the ends that the log had right after it. Once every
-position has passed those ends, all that was committed before the heartbeat is decided. So nothing
-of it costs the partitions' own work, and an idle log is as up to date as a busy one.
+At each look the newest heartbeat before which nothing is missing in Kafka is noted, with the ends
+that the log had right after that. Once every position has passed those ends, all that was committed
+before the heartbeat is decided. So nothing of it costs the partitions' own work, and an idle log is
+as up to date as a busy one.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from sinks.pool import Executor
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
+from streams.log.wal import confirmed
 
 _LOOK_EVERY_S = 1.0
 
@@ -78,7 +80,9 @@ async def _look(
     topics = await cluster.topics(names)
     if topics.keys() != set(names) or topics[generation.topic].id != generation.log_id:
         return
-    heartbeat = await heartbeats.newest(generation.heartbeat_topic)
+    with translated():
+        sent = await confirmed(connection, generation.slot)
+    heartbeat = await heartbeats.newest(generation.heartbeat_topic, sent)
     if heartbeat is None:
         return
     marks.add(heartbeat, await cluster.ends(topics[generation.topic]))

@@ -1,10 +1,14 @@
 """The connector's heartbeats: up to which commit time everything of the database is in Kafka.
 
-Each second the connector changes a row of badge_heartbeats and reads that change like any other:
-whatever was committed before it is in the log once it has arrived in the topic of the heartbeats.
+Each second the connector changes a row of badge_heartbeats and reads that change like any other.
+That it has arrived proves nothing of the rows before it: Kafka keeps the order within a partition
+alone, and a producer that sends to one again, while its leader changes, goes on with the others.
+But Connect confirms to Postgres only what has arrived with all before it. So a heartbeat counts
+once the slot's confirmed_flush_lsn has passed its own place in the WAL, which its record carries.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
@@ -19,19 +23,53 @@ from streams.log.kafka import KafkaAccess, stop
 
 _TIMEOUT_S = 5.0
 _WAIT_MS = 200
-_TAIL = 50
-"""So many records from the end hold the row of some seconds: the connector sends others too."""
+_TAIL = 300
+"""So many records from the end hold the rows of some minutes: the connector sends others too.
+
+Where nobody has set it, Connect confirms once a minute.
+"""
+_MOST_WAITING = 600
+"""As many are kept while nothing is confirmed; then every second one is let go."""
 
 
 class _Row(Struct):
     at: datetime
 
 
+class _Source(Struct):
+    lsn: int
+
+
 class _Change(Struct):
-    after: _Row | None = None
+    source: _Source
+    after: _Row
 
 
 _decode = msgspec.json.Decoder(_Change).decode
+
+
+class Unconfirmed:
+    """Heartbeats that have arrived, until the slot is confirmed beyond them."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, datetime]] = deque()
+        self._newest: datetime | None = None
+
+    def add(self, value: bytes | None) -> None:
+        """Note what a record of the heartbeats' topic says; only those of the row say anything."""
+        try:
+            change = _decode(value or b"{}")
+        except UNREADABLE:
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            self._waiting = deque([*self._waiting][1::2])
+        self._waiting.append((change.source.lsn, change.after.at))
+
+    def newest(self, confirmed: int) -> datetime | None:
+        """The newest that lies before this place in the WAL, in bytes; None before the first."""
+        while self._waiting and self._waiting[0][0] < confirmed:
+            _, self._newest = self._waiting.popleft()
+        return self._newest
 
 
 class Heartbeats:
@@ -41,7 +79,7 @@ class Heartbeats:
         self._access = access
         self._place = TopicPartition("", 0)
         self._consumer: AIOKafkaConsumer[Any, Any] | None = None
-        self._newest: datetime | None = None
+        self._unconfirmed = Unconfirmed()
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -54,14 +92,15 @@ class Heartbeats:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def newest(self, topic: str) -> datetime | None:
+    async def newest(self, topic: str, confirmed: int) -> datetime | None:
         """Up to when everything is in Kafka, by Postgres' clock; None while that is not known.
 
-        The topic must be there. Raises KafkaError or OSError.
+        `confirmed` is how far the slot is confirmed, in bytes of WAL. The topic must be there.
+        Raises KafkaError or OSError.
         """
         if topic != self._place.topic:
             await self.close()
-            self._place, self._newest = TopicPartition(topic, 0), None
+            self._place, self._unconfirmed = TopicPartition(topic, 0), Unconfirmed()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._read_on()
@@ -69,7 +108,7 @@ class Heartbeats:
             # One that a restart of its broker has confused may never come to itself.
             await self.close()
             raise
-        return self._newest
+        return self._unconfirmed.newest(confirmed)
 
     async def _read_on(self) -> None:
         if self._consumer is None:
@@ -90,9 +129,4 @@ class Heartbeats:
 
     def _note(self, records: Iterable[ConsumerRecord[Any, Any]]) -> None:
         for record in records:
-            try:
-                row = _decode(record.value or b"{}").after
-            except UNREADABLE:
-                continue
-            if row is not None:
-                self._newest = row.at
+            self._unconfirmed.add(record.value)

@@ -142,6 +142,7 @@ class Application:
     def __init__(self, pool: Pool) -> None:
         self.state = self
         self.pool = pool
+        self.turns = asyncio.Semaphore(1)
 
 
 def request(pool: Pool) -> Request:
@@ -169,12 +170,13 @@ async def test_functions_for_people_answer_for_the_organization_of_the_claims(
 ) -> None:
     asked = """
         SELECT (SELECT count(*) FROM badge_progress($1)),
+               (SELECT count(*) FROM badges_private.progress($1, NULL, NULL)),
                (SELECT count(*) FROM peer_mentor_streaks($1)),
                (SELECT count(*) FROM badges_private.visible_mentors() AS v WHERE v = $1)
     """
     for organization, expected in (
-        (there.organization, (2, 3, 1)),
-        (there.foreign_organization, (0, 0, 0)),
+        (there.organization, (2, 2, 3, 1)),
+        (there.foreign_organization, (0, 0, 0, 0)),
     ):
         async with claiming(pool, claims_of(organization)) as connection:
             assert tuple(await connection.fetchrow(asked, there.mentor) or ()) == expected

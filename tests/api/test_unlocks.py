@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -348,6 +349,27 @@ async def test_one_client_too_many_is_told_when_to_come_again(
                 return again.status_code == 200
 
         await until(has_room)
+
+
+async def test_one_organization_cannot_take_the_room_of_all(
+    service: Service, postgres: Stack, mine: Organization, other: Organization, tmp_path: Path
+) -> None:
+    """Half of it, however many come at once."""
+    settings = {"BADGES_UNLOCK_STREAMS": "4"}
+    with serving_api(postgres, service.database_url, tmp_path / "log", **settings) as small:
+        async with AsyncExitStack() as stack:
+            answers = await asyncio.gather(
+                *(
+                    stack.enter_async_context(coordinator(small, mine.id).connected())
+                    for _ in range(8)
+                )
+            )
+            assert sorted(each.status_code for each in answers) == [200] * 2 + [503] * 6
+            (refused,) = {await each.aread() for each in answers if each.status_code == 503}
+            assert b"of your organization" in refused
+            for _ in range(2):
+                theirs = await stack.enter_async_context(coordinator(small, other.id).connected())
+                assert theirs.status_code == 200
 
 
 async def test_metrics_tell_of_the_feed(service: Service, owner: Pool, mine: Organization) -> None:

@@ -13,10 +13,15 @@ import pytest
 from badges import settings
 from badges.catalogue.entries import load
 from badges.cli import commands
+from badges.queries.turns import take_turn
+from sinks.polling import poll
+from sinks.pool import create_pool
 from streams.errors import WRONG_USE
 from tests.stack import Stack
 
 CONTENT = "SELECT key, name, status, version, criteria::text AS criteria FROM badge_definitions"
+HLF = "SELECT id FROM organizations WHERE slug = 'hlf'"
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -257,3 +262,27 @@ def test_two_at_once_make_each_badge_once(site: Site) -> None:
     assert [code for _, code in ended] == [0, 0]
     assert sorted(json.loads(output)["nothing_to_do"] for output, _ in ended) == [False, True]
     assert len(site.query(CONTENT)) == len(load().of("hlf"))
+
+
+@pytest.mark.anyio
+async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None:
+    """What is judged beside what is not there yet could close a circle together with that."""
+    async with await create_pool(site.url) as pool:
+
+        async def waits() -> bool:
+            found: bool = await pool.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+            )
+            return found
+
+        async with pool.acquire() as saving, saving.transaction():
+            await take_turn(saving, await pool.fetchval(HLF))
+            applying = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "badges.cli.main", "catalogue", "apply", "hlf", "--json"),
+                stdout=subprocess.PIPE,
+            )
+            await poll(waits, within=PATIENCE_S, every=0.05)
+            assert await pool.fetchval("SELECT count(*) FROM badge_definitions") == 0
+        output, _ = await applying.communicate()
+    assert applying.returncode == 0
+    assert json.loads(output)["nothing_to_do"] is False

@@ -1,0 +1,86 @@
+"""Requests get connections in the order in which they ask, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from starlette.requests import Request
+
+from badges.api import database
+from badges.api.callers import Caller
+from badges.api.database import acting
+from sinks.errors import StoreError
+from sinks.polling import poll
+from sinks.pool import Pool, create_pool
+from tests.api.conftest import Organization
+from tests.api.service import Service
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+
+class Application:
+    """As much of one as `acting` asks for."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.state = self
+        self.pool = pool
+        self.turns = asyncio.Semaphore(1)
+
+
+@pytest.fixture
+async def request_of_one(service: Service, postgres: Stack) -> AsyncIterator[Request]:
+    """A request where there is one connection."""
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(url, role="badges_api", max_size=1) as pool:
+        yield Request({"type": "http", "app": Application(pool)})
+
+
+@pytest.fixture
+def caller(mine: Organization) -> Caller:
+    return Caller(
+        sub="x", organization_id=UUID(mine.id), role="admin", expires_at=0, mentor_id=None
+    )
+
+
+async def test_who_comes_as_a_connection_is_given_back_gets_it_after_who_waits(
+    request_of_one: Request, caller: Caller
+) -> None:
+    pool: Pool = request_of_one.app.state.pool
+    served: list[str] = []
+
+    async def ask(name: str) -> None:
+        async with acting(request_of_one, caller) as connection:
+            await connection.execute("SELECT 1")
+            served.append(name)
+
+    async def is_given_back() -> bool:
+        return pool.get_idle_size() > 0
+
+    async def come_anew() -> None:
+        await poll(is_given_back, within=20, every=0)
+        await ask("anew")
+
+    async with asyncio.TaskGroup() as tasks:
+        async with acting(request_of_one, caller):
+            waiting = tasks.create_task(ask("waiting"))
+            await asyncio.sleep(0)
+            tasks.create_task(come_anew())
+        await waiting
+
+    assert served[0] == "waiting"
+
+
+async def test_who_waits_too_long_is_told_and_takes_nobodys_turn(
+    request_of_one: Request, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with acting(request_of_one, caller):
+        monkeypatch.setattr(database, "_PATIENCE_S", 0.05)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                async with acting(request_of_one, caller):
+                    pass
+    monkeypatch.undo()
+    async with acting(request_of_one, caller) as connection:
+        assert await connection.fetchval("SELECT 1") == 1

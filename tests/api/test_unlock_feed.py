@@ -1,0 +1,89 @@
+"""The unlock feed while there is not enough for all: whoever waits is told, and nothing hangs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from uuid import UUID
+
+import pytest
+from starlette.requests import Request
+
+from badges.api import unlock_feed
+from badges.api.callers import Caller
+from badges.api.follower import Follower
+from badges.api.problem import ProblemError
+from badges.api.unlock_feed import UnlockFeed
+from badges.api.unlocks import unlocks
+from badges.settings import Settings
+from sinks.errors import StoreError
+from sinks.pool import Pool, create_pool
+from tests.api.conftest import Organization
+from tests.api.service import Service
+from tests.stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
+    """One connection in the API's own role."""
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(url, role="badges_api", max_size=1) as pool:
+        yield pool
+
+
+class Application:
+    """As much of one as the feed's clients ask for."""
+
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        self.state = self
+        self.pool = pool
+        self.turns = asyncio.Semaphore(1)
+        self.settings = settings
+        self.stopping = asyncio.Event()
+        self.unlocks = UnlockFeed(pool, self.stopping)
+
+
+async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
+    pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlock_feed, "_CONNECTION_WITHIN_S", 0.05)
+    feed = UnlockFeed(pool, asyncio.Event())
+    follower = Follower(mine.id, None)
+    async with asyncio.timeout(PATIENCE_S):
+        async with pool.acquire():
+            with pytest.raises(StoreError):
+                await feed.join(follower)
+        assert await feed.join(follower)
+
+
+async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_again(
+    pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlock_feed, "_TURN_WITHIN_S", 0.05)
+    application = Application(pool, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
+    request = Request({"type": "http", "app": application})
+    caller = Caller(
+        sub="x",
+        organization_id=UUID(mine.id),
+        role="coordinator",
+        expires_at=int(time.time()) + 3600,
+        mentor_id=None,
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        await application.unlocks.join(Follower(mine.id, None))
+        cursor = application.unlocks.cursor
+        async with AsyncExitStack() as stack:
+            for _ in range(unlock_feed._CATCHING_UP):
+                await stack.enter_async_context(application.unlocks.turn_to_catch_up())
+            with pytest.raises(ProblemError) as caught:
+                await unlocks(request, caller, cursor)
+        assert caught.value.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert caught.value.headers == {"Retry-After": "2"}
+        assert application.unlocks.streams == 0
+        await unlocks(request, caller, cursor)
+        assert application.unlocks.streams_of(mine.id) == 1
