@@ -1,7 +1,7 @@
 """The unlock feed of a process: one reader for all clients, however many follow.
 
 It reads badge_award_events of every organization as they commit, and hands each event to those who
-may see it. The migration of the same name says what a cursor is.
+may see it. schema/migrations/20261130090300_unlocks.sql says what a cursor is.
 """
 
 import asyncio
@@ -12,20 +12,16 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 import asyncpg
-import msgspec
 import structlog
-from fastapi.sse import format_sse_event
-from msgspec import Struct
 
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCK_DELAY, UNLOCK_STREAMS, UNLOCKS_SENT
+from badges.api.unlock_pages import MOST, Unlock, page_of
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.polling import poll
 from sinks.pool import Connection, Pool
 
-PAGE: Final = 1_000
-"""The most events of one statement."""
 _CHANNEL: Final = "badges_unlocks"
 _POLL_S: Final = 1.0
 """Should a notification be lost, events come this much later."""
@@ -44,43 +40,8 @@ _READ: Final = "SELECT next, finished, unlocks FROM badges_private.unlocks_of_al
 log = structlog.get_logger(__name__)
 
 
-class Unlock(Struct, frozen=True):
-    """An event: whose it is, what clients are sent of it, and the place in the feed behind it."""
-
-    cursor: str
-    organization_id: str
-    peer_mentor_id: str
-    kind: str
-    age: float
-    """Seconds since its transaction began."""
-    unlock: msgspec.Raw
-
-    @property
-    def frame(self) -> bytes:
-        """The event as it is sent."""
-        return format_sse_event(
-            id=self.cursor, event=self.kind, data_str=bytes(self.unlock).decode()
-        )
-
-
-_UNLOCKS: Final = msgspec.json.Decoder(list[Unlock])
-
-
 _Place: TypeAlias = tuple[str, str | None]
 """An organization, and one mentor of it or everybody."""
-
-
-class Page(Struct, frozen=True):
-    """Some events, and the cursor behind them; `is_last` when no more were there to be read."""
-
-    unlocks: list[Unlock]
-    next: str
-    is_last: bool
-
-
-def page_of(row: asyncpg.Record) -> Page:
-    """A page as badges_private.unlocks gives it."""
-    return Page(_UNLOCKS.decode(row["unlocks"]), row["next"], row["finished"])
 
 
 class UnlockFeed:
@@ -212,8 +173,12 @@ class UnlockFeed:
         self._is_between = False
         while not self._is_between:
             with translated():
+<<<<<<< HEAD
                 async with self._pool.acquire(timeout=_CONNECTION_WITHIN_S) as connection:
                     row = await connection.fetchrow(_READ, self._cursor, PAGE)
+=======
+                row = await self._pool.fetchrow(_READ, self._cursor, MOST)
+>>>>>>> read
             assert row is not None
             page = page_of(row)
             # Nothing is awaited between these: who is handed an event is at its cursor.

@@ -25,7 +25,8 @@ from badges.api.database import acting
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCKS_SENT
 from badges.api.problem import SOON, ProblemError, responses
-from badges.api.unlock_feed import PAGE, Page, UnlockFeed, page_of
+from badges.api.unlock_feed import UnlockFeed
+from badges.api.unlock_pages import MOST, UnlockPage, page_of
 from sinks.errors import Refused, StoreError
 
 router = APIRouter(tags=["unlocks"])
@@ -134,7 +135,7 @@ class _Stream:
             str(caller.organization_id), str(caller.mentor_id) if caller.role == "mentor" else None
         )
         self._upto = ""
-        self._missed: Page
+        self._missed: UnlockPage
 
     async def begin(self, cursor: str | None) -> None:
         """Join the feed, and read the first page of what was missed behind the cursor.
@@ -149,7 +150,7 @@ class _Stream:
             if cursor:
                 self._missed = await self._read(cursor)
             else:
-                self._missed = Page([], self._upto, is_last=True)
+                self._missed = UnlockPage([], self._upto, is_last=True)
         except TimeoutError:
             self.leave()
             raise ProblemError(
@@ -196,11 +197,16 @@ class _Stream:
         """Seconds for which the token is still valid."""
         return self._ends_at - time.monotonic()
 
+<<<<<<< HEAD
     async def _read(self, cursor: str) -> Page:
         """A page of what lies between the cursor and what the feed of the process will tell.
 
         Raises TimeoutError while too many others read what they have missed.
         """
+=======
+    async def _read(self, cursor: str) -> UnlockPage:
+        """A page of what lies between the cursor and what the feed of the process will tell."""
+>>>>>>> read
         try:
             async with (
                 self._feed.turn_to_catch_up(),
@@ -208,7 +214,7 @@ class _Stream:
                     self._request, self._caller, statement_timeout_s=_READ_WITHIN_S
                 ) as connection,
             ):
-                row = await connection.fetchrow(_READ, cursor, self._upto, PAGE)
+                row = await connection.fetchrow(_READ, cursor, self._upto, MOST)
         except Refused as error:
             if error.sqlstate != _NO_CURSOR:
                 raise
@@ -221,7 +227,7 @@ class _Stream:
         return page_of(row)
 
 
-def _together(page: Page) -> bytes:
+def _together(page: UnlockPage) -> bytes:
     """Its events; without any, an event without data, which says where the client is now."""
     if not page.unlocks:
         return format_sse_event(id=page.next)
