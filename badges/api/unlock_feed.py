@@ -173,12 +173,8 @@ class UnlockFeed:
         self._is_between = False
         while not self._is_between:
             with translated():
-<<<<<<< HEAD
                 async with self._pool.acquire(timeout=_CONNECTION_WITHIN_S) as connection:
-                    row = await connection.fetchrow(_READ, self._cursor, PAGE)
-=======
-                row = await self._pool.fetchrow(_READ, self._cursor, MOST)
->>>>>>> read
+                    row = await connection.fetchrow(_READ, self._cursor, MOST)
             assert row is not None
             page = page_of(row)
             # Nothing is awaited between these: who is handed an event is at its cursor.

@@ -197,16 +197,11 @@ class _Stream:
         """Seconds for which the token is still valid."""
         return self._ends_at - time.monotonic()
 
-<<<<<<< HEAD
-    async def _read(self, cursor: str) -> Page:
+    async def _read(self, cursor: str) -> UnlockPage:
         """A page of what lies between the cursor and what the feed of the process will tell.
 
         Raises TimeoutError while too many others read what they have missed.
         """
-=======
-    async def _read(self, cursor: str) -> UnlockPage:
-        """A page of what lies between the cursor and what the feed of the process will tell."""
->>>>>>> read
         try:
             async with (
                 self._feed.turn_to_catch_up(),
