@@ -30,6 +30,10 @@ LONGEST = (
     "test_upgrade.py",
     "test_make_up.py",
     "test_api.py",
+    "test_preview.py",
+    "test_description.py",
+    "test_criteria.py",
+    "test_unlocks_many.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 
