@@ -61,9 +61,10 @@ class Organization:
 
 
 @pytest.fixture
-async def mine(owner: Pool) -> Organization:
-    """An organization of the test's own."""
-    return await _organization(owner)
+async def mine(owner: Pool) -> AsyncIterator[Organization]:
+    """An organization of the test's own; badges of every organization go with the test."""
+    yield await _organization(owner)
+    await owner.execute("DELETE FROM badge_definitions WHERE organization_id IS NULL")
 
 
 @pytest.fixture
