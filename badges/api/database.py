@@ -1,6 +1,5 @@
 """The database as the caller sees it."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from fastapi import Request
 
 from badges.api.callers import Caller
 from badges.api.problem import ProblemError
+from badges.api.turns import turn
 from badges.queries.tenancy import is_own
 from sinks.failures import translated
 from sinks.pool import Connection
@@ -55,15 +55,12 @@ async def _connection(request: Request) -> AsyncIterator[Connection]:
     load some would wait many times as long as most. Raises TimeoutError.
     """
     state = request.app.state
-    turns: asyncio.Semaphore = state.turns
     latest = time.monotonic() + _PATIENCE_S
-    async with asyncio.timeout(_PATIENCE_S):
-        await turns.acquire()
-    try:
-        async with state.pool.acquire(timeout=latest - time.monotonic()) as connection:
-            yield connection
-    finally:
-        turns.release()
+    async with (
+        turn(state.turns, _PATIENCE_S),
+        state.pool.acquire(timeout=latest - time.monotonic()) as connection,
+    ):
+        yield connection
 
 
 @asynccontextmanager

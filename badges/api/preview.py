@@ -1,8 +1,5 @@
 """/v1/criteria/preview: who would hold a badge, before anybody saves its criteria."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from http import HTTPStatus
 from typing import Final
@@ -22,6 +19,7 @@ from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
 from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
+from badges.api.turns import turn
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
@@ -94,28 +92,6 @@ async def show(
     return await while_connected(request, work)
 
 
-@asynccontextmanager
-async def _turn(request: Request) -> AsyncIterator[None]:
-    """Wait until few enough others preview. Raises ProblemError, 503, if that takes long.
-
-    However many admins preview at once, half of the connections are for everybody else.
-    """
-    previews: asyncio.Semaphore = request.app.state.previews
-    try:
-        async with asyncio.timeout(_TURN_S):
-            await previews.acquire()
-    except TimeoutError:
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"Others preview too, and within {_TURN_S:g} s it was not your turn: try again soon",
-            headers=SOON,
-        ) from None
-    try:
-        yield
-    finally:
-        previews.release()
-
-
 async def _preview(
     request: Request,
     caller: Caller,
@@ -127,7 +103,8 @@ async def _preview(
     seconds = request.app.state.settings.preview_seconds
     try:
         async with (
-            _turn(request),
+            # However many admins preview at once, half of the connections are for everybody else.
+            turn(request.app.state.previews, _TURN_S, _too_many()),
             acting(request, caller, statement_timeout_s=seconds) as connection,
         ):
             saved = await _saved(connection, sent.body.definition_id)
@@ -174,6 +151,14 @@ def _too_slow(seconds: float) -> ProblemError:
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"This preview takes more than {seconds:g} s, which BADGES_PREVIEW_SECONDS allows: "
         "preview fewer parts at once, or try again when the database has less to do",
+        headers=SOON,
+    )
+
+
+def _too_many() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"Others preview too, and within {_TURN_S:g} s it was not your turn: try again soon",
         headers=SOON,
     )
 

@@ -6,8 +6,8 @@ may see it. schema/migrations/20261130090300_unlocks.sql says what a cursor is.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -16,6 +16,7 @@ import structlog
 
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCK_DELAY, UNLOCK_STREAMS, UNLOCKS_SENT
+from badges.api.turns import turn
 from badges.api.unlock_pages import MOST, Unlock, page_of
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -85,15 +86,9 @@ class UnlockFeed:
         self._connected_of[follower.organization_id] += 1
         UNLOCK_STREAMS.set(self.streams)
 
-    @asynccontextmanager
-    async def turn_to_catch_up(self) -> AsyncIterator[None]:
+    def turn_to_catch_up(self) -> AbstractAsyncContextManager[None]:
         """For whoever reads what a client has missed. Raises TimeoutError while others go on."""
-        async with asyncio.timeout(_TURN_WITHIN_S):
-            await self._catching_up.acquire()
-        try:
-            yield
-        finally:
-            self._catching_up.release()
+        return turn(self._catching_up, _TURN_WITHIN_S)
 
     async def join(self, follower: Follower) -> str:
         """Hand all that comes from now on to who has entered; return the cursor from which on.
