@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from badges.clients.layout import (
+    bounds,
     bracketed,
     first_lines,
     fixed,
@@ -279,9 +280,9 @@ def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
         case Text(is_date=True):
             return "_date"
         case Text(least, most):
-            return f"_text({_bounds(least, most)})"
+            return f"_text({bounds(least, most)})"
         case Integer(least, most):
-            return f"_integer({_bounds(least, most)})"
+            return f"_integer({bounds(least, most)})"
         case Anything():
             return "_anything"
         case Choice(name):
@@ -290,10 +291,6 @@ def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
             return f"{name}._read"
         case Listed(item, least):
             return f"_list({_reading(item)}, {least})"
-
-
-def _bounds(least: int, most: int | None) -> str:
-    return f"{least}" if most is None else f"{least}, {most}"
 
 
 def _camel(key: str) -> str:

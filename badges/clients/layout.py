@@ -55,3 +55,8 @@ def bracketed(start: str, items: Iterable[str], end: str, indent: int = 0) -> li
 
 def quoted(words: Iterable[str], mark: str = '"') -> list[str]:
     return [f"{mark}{word}{mark}" for word in words]
+
+
+def bounds(least: int, most: int | None) -> str:
+    """As arguments: what has no highest value has none."""
+    return f"{least}" if most is None else f"{least}, {most}"

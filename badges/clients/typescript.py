@@ -5,6 +5,7 @@ from typing import Final
 
 from badges.clients.layout import (
     WIDTH,
+    bounds,
     bracketed,
     first_lines,
     fixed,
@@ -187,9 +188,9 @@ def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
         case Text(is_date=True):
             return "date"
         case Text(least, most):
-            return f"text({_bounds(least, most)})"
+            return f"text({bounds(least, most)})"
         case Integer(least, most):
-            return f"integer({_bounds(least, most)})"
+            return f"integer({bounds(least, most)})"
         case Anything():
             return "anything"
         case Choice():
@@ -198,10 +199,6 @@ def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
             return f"read{name}"
         case Listed(item, least):
             return f"list({_reading(item)}, {least})"
-
-
-def _bounds(least: int, most: int | None) -> str:
-    return f"{least}" if most is None else f"{least}, {most}"
 
 
 def _values(choice: Choice) -> str:
