@@ -67,52 +67,16 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the application. Postgres may be away when it starts; /readyz tells."""
-
-    tokens = Tokens(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            pool = await create_pool(
-                settings.database_url.get_secret_value(),
-                application_name="badges api",
-                role="badges_api",
-                max_size=settings.api_connections,
-            )
-            app.state.pool = pool
-            stack.push_async_callback(_close, pool)
-            cluster = Cluster(settings.kafka_access())
-            stack.push_async_callback(cluster.close)
-            connect = Connect(settings.connect_url.get_secret_value())
-            await stack.enter_async_context(connect)
-            heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-            parts = Parts(pool, cluster, connect, heartbeats)
-            app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
-            stack.push_async_callback(app.state.lag.close)
-            alerts = PostgresAlerts(pool)
-            app.state.unlocks = UnlockFeed(pool, app.state.stopping)
-            duties: list[_Duty] = [
-                partial(watch_backlog, pool, cluster, alerts),
-                alerts.keep_writing,
-                app.state.unlocks.follow,
-                app.state.unlocks.end_with_the_process,
-            ]
-            if tokens.signing_keys is not None:
-                duties.append(tokens.signing_keys.keep_fresh)
-            for duty in duties:
-                stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
-            yield
-
     app = DocumentedApp(
         title="Badge streams",
         summary="Badges for peer mentors, computed from the change log of Postgres",
-        lifespan=lifespan,
+        lifespan=_running,
         # Pages that load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.tokens = tokens
+    app.state.tokens = Tokens(settings)
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
     # Of requests at the database. Two connections are for the unlock feed and the process itself.
@@ -136,6 +100,43 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(part.router)
     _surround(app, settings)
     return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    """Have, while it runs, what its routes ask and the duties that nobody asks for."""
+    settings: Settings = app.state.settings
+    tokens: Tokens = app.state.tokens
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(
+            settings.database_url.get_secret_value(),
+            application_name="badges api",
+            role="badges_api",
+            max_size=settings.api_connections,
+        )
+        app.state.pool = pool
+        stack.push_async_callback(_close, pool)
+        cluster = Cluster(settings.kafka_access())
+        stack.push_async_callback(cluster.close)
+        connect = Connect(settings.connect_url.get_secret_value())
+        await stack.enter_async_context(connect)
+        heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+        parts = Parts(pool, cluster, connect, heartbeats)
+        app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+        stack.push_async_callback(app.state.lag.close)
+        alerts = PostgresAlerts(pool)
+        app.state.unlocks = UnlockFeed(pool, app.state.stopping)
+        duties: list[_Duty] = [
+            partial(watch_backlog, pool, cluster, alerts),
+            alerts.keep_writing,
+            app.state.unlocks.follow,
+            app.state.unlocks.end_with_the_process,
+        ]
+        if tokens.signing_keys is not None:
+            duties.append(tokens.signing_keys.keep_fresh)
+        for duty in duties:
+            stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
+        yield
 
 
 def _surround(app: FastAPI, settings: Settings) -> None:
