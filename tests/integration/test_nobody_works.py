@@ -7,7 +7,7 @@ import httpx
 
 from sinks.pool import create_pool
 from streams.log import filling, generations
-from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, unworked
+from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, backlog, unworked
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.commands import answer
@@ -68,6 +68,7 @@ def test_rows_that_wait_for_a_frozen_worker_are_an_alert(unmanned: Rig) -> None:
             await p.until(lambda: is_behind(address, 0), what="that nothing waits")
             worker.pause()
             await write(p, mentor, ROWS)
+            await p.until(lambda: all_wait(p), what="that the log has the rows")
             notes = (await answer(p, "provision"))["notes"]
             assert any(f"{ROWS} records of the log wait and no position" in note for note in notes)
 
@@ -94,6 +95,7 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
             await p.settle()
             worker.pause()
             await write(p, mentor, ROWS)
+            await p.until(lambda: all_wait(p), what="that the log has the rows")
 
             async def looks() -> list[str]:
                 nonlocal now
@@ -164,6 +166,12 @@ async def write(p: Pipeline, mentor: UUID, rows: int) -> None:
         mentor,
         rows,
     )
+
+
+async def all_wait(p: Pipeline) -> bool:
+    """Whether the connector has brought every one of the rows into the log."""
+    found = await backlog(p.log, p.pool, p.site.cluster)
+    return sum(found.behind.values()) == ROWS
 
 
 async def is_behind(address: str, records: int, partitions: int = PARTITIONS) -> bool:
