@@ -47,6 +47,7 @@ from streams.recovery import Recovery
 from streams.rule_versions import PostgresVersions
 from streams.setting_aside import SettingAside
 from streams.surroundings import Surroundings
+from streams.throttle import Throttle
 from streams.worker import Worker, WorkerOptions
 from streams.write_guard import WriteGuard
 
@@ -258,6 +259,7 @@ async def _assemble(
         wal_written=partial(insert_lsn, pool),
         wal_sent=partial(confirmed, pool, generation.slot),
         alerts=alerts,
+        throttle=Throttle(settings.backfill_pause),
     )
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
