@@ -32,6 +32,7 @@ from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
+from streams.log.backfill import watch_backfill
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
@@ -275,6 +276,7 @@ async def _assemble(
         ),
         Surroundings(pool, sink, versions, alerts, generation).watch,
         partial(note_decided, generation, pool, cluster, heartbeats),
+        partial(watch_backfill, pool),
         alerts.keep_writing,
         partial(watch, pool),
     ]
