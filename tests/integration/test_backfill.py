@@ -156,6 +156,10 @@ async def nobody_works(p: Pipeline) -> bool:
 
 def test_how_far_it_is_can_be_watched(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
+        unhurried = p.worker()
+        await p.at_work(unhurried)
+        await p.settle()
+        unhurried.end()
         port = free_port_base()
         workers = await throttled(p, port)
         badge = await p.badge(None, count_of(2, "visit"))
@@ -175,7 +179,7 @@ def test_how_far_it_is_can_be_watched(unmanned: Rig) -> None:
             worker.end()
         await p.until(partial(nobody_works, p), what="the end of the workers' sessions")
         assert await backfill(p) == {**under_way, "seconds_left": None}
-        await p.at_work(p.worker())
+        await p.at_work(unhurried)
         await p.settle()
         assert await backfill(p) is None
         await p.retire_everything()
