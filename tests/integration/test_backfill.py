@@ -10,7 +10,7 @@ import httpx
 from tests.integration.commands import Command
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served
-from tests.integration.workers import FAILOVER, Worker
+from tests.integration.workers import Worker
 from tests.stack import free_port_base
 
 A_LONG_PAUSE = "3600"
@@ -121,7 +121,7 @@ async def throttled(p: Pipeline, port: int) -> list[Worker]:
         for number in range(WORKERS)
     ]
     await p.at_work(*workers)
-    await p.until(partial(are_shared_out, *workers), FAILOVER, "two partitions each")
+    await p.until(partial(are_shared_out, *workers), what="two partitions each")
     return workers
 
 

@@ -17,7 +17,6 @@ CLEAN = {
     "dead_letters": 0,
 }
 """How many of each kind may go where nothing may."""
-PATIENCE = 60.0
 
 
 def counts(told: Any) -> dict[str, int]:
@@ -92,7 +91,7 @@ async def over(p: Pipeline, mentor: UUID) -> tuple[Generation, dict[str, str]]:
     await p.pool.execute("UPDATE badge_logs SET found = '[]' WHERE log_id = $1", old.log_id)
     p.log = await resnapshot(p.site)
     last = await unusable(p, mentor)
-    await p.settle(PATIENCE)
+    await p.settle()
     await p.pool.execute("DELETE FROM activities WHERE id = $1", last)
     new = p.log.log_id
     items = (await answer(p, "dead-letters", "list"))["items"]
@@ -152,7 +151,7 @@ def test_what_may_go_goes_and_all_else_stays(own: Rig) -> None:
         p.end_workers()
         p.ensure_a_worker()
         await p.activity(mentor, "2026-01-12")
-        await p.settle(PATIENCE)
+        await p.settle()
         assert await p.award(mentor, badge) == before
         await p.verify()
 

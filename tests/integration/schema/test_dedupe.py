@@ -16,10 +16,10 @@ from sinks.polling import poll
 from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.conftest import PREFIX
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
-LIMIT_S = 60
 EARLIEST = "00000000-0000-0000-0000-000000000105"
 NEXT = {"00000000-0000-0000-0000-000000000103", "00000000-0000-0000-0000-000000000107"}
 """The award of the second badge that stays, and those that are as early if it is gone."""
