@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    backfill,
     backlog,
     commits,
     fold,
@@ -32,6 +33,7 @@ SECTIONS = {
     "sink": sink.measure,
     "rates": rates.measure,
     "backlog": backlog.measure,
+    "backfill": backfill.measure,
     "latency": latency.measure,
     "restart": restart.measure,
     "load": load.measure,

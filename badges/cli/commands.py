@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "lag",
     "migrate",
     "provision",
+    "prune",
     "resnapshot",
     "token",
     "worker",
