@@ -22,6 +22,7 @@ from sinks.errors import StoreError
 from sinks.pool import Executor, create_pool
 from sinks.postgres import PostgresSink
 from streams.errors import LogBroken, Problem
+from streams.evaluator_change import EVALUATOR_CHANGED
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
@@ -66,6 +67,15 @@ async def plan(settings: Settings, scope: Scope) -> Plan:
         rows = await connection.fetch(_RECORDS, live.log_id)
         records = {row["partition"]: row["next_offset"] for row in rows}
         return Plan(live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)})
+
+
+async def settle_change(settings: Settings) -> None:
+    """Close the alert that another evaluator decides than before: all that it decided agrees."""
+    pool = await create_pool(
+        settings.database_url.get_secret_value(), application_name="badges replay", max_size=1
+    )
+    async with pool:
+        await PostgresAlerts(pool).resolve(EVALUATOR_CHANGED)
 
 
 async def replay_here(
