@@ -58,8 +58,9 @@ def mending(pair: Pair, cause: Cause, book: RuleBook, grants: Mapping[str, Decis
 
 def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> Iterator[Decision]:
     """The decisions that bring an award back whose row is gone."""
-    # As it was granted, where the tier was another one then: each change is an event.
-    given = grant.after if grant and grant.after.tier != held.tier else held
+    # A grant's tier is of the grant's version: one that another version gave is promoted to.
+    later = held.tier_version not in (None, held.definition_version)
+    given = grant.after if grant and later else held
     first = msgspec.structs.replace(
         held,
         earned_on=held.derived_on if held.earned_on is None else held.earned_on,

@@ -17,6 +17,7 @@ TIERS: dict[str, Any] = {
     "metric": "count",
     "tiers": [{"name": "bronze", "at_least": 1}, {"name": "silver", "at_least": 3}],
 }
+OPEN = "SELECT count(*) FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL"
 NOT_COMPARED = "awarded_at, revoked_at, changed_xid"
 """What a row that was written back may say otherwise."""
 
@@ -26,12 +27,14 @@ def test_after_random_operations_there_is_nothing_to_do(working: Rig) -> None:
         async with load(p, 71) as going:
             await going.more(250)
         await p.settle()
+        await p.pool.execute("INSERT INTO badge_alerts (kind) VALUES ('evaluator_changed')")
         for processes in ("1", "2"):
             found = await answer(p, "replay", "--processes", processes, "--max-rate", "0")
             assert found["nothing_to_do"], found
             assert found["unexplained"] == []
             assert found["items"] == []
             assert set(found["counts"].values()) == {0}
+        assert not await p.pool.fetchval(OPEN, "evaluator_changed")
 
     working.run(test)
 
@@ -53,36 +56,7 @@ def test_what_was_damaged_is_found_and_written_beside_a_worker(working: Rig) -> 
         before = await awards(p, mentors)
         stats = await all_stats(p, mentors)
 
-        lost = [(mentors[0], revocable), (mentors[1], given), (mentors[2], tiered)]
-        async with triggers_off(p) as connection:
-            await lose(connection, lost)
-            await connection.execute(
-                "UPDATE badge_awards SET revoked_at = now(), revoked_by = 'Bo' "
-                "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
-                mentors[3],
-                revocable,
-            )
-            await connection.execute(
-                "UPDATE badge_awards SET tier = 'bronze' "
-                "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
-                mentors[4],
-                tiered,
-            )
-            await connection.execute(
-                "UPDATE badge_awards SET earned_on = earned_on - 1, "
-                "earned_at = earned_at - interval '1 day' "
-                "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
-                mentors[5],
-                tiered,
-            )
-            await connection.execute(
-                "UPDATE peer_mentor_stats SET minutes_total = 1 WHERE peer_mentor_id = $1",
-                mentors[6],
-            )
-            await connection.execute(
-                "DELETE FROM peer_mentor_stats WHERE peer_mentor_id = $1", mentors[7]
-            )
-
+        await damage(p, mentors, revocable, tiered, given)
         expected = {
             ("granted", mentors[0], revocable),
             ("revoked", mentors[0], revocable),
@@ -115,13 +89,7 @@ def test_what_was_damaged_is_found_and_written_beside_a_worker(working: Rig) -> 
         assert items(applied) == expected
         assert applied["applied"]
         async with triggers_off(p) as connection:
-            await connection.execute(
-                "UPDATE badge_awards SET earned_on = earned_on + 1, "
-                "earned_at = earned_at + interval '1 day' "
-                "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
-                mentors[5],
-                tiered,
-            )
+            await move(connection, 1, mentors[5], tiered)
         await p.settle()
         assert await awards(p, mentors) == before
         assert await all_stats(p, mentors) == stats
@@ -149,6 +117,42 @@ def test_what_was_damaged_is_found_and_written_beside_a_worker(working: Rig) -> 
         await changed_by_is_said(p, mentors[1], given)
 
     working.run(test)
+
+
+async def damage(
+    p: Pipeline, mentors: list[UUID], revocable: UUID, tiered: UUID, given: UUID
+) -> None:
+    """Lose rows, and change others, so that the log does not hear of it."""
+    of = "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)"
+    async with triggers_off(p) as connection:
+        await lose(connection, [(mentors[0], revocable), (mentors[1], given), (mentors[2], tiered)])
+        await connection.execute(
+            f"UPDATE badge_awards SET revoked_at = now(), revoked_by = 'Bo' {of}",
+            mentors[3],
+            revocable,
+        )
+        await connection.execute(
+            f"UPDATE badge_awards SET tier = 'bronze' {of}", mentors[4], tiered
+        )
+        await move(connection, -1, mentors[5], tiered)
+        await connection.execute(
+            "UPDATE peer_mentor_stats SET minutes_total = 1 WHERE peer_mentor_id = $1", mentors[6]
+        )
+        await connection.execute(
+            "DELETE FROM peer_mentor_stats WHERE peer_mentor_id = $1", mentors[7]
+        )
+
+
+async def move(connection: asyncpg.Connection, days: int, mentor: UUID, badge: UUID) -> None:
+    """Give an award a date some days later."""
+    await connection.execute(
+        "UPDATE badge_awards SET earned_on = earned_on + $3::int, "
+        "earned_at = earned_at + $3 * interval '1 day' "
+        "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
+        mentor,
+        badge,
+        days,
+    )
 
 
 async def changed_by_is_said(p: Pipeline, mentor: UUID, badge: UUID) -> None:

@@ -63,14 +63,22 @@ def kinds(decisions: Sequence[Decision]) -> list[str]:
     return [decision.kind for decision in decisions]
 
 
-def test_a_lost_row_comes_back_as_it_was_granted_and_then_changed() -> None:
-    granted = Decision("granted", CAUSE, None, award(**tier("bronze")), 1, {"rows": ["r1"]})
+def test_a_lost_row_comes_back_as_it_is_held() -> None:
+    granted = Decision("granted", CAUSE, None, BRONZE, 1, {"rows": ["r1"]})
     held = award(**tier("silver"), revoked_by="rule")
     decisions = mended(held, None, {held.id: granted}).decisions
-    assert kinds(decisions) == ["granted", "promoted", "revoked"]
-    assert (decisions[0].after.tier, decisions[0].evidence) == ("bronze", {"rows": ["r1"]})
-    assert [each.believed for each in decisions[1:]] == [each.after for each in decisions[:-1]]
-    assert decisions[-1].after == held
+    assert kinds(decisions) == ["granted", "revoked"]
+    assert (decisions[0].after.tier, decisions[0].evidence) == ("silver", {"rows": ["r1"]})
+    assert decisions[1].believed == decisions[0].after
+    assert decisions[1].after == held
+
+
+def test_a_tier_that_a_later_version_gave_is_promoted_to() -> None:
+    granted = Decision("granted", CAUSE, None, BRONZE, 1)
+    held = award(**{**tier("silver"), "tier_version": 2})
+    first, second = mended(held, None, {held.id: granted}).decisions
+    assert (first.kind, first.after.tier) == ("granted", "bronze")
+    assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
 
 
 def test_what_a_person_gave_comes_back_as_theirs() -> None:
