@@ -77,13 +77,13 @@ def measure(bench: Bench) -> list[Figure]:
 async def _replayed(settings: Settings, filled: Filled, processes: int) -> Lap:
     """A replay that finds nothing to do."""
     order = Order(Scope(), "live", apply=False, max_rate=None)
-    numbers = list((await plan(settings, order.scope)).records)
+    planned = await plan(settings, order.scope)
     read: list[int] = []
     watch = Watch()
     if processes == 1:
-        going = replay_here(settings, order, numbers, read.append)
+        going = replay_here(settings, order, planned, read.append)
     else:
-        going = replay_in_processes(settings, order, numbers, read.append, processes)
+        going = replay_in_processes(settings, order, planned, read.append, processes)
     async with aclosing(going) as found:
         replayed = [each async for each in found]
     lap = watch.lap(filled.records)
