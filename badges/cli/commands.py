@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "migrate",
     "provision",
     "prune",
+    "replay",
     "resnapshot",
     "token",
     "worker",
