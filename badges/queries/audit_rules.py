@@ -12,7 +12,6 @@ from badges.queries.sql import AUDIT
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.parsing import parse_saved
-from tables.criteria.tier import Tier
 
 _NOTHING: Final[frozenset[UUID]] = frozenset()
 
@@ -27,9 +26,8 @@ class Version(Struct, frozen=True):
     @property
     def levels(self) -> Mapping[str, int]:
         """What each tier asks for at least, by its name; empty without tiers."""
-        if not isinstance(self.criteria, Tier):
-            return {}
-        return {step.name: step.at_least for step in self.criteria.tiers}
+        steps = self.criteria.steps(None) if self.criteria else ()
+        return {name: reached.level for name, reached in steps}
 
 
 class Definition(Struct, frozen=True):
