@@ -1,6 +1,6 @@
 """The audit: what every result should be by the source tables alone, against what it is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -17,21 +17,27 @@ _AT_A_TIME: Final = 5_000
 _FIRST: Final = UUID(int=0)
 
 
-async def find(connection: Connection, *, organization: UUID | None, since: date | None) -> Audit:
-    """Compare everything, or an organization's; with a date, only what changed since.
+async def find(
+    connection: Connection,
+    *,
+    organization: UUID | None,
+    since: date | None,
+    mentors: Sequence[UUID] | None = None,
+) -> Audit:
+    """Compare everything, or an organization's, or some mentors'; with a date, what changed since.
 
-    The connection is the owner's, in a REPEATABLE READ READ ONLY transaction. What changed since a
-    date is all that is about mentors of whom the stream has decided anything since it began in UTC,
-    or who have an award that was earned, given or revoked since.
+    The connection is the owner's, and sees one snapshot. What changed since a date is all that is
+    about mentors of whom the stream has decided anything since it began in UTC, or who have an
+    award that was earned, given or revoked since.
     """
     rules = await read_rules(connection)
     findings: list[Finding] = []
     explained: list[Finding] = []
     number, awards, stats = 0, 0, 0
-    async for mentors in _mentors(connection, organization, since):
-        ids = [mentor.id for mentor in mentors]
+    async for some in _mentors(connection, organization, since, mentors):
+        ids = [mentor.id for mentor in some]
         for found, for_a_reason in (
-            await award_findings(connection, rules, mentors),
+            await award_findings(connection, rules, some),
             await stats_findings(connection, organization, ids),
         ):
             findings += found
@@ -44,9 +50,14 @@ async def find(connection: Connection, *, organization: UUID | None, since: date
 
 
 async def _mentors(
-    connection: Connection, organization: UUID | None, since: date | None
+    connection: Connection,
+    organization: UUID | None,
+    since: date | None,
+    among: Sequence[UUID] | None,
 ) -> AsyncIterator[list[MentorRow]]:
     last = _FIRST
-    while rows := await connection.fetch(AUDIT["mentors"], organization, since, last, _AT_A_TIME):
+    while rows := await connection.fetch(
+        AUDIT["mentors"], organization, since, among, last, _AT_A_TIME
+    ):
         yield [MentorRow(**row) for row in rows]
         last = rows[-1]["id"]

@@ -1,11 +1,13 @@
 -- What the audit asks of awards.
 
--- Mentors after an id ($3), by id: of an organization ($1) or of all. With a date ($2) those alone of
--- whom anything was decided since, or who have an award that was earned, given or revoked since.
+-- Mentors after an id ($4), by id: of an organization ($1) or of all, some ($3) or all. With a date
+-- ($2) those alone of whom anything was decided since, or who have an award that was earned, given or
+-- revoked since.
 -- name: mentors
 SELECT m.id, m.organization_id, m.active IS NOT FALSE AS active
 FROM peer_mentors m
-WHERE m.id > $3 AND ($1::uuid IS NULL OR m.organization_id = $1)
+WHERE m.id > $4 AND ($1::uuid IS NULL OR m.organization_id = $1)
+    AND ($3::uuid[] IS NULL OR m.id = ANY ($3))
     AND ($2::date IS NULL
         OR NOT EXISTS (
             SELECT FROM peer_mentor_stats s
@@ -15,7 +17,7 @@ WHERE m.id > $3 AND ($1::uuid IS NULL OR m.organization_id = $1)
             WHERE a.peer_mentor_id = m.id
                 AND (a.earned_on >= $2
                      OR greatest(a.awarded_at, a.revoked_at) >= $2::timestamp AT TIME ZONE 'UTC')))
-ORDER BY m.id LIMIT $4;
+ORDER BY m.id LIMIT $5;
 
 -- The versions of each definition since it was last inserted, in the order in which the newest of
 -- them were saved. The newest is in effect once every partition of the live generation took it up.

@@ -24,6 +24,11 @@ class Finding(Struct, frozen=True):
     reason: str
     """A sentence for people: why this is wrong, or, of one that is explained, why it is not."""
 
+    @property
+    def subject(self) -> tuple[FindingKind, UUID, UUID | None]:
+        """What it is about: an audit has one finding of each at most."""
+        return self.kind, self.peer_mentor_id, self.badge_definition_id
+
 
 class Checked(Struct, frozen=True):
     """How much was compared."""
