@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    audit,
     backfill,
     backlog,
     commits,
@@ -40,6 +41,7 @@ SECTIONS = {
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "audit": audit.measure,
     "preview": preview.measure,
     "unlocks": unlocks.measure,
     "progress": progress.measure,

@@ -21,6 +21,7 @@ from streams.errors import WRONG_USE, Problem
 
 COMMANDS: Final = (
     "api",
+    "audit",
     "dedupe",
     "demo",
     "env",
