@@ -15,6 +15,10 @@ from sinks.pool import Connection
 _AT_A_TIME: Final = 5_000
 """Mentors whose rows and results are looked at together: this bounds the memory."""
 _FIRST: Final = UUID(int=0)
+_ROOM: Final = """
+    SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+"""
+"""For sorting the rows of so many mentors, to the end of the transaction."""
 
 
 async def find(
@@ -30,6 +34,7 @@ async def find(
     about mentors of whom the stream has decided anything since it began in UTC, or who have an
     award that was earned, given or revoked since.
     """
+    await connection.execute(_ROOM)
     rules = await read_rules(connection)
     findings: list[Finding] = []
     explained: list[Finding] = []

@@ -57,10 +57,11 @@ paused AS (
 -- A run begins where a period was missed: one that has no paused day.
 beginning AS (
     SELECT c.id, c.period, c.number, c.day,
-           c.before IS NULL OR c.number - c.before - 1 > coalesce((
-               SELECT sum(upper(bridged) - lower(bridged))
-               FROM unnest(p.periods * int4multirange(int4range(c.before + 1, c.number)))
-                   AS bridged), 0) AS begins
+           CASE WHEN p.periods IS NULL THEN c.before IS NULL OR c.number - c.before > 1
+                ELSE c.number - c.before - 1 > coalesce((
+                    SELECT sum(upper(bridged) - lower(bridged))
+                    FROM unnest(p.periods * int4multirange(int4range(c.before + 1, c.number)))
+                        AS bridged), 0) END AS begins
     FROM (
         SELECT c.*, lag(c.number) OVER (PARTITION BY c.id, c.period ORDER BY c.number) AS before
         FROM counting c
