@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from typing import Any
 
 from tests.integration.pipeline import Pipeline
-
-LIMIT_S = 180.0
+from tests.stack import LIMIT_S
 
 
 class Command:
@@ -39,6 +39,11 @@ class Command:
             stderr=PIPE,
         )
         return self
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
 
     async def kill(self) -> None:
         """End it with SIGKILL, unless it has ended by itself."""

@@ -8,6 +8,7 @@ import asyncpg
 
 from tests.integration.operations import Operations, Transaction
 from tests.integration.pipeline import Pipeline
+from tests.stack import LIMIT_S
 
 PACE_SECONDS = 0.01
 """Between two transactions: a machine that does everything at once has to keep up."""
@@ -45,7 +46,7 @@ class Load:
     async def more(self, transactions: int) -> None:
         """Return when that many more transactions are committed."""
         goal = self.committed + transactions
-        async with self._moved, asyncio.timeout(60):
+        async with self._moved, asyncio.timeout(LIMIT_S):
             await self._moved.wait_for(lambda: self.committed >= goal)
 
     def stop(self) -> None:
@@ -91,11 +92,12 @@ class Load:
 
 @asynccontextmanager
 async def load(pipeline: Pipeline, seed: int) -> AsyncIterator[Load]:
-    """A load of a seed from its beginning; see `going_on`."""
+    """A load of a seed from its beginning, whose badges go at its end; see `going_on`."""
     operations = Operations(seed)
     await Load(pipeline, operations).begin()
     async with going_on(pipeline, operations) as going:
         yield going
+    await pipeline.retire_everything()
 
 
 @asynccontextmanager
@@ -112,7 +114,6 @@ async def going_on(pipeline: Pipeline, operations: Operations) -> AsyncIterator[
             await going.finish()
             await pipeline.verify()
             await going.check()
-            await pipeline.retire_everything()
         finally:
             going.stop()
             supervision.cancel()
