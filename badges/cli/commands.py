@@ -16,6 +16,8 @@ from badges.cli.dead_letters import dead_letters
 from badges.cli.dedupe import dedupe
 from badges.cli.demo import demo
 from badges.cli.env import env
+from badges.cli.export import export
+from badges.cli.forget import forget
 from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
@@ -39,7 +41,9 @@ app = typer.Typer(
 app.add_typer(catalogue, name="catalogue")
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, token, worker):
+for command in (
+    api, dedupe, demo, env, export, forget, lag, migrate, provision, resnapshot, token, worker
+):  # fmt: skip
     app.command()(command)
 
 
