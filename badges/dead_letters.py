@@ -42,20 +42,19 @@ class Shelf:
         """
         if not await self.cluster.topics([self.topic]):
             raise Problem(f"the topic {self.topic} is missing: `badges provision` creates it")
-        return {key: _named(letter) for key, letter in left(await self.records()).items()}
+        records = [record async for record in self.records()]
+        return {key: _named(letter) for key, letter in left(records).items()}
 
-    async def records(self) -> list[Message]:
+    async def records(self) -> AsyncIterator[Message]:
         """What is in the topic, removed dead letters included; nothing when there is no topic."""
         found = (await self.cluster.topics([self.topic])).get(self.topic)
         if found is None:
-            return []
+            return
         starts, ends = await self.cluster.starts(found), await self.cluster.ends(found)
-        return [
-            record
-            for partition, (start, end) in enumerate(zip(starts, ends, strict=True))
-            async for chunk in KafkaLog(self.access, self.topic).read(partition, start, end)
-            for record in chunk
-        ]
+        for partition, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            async for chunk in KafkaLog(self.access, self.topic).read(partition, start, end):
+                for record in chunk:
+                    yield record
 
 
 @asynccontextmanager

@@ -45,16 +45,14 @@ async def forget(
     The connection, and `url`, are those of the tables' owner. Raises Problem while the
     application still has the mentor's row.
     """
+    await kept.show_all_rows(connection)
     await _refuse_who_is_there(connection, mentor)
     left = [] if dry_run else await _undecided(connection, shelf, mentor, limit)
-    tally = log_records.Tally()
-    kept_logs = await log_records.kept_generations(connection, shelf.cluster)
-    async for generation, record in log_records.read(
-        shelf.access, shelf.cluster, kept_logs, mentor
-    ):
-        tally.add(generation, record)
+    tally = await _in_logs(connection, shelf, mentor)
     person = await kept.person(connection, mentor, tally.rows)
     about = await letters.about(shelf, person)
+    rows = person.rows | {each.row_id for each in about.values() if each.row_id}
+    person = await kept.person(connection, mentor, rows)
     known = await kept.places(connection)
     found = dict(await erasing.found(connection, known, person))
     if about:
@@ -73,6 +71,14 @@ async def forget(
     return Forgotten(mentor, _by_name(found), _by_name(removed), left)
 
 
+async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_records.Tally:
+    tally = log_records.Tally()
+    there = await log_records.kept_generations(connection, shelf.cluster)
+    async for record in log_records.read(shelf.access, shelf.cluster, there, mentor):
+        tally.add(*record)
+    return tally
+
+
 async def _refuse_who_is_there(connection: Connection, mentor: str) -> None:
     if await kept.is_there(connection, mentor):
         raise Problem(
@@ -87,8 +93,6 @@ async def _erase(
     connection: Connection, known: Mapping[str, Any], person: Person
 ) -> dict[str, int]:
     async with connection.transaction():
-        # A policy that hides rows is an error, and not rows that stay.
-        await connection.execute("SET LOCAL row_security = off")
         await _refuse_who_is_there(connection, person.mentor)
         return dict(await erasing.erase(connection, known, person))
 

@@ -4,7 +4,6 @@ The topic is compacted: a removed dead letter stays where it was until its segme
 which a later record does, and the broker has cleaned that.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 
 from badges.dead_letters import Shelf
@@ -18,8 +17,11 @@ _LOOK_EVERY_S = 2.0
 
 async def about(shelf: Shelf, person: Person) -> dict[str, DeadLetter]:
     """The dead letters about the person, by key; none where there is no topic."""
-    letters = left(await shelf.records())
-    return {key: letter for key, letter in letters.items() if person.named_by(letter)}
+    found: dict[str, DeadLetter] = {}
+    async for record in shelf.records():
+        found.pop(_key(record), None)
+        found |= _about(record, person)
+    return found
 
 
 async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> tuple[int, int]:
@@ -28,28 +30,33 @@ async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> tuple[int
     What is about the person must have been removed. Returns how many records are left with what
     they said, and how many of removals whose key names the person, as those of older versions do.
     """
-    records: list[Message] = []
+    remnants = removals = 0
 
     async def is_clean() -> bool:
-        records[:] = await shelf.records()
-        remnants = [each for each in records if _says_something(each, person)]
-        if remnants:
+        nonlocal remnants, removals
+        keys: set[str] = set()
+        number = names = 0
+        async for record in shelf.records():
+            if _about(record, person):
+                number += 1
+                keys.add(_key(record))
+            elif not record.value and person.named_in(_key(record)):
+                names += 1
+        remnants, removals = number, names
+        if keys:
             # A record closes the segment before it. It says what is so: that this one is removed.
-            key = (remnants[0].key or b"").decode(errors="surrogateescape")
-            await shelf.store.remove([key])
-        return not remnants
+            await shelf.store.remove([keys.pop()])
+        return not number
 
     with suppress(TimeoutError):
         await poll(is_clean, within=limit, every=_LOOK_EVERY_S)
-    remnants = sum(_says_something(each, person) for each in records)
-    return remnants, len(list(_removals(records, person)))
+    return remnants, removals
 
 
-def _says_something(record: Message, person: Person) -> bool:
-    return any(person.named_by(letter) for letter in left([record]).values())
+def _about(record: Message, person: Person) -> dict[str, DeadLetter]:
+    """The dead letter that a record is, by its key, if it is about the person."""
+    return {key: each for key, each in left([record]).items() if person.named_by(each)}
 
 
-def _removals(records: Iterable[Message], person: Person) -> Iterable[Message]:
-    for record in records:
-        if not record.value and person.named_in((record.key or b"").decode(errors="replace")):
-            yield record
+def _key(record: Message) -> str:
+    return (record.key or b"").decode(errors="surrogateescape")
