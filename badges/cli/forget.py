@@ -49,7 +49,15 @@ async def _forget(
     logs.configure(level="ERROR")
     url = chosen.database_url.get_secret_value()
     async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
-        return await forgetting.forget(connection, shelf, url, mentor, limit=limit, dry_run=dry_run)
+        return await forgetting.forget(
+            connection,
+            shelf,
+            mentor,
+            url=url,
+            directory=None,
+            limit=limit,
+            dry_run=dry_run,
+        )
 
 
 def _print(told: Forgotten, *, dry_run: bool) -> None:

@@ -1,13 +1,14 @@
 """What is left of a person whom the application has deleted: found, removed, and told where not."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from badges import dead_letters
 from badges.dead_letters import Shelf
-from badges.privacy import erasing, kept, letters, log_records
+from badges.privacy import checkpoints, erasing, kept, letters, log_records
 from badges.privacy.person import Person
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
@@ -26,7 +27,7 @@ class Left(Struct, frozen=True):
 
 
 class Forgotten(Struct, frozen=True):
-    """What was found of a person by kind (a table's name or `dead_letters`), and what came of it.
+    """What was found of a person by kind (a table, `dead_letters` or `checkpoints`), and what came.
 
     Of a dry run nothing is removed.
     """
@@ -38,12 +39,19 @@ class Forgotten(Struct, frozen=True):
 
 
 async def forget(
-    connection: Connection, shelf: Shelf, url: str, mentor: str, *, limit: float, dry_run: bool
+    connection: Connection,
+    shelf: Shelf,
+    mentor: str,
+    *,
+    url: str,
+    directory: Path | None,
+    limit: float,
+    dry_run: bool,
 ) -> Forgotten:
     """Remove what is left of a mentor, and wait `limit` seconds for whatever has to come first.
 
-    The connection, and `url`, are those of the tables' owner. Raises Problem while the
-    application still has the mentor's row.
+    The connection, and `url`, are those of the tables' owner; `directory` is where workers of this
+    machine keep checkpoints. Raises Problem while the application still has the mentor's row.
     """
     await kept.show_all_rows(connection)
     await _refuse_who_is_there(connection, mentor)
@@ -55,19 +63,19 @@ async def forget(
     person = await kept.person(connection, mentor, rows)
     known = await kept.places(connection)
     found = dict(await erasing.found(connection, known, person))
-    if about:
-        found["dead_letters"] = len(about)
+    found["dead_letters"] = len(about)
+    found["checkpoints"] = len(list(checkpoints.holding(directory, mentor)))
     removed: dict[str, int] = {}
     if not dry_run:
         if about:
             await shelf.store.remove(about.keys())
             await dead_letters.close_alerts(url, shelf)
         removed = await _erase(connection, known, person)
-        if about:
-            removed["dead_letters"] = len(about)
+        removed["dead_letters"] = len(about)
+        removed["checkpoints"] = checkpoints.remove(directory, mentor)
         left += await _uncleaned(shelf, person, limit)
     left += await _of_the_application(connection, known, person)
-    left += [_in_the_log(each) for each in tally.topics()]
+    left += [each for told in tally.topics() for each in _of_the_log(told)]
     return Forgotten(mentor, _by_name(found), _by_name(removed), left)
 
 
@@ -157,15 +165,24 @@ async def _of_the_application(
     ]
 
 
-def _in_the_log(told: Mapping[str, Any]) -> Left:
+def _of_the_log(told: Mapping[str, Any]) -> list[Left]:
     over = "" if told["state"] == "live" else " without --keep"
-    return Left(
+    records = Left(
         told["topic"],
         f"{told['records']} records: ids, dates, types and numbers",
         "a log is written once; its ids are random, and nothing resolves them any more",
         f"`badges resnapshot`{over}: the next generation has nothing of them",
     )
+    if told["state"] != "live":
+        return [records]
+    files = Left(
+        "checkpoints of other machines",
+        "what workers held of them",
+        "a worker replaces such a file within a minute of having decided the delete",
+        "a minute from then; where no worker runs any more, delete the folder",
+    )
+    return [records, files]
 
 
 def _by_name(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name.rpartition(".")[2]: number for name, number in counts.items()}
+    return {name.rpartition(".")[2]: number for name, number in counts.items() if number}

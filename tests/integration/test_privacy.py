@@ -1,11 +1,13 @@
 """`badges export` and `badges forget` on the whole pipeline: nothing of a person is left."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from sinks.dead_letters import left
+from streams.log import provisioning
 from streams.log.provisioning import resnapshot
 from streams.log.reader import KafkaLog
 from tests.integration.commands import Command
@@ -134,14 +136,13 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig) -> None:
             refusal, _ = await run(p, "forget", str(gone.mentor), code=1)
             assert "DELETE FROM peer_mentors" in refusal["hint"]
             await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", gone.mentor)
-            dry, _ = await run(p, "forget", str(gone.mentor), "--dry-run")
-            assert dry["removed"] == {}
             forgotten, _ = await run(p, "forget", str(gone.mentor))
         assert forgotten["found"] == forgotten["removed"]
         assert forgotten["found"].keys() == {"badge_alerts", "badge_logs", "dead_letters"}
-        (in_log,) = forgotten["left"]
+        in_log, elsewhere = forgotten["left"]
         assert in_log["where"] == p.log.topic
         assert "resnapshot" in in_log["until"]
+        assert "checkpoints" in elsewhere["where"]
 
         assert await tables_with(p, gone.traces) == {}
         assert await topic_has(p, letters, gone.traces) == 0
@@ -162,3 +163,54 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig) -> None:
         assert "nothing is kept" in nobody["error"]
 
     own.run(test)
+
+
+def test_what_no_worker_has_decided_may_come_again(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        other = await p.mentor(organization)
+        badge = await p.badge(organization, count_of(1))
+        for each in (mentor, other):
+            await p.activity(each, "2026-01-01")
+            row = await p.activity(each, "2026-01-02")
+            await p.pool.execute(
+                "UPDATE activities SET activity_date = 'infinity' WHERE id = $1", row
+            )
+        p.ensure_a_worker()
+        await p.until(lambda: p.award(mentor, badge), what="the award")
+        await p.settle()
+        p.end_workers()
+        before, _ = await run(p, "export", str(other))
+        assert len(before["sections"]["dead_letters"]) == 1
+        await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
+
+        dry, _ = await run(p, "forget", str(mentor), "--dry-run")
+        assert dry["found"]["dead_letters"] == 1
+        assert dry["removed"] == {}
+        early, _ = await run(p, "forget", str(mentor), "--wait", "1", code=1)
+        assert early["removed"]["dead_letters"] == 1
+        assert [each["what"] for each in early["left"] if each["until"] is None] == [
+            "the mentor's delete"
+        ]
+        p.ensure_a_worker()
+        two = [asyncio.create_task(run(p, "forget", str(mentor))) for _ in range(2)]
+        for told, _ in await asyncio.gather(*two):
+            assert all(each["until"] for each in told["left"])
+        assert await tables_with(p, [str(mentor)]) == {}
+        assert await topic_has(p, f"{p.site.prefix}.dead-letters", [str(mentor)]) == 0
+        after, _ = await run(p, "export", str(other))
+        assert after["sections"] == before["sections"]
+
+    unmanned.run(test)
+
+
+def test_a_topic_of_an_older_version_is_cleaned_as_soon(rig: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        topic, name = f"{p.site.prefix}.dead-letters", "max.compaction.lag.ms"
+        before = await p.site.cluster.settings(topic)
+        await p.site.cluster.change(topic, {name: "9000000000"})
+        await provisioning.provision(p.site)
+        assert await p.site.cluster.settings(topic) == before
+        assert before[name] == "1000"
+
+    rig.run(test)
