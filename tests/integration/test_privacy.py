@@ -184,9 +184,12 @@ def test_what_no_worker_has_decided_may_come_again(unmanned: Rig) -> None:
         assert len(before["sections"]["dead_letters"]) == 1
         await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", mentor)
 
-        dry, _ = await run(p, "forget", str(mentor), "--dry-run")
-        assert dry["found"]["dead_letters"] == 1
-        assert dry["removed"] == {}
+        dry = await Command(p, "forget", str(mentor), "--dry-run").start()
+        code, out, _ = await dry.end()
+        print(out)
+        assert code == 0
+        assert "Would remove dead_letters: 1" in out
+        assert f"Left in {p.log.topic}: " in out
         early, _ = await run(p, "forget", str(mentor), "--wait", "1", code=1)
         assert early["removed"]["dead_letters"] == 1
         assert [each["what"] for each in early["left"] if each["until"] is None] == [
