@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from sinks import turns
-from sinks.attempt import Attempt, last, move
+from sinks.attempt import Attempt, move, remembered
 from sinks.backoff import delays
 from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
 from sinks.careful import CAREFULLY, CarefulAttempt, Judge
@@ -78,6 +78,11 @@ class PostgresSink:
         with translated():
             row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
         return Place(row["last_offset"], row["last_sequence"]) if row else None
+
+    async def evaluator(self, log_id: str, partition: int) -> str | None:
+        with translated():
+            found: str | None = await self._pool.fetchval(QUERIES["evaluator"], log_id, partition)
+        return found
 
     async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
         with translated():
@@ -186,7 +191,7 @@ class PostgresSink:
                 *move(turn, turn_id),
                 mentors,
                 [],
-                *last(turn),
+                *remembered(turn),
             )
         return bool(written)
 

@@ -10,6 +10,9 @@ WHERE p.log_id = $1 AND p.partition = $2 AND l.state = 'live';
 SELECT last_offset, last_sequence FROM badge_log_positions
 WHERE log_id = $1 AND partition = $2 AND last_offset IS NOT NULL;
 
+-- name: evaluator
+SELECT evaluator FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
+
 -- name: rule_positions
 SELECT turn, "offset", kind, id::text AS id, version
 FROM badge_rule_positions
@@ -42,7 +45,8 @@ ORDER BY peer_mentor_id, badge_definition_id;
 
 -- name: move_position
 UPDATE badge_log_positions
-SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11
+SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11,
+    evaluator = coalesce($12, evaluator)
 WHERE log_id = $2 AND partition = $3 AND next_offset = $4 AND turn = $6
     AND EXISTS (SELECT FROM badge_logs WHERE log_id = $2 AND state = 'live')
 

@@ -1,9 +1,11 @@
 """A partition's state, read from the log: from its beginning to the position of the awards.
 
-Everything is evaluated as it was live, with versions where they are recorded to have taken effect,
-and nothing is written. So state needs no changelog, and cannot disagree with the awards.
+Where there is a checkpoint, from that on: it holds what reading up to it gives. Everything is
+evaluated as it was live, with versions where they are recorded to have taken effect, and nothing is
+written. So state needs no changelog, and cannot disagree with the awards.
 """
 
+import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Container, Sequence
@@ -13,6 +15,8 @@ from typing import TypeAlias
 
 from sinks.base import Message, Position, Sink
 from sinks.errors import Unavailable
+from streams import metrics
+from streams.checkpoints import Checkpoints
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
@@ -44,7 +48,16 @@ class BegunUnusable(Exception):
 
 
 class Recovery:
-    def __init__(self, generation: Generation, sink: Sink, versions: Versions, log: Log) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        sink: Sink,
+        versions: Versions,
+        log: Log,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """Without `checkpoints` everything is read from the log."""
+        self._checkpoints = checkpoints
         self._generation = generation
         self._sink = sink
         self._versions = versions
@@ -60,19 +73,25 @@ class Recovery:
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
             raise Unavailable("the log is not live")
-        return await self._replay(partition, position, excused)
+        # What was decided once, was looked into then.
+        return await self._replay(partition, position, excused if position.turn == 0 else NAMED)
 
     async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
-        of = self._generation
-        state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
-        # What was decided once, was looked into then.
-        state.excused = excused if position.turn == 0 else NAMED
+        began, log_id = time.monotonic(), self._generation.log_id
         # After the position: it may be ahead of that by a turn, never behind.
-        decided = await self._sink.last_decided(of.log_id, number)
+        decided = await self._sink.last_decided(log_id, number)
         # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
-        found = await self._sink.found(state.log_id)
-        recorded = await self._sink.applied(state.log_id, number, position.turn)
+        found = await self._sink.found(log_id)
+        recorded = await self._sink.applied(log_id, number, position.turn)
+        state = await self._from_checkpoint(number, position, recorded)
+        if state is not None:
+            recorded = [each for each in recorded if each.turn >= state.turn]
+            # They are held already.
+            found = []
+        source = "checkpoint" if state else "log"
+        state = state or self._nothing_yet(number)
+        state.excused = excused
         turns: deque[_AppliedAt] = deque(
             (where, list(group)) for where, group in groupby(recorded, key=_where)
         )
@@ -86,6 +105,27 @@ class Recovery:
             await self._apply(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
+        metrics.RESTORE_SECONDS.labels(source).observe(time.monotonic() - began)
+        return state
+
+    def _nothing_yet(self, number: int) -> Partition:
+        of = self._generation
+        return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
+
+    async def _from_checkpoint(
+        self, number: int, position: Position, recorded: Sequence[AppliedVersion]
+    ) -> Partition | None:
+        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
+        if self._checkpoints is None:
+            return None
+        state = self._nothing_yet(number)
+        up_to = partial(self._versions.up_to, applied={})
+        if not await self._checkpoints.restore(state, position, recorded, up_to):
+            return None
+        # The log may be another one by now: the last record of before has to be in it.
+        if state.next_offset == position.next_offset and state.last is not None:
+            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
+                pass
         return state
 
     async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:

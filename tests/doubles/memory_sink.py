@@ -56,6 +56,7 @@ class MemorySink:
         self.queue = MemoryQueue()
         self._positions: dict[tuple[str, int], Position] = {}
         self._last: dict[tuple[str, int], Place | None] = {}
+        self._evaluators: dict[tuple[str, int], str] = {}
         self._missing_mentors: set[str] = set()
         self._missing_definitions: set[str] = set()
         self._deletions: dict[str, int] = {}
@@ -73,6 +74,10 @@ class MemorySink:
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
         """Return the last record below the position; None where it was not remembered."""
         return self._last.get((log_id, partition))
+
+    async def evaluator(self, log_id: str, partition: int) -> str | None:
+        """Return what decided the turns up to the position, if a turn has said so."""
+        return self._evaluators.get((log_id, partition))
 
     async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
         """Return the versions that turns below `before_turn` applied, in their order."""
@@ -120,6 +125,8 @@ class MemorySink:
         present = [s for s in turn.stats if s.peer_mentor_id not in self._missing_mentors]
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
+        if turn.evaluator is not None:
+            self._evaluators[place] = turn.evaluator
         self.applied_by_log.setdefault(turn.log_id, []).extend(turn.applied)
         self.queue.forget_mentors({each.peer_mentor_id for each in turn.mentors_deleted}, place)
         since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
