@@ -54,7 +54,7 @@ async def _forget(
             shelf,
             mentor,
             url=url,
-            directory=None,
+            directory=chosen.checkpoints,
             limit=limit,
             dry_run=dry_run,
         )

@@ -3,9 +3,13 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from badges.privacy.checkpoints import holding
 from sinks.dead_letters import left
 from streams.log import provisioning
 from streams.log.provisioning import resnapshot
@@ -13,6 +17,7 @@ from streams.log.reader import KafkaLog
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.refusing import refusing, waiting
+from tests.integration.workers import Worker
 
 NAME = "Solveig Testdottir Unlikely"
 
@@ -30,9 +35,12 @@ class Somebody:
         return [str(self.mentor), *map(str, self.rows), NAME]
 
 
-async def run(p: Pipeline, *arguments: str, code: int = 0) -> tuple[Any, str]:
+async def run(
+    p: Pipeline, *arguments: str, code: int = 0, checkpoints: Path | None = None
+) -> tuple[Any, str]:
     """What a command prints, as JSON, and what it says beside."""
-    command = await Command(p, *arguments, "--json").start()
+    directory = str(checkpoints or "")
+    command = await Command(p, *arguments, "--json", BADGES_CHECKPOINTS=directory).start()
     ended, out, err = await command.end()
     assert ended == code, (ended, out, err)
     return json.loads(out), err
@@ -110,15 +118,27 @@ async def topic_has(p: Pipeline, topic: str, texts: list[str]) -> int:
     return number
 
 
-def test_nothing_of_a_deleted_mentor_is_left(own: Rig) -> None:
+async def in_a_checkpoint(p: Pipeline, worker: Worker, directory: Path, mentor: UUID) -> None:
+    """Restart a worker until a checkpoint holds the mentor: it has 2.5 s for the last one."""
+    for _ in range(8):
+        worker.ask_to_end(30)
+        await p.at_work(worker)
+        if list(holding(directory, str(mentor))):
+            return
+    pytest.fail("no checkpoint holds the mentor")
+
+
+def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
     async def test(p: Pipeline) -> None:
-        p.ensure_a_worker()
+        worker = p.worker(BADGES_CHECKPOINTS=str(tmp_path))
+        worker.start()
         organization = await p.organization()
         badge = await p.badge(organization, count_of(2))
         refused = await p.badge(organization, count_of(3))
         letters = f"{p.site.prefix}.dead-letters"
         async with refusing(p, refused):
             gone = await somebody(p, organization, badge)
+            await in_a_checkpoint(p, worker, tmp_path, gone.mentor)
             # What waits when a log goes live is kept with the log.
             p.log = await resnapshot(p.site)
             await p.settle()
@@ -136,15 +156,17 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig) -> None:
             refusal, _ = await run(p, "forget", str(gone.mentor), code=1)
             assert "DELETE FROM peer_mentors" in refusal["hint"]
             await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", gone.mentor)
-            forgotten, _ = await run(p, "forget", str(gone.mentor))
+            forgotten, _ = await run(p, "forget", str(gone.mentor), checkpoints=tmp_path)
         assert forgotten["found"] == forgotten["removed"]
-        assert forgotten["found"].keys() == {"badge_alerts", "badge_logs", "dead_letters"}
+        kinds = {"badge_alerts", "badge_logs", "dead_letters", "checkpoints"}
+        assert forgotten["found"].keys() == kinds
         in_log, elsewhere = forgotten["left"]
         assert in_log["where"] == p.log.topic
         assert "resnapshot" in in_log["until"]
         assert "checkpoints" in elsewhere["where"]
 
         assert await tables_with(p, gone.traces) == {}
+        assert list(holding(tmp_path, str(gone.mentor))) == []
         assert await topic_has(p, letters, gone.traces) == 0
         assert await topic_has(p, p.log.topic, gone.traces) > 0
         again, _ = await run(p, "forget", str(gone.mentor))
