@@ -11,11 +11,19 @@ from badges.cli.options import Json
 from badges.privacy import forgetting
 from badges.privacy.forgetting import Forgotten
 from schema.database import connect
-from streams.errors import FOUND_A_PROBLEM
+from streams.errors import FOUND_A_PROBLEM, Problem
 
 
 def forget(
     mentor: Annotated[UUID, typer.Argument(metavar="MENTOR", show_default=False)],
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Their name, where an error of the application's may have repeated it; may be "
+            "given several times.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is left of them, and remove nothing.")
     ] = False,
@@ -32,8 +40,11 @@ def forget(
     Refuses while the row is there. What stays, in the log until its next generation, is listed;
     the exit code is 1 when something is left that somebody has to do.
     """
+    names = [each.strip() for each in name or ()]
+    if not all(names):
+        raise Problem("--name is empty: leave it out, or give a name")
     told = event_loop.run(
-        lambda: _forget(settings.load(), str(mentor), limit=wait, dry_run=dry_run)
+        lambda: _forget(settings.load(), str(mentor), names, limit=wait, dry_run=dry_run)
     )
     if as_json:
         typer.echo(msgspec.json.encode(told))
@@ -44,7 +55,7 @@ def forget(
 
 
 async def _forget(
-    chosen: settings.Settings, mentor: str, *, limit: float, dry_run: bool
+    chosen: settings.Settings, mentor: str, names: list[str], *, limit: float, dry_run: bool
 ) -> Forgotten:
     logs.configure(level="ERROR")
     url = chosen.database_url.get_secret_value()
@@ -53,6 +64,7 @@ async def _forget(
             connection,
             shelf,
             mentor,
+            names=names,
             url=url,
             directory=chosen.checkpoints,
             limit=limit,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from badges.privacy import kept
-from badges.privacy.person import FORGOTTEN, Person
+from badges.privacy.person import FORGOTTEN, Person, any_of
 from badges.privacy.places import SOURCES, Place
 from sinks.pool import Connection
 
@@ -75,7 +75,7 @@ async def _mask(
         f"UPDATE {table} SET {column} = "
         f"regexp_replace({column}::text, $1, '{FORGOTTEN}', 'gi')::{type_} "
         f"WHERE {key}::text = $2",
-        "|".join(named),
+        any_of(named),
         row,
     )
 

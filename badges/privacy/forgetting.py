@@ -1,6 +1,7 @@
 """What is left of a person whom the application has deleted: found, removed, and told where not."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ async def forget(
     shelf: Shelf,
     mentor: str,
     *,
+    names: Sequence[str],
     url: str,
     directory: Path | None,
     limit: float,
@@ -50,8 +52,9 @@ async def forget(
 ) -> Forgotten:
     """Remove what is left of a mentor, and wait `limit` seconds for whatever has to come first.
 
-    The connection, and `url`, are those of the tables' owner; `directory` is where workers of this
-    machine keep checkpoints. Raises Problem while the application still has the mentor's row.
+    `names` are removed too, where an application's errors repeat them in alerts. The connection,
+    and `url`, are those of the tables' owner; `directory` is where workers of this machine keep
+    checkpoints. Raises Problem while the application still has the mentor's row.
     """
     await kept.show_all_rows(connection)
     await _refuse_who_is_there(connection, mentor)
@@ -60,7 +63,7 @@ async def forget(
     person = await kept.person(connection, mentor, tally.rows)
     about = await letters.about(shelf, person)
     rows = person.rows | {each.row_id for each in about.values() if each.row_id}
-    person = await kept.person(connection, mentor, rows)
+    person = replace(await kept.person(connection, mentor, rows), names=tuple(names))
     known = await kept.places(connection)
     found = dict(await erasing.found(connection, known, person))
     found["dead_letters"] = len(about)

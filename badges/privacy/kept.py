@@ -92,18 +92,22 @@ async def person(connection: Connection, mentor: str, rows: Collection[str]) -> 
 async def mentions(
     connection: Connection, table: str, place: Place, person: Person
 ) -> list[tuple[str, str, list[str]]]:
-    """Rows of a table whose words name the person: key, the row, and which ids they name."""
+    """Rows of a table whose words name the person: key, the row, and by what they do."""
     words = ", ".join(f"t.{column}::text" for column in place.words)
     rows = await connection.fetch(
         f"""
         SELECT t.{place.key}::text AS key, to_jsonb(t)::text AS row, named
-        FROM {table} t CROSS JOIN LATERAL (
-            SELECT array_agg(DISTINCT found[1]) AS named
-            FROM regexp_matches(concat_ws(' ', {words}), '{UUIDS}', 'gi') AS found
-            WHERE lower(found[1]) = ANY ($1::text[])) AS looked
+        FROM {table} t CROSS JOIN LATERAL (SELECT concat_ws(' ', {words}) AS said) AS words
+        CROSS JOIN LATERAL (
+            SELECT array_agg(DISTINCT found[1]) AS named FROM (
+                SELECT found FROM regexp_matches(said, '{UUIDS}', 'gi') AS found
+                WHERE lower(found[1]) = ANY ($1::text[])
+                UNION ALL
+                SELECT found FROM regexp_matches(said, $2, 'gi') AS found) AS all_found) AS looked
         WHERE named IS NOT NULL ORDER BY t.{place.key}
         """,
         list(person.ids),
+        person.names_pattern,
     )
     return [(row["key"], row["row"], row["named"]) for row in rows]
 

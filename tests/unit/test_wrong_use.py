@@ -106,6 +106,15 @@ def test_a_command_line_ends_with_the_line_and_the_code(
     assert said in the_line(Ended(ended.returncode, ended.stdout, ended.stderr))
 
 
+def test_a_name_that_is_none_is_told(shell: Shell) -> None:
+    assert "--name is empty" in shell.refusal("forget", MENTOR, "--name", " ")
+
+
+@pytest.mark.parametrize("words", [("export", "kari"), ("forget", "kari")])
+def test_a_mentor_is_an_id(shell: Shell, words: tuple[str, ...]) -> None:
+    assert "valid UUID" in shell.refusal(*words)
+
+
 @pytest.mark.parametrize("command", [*ADDRESSED, f"export {MENTOR}", f"forget {MENTOR}"])
 def test_an_address_that_is_none_is_told_by_every_command(shell: Shell, command: str) -> None:
     line = shell.refusal(*command.split(), BADGES_DATABASE_URL="postgresql://w:s3cret/xq@db/x")
