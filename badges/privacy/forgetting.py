@@ -120,24 +120,24 @@ async def _undecided(connection: Connection, shelf: Shelf, mentor: str, limit: f
 
 
 async def _uncleaned(shelf: Shelf, person: Person, limit: float) -> list[Left]:
-    remnants, keys = await letters.until_cleaned(shelf, person, limit)
+    found = await letters.until_cleaned(shelf, person, limit)
     left = []
-    if remnants:
+    if found.records:
         left.append(
             Left(
                 shelf.topic,
-                f"{remnants} records of removed dead letters",
+                f"records of removed dead letters: {found.records}",
                 "they are removed, and no command reads them, but the broker has not cleaned its "
                 "files yet",
                 "the broker cleans them, within a minute where max.compaction.lag.ms is 1000; run "
                 "this again to see",
             )
         )
-    if keys:
+    if found.removals:
         left.append(
             Left(
                 shelf.topic,
-                f"the mentor's id in the keys of {keys} removals",
+                f"records of removals whose key has the mentor's id: {found.removals}",
                 "older versions named a dead letter of a decision by its mentor",
                 "a day from now (delete.retention.ms)",
             )
@@ -153,14 +153,14 @@ async def _of_the_application(
     return [
         Left(
             table,
-            f"{number} rows of the mentor",
+            f"rows of the mentor: {number}",
             "they are the application's, and no foreign key took them along: delete them there",
         )
         for table, number in rows.items()
     ] + [
         Left(
             column,
-            f"{number} rows that name them as who did it",
+            f"rows that name them as who did it: {number}",
             "who decided about others' badges is kept with what was decided",
             "these rows go",
         )
@@ -172,7 +172,7 @@ def _of_the_log(told: Mapping[str, Any]) -> list[Left]:
     over = "" if told["state"] == "live" else " without --keep"
     records = Left(
         told["topic"],
-        f"{told['records']} records: ids, dates, types and numbers",
+        f"records of ids, dates, types and numbers: {told['records']}",
         "a log is written once; its ids are random, and nothing resolves them any more",
         f"`badges resnapshot`{over}: the next generation has nothing of them",
     )

@@ -6,6 +6,8 @@ which a later record does, and the broker has cleaned that.
 
 from contextlib import suppress
 
+from msgspec import Struct
+
 from badges.dead_letters import Shelf
 from badges.privacy.person import Person
 from sinks.base import DeadLetter, Message
@@ -24,33 +26,47 @@ async def about(shelf: Shelf, person: Person) -> dict[str, DeadLetter]:
     return found
 
 
-async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> tuple[int, int]:
-    """Wait until the topic has nothing more of the person, `limit` seconds at most.
+class Remnants(Struct, frozen=True):
+    """What the topic still has of a person's removed dead letters.
 
-    What is about the person must have been removed. Returns how many records are left with what
-    they said, and how many of removals whose key names the person, as those of older versions do.
+    `records` is how many have what they said, `key` that of one of these. `removals` are those
+    whose key names the person, as older versions wrote them.
     """
-    remnants = removals = 0
+
+    records: int = 0
+    removals: int = 0
+    key: str = ""
+
+
+async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> Remnants:
+    """Wait until the topic has nothing more of the person, `limit` seconds at most; what it has.
+
+    What is about the person must have been removed.
+    """
+    remnants = await _remnants(shelf, person)
 
     async def is_clean() -> bool:
-        nonlocal remnants, removals
-        keys: set[str] = set()
-        number = names = 0
-        async for record in shelf.records():
-            if _about(record, person):
-                number += 1
-                keys.add(_key(record))
-            elif not record.value and person.named_in(_key(record)):
-                names += 1
-        remnants, removals = number, names
-        if keys:
-            # A record closes the segment before it. It says what is so: that this one is removed.
-            await shelf.store.remove([keys.pop()])
-        return not number
+        nonlocal remnants
+        # A record closes the segment before it. It says what is so: that this one is removed.
+        await shelf.store.remove([remnants.key])
+        remnants = await _remnants(shelf, person)
+        return not remnants.records
 
-    with suppress(TimeoutError):
-        await poll(is_clean, within=limit, every=_LOOK_EVERY_S)
-    return remnants, removals
+    if remnants.records:
+        with suppress(TimeoutError):
+            await poll(is_clean, within=limit, every=_LOOK_EVERY_S)
+    return remnants
+
+
+async def _remnants(shelf: Shelf, person: Person) -> Remnants:
+    records = removals = 0
+    key = ""
+    async for record in shelf.records():
+        if _about(record, person):
+            records, key = records + 1, _key(record)
+        elif not record.value and person.named_in(_key(record)):
+            removals += 1
+    return Remnants(records, removals, key)
 
 
 def _about(record: Message, person: Person) -> dict[str, DeadLetter]:

@@ -217,6 +217,9 @@ def test_what_no_worker_has_decided_may_come_again(unmanned: Rig) -> None:
         assert [each["what"] for each in early["left"] if each["until"] is None] == [
             "the mentor's delete"
         ]
+        assert [each["what"] for each in early["left"] if "dead-letters" in each["where"]] == [
+            "records of removed dead letters: 1"
+        ]
         p.ensure_a_worker()
         two = [asyncio.create_task(run(p, "forget", str(mentor))) for _ in range(2)]
         for told, _ in await asyncio.gather(*two):
