@@ -22,6 +22,8 @@ from sinks.errors import Disconnected, Fenced, Unavailable
 from sinks.looks import OneAlert
 from sinks.refused_writes import RefusedWrites, Stall
 from streams import metrics
+from streams.checkpointing import Checkpointing
+from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.evaluator_change import tell_of_change
 from streams.log.reader import Log
@@ -67,6 +69,7 @@ class Services:
     versions: Versions
     source: Log
     recovery: Recovery
+    checkpoints: Checkpoints
     guard: WriteGuard
     wal_written: Callable[[], Awaitable[int]]
     wal_sent: Callable[[], Awaitable[int]]
@@ -108,6 +111,8 @@ class PartitionWorker:
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )
         self._refused = RefusedWrites(partition, services.sink, services.alerts)
+        # Whether all that was folded is written.
+        self._is_settled = False
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -123,16 +128,20 @@ class PartitionWorker:
 
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
-        while True:
-            # What is restored ends with the record that was decided last, read after these began.
-            self._confirmed = self._connection(sys.maxsize)
-            try:
-                await self._follow(await self._begin())
-            except Fenced as fenced:
-                metrics.FENCED.inc()
-                self._log.warning("state thrown away", reason=str(fenced))
-            except LogBroken as broken:
-                await self._services.guard.broken(broken)
+        try:
+            while True:
+                # What is restored ends with the record that was decided last, read after these
+                # began.
+                self._confirmed = self._connection(sys.maxsize)
+                try:
+                    await self._live(await self._begin())
+                except Fenced as fenced:
+                    metrics.FENCED.inc()
+                    self._log.warning("state thrown away", reason=str(fenced))
+                except LogBroken as broken:
+                    await self._services.guard.broken(broken)
+        finally:
+            self._services.checkpoints.give_back(self.partition)
 
     async def _begin(self) -> Partition:
         """The state to go on from, as soon as it can be read."""
@@ -147,7 +156,18 @@ class PartitionWorker:
                 await self._until_readable(begun.unusable, begun.offset, retry)
                 excused |= {begun.unusable.table or ""}
 
-    async def _follow(self, state: Partition) -> None:
+    async def _live(self, state: Partition) -> None:
+        """Follow the log from a state on; what is held when it ends in order is kept."""
+        self._is_settled = False
+        checkpointing = Checkpointing(self._services.checkpoints, state)
+        try:
+            await self._follow(state, checkpointing)
+        except asyncio.CancelledError:
+            if self._is_settled:
+                await checkpointing.end()
+            raise
+
+    async def _follow(self, state: Partition, checkpointing: Checkpointing) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
@@ -164,6 +184,7 @@ class PartitionWorker:
                     batch = await self._batches.get()
             if batch is None:
                 await self._idle(state, reconciliation)
+                await checkpointing.look()
                 continue
             try:
                 await self._go_on_to(state, batch.messages[0].offset)
@@ -171,6 +192,7 @@ class PartitionWorker:
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
                 batch.done()
+            await checkpointing.look()
             if not told:
                 # A busy partition is never idle.
                 await self._goes_on()
@@ -221,6 +243,11 @@ class PartitionWorker:
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
+        self._is_settled = False
+        await self._decide_all(state, messages)
+        self._is_settled = True
+
+    async def _decide_all(self, state: Partition, messages: Sequence[Message]) -> None:
         state.excused = excused = set[str]()
         stopped_at: Record | Outline | None = None
         while True:
