@@ -17,7 +17,7 @@ import structlog
 
 from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
-from sinks.base import DeadLetter, Message, Outcome, Place, Sink, Turn
+from sinks.base import Message, Place, Sink
 from sinks.errors import Disconnected, Fenced, Unavailable
 from sinks.looks import OneAlert
 from sinks.refused_writes import RefusedWrites, Stall
@@ -36,6 +36,7 @@ from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
 from streams.throttle import Throttle
+from streams.turn_counts import count
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
 from tables.types import Version
@@ -113,6 +114,7 @@ class PartitionWorker:
         self._refused = RefusedWrites(partition, services.sink, services.alerts)
         # Whether all that was folded is written.
         self._is_settled = False
+        self._is_ending = False
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -126,10 +128,15 @@ class PartitionWorker:
     def wake(self) -> None:
         self._batches.put_nowait(None)
 
+    def end(self) -> None:
+        """Let `run` return once what is in hand is written, and kept; cancel it if that lasts."""
+        self._is_ending = True
+        self.wake()
+
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
         try:
-            while True:
+            while not self._is_ending:
                 # What is restored ends with the record that was decided last, read after these
                 # began.
                 self._confirmed = self._connection(sys.maxsize)
@@ -166,6 +173,7 @@ class PartitionWorker:
             if self._is_settled:
                 await checkpointing.end()
             raise
+        await checkpointing.end()
 
     async def _follow(self, state: Partition, checkpointing: Checkpointing) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
@@ -177,7 +185,7 @@ class PartitionWorker:
         )
         await self._decide(state, ())
         told = False
-        while True:
+        while not self._is_ending:
             batch: Batch | None = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_SECONDS):
@@ -363,7 +371,7 @@ class PartitionWorker:
             outcome = await self._until_available(lambda: self._services.sink.write(turn))
         self._decided(turn.end)
         await self._refused.after(outcome)
-        _count(turn, outcome, letters)
+        count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.mentors))
 
     async def _until_available(
@@ -390,14 +398,3 @@ class PartitionWorker:
             else:
                 await self._stall.over()
                 return answer
-
-
-def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
-    metrics.TURNS.inc()
-    metrics.RECORDS.inc(turn.end - turn.start)
-    metrics.AWARDS.inc(outcome.written + outcome.accepted)
-    metrics.REFUSED.inc(outcome.refused)
-    metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
-    metrics.DROPPED.labels("gone").inc(outcome.gone)
-    metrics.DEAD_LETTERS.inc(len(letters))
-    metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

@@ -62,8 +62,8 @@ class Recovery:
         sink: Sink,
         versions: Versions,
         log: Log,
-        *,
         checkpoints: Checkpoints | None = None,
+        *,
         rules: Rules = "live",
         decided: Callable[[Sequence[Decision]], None] = _told_nobody,
     ) -> None:
@@ -86,17 +86,38 @@ class Recovery:
         turn of all, when nobody was decided yet, too many records in a row that cannot be used
         raise BegunUnusable, unless their table is excused.
         """
+        began = time.monotonic()
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
             raise Unavailable("the log is not live")
-        began = time.monotonic()
         state = await self._from_checkpoint(partition, position)
-        source = "log" if state is None else "checkpoint"
+        source = "checkpoint" if state else "log"
         state = state or self._nothing_yet(partition)
         # What was decided once, was looked into then.
         state.excused = excused if position.turn == 0 else NAMED
         await self.go_on(state, position)
         metrics.RESTORE_SECONDS.labels(source).observe(time.monotonic() - began)
+        return state
+
+    def _nothing_yet(self, number: int) -> Partition:
+        of = self._generation
+        return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
+
+    async def _from_checkpoint(self, number: int, position: Position) -> Partition | None:
+        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
+        if self._checkpoints is None:
+            return None
+        state = self._nothing_yet(number)
+        # Every version that a recorded position names was committed before it.
+        await self._versions.refresh()
+        recorded = await self._sink.applied(state.log_id, number, position.turn)
+        up_to = partial(self._versions.up_to, applied={})
+        if not await self._checkpoints.restore(state, position, recorded, up_to):
+            return None
+        # The log may be another one by now: the last record of before has to be in it.
+        if state.next_offset == position.next_offset and state.last is not None:
+            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
+                pass
         return state
 
     async def go_on(self, state: Partition, position: Position) -> None:
@@ -139,26 +160,6 @@ class Recovery:
             for kind, versions in newest.items()
             for rule_id, version in versions.items()
         ]
-
-    def _nothing_yet(self, number: int) -> Partition:
-        of = self._generation
-        return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
-
-    async def _from_checkpoint(self, number: int, position: Position) -> Partition | None:
-        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
-        if self._checkpoints is None:
-            return None
-        await self._versions.refresh()
-        recorded = await self._sink.applied(self._generation.log_id, number, position.turn)
-        state = self._nothing_yet(number)
-        up_to = partial(self._versions.up_to, applied={})
-        if not await self._checkpoints.restore(state, position, recorded, up_to):
-            return None
-        # The log may be another one by now: the last record of before has to be in it.
-        if state.next_offset == position.next_offset and state.last is not None:
-            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
-                pass
-        return state
 
     async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
         if state.next_offset >= end:
