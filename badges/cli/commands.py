@@ -21,12 +21,15 @@ from streams.errors import WRONG_USE, Problem
 
 COMMANDS: Final = (
     "api",
+    "audit",
     "dedupe",
     "demo",
     "env",
     "lag",
     "migrate",
     "provision",
+    "prune",
+    "replay",
     "resnapshot",
     "token",
     "worker",
