@@ -17,6 +17,7 @@ import httpx
 from badges.stack import addresses, secrets
 from tests.acceptance import people
 from tests.launcher import Launcher, launching
+from tests.stack import LIMIT_S
 
 
 @dataclass
@@ -52,7 +53,7 @@ class LocalStack:
         return httpx.AsyncClient(
             base_url=self.settings["BADGES_API_URL"],
             headers={"Authorization": f"Bearer {token.strip()}"},
-            timeout=30,
+            timeout=LIMIT_S,
         )
 
 
