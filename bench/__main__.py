@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    audit,
     backfill,
     backlog,
     commits,
@@ -16,6 +17,7 @@ from bench import (
     preview,
     progress,
     rates,
+    replay,
     restart,
     sink,
     unlocks,
@@ -32,12 +34,14 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "replay": replay.measure,
     "backlog": backlog.measure,
     "backfill": backfill.measure,
     "latency": latency.measure,
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "audit": audit.measure,
     "preview": preview.measure,
     "unlocks": unlocks.measure,
     "progress": progress.measure,

@@ -68,8 +68,10 @@ _DataKind: TypeAlias = Literal[
     "time_zone",
     "constraint_missing",
     "duplicate_awards",
+    "audit_differs",
     "awards_differ",
     "slot_left_over",
+    "evaluator_changed",
 ]
 """Something in the database, or of what arrives, needs a person; the rest goes on."""
 
