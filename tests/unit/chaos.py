@@ -253,7 +253,7 @@ class World:
             wal_written=at_once,
             wal_sent=at_once,
             alerts=self.alerts,
-            throttle=Throttle(self._pause, asyncio.get_running_loop().time),
+            throttle=Throttle(self._pause),
         )
         return guard, services
 
