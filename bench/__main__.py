@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench import (
     backlog,
+    checkpoints,
     commits,
     fold,
     latency,
@@ -34,6 +35,7 @@ SECTIONS = {
     "backlog": backlog.measure,
     "latency": latency.measure,
     "restart": restart.measure,
+    "checkpoints": checkpoints.measure,
     "load": load.measure,
     "commits": commits.measure,
     "preview": preview.measure,

@@ -20,7 +20,7 @@ _SHARE: Final = 5
 _SOON_SECONDS: Final = 60.0
 _AGAIN_SECONDS: Final = 60.0
 """How long after it failed it is tried again."""
-_LAST_SECONDS: Final = 2.5
+_LAST_SECONDS: Final = 2.0
 """How long a worker that ends, or gives the partition back, may take for it."""
 
 _NEVER: Final = inf

@@ -107,6 +107,7 @@ class Checkpoints:
                 log.warning("checkpoint passed over", partition=partition, reason=str(error))
                 return False
         self.kept[partition] = standing.position
+        log.info("checkpoint loaded", partition=partition, offset=standing.position.next_offset)
         return True
 
     def _check(

@@ -110,6 +110,7 @@ class PartitionWorker:
         self._refused = RefusedWrites(partition, services.sink, services.alerts)
         # Whether all that was folded is written.
         self._is_settled = False
+        self._is_ending = False
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -123,10 +124,15 @@ class PartitionWorker:
     def wake(self) -> None:
         self._batches.put_nowait(None)
 
+    def end(self) -> None:
+        """Let `run` return once what is in hand is written, and kept; cancel it if that lasts."""
+        self._is_ending = True
+        self.wake()
+
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
         try:
-            while True:
+            while not self._is_ending:
                 # What is restored ends with the record that was decided last, read after these
                 # began.
                 self._confirmed = self._connection(sys.maxsize)
@@ -163,6 +169,7 @@ class PartitionWorker:
             if self._is_settled:
                 await checkpointing.end()
             raise
+        await checkpointing.end()
 
     async def _follow(self, state: Partition, checkpointing: Checkpointing) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
@@ -174,7 +181,7 @@ class PartitionWorker:
         )
         await self._decide(state, ())
         told = False
-        while True:
+        while not self._is_ending:
             batch: Batch | None = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_SECONDS):
