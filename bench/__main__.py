@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    audit,
+    backfill,
     backlog,
     checkpoints,
     commits,
@@ -16,6 +18,7 @@ from bench import (
     preview,
     progress,
     rates,
+    replay,
     restart,
     sink,
     unlocks,
@@ -32,12 +35,15 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "replay": replay.measure,
     "backlog": backlog.measure,
+    "backfill": backfill.measure,
     "latency": latency.measure,
     "restart": restart.measure,
     "checkpoints": checkpoints.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "audit": audit.measure,
     "preview": preview.measure,
     "unlocks": unlocks.measure,
     "progress": progress.measure,

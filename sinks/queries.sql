@@ -43,6 +43,18 @@ FROM badge_awards
 WHERE peer_mentor_id = ANY ($1)
 ORDER BY peer_mentor_id, badge_definition_id;
 
+-- Dates as days, as above.
+-- name: stats
+SELECT s.peer_mentor_id::text AS peer_mentor_id, activity_count, minutes_total, active_days,
+       counts_by_type, training_count,
+       first_activity_on - epoch AS first_activity_on, last_activity_on - epoch AS last_activity_on,
+       day_streak_longest, day_streak_length, day_streak_last_on - epoch AS day_streak_last_on,
+       week_streak_longest, week_streak_length, week_streak_last_on - epoch AS week_streak_last_on,
+       month_streak_longest, month_streak_length,
+       month_streak_last_on - epoch AS month_streak_last_on
+FROM peer_mentor_stats s, CAST('1970-01-01' AS date) AS epoch
+WHERE s.peer_mentor_id = ANY ($1);
+
 -- name: move_position
 UPDATE badge_log_positions
 SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11,
@@ -119,7 +131,7 @@ WITH asked AS MATERIALIZED (
         earned_at timestamptz, earned_on int, definition_version int, tier text,
         tier_earned_at timestamptz, tier_earned_on int, revoked_by text, evidence jsonb,
         believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint,
-        decided_by_version int, source text)
+        decided_by_version int, source text, awarded_by text)
 )
 
 -- Whether an update `d` is to change the row `a`, which is what the fold believes.
@@ -128,7 +140,9 @@ WITH asked AS MATERIALIZED (
         -- What the fold believes comes from the log, where long texts are cut.
         AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
         AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
-        AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
+        -- Nobody was faster where the rule wrote last: a replay may have written a person's row back.
+        AND (a.changed_by = 'rule'
+             OR left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by)
         AND (d.believed_xid IS NULL OR a.changed_xid IS NULL
              OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
         AND (a.tier, a.tier_earned_at, a.revoked_by)
@@ -147,12 +161,14 @@ WITH asked AS MATERIALIZED (
             array_agg(definition_version) AS versions, array_agg(tier) AS tiers,
             array_agg(tier_earned_at) AS tiers_earned,
             array_agg(date '1970-01-01' + tier_earned_on) AS tiers_earned_on,
-            array_agg(evidence) AS evidence
+            array_agg(evidence) AS evidence, awarded_by
         FROM asked WHERE kind = 'granted'
+        -- A replay writes back what people gave as well.
+        GROUP BY awarded_by
     ) AS a,
     badges_private.grant_awards(
         a.ids, a.mentors, a.definitions, a.earned, a.earned_on, a.versions, a.tiers,
-        a.tiers_earned, a.tiers_earned_on, a.evidence, 'rule') AS g
+        a.tiers_earned, a.tiers_earned_on, a.evidence, a.awarded_by) AS g
 ), withdrawn AS MATERIALIZED (
     SELECT w AS id
     FROM (SELECT array_agg(id) AS ids FROM asked WHERE kind = 'withdrawn') AS a,
@@ -176,8 +192,13 @@ WITH asked AS MATERIALIZED (
 ), noted AS (
     INSERT INTO badge_award_events (
         badge_award_id, peer_mentor_id, badge_definition_id, kind, tier, definition_version, source)
-    SELECT d.id, d.peer_mentor_id, d.badge_definition_id, d.kind, d.tier, d.decided_by_version,
-        d.source
+    SELECT d.id, d.peer_mentor_id, d.badge_definition_id,
+        -- An award is granted once: its row may have been lost, and is written back.
+        CASE WHEN d.kind = 'granted' AND EXISTS (
+            SELECT FROM badge_award_events e
+            WHERE e.badge_award_id = d.id AND e.kind = 'granted')
+            THEN 'restored' ELSE d.kind END,
+        d.tier, d.decided_by_version, d.source
     FROM asked d JOIN changed USING (id)
     ORDER BY d.place
     RETURNING badge_award_id AS id
@@ -206,26 +227,14 @@ SELECT 'UPDATE' FROM asked d JOIN badge_awards a ON
 -- include: to_update
 LIMIT 1;
 
--- name: upsert_stats
-INSERT INTO peer_mentor_stats (
+-- name: stats_columns
     peer_mentor_id, activity_count, minutes_total, active_days, counts_by_type, training_count,
     first_activity_on, last_activity_on,
     day_streak_longest, day_streak_length, day_streak_last_on,
     week_streak_longest, week_streak_length, week_streak_last_on,
-    month_streak_longest, month_streak_length, month_streak_last_on)
-SELECT
-    s.peer_mentor_id, s.activity_count, s.minutes_total, s.active_days, s.counts_by_type,
-    s.training_count, epoch + s.first_activity_on, epoch + s.last_activity_on,
-    s.day_streak_longest, s.day_streak_length, epoch + s.day_streak_last_on,
-    s.week_streak_longest, s.week_streak_length, epoch + s.week_streak_last_on,
-    s.month_streak_longest, s.month_streak_length, epoch + s.month_streak_last_on
-FROM CAST('1970-01-01' AS date) AS epoch, present, jsonb_to_recordset($1) AS s (
-    peer_mentor_id uuid, activity_count int, minutes_total bigint, active_days int,
-    counts_by_type jsonb, training_count int, first_activity_on int, last_activity_on int,
-    day_streak_longest int, day_streak_length int, day_streak_last_on int,
-    week_streak_longest int, week_streak_length int, week_streak_last_on int,
-    month_streak_longest int, month_streak_length int, month_streak_last_on int)
-WHERE s.peer_mentor_id = present.id
+    month_streak_longest, month_streak_length, month_streak_last_on
+
+-- name: replacing_stats
 ON CONFLICT (peer_mentor_id) DO UPDATE SET
     activity_count = excluded.activity_count, minutes_total = excluded.minutes_total,
     active_days = excluded.active_days, counts_by_type = excluded.counts_by_type,
@@ -241,6 +250,25 @@ ON CONFLICT (peer_mentor_id) DO UPDATE SET
     month_streak_length = excluded.month_streak_length,
     month_streak_last_on = excluded.month_streak_last_on,
     updated_at = now()
+
+-- name: upsert_stats
+INSERT INTO peer_mentor_stats (
+-- include: stats_columns
+)
+SELECT
+    s.peer_mentor_id, s.activity_count, s.minutes_total, s.active_days, s.counts_by_type,
+    s.training_count, epoch + s.first_activity_on, epoch + s.last_activity_on,
+    s.day_streak_longest, s.day_streak_length, epoch + s.day_streak_last_on,
+    s.week_streak_longest, s.week_streak_length, epoch + s.week_streak_last_on,
+    s.month_streak_longest, s.month_streak_length, epoch + s.month_streak_last_on
+FROM CAST('1970-01-01' AS date) AS epoch, present, jsonb_to_recordset($1) AS s (
+    peer_mentor_id uuid, activity_count int, minutes_total bigint, active_days int,
+    counts_by_type jsonb, training_count int, first_activity_on int, last_activity_on int,
+    day_streak_longest int, day_streak_length int, day_streak_last_on int,
+    week_streak_longest int, week_streak_length int, week_streak_last_on int,
+    month_streak_longest int, month_streak_length int, month_streak_last_on int)
+WHERE s.peer_mentor_id = present.id
+-- include: replacing_stats
 RETURNING peer_mentor_id
 
 -- name: write_stats

@@ -9,7 +9,7 @@ from sinks.base import Sink
 from streams.evaluator import FINGERPRINT
 from streams.partition import Partition
 
-_KIND: Final = "evaluator_changed"
+EVALUATOR_CHANGED: Final = "evaluator_changed"
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ async def tell_of_change(sink: Sink, alerts: Alerts, state: Partition) -> None:
         now=FINGERPRINT,
     )
     await alerts.raise_alert(
-        _KIND,
+        EVALUATOR_CHANGED,
         {
             "message": "this version of the worker decides by other code than the one before it: "
             "where a fault was mended, awards of before may differ from what it would decide. "

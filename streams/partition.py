@@ -223,6 +223,14 @@ class Partition:
         self._turn_start = self.next_offset
         return turn, draft.dead_letters
 
+    def hand_over(self) -> Sequence[Decision]:
+        """What the open turn decided so far, which is written already: it holds that no longer."""
+        draft = self._draft
+        decisions, draft.decisions = draft.decisions, []
+        draft.touched.clear()
+        draft.xids.clear()
+        return decisions
+
     def resume(self, offset: int, turn: int) -> None:
         """Go on at a position: what led there is written, and offsets in between hold nothing.
 

@@ -8,10 +8,10 @@ written. So state needs no changelog, and cannot disagree with the awards.
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from sinks.base import Message, Position, Sink
 from sinks.errors import Unavailable
@@ -26,7 +26,11 @@ from streams.partition import Partition
 from streams.records import Record
 from streams.rule_versions import Versions
 from streams.unusable import Outline
+from tables.decisions import Decision
 from tables.types import AppliedVersion
+
+Rules: TypeAlias = Literal["live", "today"]
+"""Those that were in effect, each where it took effect; or the newest, from the beginning."""
 
 _AppliedAt: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
@@ -47,6 +51,10 @@ class BegunUnusable(Exception):
         self.position = position
 
 
+def _told_nobody(_: Sequence[Decision]) -> None:
+    pass
+
+
 class Recovery:
     def __init__(
         self,
@@ -55,13 +63,21 @@ class Recovery:
         versions: Versions,
         log: Log,
         checkpoints: Checkpoints | None = None,
+        *,
+        rules: Rules = "live",
+        decided: Callable[[Sequence[Decision]], None] = _told_nobody,
     ) -> None:
-        """Without `checkpoints` everything is read from the log."""
+        """Without `checkpoints` everything is read from the log.
+
+        `decided` hears of what is decided on the way, chunk by chunk.
+        """
         self._checkpoints = checkpoints
         self._generation = generation
         self._sink = sink
         self._versions = versions
         self._log = log
+        self._rules = rules
+        self._decided = decided
 
     async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
         """The state at the partition's position. Raises LogBroken.
@@ -70,31 +86,55 @@ class Recovery:
         turn of all, when nobody was decided yet, too many records in a row that cannot be used
         raise BegunUnusable, unless their table is excused.
         """
+        began = time.monotonic()
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
             raise Unavailable("the log is not live")
+        state = await self._from_checkpoint(partition, position)
+        source = "checkpoint" if state else "log"
+        state = state or self._nothing_yet(partition)
         # What was decided once, was looked into then.
-        return await self._replay(partition, position, excused if position.turn == 0 else NAMED)
+        state.excused = excused if position.turn == 0 else NAMED
+        await self.go_on(state, position)
+        metrics.RESTORE_SECONDS.labels(source).observe(time.monotonic() - began)
+        return state
 
-    async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
-        began, log_id = time.monotonic(), self._generation.log_id
-        # After the position: it may be ahead of that by a turn, never behind.
-        decided = await self._sink.last_decided(log_id, number)
+    def _nothing_yet(self, number: int) -> Partition:
+        of = self._generation
+        return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
+
+    async def _from_checkpoint(self, number: int, position: Position) -> Partition | None:
+        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
+        if self._checkpoints is None:
+            return None
+        state = self._nothing_yet(number)
         # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
-        found = await self._sink.found(log_id)
-        recorded = await self._sink.applied(log_id, number, position.turn)
-        state = await self._from_checkpoint(number, position, recorded)
-        if state is not None:
-            recorded = [each for each in recorded if each.turn >= state.turn]
-            # They are held already.
-            found = []
-        source = "checkpoint" if state else "log"
-        state = state or self._nothing_yet(number)
-        state.excused = excused
+        recorded = await self._sink.applied(state.log_id, number, position.turn)
+        up_to = partial(self._versions.up_to, applied={})
+        if not await self._checkpoints.restore(state, position, recorded, up_to):
+            return None
+        # The log may be another one by now: the last record of before has to be in it.
+        if state.next_offset == position.next_offset and state.last is not None:
+            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
+                pass
+        return state
+
+    async def go_on(self, state: Partition, position: Position) -> None:
+        """Bring a state to a position that its partition has reached since. Raises LogBroken.
+
+        Raises Unavailable and BegunUnusable as `restore` does.
+        """
+        number = state.number
+        # After the position: it may be ahead of that by a turn, never behind.
+        decided = await self._sink.last_decided(state.log_id, number)
+        # Every version that a recorded position names was committed before it.
+        await self._versions.refresh()
         turns: deque[_AppliedAt] = deque(
-            (where, list(group)) for where, group in groupby(recorded, key=_where)
+            (where, list(group))
+            for where, group in groupby(await self._recorded(state, position), key=_where)
         )
+        found = await self._sink.found(state.log_id) if state.turn == 0 else ()
         if found:
             # Awards that waited as the log began are not in its snapshot: they come right after it.
             await self._read(state, turns, state.start)
@@ -105,28 +145,21 @@ class Recovery:
             await self._apply(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
-        metrics.RESTORE_SECONDS.labels(source).observe(time.monotonic() - began)
-        return state
 
-    def _nothing_yet(self, number: int) -> Partition:
-        of = self._generation
-        return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
-
-    async def _from_checkpoint(
-        self, number: int, position: Position, recorded: Sequence[AppliedVersion]
-    ) -> Partition | None:
-        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
-        if self._checkpoints is None:
-            return None
-        state = self._nothing_yet(number)
-        up_to = partial(self._versions.up_to, applied={})
-        if not await self._checkpoints.restore(state, position, recorded, up_to):
-            return None
-        # The log may be another one by now: the last record of before has to be in it.
-        if state.next_offset == position.next_offset and state.last is not None:
-            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
-                pass
-        return state
+    async def _recorded(self, state: Partition, position: Position) -> list[AppliedVersion]:
+        """What takes effect between a state and a position."""
+        number, start = state.number, state.start
+        if self._rules == "live":
+            recorded = await self._sink.applied(state.log_id, number, position.turn)
+            return [each for each in recorded if each.turn >= state.turn]
+        if state.turn > 0:
+            return []
+        newest = {kind: self._versions.newest(kind) for kind in ("definition", "organization")}
+        return [
+            AppliedVersion(number, 0, start, kind, rule_id, version)
+            for kind, versions in newest.items()
+            for rule_id, version in versions.items()
+        ]
 
     async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
         if state.next_offset >= end:
@@ -148,6 +181,7 @@ class Recovery:
         if isinstance(stopped_at, Outline):
             position = Position(state.start, 0)
             raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
+        self._decided(state.hand_over())
 
     async def _apply(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[AppliedVersion]
@@ -157,6 +191,7 @@ class Recovery:
         state.resume(offset, turn)
         state.apply(self._versions.up_to(recorded, state.applied))
         await in_spells(state.decide, list(state.mentors))
+        self._decided(state.hand_over())
 
 
 def _offset(message: Message) -> int:

@@ -21,6 +21,7 @@ from streams.errors import WRONG_USE, Problem
 
 COMMANDS: Final = (
     "api",
+    "audit",
     "dedupe",
     "demo",
     "env",
@@ -29,6 +30,8 @@ COMMANDS: Final = (
     "lag",
     "migrate",
     "provision",
+    "prune",
+    "replay",
     "resnapshot",
     "token",
     "worker",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from typing import Any
@@ -38,6 +39,11 @@ class Command:
             stderr=PIPE,
         )
         return self
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
 
     async def kill(self) -> None:
         """End it with SIGKILL, unless it has ended by itself."""

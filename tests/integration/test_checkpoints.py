@@ -8,7 +8,7 @@ from random import Random
 from tests import often_checkpoints
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig
-from tests.integration.workers import FAILOVER, Worker
+from tests.integration.workers import Worker
 
 LOADED, PASSED_OVER = "checkpoint loaded", "checkpoint passed over"
 
@@ -23,7 +23,7 @@ async def caught_up(p: Pipeline, worker: Worker) -> None:
     async def has() -> bool:
         return len(worker.said("caught up")) >= p.log.partitions
 
-    await p.until(has, FAILOVER, "all partitions")
+    await p.until(has, what="all partitions")
 
 
 def test_a_worker_killed_while_it_writes_checkpoints_goes_on(unmanned: Rig, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_file_is_its_users_alone(tmp_path: Path) -> None:
     state, reasons = asyncio.run(restored(directory, Position(0, 1)))
     assert state is not None
     assert list(state.mentors) == [MENTOR]
-    assert reasons == []
+    assert reasons == ["checkpoint loaded"]
 
 
 def flipped(content: bytes) -> bytes:

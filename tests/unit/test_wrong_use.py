@@ -17,7 +17,7 @@ from tests.stack import LIMIT_S
 
 BADGES = "from badges.cli.main import main; main()"
 LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
-ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo")
+ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo", "prune")
 MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
 NOBODY = {
     "BADGES_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x",
