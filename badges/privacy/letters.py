@@ -26,7 +26,7 @@ async def about(shelf: Shelf, person: Person) -> dict[str, DeadLetter]:
     return found
 
 
-class Remnants(Struct, frozen=True):
+class _Remnants(Struct, frozen=True):
     """What the topic still has of a person's removed dead letters.
 
     `records` is how many have what they said, `key` that of one of these. `removals` are those
@@ -38,7 +38,7 @@ class Remnants(Struct, frozen=True):
     key: str = ""
 
 
-async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> Remnants:
+async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> _Remnants:
     """Wait until the topic has nothing more of the person, `limit` seconds at most; what it has.
 
     What is about the person must have been removed.
@@ -58,7 +58,7 @@ async def until_cleaned(shelf: Shelf, person: Person, limit: float) -> Remnants:
     return remnants
 
 
-async def _remnants(shelf: Shelf, person: Person) -> Remnants:
+async def _remnants(shelf: Shelf, person: Person) -> _Remnants:
     records = removals = 0
     key = ""
     async for record in shelf.records():
@@ -66,7 +66,7 @@ async def _remnants(shelf: Shelf, person: Person) -> Remnants:
             records, key = records + 1, _key(record)
         elif not record.value and person.named_in(_key(record)):
             removals += 1
-    return Remnants(records, removals, key)
+    return _Remnants(records, removals, key)
 
 
 def _about(record: Message, person: Person) -> dict[str, DeadLetter]:
