@@ -80,7 +80,7 @@ class _Repair:
                 self._connection, self._log_id, partition, mentors, list(definitions)
             )
             found = await audit.find(
-                self._connection, organization=None, since=self._since, among=mentors
+                self._connection, organization=None, since=self._since, mentors=mentors
             )
             still = [finding for finding in wanted if finding in found.findings]
             for kind in REPAIRABLE:
