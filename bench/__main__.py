@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench import (
     audit,
+    backfill,
     backlog,
     commits,
     fold,
@@ -16,6 +17,7 @@ from bench import (
     preview,
     progress,
     rates,
+    replay,
     restart,
     sink,
     unlocks,
@@ -32,7 +34,9 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "replay": replay.measure,
     "backlog": backlog.measure,
+    "backfill": backfill.measure,
     "latency": latency.measure,
     "restart": restart.measure,
     "load": load.measure,

@@ -28,6 +28,8 @@ COMMANDS: Final = (
     "lag",
     "migrate",
     "provision",
+    "prune",
+    "replay",
     "resnapshot",
     "token",
     "worker",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from badges.queries.audit_awards import MentorRow, award_findings
 from badges.queries.audit_rules import read_rules
-from badges.queries.audit_stats import stats_findings
+from badges.queries.audit_stats import stats_findings, stats_of_nobody
 from badges.queries.findings import Audit, Checked, Finding
 from badges.queries.sql import AUDIT
 from sinks.pool import Connection
@@ -43,7 +43,7 @@ async def find(
         ids = [mentor.id for mentor in some]
         for found, for_a_reason in (
             await award_findings(connection, rules, some),
-            await stats_findings(connection, organization, ids),
+            await stats_findings(connection, ids),
         ):
             findings += found
             explained += for_a_reason
@@ -51,6 +51,8 @@ async def find(
         assert counted is not None
         number, awards = number + len(ids), awards + counted["awards"]
         stats += counted["stats"]
+    if organization is None and mentors is None:
+        findings += await stats_of_nobody(connection)
     return Audit(Checked(number, awards, stats), findings, explained)
 
 

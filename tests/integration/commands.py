@@ -52,6 +52,11 @@ class Command:
             self._process.kill()
         await self._process.communicate()
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, of which only this process hears."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+
     async def end(self) -> tuple[int, str, str]:
         """Wait for its end: exit code, standard output and error."""
         assert self._process is not None

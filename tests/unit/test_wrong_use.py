@@ -17,7 +17,7 @@ from tests.stack import LIMIT_S
 
 BADGES = "from badges.cli.main import main; main()"
 LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
-ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo")
+ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo", "prune")
 NOBODY = {
     "BADGES_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x",
     "BADGES_KAFKA_BOOTSTRAP": "127.0.0.1:1",
