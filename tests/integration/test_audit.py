@@ -299,9 +299,10 @@ def test_while_the_worker_stands_still_nothing_is_said_to_be_wrong(unmanned: Rig
             assert (run["ok"], run["organization_id"]) == (None, organization)
             assert "within 1 s" in run["error"]
 
-            both = [await Command(p, "audit", *only).start() for _ in range(2)]
-            third = await Command(p, "audit", *only).start()
-            await p.until(partial(begun, p, run["id"] + 3))
+            patient = ("audit", "--limit", "150", *only)
+            both = [await Command(p, *patient).start() for _ in range(2)]
+            third = await Command(p, *patient).start()
+            await p.until(partial(begun, p, run["id"] + 3), 90)
             third.interrupt()
             assert (await third.end())[0] == 130
             await p.until(partial(interrupted, p, run["id"]))
