@@ -137,9 +137,9 @@ async def test_metrics_tell_of_the_newest_audit_of_everything(
         "INSERT INTO badge_audits (organization_id, finished_at, findings, ok) "
         "VALUES ($1, $2, $3, $4)",
         [
-            (None, datetime(2026, 9, 1, tzinfo=UTC), '{"date": 3}', False),
-            (None, datetime(2026, 9, 2, tzinfo=UTC), '{"stats": 2}', False),
-            (UUID(mine.id), datetime(2026, 9, 3, tzinfo=UTC), "{}", True),
+            (None, datetime(2026, 9, 1, tzinfo=UTC), {"date": 3}, False),
+            (None, datetime(2026, 9, 2, tzinfo=UTC), {"stats": 2}, False),
+            (UUID(mine.id), datetime(2026, 9, 3, tzinfo=UTC), {}, True),
             (None, datetime(2026, 9, 4, tzinfo=UTC), None, None),
         ],
     )
