@@ -91,11 +91,12 @@ class Load:
 
 @asynccontextmanager
 async def load(pipeline: Pipeline, seed: int) -> AsyncIterator[Load]:
-    """A load of a seed from its beginning; see `going_on`."""
+    """A load of a seed from its beginning, whose badges go at its end; see `going_on`."""
     operations = Operations(seed)
     await Load(pipeline, operations).begin()
     async with going_on(pipeline, operations) as going:
         yield going
+    await pipeline.retire_everything()
 
 
 @asynccontextmanager
@@ -112,7 +113,6 @@ async def going_on(pipeline: Pipeline, operations: Operations) -> AsyncIterator[
             await going.finish()
             await pipeline.verify()
             await going.check()
-            await pipeline.retire_everything()
         finally:
             going.stop()
             supervision.cancel()
