@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench import (
     backlog,
+    beside,
     commits,
     fold,
     latency,
@@ -33,6 +34,7 @@ SECTIONS = {
     "rates": rates.measure,
     "backlog": backlog.measure,
     "latency": latency.measure,
+    "beside": beside.measure,
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
