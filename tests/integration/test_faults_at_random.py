@@ -69,6 +69,8 @@ def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int)
                 await going.more(random.randint(5, 40))
                 await something_happens(p, random, workers, going)
             p.ensure_a_worker()
+            # While rows come and some of them are refused.
+            await nothing_to_mend(p)
             await p.pool.execute("DELETE FROM refuses")
         await nothing_to_mend(p)
         await replay_fills_a_copy(p)
