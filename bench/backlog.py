@@ -141,10 +141,10 @@ async def _work_off(pipe: Pipeline, mentors: int) -> Lap:
     worker.start()
     log_id = pipe.log.log_id
     await pipe.until(lambda: pipe.pool.fetchval(_BEGUN, log_id), PATIENCE, "the first turn")
-    began, spent = time.monotonic(), _spent(pipe, worker)
+    began, spent = time.monotonic(), spent_so_far(pipe, worker)
     await pipe.until(lambda: pipe.pool.fetchval(DECIDED, log_id, ends), PATIENCE, "the last turn")
     seconds = time.monotonic() - began
-    used = {name: at - spent[name] for name, at in _spent(pipe, worker).items()}
+    used = {name: at - spent[name] for name, at in spent_so_far(pipe, worker).items()}
     memory = worker.peak_memory()
     wanted = mentors * (len(LEVELS) + len(WEEKS_IN_A_ROW))
     awarded = await pipe.pool.fetchval(_AWARDS)
@@ -200,16 +200,17 @@ async def _until_caught_up(pipe: Pipeline, *workers: Worker) -> float:
     return time.monotonic() - began
 
 
-def _spent(pipe: Pipeline, worker: Worker) -> Mapping[str, float]:
+def spent_so_far(pipe: Pipeline, worker: Worker) -> Mapping[str, float]:
     """Seconds of processor time that each has used so far."""
     return {
-        "worker": _processor_time(worker.process),
+        "worker": processor_time(worker.process),
         "postgres": _tree_time(pipe.stack.process("postgres")),
-        "kafka": _processor_time(pipe.stack.process("kafka")),
+        "kafka": processor_time(pipe.stack.process("kafka")),
     }
 
 
-def _processor_time(process: psutil.Process) -> float:
+def processor_time(process: psutil.Process) -> float:
+    """Seconds that a process has used so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -222,7 +223,7 @@ def _tree_time(process: psutil.Process) -> float:
         times.user
         + times.system
         + ended
-        + sum(map(_processor_time, process.children(recursive=True)))
+        + sum(map(processor_time, process.children(recursive=True)))
     )
 
 
