@@ -42,6 +42,7 @@ from streams.log.integrity import Integrity
 from streams.log.movement import moved
 from streams.log.reader import KafkaLog
 from streams.log.wal import confirmed, insert_lsn
+from streams.pacing import GC_THRESHOLDS
 from streams.partition_worker import Services
 from streams.recovery import Recovery
 from streams.rule_versions import PostgresVersions
@@ -49,9 +50,6 @@ from streams.setting_aside import SettingAside
 from streams.surroundings import Surroundings
 from streams.worker import Worker, WorkerOptions
 from streams.write_guard import WriteGuard
-
-GC_THRESHOLDS = (100_000, 50, 100)
-"""A worker makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
 
 _STARTING = "start"
 """The subject of the alert that a worker cannot begin."""

@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from badges.worker_process import GC_THRESHOLDS
 from bench.definitions import versions
 from bench.events import lives
 from sinks.base import Message
+from streams.pacing import GC_THRESHOLDS
 from streams.partition import Partition
 from streams.records import decode
 from tables.types import Version

@@ -70,6 +70,7 @@ _DataKind: TypeAlias = Literal[
     "duplicate_awards",
     "awards_differ",
     "slot_left_over",
+    "evaluator_changed",
 ]
 """Something in the database, or of what arrives, needs a person; the rest goes on."""
 

@@ -20,8 +20,9 @@ def move(turn: Turn, turn_id: UUID) -> tuple[str, int, int, int, int, UUID]:
     return turn.log_id, turn.partition, turn.start, turn.end, turn.number, turn_id
 
 
-def last(turn: Turn) -> tuple[int | None, str | None]:
-    return (turn.last.offset, turn.last.sequence) if turn.last else (None, None)
+def remembered(turn: Turn) -> tuple[int | None, str | None, str | None]:
+    offset, sequence = (turn.last.offset, turn.last.sequence) if turn.last else (None, None)
+    return offset, sequence, turn.evaluator
 
 
 class Attempt:
@@ -54,7 +55,7 @@ class Attempt:
             *move(turn, turn_id),
             list(mentors),
             list(definitions),
-            *last(turn),
+            *remembered(turn),
         )
         if row is None or not row["moved"]:
             return await self._was_written(turn_id)

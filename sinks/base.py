@@ -34,7 +34,7 @@ class Turn(Struct, frozen=True):
     order is: versions, mentors_deleted, decisions in their order, stats. `start == end` is a turn
     without records. `xids` are the transactions (source.txId) whose rows the turn folded, if known:
     what is missing while one of them is in progress is not gone, but not visible yet. `last` is the
-    last record below `end`: it is remembered with the position.
+    last record below `end`, `evaluator` is what decided: they are remembered with the position.
     """
 
     log_id: str
@@ -48,6 +48,7 @@ class Turn(Struct, frozen=True):
     stats: Sequence[Stats] = ()
     xids: Collection[int] = ()
     last: Place | None = None
+    evaluator: str | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -111,6 +112,13 @@ class Sink(Protocol):
 
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
         """The last record below the position, None where it was not remembered.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def evaluator(self, log_id: str, partition: int) -> str | None:
+        """What decided the turns up to the position, None where it was not remembered.
 
         Raises Unavailable.
         """

@@ -1,7 +1,7 @@
 """Writes turns to Postgres: position, awards with their events and stats, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID, uuid4
@@ -10,18 +10,16 @@ import asyncpg
 import msgspec
 from msgspec import Struct, field
 
-from sinks import turns
-from sinks.attempt import Attempt, last, move
+from sinks.attempt import Attempt, move, remembered
 from sinks.backoff import delays
-from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
+from sinks.base import Found, Outcome, Place, Position, Turn, Waiting
 from sinks.careful import CAREFULLY, CarefulAttempt, Judge
 from sinks.errors import Fenced, NotYetVisible, Refused, StoreError, Unavailable
 from sinks.failures import Refusal, refusal_of, translated
 from sinks.pool import Pool
 from sinks.queries import QUERIES
-from sinks.rows import award_of
-from sinks.waiting import CHUNK, Queue, item_of
-from tables.decisions import Decision
+from sinks.waiting import CHUNK, Queue
+from sinks.written import Written
 from tables.types import AppliedVersion, Award
 
 _REFUSAL_PATIENCE = 1.5
@@ -79,21 +77,18 @@ class PostgresSink:
             row = await self._pool.fetchrow(QUERIES["last_decided"], log_id, partition)
         return Place(row["last_offset"], row["last_sequence"]) if row else None
 
+    async def evaluator(self, log_id: str, partition: int) -> str | None:
+        with translated():
+            found: str | None = await self._pool.fetchval(QUERIES["evaluator"], log_id, partition)
+        return found
+
     async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
         with translated():
             rows = await self._pool.fetch(QUERIES["rule_positions"], log_id, partition, before_turn)
         return [AppliedVersion(partition, **row) for row in rows]
 
     async def awards(self, log_id: str, partition: int, mentors: Sequence[str]) -> list[Award]:
-        with translated():
-            # In this order: what is written in between is seen twice, which makes no difference.
-            rows = await self._pool.fetch(QUERIES["waiting_decisions"], log_id, partition, mentors)
-            awards = await self._pool.fetch(QUERIES["awards"], mentors)
-        waits = [item_of(row["kind"], row["decision"]) for row in rows]
-        held = turns.once_written(
-            map(award_of, awards), (x for x in waits if isinstance(x, Decision | MentorDeleted))
-        )
-        return [award for _, award in sorted(held.items())]
+        return await Written(self._pool, log_id, partition).awards(mentors)
 
     async def waiting(self) -> list[Waiting]:
         with translated():
@@ -118,6 +113,46 @@ class PostgresSink:
                 known.turn, known.turn_id, known.refused_at = turn, uuid4(), None
             outcome = await self._write(turn, known.turn_id, known)
             known.turn = None
+        return outcome
+
+    async def write_as_of(
+        self, log_id: str, partition: int, make: Callable[[Written], Awaitable[Turn | None]]
+    ) -> Outcome | None:
+        """Write a turn that is made while nobody else moves the position; None where none is made.
+
+        `make` is given what is written, in the transaction that the turn will be written in; it has
+        to keep the position, and may be asked twice. What is refused waits at once. Raises what
+        `make` does, and Unavailable; nothing is written then.
+        """
+        place = log_id, partition
+        async with self._known(place) as known:
+            try:
+                return await self._make_and_write(place, make, known, careful=bool(known.waits))
+            except StoreError as error:
+                if known.waits or not _refuses(error):
+                    raise
+                return await self._make_and_write(place, make, known, careful=True)
+
+    async def _make_and_write(
+        self,
+        place: PartitionKey,
+        make: Callable[[Written], Awaitable[Turn | None]],
+        known: _Known,
+        *,
+        careful: bool,
+    ) -> Outcome | None:
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                turn = await make(Written(connection, *place))
+                if turn is None:
+                    return None
+                attempt = Attempt(connection, turn)
+                if careful:
+                    judge = Judge(connection)
+                    attempt = CarefulAttempt(connection, turn, judge=judge, known=judge)
+                await attempt.open(uuid4())
+                outcome = await attempt.write(settled=True)
+        known.waits = outcome.waits
         return outcome
 
     async def retry(self, log_id: str, partition: int, position: Position) -> bool:
@@ -186,7 +221,7 @@ class PostgresSink:
                 *move(turn, turn_id),
                 mentors,
                 [],
-                *last(turn),
+                *remembered(turn),
             )
         return bool(written)
 

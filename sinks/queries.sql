@@ -10,6 +10,9 @@ WHERE p.log_id = $1 AND p.partition = $2 AND l.state = 'live';
 SELECT last_offset, last_sequence FROM badge_log_positions
 WHERE log_id = $1 AND partition = $2 AND last_offset IS NOT NULL;
 
+-- name: evaluator
+SELECT evaluator FROM badge_log_positions WHERE log_id = $1 AND partition = $2;
+
 -- name: rule_positions
 SELECT turn, "offset", kind, id::text AS id, version
 FROM badge_rule_positions
@@ -40,9 +43,22 @@ FROM badge_awards
 WHERE peer_mentor_id = ANY ($1)
 ORDER BY peer_mentor_id, badge_definition_id;
 
+-- Dates as days, as above.
+-- name: stats
+SELECT s.peer_mentor_id::text AS peer_mentor_id, activity_count, minutes_total, active_days,
+       counts_by_type, training_count,
+       first_activity_on - epoch AS first_activity_on, last_activity_on - epoch AS last_activity_on,
+       day_streak_longest, day_streak_length, day_streak_last_on - epoch AS day_streak_last_on,
+       week_streak_longest, week_streak_length, week_streak_last_on - epoch AS week_streak_last_on,
+       month_streak_longest, month_streak_length,
+       month_streak_last_on - epoch AS month_streak_last_on
+FROM peer_mentor_stats s, CAST('1970-01-01' AS date) AS epoch
+WHERE s.peer_mentor_id = ANY ($1);
+
 -- name: move_position
 UPDATE badge_log_positions
-SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11
+SET next_offset = $5, turn = turn + 1, turn_id = $7, last_offset = $10, last_sequence = $11,
+    evaluator = coalesce($12, evaluator)
 WHERE log_id = $2 AND partition = $3 AND next_offset = $4 AND turn = $6
     AND EXISTS (SELECT FROM badge_logs WHERE log_id = $2 AND state = 'live')
 
@@ -115,7 +131,7 @@ WITH asked AS MATERIALIZED (
         earned_at timestamptz, earned_on int, definition_version int, tier text,
         tier_earned_at timestamptz, tier_earned_on int, revoked_by text, evidence jsonb,
         believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint,
-        decided_by_version int, source text)
+        decided_by_version int, source text, awarded_by text)
 )
 
 -- Whether an update `d` is to change the row `a`, which is what the fold believes.
@@ -124,7 +140,9 @@ WITH asked AS MATERIALIZED (
         -- What the fold believes comes from the log, where long texts are cut.
         AND left(a.tier, 200) IS NOT DISTINCT FROM d.believed_tier
         AND left(a.revoked_by, 200) IS NOT DISTINCT FROM d.believed_revoked_by
-        AND left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by
+        -- Nobody was faster where the rule wrote last: a replay may have written a person's row back.
+        AND (a.changed_by = 'rule'
+             OR left(a.changed_by, 200) IS NOT DISTINCT FROM d.believed_changed_by)
         AND (d.believed_xid IS NULL OR a.changed_xid IS NULL
              OR d.believed_xid = (a.changed_xid::text::bigint & 4294967295))
         AND (a.tier, a.tier_earned_at, a.revoked_by)
@@ -143,12 +161,14 @@ WITH asked AS MATERIALIZED (
             array_agg(definition_version) AS versions, array_agg(tier) AS tiers,
             array_agg(tier_earned_at) AS tiers_earned,
             array_agg(date '1970-01-01' + tier_earned_on) AS tiers_earned_on,
-            array_agg(evidence) AS evidence
+            array_agg(evidence) AS evidence, awarded_by
         FROM asked WHERE kind = 'granted'
+        -- A replay writes back what people gave as well.
+        GROUP BY awarded_by
     ) AS a,
     badges_private.grant_awards(
         a.ids, a.mentors, a.definitions, a.earned, a.earned_on, a.versions, a.tiers,
-        a.tiers_earned, a.tiers_earned_on, a.evidence, 'rule') AS g
+        a.tiers_earned, a.tiers_earned_on, a.evidence, a.awarded_by) AS g
 ), withdrawn AS MATERIALIZED (
     SELECT w AS id
     FROM (SELECT array_agg(id) AS ids FROM asked WHERE kind = 'withdrawn') AS a,
@@ -172,8 +192,13 @@ WITH asked AS MATERIALIZED (
 ), noted AS (
     INSERT INTO badge_award_events (
         badge_award_id, peer_mentor_id, badge_definition_id, kind, tier, definition_version, source)
-    SELECT d.id, d.peer_mentor_id, d.badge_definition_id, d.kind, d.tier, d.decided_by_version,
-        d.source
+    SELECT d.id, d.peer_mentor_id, d.badge_definition_id,
+        -- An award is granted once: its row may have been lost, and is written back.
+        CASE WHEN d.kind = 'granted' AND EXISTS (
+            SELECT FROM badge_award_events e
+            WHERE e.badge_award_id = d.id AND e.kind = 'granted')
+            THEN 'restored' ELSE d.kind END,
+        d.tier, d.decided_by_version, d.source
     FROM asked d JOIN changed USING (id)
     ORDER BY d.place
     RETURNING badge_award_id AS id

@@ -108,6 +108,19 @@ SELECT kind, decision::text AS decision FROM badge_refused_writes
 WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3) AND kind <> 'stats'
 ORDER BY id;
 
+-- What will become of rows of statistics, deletes of their mentors included.
+-- name: waiting_stats
+SELECT kind, decision::text AS decision FROM badge_refused_writes
+WHERE log_id = $1 AND partition = $2 AND peer_mentor_id = ANY ($3) AND kind IN ('stats', 'departed')
+ORDER BY id;
+
+-- Whoever moves the position waits for us, wherever it is.
+-- name: keep_position
+SELECT p.next_offset, p.turn FROM badge_log_positions p
+WHERE p.log_id = $1 AND p.partition = $2
+    AND EXISTS (SELECT FROM badge_logs l WHERE l.log_id = $1 AND l.state = 'live')
+FOR UPDATE OF p;
+
 -- Why anything waits, in whichever partition: a row for each subject of an alert. What no trigger,
 -- constraint or lock is known of is told by table and SQLSTATE: so alerts are few, whatever waits.
 -- Of count 0 are the functions that writing needs and the worker may not execute.

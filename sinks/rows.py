@@ -36,6 +36,7 @@ class _DecisionRow(Struct, frozen=True):
     believed_xid: int | None
     decided_by_version: int
     source: str
+    awarded_by: str
 
 
 def decision_rows(decisions: Iterable[Decision]) -> list[_DecisionRow]:
@@ -84,4 +85,5 @@ def _decision_row(place: int, decision: Decision) -> _DecisionRow:
         believed_xid=believed.changed_in if believed else None,
         decided_by_version=decision.definition_version,
         source=decision.cause.source,
+        awarded_by=after.awarded_by,
     )

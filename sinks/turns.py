@@ -78,10 +78,9 @@ def is_believed(row: Award, believed: Award) -> bool:
     """Whether a row still is what the fold believes; a person was faster where it is not."""
     if row.changed_in is not None and believed.changed_in not in (None, row.changed_in):
         return False
-    return (row.tier, row.revoked_by, row.changed_by) == (
-        believed.tier,
-        believed.revoked_by,
-        believed.changed_by,
+    # Where the rule wrote last nobody was faster: a replay may have written a person's row back.
+    return (row.tier, row.revoked_by) == (believed.tier, believed.revoked_by) and (
+        row.changed_by in ("rule", believed.changed_by)
     )
 
 

@@ -13,6 +13,9 @@ from typing import Final, TypeVar
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
+GC_THRESHOLDS: Final = (100_000, 50, 100)
+"""A fold makes millions of objects that stay and few cycles: looking seldom saves its pauses."""
+
 SPELL_SECONDS: Final = 0.01
 """For how long others wait at most, one item aside."""
 
@@ -40,3 +43,22 @@ def _until(end: float, items: Iterator[_Item]) -> Iterator[_Item]:
         yield item
         if monotonic() >= end:
             return
+
+
+class Pace:
+    """Holds back whoever would do more than so many a second; `None` holds nobody back."""
+
+    def __init__(self, most: float | None) -> None:
+        self._most = most
+        self._due = 0.0
+        """When what was done so far may be done (the loop's time)."""
+
+    async def did(self, number: int) -> None:
+        """Return as soon as more may be done."""
+        if self._most is None:
+            return
+        now = asyncio.get_running_loop().time()
+        # What was not done while there was time is not caught up with later.
+        self._due = max(self._due, now) if self._due else now
+        self._due += number / self._most
+        await asyncio.sleep(self._due - now)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sinks import turns
 from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Position, Turn
 from streams.dedup import Deduplicator
+from streams.evaluator import FINGERPRINT
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
 from streams.records import AwardRecord, MentorRecord, Record, check_id, decode, mentor_of
@@ -195,10 +196,19 @@ class Partition:
             xids=[xid for xid in draft.xids if xid is not None],
             stats=[ledger.stats() for ledger in draft.touched.values() if ledger.mentor],
             last=self.last,
+            evaluator=FINGERPRINT,
         )
         self.turn += 1
         self._turn_start = self.next_offset
         return turn, draft.dead_letters
+
+    def hand_over(self) -> Sequence[Decision]:
+        """What the open turn decided so far, which is written already: it holds that no longer."""
+        draft = self._draft
+        decisions, draft.decisions = draft.decisions, []
+        draft.touched.clear()
+        draft.xids.clear()
+        return decisions
 
     def resume(self, offset: int, turn: int) -> None:
         """Go on at a position: what led there is written, and offsets in between hold nothing.

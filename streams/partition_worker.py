@@ -23,6 +23,7 @@ from sinks.looks import OneAlert
 from sinks.refused_writes import RefusedWrites, Stall
 from streams import metrics
 from streams.errors import LogBroken
+from streams.evaluator_change import tell_of_change
 from streams.log.reader import Log
 from streams.pacing import in_spells
 from streams.partition import Partition, rule_named
@@ -147,6 +148,7 @@ class PartitionWorker:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
+        await self._until_available(lambda: tell_of_change(services.sink, services.alerts, state))
         reconciliation = Reconciliation(
             services.sink, services.alerts, services.wal_written, services.wal_sent, state
         )

@@ -1,23 +1,20 @@
 """Whether what the fold holds is what badge_awards has, once a partition has caught up.
 
-A row that somebody has just changed differs until its record has come round through the log. So a
-difference counts only if the very same is still there when the log has everything up to a moment
-after it was seen first, and its worker has folded all of it.
+What differs is told once it is certain that it was no row on its way: see differences.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
-import msgspec.structs
 import structlog
 
 from sinks.alerts import Alerts
 from sinks.base import Sink
 from sinks.errors import StoreError
 from sinks.failures import translated
+from streams.differences import Differences, differences, lasting
 from streams.partition import Partition
-from tables.types import Award, Day
 
 KIND: Final = "awards_differ"
 NAMED_AT_MOST = 20
@@ -25,10 +22,6 @@ AGAIN_SECONDS = 60.0
 """How long after it was told a difference is looked for again."""
 
 log = structlog.get_logger(__name__)
-
-
-_Differences: TypeAlias = dict[tuple[str, str], tuple[Award | None, Award | None]]
-"""By mentor and definition: what the fold holds, and what was found."""
 
 
 class Reconciliation:
@@ -53,7 +46,7 @@ class Reconciliation:
         self._wal_sent = wal_sent
         self._state = state
         # What differed at the first comparison; None before that.
-        self._seen: _Differences | None = None
+        self._seen: Differences | None = None
         # The WAL position that the log has to pass before that counts, in bytes; then 0.
         self._until = 0
         # Whose awards an open alert is about.
@@ -88,41 +81,27 @@ class Reconciliation:
             await self._alerts.resolve(KIND, subject=str(self._state.number))
         self._next = None
 
-    async def _compare_again(self, seen: _Differences, now: float) -> None:
+    async def _compare_again(self, seen: Differences, now: float) -> None:
         found = await self._differences({mentor for mentor, _ in seen})
         if found is None:
             self._next = None
             return
-        # Only what is still the very same cannot have been a row on its way.
-        lasting = {
-            mentor for (mentor, badge), pair in seen.items() if found.get((mentor, badge)) == pair
-        }
-        if not lasting or self._told not in (set(), lasting):
+        differing = {mentor for mentor, _ in lasting(seen, found)}
+        if not differing or self._told not in (set(), differing):
             await self._alerts.resolve(KIND, subject=str(self._state.number))
-        if lasting:
-            await self._tell(lasting)
-        self._seen, self._told = None, lasting or self._told
-        self._next = now + AGAIN_SECONDS if lasting else None
+        if differing:
+            await self._tell(differing)
+        self._seen, self._told = None, differing or self._told
+        self._next = now + AGAIN_SECONDS if differing else None
 
-    async def _differences(self, mentors: Iterable[str]) -> _Differences | None:
+    async def _differences(self, mentors: Iterable[str]) -> Differences | None:
         """What differs; None when somebody else is ahead, so that the next turn will be fenced."""
         state = self._state
         among = [mentor for mentor in mentors if mentor in state.mentors]
         rows = await self._sink.awards(state.log_id, state.number, among)
         if await self._sink.position(state.log_id, state.number) != state.position:
             return None
-        found = {(row.peer_mentor_id, row.badge_definition_id): _bare(row) for row in rows}
-        held = {
-            (mentor, badge): _bare(award)
-            for mentor in among
-            if mentor in state.mentors
-            for badge, award in state.mentors[mentor].ledger.held.items()
-        }
-        return {
-            key: (held.get(key), found.get(key))
-            for key in held.keys() | found.keys()
-            if not _agree(held.get(key), found.get(key))
-        }
+        return differences(state, among, rows)
 
     async def _tell(self, mentors: set[str]) -> None:
         partition = self._state.number
@@ -136,19 +115,3 @@ class Reconciliation:
             },
             subject=str(partition),
         )
-
-
-def _agree(held: Award | None, found: Award | None) -> bool:
-    """Whether they say the same, a date aside that the log does not say."""
-    if held is None or found is None:
-        return held is found
-    said: dict[str, Day | None] = {"earned_on": found.earned_on} if held.earned_on is None else {}
-    if held.tier is not None and held.tier_earned_on is None:
-        said["tier_earned_on"] = found.tier_earned_on
-    return msgspec.structs.replace(held, **said) == found
-
-
-def _bare(award: Award) -> Award:
-    """What its row says, but for who wrote it last, and when: the worker and a person may agree."""
-    unsaid = {"changed_in": None, "derived_on": None, "tier_version": None}
-    return msgspec.structs.replace(award, changed_by="", **unsaid)

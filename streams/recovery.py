@@ -6,10 +6,10 @@ and nothing is written. So state needs no changelog, and cannot disagree with th
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from sinks.base import Message, Position, Sink
 from sinks.errors import Unavailable
@@ -22,7 +22,11 @@ from streams.partition import Partition
 from streams.records import Record
 from streams.rule_versions import Versions
 from streams.unusable import Outline
+from tables.decisions import Decision
 from tables.types import AppliedVersion
+
+Rules: TypeAlias = Literal["live", "today"]
+"""Those that were in effect, each where it took effect; or the newest, from the beginning."""
 
 _AppliedAt: TypeAlias = tuple[tuple[int, int], list[AppliedVersion]]
 """Turn and offset of what took effect there."""
@@ -43,12 +47,28 @@ class BegunUnusable(Exception):
         self.position = position
 
 
+def _told_nobody(_: Sequence[Decision]) -> None:
+    pass
+
+
 class Recovery:
-    def __init__(self, generation: Generation, sink: Sink, versions: Versions, log: Log) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        sink: Sink,
+        versions: Versions,
+        log: Log,
+        *,
+        rules: Rules = "live",
+        decided: Callable[[Sequence[Decision]], None] = _told_nobody,
+    ) -> None:
+        """`decided` hears of what is decided on the way, chunk by chunk."""
         self._generation = generation
         self._sink = sink
         self._versions = versions
         self._log = log
+        self._rules = rules
+        self._decided = decided
 
     async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
         """The state at the partition's position. Raises LogBroken.
@@ -60,22 +80,28 @@ class Recovery:
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
             raise Unavailable("the log is not live")
-        return await self._replay(partition, position, excused)
-
-    async def _replay(self, number: int, position: Position, excused: Container[str]) -> Partition:
         of = self._generation
-        state = Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
+        state = Partition(of.log_id, partition, of.starts[partition], of.columns, of.stand_in)
         # What was decided once, was looked into then.
         state.excused = excused if position.turn == 0 else NAMED
+        await self.go_on(state, position)
+        return state
+
+    async def go_on(self, state: Partition, position: Position) -> None:
+        """Bring a state to a position that its partition has reached since. Raises LogBroken.
+
+        Raises Unavailable and BegunUnusable as `restore` does.
+        """
+        number = state.number
         # After the position: it may be ahead of that by a turn, never behind.
-        decided = await self._sink.last_decided(of.log_id, number)
+        decided = await self._sink.last_decided(state.log_id, number)
         # Every version that a recorded position names was committed before it.
         await self._versions.refresh()
-        found = await self._sink.found(state.log_id)
-        recorded = await self._sink.applied(state.log_id, number, position.turn)
         turns: deque[_AppliedAt] = deque(
-            (where, list(group)) for where, group in groupby(recorded, key=_where)
+            (where, list(group))
+            for where, group in groupby(await self._recorded(state, position), key=_where)
         )
+        found = await self._sink.found(state.log_id) if state.turn == 0 else ()
         if found:
             # Awards that waited as the log began are not in its snapshot: they come right after it.
             await self._read(state, turns, state.start)
@@ -86,7 +112,21 @@ class Recovery:
             await self._apply(state, *turn)
         check_last(number, position.next_offset, decided, state.last)
         state.resume(position.next_offset, position.turn)
-        return state
+
+    async def _recorded(self, state: Partition, position: Position) -> list[AppliedVersion]:
+        """What takes effect between a state and a position."""
+        number, start = state.number, state.start
+        if self._rules == "live":
+            recorded = await self._sink.applied(state.log_id, number, position.turn)
+            return [each for each in recorded if each.turn >= state.turn]
+        if state.turn > 0:
+            return []
+        newest = {kind: self._versions.newest(kind) for kind in ("definition", "organization")}
+        return [
+            AppliedVersion(number, 0, start, kind, rule_id, version)
+            for kind, versions in newest.items()
+            for rule_id, version in versions.items()
+        ]
 
     async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
         if state.next_offset >= end:
@@ -108,6 +148,7 @@ class Recovery:
         if isinstance(stopped_at, Outline):
             position = Position(state.start, 0)
             raise BegunUnusable(stopped_at, state.next_offset, state.log_id, position)
+        self._decided(state.hand_over())
 
     async def _apply(
         self, state: Partition, where: tuple[int, int], recorded: Sequence[AppliedVersion]
@@ -117,6 +158,7 @@ class Recovery:
         state.resume(offset, turn)
         state.apply(self._versions.up_to(recorded, state.applied))
         await in_spells(state.decide, list(state.mentors))
+        self._decided(state.hand_over())
 
 
 def _offset(message: Message) -> int:

@@ -66,6 +66,11 @@ class RuleBook:
         """The version of the newest deletion, 0 without: awards of lower versions went with it."""
         return self._deleted.get(definition_id, 0)
 
+    def tier_level(self, definition_id: str, tier: str, given_by: int | None) -> int:
+        """What a tier asked for in the version that gave it; see `Tiers.level`."""
+        tiers = self._tiers.get(definition_id)
+        return tiers.level(tier, given_by) if tiers else 0
+
     def zone(self, organization_id: str) -> tzinfo:
         """The organization's time zone in effect."""
         version = self._organizations.get(organization_id)

@@ -19,6 +19,7 @@ from badges.cli.env import env
 from badges.cli.lag import lag
 from badges.cli.migrate import migrate
 from badges.cli.provision import provision
+from badges.cli.replay import replay
 from badges.cli.resnapshot import resnapshot
 from badges.cli.token import token
 from badges.cli.worker import worker
@@ -39,7 +40,7 @@ app = typer.Typer(
 app.add_typer(catalogue, name="catalogue")
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, lag, migrate, provision, resnapshot, token, worker):
+for command in (api, dedupe, demo, env, lag, migrate, provision, replay, resnapshot, token, worker):
     app.command()(command)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 import msgspec
 from msgspec import Struct
 
-from badges.worker_process import GC_THRESHOLDS
 from bench.topic import Filled
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.pacing import GC_THRESHOLDS
 from tests.stack import ROOT
 
 PATIENCE = 600

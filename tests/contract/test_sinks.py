@@ -26,6 +26,21 @@ async def test_a_turn_without_records_counts_as_a_turn(world: World) -> None:
     assert await world.sink.position(log.log_id, 0) == Position(40, 1)
 
 
+async def test_a_turn_says_what_decided_it(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    assert await world.sink.evaluator(log.log_id, 0) is None
+    with_stats_alone = log.turn(stats=[stats_of(mentor)])
+    await world.sink.write(msgspec.structs.replace(with_stats_alone, evaluator="first"))
+    assert await world.sink.evaluator(log.log_id, 0) == "first"
+    await world.sink.write(log.turn())
+    assert await world.sink.evaluator(log.log_id, 0) == "first"
+    with_grant = log.turn(grant(log.cause(), mentor, definition))
+    await world.sink.write(msgspec.structs.replace(with_grant, evaluator="second"))
+    assert await world.sink.evaluator(log.log_id, 0) == "second"
+    assert await world.sink.evaluator(log.log_id, 1) is None
+
+
 async def test_a_log_that_is_not_live_has_no_position(world: World) -> None:
     log = await world.live_log()
     await world.close_log(log.log_id)

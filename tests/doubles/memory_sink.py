@@ -56,6 +56,7 @@ class MemorySink:
         self.queue = MemoryQueue()
         self._positions: dict[tuple[str, int], Position] = {}
         self._last: dict[tuple[str, int], Place | None] = {}
+        self._evaluators: dict[tuple[str, int], str] = {}
         self._missing_mentors: set[str] = set()
         self._missing_definitions: set[str] = set()
         self._deletions: dict[str, int] = {}
@@ -64,6 +65,8 @@ class MemorySink:
         self.evidence: dict[str, Mapping[str, Any]] = {}
         self.stats: dict[str, Stats] = {}
         self.events: list[Event] = []
+        self._granted: set[str] = set()
+        """The awards of which there are events."""
         self.applied_by_log: dict[str, list[AppliedVersion]] = {}
 
     async def position(self, log_id: str, partition: int) -> Position | None:
@@ -73,6 +76,10 @@ class MemorySink:
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
         """Return the last record below the position; None where it was not remembered."""
         return self._last.get((log_id, partition))
+
+    async def evaluator(self, log_id: str, partition: int) -> str | None:
+        """Return what decided the turns up to the position, if a turn has said so."""
+        return self._evaluators.get((log_id, partition))
 
     async def applied(self, log_id: str, partition: int, before_turn: int) -> list[AppliedVersion]:
         """Return the versions that turns below `before_turn` applied, in their order."""
@@ -120,6 +127,8 @@ class MemorySink:
         present = [s for s in turn.stats if s.peer_mentor_id not in self._missing_mentors]
         self._positions[place] = Position(turn.end, turn.number + 1)
         self._last[place] = turn.last
+        if turn.evaluator is not None:
+            self._evaluators[place] = turn.evaluator
         self.applied_by_log.setdefault(turn.log_id, []).extend(turn.applied)
         self.queue.forget_mentors({each.peer_mentor_id for each in turn.mentors_deleted}, place)
         since = self.queue.replace_stats(place, {each.peer_mentor_id for each in present})
@@ -165,7 +174,7 @@ class MemorySink:
         self._missing_mentors.add(mentor)
         for award_id in list(self._held.get(mentor, {}).values()):
             self.delete_award(award_id)
-        self.events = [event for event in self.events if event.peer_mentor_id != mentor]
+        self._keep_events([event for event in self.events if event.peer_mentor_id != mentor])
         self.stats.pop(mentor, None)
         self.queue.forget_mentors({mentor})
 
@@ -269,12 +278,18 @@ class MemorySink:
             self._refuse("delete", mentor)
         for award_id in going:
             self.delete_award(award_id)
-        self.events = [
-            event
-            for event in self.events
-            if event.peer_mentor_id != mentor or event.badge_award_id in self.awards_by_id
-        ]
+        self._keep_events(
+            [
+                event
+                for event in self.events
+                if event.peer_mentor_id != mentor or event.badge_award_id in self.awards_by_id
+            ]
+        )
         self.stats.pop(mentor, None)
+
+    def _keep_events(self, events: list[Event]) -> None:
+        self.events = events
+        self._granted = {event.badge_award_id for event in events}
 
     def _decide(self, decision: Decision) -> bool:
         after, believed = decision.after, decision.believed
@@ -305,7 +320,9 @@ class MemorySink:
                 row.tier_version = decision.definition_version
             row.tier, row.tier_earned_at = after.tier, after.tier_earned_at
             row.revoked_by, row.changed_by, row.changed_in = after.revoked_by, "rule", None
-        self.events.append(_event(decision))
+        is_again = decision.kind == "granted" and after.id in self._granted
+        self._granted.add(after.id)
+        self.events.append(_event(decision, "restored" if is_again else decision.kind))
         return True
 
 
@@ -313,12 +330,12 @@ def _held_state(award: Award) -> tuple[object, ...]:
     return award.tier, award.tier_earned_at, award.revoked_by
 
 
-def _event(decision: Decision) -> Event:
+def _event(decision: Decision, kind: Kind) -> Event:
     return Event(
         badge_award_id=decision.after.id,
         peer_mentor_id=decision.after.peer_mentor_id,
         badge_definition_id=decision.after.badge_definition_id,
-        kind=decision.kind,
+        kind=kind,
         tier=decision.after.tier,
         definition_version=decision.definition_version,
         source=decision.cause.source,

@@ -1,0 +1,225 @@
+"""`badges replay`: everything decided anew from the log, and what differs from the tables."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, get_args
+from uuid import UUID
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from badges import event_loop, logs, organizations, replaying, settings
+from badges.cli.options import Json
+from badges.cli.replay_progress import Progress
+from badges.replaying import Order, Plan
+from schema.database import connect
+from sinks.pool import Connection
+from streams.errors import Problem
+from streams.recovery import Rules
+from streams.replay import Scope
+from streams.replayed import Item, ItemKind, Replayed, Unexplained
+from tables.decisions import Kind
+from tables.documents import nearest, shown
+
+DEFAULT_RATE = 20_000.0
+"""Records a second: a fifth of what a core folds, so that workers beside it hardly notice."""
+
+_SHOWN = 50
+"""So many rows of the table are printed; --json has all."""
+
+
+def replay(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write what is missing; without it nothing is written.")
+    ] = False,
+    organization: Annotated[
+        str | None, typer.Option(help="Only this organization's mentors: its slug or id.")
+    ] = None,
+    mentor: Annotated[UUID | None, typer.Option(help="Only this mentor.")] = None,
+    badge: Annotated[
+        str | None, typer.Option(help="Only this badge: its key or id. No statistics then.")
+    ] = None,
+    rules: Annotated[
+        Rules,
+        typer.Option(
+            help="live: each version from where it took effect; today: the newest of each for the "
+            "whole history, to see what they would have given."
+        ),
+    ] = "live",
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="So many partitions are replayed at once.")
+    ] = 1,
+    max_rate: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Records read a second, by all processes together; 0: as fast as possible."
+        ),
+    ] = DEFAULT_RATE,
+    as_json: Json = False,
+) -> None:
+    """Decide everything anew from the log, and show what the tables lack.
+
+    Workers go on meanwhile. With --apply a partition's worker is held for the moment of writing.
+    """
+    if apply and rules == "today":
+        raise Problem(
+            "--rules today only shows: workers go by the rules as they took effect, and would know "
+            "nothing of what was written by others",
+            hint="To put a badge's rule of today into effect for the whole history, save its "
+            "definition anew",
+        )
+    chosen = settings.load()
+    event_loop.run(
+        lambda: _replay(
+            chosen,
+            _Asked(organization, str(mentor) if mentor else None, badge),
+            lambda scope: Order(scope, rules, apply, max_rate or None),
+            processes,
+            as_json=as_json,
+        )
+    )
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    organization: str | None
+    mentor: str | None
+    badge: str | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What --json prints. `applied`: whether it was written."""
+
+    nothing_to_do: bool
+    applied: bool
+    generation: int
+    records: int
+    counts: dict[str, int]
+    refused: int
+    items: Sequence[Item]
+    unexplained: Sequence[Unexplained]
+
+
+async def _replay(
+    chosen: settings.Settings,
+    asked: _Asked,
+    order_of: Callable[[Scope], Order],
+    processes: int,
+    *,
+    as_json: bool,
+) -> None:
+    logs.configure(level="CRITICAL")
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        order = order_of(await _scope(connection, asked))
+    plan = await replaying.plan(chosen, order.scope)
+    replayed = await _run(chosen, order, plan, processes)
+    result = _result(replayed, plan, applied=order.apply)
+    if order.scope.whole and order.rules == "live" and (order.apply or result.nothing_to_do):
+        await replaying.settle_change(chosen)
+    if as_json:
+        typer.echo(msgspec.json.encode(result))
+    else:
+        _print(result, Console(highlight=False))
+
+
+async def _run(
+    chosen: settings.Settings, order: Order, plan: Plan, processes: int
+) -> list[Replayed]:
+    # The longest first: the last ones then end at about the same time.
+    numbers = sorted(plan.records, key=lambda number: -plan.records[number])
+    with Progress(sum(plan.records.values())) as progress:
+        going: AsyncIterator[Any]
+        if processes == 1 or len(numbers) == 1:
+            going = replaying.replay_here(chosen, order, numbers, progress.read)
+        else:
+            going = replaying.replay_in_processes(chosen, order, numbers, progress.read, processes)
+        async with aclosing(going) as found:  # type: ignore[type-var]
+            return [each async for each in found]
+
+
+async def _scope(connection: Connection, asked: _Asked) -> Scope:
+    """What is asked for, by ids. Raises Problem where there is no such thing."""
+    organization = None
+    if asked.organization is not None:
+        organization = str((await organizations.find(connection, asked.organization)).id)
+    definitions = None
+    if asked.badge is not None:
+        named = await replaying.keys(connection)
+        definitions = frozenset(
+            definition for definition, key in named.items() if asked.badge in (key, definition)
+        )
+        if not definitions:
+            close = nearest(asked.badge, sorted(set(named.values())))
+            raise Problem(
+                f"no badge has the key or id {shown(asked.badge)}{f' ({close})' if close else ''}",
+                hint="SELECT key, id FROM badge_definitions lists them",
+            )
+    return Scope(organization, asked.mentor, definitions)
+
+
+def _result(replayed: Sequence[Replayed], plan: Plan, *, applied: bool) -> Result:
+    replayed = sorted(replayed, key=lambda each: each.partition)
+    items = [item for each in replayed for item in each.items]
+    counted = Counter(item.kind for item in items)
+    kinds: tuple[ItemKind, ...] = (*get_args(Kind), "stats")
+    return Result(
+        nothing_to_do=not items,
+        applied=applied,
+        generation=plan.generation,
+        records=sum(each.records for each in replayed),
+        counts={kind: counted[kind] for kind in kinds},
+        refused=sum(each.refused for each in replayed),
+        items=items,
+        unexplained=[left for each in replayed for left in each.unexplained],
+    )
+
+
+def _print(result: Result, console: Console) -> None:
+    read = f"{result.records:,} records of generation {result.generation}"
+    if result.nothing_to_do:
+        console.print(f"Nothing to do: the tables are what {read} give.")
+    else:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts.items() if count)
+        done = "Written" if result.applied else "To be written (--apply does it)"
+        console.print(f"{done}, by {read}: {counts}.")
+        console.print(_items(result.items))
+    if result.refused:
+        console.print(f"Postgres refuses {result.refused:,} of it, which waits: see `badges lag`.")
+    if result.unexplained:
+        console.print(f"Left as they are, {len(result.unexplained):,}: the log does not say why.")
+        console.print(_left(result.unexplained))
+
+
+def _items(items: Sequence[Item]) -> Table:
+    table = Table("what", "mentor", "badge", "earned on", "tier", "now", box=None)
+    for item in items[:_SHOWN]:
+        badge = item.key or item.badge_definition_id or ", ".join(item.after)
+        now = "no row" if item.believed is None else _state(item)
+        table.add_row(
+            item.kind, item.peer_mentor_id, badge, item.earned_on or "", item.tier or "", now
+        )
+    return _cut(table, len(items))
+
+
+def _state(item: Item) -> str:
+    believed = item.believed or {}
+    if item.kind == "stats":
+        return ", ".join(str(value) for value in believed.values())
+    revoked, tier = believed["revoked_by"], believed["tier"]
+    return ", ".join([*([tier] if tier else []), f"revoked by {revoked}" if revoked else "held"])
+
+
+def _left(left: Sequence[Unexplained]) -> Table:
+    table = Table("mentor", "badge", "earned on", "why", box=None)
+    for each in left[:_SHOWN]:
+        badge = each.key or each.badge_definition_id
+        table.add_row(each.peer_mentor_id, badge, each.earned_on or "", each.reason)
+    return _cut(table, len(left))
+
+
+def _cut(table: Table, rows: int) -> Table:
+    if rows > _SHOWN:
+        table.add_row(f"and {rows - _SHOWN:,} more")
+    return table

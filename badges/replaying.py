@@ -1,0 +1,248 @@
+"""A replay put together: its clients, and the processes among which the partitions are shared."""
+
+import asyncio
+import gc
+import multiprocessing
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from badges import event_loop, logs
+from badges.settings import Settings
+from schema.database import connect, first_line
+from sinks.alerts import PostgresAlerts
+from sinks.errors import StoreError
+from sinks.pool import Executor, create_pool
+from sinks.postgres import PostgresSink
+from streams.errors import LogBroken, Problem
+from streams.evaluator_change import EVALUATOR_CHANGED
+from streams.log import generations
+from streams.log.cluster import Cluster
+from streams.log.generations import Generation
+from streams.log.reader import KafkaLog
+from streams.log.wal import confirmed, insert_lsn
+from streams.pacing import GC_THRESHOLDS, Pace
+from streams.recovery import Rules
+from streams.replay import Around, PacedLog, Replay, Scope
+from streams.replayed import Replayed
+from streams.rule_versions import PostgresVersions
+
+_CONNECTIONS = 4
+
+_KEYS = """
+SELECT DISTINCT ON (id) id::text, key FROM badge_definition_versions
+WHERE NOT deleted ORDER BY id, version DESC
+"""
+_AWAY = (StoreError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_RECORDS = "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1"
+
+
+class Order(Struct, frozen=True):
+    """What is to be replayed. `max_rate` is in records a second, None as fast as possible."""
+
+    scope: Scope
+    rules: Rules
+    apply: bool
+    max_rate: float | None
+
+
+class Plan(Struct, frozen=True):
+    """The partitions to be replayed, and how many records each has up to its position."""
+
+    generation: int
+    records: Mapping[int, int]
+
+
+async def plan(settings: Settings, scope: Scope) -> Plan:
+    """What there is to read. Raises Problem where no log is live."""
+    async with connect(settings.database_url.get_secret_value()) as connection:
+        live = await _live(connection, settings)
+        rows = await connection.fetch(_RECORDS, live.log_id)
+        records = {row["partition"]: row["next_offset"] for row in rows}
+        return Plan(live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)})
+
+
+async def settle_change(settings: Settings) -> None:
+    """Close the alert that another evaluator decides than before: all that it decided agrees."""
+    pool = await create_pool(
+        settings.database_url.get_secret_value(), application_name="badges replay", max_size=1
+    )
+    async with pool:
+        await PostgresAlerts(pool).resolve(EVALUATOR_CHANGED)
+
+
+async def replay_here(
+    settings: Settings, order: Order, numbers: Sequence[int], has_read: Callable[[int], None]
+) -> AsyncIterator[Replayed]:
+    """Replay partitions in this process."""
+    async with _replay(settings, order, has_read) as replay:
+        for number in numbers:
+            yield await replay(number)
+
+
+async def replay_in_processes(
+    settings: Settings,
+    order: Order,
+    numbers: Sequence[int],
+    has_read: Callable[[int], None],
+    processes: int,
+) -> AsyncIterator[Replayed]:
+    """Replay partitions in so many processes, which end with this one's interest in them."""
+    waiting = list(reversed(numbers))
+    found: asyncio.Queue[Replayed | BaseException] = asyncio.Queue()
+
+    async def serve(pipe: Any) -> None:
+        try:
+            while waiting:
+                await asyncio.to_thread(pipe.send, waiting.pop())
+                while isinstance(told := await asyncio.to_thread(pipe.recv), int):
+                    has_read(told)
+                found.put_nowait(told)
+        except (EOFError, OSError):
+            found.put_nowait(Problem("a process of the replay ended by itself"))
+
+    with _processes(settings, order, min(processes, len(numbers))) as pipes:
+        serving = [asyncio.create_task(serve(pipe)) for pipe in pipes]
+        try:
+            for _ in numbers:
+                told = await found.get()
+                if isinstance(told, BaseException):
+                    raise told
+                yield told
+        finally:
+            for task in serving:
+                task.cancel()
+
+
+@contextmanager
+def _processes(settings: Settings, order: Order, number: int) -> Iterator[list[Any]]:
+    """Processes that replay what they are told through their pipes; at the end they are gone."""
+    context = multiprocessing.get_context("spawn")
+    started: list[Any] = []
+    pipes: list[Any] = []
+    # Ctrl-C reaches every process of a terminal: this one ends the others.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for _ in range(number):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, settings, order, number), daemon=True
+            )
+            process.start()
+            theirs.close()
+            started.append(process)
+            pipes.append(ours)
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pipes
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.join()
+
+
+def _serve(pipe: "Connection[Any, Any]", settings: Settings, order: Order, among: int) -> None:
+    logs.configure(level="CRITICAL")
+    event_loop.run(lambda: _serve_partitions(pipe, settings, order, among))
+
+
+async def _serve_partitions(
+    pipe: "Connection[Any, Any]", settings: Settings, order: Order, among: int
+) -> None:
+    async with _replay(settings, order, pipe.send, among) as replay:
+        while True:
+            number = await asyncio.to_thread(pipe.recv)
+            try:
+                pipe.send(await replay(number))
+            except Problem as problem:
+                pipe.send(problem)
+
+
+@asynccontextmanager
+async def _replay(
+    settings: Settings, order: Order, has_read: Callable[[int], None], among: int = 1
+) -> AsyncIterator[Callable[[int], Any]]:
+    """What replays a partition, in one of so many processes that share the rate."""
+    gc.set_threshold(*GC_THRESHOLDS)
+    access = settings.kafka_access()
+    async with (
+        await create_pool(
+            settings.database_url.get_secret_value(),
+            application_name="badges replay",
+            role="badges_worker",
+            max_size=_CONNECTIONS,
+        ) as pool,
+        Cluster(access) as cluster,
+    ):
+        live = await _live(pool, settings)
+
+        async def end(number: int) -> int:
+            topic = (await cluster.topics([live.topic])).get(live.topic)
+            if topic is None:
+                raise Problem(f"the topic {live.topic} is missing")
+            return (await cluster.ends(topic))[number]
+
+        log = KafkaLog(access, live.topic)
+        pace = Pace(order.max_rate / among if order.max_rate else None)
+        replay = Replay(
+            live,
+            Around(
+                pool=pool,
+                sink=PostgresSink(pool),
+                versions=PostgresVersions(pool, PostgresAlerts(pool)),
+                wal_written=partial(insert_lsn, pool),
+                wal_sent=partial(confirmed, pool, live.slot),
+                end=end,
+            ),
+            log,
+            PacedLog(log, pace, has_read),
+            scope=order.scope,
+            keys=await keys(pool),
+            rules=order.rules,
+        )
+        yield partial(_one, replay, apply=order.apply)
+
+
+async def _one(replay: Replay, number: int, *, apply: bool) -> Replayed:
+    """Replay a partition; whatever does not answer, or is broken, becomes a Problem."""
+    try:
+        return await replay.replay(number, apply=apply)
+    except (
+        StoreError,
+        KafkaError,
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise Problem(
+            f"partition {number} cannot be replayed: {first_line(error)}",
+            hint="Nothing of it was written; run the command again when that is mended",
+        ) from error
+    except LogBroken as broken:
+        raise Problem(f"the log is broken: {broken}") from broken
+    finally:
+        # The partition's state refers to itself in circles, and the next one needs the room.
+        gc.collect()
+
+
+async def keys(connection: Executor) -> dict[str, str]:
+    """The key of every definition there is or was, by id."""
+    return {row["id"]: row["key"] for row in await connection.fetch(_KEYS)}
+
+
+async def _live(connection: Executor, settings: Settings) -> Generation:
+    live = await generations.live(connection)
+    if live is None:
+        raise Problem("no log is live: `badges provision` makes one, or `badges resnapshot`")
+    if problem := generations.other_prefix(live, settings.prefix):
+        raise problem
+    return live
