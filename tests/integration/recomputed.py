@@ -13,8 +13,8 @@ from tests.integration.pipeline import Pipeline
 
 _Rows: TypeAlias = Mapping[tuple[str, ...], dict[str, Any]]
 
-_SET_ASIDE = ("id", "awarded_at", "revoked_at", "changed_by", "changed_xid")
-"""What is not a function of the log: ids, instants, and who wrote the row last, now replay."""
+_SET_ASIDE = ("id", "awarded_at", "revoked_at", "changed_by", "changed_xid", "dated_by")
+"""What is not a function of the log: ids, instants, and who wrote what of the row, now replay."""
 
 
 async def nothing_to_mend(p: Pipeline) -> None:
