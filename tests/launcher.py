@@ -14,7 +14,7 @@ import pytest
 from badges import settings
 from badges.stack import command, processes
 from badges.stack.layout import Layout
-from tests.stack import free_port_base, guarded, wait_for
+from tests.stack import LIMIT_S, free_port_base, guarded, wait_for
 
 
 @dataclass
@@ -73,4 +73,4 @@ def kill(pid: int) -> None:
     """End a process with SIGKILL and return when it is gone."""
     process = psutil.Process(pid)
     process.kill()
-    wait_for(lambda: not processes.is_running(process), 10, f"the end of process {pid}")
+    wait_for(lambda: not processes.is_running(process), LIMIT_S, f"the end of process {pid}")

@@ -18,7 +18,7 @@ from streams.log.filling import Site
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 _numbers = count(1)
 
@@ -118,6 +118,6 @@ async def records(site: Site, generation: generations.Generation) -> list[tuple[
 async def written(site: Site, generation: generations.Generation, rows: int) -> None:
     """Return when the log holds that many records at least; fails after 90 s."""
     (topic,) = (await site.cluster.topics([generation.topic])).values()
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(LIMIT_S):
         while sum(await site.cluster.ends(topic)) < rows:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -16,9 +16,8 @@ from sinks.pool import Pool, create_pool
 from tests.acceptance.local_stack import LocalStack
 from tests.acceptance.people import HERE
 from tests.api.unlock_client import Event, messages
+from tests.stack import LIMIT_S
 
-PATIENCE_S = 30.0
-"""A quiet machine takes less than two seconds; what it took is printed."""
 AT_ONCE = 8
 """Requests of those that are made for everybody."""
 
@@ -89,7 +88,7 @@ async def _story(stack: LocalStack) -> None:
         await _agrees(coordinator, owner, {made.definition_id for made in badges.values()})
 
         last = await _given_by_hand(admin, owner, badges["trained"].definition_id)
-        await poll(partial(feed.has, last), within=PATIENCE_S, every=0.02)
+        await poll(partial(feed.has, last), within=LIMIT_S, every=0.02)
     assert Counter(feed.told) == Counter({*wanted, last})
     said = {
         (event.kind, event.data["source"])
@@ -142,11 +141,11 @@ async def _made(admin: httpx.AsyncClient, owner: Pool, key: str) -> Made:
     async def everybody_holds_it() -> bool:
         return named <= await _holders(owner, draft["id"])
 
-    await poll(everybody_holds_it, within=PATIENCE_S, every=0.02)
+    await poll(everybody_holds_it, within=LIMIT_S, every=0.02)
     seconds = time.monotonic() - active
     print(f"{key}: {len(named)} of {HERE.mentors} hold it {seconds:.2f} s after it was saved")
     taken_up = partial(owner.fetchval, TAKEN_UP, draft["id"], answer.json()["version"])
-    await poll(taken_up, within=PATIENCE_S, every=0.02)
+    await poll(taken_up, within=LIMIT_S, every=0.02)
     assert await _holders(owner, draft["id"]) == named
     return Made(draft["id"], named)
 
@@ -249,7 +248,7 @@ async def _following(client: httpx.AsyncClient) -> AsyncIterator[Feed]:
                     feed.events.append(event)
 
     reading = asyncio.create_task(read())
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(LIMIT_S):
         await has_begun.wait()
     try:
         yield feed

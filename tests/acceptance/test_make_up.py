@@ -15,7 +15,7 @@ import psutil
 
 from badges.stack import addresses, secrets
 from tests.launcher import Launcher, kill
-from tests.stack import wait_for
+from tests.stack import LIMIT_S, wait_for
 
 SOMEBODY = """
 WITH home AS (
@@ -49,9 +49,11 @@ def _nobody_works(launcher: Launcher) -> Iterator[None]:
     _execute(launcher, "ALTER ROLE badges_worker CONNECTION LIMIT 0")
     try:
         kill(worker)
-        wait_for(lambda: _has_another_id(launcher, "worker", worker), 30, "the worker's restart")
+        wait_for(
+            lambda: _has_another_id(launcher, "worker", worker), LIMIT_S, "the worker's restart"
+        )
         _execute(launcher, SOMEBODY)
-        wait_for(lambda: _waiting(launcher) > 0, 60, "rows that wait")
+        wait_for(lambda: _waiting(launcher) > 0, LIMIT_S, "rows that wait")
         yield
     finally:
         _execute(launcher, "ALTER ROLE badges_worker CONNECTION LIMIT -1")
@@ -85,9 +87,9 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     worker, api = _id(launcher, "worker"), _id(launcher, "api")
     kill(worker)
     kill(api)
-    wait_for(lambda: _has_another_id(launcher, "worker", worker), 10, "the worker's restart")
-    wait_for(lambda: _has_another_id(launcher, "api", api), 10, "the API's restart")
-    wait_for(lambda: _is_ready(launcher), 30, "the API's readiness")
+    wait_for(lambda: _has_another_id(launcher, "worker", worker), LIMIT_S, "the worker's restart")
+    wait_for(lambda: _has_another_id(launcher, "api", api), LIMIT_S, "the API's restart")
+    wait_for(lambda: _is_ready(launcher), LIMIT_S, "the API's readiness")
 
     kill(_id(launcher, "supervisor"))
     worker, api = _id(launcher, "worker"), _id(launcher, "api")

@@ -13,8 +13,8 @@ from reference.verification import verify
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tests.acceptance.local_stack import LocalStack
+from tests.stack import LIMIT_S
 
-PATIENCE_S = 60.0
 ROW = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
 
 CRITERIA: dict[str, dict[str, Any]] = {
@@ -222,6 +222,6 @@ async def holds(world: World, mentor: UUID, key: str) -> bool:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the condition holds; TimeoutError when it does not for a minute."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(LIMIT_S):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)

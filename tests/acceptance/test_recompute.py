@@ -20,9 +20,8 @@ from sinks.pool import Connection
 from tests.acceptance.local_stack import LocalStack
 from tests.builders import PlainTeller
 from tests.integration.operations import Operations
+from tests.stack import LIMIT_S
 
-PATIENCE_S = 60.0
-LONG_PATIENCE_S = 300.0
 MENTORS = 250
 SPOILED = 100
 TRANSACTIONS = 300
@@ -123,7 +122,7 @@ async def _spoiled(stack: LocalStack) -> None:
         deleted = await _chosen(owner, organization)
         before = await _awards(owner)
         await owner.execute("DELETE FROM badge_awards WHERE id = ANY ($1)", deleted)
-        await poll(partial(_back, owner, before), within=PATIENCE_S)
+        await poll(partial(_back, owner, before), within=LIMIT_S)
         await _nothing_to_mend(stack)
 
         awards, stats = await _awards(owner), await _stats(owner)
@@ -172,7 +171,7 @@ async def _backfilled(stack: LocalStack) -> None:
             """,
             organization,
         )
-        await poll(partial(owner.fetchval, _DECIDED, organization), within=LONG_PATIENCE_S)
+        await poll(partial(owner.fetchval, _DECIDED, organization), within=LIMIT_S)
         due = {
             row["id"]
             for row in await owner.fetch(
@@ -187,7 +186,7 @@ async def _backfilled(stack: LocalStack) -> None:
         badge = await _badge(
             owner, organization, "many", {"type": "threshold", "metric": "count", "at_least": 200}
         )
-        await poll(partial(_reached, owner, badge, len(due)), within=LONG_PATIENCE_S)
+        await poll(partial(_reached, owner, badge, len(due)), within=LIMIT_S)
         print(f"{len(due)} of {mentors} mentors got it within {time.monotonic() - began:.1f} s")
         await _nothing_to_mend(stack)
         granted = {
@@ -210,10 +209,10 @@ async def _lived(owner: Connection) -> UUID:
     organization = await _organization(owner)
     for key, criteria in RULES.items():
         await _badge(owner, organization, key, criteria)
-    await poll(partial(owner.fetchval, _TAKEN_UP, organization, len(RULES)), within=PATIENCE_S)
+    await poll(partial(owner.fetchval, _TAKEN_UP, organization, len(RULES)), within=LIMIT_S)
     await owner.execute(_MENTORS, organization, MENTORS)
     await owner.execute(_ACTIVITIES, organization)
-    await poll(partial(owner.fetchval, _DECIDED, organization), within=PATIENCE_S)
+    await poll(partial(owner.fetchval, _DECIDED, organization), within=LIMIT_S)
     return organization
 
 

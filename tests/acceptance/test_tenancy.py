@@ -17,8 +17,7 @@ from tests.acceptance.local_stack import LocalStack
 from tests.acceptance.people import HERE, THERE
 from tests.api.definitions import RAW
 from tests.api.unlock_client import Event, messages
-
-PATIENCE_S = 30.0
+from tests.stack import LIMIT_S
 
 SECRET: Final = "the-skittles-cup"
 ANYTHING: Final = {"version": 1, "type": "threshold", "metric": "count", "at_least": 1}
@@ -126,7 +125,7 @@ async def _earned(admin: httpx.AsyncClient, owner: Pool) -> Ids:
     assert answer.status_code == 201, answer.text
     definition: str = answer.json()["id"]
     taken_up = partial(owner.fetchval, TAKEN_UP, definition)
-    await poll(taken_up, within=PATIENCE_S, every=0.02)
+    await poll(taken_up, within=LIMIT_S, every=0.02)
     holder = await owner.fetchval(
         "SELECT peer_mentor_id::text FROM badge_awards WHERE badge_definition_id = $1 LIMIT 1",
         definition,

@@ -15,7 +15,7 @@ import httpx
 import jwt
 
 from badges.stack.layout import HOST
-from tests.stack import Stack, free_port_base, wait_for
+from tests.stack import LIMIT_S, Stack, free_port_base, wait_for
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -35,7 +35,7 @@ class Service:
         """A client that calls as somebody of an organization."""
         token = signed(role, organization, sub, **claims)
         return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30
+            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
         )
 
 
@@ -78,7 +78,7 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
         )
     service = Service(f"http://{HOST}:{port}", database_url, process, log)
     try:
-        wait_for(lambda: _answers(service), 60, f"the API of {log}")
+        wait_for(lambda: _answers(service), LIMIT_S, f"the API of {log}")
         yield service
     finally:
         if process.poll() is None:

@@ -13,7 +13,7 @@ from tests.api.conftest import Organization
 from tests.api.definitions import RAW, created, saved
 from tests.api.mentors import log
 from tests.api.service import Service, serving_api, signed
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -290,10 +290,10 @@ async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, 
 def admin(service: Service, organization: str) -> httpx.AsyncClient:
     """Somebody who asks for several things at once."""
     headers = {"Authorization": f"Bearer {signed('admin', organization)}"}
-    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=LIMIT_S)
 
 
 async def _until(owner: Pool, number: int, counted: str = RUNNING) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while await owner.fetchval(counted) != number:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -19,7 +19,7 @@ from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization
 from tests.api.issuer import ISSUER, ORGANIZATION, Issuer
 from tests.api.service import SECRET, Service, serving_api, signed
-from tests.stack import Stack, wait_for
+from tests.stack import LIMIT_S, Stack, wait_for
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +55,7 @@ async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
             another.process.send_signal(signal.SIGTERM)
         # Where the machine is slow the request has given up the lock: that is an answer too.
         assert answer.result(30).status_code in {200, 503}
-    assert another.process.wait(30) == 0
+    assert another.process.wait(LIMIT_S) == 0
     assert not [line for line in lines(another) if line["level"] in {"error", "critical"}]
 
 
@@ -69,7 +69,7 @@ async def test_sigterm_ends_streams_at_once_and_whole(another: Service, mine: Or
         another.process.send_signal(signal.SIGTERM)
         for _ in parts:
             pass
-    assert another.process.wait(30) == 0
+    assert another.process.wait(LIMIT_S) == 0
 
 
 async def test_keys_of_an_issuer_are_fetched_before_anybody_comes(
@@ -91,7 +91,7 @@ async def test_keys_of_an_issuer_are_fetched_before_anybody_comes(
             BADGES_JWT_ISSUER=ISSUER,
         ) as running,
     ):
-        wait_for(lambda: issuer.fetched == 1, 30, "the first fetch")
+        wait_for(lambda: issuer.fetched == 1, LIMIT_S, "the first fetch")
         answers = []
         for token in (issuer.sign("ec"), issuer.sign("rsa"), issuer.sign("ec", iss="another")):
             headers = {"Authorization": f"Bearer {token}"}
@@ -112,7 +112,7 @@ async def test_a_request_is_one_line_without_anything_personal(
     def written() -> list[dict[str, Any]]:
         return [line for line in lines(service) if line.get("request_id") == number]
 
-    wait_for(lambda: bool(written()), 10, "the line")
+    wait_for(lambda: bool(written()), LIMIT_S, "the line")
     [line] = written()
     duration = line.pop("duration_ms")
     assert 0 < duration < 60_000
@@ -185,11 +185,12 @@ async def asked(app: FastAPI, path: str) -> httpx.Response:
 async def test_whoever_gets_no_connection_is_told_to_come_again(
     app: FastAPI, postgres: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
     url = postgres.role_url("badges_api", service.database_url)
     async with await create_pool(url, max_size=1) as app.state.pool:
         async with app.state.pool.acquire():
+            monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
             busy = await asked(app, "/v1/peer-mentors")
+        monkeypatch.undo()
         free = await asked(app, "/v1/peer-mentors")
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "2")
     assert free.status_code == 200

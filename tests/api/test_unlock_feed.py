@@ -21,11 +21,9 @@ from sinks.errors import StoreError
 from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization
 from tests.api.service import Service
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -51,20 +49,20 @@ class Application:
 async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
     pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unlock_feed, "_CONNECTION_WITHIN_S", 0.05)
     feed = UnlockFeed(pool, asyncio.Event())
     follower = Follower(mine.id, None)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(LIMIT_S):
         async with pool.acquire():
+            monkeypatch.setattr(unlock_feed, "_CONNECTION_WITHIN_S", 0.05)
             with pytest.raises(StoreError):
                 await feed.join(follower)
+        monkeypatch.undo()
         assert await feed.join(follower)
 
 
 async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_again(
     pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unlock_feed, "_TURN_WITHIN_S", 0.05)
     application = Application(pool, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
     request = Request({"type": "http", "app": application})
     caller = Caller(
@@ -74,16 +72,18 @@ async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_ag
         expires_at=int(time.time()) + 3600,
         mentor_id=None,
     )
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(LIMIT_S):
         await application.unlocks.join(Follower(mine.id, None))
         cursor = application.unlocks.cursor
         async with AsyncExitStack() as stack:
             for _ in range(unlock_feed._CATCHING_UP):
                 await stack.enter_async_context(application.unlocks.turn_to_catch_up())
+            monkeypatch.setattr(unlock_feed, "_TURN_WITHIN_S", 0.05)
             with pytest.raises(ProblemError) as caught:
                 await unlocks(request, caller, cursor)
         assert caught.value.status == HTTPStatus.SERVICE_UNAVAILABLE
         assert caught.value.headers == {"Retry-After": "2"}
         assert application.unlocks.streams == 0
+        monkeypatch.undo()
         await unlocks(request, caller, cursor)
         assert application.unlocks.streams_of(mine.id) == 1

@@ -15,6 +15,7 @@ from sinks.pool import Executor, Pool
 from tests.api.conftest import Organization
 from tests.api.service import Service, signed
 from tests.api.unlock_client import Client, coordinator, definition, mentor, until, write
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +110,7 @@ async def test_a_slow_client_is_dropped_and_the_others_go_on(
         assert process.memory_info().rss - before < 100_000_000
 
         # What it does read now is what was under way, and then the stream is over.
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             async for _ in incoming:
                 pass
         returning = coordinator(service, mine.id)

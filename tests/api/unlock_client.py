@@ -12,8 +12,7 @@ import msgspec
 from sinks.polling import poll
 from sinks.pool import Executor, Pool
 from tests.api.service import Service, signed
-
-PATIENCE_S = 20.0
+from tests.stack import LIMIT_S
 
 AWARDED = """
     SELECT (public.award_badge($1, $2, NULL, '{}')).id
@@ -56,14 +55,14 @@ class Client:
         if self.last_id is not None:
             headers["Last-Event-ID"] = self.last_id
         async with (
-            httpx.AsyncClient(timeout=PATIENCE_S) as client,
+            httpx.AsyncClient(timeout=LIMIT_S) as client,
             client.stream("GET", f"{self.service.url}/v1/unlocks", headers=headers) as answer,
         ):
             yield answer
 
     async def read(self, until: Callable[[], bool]) -> bool:
         """Connect and read until something holds, or the stream ends; whether it holds."""
-        async with asyncio.timeout(PATIENCE_S), self.connected() as answer:
+        async with asyncio.timeout(LIMIT_S), self.connected() as answer:
             assert answer.status_code == 200, await answer.aread()
             async for event in messages(answer):
                 self.last_id = event.id
@@ -90,7 +89,7 @@ async def until(holds: Callable[[], bool]) -> None:
     async def look() -> bool:
         return holds()
 
-    await poll(look, within=PATIENCE_S, every=0.01)
+    await poll(look, within=LIMIT_S, every=0.01)
 
 
 async def messages(answer: httpx.Response) -> AsyncIterator[Event]:

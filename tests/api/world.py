@@ -9,6 +9,7 @@ import httpx
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.service import Service
+from tests.stack import LIMIT_S
 
 THRESHOLD: Final = {"version": 1, "type": "threshold", "metric": "count", "at_least": 1}
 
@@ -49,7 +50,7 @@ class World:
     def client(self, service: Service, caller: str) -> httpx.Client:
         """A client that calls as one of CALLERS."""
         if caller == "nobody":
-            return httpx.Client(base_url=service.url, timeout=30)
+            return httpx.Client(base_url=service.url, timeout=LIMIT_S)
         organization = self.foreign_organization if "foreign" in caller else self.organization
         subs = {
             "mentor": self.mentor,

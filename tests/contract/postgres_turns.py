@@ -9,6 +9,7 @@ import pytest
 from sinks.base import Position, Turn
 from tests.contract.builders import Log, grant, stats_of
 from tests.contract.worlds import PostgresWorld
+from tests.stack import LIMIT_S
 
 Build = Callable[[Log, str, str], Turn]
 
@@ -27,7 +28,7 @@ KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
     """Wait for a condition and return what it gave; fail after ten seconds."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while not (found := await condition()):  # noqa: ASYNC110 (it is in the server)
                 await asyncio.sleep(0.01)
             return found

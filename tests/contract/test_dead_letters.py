@@ -18,7 +18,7 @@ from streams.errors import Problem
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ def shelf_of(kafka_alone: Stack, topic: str, cluster: Cluster, store: KafkaDeadL
 
 async def send_at_last(letters: DeadLetters, letter: DeadLetter) -> None:
     """Send as a worker does: again and again while the store is away, here for half a minute."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 return await letters.send([letter])

@@ -9,7 +9,7 @@ from sinks.base import Outcome, Position, Turn
 from sinks.errors import Unavailable
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ TURNS = 60
 
 async def write_at_last(world: PostgresWorld, turn: Turn) -> Outcome:
     """Write as a worker does, again and again while Postgres is away; never Fenced."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 return await world.sink.write(turn)

@@ -6,9 +6,7 @@ from typing import Any
 import msgspec
 
 from tests.integration.pipeline import Pipeline
-
-SOON = 60.0
-"""Seconds within which a worker tells by itself, and closes what is mended, on a busy machine."""
+from tests.stack import LIMIT_S
 
 Detail = dict[str, Any]
 
@@ -39,7 +37,9 @@ async def alert(p: Pipeline, kind: str, subject: str | None = None) -> Detail | 
     return found[-1][1] if found else None
 
 
-async def told(p: Pipeline, kind: str, subject: str | None = None, seconds: float = SOON) -> Detail:
+async def told(
+    p: Pipeline, kind: str, subject: str | None = None, seconds: float = LIMIT_S
+) -> Detail:
     """Wait until there is such an alert; what it says."""
     found: list[Detail | None] = []
 
@@ -54,7 +54,7 @@ async def told(p: Pipeline, kind: str, subject: str | None = None, seconds: floa
 
 
 async def all_closed(
-    p: Pipeline, *kinds: str, subject: str | None = None, seconds: float = SOON
+    p: Pipeline, *kinds: str, subject: str | None = None, seconds: float = LIMIT_S
 ) -> None:
     """Return when no alert of these kinds is open, without kinds none at all."""
 

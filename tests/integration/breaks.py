@@ -12,6 +12,7 @@ from streams.log import topics
 from streams.log.generations import Generation
 from tests.log_site import add_mentor
 from tests.own_site import OwnSite
+from tests.stack import LIMIT_S
 
 
 async def lose_offsets(site: OwnSite, live: Generation) -> None:
@@ -37,7 +38,7 @@ async def advance_slot(site: OwnSite, live: Generation) -> None:
 
 async def when_free(site: OwnSite, statement: str) -> None:
     """Run a statement as soon as nobody uses the slot any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             try:
                 await site.connection.execute(statement)
@@ -56,7 +57,7 @@ async def delete_topic(site: OwnSite, live: Generation) -> None:
 async def make_topic_again(site: OwnSite, live: Generation) -> None:
     """Put an empty topic in the place of the log's."""
     await delete_topic(site, live)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await topics.ensure(site.cluster, topics.mentor_log(live.topic, live.partitions, 1), 1)

@@ -8,8 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from typing import Any
 
 from tests.integration.pipeline import Pipeline
-
-LIMIT_S = 180.0
+from tests.stack import LIMIT_S
 
 
 class Command:

@@ -8,6 +8,7 @@ import asyncpg
 
 from tests.integration.operations import Operations, Transaction
 from tests.integration.pipeline import Pipeline
+from tests.stack import LIMIT_S
 
 PACE_SECONDS = 0.01
 """Between two transactions: a machine that does everything at once has to keep up."""
@@ -45,7 +46,7 @@ class Load:
     async def more(self, transactions: int) -> None:
         """Return when that many more transactions are committed."""
         goal = self.committed + transactions
-        async with self._moved, asyncio.timeout(60):
+        async with self._moved, asyncio.timeout(LIMIT_S):
             await self._moved.wait_for(lambda: self.committed >= goal)
 
     def stop(self) -> None:

@@ -23,16 +23,14 @@ from sinks.pool import Pool
 from streams.log import provisioning
 from streams.log.generations import Generation
 from tests.integration.schema.postgres import execute
-from tests.integration.workers import FAILOVER, SESSION_SECONDS, Worker
+from tests.integration.workers import SESSION_SECONDS, Worker
 from tests.log_site import own_site
 from tests.own_site import OwnSite
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 Answer = TypeVar("Answer")
 
 PARTITIONS = 4
-PATIENCE = 30.0
-"""Seconds that anything may take, on a busy machine, before a test fails."""
 
 
 class Pipeline:
@@ -82,7 +80,7 @@ class Pipeline:
         for worker in workers:
             worker.start()
         for worker in workers:
-            await self.until(partial(self.has_partitions, worker), FAILOVER, "partitions")
+            await self.until(partial(self.has_partitions, worker), what="partitions")
 
     async def has_partitions(self, worker: Worker, number: int = 1) -> bool:
         """Whether the last assignment gave the worker so many partitions at least."""
@@ -202,7 +200,7 @@ class Pipeline:
             )
         )
 
-    async def next_decision(self, seconds: float = PATIENCE) -> float:
+    async def next_decision(self, seconds: float = LIMIT_S) -> float:
         """Wait until the rule grants, promotes, revokes or restores; the seconds it took."""
         began = time.monotonic()
         before = await self.last_decision()
@@ -224,7 +222,7 @@ class Pipeline:
         (topic,) = (await self.site.cluster.topics([self.log.topic])).values()
         return sum(await self.site.cluster.ends(topic))
 
-    async def settle(self, seconds: float = PATIENCE) -> None:
+    async def settle(self, seconds: float = LIMIT_S) -> None:
         """Return when all that was committed before is decided, versions of rules included.
 
         A marker mentor in each partition is changed: once their stats show it, whatever came before
@@ -307,7 +305,7 @@ class Pipeline:
         )
 
     async def until(
-        self, condition: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, what: str = ""
+        self, condition: Callable[[], Awaitable[Any]], seconds: float = LIMIT_S, what: str = ""
     ) -> None:
         """Wait until the condition holds, a database that is away included; fail after a while.
 

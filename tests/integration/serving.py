@@ -8,7 +8,7 @@ import httpx
 
 from badges.stack import processes
 from tests.integration.pipeline import Pipeline
-from tests.stack import free_port_base, wait_for
+from tests.stack import LIMIT_S, free_port_base, wait_for
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def served(p: Pipeline) -> Iterator[str]:
     process = processes.spawn(layout, processes.Command("test-api", line, environment=environment))
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: answers(address), 30, "the API's answer")
+        wait_for(lambda: answers(address), LIMIT_S, "the API's answer")
         yield address
     finally:
         processes.stop(process)

@@ -17,11 +17,10 @@ from badges.queries.turns import take_turn
 from sinks.polling import poll
 from sinks.pool import create_pool
 from streams.errors import WRONG_USE
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 CONTENT = "SELECT key, name, status, version, criteria::text AS criteria FROM badge_definitions"
 HLF = "SELECT id FROM organizations WHERE slug = 'hlf'"
-PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -257,7 +256,7 @@ def test_two_at_once_make_each_badge_once(site: Site) -> None:
     words = [sys.executable, "-m", "badges.cli.main", "catalogue", "apply", "hlf", "--json"]
     running = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(2)]
 
-    ended = [(each.communicate(timeout=60)[0], each.returncode) for each in running]
+    ended = [(each.communicate(timeout=LIMIT_S)[0], each.returncode) for each in running]
 
     assert [code for _, code in ended] == [0, 0]
     assert sorted(json.loads(output)["nothing_to_do"] for output, _ in ended) == [False, True]
@@ -281,7 +280,7 @@ async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None
                 *(sys.executable, "-m", "badges.cli.main", "catalogue", "apply", "hlf", "--json"),
                 stdout=subprocess.PIPE,
             )
-            await poll(waits, within=PATIENCE_S, every=0.05)
+            await poll(waits, within=LIMIT_S, every=0.05)
             assert await pool.fetchval("SELECT count(*) FROM badge_definitions") == 0
         output, _ = await applying.communicate()
     assert applying.returncode == 0

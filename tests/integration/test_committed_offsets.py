@@ -62,19 +62,19 @@ def test_the_committed_offset_is_the_position_and_the_end(unmanned: Rig) -> None
         await p.until(lambda: no_lag(p), what="no lag after the first rows")
 
         await spread(p, mentors, ROWS)
-        await p.settle(60)
+        await p.settle()
         await p.until(lambda: no_lag(p), what="no lag after one large transaction")
 
         worker.kill()
         await spread(p, mentors, 400)
         await p.at_work(worker)
-        await p.settle(60)
+        await p.settle()
         await p.until(lambda: no_lag(p), what="no lag after a restart")
 
         second = p.worker()
         await p.at_work(second)
         await spread(p, mentors, 400)
-        await p.settle(60)
+        await p.settle()
         await p.until(lambda: no_lag(p), what="no lag after partitions went to a second worker")
 
     unmanned.run(test)

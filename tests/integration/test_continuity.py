@@ -1,4 +1,4 @@
-"""Each way in which the log breaks, done for real, is told within 10 s; and nothing else is."""
+"""Each way in which the log breaks, done for real, is told; and nothing else is."""
 
 import asyncio
 import json
@@ -35,9 +35,8 @@ from tests.integration.breaks import (
 )
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
-from tests.stack import Stack, running_postgres
+from tests.stack import LIMIT_S, Stack, running_postgres
 
-WITHIN_S = 10.0
 LOOK_EVERY_S = 0.5
 
 
@@ -50,15 +49,15 @@ def _integrity(site: OwnSite, live: Generation) -> Integrity:
 
 
 async def _break(integrity: Integrity) -> LogBroken:
-    """The break that is found, looking as a worker does; fails when none is within 10 s."""
-    deadline = time.monotonic() + WITHIN_S
+    """The break that is found, looking as a worker does; fails when there is none."""
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         with suppress(CannotTell):
             found = await integrity.look()
             if found is not None:
                 return found
         await asyncio.sleep(LOOK_EVERY_S)
-    raise AssertionError(f"nothing was found within {WITHIN_S:g} s")
+    raise AssertionError(f"nothing was found within {LIMIT_S:g} s")
 
 
 @pytest.mark.parametrize(
@@ -204,8 +203,8 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
 
 
 async def _verdict(integrity: Integrity) -> LogBroken | None:
-    """What the first look finds that can tell; fails after a minute."""
-    async with asyncio.timeout(60):
+    """What the first look finds that can tell; fails in vain."""
+    async with asyncio.timeout(LIMIT_S):
         while True:
             with suppress(CannotTell):
                 return await integrity.look()

@@ -16,6 +16,7 @@ import pytest
 from sinks.pool import Pool
 from streams.log import generations
 from tests.integration.commands import answer
+from tests.integration.connections import end_sessions
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import Pipeline, pipeline
@@ -111,11 +112,8 @@ async def something_happens(
         await going.more(random.randint(5, 80))
         worker.resume()
     elif what == "end":
-        await asyncio.to_thread(worker.ask_to_end, 10)
+        await asyncio.to_thread(worker.ask_to_end)
     elif what == "cut":
-        await p.pool.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'badges_worker' AND datname = current_database()"
-        )
+        await end_sessions(p)
     else:
         await going.commit(going.operations.edit())

@@ -25,12 +25,12 @@ def test_a_backlog_is_decided_in_bounded_memory_without_losing_the_session(unman
         await p.at_work(worker)
         await p.settle()
         idle = worker.peak_memory()
-        await asyncio.to_thread(worker.ask_to_end, 10)
+        await asyncio.to_thread(worker.ask_to_end)
         await write_backlog(p, organization)
 
         began = time.monotonic()
         worker.start()
-        await p.settle(240)
+        await p.settle()
         took = time.monotonic() - began
         peak = worker.peak_memory()
         rows = MENTORS * VISITS
@@ -72,4 +72,4 @@ async def write_backlog(p: Pipeline, organization: UUID) -> None:
     async def arrived() -> bool:
         return await p.log_size() >= before + MENTORS * (VISITS + 1)
 
-    await p.until(arrived, 180, "that the log has the backlog")
+    await p.until(arrived, what="that the log has the backlog")

@@ -12,10 +12,12 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from reference import replay
+from sinks.alerts import OUTAGES
 from tests.integration.alerts import open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.stack import LIMIT_S
 from tests.thrifty_reference import ThriftyReference
 
 ROWS, ROWS_A_DAY = 50_000, 50
@@ -92,7 +94,7 @@ async def write_backlog(p: Pipeline, mentors: Sequence[UUID]) -> None:
     async def arrived() -> bool:
         return await p.log_size() >= before + VISITS * len(mentors)
 
-    await p.until(arrived, 60, "that the log has the backlog")
+    await p.until(arrived, what="that the log has the backlog")
 
 
 async def waits(p: Pipeline, worker: Worker, until: float) -> int:
@@ -107,7 +109,7 @@ async def waits(p: Pipeline, worker: Worker, until: float) -> int:
         tried = tried or now
         return now > tried
 
-    await p.until(still_tries, AWAY_SECONDS + 30, "that the worker tries again")
+    await p.until(still_tries, AWAY_SECONDS + LIMIT_S, "that the worker tries again")
     return worker.peak_memory()
 
 
@@ -130,14 +132,14 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
             late = await waits(p, worker, gone + AWAY_SECONDS)
             assert await members(p) == member
             await asyncio.to_thread(p.stack.start, "postgres")
-            print(f"postgres back: next award after {await p.next_decision(60):.1f} s")
+            print(f"postgres back: next award after {await p.next_decision():.1f} s")
             await going.more(40)
         print(f"peak {early >> 20} MB, then {late >> 20} MB, idle {idle >> 20} MB")
         assert late - idle < len(mentors) * VISITS * BYTES_A_ROW + BUFFERS
         assert late - early < MORE_WHILE_WAITING
         assert len(worker.said("partitions assigned")) == 1
         assert await members(p) == member
-        assert await open_kinds(p, but=["definition_invalid"]) == []
+        assert await open_kinds(p, but=["definition_invalid", *OUTAGES]) == []
         holders = await p.pool.fetch(
             "SELECT badge_definition_id, count(*) FROM badge_awards "
             "WHERE badge_definition_id = ANY ($1) GROUP BY 1",
@@ -238,12 +240,12 @@ def test_a_mentor_with_many_thousand_rows(unmanned: Rig) -> None:
             for first in range(0, ROWS, 10_000):
                 await copy(p, rows[first : first + 10_000])
                 took.append(await a_newcomer_gets_a_badge(p, going))
-            await p.until(lambda: p.award(mentor, reached), 60, "the badge for all rows")
+            await p.until(lambda: p.award(mentor, reached), what="the badge for all rows")
             assert await p.award(mentor, one_more) is None
             assert await members(p) == member
             await change_history(p, mentor, rows)
             took.append(await a_newcomer_gets_a_badge(p, going))
-            await p.settle(60)
+            await p.settle()
             peak = worker.peak_memory()
             assert await members(p) == member
         print(

@@ -9,7 +9,7 @@ from streams.log import provisioning
 from streams.log.generations import Generation
 from tests.log_site import add_mentor, own_site, records
 from tests.own_site import OwnSite
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 ROWS = 100_000
 """So many that Connect, which stores where it is once a second, does so in the middle of them."""
@@ -52,7 +52,7 @@ async def _stored_inside(site: OwnSite, live: Generation, transaction: int) -> i
     """Wait until Connect has stored a place inside the transaction: how many rows lie before it
     at the same position.
     """
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             for offset in await site.connect.offsets(live.connector) or []:
                 if offset.get("txId") == transaction:
@@ -64,7 +64,7 @@ async def _arrived(site: OwnSite, live: Generation, mentor: UUID, wanted: set[UU
     """What of the wanted activities is in the log, once a row that follows them there is."""
     last = uuid4()
     await _copy(site, mentor, {last})
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             found = {UUID(json.loads(value)["id"]) for _, value in await records(site, live)}
             if last in found:

@@ -10,7 +10,6 @@ from streams.log import provisioning
 from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, oslo
 from tests.integration.refusing import REFUSALS, refusing, waiting
-from tests.integration.workers import FAILOVER
 
 
 async def reach_two(p: Pipeline, mentor: UUID) -> list[UUID]:
@@ -30,12 +29,12 @@ async def is_refused(p: Pipeline, mentor: UUID, rows: int = 1) -> None:
     async def waits() -> bool:
         return len(await waiting(p, mentor)) == rows
 
-    await p.until(waits, 60, f"that {rows} writes wait")
+    await p.until(waits, what=f"that {rows} writes wait")
 
 
 async def is_held(p: Pipeline, mentor: UUID, badge: UUID) -> None:
     """Return when the badge is there."""
-    await p.until(lambda: p.award(mentor, badge), 60, "the award")
+    await p.until(lambda: p.award(mentor, badge), what="the award")
 
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
@@ -96,7 +95,7 @@ def test_what_waits_outlives_workers_that_end_and_are_killed(unmanned: Rig) -> N
             worker.start()
             await p.pool.execute("DELETE FROM activities WHERE id = $1", visits[0])
             await is_refused(p, mentor, rows=2)
-            assert await asyncio.to_thread(worker.ask_to_end, 20) == 0
+            assert await asyncio.to_thread(worker.ask_to_end) == 0
             worker.start()
             await p.activity(mentor, "2026-01-07")
             await is_refused(p, mentor, rows=3)
@@ -227,7 +226,7 @@ def test_a_mentors_delete_that_is_refused_waits(unmanned: Rig) -> None:
         await reach_two(p, other)
         worker.start()
         await is_held(p, other, badge)
-        await p.until(lambda: waiting(p, mentor), 60, "that the delete waits")
+        await p.until(lambda: waiting(p, mentor), what="that the delete waits")
         kinds = [row["kind"] for row in await waiting(p, mentor)]
         assert kinds[0] == "departed"
         await told(p, "write_refused")
@@ -359,14 +358,14 @@ def test_what_waits_goes_over_to_the_next_generation(own: Rig) -> None:
             old, p.log = p.log, await provisioning.fill(p.site)
             assert p.log.number == old.number + 1
             resting = await p.badge(organization, {"type": "badges", "badges": ["carried"]})
-            await p.until(lambda: p.award(mentor, resting), FAILOVER, "what rests on it")
+            await p.until(lambda: p.award(mentor, resting), what="what rests on it")
             (row,) = await waiting(p, mentor)
             assert (row["id"], row["log_id"]) == (before["id"], p.log.log_id)
-            await p.settle(FAILOVER)
+            await p.settle()
             await p.verify()
             worker.kill()
             worker.start()
-            await p.settle(FAILOVER)
+            await p.settle()
             await p.verify()
         await is_held(p, mentor, refused)
         award = await p.award(mentor, refused)

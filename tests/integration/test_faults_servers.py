@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.integration.connections import end_sessions
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import Worker
@@ -56,14 +57,6 @@ def test_postgres_has_no_connections_left_for_the_worker(unmanned: Rig) -> None:
     unmanned.run(test)
 
 
-async def end_sessions(p: Pipeline) -> None:
-    """Cut every connection that the worker has to this database."""
-    await p.pool.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        "WHERE usename = 'badges_worker' AND datname = current_database()"
-    )
-
-
 @pytest.mark.parametrize("how", ["restarted", "killed", "paused"])
 def test_kafka_goes_and_comes_back(unmanned: Rig, how: str) -> None:
     async def test(p: Pipeline) -> None:
@@ -80,7 +73,7 @@ def test_kafka_goes_and_comes_back(unmanned: Rig, how: str) -> None:
             else:
                 await asyncio.to_thread(p.stack.kill if how == "killed" else p.stack.stop, "kafka")
                 await asyncio.to_thread(p.stack.start, "kafka")
-            print(f"kafka {how}: next award after {await p.next_decision(60):.1f} s")
+            print(f"kafka {how}: next award after {await p.next_decision():.1f} s")
             await going.more(60)
 
     unmanned.run(test)
@@ -127,7 +120,7 @@ def test_connect_killed_inside_a_copy_sends_rows_again(unmanned: Rig) -> None:
             await asyncio.to_thread(p.stack.kill, "connect")
             sent = await p.log_size() - before
             await asyncio.to_thread(p.stack.start, "connect")
-            print(f"connect killed after {sent} rows; next award {await p.next_decision(60):.1f} s")
+            print(f"connect killed after {sent} rows; next award {await p.next_decision():.1f} s")
             await going.more(40)
         earned = await p.pool.fetch(
             "SELECT badge_definition_id, earned_at FROM badge_awards "

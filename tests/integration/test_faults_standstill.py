@@ -8,12 +8,9 @@ from uuid import UUID
 import pytest
 
 from tests.integration.alerts import all_closed, told
+from tests.integration.connections import end_sessions
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.test_faults_servers import end_sessions
 from tests.integration.workers import Worker
-
-TOLD_WITHIN = 90.0
-"""Half a minute, and a busy machine."""
 
 
 async def begin(p: Pipeline) -> tuple[Worker, UUID, UUID]:
@@ -29,7 +26,7 @@ async def begin(p: Pipeline) -> tuple[Worker, UUID, UUID]:
 
 async def written_once(p: Pipeline, mentor: UUID, badge: UUID) -> None:
     """Return when the badge is there, as if nothing had been."""
-    await p.until(lambda: p.award(mentor, badge), 60, "the award")
+    await p.until(lambda: p.award(mentor, badge), what="the award")
     award = await p.award(mentor, badge)
     assert award is not None
     assert award["earned_on"] == date(2026, 1, 6)
@@ -51,7 +48,7 @@ def test_a_right_that_is_revoked(own: Rig, right: str) -> None:
         worker, mentor, badge = await begin(p)
         await p.pool.execute(f"REVOKE {right} FROM badges_worker")
         await p.activity(mentor, "2026-01-06")
-        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        detail = await told(p, "turn_stalled")
         assert detail["sqlstate"] == "42501"
         assert detail["subject"] == str(detail["partition"])
         assert "permission denied" in detail["message"]
@@ -92,7 +89,7 @@ def test_a_database_that_is_read_only(own: Rig, whole: str) -> None:
         async def is_told() -> bool:
             return bool(told())
 
-        await p.until(is_told, TOLD_WITHIN, "the line in the log")
+        await p.until(is_told, what="the line in the log")
         (line,) = told()
         assert line["detail"]["sqlstate"] == "25006"
         assert line["subject"] == str(line["detail"]["partition"])
@@ -108,7 +105,7 @@ def test_a_database_that_is_read_only(own: Rig, whole: str) -> None:
         assert row is not None
         assert row["sqlstate"] == "25006"
         assert row["resolved_at"] is not None
-        assert await asyncio.to_thread(worker.ask_to_end, 20) == 0
+        assert await asyncio.to_thread(worker.ask_to_end) == 0
 
     own.run(test)
 
@@ -120,7 +117,7 @@ def test_a_worker_that_may_not_read_what_it_begins_from(own: Rig) -> None:
         worker.kill()
         worker.start()
         await p.activity(mentor, "2026-01-06")
-        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        detail = await told(p, "turn_stalled")
         assert detail["sqlstate"] == "42501"
         assert detail["subject"] == str(detail["partition"])
         assert "badge_rule_positions" in detail["message"]
@@ -138,7 +135,7 @@ def test_a_worker_that_may_not_read_which_log_is_live(own: Rig) -> None:
         await p.pool.execute("REVOKE SELECT ON badge_logs FROM badges_worker")
         worker.start()
         await p.activity(mentor, "2026-01-06")
-        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        detail = await told(p, "turn_stalled")
         assert (detail["subject"], detail["sqlstate"]) == ("start", "42501")
         assert "badge_logs" in detail["message"]
         await p.pool.execute("GRANT SELECT ON badge_logs TO badges_worker")
@@ -156,15 +153,15 @@ def test_versions_of_rules_that_may_not_be_read(own: Rig) -> None:
             "SELECT organization_id FROM peer_mentors WHERE id = $1", mentor
         )
         new = await p.badge(organization, count_of(1))
-        detail = await told(p, "turn_stalled", seconds=TOLD_WITHIN)
+        detail = await told(p, "turn_stalled")
         assert (detail["subject"], detail["sqlstate"]) == ("rules", "42501")
         assert "badge_definition_versions" in detail["message"]
         # What is known goes on.
         await p.activity(mentor, "2026-01-06")
-        await p.until(lambda: p.award(mentor, badge), 60, "the award")
+        await p.until(lambda: p.award(mentor, badge), what="the award")
         assert await p.award(mentor, new) is None
         await p.pool.execute("GRANT SELECT ON badge_definition_versions TO badges_worker")
-        await p.until(lambda: p.award(mentor, new), 60, "the award of the new badge")
+        await p.until(lambda: p.award(mentor, new), what="the award of the new badge")
         await written_once(p, mentor, badge)
         assert worker.runs
 
@@ -177,8 +174,8 @@ def test_a_function_that_writing_needs_and_may_not_execute(own: Rig) -> None:
         function = "FUNCTION badges_private.lock_for_awards(uuid[], uuid[])"
         await p.pool.execute(f"REVOKE EXECUTE ON {function} FROM badges_worker")
         await p.activity(mentor, "2026-01-06")
-        await p.until(lambda: p.award(mentor, badge), 60, "the award, by another way")
-        detail = await told(p, "write_refused", seconds=TOLD_WITHIN)
+        await p.until(lambda: p.award(mentor, badge), what="the award, by another way")
+        detail = await told(p, "write_refused")
         assert (detail["sqlstate"], detail["waiting"]) == ("42501", 0)
         assert "lock_for_awards" in detail["message"]
         await p.pool.execute(f"GRANT EXECUTE ON {function} TO badges_worker")

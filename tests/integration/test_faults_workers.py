@@ -11,13 +11,8 @@ import pytest
 
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import FAILOVER, Worker
-from tests.stack import wait_for
-
-LONGEST_STOP = 5.0
-"""Seconds that a worker may take to end after SIGTERM."""
-ENDS_WITHIN = 10.0
-"""The same, while a server that it talks to hangs."""
+from tests.integration.workers import Worker
+from tests.stack import LIMIT_S, wait_for
 
 
 def test_a_worker_killed_in_mid_load_goes_on_where_its_awards_are(unmanned: Rig) -> None:
@@ -44,9 +39,7 @@ def test_a_worker_that_slept_through_its_session_writes_nothing_when_it_wakes(
             await going.more(60)
             await asyncio.to_thread(sleeper.pause)
             other.start()
-            await p.until(
-                lambda: p.has_partitions(other, p.log.partitions), FAILOVER, "the takeover"
-            )
+            await p.until(lambda: p.has_partitions(other, p.log.partitions), what="the takeover")
             await p.next_decision()
             for _ in range(5):
                 await going.commit(going.operations.edit())
@@ -66,7 +59,7 @@ def test_workers_join_leave_and_die_in_mid_load(unmanned: Rig) -> None:
             await going.more(40)
             await p.at_work(second)
             await going.more(40)
-            await asyncio.to_thread(first.ask_to_end, LONGEST_STOP)
+            await asyncio.to_thread(first.ask_to_end)
             await going.more(40)
             await p.at_work(third)
             await asyncio.to_thread(second.kill)
@@ -83,7 +76,7 @@ def test_a_worker_told_to_end_does_so_in_mid_load(unmanned: Rig) -> None:
                 await p.at_work(worker)
                 await going.more(40)
                 began = time.monotonic()
-                code = await asyncio.to_thread(worker.ask_to_end, LONGEST_STOP)
+                code = await asyncio.to_thread(worker.ask_to_end)
                 print(f"SIGTERM: ended after {time.monotonic() - began:.1f} s")
                 assert code == 0
             worker.start()
@@ -102,7 +95,7 @@ def test_a_rebalance_in_mid_backfill_of_a_new_definition(unmanned: Rig) -> None:
         reached, one_short = [await p.badge(organization, count_of(n)) for n in (3, 4)]
         second.start()
         first.resume()
-        await p.until(lambda: p.has_partitions(second), FAILOVER, "the rebalance")
+        await p.until(lambda: p.has_partitions(second), what="the rebalance")
         await p.settle()
 
         rows = await p.pool.fetch(
@@ -142,7 +135,7 @@ async def many_mentors(p: Pipeline, organization: UUID, number: int) -> list[UUI
 
 def instance_of(worker: Worker) -> str:
     """The name that the worker has in its group."""
-    wait_for(lambda: bool(worker.said("working")), 10, "that the worker says its name")
+    wait_for(lambda: bool(worker.said("working")), LIMIT_S, "that the worker says its name")
     return str(worker.said("working")[0]["instance"])
 
 
@@ -168,13 +161,13 @@ def test_a_worker_ends_when_told_whatever_hangs(unmanned: Rig, part: str) -> Non
         await p.activity(mentor, "2026-01-02")
         p.stack.pause(part)
         try:
-            code = await asyncio.to_thread(worker.ask_to_end, ENDS_WITHIN)
+            code = await asyncio.to_thread(worker.ask_to_end)
         finally:
             p.stack.resume(part)
         assert code == 0
         await p.at_work(worker)
         await p.until(lambda: p.award(mentor, badge))
-        await p.settle(60)
+        await p.settle()
         assert await p.events(mentor, badge) == ["granted"]
 
     unmanned.run(test)
@@ -193,7 +186,7 @@ def test_one_host_name_and_two_directories_make_two_names(unmanned: Rig) -> None
         for worker in (first, second):
             await asyncio.to_thread(worker.kill)
             worker.start()
-            await p.until(partial(p.has_partitions, worker), FAILOVER, "partitions")
+            await p.until(partial(p.has_partitions, worker), what="partitions")
             assert instance_of(worker) == names[worker]
         assert first.runs
 
@@ -210,7 +203,7 @@ def test_a_worker_whose_name_another_takes_ends_with_one_line(unmanned: Rig) -> 
         second.start()
         both = (first, second)
         await asyncio.to_thread(
-            wait_for, lambda: not all(worker.runs for worker in both), FAILOVER, "the end of one"
+            wait_for, lambda: not all(worker.runs for worker in both), LIMIT_S, "the end of one"
         )
 
         (ended,) = (worker for worker in both if not worker.runs)

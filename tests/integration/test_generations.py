@@ -6,7 +6,7 @@ import psutil
 from streams.log import provisioning
 from streams.log.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import FAILOVER, Worker
+from tests.integration.workers import Worker
 from tests.stack import free_port_base
 
 
@@ -24,7 +24,7 @@ async def works_on(p: Pipeline, worker: Worker, log: Generation) -> None:
         topics = [line["topic"] for line in worker.said("working")]
         return topics[-1:] == [log.topic] and await p.has_partitions(worker)
 
-    await p.until(begun, FAILOVER, f"that {worker.name} works on {log.topic}")
+    await p.until(begun, what=f"that {worker.name} works on {log.topic}")
 
 
 def listening(worker: Worker) -> set[tuple[str, int]]:
@@ -60,7 +60,7 @@ def test_workers_begin_again_with_the_generation_that_goes_live(own: Rig) -> Non
         log = await next_generation(p)
         await p.activity(mentor, "2026-01-11")
 
-        await p.settle(FAILOVER)
+        await p.settle()
         award = await p.award(mentor, badge)
         assert award is not None
         for worker in workers:
@@ -72,7 +72,7 @@ def test_workers_begin_again_with_the_generation_that_goes_live(own: Rig) -> Non
         for number in (port, port + 1):
             assert "badges_records_folded_total" in await metrics(number)
         await p.verify()
-        assert [worker.ask_to_end(10) for worker in workers] == [0, 0]
+        assert [worker.ask_to_end() for worker in workers] == [0, 0]
 
     own.run(test)
 
@@ -83,7 +83,7 @@ def test_a_worker_that_was_down_when_its_generation_closed_gets_partitions_of_th
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(1))
-        worker = p.worker(BADGES_SESSION_TIMEOUT="20")
+        worker = p.worker(BADGES_SESSION_TIMEOUT="600")
         await p.at_work(worker)
         await p.settle()
         worker.kill()
@@ -93,7 +93,7 @@ def test_a_worker_that_was_down_when_its_generation_closed_gets_partitions_of_th
         worker.start()
 
         await works_on(p, worker, log)
-        await p.settle(FAILOVER)
+        await p.settle()
         assert await p.award(mentor, badge) is not None
         assert worker.runs
 

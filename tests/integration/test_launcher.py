@@ -15,7 +15,7 @@ from badges.stack.layout import HOST, Layout
 from streams.errors import Problem
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
-from tests.stack import Stack, free_port_base, guarded, wait_for
+from tests.stack import LIMIT_S, Stack, free_port_base, guarded, wait_for
 
 pytestmark = pytest.mark.usefixtures("local")
 
@@ -50,7 +50,7 @@ def test_up_again_mended_down_again_and_the_second_start(launcher: Launcher) -> 
 
 def test_a_killed_launcher_leaves_nothing_that_down_does_not_end(launcher: Launcher) -> None:
     up = launcher.begin("up", "--infra")
-    wait_for(lambda: "kafka" in launcher.running(), 60, "the broker's start")
+    wait_for(lambda: "kafka" in launcher.running(), LIMIT_S, "the broker's start")
     up.kill()
     up.communicate()
 
@@ -73,13 +73,13 @@ def test_processes_are_found_without_their_id_files(launcher: Launcher) -> None:
 
 def test_down_ends_an_up_that_is_still_at_work(launcher: Launcher) -> None:
     up = launcher.begin("up", "--infra")
-    wait_for(lambda: "postgres" in launcher.running(), 60, "the database's start")
+    wait_for(lambda: "postgres" in launcher.running(), LIMIT_S, "the database's start")
 
     code, output, _ = launcher.run("down")
 
     assert code == 0
     assert f"process {up.pid}" in output
-    up.communicate(timeout=10)
+    up.communicate(timeout=LIMIT_S)
     assert launcher.running() == set()
 
 

@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 from tests.integration.alerts import all_closed, told
+from tests.integration.connections import end_sessions
 from tests.integration.pipeline import Pipeline, Rig
-from tests.stack import Stack, wait_for
+from tests.stack import LIMIT_S, Stack, wait_for
 
 LINE = "badges: Postgres has refused the worker a connection for "
 
@@ -17,7 +18,7 @@ def test_a_wrong_password_ends_a_worker_within_a_minute(stack: Stack) -> None:
         env={**stack.environment(url)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=False,
     )
 
@@ -38,10 +39,8 @@ def test_a_worker_that_is_let_in_no_more_ends_within_a_minute(unmanned: Rig) -> 
         try:
             await p.at_work(worker)
             await p.pool.execute(f"ALTER ROLE {name} PASSWORD 'another'")
-            await p.pool.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", name
-            )
-            wait_for(lambda: not worker.runs, 60, "the worker's end")
+            await end_sessions(p, name)
+            wait_for(lambda: not worker.runs, LIMIT_S, "the worker's end")
         finally:
             worker.end()
             await p.pool.execute(f"DROP ROLE {name}")

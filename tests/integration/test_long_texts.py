@@ -15,7 +15,7 @@ from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.log_site import add_mentor, own_site, records, written
 from tests.own_site import OwnSite
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 LONG = 1_200_000
 CUT = 1000
@@ -63,7 +63,7 @@ def test_long_texts_in_the_snapshot_and_live_hold_nobody_up(rig: Rig) -> None:
             await complete(p.pool, mentor, text)
         await p.activity(mentor, "2026-02-02")
         await p.activity(FOUND_MENTOR, "2026-02-02")
-        await p.settle(60)
+        await p.settle()
 
         for who in (FOUND_MENTOR, mentor):
             stats = await p.stats(who)
@@ -103,7 +103,7 @@ def test_names_of_people_beyond_the_cut_are_no_difference_between_log_and_table(
         )
         await p.activity(mentor, "2026-02-02")
         await p.activity(mentor, "2026-02-03")
-        await p.settle(60)
+        await p.settle()
         held = await p.award(mentor, badge)
         assert held is not None
         assert (held["awarded_by"], held["tier"]) == (who, "silver")
@@ -113,11 +113,11 @@ def test_names_of_people_beyond_the_cut_are_no_difference_between_log_and_table(
             held["id"],
             "a" + who,
         )
-        await p.settle(60)
+        await p.settle()
         p.end_workers()
         worker = p.worker()
         await p.at_work(worker)
-        await p.settle(60)
+        await p.settle()
         await p.verify()
         assert not await p.pool.fetch("SELECT kind, detail FROM badge_alerts")
         after = await p.award(mentor, badge)
@@ -175,7 +175,7 @@ def test_a_connector_that_fails_again_is_not_called_whole(stack: Stack, database
 
 
 async def _failed(site: OwnSite, live: generations.Generation) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             status = await site.connect.status(live.connector)
             if status is not None and status.failed:

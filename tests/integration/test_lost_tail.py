@@ -17,10 +17,7 @@ from tests.integration.alerts import alert, open_alerts
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.workers import Worker
 from tests.log_site import add_activities, add_mentor, own_site, written
-from tests.stack import Stack
-
-LIMIT = 120.0
-"""Seconds that anything may take, Connect's start included."""
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.usefixtures("local")
 
@@ -85,7 +82,7 @@ class Holder:
 
     async def more_rows(self, end: int) -> None:
         """Insert rows of theirs until the partition reaches an end."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(LIMIT_S):
             while await self.end() < end:
                 await add_activities(self.p.site.connection, self.mentor, 10)
                 await asyncio.sleep(0.5)
@@ -101,8 +98,8 @@ async def holder(p: Pipeline) -> Holder:
     # The award's own row comes round too, before what is committed now.
     await p.settle()
     found = Holder(p, mentor, badge)
-    await p.until(found.all_is_decided, LIMIT, "the end of the log")
-    await p.until(found.sent_for_good, LIMIT, "Connect's offsets")
+    await p.until(found.all_is_decided, what="the end of the log")
+    await p.until(found.sent_for_good, what="Connect's offsets")
     return found
 
 
@@ -112,7 +109,7 @@ async def one_of(p: Pipeline, *kinds: str) -> str:
     async def is_open() -> bool:
         return any([await alert(p, kind) for kind in kinds])
 
-    await p.until(is_open, LIMIT, f"an alert of {kinds}")
+    await p.until(is_open, what=f"an alert of {kinds}")
     (detail,) = [detail for kind, detail in await open_alerts(p) if kind in kinds]
     return str(detail["message"])
 
@@ -187,7 +184,7 @@ def test_of_two_workers_neither_goes_on(own: Rig) -> None:
         await one_of(p, "log_rewritten", "log_short")
         await asyncio.to_thread(workers[0].resume)
 
-        await p.until(lambda: all_know(workers), LIMIT, "both to know")
+        await p.until(lambda: all_know(workers), what="both to know")
         assert await is_broken(p)
         assert await p.stats(held.mentor) == before
         assert await held.decided_no_more_than(decided)
@@ -225,7 +222,7 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
 
 
 async def _verdict(integrity: Integrity) -> LogBroken | None:
-    async with asyncio.timeout(LIMIT):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             with suppress(CannotTell):
                 return await integrity.look()

@@ -16,9 +16,6 @@ from tests.integration.pipeline import (
     partition_of,
 )
 
-SOON = 2.0
-"""Seconds within which a saved version reaches every mentor."""
-
 
 async def crowd(p: Pipeline, organization: UUID) -> list[UUID]:
     """A mentor in each partition, each with two visits in January that are decided already."""
@@ -59,7 +56,7 @@ async def within_moments(
     async def reached() -> bool:
         return await awarded(p, badge, revoked=revoked) == set(mentors)
 
-    await p.until(reached, SOON, "that the version reaches everybody")
+    await p.until(reached, what="that the version reaches everybody")
     print(f"a version reached everybody after {1000 * (time.monotonic() - began):.0f} ms")
 
 

@@ -25,7 +25,7 @@ from streams.log.provisioning import resnapshot
 from streams.log.wal import read_slot
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -165,7 +165,7 @@ def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_n
 
 async def _filling_with_rows(site: Site) -> generations.Generation:
     """The generation being filled, once some of its rows are in the topic."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             generation = await generations.filling(site.connection)
             if generation is not None:

@@ -1,4 +1,4 @@
-"""What changes about the source is told within 10 s, and nothing is decided wrongly by it."""
+"""What changes about the source is told, and nothing is decided wrongly by it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,9 +19,7 @@ from streams.log.fingerprint import SOURCES
 from streams.log.integrity import Integrity
 from tests.log_site import add_activities, add_mentor, own_site
 from tests.own_site import OwnSite
-from tests.stack import Stack
-
-WITHIN_S = 10.0
+from tests.stack import LIMIT_S, Stack
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -29,8 +27,8 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 async def verdict(integrity: Integrity) -> LogBroken | None:
-    """What the first look finds that can tell; fails when none does within 10 s."""
-    async with asyncio.timeout(WITHIN_S):
+    """What the first look finds that can tell; fails when none does."""
+    async with asyncio.timeout(LIMIT_S):
         while True:
             with suppress(CannotTell):
                 return await integrity.look()

@@ -13,8 +13,6 @@ from tests.integration.alerts import open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
-WITHIN_S = 10.0
-
 RENAMED = [
     ("activities", "duration_minutes"),
     ("activities", "peer_mentor_id"),
@@ -24,13 +22,13 @@ RENAMED = [
 ]
 
 
-async def only(p: Pipeline, kind: str, seconds: float = WITHIN_S) -> str:
+async def only(p: Pipeline, kind: str) -> str:
     """The message of the one alert that is open; fails when that is not of this kind by then."""
 
     async def is_open() -> bool:
         return await open_kinds(p, but=OUTAGES) == [kind]
 
-    await p.until(is_open, seconds, f"the alert {kind}")
+    await p.until(is_open, what=f"the alert {kind}")
     return str((await told(p, kind))["message"])
 
 
@@ -115,7 +113,7 @@ def test_a_column_renamed_and_named_back_only_delays(own: Rig, table: str, colum
             assert await positions(p) == before
 
             await rename(p, table, "renamed", column)
-            await p.until(partial(quiet, p), WITHIN_S, "the end of the alert")
+            await p.until(partial(quiet, p), what="the end of the alert")
             await p.settle()
         stats = await p.stats(mentor.id)
         assert stats is not None
@@ -130,10 +128,6 @@ async def grown(p: Pipeline, size: int) -> bool:
     return await p.log_size() > size
 
 
-KEYLESS_S = 90.0
-"""Without its key a row makes the connector fail, which is looked at every few seconds."""
-
-
 @pytest.mark.parametrize(("table", "column"), RENAMED)
 def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
     own: Rig, table: str, column: str
@@ -144,7 +138,7 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
         await rename(p, table, column, "renamed")
         await mentor.touch(table, "renamed" if column == "id" else "id")
 
-        message = await only(p, "column_missing", KEYLESS_S)
+        message = await only(p, "column_missing")
         assert f"a row of {table} without its column {column}," in message
         await rename(p, table, "renamed", column)
 
@@ -171,11 +165,11 @@ def test_a_second_rename_is_told_as_well(own: Rig) -> None:
             message = (await told(p, "column_renamed"))["message"]
             return first in message and "ends_on of public.mentor_pauses" in message
 
-        await p.until(both_are_told, WITHIN_S, "the second rename")
+        await p.until(both_are_told, what="the second rename")
         await rename(p, "activities", "minutes", "duration_minutes")
         message = await only(p, "column_renamed")
         await rename(p, "mentor_pauses", "until", "ends_on")
-        await p.until(partial(quiet, p), WITHIN_S, "the end of the alert")
+        await p.until(partial(quiet, p), what="the end of the alert")
         assert "ends_on of public.mentor_pauses" in message
         await p.verify()
 
@@ -191,7 +185,7 @@ def test_what_nobody_has_recorded_is_recorded_by_the_worker_that_starts(own: Rig
         async def is_recorded() -> bool:
             return bool(await p.pool.fetchval("SELECT fingerprint IS NOT NULL FROM badge_logs"))
 
-        await p.until(is_recorded, WITHIN_S, "the fingerprint")
+        await p.until(is_recorded, what="the fingerprint")
         assert any("without `badges migrate`" in str(line) for line in worker.lines())
         await publish_again(p.site, p.log)
         assert "public.activities was taken out" in await only(p, "source_changed")

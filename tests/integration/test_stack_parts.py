@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from badges.stack import processes, versions
-from tests.stack import Stack, running_postgres, wait_for
+from tests.stack import LIMIT_S, Stack, running_postgres, wait_for
 
 
 async def _settings(url: str) -> dict[str, str]:
@@ -118,7 +118,7 @@ def test_the_guard_ends_what_a_killed_run_left_behind() -> None:
     run.wait()
     run.stdout.close()
 
-    wait_for(lambda: not Path(run_dir).exists(), 60, "the end of the guard's work")
+    wait_for(lambda: not Path(run_dir).exists(), LIMIT_S, "the end of the guard's work")
     assert listened
     assert not processes.listens(int(port))
 

@@ -6,16 +6,16 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from sinks.alerts import OUTAGES
 from sinks.pool import Pool
 from streams.log.debezium import UNAVAILABLE
 from streams.log.provisioning import resnapshot
-from tests.integration.alerts import open_kinds
+from tests.integration.alerts import all_closed, open_kinds
 from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.schema.sessions import long_text
 from tests.stack import Stack
 
-PATIENCE = 60.0
 ORGANIZATION, FOUND = uuid4(), uuid4()
 LONG = long_text(3_000, 7)
 """Stored out of line: an update that leaves it alone does not send it."""
@@ -64,7 +64,7 @@ def test_what_people_write_is_data_in_the_snapshot_and_live_and_after_another(ri
             "UPDATE training_completions SET completed_on = '2026-02-02' WHERE peer_mentor_id = $1",
             live,
         )
-        await p.settle(PATIENCE)
+        await p.settle()
 
         for _ in range(2):
             assert await counts(p, FOUND) == {UNAVAILABLE: 1}
@@ -74,12 +74,12 @@ def test_what_people_write_is_data_in_the_snapshot_and_live_and_after_another(ri
                 assert await p.award(mentor, trained[0]) is not None
             late = await p.award(live, trained[1])
             assert late is not None
-            assert await open_kinds(p) == []
+            await all_closed(p)
             await p.verify()
 
             before, p.log = p.log, await resnapshot(p.site)
             assert p.log.stand_in not in (before.stand_in, UNAVAILABLE)
-            await p.settle(PATIENCE)
+            await p.settle()
 
     rig.run(test)
 
@@ -99,16 +99,16 @@ def test_a_text_that_the_log_never_had_is_a_break_all_the_same(rig: Rig) -> None
         p.ensure_a_worker()
 
         async def is_told() -> bool:
-            return await open_kinds(p) == ["value_missing"]
+            return await open_kinds(p, but=OUTAGES) == ["value_missing"]
 
-        await p.until(is_told, PATIENCE, "the alert")
+        await p.until(is_told, what="the alert")
         assert await p.award(mentors[1], badge) is None
 
         p.log = await resnapshot(p.site)
 
-        await p.settle(PATIENCE)
+        await p.settle()
         assert await p.award(mentors[1], badge) is not None
-        assert await open_kinds(p) == []
+        await all_closed(p)
         await p.verify()
 
     rig.run(test)

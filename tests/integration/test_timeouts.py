@@ -8,7 +8,7 @@ import pytest
 
 from schema.database import connect
 from sinks.pool import Pool, create_pool
-from tests.integration.pipeline import PATIENCE, Pipeline, count_of, pipeline
+from tests.integration.pipeline import Pipeline, count_of, pipeline
 from tests.stack import Stack
 
 ORGANIZATION = UUID("00000000-0000-0000-0000-000000000001")
@@ -60,10 +60,10 @@ def test_a_new_definition_of_5000_mentors_is_decided(stack: Stack) -> None:
         await read_slowly(p)
         worker = p.worker()
         await p.at_work(worker)
-        await p.settle(4 * PATIENCE)
+        await p.settle()
         await p.badge(ORGANIZATION, count_of(1))
-        await p.until(partial(awarded, p), 4 * PATIENCE, "all awards")
-        await p.settle(4 * PATIENCE)
+        await p.until(partial(awarded, p), what="all awards")
+        await p.settle()
         assert not [line for line in worker.lines() if "timeout" in str(line)]
 
     with pipeline(stack, hurry) as rig:

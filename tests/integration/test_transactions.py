@@ -85,7 +85,7 @@ async def open_transaction(p: Pipeline, mentor: UUID, log: Uncommitted) -> int:
         if stable < await log.end():
             return tries * ROWS
         p.stack.resume("connect")
-        await p.settle(60)
+        await p.settle()
     pytest.fail("Connect never was inside a transaction")
 
 

@@ -50,7 +50,6 @@ if __name__ == "__main__":
 sys.modules[__name__] = named
 """
 
-PATIENCE = 60.0
 OF_THE_RULES = ["definition_invalid"]
 """Alerts that stories give reason for."""
 OF_WAITING = ["connect_away", "log_unreachable", "nobody_works", "turn_stalled"]
@@ -133,12 +132,12 @@ def test_a_database_and_a_log_of_the_version_before_go_on(
         old = await work_before(p, operations, earlier)
         async with going_on(p, operations) as going:
             await going.more(60)
-            await p.next_decision(PATIENCE)
+            await p.next_decision()
             await migrate(p)
             await going.more(30)
-            await p.next_decision(PATIENCE)
+            await p.next_decision()
             assert old.runs
-            assert old.ask_to_end(30) == 0
+            assert old.ask_to_end() == 0
 
             provisioned = await commands.answer(p, "provision")
             assert provisioned["log_id"] == p.log.log_id
@@ -149,12 +148,12 @@ def test_a_database_and_a_log_of_the_version_before_go_on(
             await p.verify()
             operations.tell_by(Storyteller)
             await going.more(60)
-            await p.next_decision(PATIENCE)
+            await p.next_decision()
             await p.verify()
 
             p.log = await resnapshot(p.site)
             assert p.log.number == 2
-            await p.next_decision(PATIENCE)
+            await p.next_decision()
             await going.more(30)
         assert new.runs
         assert not [line["text"] for line in old.lines() if "Traceback" in str(line)]

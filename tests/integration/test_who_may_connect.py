@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from sinks.pool import Connection
-from tests.stack import Stack, running_postgres
+from tests.stack import LIMIT_S, Stack, running_postgres
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 LINES = re.search(r"```\n(# TYPE.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
@@ -27,7 +27,7 @@ async def begin(owner: Connection) -> None:
     put_before(file, LINES[1].replace("10.0.0.0/8", "127.0.0.1/32"))
     before = await owner.fetchval("SELECT pg_conf_load_time()")
     await owner.execute("SELECT pg_reload_conf()")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while before == await owner.fetchval("SELECT pg_conf_load_time()"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert not await owner.fetch("SELECT * FROM pg_hba_file_rules WHERE error IS NOT NULL")

@@ -11,13 +11,10 @@ from typing import Any
 import psutil
 
 from badges.stack import processes
-from tests.stack import Stack, wait_for
+from tests.stack import LIMIT_S, Stack, wait_for
 
 SESSION_SECONDS = 6
 """The shortest session that Kafka grants: how long a dead worker keeps its partitions."""
-
-FAILOVER = 5 * SESSION_SECONDS
-"""Seconds after which somebody else must have a dead worker's partitions, on a busy machine."""
 
 _numbers = count(1)
 
@@ -60,18 +57,18 @@ class Worker:
         """End it with SIGKILL and return when it is gone."""
         self.wanted = False
         self.process.kill()
-        wait_for(lambda: not self.runs, 10, f"the end of {self.name}")
+        wait_for(lambda: not self.runs, LIMIT_S, f"the end of {self.name}")
 
     def pause(self) -> None:
         """Stop it in its tracks (SIGSTOP) until `resume`."""
         self.process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: self.process.status() == psutil.STATUS_STOPPED, 5, "the pause")
+        wait_for(lambda: self.process.status() == psutil.STATUS_STOPPED, LIMIT_S, "the pause")
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
         self.process.send_signal(signal.SIGCONT)
 
-    def ask_to_end(self, seconds: float) -> int | None:
+    def ask_to_end(self, seconds: float = LIMIT_S) -> int | None:
         """Send SIGTERM; the exit code. Fails when it takes longer than `seconds`."""
         self.wanted = False
         self.process.terminate()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sinks.pool import Connection
+from tests.stack import LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,6 @@ async def somebody_waits(db: Connection) -> None:
         "SELECT EXISTS (SELECT FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock')"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while not await db.fetchval(waiting):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

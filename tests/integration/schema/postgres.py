@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncpg
 
-from tests.stack import free_port_base, wait_for
+from tests.stack import LIMIT_S, free_port_base, wait_for
 
 HOST = "127.0.0.1"
 OWNER = "postgres"
@@ -99,7 +99,7 @@ def running(folder: Path) -> Iterator[Installed]:
             user=user,
         )  # fmt: skip
     try:
-        wait_for(lambda: _answers(port), 30, "an answer of Postgres")
+        wait_for(lambda: _answers(port), LIMIT_S, "an answer of Postgres")
         yield Installed(port)
     finally:
         process.terminate()

@@ -13,10 +13,10 @@ from sinks.pool import Connection
 from streams.errors import Problem
 from tests.integration.schema import application
 from tests.integration.schema.conftest import RELOAD
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
-LIMIT_S = 60
 
 MENTOR = "00000000-0000-0000-0000-000000000011"
 ACTIVITY = (

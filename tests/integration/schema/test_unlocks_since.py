@@ -13,6 +13,7 @@ import pytest
 from schema.database import connect
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -182,5 +183,5 @@ async def test_a_transaction_announces_its_events_once(db: Connection, url: str)
             await write(db, people, 2)
             assert heard.empty()
         await db.execute("NOTIFY badges_unlocks, 'the end'")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             assert [await heard.get(), await heard.get()] == ["", "the end"]

@@ -8,6 +8,7 @@ import pytest
 
 from sinks.pool import Connection
 from tests.integration.schema.people import define, settle, somebody_waits
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -168,7 +169,7 @@ async def test_a_new_version_is_announced(db: Connection, url: str) -> None:
     try:
         await listener.add_listener("badges_rules", lambda *heard_: heard.put_nowait(heard_[2]))
         await define(db, None, "a")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             assert await heard.get() == "badges_rules"
     finally:
         await listener.close()
