@@ -4,7 +4,7 @@ import asyncio
 import gc
 import multiprocessing
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
@@ -80,7 +80,7 @@ async def settle_change(settings: Settings) -> None:
 
 async def replay_here(
     settings: Settings, order: Order, numbers: Sequence[int], has_read: Callable[[int], None]
-) -> AsyncIterator[Replayed]:
+) -> AsyncGenerator[Replayed, None]:
     """Replay partitions in this process."""
     async with _replay(settings, order, has_read) as replay:
         for number in numbers:
@@ -93,7 +93,7 @@ async def replay_in_processes(
     numbers: Sequence[int],
     has_read: Callable[[int], None],
     processes: int,
-) -> AsyncIterator[Replayed]:
+) -> AsyncGenerator[Replayed, None]:
     """Replay partitions in so many processes, which end with this one's interest in them."""
     waiting = list(reversed(numbers))
     found: asyncio.Queue[Replayed | BaseException] = asyncio.Queue()
@@ -158,13 +158,15 @@ def _serve(pipe: "Connection[Any, Any]", settings: Settings, order: Order, among
 async def _serve_partitions(
     pipe: "Connection[Any, Any]", settings: Settings, order: Order, among: int
 ) -> None:
-    async with _replay(settings, order, pipe.send, among) as replay:
-        while True:
-            number = await asyncio.to_thread(pipe.recv)
-            try:
+    try:
+        async with _replay(settings, order, pipe.send, among) as replay:
+            while True:
+                number = await asyncio.to_thread(pipe.recv)
                 pipe.send(await replay(number))
-            except Problem as problem:
-                pipe.send(problem)
+    except Problem as problem:
+        pipe.send(problem)
+    except EOFError:
+        pass  # Whoever asked has ended.
 
 
 @asynccontextmanager
@@ -181,7 +183,7 @@ async def _replay(
             role="badges_worker",
             max_size=_CONNECTIONS,
         ) as pool,
-        Cluster(access) as cluster,
+        _cluster(settings) as cluster,
     ):
         live = await _live(pool, settings)
 
@@ -210,6 +212,23 @@ async def _replay(
             rules=order.rules,
         )
         yield partial(_one, replay, apply=order.apply)
+
+
+@asynccontextmanager
+async def _cluster(settings: Settings) -> AsyncIterator[Cluster]:
+    cluster = Cluster(settings.kafka_access())
+    try:
+        try:
+            await cluster.start()
+        except (KafkaError, OSError) as error:
+            place = settings.kafka_bootstrap
+            raise Problem(
+                f"Kafka at {place}: {first_line(error)}",
+                hint="Check BADGES_KAFKA_BOOTSTRAP and that it runs",
+            ) from error
+        yield cluster
+    finally:
+        await cluster.close()
 
 
 async def _one(replay: Replay, number: int, *, apply: bool) -> Replayed:

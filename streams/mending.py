@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from streams.differences import Pair
 from tables.decisions import Cause, Decision, Kind
+from tables.periods import as_date
 from tables.rules import RuleBook
 from tables.types import Award
 
 _FIXED = {
-    "earned_at": "the instant it was earned at",
     "earned_on": "the date it was earned on",
+    "earned_at": "the instant it was earned at",
     "definition_version": "the version that gave it",
     "awarded_by": "who gave it",
 }
@@ -39,7 +40,7 @@ def mending(pair: Pair, cause: Cause, book: RuleBook, grants: Mapping[str, Decis
     if held is None:
         return Mending(left=["the log holds no such award"])
     if row is None:
-        return Mending([*_lost(held, cause, grants.get(held.id))])
+        return Mending([*_lost(held, cause, book, grants.get(held.id))])
     if held.id != row.id:
         return Mending(left=[f"the log holds another award in its place, with the id {held.id}"])
     reasons = [
@@ -52,12 +53,14 @@ def mending(pair: Pair, cause: Cause, book: RuleBook, grants: Mapping[str, Decis
             reasons.append(f"{row.changed_by} changed it last, and the log does not show that")
         return Mending(left=reasons)
     changes, wrong = _changes(held, row, book)
-    return Mending([*_chain(row, changes, cause)], [*reasons, *wrong])
+    return Mending([*_chain(row, changes, cause, book)], [*reasons, *wrong])
 
 
-def _lost(held: Award, cause: Cause, grant: Decision | None) -> Iterator[Decision]:
+def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> Iterator[Decision]:
     """The decisions that bring an award back whose row is gone."""
-    given = grant.after if grant else held
+    # A grant's tier is of the grant's version: one that another version gave is promoted to.
+    later = held.tier_version not in (None, held.definition_version)
+    given = grant.after if grant and later else held
     first = msgspec.structs.replace(
         held,
         earned_on=held.derived_on if held.earned_on is None else held.earned_on,
@@ -69,14 +72,15 @@ def _lost(held: Award, cause: Cause, grant: Decision | None) -> Iterator[Decisio
         changed_by="rule",
         changed_in=None,
     )
-    version = first.definition_version or 0
-    yield Decision("granted", cause, None, first, version, grant.evidence if grant else None)
+    yield Decision(
+        "granted", cause, None, first, _version(held, book), grant.evidence if grant else None
+    )
     changes: list[tuple[Kind, Award]] = []
     if held.tier != first.tier:
         changes.append(("promoted", held))
     if held.revoked_by is not None:
         changes.append(("revoked", held))
-    yield from _chain(first, changes, cause)
+    yield from _chain(first, changes, cause, book)
 
 
 def _changes(held: Award, row: Award, book: RuleBook) -> tuple[list[tuple[Kind, Award]], list[str]]:
@@ -104,7 +108,7 @@ def _changes(held: Award, row: Award, book: RuleBook) -> tuple[list[tuple[Kind, 
 
 
 def _chain(
-    before: Award, changes: Sequence[tuple[Kind, Award]], cause: Cause
+    before: Award, changes: Sequence[tuple[Kind, Award]], cause: Cause, book: RuleBook
 ) -> Iterator[Decision]:
     """Decisions one after the other, each of which believes what the one before has left."""
     for kind, held in changes:
@@ -116,12 +120,17 @@ def _chain(
                 tier_earned_on=held.tier_earned_on,
                 tier_version=held.tier_version,
             )
-            version = held.tier_version or held.definition_version or 0
+            version = held.tier_version or _version(held, book)
         else:
             after = msgspec.structs.replace(before, revoked_by=held.revoked_by)
-            version = held.definition_version or 0
+            version = _version(held, book)
         yield Decision(kind, cause, before, after, version)
         before = msgspec.structs.replace(after, changed_by="rule", changed_in=None)
+
+
+def _version(award: Award, book: RuleBook) -> int:
+    """The version that the award is of, later than all deletions of its definition."""
+    return award.definition_version or book.deleted_before(award.badge_definition_id) + 1
 
 
 def _level(award: Award, book: RuleBook) -> int:
@@ -134,4 +143,6 @@ def _level(award: Award, book: RuleBook) -> int:
 
 def _said(award: Award, name: str) -> str:
     value = getattr(award, name)
-    return "nothing" if value is None else str(value)
+    if value is None:
+        return "nothing"
+    return str(as_date(value) if name.endswith("_on") else value)

@@ -178,7 +178,11 @@ class Replay:
             del state
 
             def keep(decisions: Sequence[Decision]) -> None:
-                grants.update((d.after.id, d) for d in decisions if d.after.id in lost)
+                grants.update(
+                    (each.after.id, each)
+                    for each in decisions
+                    if each.kind == "granted" and each.after.id in lost
+                )
 
             state = await self._restored(number, self._recovery(self._paced, keep))
         if apply:
@@ -321,7 +325,8 @@ class Replay:
             decisions += mended.decisions
             items += [award_item(decision, key) for decision in mended.decisions]
             row = pair[1]
-            left += [unexplained(row, key, reason) for reason in mended.left if row]
+            if row and mended.left:
+                left.append(unexplained(row, key, "; ".join(mended.left)))
         items += [stats_item(*seen.stats[mentor]) for mentor in sorted(seen.stats)]
         turn = Turn(
             state.log_id,

@@ -1,9 +1,9 @@
 """`badges replay`: everything decided anew from the log, and what differs from the tables."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,7 @@ from streams.replayed import Item, ItemKind, Replayed, Unexplained
 from tables.decisions import Kind
 from tables.documents import nearest, shown
 
-DEFAULT_RATE = 20_000.0
+_RATE = 20_000.0
 """Records a second: a fifth of what a core folds, so that workers beside it hardly notice."""
 
 _SHOWN = 50
@@ -57,7 +57,7 @@ def replay(
         typer.Option(
             min=0, help="Records read a second, by all processes together; 0: as fast as possible."
         ),
-    ] = DEFAULT_RATE,
+    ] = _RATE,
     as_json: Json = False,
 ) -> None:
     """Decide everything anew from the log, and show what the tables lack.
@@ -130,12 +130,11 @@ async def _run(
     # The longest first: the last ones then end at about the same time.
     numbers = sorted(plan.records, key=lambda number: -plan.records[number])
     with Progress(sum(plan.records.values())) as progress:
-        going: AsyncIterator[Any]
         if processes == 1 or len(numbers) == 1:
             going = replaying.replay_here(chosen, order, numbers, progress.read)
         else:
             going = replaying.replay_in_processes(chosen, order, numbers, progress.read, processes)
-        async with aclosing(going) as found:  # type: ignore[type-var]
+        async with aclosing(going) as found:
             return [each async for each in found]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from typing import Any
@@ -45,6 +46,11 @@ class Command:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.communicate()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, of which only this process hears."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
 
     async def end(self) -> tuple[int, str, str]:
         """Wait for its end: exit code, standard output and error."""
