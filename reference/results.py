@@ -74,17 +74,6 @@ class Results:
     found: Sequence[Found] = ()
     refused: Sequence[RefusedWrite] = ()
 
-    def unread_partitions(self, ends: Mapping[int, int]) -> list[int]:
-        """Partitions that are not decided up to these ends, or lack a version saved by now."""
-        newest = {key: versions[-1].version for key, versions in self.versions.items()}
-        seen = {(each.partition, *each.key, each.version) for each in self.applied}
-        return [
-            partition
-            for partition, end in ends.items()
-            if self.next_offsets.get(partition, -1) < end
-            or any((partition, *key, version) not in seen for key, version in newest.items())
-        ]
-
 
 async def read(connection: Connection) -> Results:
     """Read everything as of one instant. Raises Problem when no log is live."""

@@ -68,6 +68,7 @@ _DataKind: TypeAlias = Literal[
     "time_zone",
     "constraint_missing",
     "duplicate_awards",
+    "audit_differs",
     "awards_differ",
     "slot_left_over",
     "evaluator_changed",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-_FILES = ("queries.sql", "refused.sql")
+_FILES = ("queries.sql", "refused.sql", "repairs.sql")
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^ *-- include: (\w+)\n", re.MULTILINE)

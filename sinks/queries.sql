@@ -227,26 +227,14 @@ SELECT 'UPDATE' FROM asked d JOIN badge_awards a ON
 -- include: to_update
 LIMIT 1;
 
--- name: upsert_stats
-INSERT INTO peer_mentor_stats (
+-- name: stats_columns
     peer_mentor_id, activity_count, minutes_total, active_days, counts_by_type, training_count,
     first_activity_on, last_activity_on,
     day_streak_longest, day_streak_length, day_streak_last_on,
     week_streak_longest, week_streak_length, week_streak_last_on,
-    month_streak_longest, month_streak_length, month_streak_last_on)
-SELECT
-    s.peer_mentor_id, s.activity_count, s.minutes_total, s.active_days, s.counts_by_type,
-    s.training_count, epoch + s.first_activity_on, epoch + s.last_activity_on,
-    s.day_streak_longest, s.day_streak_length, epoch + s.day_streak_last_on,
-    s.week_streak_longest, s.week_streak_length, epoch + s.week_streak_last_on,
-    s.month_streak_longest, s.month_streak_length, epoch + s.month_streak_last_on
-FROM CAST('1970-01-01' AS date) AS epoch, present, jsonb_to_recordset($1) AS s (
-    peer_mentor_id uuid, activity_count int, minutes_total bigint, active_days int,
-    counts_by_type jsonb, training_count int, first_activity_on int, last_activity_on int,
-    day_streak_longest int, day_streak_length int, day_streak_last_on int,
-    week_streak_longest int, week_streak_length int, week_streak_last_on int,
-    month_streak_longest int, month_streak_length int, month_streak_last_on int)
-WHERE s.peer_mentor_id = present.id
+    month_streak_longest, month_streak_length, month_streak_last_on
+
+-- name: replacing_stats
 ON CONFLICT (peer_mentor_id) DO UPDATE SET
     activity_count = excluded.activity_count, minutes_total = excluded.minutes_total,
     active_days = excluded.active_days, counts_by_type = excluded.counts_by_type,
@@ -262,6 +250,25 @@ ON CONFLICT (peer_mentor_id) DO UPDATE SET
     month_streak_length = excluded.month_streak_length,
     month_streak_last_on = excluded.month_streak_last_on,
     updated_at = now()
+
+-- name: upsert_stats
+INSERT INTO peer_mentor_stats (
+-- include: stats_columns
+)
+SELECT
+    s.peer_mentor_id, s.activity_count, s.minutes_total, s.active_days, s.counts_by_type,
+    s.training_count, epoch + s.first_activity_on, epoch + s.last_activity_on,
+    s.day_streak_longest, s.day_streak_length, epoch + s.day_streak_last_on,
+    s.week_streak_longest, s.week_streak_length, epoch + s.week_streak_last_on,
+    s.month_streak_longest, s.month_streak_length, epoch + s.month_streak_last_on
+FROM CAST('1970-01-01' AS date) AS epoch, present, jsonb_to_recordset($1) AS s (
+    peer_mentor_id uuid, activity_count int, minutes_total bigint, active_days int,
+    counts_by_type jsonb, training_count int, first_activity_on int, last_activity_on int,
+    day_streak_longest int, day_streak_length int, day_streak_last_on int,
+    week_streak_longest int, week_streak_length int, week_streak_last_on int,
+    month_streak_longest int, month_streak_length int, month_streak_last_on int)
+WHERE s.peer_mentor_id = present.id
+-- include: replacing_stats
 RETURNING peer_mentor_id
 
 -- name: write_stats

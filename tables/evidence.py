@@ -6,6 +6,7 @@ from typing import Any, Final
 from tables.criteria.condition import Condition
 from tables.decisions import Cause
 from tables.ledger import Ledger
+from tables.periods import as_date
 from tables.plans import Rule
 from tables.types import Day
 
@@ -15,9 +16,10 @@ _MOST_ROWS: Final = 50
 def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, Any]:
     """What badge_awards.evidence says of a grant.
 
-    `definition_version`; `rows`, the ids of the newest of the rows that earned it, by date, at most
-    50; `counts`, how much each part that holds amounts to, by its JSON path; `position` in the log.
-    `day` is the date that the rule's condition came true on.
+    `definition_version`; `earned_on`, the date `day` that the rule's condition came true on, or the
+    nearest in the years 1 to 9999; `rows`, the ids of the newest of the rows that earned it, by
+    date, at most 50; `counts`, how much each part that holds amounts to, by its JSON path;
+    `position` in the log.
     """
     parts = list(_holding(ledger, rule.condition, "$", day))
     rows = [row for _, part, since in parts for row in part.rows(ledger, since, _MOST_ROWS)]
@@ -25,6 +27,7 @@ def evidence(ledger: Ledger, rule: Rule, day: Day, cause: Cause) -> dict[str, An
         rows = sorted(set(rows))
     return {
         "definition_version": rule.version,
+        "earned_on": as_date(day).isoformat(),
         "rows": [row_id for _, row_id in rows[-_MOST_ROWS:]],
         "counts": {path: part.amount(ledger, since) for path, part, since in parts},
         "position": _position(cause),

@@ -1,13 +1,20 @@
 """/metrics for Prometheus, open to the networks that BADGES_OPEN_NETWORKS names."""
 
-from typing import Final
+from typing import Final, get_args
 
 import prometheus_client
-from fastapi import APIRouter, Response
+import structlog
+from fastapi import APIRouter, Request, Response
 
 from badges.api.networks import OpenNetwork
+from badges.queries.findings import FindingKind
+from badges.queries.last_audit import last_audit
+from sinks.errors import StoreError
+from sinks.failures import translated
+from sinks.pool import Pool
 
 router = APIRouter(tags=["metrics"])
+log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS: Final = prometheus_client.Histogram(
     "badges_api_request_seconds",
@@ -30,10 +37,33 @@ UNLOCK_DELAY: Final = prometheus_client.Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
 )
 
+_AUDIT_FINISHED: Final = prometheus_client.Gauge(
+    "badges_audit_finished_timestamp_seconds",
+    "When the newest audit of everything ended, in seconds since 1970; 0 without any.",
+)
+_AUDIT_FINDINGS: Final = prometheus_client.Gauge(
+    "badges_audit_findings", "What the newest audit of everything found.", ["kind"]
+)
+
 
 @router.get("/metrics", response_class=Response)
-async def metrics(_: OpenNetwork) -> Response:
+async def metrics(request: Request, _: OpenNetwork) -> Response:
     """Give the process's metrics in Prometheus' text format."""
+    await _tell_of_audits(request.app.state.pool)
     return Response(
         prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST
     )
+
+
+async def _tell_of_audits(pool: Pool) -> None:
+    """Read what is kept of audits; while Postgres is away the metrics say what they said."""
+    try:
+        with translated():
+            newest = await last_audit(pool)
+    except StoreError as error:
+        log.info("the newest audit cannot be read", error=str(error))
+        return
+    if newest is not None:
+        _AUDIT_FINISHED.set(newest.finished_at.timestamp())
+        for kind in get_args(FindingKind):
+            _AUDIT_FINDINGS.labels(kind).set(newest.findings.get(kind, 0))

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from badges import spelling
 from badges.cli.api import api
+from badges.cli.audit import audit
 from badges.cli.catalogue import catalogue
 from badges.cli.criteria import criteria
 from badges.cli.dead_letters import dead_letters
@@ -40,7 +41,20 @@ app = typer.Typer(
 app.add_typer(catalogue, name="catalogue")
 app.add_typer(criteria, name="criteria")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (api, dedupe, demo, env, lag, migrate, provision, replay, resnapshot, token, worker):
+for command in (
+    api,
+    audit,
+    dedupe,
+    demo,
+    env,
+    lag,
+    migrate,
+    provision,
+    replay,
+    resnapshot,
+    token,
+    worker,
+):
     app.command()(command)
 
 

@@ -17,12 +17,13 @@ from badges.demo.tally import Tally
 from badges.demo.telling import Directory, Show
 from badges.demo.world import Moment, World
 from reference import results
-from reference.catching_up import caught_up, ends_of
+from reference.catching_up import caught_up
 from reference.verification import Mismatch, Verified, verify
 from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.errors import Unavailable
 from sinks.pool import Connection
 from streams.errors import Problem
+from streams.log.catching_up import ends_of
 from streams.log.kafka import KafkaAccess
 
 _CONNECTIONS = 6

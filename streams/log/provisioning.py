@@ -41,7 +41,7 @@ _NOW_KNOWN = (
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
 _LOCK = "hashtextextended('badges provision', 0)"
-PAUSE_S = 0.5
+_PAUSE_S = 0.5
 
 
 async def provision(site: Site) -> Generation:
@@ -253,7 +253,7 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
             found = await integrity.look()
         except CannotTell as error:
             reason = str(error)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(_PAUSE_S)
             continue
         if found is not None:
             raise Problem(f"the log is broken: {found}", code=FOUND_A_PROBLEM)

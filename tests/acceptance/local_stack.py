@@ -17,7 +17,7 @@ import httpx
 from badges.stack import addresses, secrets
 from tests.acceptance import people
 from tests.launcher import Launcher, kill, launching
-from tests.stack import wait_for
+from tests.stack import LIMIT_S, wait_for
 
 
 @dataclass
@@ -59,7 +59,7 @@ class LocalStack:
         pid_file = self.launcher.layout.pid_file("worker")
         killed = pid_file.read_text()
         kill(int(killed))
-        wait_for(lambda: pid_file.read_text() != killed, 30, "another worker")
+        wait_for(lambda: pid_file.read_text() != killed, LIMIT_S, "another worker")
 
     def client(self, role: str, organization: people.Organization) -> httpx.AsyncClient:
         """Somebody of an organization at the API, with a token of `badges token`."""

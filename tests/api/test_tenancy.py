@@ -55,6 +55,7 @@ TELL_OF_NOBODY = {
     "badges_private.backfill(text)",
     "badges_private.highest_unlock()",
     "badges_private.is_told(text[],text)",
+    "badges_private.last_audit()",
     "badges_private.names_nobody_else(uuid,text)",
     "badges_private.names_somebody_of(uuid,text)",
     "badges_private.open_alerts()",

@@ -37,6 +37,7 @@ def test_evidence_names_version_rows_counts_and_position() -> None:
     ]
     assert granted(VISITS, *rows).evidence == {
         "definition_version": 4,
+        "earned_on": "2026-01-03",
         "rows": ["a", "b"],
         "counts": {"$": 2},
         "position": {"log": "log", "partition": 3, "offset": 17},

@@ -123,6 +123,7 @@ async def test_supabase_roles_get_what_the_contract_says(supabase: Connection) -
             "badges_private.claimed_role",
             "badges_private.first_request",
             "badges_private.is_told",
+            "badges_private.last_audit",
             "badges_private.open_alerts",
             "badges_private.names_nobody_else",
             "badges_private.names_somebody_of",

@@ -356,13 +356,3 @@ def test_a_mentor_who_is_gone_has_nothing(log: Written) -> None:
 
     assert {each.what for each in mismatches(log, gone)} == {"award", "stats"}
     assert mismatches(log, replace(gone, awards=[], events=[], stats=[])) == []
-
-
-def test_partitions_that_are_behind_or_lack_a_version_are_unread(log: Written) -> None:
-    found = log.results()
-    log.versions["definition", BADGE].append(definition(BADGE, THREE, version=2))
-
-    assert found.unread_partitions({0: 4}) == [0]
-    del log.versions["definition", BADGE][-1]
-    assert found.unread_partitions({0: 4}) == []
-    assert found.unread_partitions({0: 5}) == [0]

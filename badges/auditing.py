@@ -1,0 +1,200 @@
+"""One run of the audit on a live system: look, wait for the stream, look again, and leave a record.
+
+What differs may only be on its way. So a difference counts when the very same is there twice: once
+before, and once after the stream has decided everything that the first look saw.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from badges import repairing
+from badges.queries import audit
+from badges.queries.findings import Audit, Checked, Finding
+from sinks.failures import reason_of
+from sinks.pool import Connection
+from sinks.queries import QUERIES
+from streams.errors import Problem
+from streams.log.catching_up import Behind, decided
+from streams.log.kafka import KafkaAccess
+from streams.log.wal import insert_lsn
+
+_ALERT: Final = "audit_differs"
+
+_RECORD_PATIENCE_S = 5.0
+
+_BEGIN: Final = (
+    "INSERT INTO public.badge_audits (organization_id, since) VALUES ($1, $2) RETURNING id"
+)
+_FINISH: Final = """
+    UPDATE public.badge_audits
+    SET finished_at = clock_timestamp(), checked = $2::text::jsonb, findings = $3::text::jsonb,
+        explained = $4, repaired = $5, ok = $6
+    WHERE id = $1
+"""
+_FAIL: Final = """
+    UPDATE public.badge_audits SET finished_at = clock_timestamp(), error = $2 WHERE id = $1
+"""
+_RESOLVE: Final = """
+    UPDATE public.badge_alerts SET resolved_at = clock_timestamp()
+    WHERE kind = $1 AND resolved_at IS NULL
+        AND ($2::text IS NULL OR detail ->> 'subject' = $2)
+        AND ($3::date IS NULL OR (detail ->> 'since')::date >= $3)
+"""
+
+
+class Scope(Struct, frozen=True):
+    """What is audited: an organization, or all; awards of a date and later, or all."""
+
+    organization: UUID | None = None
+    since: date | None = None
+
+
+class Audited(Struct, frozen=True):
+    """What a run came to.
+
+    If that was asked for, some of the findings are `repaired`; `refused` says why Postgres did not
+    let others be.
+    """
+
+    audit: int
+    ok: bool
+    checked: Checked
+    findings: Sequence[Finding]
+    explained: Sequence[Finding]
+    repaired: Sequence[Finding]
+    refused: Sequence[str]
+
+
+async def run(
+    connection: Connection,
+    kafka: KafkaAccess,
+    scope: Scope,
+    *,
+    limit: float,
+    repair: bool,
+    tell: Callable[[str], None],
+) -> Audited:
+    """Audit, and mend what can be mended if that is asked for.
+
+    `limit` is how long, in seconds, the stream may take to decide what the first look saw. What is
+    done is told to `tell`. Raises Problem when it takes longer, and what Postgres and Kafka raise.
+    """
+    async with _recorded(connection, scope) as number:
+        found = await _look_twice(connection, kafka, scope, limit, tell)
+        repaired, refused = list[Finding](), list[str]()
+        if repair and found.findings:
+            tell(f"repairing {len(found.findings)} findings")
+            repaired, refused = await repairing.repair(
+                connection, found.findings, number, scope.since
+            )
+        outcome = Audited(
+            audit=number,
+            ok=not found.findings,
+            checked=found.checked,
+            findings=found.findings,
+            explained=found.explained,
+            repaired=repaired,
+            refused=refused,
+        )
+        await _finish(connection, outcome)
+    await _alert(connection, scope, outcome)
+    return outcome
+
+
+@asynccontextmanager
+async def _recorded(connection: Connection, scope: Scope) -> AsyncIterator[int]:
+    """The number of a run, whose row says why it failed, if it does."""
+    number: int = await connection.fetchval(_BEGIN, scope.organization, scope.since)
+    try:
+        yield number
+    except BaseException as error:
+        # Who stops a run, or takes Postgres away, is told of that and not of what follows from it.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            async with asyncio.timeout(_RECORD_PATIENCE_S):
+                await connection.execute(_FAIL, number, _reason(error))
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, asyncpg.PostgresError):
+        return reason_of(error)
+    return str(error) or type(error).__name__
+
+
+async def _look_twice(
+    connection: Connection,
+    kafka: KafkaAccess,
+    scope: Scope,
+    limit: float,
+    tell: Callable[[str], None],
+) -> Audit:
+    tell("comparing")
+    first, lsn = await _look(connection, scope)
+    if not first.findings:
+        return first
+    tell(f"waiting until the stream has decided what {len(first.findings)} differences may be")
+    try:
+        await decided(connection, kafka, lsn, limit)
+    except Behind as behind:
+        raise Problem(
+            f"{len(first.findings)} results differ, and whether they are only on their way cannot "
+            f"be told: {behind}",
+            hint="Run it again once `badges lag` is on time, or with a higher --limit",
+        ) from None
+    tell("comparing again")
+    second, _ = await _look(connection, scope)
+    before = {finding.subject: finding for finding in first.findings}
+    lasting = [each for each in second.findings if before.get(each.subject) == each]
+    return msgspec.structs.replace(second, findings=lasting)
+
+
+async def _look(connection: Connection, scope: Scope) -> tuple[Audit, int]:
+    """What one snapshot says, and the WAL position (bytes) below which all of it was committed."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        # Who may not see every row is refused: what is hidden would look like what is wrong.
+        await connection.execute("SET LOCAL row_security = off")
+        lsn = await insert_lsn(connection)
+        found = await audit.find(connection, organization=scope.organization, since=scope.since)
+        return found, lsn
+
+
+async def _finish(connection: Connection, outcome: Audited) -> None:
+    kinds = Counter(finding.kind for finding in outcome.findings)
+    await connection.execute(
+        _FINISH,
+        outcome.audit,
+        msgspec.json.encode(outcome.checked).decode(),
+        msgspec.json.encode(kinds).decode(),
+        len(outcome.explained),
+        len(outcome.repaired),
+        outcome.ok,
+    )
+
+
+async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None:
+    """Open an alert of findings; a run without any closes those whose scope it covers."""
+    subject = str(scope.organization) if scope.organization else None
+    if outcome.ok:
+        await connection.execute(_RESOLVE, _ALERT, subject, scope.since)
+        return
+    kinds = Counter(finding.kind for finding in outcome.findings)
+    detail = {
+        "message": f"audit {outcome.audit} found {len(outcome.findings)} results that are not what "
+        f"the source tables say, and repaired {len(outcome.repaired)}",
+        "audit": outcome.audit,
+        "findings": kinds,
+        **({"subject": subject} if subject else {}),
+        **({"since": scope.since} if scope.since else {}),
+    }
+    await connection.execute(QUERIES["raise_alert"], _ALERT, msgspec.json.encode(detail).decode())
