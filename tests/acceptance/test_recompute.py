@@ -41,6 +41,9 @@ RULES: Mapping[str, dict[str, Any]] = {
     "both": {"type": "badges", "badges": ["thrice", "weeks"]},
 }
 
+_WRITERS = ("changed_by", "changed_xid", "dated_by")
+"""What an award says of who wrote it last."""
+
 _Rows: TypeAlias = Mapping[str, dict[str, Any]]
 """Rows of a table by the id of each."""
 
@@ -147,8 +150,8 @@ async def _spoiled(stack: LocalStack) -> None:
         assert {id_ for id_, row in mended.items() if row["changed_by"] == "audit"} == {
             str(id_) for id_ in shifted
         }
-        assert _but_for("changed_by", mended) == _but_for("changed_by", awards)
-        assert _but_for("updated_at", await _stats(owner)) == _but_for("updated_at", stats)
+        assert _but_for(_WRITERS, mended) == _but_for(_WRITERS, awards)
+        assert _but_for(["updated_at"], await _stats(owner)) == _but_for(["updated_at"], stats)
         await _nothing_to_mend(stack)
 
 
@@ -260,9 +263,9 @@ async def _all(owner: Connection, table: str, key: str) -> _Rows:
     return {row[key]: row for row in found}
 
 
-def _but_for(column: str, rows: _Rows) -> _Rows:
+def _but_for(columns: Collection[str], rows: _Rows) -> _Rows:
     return {
-        id_: {name: value for name, value in row.items() if name != column}
+        id_: {name: value for name, value in row.items() if name not in columns}
         for id_, row in rows.items()
     }
 
@@ -293,14 +296,19 @@ async def _reached(owner: Connection, badge: UUID, mentors: int) -> bool:
 async def _nothing_to_mend(stack: LocalStack) -> None:
     """Fail unless audit finds nothing and replay would change nothing."""
     assert await _found(stack) == set()
-    replayed = msgspec.json.decode(await asyncio.to_thread(stack.badges, "replay", "--json"))
+    replay = partial(stack.badges, "replay", "--json", **stack.settings)
+    replayed = msgspec.json.decode(await asyncio.to_thread(replay))
     assert replayed["items"] == []
     assert replayed["nothing_to_do"]
 
 
 async def _found(stack: LocalStack, *options: str) -> set[tuple[str, str, str | None]]:
     """What an audit finds: the kind, whose, and of which badge."""
-    code, out = await asyncio.to_thread(stack.run, "audit", "--json", *options)
+    limit = f"--limit={LIMIT_S:g}"
+    code, out = await asyncio.to_thread(
+        partial(stack.run, "audit", "--json", limit, *options, **stack.settings)
+    )
+    assert code in (0, 1), out
     audit = msgspec.json.decode(out)
     assert code == (1 if audit["findings"] else 0)
     assert audit["ok"] is not bool(audit["findings"])
