@@ -148,7 +148,7 @@ async def _look_twice(
         await decided(connection, kafka, lsn, limit)
     except Behind as behind:
         raise Problem(
-            f"{len(first.findings)} results differ, and whether they are only on their way cannot "
+            f"something differs ({len(first.findings)}), and whether it is only on its way cannot "
             f"be told: {behind}",
             hint="Run it again once `badges lag` is on time, or with a higher --limit",
         ) from None

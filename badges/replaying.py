@@ -4,7 +4,7 @@ import asyncio
 import gc
 import multiprocessing
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
@@ -59,6 +59,11 @@ class Plan(Struct, frozen=True):
     generation: int
     records: Mapping[int, int]
 
+    @property
+    def numbers(self) -> list[int]:
+        """The partitions, the longest first: so the last ones end at about the same time."""
+        return sorted(self.records, key=lambda number: -self.records[number])
+
 
 async def plan(settings: Settings, scope: Scope) -> Plan:
     """What there is to read. Raises Problem where no log is live."""
@@ -79,23 +84,24 @@ async def settle_change(settings: Settings) -> None:
 
 
 async def replay_here(
-    settings: Settings, order: Order, numbers: Sequence[int], has_read: Callable[[int], None]
+    settings: Settings, order: Order, plan: Plan, has_read: Callable[[int], None]
 ) -> AsyncGenerator[Replayed, None]:
     """Replay partitions in this process."""
-    async with _replay(settings, order, has_read) as replay:
-        for number in numbers:
+    async with _replay(settings, order, plan, has_read) as replay:
+        for number in plan.numbers:
             yield await replay(number)
 
 
 async def replay_in_processes(
     settings: Settings,
     order: Order,
-    numbers: Sequence[int],
+    plan: Plan,
     has_read: Callable[[int], None],
     processes: int,
 ) -> AsyncGenerator[Replayed, None]:
     """Replay partitions in so many processes, which end with this one's interest in them."""
-    waiting = list(reversed(numbers))
+    numbers = plan.numbers
+    waiting = numbers[::-1]
     found: asyncio.Queue[Replayed | BaseException] = asyncio.Queue()
 
     async def serve(pipe: Any) -> None:
@@ -108,7 +114,7 @@ async def replay_in_processes(
         except (EOFError, OSError):
             found.put_nowait(Problem("a process of the replay ended by itself"))
 
-    with _processes(settings, order, min(processes, len(numbers))) as pipes:
+    with _processes(settings, order, plan, min(processes, len(numbers))) as pipes:
         serving = [asyncio.create_task(serve(pipe)) for pipe in pipes]
         try:
             for _ in numbers:
@@ -122,7 +128,7 @@ async def replay_in_processes(
 
 
 @contextmanager
-def _processes(settings: Settings, order: Order, number: int) -> Iterator[list[Any]]:
+def _processes(settings: Settings, order: Order, plan: Plan, number: int) -> Iterator[list[Any]]:
     """Processes that replay what they are told through their pipes; at the end they are gone."""
     context = multiprocessing.get_context("spawn")
     started: list[Any] = []
@@ -133,7 +139,7 @@ def _processes(settings: Settings, order: Order, number: int) -> Iterator[list[A
         for _ in range(number):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(theirs, settings, order, number), daemon=True
+                target=_serve, args=(theirs, settings, order, plan, number), daemon=True
             )
             process.start()
             theirs.close()
@@ -150,16 +156,18 @@ def _processes(settings: Settings, order: Order, number: int) -> Iterator[list[A
             process.join()
 
 
-def _serve(pipe: "Connection[Any, Any]", settings: Settings, order: Order, among: int) -> None:
+def _serve(
+    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: Plan, among: int
+) -> None:
     logs.configure(level="CRITICAL")
-    event_loop.run(lambda: _serve_partitions(pipe, settings, order, among))
+    event_loop.run(lambda: _serve_partitions(pipe, settings, order, plan, among))
 
 
 async def _serve_partitions(
-    pipe: "Connection[Any, Any]", settings: Settings, order: Order, among: int
+    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: Plan, among: int
 ) -> None:
     try:
-        async with _replay(settings, order, pipe.send, among) as replay:
+        async with _replay(settings, order, plan, pipe.send, among) as replay:
             while True:
                 number = await asyncio.to_thread(pipe.recv)
                 pipe.send(await replay(number))
@@ -167,11 +175,17 @@ async def _serve_partitions(
         pipe.send(problem)
     except EOFError:
         pass  # Whoever asked has ended.
+    except _AWAY as error:
+        pipe.send(Problem(f"the log cannot be replayed: {first_line(error)}"))
 
 
 @asynccontextmanager
 async def _replay(
-    settings: Settings, order: Order, has_read: Callable[[int], None], among: int = 1
+    settings: Settings,
+    order: Order,
+    plan: Plan,
+    has_read: Callable[[int], None],
+    among: int = 1,
 ) -> AsyncIterator[Callable[[int], Any]]:
     """What replays a partition, in one of so many processes that share the rate."""
     gc.set_threshold(*GC_THRESHOLDS)
@@ -186,6 +200,11 @@ async def _replay(
         _cluster(settings) as cluster,
     ):
         live = await _live(pool, settings)
+        if live.number != plan.generation:
+            raise Problem(
+                f"generation {live.number} of the log went live meanwhile",
+                hint="Run the command again",
+            )
 
         async def end(number: int) -> int:
             topic = (await cluster.topics([live.topic])).get(live.topic)

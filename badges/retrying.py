@@ -86,7 +86,7 @@ async def retry(
         raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
     known = (await shelf.letters()).keys()
     outcomes: dict[_Row, tuple[_Fate, str | None]] = {}
-    rows = {row for letter in letters.values() if (row := _row(letter))}
+    rows = {row for letter in letters.values() if (row := row_of(letter))}
     sent: dict[_Row, _Sent] = {}
     async for row, answer in _send_all(connection, rows):
         if isinstance(answer, _Sent):
@@ -109,7 +109,7 @@ async def retry(
     return told
 
 
-def _row(letter: DeadLetter) -> _Row | None:
+def row_of(letter: DeadLetter) -> _Row | None:
     """The row that a dead letter names."""
     if letter.table not in _NOTHING_CHANGES or letter.row_id is None:
         return None
@@ -120,7 +120,7 @@ def _row(letter: DeadLetter) -> _Row | None:
 
 
 def _told(key: str, letter: DeadLetter, outcomes: Mapping[_Row, tuple[_Fate, str | None]]) -> Told:
-    row = _row(letter)
+    row = row_of(letter)
     if row is not None:
         return Told(key, *outcomes[row])
     if letter.badge_definition_id is not None:
@@ -248,7 +248,7 @@ def _came_of_it(
     """The dead letters that were made of what was sent, by row."""
     new: dict[_Row, dict[str, DeadLetter]] = {}
     for key, letter in found.items():
-        row = _row(letter)
+        row = row_of(letter)
         if key in known or row is None or row not in sent or letter.log_id != log.log_id:
             continue
         # Of a value that is cut not even the transaction can be read.

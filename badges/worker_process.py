@@ -32,6 +32,7 @@ from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
+from streams.log.backfill import watch_backfill
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
@@ -48,6 +49,7 @@ from streams.recovery import Recovery
 from streams.rule_versions import PostgresVersions
 from streams.setting_aside import SettingAside
 from streams.surroundings import Surroundings
+from streams.throttle import Throttle
 from streams.worker import Worker, WorkerOptions
 from streams.write_guard import WriteGuard
 
@@ -256,6 +258,7 @@ async def _assemble(
         wal_written=partial(insert_lsn, pool),
         wal_sent=partial(confirmed, pool, generation.slot),
         alerts=alerts,
+        throttle=Throttle(settings.backfill_pause),
     )
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
@@ -271,6 +274,7 @@ async def _assemble(
         ),
         Surroundings(pool, sink, versions, alerts, generation).watch,
         partial(note_decided, generation, pool, cluster, heartbeats),
+        partial(watch_backfill, pool),
         alerts.keep_writing,
         partial(watch, pool),
     ]

@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    audit,
+    backfill,
     backlog,
     beside,
     commits,
@@ -36,12 +38,14 @@ SECTIONS = {
     "rates": rates.measure,
     "replay": replay.measure,
     "backlog": backlog.measure,
+    "backfill": backfill.measure,
     "latency": latency.measure,
     "beside": beside.measure,
     "sizes": sizes.measure,
     "restart": restart.measure,
     "load": load.measure,
     "commits": commits.measure,
+    "audit": audit.measure,
     "preview": preview.measure,
     "unlocks": unlocks.measure,
     "progress": progress.measure,

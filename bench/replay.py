@@ -4,7 +4,6 @@ The log is a topic that the benchmark has filled, and the tables have what its f
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from uuid import UUID
@@ -13,7 +12,7 @@ from pydantic import SecretStr
 
 from badges.replaying import Order, plan, replay_here, replay_in_processes
 from badges.settings import Settings
-from bench.contenders.race import run
+from bench.contenders.race import Lap, Watch, run
 from bench.definitions import ORGANIZATION, versions
 from bench.figures import Figure, Target
 from bench.site import Bench
@@ -45,45 +44,52 @@ def measure(bench: Bench) -> list[Figure]:
     asyncio.run(bench.postgres.migrate(url))
     asyncio.run(_decide(url, filled))
     settings = Settings(database_url=SecretStr(url), kafka_bootstrap=filled.bootstrap)
-    fold = run("fold", filled).rate
+    fold = run("fold", filled)
     one, two = (asyncio.run(_replayed(settings, filled, number)) for number in (1, 2))
     return [
         Figure(
             "replay_rate",
-            one,
+            one.rate,
             "events/s",
             f"a dry run over {filled.records:,} records, compared with the tables; baseline: "
             "the fold alone",
-            fold,
+            fold.rate,
             Target(at_least=0.9, of_ratio=True),
         ),
         Figure(
+            "replay_cpu",
+            one.cpu_seconds / one.records * 1e6,
+            "us/event",
+            "CPU time of that; baseline: of the fold alone",
+            fold.cpu_seconds / fold.records * 1e6,
+        ),
+        Figure(
             "replay_two_processes",
-            two,
+            two.rate,
             "events/s",
             "the same shared by two processes, their start included; baseline: one",
-            one,
+            one.rate,
             Target(at_least=1.7, of_ratio=True),
         ),
     ]
 
 
-async def _replayed(settings: Settings, filled: Filled, processes: int) -> float:
-    """Records a second of a replay that finds nothing to do."""
+async def _replayed(settings: Settings, filled: Filled, processes: int) -> Lap:
+    """A replay that finds nothing to do."""
     order = Order(Scope(), "live", apply=False, max_rate=None)
-    numbers = list((await plan(settings, order.scope)).records)
+    planned = await plan(settings, order.scope)
     read: list[int] = []
-    began = time.perf_counter()
+    watch = Watch()
     if processes == 1:
-        going = replay_here(settings, order, numbers, read.append)
+        going = replay_here(settings, order, planned, read.append)
     else:
-        going = replay_in_processes(settings, order, numbers, read.append, processes)
+        going = replay_in_processes(settings, order, planned, read.append, processes)
     async with aclosing(going) as found:
         replayed = [each async for each in found]
-    seconds = time.perf_counter() - began
+    lap = watch.lap(filled.records)
     assert not any(each.items or each.unexplained for each in replayed), replayed[0].items[:3]
     assert sum(read) == filled.records
-    return filled.records / seconds
+    return lap
 
 
 async def _decide(url: str, filled: Filled) -> None:

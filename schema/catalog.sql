@@ -36,31 +36,35 @@ WHERE c.contype IN ('p', 'f') AND c.connamespace = 'public'::regnamespace AND c.
 ORDER BY own.relname, c.conname;
 
 -- An index that is not valid serves nobody, and is as good as missing. Of unique constraints and
--- indexes the columns count, of functions what they do.
+-- indexes the columns count, of functions what they do. Kind by kind in the order in which they were
+-- made: rows of the catalog move about.
 -- name: things
 WITH spaces AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('public', 'badges_private'))
-SELECT 'schema' AS kind, nspname::text AS name, '' AS "table", '' AS detail, '' AS runs FROM spaces
-UNION ALL SELECT 'relation', n.nspname || '.' || c.relname, '', '', ''
+SELECT kind, name, "table", detail, runs FROM (
+SELECT 1 AS place, oid AS made, 'schema' AS kind, nspname::text AS name, '' AS "table",
+    '' AS detail, '' AS runs FROM spaces
+UNION ALL SELECT 2, c.oid, 'relation', n.nspname || '.' || c.relname, '', '', ''
 FROM pg_class c JOIN spaces n ON n.oid = c.relnamespace WHERE c.relkind NOT IN ('i', 'I')
-UNION ALL SELECT 'index', c.relname, n.nspname || '.' || t.relname, '', ''
+UNION ALL SELECT 3, c.oid, 'index', c.relname, n.nspname || '.' || t.relname, '', ''
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN spaces n ON n.oid = t.relnamespace
 WHERE i.indisvalid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
-UNION ALL SELECT 'function', format('%s.%s(%s)', n.nspname, p.proname,
+UNION ALL SELECT 4, p.oid, 'function', format('%s.%s(%s)', n.nspname, p.proname,
     array_to_string(p.proargtypes::regtype[], ', ')), '',
     md5(concat_ws(' ', p.prosrc, p.prosecdef, p.proconfig)), ''
 FROM pg_proc p JOIN spaces n ON n.oid = p.pronamespace
-UNION ALL SELECT 'trigger', t.tgname, n.nspname || '.' || c.relname, t.tgenabled::text,
+UNION ALL SELECT 5, t.oid, 'trigger', t.tgname, n.nspname || '.' || c.relname, t.tgenabled::text,
     format('%s.%s', f.pronamespace::regnamespace, f.proname)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN spaces n ON n.oid = c.relnamespace
 JOIN pg_proc f ON f.oid = t.tgfoid WHERE NOT t.tgisinternal
-UNION ALL SELECT 'policy', p.polname, n.nspname || '.' || c.relname, '', ''
+UNION ALL SELECT 6, p.oid, 'policy', p.polname, n.nspname || '.' || c.relname, '', ''
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN spaces n ON n.oid = c.relnamespace
 WHERE p.polpermissive
-UNION ALL SELECT 'constraint', k.conname, n.nspname || '.' || c.relname, '', ''
+UNION ALL SELECT 7, k.oid, 'constraint', k.conname, n.nspname || '.' || c.relname, '', ''
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN spaces n ON n.oid = c.relnamespace
 WHERE k.contype = 'c'
-UNION ALL SELECT 'constraint', substring(pg_get_indexdef(i.indexrelid) FROM '\(.*$'),
-    n.nspname || '.' || c.relname, '', ''
+UNION ALL SELECT 8, i.indexrelid, 'constraint',
+    substring(pg_get_indexdef(i.indexrelid) FROM '\(.*$'), n.nspname || '.' || c.relname, '', ''
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN spaces n ON n.oid = c.relnamespace
-WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL;
+WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL) AS found
+ORDER BY place, made;

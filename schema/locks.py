@@ -69,10 +69,12 @@ async def patiently(
     *,
     tell: Tell,
     patience_s: float,
+    hint: str = AGAIN,
 ) -> Result:
     """Try in a transaction of its own until no lock is missing; a failed try leaves nothing.
 
-    Raises Problem, with the names of those who hold what is needed, after `patience_s` seconds.
+    Raises Problem, with the names of those who hold what is needed and the hint, after
+    `patience_s` seconds.
     """
     loop = asyncio.get_running_loop()
     began, told = loop.time(), -_TELL_EVERY_S
@@ -88,7 +90,7 @@ async def patiently(
             if left <= 0:
                 raise Problem(
                     f"no lock was to be had for {patience_s:.0f} s: {why}",
-                    hint=AGAIN,
+                    hint=hint,
                     code=FOUND_A_PROBLEM,
                 ) from None
             if loop.time() - told >= _TELL_EVERY_S:

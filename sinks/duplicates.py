@@ -13,6 +13,9 @@ from sinks.queries import QUERIES
 
 NAMED_AT_MOST = 20
 
+# Between the look and the removal nobody may delete the award that was to stay, or write another.
+_KEEP_WRITERS_OUT = "LOCK TABLE public.badge_awards IN SHARE ROW EXCLUSIVE MODE"
+
 _REMOVE = "DELETE FROM public.badge_awards WHERE id = ANY ($1::text[]::uuid[])"
 
 # The log had each of them, and of a mentor and badge the last that came is believed: so the one
@@ -79,9 +82,14 @@ def detail(found: Sequence[Duplicate]) -> dict[str, object]:
 async def remove(connection: Connection, *, dry_run: bool = False) -> list[Duplicate]:
     """Remove every award but the earliest of its mentor and definition; returns what went.
 
-    A dry run only returns it. Nothing goes where there is no table of awards yet.
+    A dry run only returns it. Nothing goes where there is no table of awards yet. Until the
+    transaction ends others may read awards, and write none.
     """
     found = await find(connection) if await _is_there(connection, "badge_awards") else []
+    if found and not dry_run:
+        await connection.execute(_KEEP_WRITERS_OUT)
+        # Somebody else may have removed them while we waited for the lock.
+        found = await find(connection)
     if found and not dry_run:
         await connection.execute(_REMOVE, [each.id for each in found])
         kept = list({each.kept_id for each in found})

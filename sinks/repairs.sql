@@ -57,7 +57,13 @@ SELECT count(*) FROM granted;
     UPDATE badge_awards a
     SET earned_at = coalesce(d.earned_at, a.earned_at), earned_on = coalesce(d.earned_on, a.earned_on),
         tier_earned_at = coalesce(d.tier_earned_at, a.tier_earned_at),
-        tier_earned_on = coalesce(d.tier_earned_on, a.tier_earned_on)
+        tier_earned_on = coalesce(d.tier_earned_on, a.tier_earned_on),
+        -- Where the evidence says the date, it goes on saying the same.
+        evidence = CASE
+            WHEN a.evidence ? 'earned_on' AND d.earned_on IS NOT NULL
+            THEN jsonb_set(a.evidence, '{earned_on}', to_jsonb(least(greatest(
+                d.earned_on, date '0001-01-01'), date '9999-12-31')))
+            ELSE a.evidence END
     FROM asked d
     WHERE a.peer_mentor_id = d.peer_mentor_id AND a.badge_definition_id = d.badge_definition_id
     RETURNING a.id

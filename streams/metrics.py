@@ -22,3 +22,13 @@ RETRIES = Counter("badges_retries", "Attempts that failed because something was 
 NEXT_OFFSET = Gauge("badges_next_offset", "The next offset to decide.", ["partition"])
 MENTORS = Gauge("badges_mentors", "Ledgers held in memory.", ["partition"])
 BEHIND = Gauge("badges_behind_records", "Records that wait to be decided.", ["partition"])
+BACKFILL_DEFINITIONS = Gauge(
+    "badges_backfill_definitions",
+    "Definitions and time zones whose newest version not every partition has taken up.",
+)
+BACKFILL_PARTITIONS_DONE = Gauge(
+    "badges_backfill_partitions_done", "Partitions that have taken up all newest versions."
+)
+BACKFILL_SECONDS_LEFT = Gauge(
+    "badges_backfill_seconds_left", "Until all have, NaN while that cannot be told."
+)

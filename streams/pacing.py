@@ -59,6 +59,5 @@ class Pace:
             return
         now = asyncio.get_running_loop().time()
         # What was not done while there was time is not caught up with later.
-        self._due = max(self._due, now) if self._due else now
-        self._due += number / self._most
+        self._due = max(self._due, now) + number / self._most
         await asyncio.sleep(self._due - now)

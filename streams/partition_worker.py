@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
@@ -33,8 +33,10 @@ from streams.recovery import BegunUnusable, Recovery
 from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
+from streams.throttle import Throttle
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
+from tables.types import Version
 
 Answer = TypeVar("Answer")
 
@@ -69,6 +71,7 @@ class Services:
     wal_written: Callable[[], Awaitable[int]]
     wal_sent: Callable[[], Awaitable[int]]
     alerts: Alerts
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 class PartitionWorker:
@@ -219,15 +222,11 @@ class PartitionWorker:
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
         state.excused = excused = set[str]()
+        stopped_at: Record | Outline | None = None
         while True:
-            # The first turn decides everybody, also where no version is saved yet.
-            newer = self._services.versions.newer_than(state.applied)
-            if newer or state.turn == 0:
-                state.apply(newer)
-                await in_spells(state.decide, list(state.mentors))
-            stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
-            if not state.turn_is_empty:
-                await self._write(state)
+            # A row that waits for a version does not wait for its turn as well.
+            at_once = not isinstance(stopped_at, Outline | None)
+            stopped_at = await self._turn(state, messages, at_once=at_once)
             if stopped_at is None:
                 return
             if not isinstance(stopped_at, Outline):
@@ -235,6 +234,30 @@ class PartitionWorker:
             elif await self._stand_before(stopped_at, state):
                 # What is in hand was in the log before we looked; whatever comes is looked at anew.
                 excused.add(stopped_at.table or "")
+
+    async def _turn(
+        self, state: Partition, messages: Sequence[Message], *, at_once: bool
+    ) -> Record | Outline | None:
+        """Write one turn, with what is new of the rules if it may be taken up now.
+
+        Returns the record before which it ended, or None when all are folded.
+        """
+        throttle, newer = self._services.throttle, list[Version]()
+        if at_once or state.turn == 0 or throttle.is_open:
+            newer = self._services.versions.newer_than(state.applied)
+        # The first turn decides everybody, also where no version is saved yet.
+        if not newer and state.turn > 0:
+            return await self._fold(state, messages)
+        with throttle.taking_up():
+            state.apply(newer)
+            await in_spells(state.decide, list(state.mentors))
+            return await self._fold(state, messages)
+
+    async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | Outline | None:
+        stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
+        if not state.turn_is_empty:
+            await self._write(state)
+        return stopped_at
 
     async def _until_known(self, state: Partition, record: Record) -> None:
         """Wait for a version of what a record names, which was committed before it.

@@ -190,12 +190,12 @@ class Replay:
         return self._found(state, seen, grants)[0]
 
     async def _restored(self, number: int, recovery: Recovery) -> Partition:
-        state = await recovery.restore(number)
-        if state.turn == 0:
+        if self._live(await self._position(number)).turn == 0:
             raise Problem(
                 f"partition {number} of the log was not decided yet: there is nothing to compare",
                 hint="Start a worker, or wait for it: `badges lag` says how far it is",
             )
+        state = await recovery.restore(number)
         # What came meanwhile, at the same pace.
         await recovery.go_on(state, self._live(await self._position(number)))
         return state

@@ -36,6 +36,7 @@ from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
+from streams.log.backfill import watch_backfill
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
@@ -128,6 +129,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts),
+            partial(watch_backfill, pool),
             alerts.keep_writing,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,

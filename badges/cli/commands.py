@@ -1,29 +1,17 @@
 """Every command by name, and one way to end in an error."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import asyncpg
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_group
 
-from badges import spelling
-from badges.cli.api import api
-from badges.cli.audit import audit
-from badges.cli.catalogue import catalogue
-from badges.cli.criteria import criteria
-from badges.cli.dead_letters import dead_letters
-from badges.cli.dedupe import dedupe
-from badges.cli.demo import demo
-from badges.cli.env import env
-from badges.cli.lag import lag
-from badges.cli.migrate import migrate
-from badges.cli.provision import provision
-from badges.cli.replay import replay
-from badges.cli.resnapshot import resnapshot
-from badges.cli.token import token
-from badges.cli.worker import worker
+from badges import spelling, starting
 from badges.reporting import one_line, report, unusable, wants_json
 from badges.stack.layout import VARIABLES
 from badges.starting import INTERRUPTED
@@ -31,31 +19,64 @@ from schema.database import advice, first_line
 from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 
+COMMANDS: Final = (
+    "api",
+    "audit",
+    "dedupe",
+    "demo",
+    "env",
+    "lag",
+    "migrate",
+    "provision",
+    "prune",
+    "replay",
+    "resnapshot",
+    "token",
+    "worker",
+    "catalogue",
+    "criteria",
+    "dead-letters",
+)
+"""As they are listed. Each is the function, or the group of commands, of the module of its name."""
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is called: what it needs takes a while, and others do not wait."""
+
+    def list_commands(self, _: Any) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = _imported(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:  # the nearest one of all is proposed
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+
+def _imported(name: str) -> Any:
+    own = name.replace("-", "_")
+    with starting.imports():
+        found = getattr(import_module(f"badges.cli.{own}"), own)
+    alone = typer.Typer()
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+    else:
+        alone.command(name)(found)
+    return get_group(alone).commands[name]
+
+
 app = typer.Typer(
     name="badges",
+    cls=_Commands,
     help="Achievement badges for peer mentors, computed from the change log of Postgres.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-app.add_typer(catalogue, name="catalogue")
-app.add_typer(criteria, name="criteria")
-app.add_typer(dead_letters, name="dead-letters")
-for command in (
-    api,
-    audit,
-    dedupe,
-    demo,
-    env,
-    lag,
-    migrate,
-    provision,
-    replay,
-    resnapshot,
-    token,
-    worker,
-):
-    app.command()(command)
 
 
 def _print_version(asked: bool) -> None:
@@ -73,7 +94,7 @@ def _commands(
         ),
     ] = False,
 ) -> None:
-    # A lone command would not need its name otherwise.
+    # What has no callback and no command of its own is no group.
     pass
 
 

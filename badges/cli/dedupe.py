@@ -3,14 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from badges import event_loop, settings
+from schema import locks
 from schema.database import connect
 from sinks import duplicates
 from sinks.duplicates import Duplicate
+from sinks.pool import Connection
 
 
 def dedupe(
@@ -22,7 +25,8 @@ def dedupe(
     """Keep the earliest award of a mentor and badge, and remove the others.
 
     Only a database from before the unique constraint can hold any; `badges migrate` removes them
-    too, and then adds the constraint.
+    too, and then adds the constraint. It may run beside workers, `badges migrate` and itself: it
+    waits until nobody writes awards, for a moment at a time.
     """
     found = event_loop.run(lambda: _dedupe(settings.load(), dry_run=dry_run))
     if as_json:
@@ -36,11 +40,18 @@ def dedupe(
 
 
 async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Duplicate]:
-    async with (
-        connect(chosen.database_url.get_secret_value()) as connection,
-        connection.transaction(),
-    ):
-        found = await duplicates.remove(connection, dry_run=dry_run)
-        if not dry_run:
-            await duplicates.tell(connection, found)
-        return found
+    async with connect(chosen.database_url.get_secret_value()) as connection:
+        return await locks.patiently(
+            connection,
+            partial(_remove, connection, dry_run=dry_run),
+            tell=partial(typer.echo, err=True),
+            patience_s=locks.PATIENCE_S,
+            hint="Run `badges dedupe` again when it is over, or end it: nothing was changed",
+        )
+
+
+async def _remove(connection: Connection, *, dry_run: bool) -> Sequence[Duplicate]:
+    found = await duplicates.remove(connection, dry_run=dry_run)
+    if not dry_run:
+        await duplicates.tell(connection, found)
+    return found

@@ -19,10 +19,11 @@ from schema.database import connect
 from sinks.errors import StoreError
 from sinks.pool import create_pool
 from streams.errors import FOUND_A_PROBLEM, WRONG_USE, Problem
+from streams.log.backfill import Backfill
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag import Backfill, GenerationState, Lag, PartitionLag, Parts, Stage, measure
+from streams.log.lag import GenerationState, Lag, PartitionLag, Parts, Stage, measure
 
 _EVERY_S = 1.0
 _MOST_PARTITIONS = 12

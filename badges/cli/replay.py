@@ -127,13 +127,11 @@ async def _replay(
 async def _run(
     chosen: settings.Settings, order: Order, plan: Plan, processes: int
 ) -> list[Replayed]:
-    # The longest first: the last ones then end at about the same time.
-    numbers = sorted(plan.records, key=lambda number: -plan.records[number])
     with Progress(sum(plan.records.values())) as progress:
-        if processes == 1 or len(numbers) == 1:
-            going = replaying.replay_here(chosen, order, numbers, progress.read)
+        if processes == 1 or len(plan.records) == 1:
+            going = replaying.replay_here(chosen, order, plan, progress.read)
         else:
-            going = replaying.replay_in_processes(chosen, order, numbers, progress.read, processes)
+            going = replaying.replay_in_processes(chosen, order, plan, progress.read, processes)
         async with aclosing(going) as found:
             return [each async for each in found]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from badges.queries.audit_awards import MentorRow, award_findings
 from badges.queries.audit_rules import read_rules
-from badges.queries.audit_stats import stats_findings
+from badges.queries.audit_stats import stats_findings, stats_of_nobody
 from badges.queries.findings import Audit, Checked, Finding
 from badges.queries.sql import AUDIT
 from sinks.pool import Connection
@@ -15,6 +15,10 @@ from sinks.pool import Connection
 _AT_A_TIME: Final = 5_000
 """Mentors whose rows and results are looked at together: this bounds the memory."""
 _FIRST: Final = UUID(int=0)
+_ROOM: Final = """
+    SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+"""
+"""For sorting the rows of so many mentors, to the end of the transaction."""
 
 
 async def find(
@@ -30,6 +34,7 @@ async def find(
     about mentors of whom the stream has decided anything since it began in UTC, or who have an
     award that was earned, given or revoked since.
     """
+    await connection.execute(_ROOM)
     rules = await read_rules(connection)
     findings: list[Finding] = []
     explained: list[Finding] = []
@@ -38,7 +43,7 @@ async def find(
         ids = [mentor.id for mentor in some]
         for found, for_a_reason in (
             await award_findings(connection, rules, some),
-            await stats_findings(connection, organization, ids),
+            await stats_findings(connection, ids),
         ):
             findings += found
             explained += for_a_reason
@@ -46,6 +51,8 @@ async def find(
         assert counted is not None
         number, awards = number + len(ids), awards + counted["awards"]
         stats += counted["stats"]
+    if organization is None and mentors is None:
+        findings += await stats_of_nobody(connection)
     return Audit(Checked(number, awards, stats), findings, explained)
 
 

@@ -138,7 +138,7 @@ held AS MATERIALIZED (
 ),
 judged AS (
     SELECT a.id,
-           a.dated_by IS NOT NULL OR coalesce(a.shown_on = least(greatest(
+           coalesce(a.dated_by, 'audit') <> 'audit' OR coalesce(a.shown_on = least(greatest(
                a.earned_on, date '0001-01-01'), date '9999-12-31'), true) AS proven,
            EXISTS (
                SELECT FROM zones z

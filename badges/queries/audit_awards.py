@@ -131,7 +131,7 @@ def _reason(difference: Difference, evidence: Record, older_date: str | None) ->
     kind, found = difference.finding.kind, difference.finding.found or {}
     if kind == "tier":
         return "a higher tier was reached before, and none is lost"
-    if kind == "date" and evidence["dated_by"] is not None:
+    if kind == "date" and evidence["dated_by"] not in (None, "audit"):
         return f"{evidence['dated_by']} wrote the date"
     if older_date is not None and (kind == "extra" or older_date == found["earned_on"]):
         return f"version {difference.version} of its definition gives it, and no edit takes it away"

@@ -1,10 +1,9 @@
--- Every row of peer_mentor_stats as the source tables say it, beside the one that there is: those that
--- differ. Of the mentors of an organization ($1), or of all; of some of them ($2), or of all.
+-- The rows of peer_mentor_stats of some mentors ($1) as the source tables say them, beside those that
+-- there are: the ones that differ.
 --
 -- Dates in either infinity are none, as the log has none.
 WITH mentors AS MATERIALIZED (
-    SELECT m.id FROM peer_mentors m
-    WHERE ($1::uuid IS NULL OR m.organization_id = $1) AND ($2::uuid[] IS NULL OR m.id = ANY ($2))
+    SELECT m.id FROM peer_mentors m WHERE m.id = ANY ($1)
 ),
 done AS MATERIALIZED (
     SELECT a.peer_mentor_id AS id, a.activity_date AS day,
@@ -58,10 +57,11 @@ paused AS (
 -- A run begins where a period was missed: one that has no paused day.
 beginning AS (
     SELECT c.id, c.period, c.number, c.day,
-           c.before IS NULL OR c.number - c.before - 1 > coalesce((
-               SELECT sum(upper(bridged) - lower(bridged))
-               FROM unnest(p.periods * int4multirange(int4range(c.before + 1, c.number)))
-                   AS bridged), 0) AS begins
+           CASE WHEN p.periods IS NULL THEN c.before IS NULL OR c.number - c.before > 1
+                ELSE c.number - c.before - 1 > coalesce((
+                    SELECT sum(upper(bridged) - lower(bridged))
+                    FROM unnest(p.periods * int4multirange(int4range(c.before + 1, c.number)))
+                        AS bridged), 0) END AS begins
     FROM (
         SELECT c.*, lag(c.number) OVER (PARTITION BY c.id, c.period ORDER BY c.number) AS before
         FROM counting c
@@ -106,7 +106,6 @@ expected AS (
     LEFT JOIN streaks w ON w.id = m.id AND w.period = 'week'
     LEFT JOIN streaks o ON o.id = m.id AND o.period = 'month'
 ),
--- A row without its mentor is nobody's: only an audit of everything sees it.
 found AS (
     SELECT s.peer_mentor_id AS id, jsonb_build_object(
         'activity_count', s.activity_count, 'minutes_total', s.minutes_total, 'active_days',
@@ -118,15 +117,11 @@ found AS (
         'week_streak_last_on', s.week_streak_last_on, 'month_streak_longest',
         s.month_streak_longest, 'month_streak_length', s.month_streak_length,
         'month_streak_last_on', s.month_streak_last_on) AS stats
-    FROM peer_mentor_stats s
-    WHERE ($2::uuid[] IS NULL OR s.peer_mentor_id = ANY ($2))
-        AND (s.peer_mentor_id IN (SELECT m.id FROM mentors m)
-             OR $1::uuid IS NULL
-                AND NOT EXISTS (SELECT FROM peer_mentors m WHERE m.id = s.peer_mentor_id))
+    FROM peer_mentor_stats s JOIN mentors m ON m.id = s.peer_mentor_id
 ),
 compared AS (
     SELECT id, expected.stats AS expected, found.stats AS found
-    FROM expected FULL JOIN found USING (id)
+    FROM expected LEFT JOIN found USING (id)
 )
 SELECT c.id, c.expected::text AS expected, c.found::text AS found,
        -- Decided, and Postgres does not let it be written yet.

@@ -17,6 +17,7 @@ from sinks.alerts import BREAKS, OUTAGES, OutageKind
 from sinks.failures import translated
 from sinks.pool import Executor
 from streams.log import generations
+from streams.log.backfill import Backfill, backfill
 from streams.log.backlog import Backlog, backlog
 from streams.log.cluster import Cluster, KafkaError, Member
 from streams.log.connect import Connect
@@ -68,16 +69,6 @@ class PartitionLag:
     end_offset: int
     behind_records: int
     behind_seconds: float | None
-
-
-@dataclass(frozen=True)
-class Backfill:
-    """Newest versions of rules that not every partition has taken up yet."""
-
-    definitions: int
-    partitions_done: int
-    partitions: int
-    seconds_left: float | None
 
 
 @dataclass(frozen=True)
@@ -177,25 +168,8 @@ async def _ask_database(connection: Executor, generation: Generation | None) -> 
         slot="missing" if lost else "ok",
         confirmed=(slot.confirmed or 0) if slot else 0,
         unconfirmed=max(written - slot.confirmed, 0) if slot and slot.confirmed else None,
-        backfill=await _backfill(connection, generation.log_id, now),
+        backfill=await backfill(connection, generation.log_id),
     )
-
-
-async def _backfill(connection: Executor, log_id: str, now: datetime) -> Backfill | None:
-    row = await connection.fetchrow(
-        """
-        SELECT b.definitions, b.partitions_done, greatest(b.since, l.live_at) AS since,
-               l.partitions
-        FROM badges_private.backfill($1) b, badge_logs l WHERE l.log_id = $1 AND l.state = 'live'
-        """,
-        log_id,
-    )
-    if row is None or not row["definitions"]:
-        return None
-    done, partitions = row["partitions_done"], row["partitions"]
-    each = _seconds(now, row["since"]) / done if done else None
-    left = None if each is None else round(each * (partitions - done), 1)
-    return Backfill(row["definitions"], done, partitions, left)
 
 
 async def _ask_kafka(parts: Parts, generation: Generation, confirmed: int) -> _Kafka:

@@ -53,6 +53,7 @@ BOUND_BY_CLAIMS = {
 TELL_OF_NOBODY = {
     "badges_private.as_of()",
     "badges_private.backfill(text)",
+    "badges_private.backfill_pace(text)",
     "badges_private.highest_unlock()",
     "badges_private.is_told(text[],text)",
     "badges_private.last_audit()",

@@ -114,7 +114,14 @@ def test_what_was_damaged_is_found_and_written_beside_a_worker(working: Rig) -> 
         await p.pool.execute("DELETE FROM activities WHERE id = $1", activities[3][1])
         await p.settle()
         assert (await p.events(mentors[3], revocable))[-1] == "revoked"
-        await changed_by_is_said(p, mentors[1], given)
+        await belongs_to_anna(p, mentors[1], given)
+        await p.pool.execute(
+            "UPDATE badge_awards SET revoked_by = 'Bo' "
+            "WHERE (peer_mentor_id, badge_definition_id) = ($1, $2)",
+            mentors[1],
+            given,
+        )
+        await p.settle()
 
     working.run(test)
 
@@ -155,8 +162,8 @@ async def move(connection: asyncpg.Connection, days: int, mentor: UUID, badge: U
     )
 
 
-async def changed_by_is_said(p: Pipeline, mentor: UUID, badge: UUID) -> None:
-    """A hand-given award that was written back was written by the rule's role."""
+async def belongs_to_anna(p: Pipeline, mentor: UUID, badge: UUID) -> None:
+    """A hand-given award that was written back is still hers, whose role ever wrote it."""
     row = await p.award(mentor, badge)
     assert row is not None
     assert (row["awarded_by"], row["changed_by"]) == ("Anna", "rule")

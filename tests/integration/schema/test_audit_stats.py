@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from badges.queries.audit import find
 from badges.queries.audit_stats import stats_findings
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -56,12 +57,8 @@ async def _write_stats(db: Connection, made: Histories) -> None:
 
 
 def test_sql_and_fold_agree_about_everybody(world: World) -> None:
-    assert world.runner.run(stats_findings(world.db, None)) == ([], [])
-
-
-def test_sql_and_fold_agree_about_some(world: World) -> None:
-    some = [UUID(mentor) for mentor in list(world.made.by_mentor)[:7]]
-    assert world.runner.run(stats_findings(world.db, None, some)) == ([], [])
+    everybody = [UUID(mentor) for mentor in world.made.by_mentor]
+    assert world.runner.run(stats_findings(world.db, everybody)) == ([], [])
 
 
 async def test_what_differs_is_named(db: Connection) -> None:
@@ -84,7 +81,7 @@ async def test_what_differs_is_named(db: Connection) -> None:
         """,
         here.mentor,
     )
-    findings, _ = await stats_findings(db, here.organization)
+    findings, _ = await stats_findings(db, [here.mentor])
     (wrong,) = findings
     assert (wrong.kind, wrong.peer_mentor_id, wrong.badge_definition_id) == (
         "stats",
@@ -94,7 +91,7 @@ async def test_what_differs_is_named(db: Connection) -> None:
     assert wrong.expected == {"activity_count": 1, "month_streak_last_on": "2026-03-01"}
     assert wrong.found == {"activity_count": 2, "month_streak_last_on": "2026-02-01"}
     assert "activity_count, month_streak_last_on" in wrong.reason
-    findings, _ = await stats_findings(db, elsewhere.organization)
+    findings, _ = await stats_findings(db, [elsewhere.mentor])
     (missing,) = findings
     assert missing.found is None
     assert missing.expected is not None
@@ -106,9 +103,9 @@ async def test_statistics_of_nobody_are_found_where_everything_is_compared(db: C
     async with db.transaction():
         await db.execute("SET LOCAL session_replication_role = replica")
         await db.execute("INSERT INTO peer_mentor_stats (peer_mentor_id) VALUES ($1)", nobody)
-    findings, _ = await stats_findings(db, None)
+    findings = (await find(db, organization=None, since=None)).findings
     assert [(each.peer_mentor_id, each.expected) for each in findings] == [(nobody, None)]
-    assert await stats_findings(db, uuid4()) == ([], [])
+    assert (await find(db, organization=uuid4(), since=None)).findings == []
 
 
 async def test_what_waits_to_be_written_is_explained(db: Connection) -> None:
@@ -118,6 +115,6 @@ async def test_what_waits_to_be_written_is_explained(db: Connection) -> None:
         "message) VALUES ('log', 0, 'stats', $1, '{}', 'no')",
         people.mentor,
     )
-    findings, explained = await stats_findings(db, None)
+    findings, explained = await stats_findings(db, [people.mentor])
     assert findings == []
     assert [each.peer_mentor_id for each in explained] == [people.mentor]

@@ -24,6 +24,7 @@ from tables.types import Day
 from tests.integration.schema import histories
 from tests.integration.schema.histories import Histories, RuleTeller, Standings
 from tests.integration.schema.people import People, settle
+from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
 from tests.unit.active_periods import ActivePeriods
 
@@ -185,29 +186,12 @@ async def test_some_of_many_are_found_by_the_index(db: Connection) -> None:
         by_minutes = criteria["metric"] == "minutes"
         index = "activities_mentor_" if by_minutes else "activities_mentor_date_type_idx"
         for number in (1, 30):
-            read = await plans(db, criteria, [row["id"] for row in mentors[:number]])
+            some = [row["id"] for row in mentors[:number]]
+            read = await plans(db, MEASURE, some, json.dumps(criteria), None)
             assert read
             for plan in read:
                 assert index in plan, (criteria, number, plan)
                 assert "Seq Scan on activities" not in plan, (criteria, number, plan)
-
-
-async def plans(db: Connection, criteria: dict[str, Any], mentors: list[Any]) -> list[str]:
-    """How activities are read for some mentors."""
-    found: list[str] = []
-
-    def listen(_: object, message: asyncpg.PostgresLogMessage) -> None:
-        found.append(str(message))
-
-    await db.execute("LOAD 'auto_explain'")
-    await db.execute("SET auto_explain.log_min_duration = 0")
-    await db.execute("SET auto_explain.log_nested_statements = on")
-    db.add_log_listener(listen)
-    await db.execute("SET client_min_messages = log")
-    await db.fetch(MEASURE, mentors, json.dumps(criteria), None)
-    await db.execute("RESET client_min_messages")
-    db.remove_log_listener(listen)
-    return [plan for plan in found if "on activities" in plan or "on public.activities" in plan]
 
 
 MALFORMED: list[Any] = [
