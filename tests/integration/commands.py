@@ -40,11 +40,6 @@ class Command:
         )
         return self
 
-    def interrupt(self) -> None:
-        """Send what Ctrl-C sends."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-
     async def kill(self) -> None:
         """End it with SIGKILL, unless it has ended by itself."""
         assert self._process is not None
