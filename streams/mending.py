@@ -58,9 +58,10 @@ def mending(pair: Pair, cause: Cause, book: RuleBook, grants: Mapping[str, Decis
 
 def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> Iterator[Decision]:
     """The decisions that bring an award back whose row is gone."""
-    # A grant's tier is of the grant's version: one that another version gave is promoted to.
-    later = held.tier_version not in (None, held.definition_version)
-    given = grant.after if grant and later else held
+    given = held
+    if held.tier_version not in (None, held.definition_version):
+        # A grant's tier is of the grant's version: one that another version gave is promoted to.
+        given = grant.after if grant else _without_tier(held)
     first = msgspec.structs.replace(
         held,
         earned_on=held.derived_on if held.earned_on is None else held.earned_on,
@@ -81,6 +82,12 @@ def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> 
     if held.revoked_by is not None:
         changes.append(("revoked", held))
     yield from _chain(first, changes, cause, book)
+
+
+def _without_tier(award: Award) -> Award:
+    return msgspec.structs.replace(
+        award, tier=None, tier_earned_at=None, tier_earned_on=None, tier_version=None
+    )
 
 
 def _changes(held: Award, row: Award, book: RuleBook) -> tuple[list[tuple[Kind, Award]], list[str]]:

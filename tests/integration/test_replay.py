@@ -18,7 +18,7 @@ TIERS: dict[str, Any] = {
     "tiers": [{"name": "bronze", "at_least": 1}, {"name": "silver", "at_least": 3}],
 }
 OPEN = "SELECT count(*) FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL"
-NOT_COMPARED = "awarded_at, revoked_at, changed_xid"
+NOT_COMPARED = "awarded_at, revoked_at, changed_xid, dated_by"
 """What a row that was written back may say otherwise."""
 
 

@@ -81,6 +81,13 @@ def test_a_tier_that_a_later_version_gave_is_promoted_to() -> None:
     assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
 
 
+def test_so_is_one_of_an_award_whose_grant_the_log_does_not_have() -> None:
+    held = award(**{**tier("silver"), "tier_version": 2})
+    first, second = mended(held, None).decisions
+    assert (first.kind, first.after.tier, first.after.tier_earned_on) == ("granted", None, None)
+    assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
+
+
 def test_what_a_person_gave_comes_back_as_theirs() -> None:
     held = award(awarded_by="anna", changed_by="bo", revoked_by="bo")
     decisions = mended(held, None).decisions
