@@ -63,8 +63,8 @@ class Checkpoints:
         self._one_at_a_time = asyncio.Lock()
         self._writing: asyncio.Task[bool] | None = None
         self._failed = False
-        self.kept: dict[int, Position] = {}
-        """Where each partition stood of which a file was read or written by this worker."""
+        self.kept: dict[int, Position | None] = {}
+        """Where each partition that this worker has stood when its file was written, if it was."""
 
     @property
     def are_kept(self) -> bool:
@@ -88,9 +88,9 @@ class Checkpoints:
         `recorded` are the versions that were taken up before that.
         """
         partition = state.number
-        self.kept.pop(partition, None)
         if self._directory is None:
             return False
+        self.kept[partition] = None
         async with self._one_at_a_time:
             try:
                 parts = await asyncio.to_thread(read, self._directory, self._name(partition))
@@ -155,6 +155,9 @@ class Checkpoints:
         assert self._directory is not None
         if not await self._tried(write, self._directory, self._name(partition), parts):
             return False
+        # Meanwhile somebody else may have got it.
+        if partition not in self.kept:
+            return True
         self.kept[partition] = header.standing.position
         metrics.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
         metrics.CHECKPOINT_BYTES.labels(partition).set(sum(map(len, parts)))

@@ -111,9 +111,8 @@ class PartitionWorker:
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )
         self._refused = RefusedWrites(partition, services.sink, services.alerts)
-        # Whether all that was folded is written.
-        self._is_settled = False
-        self._is_ending = False
+        # Whether all that was folded is written, and whether that is to be the end.
+        self._is_settled = self._is_ending = False
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -136,8 +135,7 @@ class PartitionWorker:
         """Follow the log; begin again whenever somebody else has moved the position."""
         try:
             while not self._is_ending:
-                # What is restored ends with the record that was decided last, read after these
-                # began.
+                # The last record of what is restored is read after these connections began.
                 self._confirmed = self._connection(sys.maxsize)
                 try:
                     await self._live(await self._begin())

@@ -37,7 +37,7 @@ async def race(filled: Filled) -> Lap:
         1 if sys.platform == "darwin" else 1024
     )
     rows = sum(len(each.ledger.rows) for state in states for each in state.mentors.values())
-    begun_from = "checkpoint" if kept.kept else "log"
+    begun_from = "checkpoint" if any(kept.kept.values()) else "log"
     writing = Watch()
     for state in states:
         assert await (await kept.keep(state))

@@ -291,6 +291,20 @@ def test_no_more_files_stay_than_are_used(tmp_path: Path) -> None:
     assert {path.name for path in directory.iterdir()} == {file.name, "not ours", "new.checkpoint"}
 
 
+def test_a_file_of_a_partition_that_was_given_back_is_not_kept_in_use(tmp_path: Path) -> None:
+    async def story() -> None:
+        kept, state = Checkpoints(tmp_path / "kept", LOG), partition_with(MENTOR)
+        assert not await kept.restore(Partition(LOG, 0, 0), Position(0, 1), [], lambda _: [])
+        assert await keep(kept, state)
+        assert kept.kept == {0: state.position}
+        writing = await kept.keep(state)
+        kept.give_back(0)
+        assert await writing
+        assert kept.kept == {}
+
+    asyncio.run(story())
+
+
 class Kept(Checkpoints):
     """Counts what is taken, without a disk; `fails` says whether it fails."""
 
