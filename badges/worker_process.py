@@ -255,7 +255,7 @@ async def _assemble(
         ),
         versions=versions,
         source=source,
-        recovery=Recovery(generation, sink, versions, source, checkpoints),
+        recovery=Recovery(generation, sink, versions, source, checkpoints=checkpoints),
         checkpoints=checkpoints,
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
         wal_written=partial(insert_lsn, pool),

@@ -39,7 +39,6 @@ from streams.throttle import Throttle
 from streams.turn_counts import count
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
-from tables.types import Version
 
 Answer = TypeVar("Answer")
 
@@ -217,7 +216,9 @@ class PartitionWorker:
         await self._refused.try_again(state.log_id, state.position)
         end = self._end()
         if self._batches.empty() and end is not None and state.next_offset >= end:
-            await reconciliation.look()
+            # Who waits with new versions may have been overtaken, and would be told by writing.
+            if not self._services.versions.newer_than(state.applied):
+                await reconciliation.look()
             await self._goes_on()
 
     async def _go_on_to(self, state: Partition, offset: int) -> None:
@@ -277,9 +278,10 @@ class PartitionWorker:
 
         Returns the record before which it ended, or None when all are folded.
         """
-        throttle, newer = self._services.throttle, list[Version]()
-        if at_once or state.turn == 0 or throttle.is_open:
-            newer = self._services.versions.newer_than(state.applied)
+        throttle = self._services.throttle
+        newer = self._services.versions.newer_than(state.applied)
+        if newer and not (at_once or state.turn == 0 or throttle.may_begin(self.wake)):
+            newer = []
         # The first turn decides everybody, also where no version is saved yet.
         if not newer and state.turn > 0:
             return await self._fold(state, messages)

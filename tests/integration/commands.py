@@ -41,7 +41,7 @@ class Command:
         return self
 
     def interrupt(self) -> None:
-        """Send what Ctrl-C sends."""
+        """Press Ctrl-C, of which only this process hears."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
 

@@ -246,14 +246,14 @@ class World:
                 self.sink,
                 self.versions,
                 self.log,
-                self.checkpoints,
+                checkpoints=self.checkpoints,
             ),
             checkpoints=self.checkpoints,
             guard=guard,
             wal_written=at_once,
             wal_sent=at_once,
             alerts=self.alerts,
-            throttle=Throttle(self._pause, asyncio.get_running_loop().time),
+            throttle=Throttle(self._pause),
         )
         return guard, services
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +11,7 @@ from badges.privacy import checkpoints
 from badges.privacy.person import Person
 from sinks.base import DeadLetter
 
-MENTOR, ROW, OTHER, BADGE = (str(uuid4()) for _ in range(4))
+MENTOR, ROW, OTHER, BADGE = (str(UUID(int=n << 64 | n)) for n in (10, 11, 12, 13))
 PERSON = Person(MENTOR, frozenset({ROW}))
 
 
