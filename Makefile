@@ -47,7 +47,7 @@ test: $(INSTALLED) typescript ## Run every test, on real stacks that the run sta
 	@$(BIN)/python -m pytest -n $(STACKS) --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## Run the tests that need no stack
-	@$(BIN)/python -m pytest -n auto --dist worksteal tests/unit
+	@$(BIN)/python -m pytest -n auto --dist worksteal -p no:schemathesis tests/unit
 
 lint: $(INSTALLED) ## Check style and types
 	@$(BIN)/ruff check .

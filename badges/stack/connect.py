@@ -20,7 +20,7 @@ SETTINGS = {
     "offset.flush.interval.ms": "1000",
     "scheduled.rebalance.max.delay.ms": "0",
     "connector.client.config.override.policy": "All",
-    "plugin.discovery": "only_scan",
+    "plugin.discovery": "service_load",
     "config.providers": "env",
     "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
     "config.providers.env.param.allowlist.pattern": "^BADGES_CONNECT_.*",

@@ -67,7 +67,7 @@ class LocalStack:
         return httpx.AsyncClient(
             base_url=self.settings["BADGES_API_URL"],
             headers={"Authorization": f"Bearer {token.strip()}"},
-            timeout=30,
+            timeout=LIMIT_S,
         )
 
 

@@ -5,8 +5,12 @@ from typing import Any
 
 import msgspec
 
+from sinks.alerts import OUTAGES
 from tests.integration.pipeline import Pipeline
 from tests.stack import LIMIT_S
+
+OF_WAITING = (*OUTAGES, "log_unreachable", "nobody_works", "turn_stalled")
+"""Alerts that a busy machine gives reason for, and that close by themselves."""
 
 Detail = dict[str, Any]
 

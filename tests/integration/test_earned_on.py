@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from schema import apply, migrations
-from sinks.alerts import OUTAGES
 from sinks.pool import Executor, Pool
 from streams.log import provisioning
+from tests.integration.alerts import OF_WAITING
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo, pipeline
 from tests.log_site import records
 from tests.own_site import OwnSite
@@ -252,7 +252,7 @@ def test_a_log_from_before_goes_on_through_an_upgrade(older: Rig, before: Before
         assert len(told) == 1
         await p.verify()
         alerts = await p.pool.fetch(
-            "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)", OUTAGES
+            "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)", OF_WAITING
         )
         assert [tuple(row) for row in alerts] == []
 

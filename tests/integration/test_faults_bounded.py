@@ -12,8 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from reference import replay
-from sinks.alerts import OUTAGES
-from tests.integration.alerts import open_kinds
+from tests.integration.alerts import OF_WAITING, open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import SESSION_SECONDS, Worker
@@ -139,7 +138,7 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
         assert late - early < MORE_WHILE_WAITING
         assert len(worker.said("partitions assigned")) == 1
         assert await members(p) == member
-        assert await open_kinds(p, but=["definition_invalid", *OUTAGES]) == []
+        assert await open_kinds(p, but=["definition_invalid", *OF_WAITING]) == []
         holders = await p.pool.fetch(
             "SELECT badge_definition_id, count(*) FROM badge_awards "
             "WHERE badge_definition_id = ANY ($1) GROUP BY 1",

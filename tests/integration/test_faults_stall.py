@@ -9,10 +9,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from sinks.alerts import OUTAGES
 from streams.log.generations import Generation
 from streams.write_guard import LOOKED
-from tests.integration.alerts import open_kinds
+from tests.integration.alerts import OF_WAITING, open_kinds
 from tests.integration.breaks import add_partitions, drop_slot, make_topic_again
 from tests.integration.pipeline import Pipeline, count_of, partition_of, pipeline
 from tests.integration.workers import Worker
@@ -55,12 +54,12 @@ def test_a_worker_whose_log_broke_writes_nothing(
         badge = await p.badge(organization, count_of(2))
         await p.activity(mentor, "2026-01-01")
         await p.settle()
-        assert await open_kinds(p, but=OUTAGES) == []
+        assert await open_kinds(p, but=OF_WAITING) == []
 
         await damage(p.site, p.log)
 
         async def is_told() -> bool:
-            return await open_kinds(p, but=OUTAGES) != []
+            return await open_kinds(p, but=OF_WAITING) != []
 
         await p.until(is_told, what="the alert")
         before = await written(p)
@@ -72,7 +71,7 @@ def test_a_worker_whose_log_broke_writes_nothing(
         await two_more_looks(p, worker)
         await asyncio.to_thread(worker.ask_to_end)
 
-        kinds = await open_kinds(p, but=OUTAGES)
+        kinds = await open_kinds(p, but=OF_WAITING)
         assert len(kinds) == 1, kinds
         assert await written(p) == before
         assert await p.award(mentor, badge) is None

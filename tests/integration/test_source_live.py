@@ -6,10 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sinks.alerts import OUTAGES
 from streams.errors import Problem
 from streams.log import generations, provisioning
-from tests.integration.alerts import open_kinds, told
+from tests.integration.alerts import OF_WAITING, open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
@@ -26,14 +25,14 @@ async def only(p: Pipeline, kind: str) -> str:
     """The message of the one alert that is open; fails when that is not of this kind by then."""
 
     async def is_open() -> bool:
-        return await open_kinds(p, but=OUTAGES) == [kind]
+        return await open_kinds(p, but=OF_WAITING) == [kind]
 
     await p.until(is_open, what=f"the alert {kind}")
     return str((await told(p, kind))["message"])
 
 
 async def quiet(p: Pipeline) -> bool:
-    return await open_kinds(p, but=OUTAGES) == []
+    return await open_kinds(p, but=OF_WAITING) == []
 
 
 async def positions(p: Pipeline) -> list[Any]:
@@ -149,7 +148,7 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
             await provisioning.provision(p.site)
         assert await mentor.held() == mentor.badges
         assert await p.stats(mentor.id) == before
-        assert await open_kinds(p, but=OUTAGES) == ["column_missing"]
+        assert await open_kinds(p, but=OF_WAITING) == ["column_missing"]
 
     own.run(test)
 

@@ -6,12 +6,11 @@ from uuid import UUID
 import pytest
 
 from schema.check import check
-from sinks.alerts import OUTAGES
 from sinks.pool import Executor
 from streams.errors import Problem
 from streams.log import generations, provisioning
 from streams.log.provisioning import resnapshot
-from tests.integration.alerts import all_closed, open_kinds, told
+from tests.integration.alerts import OF_WAITING, all_closed, open_kinds, told
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
 COLUMNS = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
@@ -104,7 +103,7 @@ def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
         await damage(p, mentor)
 
         assert text in (await told(p, "source_changed"))["message"]
-        assert await open_kinds(p, but=OUTAGES) == ["source_changed"]
+        assert await open_kinds(p, but=OF_WAITING) == ["source_changed"]
         await mend(p)
         noted = await generations.find(p.site.connection, old.log_id)
         assert noted is not None

@@ -6,11 +6,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from sinks.alerts import OUTAGES
 from sinks.pool import Pool
 from streams.log.debezium import UNAVAILABLE
 from streams.log.provisioning import resnapshot
-from tests.integration.alerts import all_closed, open_kinds
+from tests.integration.alerts import OF_WAITING, all_closed, open_kinds
 from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline
 from tests.integration.schema.sessions import long_text
@@ -99,7 +98,7 @@ def test_a_text_that_the_log_never_had_is_a_break_all_the_same(rig: Rig) -> None
         p.ensure_a_worker()
 
         async def is_told() -> bool:
-            return await open_kinds(p, but=OUTAGES) == ["value_missing"]
+            return await open_kinds(p, but=OF_WAITING) == ["value_missing"]
 
         await p.until(is_told, what="the alert")
         assert await p.award(mentors[1], badge) is None
