@@ -81,10 +81,11 @@ def test_a_tier_that_a_later_version_gave_is_promoted_to() -> None:
     assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
 
 
-def test_so_is_one_of_an_award_whose_grant_the_log_does_not_have() -> None:
+@pytest.mark.parametrize("granted", [Decision("granted", CAUSE, None, SILVER, 1), None])
+def test_the_tier_that_somebody_put_back_is_promoted_to(granted: Decision | None) -> None:
     held = award(**{**tier("silver"), "tier_version": 2})
-    first, second = mended(held, None).decisions
-    assert (first.kind, first.after.tier, first.after.tier_earned_on) == ("granted", None, None)
+    first, second = mended(held, None, {held.id: granted} if granted else {}).decisions
+    assert (first.kind, first.after.tier, first.after.tier_version) == ("granted", None, None)
     assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
 
 
