@@ -41,7 +41,7 @@ class Command:
         return self
 
     def interrupt(self) -> None:
-        """Send what Ctrl-C sends."""
+        """Press Ctrl-C, of which only this process hears."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
 
@@ -51,11 +51,6 @@ class Command:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.communicate()
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C, of which only this process hears."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
 
     async def end(self) -> tuple[int, str, str]:
         """Wait for its end: exit code, standard output and error."""

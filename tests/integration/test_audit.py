@@ -13,6 +13,7 @@ from badges.queries.findings import Finding
 from schema.database import connect
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of
+from tests.stack import LIMIT_S
 
 BROKEN = 100
 TIERS = [{"name": name, "at_least": n} for name, n in (("bronze", 1), ("silver", 2), ("gold", 3))]
@@ -21,7 +22,7 @@ WRITTEN_ANEW = ("changed_by", "changed_xid", "dated_by", "updated_at")
 
 
 async def audit(
-    p: Pipeline, organization: UUID | None = None, *, repair: bool = False, limit: float = 30
+    p: Pipeline, organization: UUID | None = None, *, repair: bool = False, limit: float = LIMIT_S
 ) -> Audited:
     """Run an audit in this process."""
     async with connect(p.owner_url) as connection:
@@ -263,8 +264,9 @@ def test_while_the_worker_stands_still_nothing_is_said_to_be_wrong(unmanned: Rig
             assert (run["ok"], run["organization_id"]) == (None, organization)
             assert "within 1 s" in run["error"]
 
-            both = [await Command(p, "audit", *only).start() for _ in range(2)]
-            third = await Command(p, "audit", *only).start()
+            patient = ("--limit", f"{LIMIT_S:.0f}", *only)
+            both = [await Command(p, "audit", *patient).start() for _ in range(2)]
+            third = await Command(p, "audit", *patient).start()
             await p.until(partial(begun, p, run["id"] + 3))
             third.interrupt()
             assert (await third.end())[0] == 130
