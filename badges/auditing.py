@@ -6,9 +6,10 @@ before, and once after the stream has decided everything that the first look saw
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import date
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -82,14 +83,17 @@ async def run(
     limit: float,
     repair: bool,
     tell: Callable[[str], None],
+    beside: "Connection | None" = None,
 ) -> Audited:
     """Audit, and mend what can be mended if that is asked for.
 
+    With another connection `beside` the first it takes about half the time.
     `limit` is how long, in seconds, the stream may take to decide what the first look saw. What is
     done is told to `tell`. Raises Problem when it takes longer, and what Postgres and Kafka raise.
     """
     async with _recorded(connection, scope) as number:
-        found = await _look_twice(connection, kafka, scope, limit, tell)
+        looking = partial(look, connection, beside, scope)
+        found = await _look_twice(connection, kafka, looking, limit, tell)
         repaired, refused = list[Finding](), list[str]()
         if repair and found.findings:
             tell(f"repairing {len(found.findings)} findings")
@@ -135,12 +139,12 @@ def _reason(error: BaseException) -> str:
 async def _look_twice(
     connection: Connection,
     kafka: KafkaAccess,
-    scope: Scope,
+    looking: Callable[[], Awaitable[tuple[Audit, int]]],
     limit: float,
     tell: Callable[[str], None],
 ) -> Audit:
     tell("comparing")
-    first, lsn = await _look(connection, scope)
+    first, lsn = await looking()
     if not first.findings:
         return first
     tell(f"waiting until the stream has decided what {len(first.findings)} differences may be")
@@ -153,20 +157,37 @@ async def _look_twice(
             hint="Run it again once `badges lag` is on time, or with a higher --limit",
         ) from None
     tell("comparing again")
-    second, _ = await _look(connection, scope)
+    second, _ = await looking()
     before = {finding.subject: finding for finding in first.findings}
     lasting = [each for each in second.findings if before.get(each.subject) == each]
     return msgspec.structs.replace(second, findings=lasting)
 
 
-async def _look(connection: Connection, scope: Scope) -> tuple[Audit, int]:
+async def look(
+    connection: Connection, beside: "Connection | None", scope: Scope
+) -> tuple[Audit, int]:
     """What one snapshot says, and the WAL position (bytes) below which all of it was committed."""
+    async with AsyncExitStack() as looks:
+        await looks.enter_async_context(_reading(connection))
+        lsn = await insert_lsn(connection)
+        if beside is not None:
+            shared = await connection.fetchval("SELECT pg_export_snapshot()")
+            await looks.enter_async_context(_reading(beside, shared))
+        found = await audit.find(
+            connection, organization=scope.organization, since=scope.since, beside=beside
+        )
+        return found, lsn
+
+
+@asynccontextmanager
+async def _reading(connection: Connection, snapshot: str | None = None) -> AsyncIterator[None]:
+    """A transaction that reads one snapshot, its own or another's."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        if snapshot is not None:
+            await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         # Who may not see every row is refused: what is hidden would look like what is wrong.
         await connection.execute("SET LOCAL row_security = off")
-        lsn = await insert_lsn(connection)
-        found = await audit.find(connection, organization=scope.organization, since=scope.since)
-        return found, lsn
+        yield
 
 
 async def _finish(connection: Connection, outcome: Audited) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from badges.settings import Settings
 from schema.database import first_line
 from sinks.alerts import PostgresAlerts
-from sinks.base import DeadLetter
+from sinks.base import DeadLetter, Message
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.errors import Unavailable
 from sinks.pool import create_pool
@@ -40,17 +40,21 @@ class Shelf:
 
         Those of versions before this one do not name their row; what their value says is filled in.
         """
+        if not await self.cluster.topics([self.topic]):
+            raise Problem(f"the topic {self.topic} is missing: `badges provision` creates it")
+        records = [record async for record in self.records()]
+        return {key: _named(letter) for key, letter in left(records).items()}
+
+    async def records(self) -> AsyncIterator[Message]:
+        """What is in the topic, removed dead letters included; nothing when there is no topic."""
         found = (await self.cluster.topics([self.topic])).get(self.topic)
         if found is None:
-            raise Problem(f"the topic {self.topic} is missing: `badges provision` creates it")
+            return
         starts, ends = await self.cluster.starts(found), await self.cluster.ends(found)
-        records = [
-            record
-            for partition, (start, end) in enumerate(zip(starts, ends, strict=True))
-            async for chunk in KafkaLog(self.access, self.topic).read(partition, start, end)
-            for record in chunk
-        ]
-        return {key: _named(letter) for key, letter in left(records).items()}
+        for partition, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            async for chunk in KafkaLog(self.access, self.topic).read(partition, start, end):
+                for record in chunk:
+                    yield record
 
 
 @asynccontextmanager

@@ -4,9 +4,7 @@ The row is updated so that it says what it says: the log gets its newest version
 either uses it or makes another dead letter of it, before it moves its position past the record.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -18,13 +16,12 @@ from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.column_types import wrong_types
 from sinks.failures import reason_of
-from sinks.polling import poll
 from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.carrying import partition_of
+from streams.log.caught_up import behind
 from streams.log.generations import Generation
-from streams.log.wal import confirmed, insert_lsn
 from streams.unusable import outline
 
 _Row: TypeAlias = tuple[str, str]
@@ -202,41 +199,9 @@ async def _until_decided(
     limit: float,
 ) -> dict[_Row, str]:
     """Wait until the worker has decided what was sent; which rows it had not, and why not."""
-    if not sent:
-        return {}
-    written = await insert_lsn(connection)
     partitions = {row: partition_of(each.mentor, log.partitions) for row, each in sent.items()}
-    behind: dict[int, str] = dict.fromkeys(
-        partitions.values(), "the connector has not sent it: see that Kafka Connect runs"
-    )
-
-    async def is_sent() -> bool:
-        return await confirmed(connection, log.slot) >= written
-
-    async def is_decided() -> bool:
-        nonlocal behind
-        stands = await generations.next_offsets(connection, log.log_id)
-        behind = {
-            partition: f"partition {partition} is decided up to {stands.get(partition)} of "
-            f"{ends[partition]}: see that a worker runs, and badge_alerts"
-            for partition in behind
-            if stands.get(partition, -1) < ends[partition]
-        }
-        return not behind
-
-    with suppress(TimeoutError):
-        async with asyncio.timeout(limit):
-            await poll(is_sent)
-            ends = await _ends(shelf, log)
-            await poll(is_decided)
-    return {row: behind[place] for row, place in partitions.items() if place in behind}
-
-
-async def _ends(shelf: Shelf, log: Generation) -> Sequence[int]:
-    found = (await shelf.cluster.topics([log.topic])).get(log.topic)
-    if found is None:
-        raise Problem(f"the topic {log.topic} is missing")
-    return await shelf.cluster.ends(found)
+    late = await behind(connection, shelf.cluster, log, set(partitions.values()), limit)
+    return {row: late[place] for row, place in partitions.items() if place in late}
 
 
 def _came_of_it(

@@ -1,5 +1,6 @@
 """Settings: BADGES_* environment variables or a .env file, handed inward as plain values."""
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,23 @@ _Networks: TypeAlias = Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(
 _Origins: TypeAlias = Annotated[
     list[Annotated[str, AfterValidator(urls.checked_origin)]], NoDecode, BeforeValidator(_parts)
 ]
+
+
+def _nowhere_if_empty(value: object) -> object:
+    return value or None
+
+
+def _state_directory() -> Path | None:
+    """The user's own place for checkpoints (XDG_STATE_HOME); None for one who has no home."""
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not state.is_absolute():
+        try:
+            state = Path.home() / ".local" / "state"
+        except RuntimeError:
+            return None
+    return state / "badges" / "checkpoints"
+
+
 _Claim: TypeAlias = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 """Where a token says something: names of claims, from the outside in, with dots between."""
 
@@ -130,6 +148,9 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(None, ge=1, le=65535)
     session_timeout: float = Field(30, ge=6, le=1800)
     instance_directory: Path | None = None
+    checkpoints: Annotated[Path | None, BeforeValidator(_nowhere_if_empty)] = Field(
+        default_factory=_state_directory
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @model_validator(mode="after")

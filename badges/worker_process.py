@@ -30,6 +30,7 @@ from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
+from streams.checkpoints import Checkpoints
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
 from streams.log.backfill import watch_backfill
@@ -246,6 +247,7 @@ async def _assemble(
     versions = PostgresVersions(pool, alerts)
     source = KafkaLog(kafka, generation.topic)
     integrity = Integrity(generation, pool, cluster, connect)
+    checkpoints = Checkpoints(settings.checkpoints, generation.log_id)
     services = Services(
         sink=sink,
         aside=SettingAside(
@@ -253,7 +255,8 @@ async def _assemble(
         ),
         versions=versions,
         source=source,
-        recovery=Recovery(generation, sink, versions, source),
+        recovery=Recovery(generation, sink, versions, source, checkpoints=checkpoints),
+        checkpoints=checkpoints,
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
         wal_written=partial(insert_lsn, pool),
         wal_sent=partial(confirmed, pool, generation.slot),
@@ -276,6 +279,7 @@ async def _assemble(
         partial(note_decided, generation, pool, cluster, heartbeats),
         partial(watch_backfill, pool),
         alerts.keep_writing,
+        checkpoints.tidy,
         partial(watch, pool),
     ]
     try:

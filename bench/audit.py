@@ -3,13 +3,12 @@
 import asyncio
 import time
 
-import asyncpg
-
-from badges.queries import audit
-from badges.queries.findings import Audit
+from badges import auditing
+from badges.auditing import Scope
 from bench.figures import Figure, Target
 from bench.people import MENTORS, ROWS, fill
 from bench.site import Bench
+from schema.database import connect
 from sinks import repairs
 from sinks.pool import Connection
 from tests.stack import Stack
@@ -29,28 +28,20 @@ def measure(bench: Bench) -> list[Figure]:
 
 async def _audits(stack: Stack, url: str, times: int) -> list[float]:
     await fill(stack, url)
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect(url) as connection, connect(url) as beside:
         await _decide(connection)
         took = []
         for _ in range(times):
             began = time.perf_counter()
-            found = await _look(connection)
+            found, _ = await auditing.look(connection, beside, Scope())
             took.append(time.perf_counter() - began)
             assert not found.findings
         return took
-    finally:
-        await connection.close()
-
-
-async def _look(connection: Connection) -> Audit:
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return await audit.find(connection, organization=None, since=None)
 
 
 async def _decide(connection: Connection) -> None:
     """Write what is missing; badges that build on others come to be missing only then."""
-    while missing := (await _look(connection)).findings:
+    while missing := (await auditing.look(connection, None, Scope()))[0].findings:
         async with connection.transaction():
             await connection.execute("SELECT set_config('badges.writer', 'audit', true)")
             for kind in ("missing", "stats"):

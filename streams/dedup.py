@@ -1,7 +1,16 @@
 """The order of the stream: which rows were sent before, and which are of a second snapshot."""
 
+from msgspec import Struct
+
 from streams.errors import LogBroken
 from streams.log.debezium import stream_order
+
+
+class Reached(Struct, frozen=True):
+    """How far the rows have come: their mark in the WAL, and the LSN of the log's snapshot."""
+
+    mark: tuple[int, int]
+    snapshot_lsn: int | None
 
 
 class Deduplicator:
@@ -16,6 +25,14 @@ class Deduplicator:
         self._sequence: str | None = None
         self._sent_before = False
         self._snapshot_lsn: int | None = None
+
+    @property
+    def reached(self) -> Reached:
+        return Reached(self._mark, self._snapshot_lsn)
+
+    def go_on_from(self, reached: Reached) -> None:
+        """Go on, as a new one, from where another had come to."""
+        self._mark, self._snapshot_lsn = reached.mark, reached.snapshot_lsn
 
     def is_duplicate(self, sequence: str | None) -> bool:
         """Whether a connector that began again sends a row once more.

@@ -15,6 +15,7 @@ from typing import Final
 _FOLD: Final = (
     "sinks/turns.py",
     "streams/dedup.py",
+    "streams/drafts.py",
     "streams/log/debezium.py",
     "streams/log_tables.py",
     "streams/partition.py",

@@ -5,11 +5,13 @@ recovery and in tests, so a crash or another batch boundary cannot change an out
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from sinks import turns
-from sinks.base import DeadLetter, Found, MentorDeleted, Message, Place, Position, Turn
-from streams.dedup import Deduplicator
+from sinks.base import DeadLetter, Found, Message, Place, Position, Turn
+from streams.dedup import Deduplicator, Reached
+from streams.drafts import Draft, dead_letter
 from streams.evaluator import FINGERPRINT
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
 from streams.log_tables import TABLES
@@ -25,6 +27,19 @@ from tables.watchlist import Watchlist
 
 _READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
+
+
+class Standing(Struct, frozen=True):
+    """Where a partition stands between two turns: what it holds besides its ledgers.
+
+    `in_a_row` are the records in a row of each table that could not be used.
+    """
+
+    position: Position
+    taken_up: Sequence[AppliedVersion]
+    last: Place | None
+    reached: Reached
+    in_a_row: Mapping[str, int]
 
 
 class Partition:
@@ -51,8 +66,12 @@ class Partition:
         self.turn = 0
         self.book = RuleBook()
         self.applied: Applied = {}
+        self.taken_up: list[AppliedVersion] = []
+        """Where each of them took effect, and those that they replaced."""
         self.mentors: dict[str, Watchlist] = {}
         """The ledger of each mentor of whom there is anything, with what the rules wait for."""
+        self.departures = 0
+        """How many deletes of mentors were folded, since the log's start or a checkpoint."""
         self._columns = columns or {}
         self._stand_in = stand_in
         self._turn_start = 0
@@ -60,10 +79,10 @@ class Partition:
         """Tables of which any number of records in a row may be unusable, for the time being."""
         # The records in a row of each table that could not be used, up to the last one.
         self._in_a_row: dict[str, int] = {}
-        self._last: Message | None = None
+        self._last: Message | Place | None = None
         self._given_up: set[str] = set()
         self._order = Deduplicator(number, start)
-        self._draft = _Draft()
+        self._draft = Draft()
 
     @property
     def position(self) -> Position:
@@ -71,8 +90,10 @@ class Partition:
 
     @property
     def last(self) -> Place | None:
-        message = self._last
-        return Place(message.offset, sequence_of(message.value)) if message else None
+        last = self._last
+        if last is None or isinstance(last, Place):
+            return last
+        return Place(last.offset, sequence_of(last.value))
 
     def ledger(self, mentor: str) -> Ledger | None:
         """What there is about a mentor, if anything."""
@@ -96,9 +117,9 @@ class Partition:
         self.book.apply(versions)
         for key, version in _newest(versions).items():
             self.applied[key] = version
-            self._draft.applied.append(
-                AppliedVersion(self.number, self.turn, self._turn_start, *key, version)
-            )
+            taken_up = AppliedVersion(self.number, self.turn, self._turn_start, *key, version)
+            self._draft.applied.append(taken_up)
+            self.taken_up.append(taken_up)
 
     def decide(self, mentors: Iterable[str]) -> None:
         """Decide some mentors by the versions that were put into effect."""
@@ -183,7 +204,7 @@ class Partition:
 
     def close_turn(self) -> tuple[Turn, Sequence[DeadLetter]]:
         """What the open turn writes, and what could not be decoded; the next one begins here."""
-        draft, self._draft = self._draft, _Draft()
+        draft, self._draft = self._draft, Draft()
         turn = Turn(
             log_id=self.log_id,
             partition=self.number,
@@ -216,11 +237,30 @@ class Partition:
         Before the first turn nothing is written yet: what could not be read is still to be told.
         """
         # Those of later turns were kept before their position moved.
-        letters = self._draft.dead_letters if turn == 0 else []
-        self._draft = _Draft()
-        self._draft.dead_letters += letters
+        self._draft = Draft(self._draft.dead_letters if turn == 0 else ())
         self.next_offset = self._turn_start = offset
         self.turn = turn
+
+    def standing(self) -> Standing:
+        """Where it stands; to be asked while nothing is to be written."""
+        reached, in_a_row = self._order.reached, dict(self._in_a_row)
+        return Standing(self.position, list(self.taken_up), self.last, reached, in_a_row)
+
+    def go_on_from(self, standing: Standing, versions: Iterable[Version]) -> None:
+        """Stand, as a new one, where another stood; all `versions` up to there are in effect.
+
+        What it held of mentors is still to be given: `hold_ledgers`.
+        """
+        self.apply(versions)
+        self.taken_up = list(standing.taken_up)
+        self.resume(standing.position.next_offset, standing.position.turn)
+        self._last = standing.last
+        self._in_a_row = dict(standing.in_a_row)
+        self._order.go_on_from(standing.reached)
+
+    def hold_ledgers(self, ledgers: Iterable[Ledger]) -> None:
+        for ledger in ledgers:
+            self.mentors[ledger.mentor_id] = Watchlist(ledger, self.book)
 
     def _fold_event(self, record: Record, offset: int, watchlist: Watchlist | None) -> None:
         draft, kind = self._draft, type(record)
@@ -240,6 +280,7 @@ class Partition:
             return
         cause = Cause(self.log_id, self.number, offset, xid=record.xid)
         if kind is MentorRecord and record.op == "d":
+            self.departures += 1
             draft.delete_mentors(record.id, cause)
         draft.decisions += evaluate(watchlist, cause)
 
@@ -329,43 +370,8 @@ class Partition:
     def _set_aside(self, message: Message, unusable: Outline, error: Exception) -> None:
         if unusable.table is not None and unusable.op != "d":
             self._in_a_row[unusable.table] = self._in_a_row.get(unusable.table, 0) + 1
-        self._draft.dead_letters.append(
-            DeadLetter(
-                log_id=self.log_id,
-                partition=self.number,
-                offset=message.offset,
-                reason=str(error) or type(error).__name__,
-                at=_moment(message.timestamp),
-                key=message.key,
-                value=message.value,
-                table=unusable.table,
-                row_id=unusable.id,
-            )
-        )
-
-
-class _Draft:
-    def __init__(self) -> None:
-        self.applied: list[AppliedVersion] = []
-        self.mentors_deleted: list[MentorDeleted] = []
-        self.decisions: list[Decision] = []
-        self.touched: dict[str, Ledger] = {}
-        self.dead_letters: list[DeadLetter] = []
-        self.xids: set[int | None] = set()
-
-    def delete_mentors(self, mentor: str, cause: Cause) -> None:
-        """Note a mentor's delete: nothing decided before it for that id is worth writing."""
-        self.mentors_deleted.append(MentorDeleted(mentor, cause))
-        self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
-        self.touched.pop(mentor, None)
-
-
-def _moment(milliseconds: int) -> datetime:
-    """When a record was written, or the epoch's beginning where its timestamp is no date."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
+        letter = dead_letter(self.log_id, self.number, message, unusable, error)
+        self._draft.dead_letters.append(letter)
 
 
 def _newest(versions: Iterable[Version]) -> dict[RuleKey, int]:

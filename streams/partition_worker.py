@@ -17,11 +17,13 @@ import structlog
 
 from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
-from sinks.base import DeadLetter, Message, Outcome, Place, Sink, Turn
+from sinks.base import Message, Place, Sink
 from sinks.errors import Disconnected, Fenced, Unavailable
 from sinks.looks import OneAlert
 from sinks.refused_writes import RefusedWrites, Stall
 from streams import metrics
+from streams.checkpointing import Checkpointing
+from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.evaluator_change import tell_of_change
 from streams.log.reader import Log
@@ -34,9 +36,9 @@ from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
 from streams.throttle import Throttle
+from streams.turn_counts import count
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
-from tables.types import Version
 
 Answer = TypeVar("Answer")
 
@@ -67,6 +69,7 @@ class Services:
     versions: Versions
     source: Log
     recovery: Recovery
+    checkpoints: Checkpoints
     guard: WriteGuard
     wal_written: Callable[[], Awaitable[int]]
     wal_sent: Callable[[], Awaitable[int]]
@@ -108,6 +111,9 @@ class PartitionWorker:
             str(partition), "this partition stands still", services.alerts, {"partition": partition}
         )
         self._refused = RefusedWrites(partition, services.sink, services.alerts)
+        # Whether all that was folded is written.
+        self._is_settled = False
+        self._is_ending = False
         self._log = log.bind(partition=partition)
 
     def offer(self, batch: Batch) -> None:
@@ -121,18 +127,27 @@ class PartitionWorker:
     def wake(self) -> None:
         self._batches.put_nowait(None)
 
+    def end(self) -> None:
+        """Let `run` return once what is in hand is written, and kept; cancel it if that lasts."""
+        self._is_ending = True
+        self.wake()
+
     async def run(self) -> None:
         """Follow the log; begin again whenever somebody else has moved the position."""
-        while True:
-            # What is restored ends with the record that was decided last, read after these began.
-            self._confirmed = self._connection(sys.maxsize)
-            try:
-                await self._follow(await self._begin())
-            except Fenced as fenced:
-                metrics.FENCED.inc()
-                self._log.warning("state thrown away", reason=str(fenced))
-            except LogBroken as broken:
-                await self._services.guard.broken(broken)
+        try:
+            while not self._is_ending:
+                # What is restored ends with the record that was decided last, read after these
+                # began.
+                self._confirmed = self._connection(sys.maxsize)
+                try:
+                    await self._live(await self._begin())
+                except Fenced as fenced:
+                    metrics.FENCED.inc()
+                    self._log.warning("state thrown away", reason=str(fenced))
+                except LogBroken as broken:
+                    await self._services.guard.broken(broken)
+        finally:
+            self._services.checkpoints.give_back(self.partition)
 
     async def _begin(self) -> Partition:
         """The state to go on from, as soon as it can be read."""
@@ -147,7 +162,19 @@ class PartitionWorker:
                 await self._until_readable(begun.unusable, begun.offset, retry)
                 excused |= {begun.unusable.table or ""}
 
-    async def _follow(self, state: Partition) -> None:
+    async def _live(self, state: Partition) -> None:
+        """Follow the log from a state on; what is held when it ends in order is kept."""
+        self._is_settled = False
+        checkpointing = Checkpointing(self._services.checkpoints, state)
+        try:
+            await self._follow(state, checkpointing)
+        except asyncio.CancelledError:
+            if self._is_settled:
+                await checkpointing.end()
+            raise
+        await checkpointing.end()
+
+    async def _follow(self, state: Partition, checkpointing: Checkpointing) -> None:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
@@ -157,13 +184,14 @@ class PartitionWorker:
         )
         await self._decide(state, ())
         told = False
-        while True:
+        while not self._is_ending:
             batch: Batch | None = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_SECONDS):
                     batch = await self._batches.get()
             if batch is None:
                 await self._idle(state, reconciliation)
+                await checkpointing.look()
                 continue
             try:
                 await self._go_on_to(state, batch.messages[0].offset)
@@ -171,6 +199,7 @@ class PartitionWorker:
             finally:
                 # Fenced as well: the partition must be fetched again, and the position counts.
                 batch.done()
+            await checkpointing.look()
             if not told:
                 # A busy partition is never idle.
                 await self._goes_on()
@@ -187,7 +216,9 @@ class PartitionWorker:
         await self._refused.try_again(state.log_id, state.position)
         end = self._end()
         if self._batches.empty() and end is not None and state.next_offset >= end:
-            await reconciliation.look()
+            # Who waits with new versions may have been overtaken, and would be told by writing.
+            if not self._services.versions.newer_than(state.applied):
+                await reconciliation.look()
             await self._goes_on()
 
     async def _go_on_to(self, state: Partition, offset: int) -> None:
@@ -221,6 +252,11 @@ class PartitionWorker:
 
     async def _decide(self, state: Partition, messages: Sequence[Message]) -> None:
         """Fold the messages and write what they decide; in turns, where a rule is unknown."""
+        self._is_settled = False
+        await self._decide_all(state, messages)
+        self._is_settled = True
+
+    async def _decide_all(self, state: Partition, messages: Sequence[Message]) -> None:
         state.excused = excused = set[str]()
         stopped_at: Record | Outline | None = None
         while True:
@@ -242,9 +278,10 @@ class PartitionWorker:
 
         Returns the record before which it ended, or None when all are folded.
         """
-        throttle, newer = self._services.throttle, list[Version]()
-        if at_once or state.turn == 0 or throttle.is_open:
-            newer = self._services.versions.newer_than(state.applied)
+        throttle = self._services.throttle
+        newer = self._services.versions.newer_than(state.applied)
+        if newer and not (at_once or state.turn == 0 or throttle.may_begin(self.wake)):
+            newer = []
         # The first turn decides everybody, also where no version is saved yet.
         if not newer and state.turn > 0:
             return await self._fold(state, messages)
@@ -336,7 +373,7 @@ class PartitionWorker:
             outcome = await self._until_available(lambda: self._services.sink.write(turn))
         self._decided(turn.end)
         await self._refused.after(outcome)
-        _count(turn, outcome, letters)
+        count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.mentors))
 
     async def _until_available(
@@ -363,14 +400,3 @@ class PartitionWorker:
             else:
                 await self._stall.over()
                 return answer
-
-
-def _count(turn: Turn, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:
-    metrics.TURNS.inc()
-    metrics.RECORDS.inc(turn.end - turn.start)
-    metrics.AWARDS.inc(outcome.written + outcome.accepted)
-    metrics.REFUSED.inc(outcome.refused)
-    metrics.DROPPED.labels("overtaken").inc(outcome.overtaken)
-    metrics.DROPPED.labels("gone").inc(outcome.gone)
-    metrics.DEAD_LETTERS.inc(len(letters))
-    metrics.NEXT_OFFSET.labels(turn.partition).set(turn.end)

@@ -38,6 +38,9 @@ _LONGEST_POLL_SECONDS = 86400
 _MOST_HEARTBEAT_SECONDS = 1.0
 """By its heartbeats a member learns that another one waits for its share, or has left."""
 
+_LAST_TURN_SECONDS = 2.5
+"""How long partitions may take, when the worker is told to end, before they are cancelled."""
+
 STOP_SECONDS = 3
 """How long leaving the group may take; after it the process ends without."""
 
@@ -127,12 +130,23 @@ class Worker:
             await self._app.start()
             log.info("working", instance=self._member, topic=self._generation.topic)
             await self._until_something_ends(background)
+        except asyncio.CancelledError:
+            await self._end_in_order()
+            raise
         finally:
             for task in [*background, *(task for _, task in self._partition_workers.values())]:
                 task.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._app.stop()
+
+    async def _end_in_order(self) -> None:
+        """Let partition workers write what is in hand, and their checkpoints, if that is soon."""
+        for partition_worker, _ in self._partition_workers.values():
+            partition_worker.end()
+        if self._partition_workers:
+            tasks = [task for _, task in self._partition_workers.values()]
+            await asyncio.wait(tasks, timeout=_LAST_TURN_SECONDS)
 
     async def _until_something_ends(self, background: Sequence[asyncio.Task[None]]) -> None:
         """Return never: raise what ended the consumer, a partition worker or one of the duties."""

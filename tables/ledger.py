@@ -17,6 +17,7 @@ from tables.rows import (
     TYPE_MASK,
     Change,
     Row,
+    day_in,
     packed,
     type_name,
     type_number,
@@ -107,6 +108,11 @@ class Ledger:
         return self._held
 
     @property
+    def pauses(self) -> Mapping[str, tuple[Day, Day | None]]:
+        """First and last date of each pause, by id."""
+        return self._pauses
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is left, so that the ledger may be discarded."""
         rows = self.rows or self.trainings or self._pauses or self.texts
@@ -157,6 +163,12 @@ class Ledger:
         if len(self.changes) >= FULL:
             self._begin_anew()
         return True
+
+    def hold_rows(self, rows: dict[str, Row]) -> None:
+        """Hold these activities, by id, on a ledger that has had none yet."""
+        self.rows = rows
+        if rows:
+            self.newest_day = day_in(max(rows.values()))
 
     def drop_activity(self, activity_id: str) -> bool:
         """An activity went, or moved to another mentor."""

@@ -79,7 +79,8 @@ async def _audit(
     verbose: bool,
     as_json: bool,
 ) -> Audited:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    url = chosen.database_url.get_secret_value()
+    async with connect(url) as connection, connect(url) as beside:
         only = await organizations.find(connection, organization) if organization else None
         scope = Scope(only.id if only else None, since.date() if since else None)
         with _progress() as progress, _reachable(chosen):
@@ -90,6 +91,7 @@ async def _audit(
                 limit=limit,
                 repair=repair,
                 tell=progress.update,
+                beside=beside,
             )
         if as_json:
             typer.echo(json.dumps(msgspec.to_builtins(outcome)))

@@ -25,6 +25,8 @@ COMMANDS: Final = (
     "dedupe",
     "demo",
     "env",
+    "export",
+    "forget",
     "lag",
     "migrate",
     "provision",

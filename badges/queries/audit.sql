@@ -124,7 +124,8 @@ everywhere AS MATERIALIZED (SELECT z.name FROM zones z UNION SELECT 'UTC'),
 held AS MATERIALIZED (
     -- Evidence may have been written by anybody: a day too many in its month is no error.
     SELECT b.*, CASE
-               WHEN b.awarded_by = 'rule' AND b.evidence ? 'position' AND b.evidence ->> 'earned_on'
+               WHEN b.awarded_by = 'rule' AND b.evidence ?| '{position,audit}'
+                   AND b.evidence ->> 'earned_on'
                    ~ '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
                THEN make_date(left(b.evidence ->> 'earned_on', 4)::int,
                               substr(b.evidence ->> 'earned_on', 6, 2)::int, 1)
@@ -165,7 +166,7 @@ SELECT * FROM (
            a.peer_mentor_id, j.proven AS is_proven, j.begins, j.state = 'revoked' AS was_revoked, j.by_whom,
            j.told_tier,
            -- Before people's dates were noted, whoever wrote the row last may have written them.
-           a.evidence ? 'position' AND coalesce(a.dated_by, 'audit') = 'audit'
+           a.evidence ?| '{position,audit}' AND coalesce(a.dated_by, 'audit') = 'audit'
                AND (a.shown_on IS NOT NULL OR a.changed_by IN ('rule', 'audit')) AS is_strict,
            j.begins OR EXISTS (
                SELECT FROM everywhere z
@@ -205,7 +206,7 @@ WHERE NOT is_proven OR NOT lies OR NOT tier_lies OR was_revoked <> (revoked_by I
 -- What the evidence of some awards ($1) names: how many rows, and how many of them are the mentor's no
 -- longer.
 -- name: evidence
-SELECT a.id, a.dated_by, a.evidence ? 'position' AS is_ours, count(r.id) AS named,
+SELECT a.id, a.dated_by, a.evidence ?| '{position,audit}' AS is_ours, count(r.id) AS named,
        count(*) FILTER (WHERE r.id NOT IN (
            SELECT x.id::text FROM activities x WHERE x.peer_mentor_id = a.peer_mentor_id
            UNION ALL

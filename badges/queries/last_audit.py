@@ -6,7 +6,6 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from badges.queries.findings import FindingKind
 from sinks.pool import Executor
 
 _PATIENCE_S = 2.0
@@ -16,7 +15,7 @@ class _LastAudit(Struct, frozen=True):
     """When it ended, and how many results differed, by kind; kinds without any are left out."""
 
     finished_at: datetime
-    findings: Mapping[FindingKind, int]
+    findings: Mapping[str, int]
 
 
 async def last_audit(connection: Executor) -> _LastAudit | None:
@@ -27,5 +26,5 @@ async def last_audit(connection: Executor) -> _LastAudit | None:
     )
     if row is None:
         return None
-    findings = msgspec.json.decode(row["findings"], type=dict[FindingKind, int])
+    findings = msgspec.json.decode(row["findings"], type=dict[str, int])
     return _LastAudit(row["finished_at"], findings)

@@ -47,6 +47,8 @@ def for_command(layout: Layout, passwords: Mapping[str, str], name: str) -> dict
     if name not in SERVICES:
         return {**told, **{name: passwords[name] for name in _ROLE_PASSWORDS}}
     told["BADGES_DATABASE_URL"] = role_url(layout, passwords, f"badges_{name}")
+    if name == "worker":
+        told["BADGES_CHECKPOINTS"] = str(layout.run_dir / "checkpoints")
     if name == "api":
         told |= {"BADGES_API_HOST": HOST, "BADGES_API_PORT": str(layout.port("api"))}
         told[JWT_SECRET] = secret

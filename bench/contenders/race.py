@@ -5,7 +5,7 @@ import gc
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -20,11 +20,15 @@ PATIENCE = 600
 
 
 class Lap(Struct, frozen=True):
-    """What a contender did: records read, in how many seconds of wall and of its own CPU time."""
+    """What a contender did: records read, in how many seconds of wall and of its own CPU time.
+
+    `details` are figures of its own.
+    """
 
     records: int
     seconds: float
     cpu_seconds: float
+    details: Mapping[str, float] = {}
 
     @property
     def rate(self) -> float:

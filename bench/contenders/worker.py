@@ -11,6 +11,7 @@ from bench.contenders.rules import FixedVersions, generation
 from bench.topic import Filled
 from sinks.base import Outcome, Turn
 from sinks.column_types import WrongType
+from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -58,6 +59,7 @@ async def race(filled: Filled) -> Lap:
         versions=versions,
         source=source,
         recovery=Recovery(log, sink, versions, source),
+        checkpoints=Checkpoints(None, filled.log_id),
         guard=WriteGuard(_nothing_broken, _found_broken, alerts),
         wal_written=_nowhere,
         wal_sent=_nowhere,

@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from msgspec import Struct
 
 from sinks.polling import poll
+from streams.log.altering import AlterSettingsRequest
 from streams.log.kafka import KafkaAccess, stop
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
@@ -104,6 +105,14 @@ class Cluster:
         if code != NoError.errno:
             raise for_code(code)(message)
         return {entry[0]: entry[1] for entry in entries}
+
+    async def change(self, topic: str, settings: Mapping[str, str]) -> None:
+        """Set some of a topic's settings; the others stay as they are."""
+        await self.start()
+        answer = await self._admin._send_request(AlterSettingsRequest(topic, settings))
+        for code, message, *_ in answer.resources:
+            if code != NoError.errno:
+                raise for_code(code)(f"{topic}: {message}")
 
     async def create(
         self, topic: str, partitions: int, replication_factor: int, settings: Mapping[str, str]

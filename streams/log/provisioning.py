@@ -51,7 +51,7 @@ async def provision(site: Site) -> Generation:
     """
     await _check_site(site)
     async with _alone(site):
-        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
         found = await generations.live(site.connection)
         if found is None:
             await _refuse_broken(site)
@@ -76,7 +76,7 @@ async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
                 "there is no log yet that a new generation could replace",
                 hint="Run `badges provision`",
             )
-        await topics.ensure(site.cluster, topics.dead_letters(site.prefix), site.replication_factor)
+        await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
         live = await generations.live(site.connection)
         if live is None or live == before or live.partitions != site.partitions:
             await generations.keep(site.connection, keep)

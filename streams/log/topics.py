@@ -1,15 +1,22 @@
 """The topics of the product, with the settings they need."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 
-from streams.log.cluster import Cluster, Topic
+from streams.log.cluster import Cluster, KafkaError, Topic
 
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
 
 _HOUR_MS = 3_600_000
+
+_CLEANED_SOON = {"max.compaction.lag.ms": "1000"}
+"""What is removed is gone from the broker's files soon after the next record; else perhaps never.
+
+By default a segment is closed after a week, and cleaned once half of it is old.
+"""
 
 
 class _WantedTopic(Struct, frozen=True):
@@ -38,7 +45,8 @@ def heartbeats(name: str) -> _WantedTopic:
 
 def dead_letters(prefix: str) -> _WantedTopic:
     """Input that could not be used, one dead letter a position; a tombstone removes one."""
-    return _WantedTopic(f"{prefix}.dead-letters", 1, {"cleanup.policy": "compact"})
+    settings = {"cleanup.policy": "compact", **_CLEANED_SOON}
+    return _WantedTopic(f"{prefix}.dead-letters", 1, settings)
 
 
 async def ensure(cluster: Cluster, wanted: _WantedTopic, replication_factor: int) -> Topic:
@@ -47,6 +55,18 @@ async def ensure(cluster: Cluster, wanted: _WantedTopic, replication_factor: int
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
         found = await cluster.wait_for(wanted.name, wanted.partitions)
     return found
+
+
+async def ensure_dead_letters(cluster: Cluster, prefix: str, replication_factor: int) -> None:
+    """Make the topic if it is missing; one that an older version made is cleaned as soon as ours.
+
+    Where nobody lets us change that, `differences` tells.
+    """
+    wanted = dead_letters(prefix)
+    await ensure(cluster, wanted, replication_factor)
+    if wrong_settings(await cluster.settings(wanted.name), _CLEANED_SOON):
+        with suppress(KafkaError):
+            await cluster.change(wanted.name, _CLEANED_SOON)
 
 
 async def differences(cluster: Cluster, wanted: _WantedTopic) -> list[str]:

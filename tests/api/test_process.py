@@ -4,8 +4,10 @@ import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -126,6 +128,27 @@ async def test_a_request_is_one_line_without_anything_personal(
     text = service.log.read_text()
     assert "Nordmann" not in text
     assert sub not in text
+
+
+async def test_metrics_tell_of_the_newest_audit_of_everything(
+    service: Service, owner: Pool, mine: Organization
+) -> None:
+    await owner.executemany(
+        "INSERT INTO badge_audits (organization_id, finished_at, findings, ok) "
+        "VALUES ($1, $2, $3, $4)",
+        [
+            (None, datetime(2026, 9, 1, tzinfo=UTC), {"date": 3}, False),
+            (None, datetime(2026, 9, 2, tzinfo=UTC), {"stats": 2}, False),
+            (UUID(mine.id), datetime(2026, 9, 3, tzinfo=UTC), {}, True),
+            (None, datetime(2026, 9, 4, tzinfo=UTC), None, None),
+        ],
+    )
+    with service.client("coordinator", mine.id) as client:
+        text = client.get("/metrics").text
+    assert 'badges_audit_findings{kind="stats"} 2.0' in text
+    assert 'badges_audit_findings{kind="date"} 0.0' in text
+    told = text.partition("\nbadges_audit_finished_timestamp_seconds ")[2].partition("\n")[0]
+    assert float(told) == datetime(2026, 9, 2, tzinfo=UTC).timestamp()
 
 
 async def test_requests_are_counted_by_their_route(service: Service, mine: Organization) -> None:

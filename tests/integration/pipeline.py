@@ -65,6 +65,8 @@ class Pipeline:
             "BADGES_PARTITIONS": str(self.site.partitions),
             "BADGES_SESSION_TIMEOUT": str(SESSION_SECONDS),
             "BADGES_INSTANCE_DIRECTORY": str(self.stack.infra.layout.run_dir / "instances"),
+            # Most tests are about what is read from the log.
+            "BADGES_CHECKPOINTS": "",
             **settings,
         }
         self._workers.append(Worker(self.stack, environment))

@@ -17,6 +17,18 @@ from tests.stack import LIMIT_S
 
 BROKEN = 100
 TIERS = [{"name": name, "at_least": n} for name, n in (("bronze", 1), ("silver", 2), ("gold", 3))]
+SHIFT = (
+    "UPDATE badge_awards SET earned_at = earned_at - interval '3 days' "
+    "WHERE peer_mentor_id = ANY ($1) AND badge_definition_id = $2"
+)
+REFUSES = """
+CREATE FUNCTION refuse_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'not this one'; END $$;
+CREATE TRIGGER refuse_audit BEFORE UPDATE ON peer_mentor_stats FOR EACH ROW
+WHEN (NEW.peer_mentor_id = '{}' AND current_setting('badges.writer', true) = 'audit')
+EXECUTE FUNCTION refuse_audit();
+"""
+"""An application that does not let the audit mend the statistics of one mentor."""
 WRITTEN_ANEW = ("changed_by", "changed_xid", "dated_by", "updated_at")
 """What says who wrote a row last, and when."""
 
@@ -104,13 +116,7 @@ def test_exactly_what_somebody_broke_is_found_and_mended(working: Rig) -> None:
 
         before = await results(p)
         broken = mentors[:BROKEN]
-        await silently(
-            p,
-            "UPDATE badge_awards SET earned_at = earned_at - interval '3 days' "
-            "WHERE peer_mentor_id = ANY ($1) AND badge_definition_id = $2",
-            broken,
-            second,
-        )
+        await silently(p, SHIFT, broken, second)
         await silently(
             p,
             "UPDATE peer_mentor_stats SET activity_count = 7, week_streak_longest = 3 "
@@ -125,6 +131,12 @@ def test_exactly_what_somebody_broke_is_found_and_mended(working: Rig) -> None:
 
         mended = await audit(p, organization, repair=True)
         assert (mended.refused, subjects(mended.repaired)) == ([], wrong)
+        assert await results(p) == before
+        assert (await audit(p, organization)).findings == []
+
+        await silently(p, SHIFT, broken[:1], second)
+        again = await audit(p, organization, repair=True)
+        assert subjects(again.findings) == {("date", broken[0], second)}
         assert await results(p) == before
         assert (await audit(p, organization)).findings == []
         assert await open_alerts(p, organization) == 0
@@ -233,6 +245,30 @@ def test_a_missing_award_is_given_and_an_extra_one_is_left(working: Rig) -> None
     working.run(test)
 
 
+def test_what_postgres_refuses_is_told_and_the_rest_is_mended(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentors = await crowd(p, 6)
+        await p.settle()
+        await silently(
+            p,
+            "UPDATE peer_mentor_stats SET active_days = 9 WHERE peer_mentor_id = ANY ($1)",
+            mentors,
+        )
+        await p.pool.execute(REFUSES.format(mentors[2]))
+        found = await audit(p, organization, repair=True)
+        assert subjects(found.findings) == {("stats", each, None) for each in mentors}
+        assert subjects(found.findings) - subjects(found.repaired) == {("stats", mentors[2], None)}
+        assert ["not this one" in reason for reason in found.refused] == [True]
+        assert (await last_run(p))["repaired"] == 5
+        await p.pool.execute(
+            "DROP TRIGGER refuse_audit ON peer_mentor_stats; DROP FUNCTION refuse_audit"
+        )
+        mended = await audit(p, organization, repair=True)
+        assert subjects(mended.repaired) == {("stats", mentors[2], None)}
+
+    working.run(test)
+
+
 def test_awards_that_go_come_back_and_are_no_finding(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentors = await crowd(p, 20)
@@ -264,10 +300,10 @@ def test_while_the_worker_stands_still_nothing_is_said_to_be_wrong(unmanned: Rig
             assert (run["ok"], run["organization_id"]) == (None, organization)
             assert "within 1 s" in run["error"]
 
-            patient = ("--limit", f"{LIMIT_S:.0f}", *only)
-            both = [await Command(p, "audit", *patient).start() for _ in range(2)]
-            third = await Command(p, "audit", *patient).start()
-            await p.until(partial(begun, p, run["id"] + 3))
+            patient = ("audit", "--limit", "150", *only)
+            both = [await Command(p, *patient).start() for _ in range(2)]
+            third = await Command(p, *patient).start()
+            await p.until(partial(begun, p, run["id"] + 3), 90)
             third.interrupt()
             assert (await third.end())[0] == 130
             await p.until(partial(interrupted, p, run["id"]))

@@ -7,11 +7,13 @@ BADGES_SEEDS says how many seeds are run, each on a log of its own that begins w
 
 import asyncio
 import os
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from sinks.pool import Pool
+from tests import often_checkpoints
 from tests.integration.connections import end_sessions
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
@@ -44,7 +46,11 @@ CREATE TRIGGER refuse AFTER INSERT OR UPDATE OR DELETE ON badge_awards
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
-def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int) -> None:
+def test_workers_die_at_random_and_every_award_is_right(
+    stack: Stack, seed: int, tmp_path: Path
+) -> None:
+    # In half of the runs what workers hold is read from the log alone.
+    settings = {"BADGES_CHECKPOINTS": str(tmp_path / "kept") if seed % 2 else ""}
     operations = Operations(1000 + seed)
 
     async def before(pool: Pool) -> None:
@@ -58,7 +64,9 @@ def test_workers_die_at_random_and_every_award_is_right(stack: Stack, seed: int)
 
     async def test(p: Pipeline) -> None:
         random = Random(f"faults {seed}")
-        workers = [p.worker(), p.worker()]
+        workers = [p.worker(**settings), p.worker(**settings)]
+        for worker in workers:
+            worker.module = often_checkpoints.__name__
         await p.at_work(workers[0])
         async with going_on(p, operations) as going:
             for _ in range(4):

@@ -5,8 +5,9 @@ The worker, its recovery and the partition are the real ones. Time is skipped, n
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from sinks.base import Found, Outcome, Position, Turn
 from sinks.column_types import WrongType
 from sinks.errors import Unavailable
 from sinks.failures import Refusal
+from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
 from streams.partition_worker import Batch, PartitionWorker, Services
@@ -61,6 +63,17 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._skipped = 0.0
         super().__init__()
+
+    def run_in_executor(  # type: ignore[override]  # of fewer types
+        self, _: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Do at once what a thread would do, for while it does timers would seem to be next."""
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
     def time(self) -> float:
         return time.monotonic() + self._skipped
@@ -115,10 +128,18 @@ async def at_once() -> int:
 class World:
     """One partition's database and log, with a worker or two that follow it."""
 
-    def __init__(self, seed: int, *, unusable: float = 0.0, refusing: float = 0.0) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        unusable: float = 0.0,
+        refusing: float = 0.0,
+        directory: Path | None = None,
+    ) -> None:
         """So many of the rows of activities, completions and pauses say what nobody can use.
 
         As often as `refusing` says, an application begins to refuse something, or accepts it again.
+        Workers keep their checkpoints in the directory, if there is one.
         """
         self.random = Random(seed)
         self._pause = seed % 3
@@ -127,6 +148,7 @@ class World:
         self._refusing = refusing
         self._texts: dict[tuple[type, str], str] = {}
         """The type or course that the log has of a row."""
+        self.checkpoints = Checkpoints(directory, LOG)
         self.log = MemoryLog()
         self.writer = Writer(self.log)
         self.versions = Versions()
@@ -219,12 +241,19 @@ class World:
             aside=SettingAside("log", self.letters, self.wrong_types, self.alerts),
             versions=self.versions,
             source=self.log,
-            recovery=Recovery(generation(starts=(self.start,)), self.sink, self.versions, self.log),
+            recovery=Recovery(
+                generation(starts=(self.start,)),
+                self.sink,
+                self.versions,
+                self.log,
+                checkpoints=self.checkpoints,
+            ),
+            checkpoints=self.checkpoints,
             guard=guard,
             wal_written=at_once,
             wal_sent=at_once,
             alerts=self.alerts,
-            throttle=Throttle(self._pause, asyncio.get_running_loop().time),
+            throttle=Throttle(self._pause),
         )
         return guard, services
 

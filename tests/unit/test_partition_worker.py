@@ -3,11 +3,13 @@
 import os
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import msgspec.structs
 import pytest
+from prometheus_client import REGISTRY
 
-from streams import partition
+from streams import checkpointing, partition
 from tables.types import Award, Mentor
 from tests.builders import MENTOR
 from tests.unit.chaos import BY_HAND, World, as_stored, run
@@ -63,6 +65,36 @@ def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
         assert told == {letter.table for letter in world.letters.letters.values()}
 
     run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_what_is_held_may_come_from_checkpoints(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition, "MOST_IN_A_ROW", 2)
+    monkeypatch.setattr(checkpointing, "_LEAST_RECORDS", 3)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+    async def story() -> None:
+        world = World(seed, unusable=0.2 if seed % 2 else 0, directory=tmp_path / "kept")
+        await live(world)
+
+    run(story())
+
+
+def test_the_stories_hold_restarts_from_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpointing, "_LEAST_RECORDS", 3)
+
+    def restored() -> float:
+        name, source = "badges_partition_restore_seconds_count", {"source": "checkpoint"}
+        return REGISTRY.get_sample_value(name, source) or 0.0
+
+    before = restored()
+    for seed in range(10):
+        run(live(World(seed, directory=tmp_path / str(seed))))
+    assert restored() - before > 10
 
 
 @cache

@@ -16,54 +16,85 @@ from tests.unit.chaos import LOG, World, run
 BADGE = definition("a", {"type": "threshold", "metric": "count", "at_least": 1})
 
 
-class Clock:
-    """A clock that is set by hand."""
+class Waiter:
+    """One that asks, and notes when it is told to ask again."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self.woken: list[float] = []
 
-    def __call__(self) -> float:
-        return self.now
+    def may_begin(self) -> bool:
+        """Whether it may begin now."""
+        return self._throttle.may_begin(self._wake)
 
-
-def test_without_a_pause_nobody_waits() -> None:
-    throttle = Throttle()
-    with throttle.taking_up():
-        assert throttle.is_open
-    assert throttle.is_open
-
-
-def test_the_next_begins_a_pause_after_the_end_of_the_one_before() -> None:
-    clock = Clock()
-    throttle = Throttle(5, clock)
-    assert throttle.is_open
-    with throttle.taking_up():
-        clock.now = 100
-        assert not throttle.is_open
-    assert not throttle.is_open
-    clock.now = 104.9
-    assert not throttle.is_open
-    clock.now = 105
-    assert throttle.is_open
+    def _wake(self) -> None:
+        assert self.may_begin()
+        self.woken.append(now())
 
 
-def test_two_that_could_not_wait_are_both_waited_for() -> None:
-    clock = Clock()
-    throttle = Throttle(5, clock)
-    with throttle.taking_up():
+def now() -> float:
+    """The loop's time, in tenths of seconds."""
+    return round(asyncio.get_running_loop().time(), 1)
+
+
+def test_one_begins_when_the_one_before_has_ended() -> None:
+    async def story() -> None:
+        throttle = Throttle()
+        one, other = Waiter(throttle), Waiter(throttle)
+        assert one.may_begin()
+        with throttle.taking_up():
+            await asyncio.sleep(10)
+            assert not other.may_begin()
+            assert not other.may_begin()
+        began = now()
+        await asyncio.sleep(1)
+        assert other.woken == [began]
+        assert one.woken == []
+
+    run(story())
+
+
+def test_with_a_pause_it_begins_that_much_later() -> None:
+    async def story() -> None:
+        throttle = Throttle(5)
+        other = Waiter(throttle)
         with throttle.taking_up():
             pass
-        clock.now = 100
-        assert not throttle.is_open
+        began = now()
+        assert not other.may_begin()
+        await asyncio.sleep(4)
+        assert not other.may_begin()
+        await asyncio.sleep(60)
+        assert len(other.woken) == 1
+        assert 4.9 <= other.woken[0] - began <= 5.5
+
+    run(story())
+
+
+def test_one_that_does_not_come_to_an_end_is_not_waited_for() -> None:
+    async def story() -> None:
+        throttle = Throttle()
+        other = Waiter(throttle)
+        with throttle.taking_up():
+            assert not other.may_begin()
+            await asyncio.sleep(300)
+            assert len(other.woken) == 1
+            with throttle.taking_up():
+                assert not other.may_begin()
+
+    run(story())
 
 
 def test_one_that_fails_lets_the_next_begin() -> None:
-    clock = Clock()
-    throttle = Throttle(5, clock)
-    with pytest.raises(ZeroDivisionError), throttle.taking_up():
-        raise ZeroDivisionError
-    clock.now = 5
-    assert throttle.is_open
+    async def story() -> None:
+        throttle = Throttle()
+        other = Waiter(throttle)
+        with pytest.raises(ZeroDivisionError), throttle.taking_up():
+            raise ZeroDivisionError
+        await asyncio.sleep(0.1)
+        assert other.may_begin()
+
+    run(story())
 
 
 @asynccontextmanager
@@ -78,7 +109,7 @@ async def one_that_waits() -> AsyncIterator[tuple[World, ExitStack]]:
     world.start = len(world.log.records[0])
     world.sink.set_position(LOG, 0, world.start)
     guard, services = world._services()
-    throttle = Throttle(5, asyncio.get_running_loop().time)
+    throttle = Throttle(5)
     services = replace(services, throttle=throttle)
     worker = PartitionWorker(
         0, services, lambda: len(world.log.records[0]), lambda _: None, lambda _: 1
@@ -118,8 +149,7 @@ def test_rows_are_decided_while_a_new_version_waits() -> None:
             world._save(BADGE)
             world._put(activity("1", "2026-01-01"), before_start=False)
             await decided(world)
-            assert await world.awards() == {}
-            await asyncio.sleep(60)
+            await asyncio.sleep(10)
             assert await world.awards() == {}
 
     run(story())

@@ -18,6 +18,7 @@ from tests.stack import LIMIT_S
 BADGES = "from badges.cli.main import main; main()"
 LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
 ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo", "prune")
+MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
 NOBODY = {
     "BADGES_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x",
     "BADGES_KAFKA_BOOTSTRAP": "127.0.0.1:1",
@@ -106,9 +107,18 @@ def test_a_command_line_ends_with_the_line_and_the_code(
     assert said in the_line(Ended(ended.returncode, ended.stdout, ended.stderr))
 
 
-@pytest.mark.parametrize("command", ADDRESSED)
+def test_a_name_that_is_none_is_told(shell: Shell) -> None:
+    assert "--name is empty" in shell.refusal("forget", MENTOR, "--name", " ")
+
+
+@pytest.mark.parametrize("words", [("export", "kari"), ("forget", "kari")])
+def test_a_mentor_is_an_id(shell: Shell, words: tuple[str, ...]) -> None:
+    assert "valid UUID" in shell.refusal(*words)
+
+
+@pytest.mark.parametrize("command", [*ADDRESSED, f"export {MENTOR}", f"forget {MENTOR}"])
 def test_an_address_that_is_none_is_told_by_every_command(shell: Shell, command: str) -> None:
-    line = shell.refusal(command, BADGES_DATABASE_URL="postgresql://w:s3cret/xq@db/x")
+    line = shell.refusal(*command.split(), BADGES_DATABASE_URL="postgresql://w:s3cret/xq@db/x")
 
     assert line.startswith("badges: BADGES_DATABASE_URL: user name and password need percent-enc")
     assert "s3cret" not in line

@@ -105,18 +105,22 @@ class Life:
     def _written(self, row: Award) -> Award:
         """An award as the trigger dates it that somebody writes, with the events it writes."""
         zone = self.fold.book.zone(self.home)
-        day = row.earned_on
-        if day is None:
-            day = local_day(row.earned_at, zone)
-        instant = first_instant(day, zone) if row.changed_by == "audit" else row.earned_at
-        if row.earned_on is not None:
+        before = self.fold.ledger.held.get(row.badge_definition_id)
+        if before is not None and before.id != row.id:
+            before = None
+        day, instant = row.earned_on, row.earned_at
+        if before is not None and row.changed_by == "audit":
+            # It writes the date that the evidence says.
+            day, instant = before.earned_on, before.earned_at
+        elif day is None:
+            day = local_day(instant, zone)
+        else:
             instant = first_instant(day, zone)
         tier_day = None if row.tier_earned_at is None else local_day(row.tier_earned_at, zone)
         row = msgspec.structs.replace(
             row, earned_at=instant, earned_on=day, tier_earned_on=tier_day
         )
-        before = self.fold.ledger.held.get(row.badge_definition_id)
-        self._note(before if before and before.id == row.id else None, row)
+        self._note(before, row)
         return row
 
     def _note(self, before: Award | None, row: Award) -> None:

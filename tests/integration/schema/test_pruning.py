@@ -25,12 +25,6 @@ RULES = """
 INSERT INTO badge_rule_positions (kind, id, version, log_id, partition, turn, "offset")
 SELECT 'definition', gen_random_uuid(), 1, 'log-' || $1::int, 0, n, n FROM generate_series(1, $2) n
 """
-# The command that writes it may not be there yet.
-AUDITS = """
-CREATE TABLE IF NOT EXISTS badge_audits (
-    id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz, finished_at timestamptz,
-    organization_id uuid, since date, ok boolean)
-"""
 LEFT = "SELECT log_id, count(*) FROM badge_rule_positions GROUP BY log_id"
 
 
@@ -108,7 +102,6 @@ async def test_what_somebody_else_has_locked_keeps_nobody_waiting(
 
 
 async def test_of_audits_the_newest_of_everything_stays(db: Connection) -> None:
-    await db.execute(AUDITS)
     await db.execute(
         """
         INSERT INTO badge_audits (at, finished_at, organization_id, ok)

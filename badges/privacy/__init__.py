@@ -1,0 +1,1 @@
+"""What is kept about one person: shown as a whole, and removed."""

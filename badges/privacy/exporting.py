@@ -1,0 +1,131 @@
+"""Everything that is kept about one person, as one JSON document."""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import IO, Any
+
+from badges.dead_letters import Shelf
+from badges.privacy import kept, log_records
+from badges.privacy.person import Person
+from schema import history
+from sinks.pool import Connection
+
+
+@dataclass
+class _Document:
+    """JSON that is written as it comes, so that it may be longer than memory."""
+
+    out: IO[str]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, head: dict[str, Any]) -> None:
+        self.out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "sections": {')
+
+    async def section(self, name: str, rows: AsyncIterator[str]) -> None:
+        self._open(name)
+        async for row in rows:
+            self._add(name, row)
+        self.out.write("]")
+
+    def short_section(self, name: str, rows: Iterable[str]) -> None:
+        self._open(name)
+        for row in rows:
+            self._add(name, row)
+        self.out.write("]")
+
+    def end(self) -> None:
+        self.out.write("}}\n")
+
+    def _open(self, name: str) -> None:
+        self.out.write(f'{", " if self.counts else ""}"{name}": [')
+        self.counts[name] = 0
+
+    def _add(self, name: str, row: str) -> None:
+        self.out.write(f"{', ' if self.counts[name] else ''}\n{row}")
+        self.counts[name] += 1
+
+
+async def export(
+    connection: Connection, shelf: Shelf, mentor: str, out: IO[str], *, with_log: bool
+) -> dict[str, int]:
+    """Write the document, and return how much of each section there is.
+
+    Postgres is read as it is at one moment. `with_log` writes every record of the log too.
+    """
+    document = _Document(out)
+    await kept.show_all_rows(connection)
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        document.begin(await _head(connection, mentor))
+        known = await kept.places(connection)
+        for table, column in kept.tables_of_mentors(known):
+            rows = kept.own_rows(connection, table, column, mentor)
+            await document.section(table.partition(".")[2], rows)
+        person = await _log(document, connection, shelf, mentor, with_log)
+        everybodys = await kept.everybodys_ids(connection)
+        for table, place in known.items():
+            if place.words:
+                found = await kept.mentions(connection, table, place, person)
+                texts = [person.without_others(row, everybodys) for _, row, _ in found]
+                document.short_section(table.partition(".")[2], texts)
+            if place.found:
+                rest = await kept.found_awards(connection, table, place.found, mentor)
+                document.short_section(f"{table.partition('.')[2]}_{place.found}", rest)
+        done = await kept.acts(connection, known, mentor)
+        document.short_section(
+            "acts", (json.dumps({"column": name, "rows": rows}) for name, rows in done.items())
+        )
+        document.short_section("dead_letters", await _letters(shelf, person))
+    document.end()
+    return document.counts
+
+
+async def _head(connection: Connection, mentor: str) -> dict[str, Any]:
+    applied = await history.applied(connection)
+    return {
+        "peer_mentor_id": mentor,
+        "exported_at": (await connection.fetchval("SELECT now()")).isoformat(),
+        "versions": {"badges": version("badge-streams"), "schema": max(applied, default=None)},
+        "is_deleted": not await kept.is_there(connection, mentor),
+    }
+
+
+async def _log(
+    document: _Document, connection: Connection, shelf: Shelf, mentor: str, with_log: bool
+) -> Person:
+    """Write how much the log has, and every record if that is asked for; the person by all ids."""
+    generations = await log_records.kept_generations(connection, shelf.cluster)
+    tally = log_records.Tally(await kept.own_ids(connection, mentor))
+
+    async def items() -> AsyncIterator[str]:
+        read = log_records.read(shelf.access, shelf.cluster, generations, mentor)
+        async for generation, record in read:
+            tally.add(generation, record)
+            if with_log:
+                yield json.dumps(log_records.item(generation, record))
+
+    if with_log:
+        await document.section("log_records", items())
+    else:
+        async for _ in items():
+            pass
+    document.short_section("log", map(json.dumps, tally.topics()))
+    return await kept.person(connection, mentor, tally.rows)
+
+
+async def _letters(shelf: Shelf, person: Person) -> list[str]:
+    return [
+        json.dumps(
+            {
+                "key": key.encode(errors="backslashreplace").decode(),
+                "at": letter.at.isoformat(),
+                "table": letter.table,
+                "row_id": letter.row_id,
+                "reason": letter.reason,
+                "value": (letter.value or b"").decode(errors="backslashreplace"),
+            }
+        )
+        for key, letter in (await shelf.letters()).items()
+        if person.named_by(letter)
+    ]

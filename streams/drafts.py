@@ -1,0 +1,53 @@
+"""What the open turn of a partition has come to so far."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sinks.base import DeadLetter, MentorDeleted, Message
+from streams.unusable import Outline
+from tables.decisions import Cause, Decision
+from tables.ledger import Ledger
+from tables.types import AppliedVersion
+
+
+class Draft:
+    """What is to be written at the end of the turn, in the order in which it came about."""
+
+    def __init__(self, dead_letters: Sequence[DeadLetter] = ()) -> None:
+        self.applied: list[AppliedVersion] = []
+        self.mentors_deleted: list[MentorDeleted] = []
+        self.decisions: list[Decision] = []
+        self.touched: dict[str, Ledger] = {}
+        self.dead_letters = list(dead_letters)
+        self.xids: set[int | None] = set()
+
+    def delete_mentors(self, mentor: str, cause: Cause) -> None:
+        """Note a mentor's delete: nothing decided before it for that id is worth writing."""
+        self.mentors_deleted.append(MentorDeleted(mentor, cause))
+        self.decisions = [d for d in self.decisions if d.after.peer_mentor_id != mentor]
+        self.touched.pop(mentor, None)
+
+
+def dead_letter(
+    log_id: str, partition: int, message: Message, unusable: Outline, error: Exception
+) -> DeadLetter:
+    """A record that cannot be used, as it is kept."""
+    return DeadLetter(
+        log_id=log_id,
+        partition=partition,
+        offset=message.offset,
+        reason=str(error) or type(error).__name__,
+        at=_moment(message.timestamp),
+        key=message.key,
+        value=message.value,
+        table=unusable.table,
+        row_id=unusable.id,
+    )
+
+
+def _moment(milliseconds: int) -> datetime:
+    """When a record was written, or the epoch's beginning where its timestamp is no date."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,114 @@
+"""Workers that begin from checkpoints: killed while one is written, and where files are damaged."""
+
+import asyncio
+from itertools import cycle
+from pathlib import Path
+from random import Random
+
+from tests import often_checkpoints
+from tests.integration.load import load
+from tests.integration.pipeline import Pipeline, Rig
+from tests.integration.workers import Worker
+
+LOADED, PASSED_OVER = "checkpoint loaded", "checkpoint passed over"
+
+
+def files(directory: Path, pattern: str = "*.checkpoint") -> list[Path]:
+    return sorted(directory.glob(pattern))
+
+
+async def caught_up(p: Pipeline, worker: Worker) -> None:
+    """Return when the worker holds what every partition has come to."""
+
+    async def has() -> bool:
+        return len(worker.said("caught up")) >= p.log.partitions
+
+    await p.until(has, what="all partitions")
+
+
+def test_a_worker_killed_while_it_writes_checkpoints_goes_on(unmanned: Rig, tmp_path: Path) -> None:
+    directory, random = tmp_path / "kept", Random(5)
+
+    async def test(p: Pipeline) -> None:
+        worker = p.worker(BADGES_CHECKPOINTS=str(directory))
+        worker.module = often_checkpoints.__name__
+        await p.at_work(worker)
+        loaded = 0
+
+        async def is_writing() -> bool:
+            return bool(files(directory, "*.writing"))
+
+        async with load(p, 21) as going:
+            for _ in range(3):
+                await going.more(random.randint(10, 40))
+                await p.until(is_writing, what="a checkpoint that is being written")
+                await asyncio.to_thread(worker.kill)
+                worker.start()
+                await caught_up(p, worker)
+                assert not worker.said(PASSED_OVER)
+                loaded += len(worker.said(LOADED))
+        assert loaded > p.log.partitions
+        assert files(directory, "*.writing")
+
+    unmanned.run(test)
+
+
+def flipped(content: bytes) -> bytes:
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def torn(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def test_damaged_files_cost_time_alone(unmanned: Rig, tmp_path: Path) -> None:
+    directory = tmp_path / "kept"
+
+    async def test(p: Pipeline) -> None:
+        worker = p.worker(BADGES_CHECKPOINTS=str(directory))
+        async with load(p, 22) as going:
+            await p.at_work(worker)
+            await going.more(60)
+        assert await asyncio.to_thread(worker.ask_to_end, 10) == 0
+        kept = files(directory)
+        assert len(kept) == p.log.partitions
+        assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+        worker.start()
+        await caught_up(p, worker)
+        assert len(worker.said(LOADED)) == len(kept)
+        await asyncio.to_thread(worker.kill)
+
+        for path, damaged in zip(kept, cycle([flipped, torn]), strict=False):
+            path.write_bytes(damaged(path.read_bytes()))
+        async with load(p, 23) as going:
+            worker.start()
+            await going.more(30)
+        await caught_up(p, worker)
+        assert len(worker.said(PASSED_OVER)) == len(kept)
+        assert not worker.said(LOADED)
+
+    unmanned.run(test)
+
+
+def test_a_directory_that_is_lost_meanwhile_is_made_again(unmanned: Rig, tmp_path: Path) -> None:
+    directory = tmp_path / "kept"
+
+    async def test(p: Pipeline) -> None:
+        worker = p.worker(BADGES_CHECKPOINTS=str(directory))
+        worker.module = often_checkpoints.__name__
+        await p.at_work(worker)
+        async with load(p, 24) as going:
+            await going.more(30)
+            for path in [*files(directory, "*"), directory]:
+                path.unlink() if path.is_file() else path.rename(tmp_path / "away")
+
+            async def is_there() -> bool:
+                return bool(files(directory))
+
+            await p.until(is_there, what="another directory")
+            await asyncio.to_thread(worker.kill)
+            worker.start()
+
+    unmanned.run(test)
