@@ -37,7 +37,7 @@ SELECT md5(n::text)::uuid, (ids.all)[n % $3 + 1], (array['visit', 'phone', 'chat
 FROM generate_series($1::int, $2::int - 1) n, (SELECT $4::uuid[] AS all) ids
 """
 _BEGUN = "SELECT bool_or(turn > 1) FROM badge_log_positions WHERE log_id = $1"
-_DECIDED = """
+DECIDED = """
 SELECT bool_and(next_offset >= ($2::bigint[])[partition + 1])
 FROM badge_log_positions WHERE log_id = $1
 """
@@ -128,22 +128,23 @@ def measure(bench: Bench) -> list[Figure]:
 
 
 def _lap(bench: Bench, mentors: int) -> Lap:
-    before = partial(_before, mentors=mentors)
-    with pipeline(bench.stack, before=before, partitions=PARTITIONS) as rig:
+    with pipeline(
+        bench.stack, before=partial(before, mentors=mentors), partitions=PARTITIONS
+    ) as rig:
         return rig.run(partial(_work_off, mentors=mentors))
 
 
 async def _work_off(pipe: Pipeline, mentors: int) -> Lap:
     events = mentors * ACTIVITIES
-    ends = await _fill(pipe, mentors)
+    ends = await fill(pipe, mentors)
     worker = pipe.worker(BADGES_SESSION_TIMEOUT=SESSION_SECONDS)
     worker.start()
     log_id = pipe.log.log_id
     await pipe.until(lambda: pipe.pool.fetchval(_BEGUN, log_id), PATIENCE, "the first turn")
-    began, spent = time.monotonic(), _spent(pipe, worker)
-    await pipe.until(lambda: pipe.pool.fetchval(_DECIDED, log_id, ends), PATIENCE, "the last turn")
+    began, spent = time.monotonic(), spent_so_far(pipe, worker)
+    await pipe.until(lambda: pipe.pool.fetchval(DECIDED, log_id, ends), PATIENCE, "the last turn")
     seconds = time.monotonic() - began
-    used = {name: at - spent[name] for name, at in _spent(pipe, worker).items()}
+    used = {name: at - spent[name] for name, at in spent_so_far(pipe, worker).items()}
     memory = worker.peak_memory()
     wanted = mentors * (len(LEVELS) + len(WEEKS_IN_A_ROW))
     awarded = await pipe.pool.fetchval(_AWARDS)
@@ -156,7 +157,7 @@ async def _work_off(pipe: Pipeline, mentors: int) -> Lap:
     )
 
 
-async def _fill(pipe: Pipeline, mentors: int) -> list[int]:
+async def fill(pipe: Pipeline, mentors: int) -> list[int]:
     """Commit all activities; return the end of each partition once the log holds them."""
     ids, rows = [mentor_id(number) for number in range(mentors)], mentors * ACTIVITIES
     wanted = await pipe.log_size() + rows
@@ -199,16 +200,17 @@ async def _until_caught_up(pipe: Pipeline, *workers: Worker) -> float:
     return time.monotonic() - began
 
 
-def _spent(pipe: Pipeline, worker: Worker) -> Mapping[str, float]:
+def spent_so_far(pipe: Pipeline, worker: Worker) -> Mapping[str, float]:
     """Seconds of processor time that each has used so far."""
     return {
-        "worker": _processor_time(worker.process),
+        "worker": processor_time(worker.process),
         "postgres": _tree_time(pipe.stack.process("postgres")),
-        "kafka": _processor_time(pipe.stack.process("kafka")),
+        "kafka": processor_time(pipe.stack.process("kafka")),
     }
 
 
-def _processor_time(process: psutil.Process) -> float:
+def processor_time(process: psutil.Process) -> float:
+    """Seconds that a process has used so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -221,11 +223,12 @@ def _tree_time(process: psutil.Process) -> float:
         times.user
         + times.system
         + ended
-        + sum(map(_processor_time, process.children(recursive=True)))
+        + sum(map(processor_time, process.children(recursive=True)))
     )
 
 
-async def _before(pool: Pool, mentors: int) -> None:
+async def before(pool: Pool, mentors: int) -> None:
+    """Insert so many mentors and the eight definitions."""
     await people(pool, mentors)
     await pool.executemany(
         "INSERT INTO badge_definitions (key, name, description, criteria, status) "

@@ -18,7 +18,7 @@ def measure(bench: Bench) -> list[Figure]:
     """Insert one row after the other, each the first of a mentor, which earns a badge."""
     inserts = bench.size(600, 60)
     with live(bench, mentors=inserts + WARM_UP) as (rig, _):
-        to_kafka, to_award = rig.run(partial(_insert_and_watch, inserts=inserts))
+        to_kafka, to_award = rig.run(partial(insert_and_watch, first=0, inserts=inserts))
     return [
         Figure(
             "award_p50",
@@ -39,14 +39,21 @@ def measure(bench: Bench) -> list[Figure]:
     ]
 
 
-async def _insert_and_watch(pipe: Pipeline, inserts: int) -> tuple[list[float], list[float]]:
+async def insert_and_watch(
+    pipe: Pipeline, first: int, inserts: int
+) -> tuple[list[float], list[float]]:
+    """Seconds from each commit to Kafka's consumer, and to the award.
+
+    Each insert is of another mentor, from the one numbered `first` on: `inserts` and WARM_UP.
+    """
     unlocks, arrivals = Unlocks(), Arrivals()
     committed: dict[UUID, tuple[UUID, float]] = {}
     async with unlocks.watched(pipe), arrivals.watched(pipe):
         begin = asyncio.get_running_loop().time()
         for number in range(inserts + WARM_UP):
             await asyncio.sleep(begin + number / A_SECOND - asyncio.get_running_loop().time())
-            committed[mentor_id(number)] = await insert(pipe.pool, mentor_id(number))
+            mentor = mentor_id(first + number)
+            committed[mentor] = await insert(pipe.pool, mentor)
         await until_all(unlocks.at, set(committed), 30)
         await until_all(arrivals.at, {row for row, _ in committed.values()}, 30)
     counted = list(committed.items())[WARM_UP:]

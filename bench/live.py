@@ -28,9 +28,9 @@ FIRST_BADGE = UUID(int=1)
 """The badge for the first activity, of whatever kind."""
 
 _TELL_AWARDS = f"""
-CREATE FUNCTION bench_tell() RETURNS trigger LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION bench_tell() RETURNS trigger LANGUAGE plpgsql AS
 $$BEGIN PERFORM pg_notify('bench_awards', NEW.peer_mentor_id::text); RETURN NULL; END$$;
-CREATE TRIGGER bench_tell AFTER INSERT ON badge_awards FOR EACH ROW
+CREATE OR REPLACE TRIGGER bench_tell AFTER INSERT ON badge_awards FOR EACH ROW
 WHEN (NEW.badge_definition_id = '{FIRST_BADGE}') EXECUTE FUNCTION bench_tell();
 """
 _INSERT = """

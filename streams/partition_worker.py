@@ -328,19 +328,15 @@ class PartitionWorker:
 
     async def _stand_before(self, unusable: Outline, state: Partition) -> bool:
         retry = partial(self._refused.try_again, state.log_id, state.position)
-        return await self._until_readable(
-            unusable,
-            state.next_offset,
-            retry,
-            lambda: bool(self._services.versions.newer_than(state.applied)),
-        )
+        newer = partial(self._services.versions.newer_than, state.applied)
+        return await self._until_readable(unusable, state.next_offset, retry, newer)
 
     async def _until_readable(
         self,
         unusable: Outline,
         offset: int,
         retry: Callable[[], Awaitable[None]],
-        has_other_work: Callable[[], bool] = lambda: False,
+        has_other_work: Callable[[], object] = lambda: None,
     ) -> bool:
         """Stand still while the columns of a table have types that the log cannot carry.
 

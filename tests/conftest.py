@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 SHARING = (
     "tests/acceptance/test_api.py",
     "tests/acceptance/test_pipeline.py",
+    "tests/acceptance/test_recompute.py",
     "tests/acceptance/test_tenancy.py",
 )
 """Files that share the whole stack of make up, which takes long to come up."""

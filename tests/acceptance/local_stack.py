@@ -16,8 +16,8 @@ import httpx
 
 from badges.stack import addresses, secrets
 from tests.acceptance import people
-from tests.launcher import Launcher, launching
-from tests.stack import LIMIT_S
+from tests.launcher import Launcher, kill, launching
+from tests.stack import LIMIT_S, wait_for
 
 
 @dataclass
@@ -34,7 +34,13 @@ class LocalStack:
 
     def badges(self, *arguments: str, **environment: str) -> str:
         """Run a command of badges as somebody in the stack's folder would; return its output."""
-        return subprocess.run(
+        code, output = self.run(*arguments, **environment)
+        assert code == 0, f"badges {' '.join(arguments)} ended with {code}: {output}"
+        return output
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run a command whatever its end; return its exit code and output."""
+        done = subprocess.run(
             [sys.executable, "-m", "badges.cli.main", *arguments],
             env={
                 **os.environ,
@@ -43,9 +49,17 @@ class LocalStack:
                 **environment,
             },
             stdout=subprocess.PIPE,
-            check=True,
+            check=False,
             text=True,
-        ).stdout
+        )
+        return done.returncode, done.stdout
+
+    def kill_worker(self) -> None:
+        """End the worker with SIGKILL; the stack starts another by itself."""
+        pid_file = self.launcher.layout.pid_file("worker")
+        killed = pid_file.read_text()
+        kill(int(killed))
+        wait_for(lambda: pid_file.read_text() != killed, LIMIT_S, "another worker")
 
     def client(self, role: str, organization: people.Organization) -> httpx.AsyncClient:
         """Somebody of an organization at the API, with a token of `badges token`."""

@@ -13,7 +13,6 @@ from reference.verification import verify
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tests.acceptance.local_stack import LocalStack
-from tests.launcher import Launcher, kill
 from tests.stack import LIMIT_S
 
 ROW = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
@@ -140,10 +139,11 @@ class World:
 
 
 def test_rows_become_the_awards_that_the_contract_says(raised: LocalStack) -> None:
-    asyncio.run(story(raised.launcher, raised.settings))
+    asyncio.run(story(raised))
 
 
-async def story(launcher: Launcher, settings: dict[str, str]) -> None:
+async def story(stack: LocalStack) -> None:
+    settings = stack.settings
     connection = await asyncpg.connect(settings["BADGES_DATABASE_URL"])
     world = World(connection)
     await world.create()
@@ -161,7 +161,7 @@ async def story(launcher: Launcher, settings: dict[str, str]) -> None:
     await world.visits(paused, ["2026-06-01", "2026-06-02", "2026-06-05"])
     await until(lambda: holds(world, steady, "both"))
 
-    await kill_worker(launcher)
+    await asyncio.to_thread(stack.kill_worker)
     await world.visits(late, ["2026-01-26"])
     await connection.execute(
         "UPDATE activities SET activity_date = '2026-03-20', duration_minutes = 10 WHERE id = $1",
@@ -202,12 +202,6 @@ async def story(launcher: Launcher, settings: dict[str, str]) -> None:
     assert stats["last_activity_on"] == date(2026, 5, 5)
     assert (stats["week_streak_longest"], stats["week_streak_length"]) == (2, 1)
     await connection.close()
-
-
-async def kill_worker(launcher: Launcher) -> None:
-    """End the worker with SIGKILL; the stack starts another by itself."""
-    pid = int(launcher.layout.pid_file("worker").read_text())
-    kill(pid)
 
 
 async def rules_apply(world: World) -> bool:

@@ -1,6 +1,8 @@
 """Everything at once, by seed: random rows and rules while workers are killed, paused and joined.
 
-Meanwhile a trigger of the application refuses, now and then, some of what they write.
+Meanwhile a trigger of the application refuses, now and then, some of what they write. Afterwards
+all that was decided is what the reference, `badges replay` and `badges audit` say, each by itself;
+and replay makes the same of a database that has lost it, before and after a new generation.
 
 BADGES_SEEDS says how many seeds are run, each on a log of its own that begins with rows.
 """
@@ -13,11 +15,14 @@ from random import Random
 import pytest
 
 from sinks.pool import Pool
+from streams.log import generations
 from tests import often_checkpoints
+from tests.integration.commands import answer
 from tests.integration.connections import end_sessions
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import Pipeline, pipeline
+from tests.integration.recomputed import nothing_to_mend, replay_fills_a_copy
 from tests.integration.workers import Worker
 from tests.stack import Stack
 
@@ -73,7 +78,19 @@ def test_workers_die_at_random_and_every_award_is_right(
                 await going.more(random.randint(5, 40))
                 await something_happens(p, random, workers, going)
             p.ensure_a_worker()
+            # While rows come and some of them are refused.
+            await nothing_to_mend(p)
             await p.pool.execute("DELETE FROM refuses")
+        await nothing_to_mend(p)
+        await replay_fills_a_copy(p)
+        await answer(p, "resnapshot")
+        live = await generations.live(p.pool)
+        assert live is not None
+        p.log = live
+        await p.settle()
+        await nothing_to_mend(p)
+        # An award that was there as the log began is held as found, and the log has no evidence.
+        await replay_fills_a_copy(p, unsaid=["evidence"])
 
     with pipeline(stack, before) as rig:
         rig.run(test)
