@@ -195,7 +195,7 @@ async def awards(p: Pipeline, mentors: list[UUID]) -> list[dict[str, Any]]:
         "ORDER BY peer_mentor_id, badge_definition_id",
         mentors,
     )
-    unsaid = {*NOT_COMPARED.split(", "), "evidence", "changed_by"}
+    unsaid = {*NOT_COMPARED.split(", "), "evidence", "changed_by", "dated_by"}
     return [{k: v for k, v in row.items() if k not in unsaid} for row in rows]
 
 
