@@ -24,7 +24,7 @@ from sinks.failures import reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from streams.errors import Problem
-from streams.log.catching_up import Behind, decided
+from streams.log.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import insert_lsn
 
@@ -149,7 +149,7 @@ async def _look_twice(
         return first
     tell(f"waiting until the stream has decided what {len(first.findings)} differences may be")
     try:
-        await decided(connection, kafka, lsn, limit)
+        await until_decided(connection, kafka, lsn, limit)
     except Behind as behind:
         raise Problem(
             f"something differs ({len(first.findings)}), and whether it is only on its way cannot "
