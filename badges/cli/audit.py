@@ -15,10 +15,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from badges import auditing, event_loop, organizations, settings
-from badges.auditing import Audited, Scope
+from badges import event_loop, organizations, settings
 from badges.cli.options import Json
 from badges.queries.findings import Finding
+from badges.upkeep import auditing
+from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect, first_line
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem

@@ -10,9 +10,10 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
-from badges import dead_letters, event_loop, logs, pruning, settings
+from badges import event_loop, logs, settings
 from badges.cli.options import Json
-from badges.pruning import LeftOver
+from badges.upkeep import dead_letters, pruning
+from badges.upkeep.pruning import LeftOver
 from schema.database import connect
 from sinks.pruning import Prunable
 

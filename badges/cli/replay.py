@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from badges import event_loop, logs, organizations, replaying, settings
+from badges import event_loop, logs, organizations, settings
 from badges.cli.options import Json
 from badges.cli.replay_progress import Progress
-from badges.replaying import Order, Plan
+from badges.upkeep import replaying
+from badges.upkeep.replaying import Order, Plan
 from schema.database import connect
 from sinks.pool import Connection
 from streams.errors import Problem

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from badges import dead_letters
-from badges.dead_letters import Shelf
 from badges.privacy import checkpoints, erasing, kept, letters, log_records
 from badges.privacy.person import Person
+from badges.upkeep import dead_letters
+from badges.upkeep.dead_letters import Shelf
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log import generations

@@ -17,9 +17,9 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from badges import repairing
 from badges.queries import audit
 from badges.queries.findings import Audit, Checked, Finding
+from badges.upkeep import repairing
 from sinks.failures import reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from badges.dead_letters import Shelf
+from badges.upkeep.dead_letters import Shelf
 from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.column_types import wrong_types

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from badges.dead_letters import Shelf
-from badges.retrying import row_of
+from badges.upkeep.dead_letters import Shelf
+from badges.upkeep.retrying import row_of
 from sinks import pruning
 from sinks.base import DeadLetter
 from sinks.pool import Connection
