@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reference import results
+from reference.partition import mentors_in
 from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
-from reference.replay import replay
 from reference.results import AwardEvent, Results
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
@@ -100,7 +100,7 @@ async def _compare_once(
     for partition, end in found.next_offsets.items():
         report(done, total)
         records = [record async for chunk in log.read(partition, 0, end) for record in chunk]
-        mentors |= await asyncio.to_thread(replay, found, partition, records)
+        mentors |= await asyncio.to_thread(mentors_in, found, partition, records)
         done += len(records)
     report(done, done)
     mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))

@@ -254,13 +254,7 @@ async def _one(replay: Replay, number: int, *, apply: bool) -> Replayed:
     """Replay a partition; whatever does not answer, or is broken, becomes a Problem."""
     try:
         return await replay.replay(number, apply=apply)
-    except (
-        StoreError,
-        KafkaError,
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-    ) as error:
+    except _AWAY as error:
         raise Problem(
             f"partition {number} cannot be replayed: {first_line(error)}",
             hint="Nothing of it was written; run the command again when that is mended",
