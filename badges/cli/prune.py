@@ -68,7 +68,7 @@ async def _prune(chosen: settings.Settings, older_than: int, *, apply: bool) -> 
             items = await pruning.remove(connection, shelf, older_than)
             await dead_letters.close_alerts(url, shelf)
         else:
-            items = await pruning.look(connection, shelf, older_than)
+            items = await pruning.prunable(connection, shelf, older_than)
         left_over = await pruning.left_over(connection, shelf.cluster)
     return _Told(apply, older_than, items, left_over)
 

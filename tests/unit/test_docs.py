@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-ROOMS = "tables|sinks|streams|badges|tests|bench|docs|deploy"
+ROOMS = "tables|sinks|streams|schema|reference|badges|tests|bench|docs|deploy"
 FILE = re.compile(rf"`((?:{ROOMS})/[\w./-]*|[\w-]+\.(?:py|md|toml|yml|lock))`")
 """What is named in backticks and can only be a file or a folder of the repository."""
 NAMES = {path.name for room in ROOMS.split("|") for path in (ROOT / room).rglob("*.*")}
