@@ -58,16 +58,9 @@ def mending(pair: Pair, cause: Cause, book: RuleBook, grants: Mapping[str, Decis
 
 def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> Iterator[Decision]:
     """The decisions that bring an award back whose row is gone."""
-    # A grant's tier is of the grant's version: one that another version gave is promoted to.
-    later = held.tier_version not in (None, held.definition_version)
-    given = grant.after if grant and later else held
     first = msgspec.structs.replace(
-        held,
+        _as_granted(held, grant),
         earned_on=held.derived_on if held.earned_on is None else held.earned_on,
-        tier=given.tier,
-        tier_earned_at=given.tier_earned_at,
-        tier_earned_on=given.tier_earned_on,
-        tier_version=given.tier_version,
         revoked_by=None,
         changed_by="rule",
         changed_in=None,
@@ -81,6 +74,24 @@ def _lost(held: Award, cause: Cause, book: RuleBook, grant: Decision | None) -> 
     if held.revoked_by is not None:
         changes.append(("revoked", held))
     yield from _chain(first, changes, cause, book)
+
+
+def _as_granted(held: Award, grant: Decision | None) -> Award:
+    """With the tier to grant it with, of the version that is held to have given the award.
+
+    One that another version gave is promoted to. People may have put back the very tier of the
+    grant by then: there is none to begin with then.
+    """
+    if held.tier_version in (None, held.definition_version):
+        return held
+    given = grant.after if grant and grant.after.tier != held.tier else None
+    return msgspec.structs.replace(
+        held,
+        tier=given.tier if given else None,
+        tier_earned_at=given.tier_earned_at if given else None,
+        tier_earned_on=given.tier_earned_on if given else None,
+        tier_version=given.tier_version if given else None,
+    )
 
 
 def _changes(held: Award, row: Award, book: RuleBook) -> tuple[list[tuple[Kind, Award]], list[str]]:

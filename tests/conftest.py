@@ -17,6 +17,8 @@ from tests.reruns import STACK
 from tests.stack import Stack, running_postgres
 
 LONGEST = (
+    "test_faults_at_random.py",
+    "test_api.py",
     "test_faults_standstill.py",
     "test_source_live.py",
     "test_dead_letters.py",
@@ -29,7 +31,6 @@ LONGEST = (
     "test_lost_tail.py",
     "test_upgrade.py",
     "test_make_up.py",
-    "test_api.py",
     "test_preview.py",
     "test_description.py",
     "test_criteria.py",

@@ -42,7 +42,7 @@ _LOG = (
 PLACES: Mapping[str, Place] = {
     "public.badge_awards": Place(
         mentor="peer_mentor_id",
-        actors=("awarded_by", "revoked_by", "changed_by"),
+        actors=("awarded_by", "revoked_by", "changed_by", "dated_by"),
         own=("id", "badge_definition_id", "tier", "evidence"),
     ),
     "public.badge_award_events": Place(

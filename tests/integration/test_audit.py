@@ -13,6 +13,7 @@ from badges.queries.findings import Finding
 from schema.database import connect
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of
+from tests.stack import LIMIT_S
 
 BROKEN = 100
 TIERS = [{"name": name, "at_least": n} for name, n in (("bronze", 1), ("silver", 2), ("gold", 3))]
@@ -33,7 +34,7 @@ WRITTEN_ANEW = ("changed_by", "changed_xid", "dated_by", "updated_at")
 
 
 async def audit(
-    p: Pipeline, organization: UUID | None = None, *, repair: bool = False, limit: float = 30
+    p: Pipeline, organization: UUID | None = None, *, repair: bool = False, limit: float = LIMIT_S
 ) -> Audited:
     """Run an audit in this process."""
     async with connect(p.owner_url) as connection:

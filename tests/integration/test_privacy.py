@@ -139,13 +139,13 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
             p.log = await resnapshot(p.site)
             await p.settle()
             document, _ = await run(p, "export", str(gone.mentor), "--log")
-            told = {name: len(rows) for name, rows in document["sections"].items()}
+            told = {name: len(rows) for name, rows in document["sections"].items() if rows}
             assert told.pop("log_records") == document["sections"]["log"][0]["records"]
             assert told == {
                 "peer_mentors": 1, "activities": 4, "training_completions": 1, "mentor_pauses": 1,
                 "badge_awards": 2, "badge_award_events": 2, "peer_mentor_stats": 1,
-                "badge_refused_writes": 1, "badge_alerts": 2, "badge_logs": 0,
-                "badge_logs_found": 1, "acts": 0, "dead_letters": 2, "log": 1,
+                "badge_refused_writes": 1, "badge_alerts": 2, "badge_logs_found": 1,
+                "dead_letters": 2, "log": 1,
             }  # fmt: skip
             assert document["sections"]["peer_mentors"][0]["display_name"] == NAME
 

@@ -18,7 +18,7 @@ TIERS: dict[str, Any] = {
     "tiers": [{"name": "bronze", "at_least": 1}, {"name": "silver", "at_least": 3}],
 }
 OPEN = "SELECT count(*) FROM badge_alerts WHERE kind = $1 AND resolved_at IS NULL"
-NOT_COMPARED = "awarded_at, revoked_at, changed_xid"
+NOT_COMPARED = "awarded_at, revoked_at, changed_xid, dated_by"
 """What a row that was written back may say otherwise."""
 
 
@@ -195,7 +195,7 @@ async def awards(p: Pipeline, mentors: list[UUID]) -> list[dict[str, Any]]:
         "ORDER BY peer_mentor_id, badge_definition_id",
         mentors,
     )
-    unsaid = {*NOT_COMPARED.split(", "), "evidence", "changed_by"}
+    unsaid = {*NOT_COMPARED.split(", "), "evidence", "changed_by", "dated_by"}
     return [{k: v for k, v in row.items() if k not in unsaid} for row in rows]
 
 
@@ -239,9 +239,11 @@ async def lose(connection: asyncpg.Connection, pairs: list[tuple[UUID, UUID]]) -
 async def arriving(p: Pipeline, organization: UUID) -> AsyncIterator[list[UUID]]:
     """Mentors who come and reach badges, one after the other, during the block."""
     newcomers: list[UUID] = []
+    is_over = asyncio.Event()
 
     async def come() -> None:
-        while True:
+        # To its end, for what is broken off may be committed all the same.
+        while not is_over.is_set():
             mentor = await p.mentor(organization)
             for day in (1, 2):
                 await p.activity(mentor, f"2026-04-0{day}")
@@ -252,8 +254,8 @@ async def arriving(p: Pipeline, organization: UUID) -> AsyncIterator[list[UUID]]
     try:
         yield newcomers
     finally:
-        coming.cancel()
-        await asyncio.wait([coming])
+        is_over.set()
+        await coming
 
 
 async def enough(newcomers: list[UUID]) -> bool:

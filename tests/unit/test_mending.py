@@ -81,6 +81,14 @@ def test_a_tier_that_a_later_version_gave_is_promoted_to() -> None:
     assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
 
 
+@pytest.mark.parametrize("granted", [Decision("granted", CAUSE, None, SILVER, 1), None])
+def test_the_tier_that_somebody_put_back_is_promoted_to(granted: Decision | None) -> None:
+    held = award(**{**tier("silver"), "tier_version": 2})
+    first, second = mended(held, None, {held.id: granted} if granted else {}).decisions
+    assert (first.kind, first.after.tier, first.after.tier_version) == ("granted", None, None)
+    assert (second.kind, second.after, second.definition_version) == ("promoted", held, 2)
+
+
 def test_what_a_person_gave_comes_back_as_theirs() -> None:
     held = award(awarded_by="anna", changed_by="bo", revoked_by="bo")
     decisions = mended(held, None).decisions
