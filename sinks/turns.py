@@ -70,6 +70,17 @@ def _write_once(held: dict[tuple[str, str], Award], decision: Decision) -> None:
         held[pair] = after
 
 
+def is_of_deleted(decision: Decision, deleted: int | None) -> bool:
+    """Whether it gives a badge whose definition was deleted since, in that version at the latest.
+
+    A row that is to change was inserted after that, if it is there: the others went with the
+    definition.
+    """
+    if deleted is None or decision.kind not in ("granted", "withdrawn"):
+        return False
+    return deleted > decision.definition_version
+
+
 def is_the_rules(row: Award) -> bool:
     return (row.awarded_by, row.changed_by) == ("rule", "rule")
 

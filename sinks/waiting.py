@@ -13,6 +13,7 @@ from sinks.failures import LOCKED, Refusal, Suppressed
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from sinks.rows import decision_rows
+from sinks.turns import is_of_deleted
 from tables.decisions import Decision
 from tables.types import Stats
 
@@ -54,14 +55,14 @@ class Locked(Struct, frozen=True):
     busy: Collection[str]
 
     def has(self, decision: Decision) -> bool:
+        """Whether what it is about is there, and is what it was about."""
         after = decision.after
         if (
             after.peer_mentor_id not in self.mentors
             or after.badge_definition_id not in self.deletions
         ):
             return False
-        deleted = self.deletions[after.badge_definition_id]
-        return deleted is None or deleted <= decision.definition_version
+        return not is_of_deleted(decision, self.deletions[after.badge_definition_id])
 
     def refusal(self, item: Item) -> Refusal | None:
         if isinstance(item, Decision):

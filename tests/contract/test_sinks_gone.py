@@ -3,7 +3,7 @@
 import pytest
 
 from sinks.base import MentorDeleted, Position
-from tests.contract.builders import grant, stats_of
+from tests.contract.builders import grant, promote, stats_of
 from tests.contract.worlds import World
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,21 @@ async def test_a_definition_inserted_again_forgets_its_former_self(world: World)
     new = grant(log.cause(), mentor, definition, version=3)
     assert (await world.sink.write(log.turn(new))).written == 1
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [new.after]
+
+
+async def test_what_people_gave_of_a_definition_inserted_again_changes_all_the_same(
+    world: World,
+) -> None:
+    """The worker holds their row by its version of before: the two would differ for good."""
+    log = await world.live_log()
+    mentor, definition = await world.mentor(), await world.definition()
+    await world.delete_definition(definition)
+    await world.definition(definition)
+    given = await world.award_by_hand(mentor, definition)
+    promoted = promote(log.cause(), given, "silver", version=1)
+    outcome = await world.sink.write(log.turn(promoted))
+    assert (outcome.written, outcome.gone) == (1, 0)
+    assert [each.tier for each in await world.rows(mentor)] == ["silver"]
 
 
 async def test_a_mentor_inserted_again_starts_from_nothing(world: World) -> None:

@@ -211,7 +211,7 @@ class MemorySink:
             return False
         return not isinstance(item, Decision) or (
             definition not in self._missing_definitions
-            and self._deletions.get(item.after.badge_definition_id, 0) <= item.definition_version
+            and not turns.is_of_deleted(item, self._deletions.get(item.after.badge_definition_id))
         )
 
     def _retry(self, place: PartitionKey) -> int:
