@@ -29,7 +29,7 @@ _RATE = 20_000.0
 """Records a second: a fifth of what a core folds, so that workers beside it hardly notice."""
 
 _SHOWN = 50
-"""So many rows of the table are printed; --json has all."""
+"""Rows of a table; --json has them all."""
 
 
 def replay(
