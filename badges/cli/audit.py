@@ -18,7 +18,7 @@ from rich.text import Text
 
 from badges import event_loop, organizations, settings
 from badges.cli.options import Json
-from badges.queries.findings import Finding
+from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect, first_line

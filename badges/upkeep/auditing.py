@@ -17,8 +17,8 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from badges.queries import audit
-from badges.queries.findings import Audit, Checked, Finding
+from badges.queries.audit import comparison
+from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.upkeep import repairing
 from sinks.failures import reason_of
 from sinks.pool import Connection
@@ -173,7 +173,7 @@ async def look(
         if beside is not None:
             shared = await connection.fetchval("SELECT pg_export_snapshot()")
             await looks.enter_async_context(_reading(beside, shared))
-        found = await audit.find(
+        found = await comparison.find(
             connection, organization=scope.organization, since=scope.since, beside=beside
         )
         return found, lsn

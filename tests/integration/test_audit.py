@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from badges.queries.findings import Finding
+from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect

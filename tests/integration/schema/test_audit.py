@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from badges.queries.audit import find
-from badges.queries.findings import Audit, Finding, FindingKind
-from badges.queries.sql import AUDIT
+from badges.queries.audit.comparison import find
+from badges.queries.audit.findings import Audit, Finding, FindingKind
+from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 from tables.types import Award
 from tests.builders import MENTOR
