@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from badges import auditing
-from badges.auditing import Scope
+from badges.upkeep import auditing
+from badges.upkeep.auditing import Scope
 from bench.figures import Figure, Target
 from bench.people import MENTORS, ROWS, fill
 from bench.site import Bench

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from badges.replaying import Order, plan, replay_here, replay_in_processes
 from badges.settings import Settings
+from badges.upkeep.replaying import Order, plan, replay_here, replay_in_processes
 from bench.contenders.race import Lap, Watch, run
 from bench.definitions import ORGANIZATION, versions
 from bench.figures import Figure, Target

@@ -9,14 +9,18 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reference.catching_up import caught_up
+from reference import results
+from reference.partition import mentors_in
 from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
-from reference.replay import replay
 from reference.results import AwardEvent, Results
 from sinks.pool import Connection
+from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.log import generations
+from streams.log.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
+from streams.log.wal import insert_lsn
 from tables.types import Award, Mentor, Stats
 
 _COMPARED = (
@@ -69,6 +73,20 @@ async def verify(
     return verified
 
 
+async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Results:
+    """What is recorded once the worker has decided everything that is committed now.
+
+    New versions of rules are applied in every partition by then. Raises Problem after `limit`
+    seconds, and at once where no log is live.
+    """
+    if await generations.live(connection) is not None:
+        try:
+            await until_decided(connection, kafka, await insert_lsn(connection), limit)
+        except Behind as behind:
+            raise Problem(str(behind), code=FOUND_A_PROBLEM) from None
+    return await results.read(connection)
+
+
 async def _compare_once(
     connection: Connection,
     kafka: KafkaAccess,
@@ -82,7 +100,7 @@ async def _compare_once(
     for partition, end in found.next_offsets.items():
         report(done, total)
         records = [record async for chunk in log.read(partition, 0, end) for record in chunk]
-        mentors |= await asyncio.to_thread(replay, found, partition, records)
+        mentors |= await asyncio.to_thread(mentors_in, found, partition, records)
         done += len(records)
     report(done, done)
     mismatches = sorted(compare(found, mentors), key=lambda d: (d.peer_mentor_id, d.badge, d.what))

@@ -71,17 +71,17 @@ class Prunable(Struct, frozen=True):
     since: datetime | None
 
 
-async def look(connection: Executor, older_than: int) -> list[Prunable]:
+async def prunable(connection: Executor, older_than: int) -> list[Prunable]:
     """What may go, by kind; of what ages, what is of no use for more than `older_than` days."""
     return [
-        await _look(connection, name, kind, older_than)
+        await _counted(connection, name, kind, older_than)
         for name, kind in _KINDS.items()
         # A table may be younger than the database's schema.
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", kind.table)
     ]
 
 
-async def _look(connection: Executor, name: str, kind: _Kind, older_than: int) -> Prunable:
+async def _counted(connection: Executor, name: str, kind: _Kind, older_than: int) -> Prunable:
     what = f"t.{kind.emptied}" if kind.emptied else "t.*"
     row = await connection.fetchrow(
         f"""

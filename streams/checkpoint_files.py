@@ -19,7 +19,8 @@ _FORMAT: Final = b"badges checkpoint 1\n"
 _LENGTH_BYTES: Final = 8
 _CHECKSUM_BYTES: Final = 32
 
-_KEPT: Final = ".checkpoint"
+KEPT: Final = ".checkpoint"
+"""How the names of whole files end."""
 _BEING_WRITTEN: Final = ".writing"
 
 UNUSED_SECONDS: Final = 24 * 3600
@@ -39,12 +40,12 @@ def read(directory: Path, name: str) -> Sequence[memoryview] | None:
     with _opened(directory) as folder:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            found = os.open(name + _KEPT, flags, dir_fd=folder)
+            found = os.open(name + KEPT, flags, dir_fd=folder)
         except FileNotFoundError:
             return None
         with os.fdopen(found, "rb") as file:
             content = file.read()
-        os.utime(name + _KEPT, dir_fd=folder)
+        os.utime(name + KEPT, dir_fd=folder)
     return list(_parts(content))
 
 
@@ -74,7 +75,7 @@ def write(directory: Path, name: str, parts: Sequence[bytes]) -> None:
                 file.writelines(_framed(parts))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(being_written, name + _KEPT, src_dir_fd=folder, dst_dir_fd=folder)
+            os.replace(being_written, name + KEPT, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
                 os.unlink(being_written, dir_fd=folder)
@@ -102,7 +103,7 @@ def touch(directory: Path, names: Iterable[str]) -> None:
     with _opened(directory) as folder:
         for name in names:
             with suppress(FileNotFoundError):
-                os.utime(name + _KEPT, dir_fd=folder)
+                os.utime(name + KEPT, dir_fd=folder)
 
 
 def remove_unused(directory: Path) -> None:
@@ -110,8 +111,8 @@ def remove_unused(directory: Path) -> None:
     now = time.time()
     with _opened(directory) as folder:
         for name in os.listdir(folder):  # noqa: PTH208 - pathlib knows no descriptors
-            longest = UNUSED_SECONDS if name.endswith(_KEPT) else _ABANDONED_SECONDS
-            if not name.endswith((_KEPT, _BEING_WRITTEN)):
+            longest = UNUSED_SECONDS if name.endswith(KEPT) else _ABANDONED_SECONDS
+            if not name.endswith((KEPT, _BEING_WRITTEN)):
                 continue
             # Another worker may have been faster.
             with suppress(FileNotFoundError):

@@ -22,8 +22,8 @@ from streams.checkpoint_files import Damaged, read, remove_unused, touch, write
 from streams.evaluator import FINGERPRINT
 from streams.pacing import in_spells
 from streams.partition import Partition, Standing
+from tables.dumps import Dump, Load
 from tables.ledger import Ledger
-from tables.snapshots import Dump, Load
 from tables.types import AppliedVersion, Version
 
 _TIDY_SECONDS: Final = 600.0

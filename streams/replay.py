@@ -86,7 +86,7 @@ class Scope(Struct, frozen=True):
 
 
 class PacedLog:
-    """The log, read no faster than at a pace; `read` hears of how many records."""
+    """The log, read no faster than at a pace; `has_read` hears of how many records."""
 
     def __init__(self, log: Log, pace: Pace, has_read: Callable[[int], None]) -> None:
         self._log = log

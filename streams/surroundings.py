@@ -2,9 +2,8 @@
 
 Rows saved with triggers off, definitions that cannot be evaluated, awards that may be held twice,
 time zones that two programs know differently, writes that wait, rights that writing lacks, slots
-that nobody reads. A look
-that fails silences no other, and what an earlier process has told is closed as well once it is
-mended.
+that nobody reads. A look that fails silences no other, and what an earlier process has told is
+closed as well once it is mended.
 """
 
 import asyncio

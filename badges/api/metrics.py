@@ -7,8 +7,8 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from badges.api.networks import OpenNetwork
-from badges.queries.findings import FindingKind
-from badges.queries.last_audit import last_audit
+from badges.queries.audit.findings import FindingKind
+from badges.queries.audit.last_audit import last_audit
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool

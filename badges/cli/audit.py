@@ -5,25 +5,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console, RenderableType
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from badges import auditing, event_loop, organizations, settings
-from badges.auditing import Audited, Scope
+from badges import event_loop, organizations, settings
 from badges.cli.options import Json
-from badges.queries.findings import Finding
+from badges.queries.audit.findings import Finding
+from badges.upkeep import auditing
+from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect, first_line
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 
-_MOST_SHOWN: Final = 50
+_SHOWN: Final = 50
 """Rows of a table; --json and --verbose have them all."""
 
 _KEYS: Final = "SELECT id, key FROM public.badge_definitions WHERE id = ANY ($1)"
@@ -98,12 +100,12 @@ async def _audit(
             return outcome
         keys = await _keys(connection, [*outcome.findings, *outcome.explained])
     console = Console(highlight=False)
-    for part in _shown(outcome, keys, repair=repair, most=None if verbose else _MOST_SHOWN):
+    for part in _shown(outcome, keys, repair=repair, most=None if verbose else _SHOWN):
         console.print(part)
     return outcome
 
 
-def _progress() -> Any:
+def _progress() -> Status:
     """What goes on, on a terminal: a line on stderr that changes."""
     return Console(stderr=True, highlight=False).status("")
 

@@ -20,24 +20,29 @@ from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 
 COMMANDS: Final = (
-    "api",
-    "audit",
-    "dedupe",
+    # from nothing to awards
     "demo",
-    "env",
-    "export",
-    "forget",
-    "lag",
     "migrate",
     "provision",
-    "prune",
-    "replay",
-    "resnapshot",
-    "token",
     "worker",
+    "api",
+    # which badges there are
     "catalogue",
     "criteria",
+    # whether all is well, and mending what is not
+    "lag",
+    "audit",
+    "replay",
     "dead-letters",
+    "resnapshot",
+    "dedupe",
+    "prune",
+    # what is kept about a person
+    "export",
+    "forget",
+    # trying it out
+    "env",
+    "token",
 )
 """As they are listed. Each is the function, or the group of commands, of the module of its name."""
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from badges import dead_letters as shelves
-from badges import event_loop, logs, retrying, settings
+from badges import event_loop, logs, settings
 from badges.cli.options import Json
-from badges.retrying import LEFT, Told
+from badges.upkeep import dead_letters as shelves
+from badges.upkeep import retrying
+from badges.upkeep.retrying import LEFT, Told
 from schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE

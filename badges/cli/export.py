@@ -8,9 +8,10 @@ from uuid import UUID
 
 import typer
 
-from badges import dead_letters, event_loop, logs, settings
+from badges import event_loop, logs, settings
 from badges.cli.options import Json
 from badges.privacy import exporting
+from badges.upkeep import dead_letters
 from schema.database import connect
 from streams.errors import Problem
 

@@ -6,10 +6,11 @@ from uuid import UUID
 import msgspec
 import typer
 
-from badges import dead_letters, event_loop, logs, settings
+from badges import event_loop, logs, settings
 from badges.cli.options import Json
 from badges.privacy import forgetting
 from badges.privacy.forgetting import Forgotten
+from badges.upkeep import dead_letters
 from schema.database import connect
 from streams.errors import FOUND_A_PROBLEM, Problem
 

@@ -10,9 +10,10 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
-from badges import dead_letters, event_loop, logs, pruning, settings
+from badges import event_loop, logs, settings
 from badges.cli.options import Json
-from badges.pruning import LeftOver
+from badges.upkeep import dead_letters, pruning
+from badges.upkeep.pruning import LeftOver
 from schema.database import connect
 from sinks.pruning import Prunable
 
@@ -67,7 +68,7 @@ async def _prune(chosen: settings.Settings, older_than: int, *, apply: bool) -> 
             items = await pruning.remove(connection, shelf, older_than)
             await dead_letters.close_alerts(url, shelf)
         else:
-            items = await pruning.look(connection, shelf, older_than)
+            items = await pruning.prunable(connection, shelf, older_than)
         left_over = await pruning.left_over(connection, shelf.cluster)
     return _Told(apply, older_than, items, left_over)
 

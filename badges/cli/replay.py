@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from badges import event_loop, logs, organizations, replaying, settings
+from badges import event_loop, logs, organizations, settings
 from badges.cli.options import Json
 from badges.cli.replay_progress import Progress
-from badges.replaying import Order, Plan
+from badges.upkeep import replaying
+from badges.upkeep.replaying import Order, Plan
 from schema.database import connect
 from sinks.pool import Connection
 from streams.errors import Problem
@@ -28,7 +29,7 @@ _RATE = 20_000.0
 """Records a second: a fifth of what a core folds, so that workers beside it hardly notice."""
 
 _SHOWN = 50
-"""So many rows of the table are printed; --json has all."""
+"""Rows of a table; --json has them all."""
 
 
 def replay(

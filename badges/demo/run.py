@@ -17,8 +17,7 @@ from badges.demo.tally import Tally
 from badges.demo.telling import Directory, Show
 from badges.demo.world import Moment, World
 from reference import results
-from reference.catching_up import caught_up
-from reference.verification import Mismatch, Verified, verify
+from reference.verification import Mismatch, Verified, caught_up, verify
 from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.errors import Unavailable
 from sinks.pool import Connection

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from streams.checkpoint_files import KEPT
+
 
 def holding(directory: Path | None, mentor: str) -> Iterator[Path]:
     """The checkpoints in a worker's directory that hold a mentor; none if they cannot be read.
@@ -12,7 +14,7 @@ def holding(directory: Path | None, mentor: str) -> Iterator[Path]:
     They have a mentor's id as text, and are larger than memory should be for this.
     """
     with suppress(OSError):
-        for path in sorted(directory.glob("*.checkpoint")) if directory else ():
+        for path in sorted(directory.glob(f"*{KEPT}")) if directory else ():
             if _holds(path, mentor.encode()):
                 yield path
 

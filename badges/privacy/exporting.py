@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import IO, Any
 
-from badges.dead_letters import Shelf
 from badges.privacy import kept, log_records
 from badges.privacy.person import Person
+from badges.upkeep.dead_letters import Shelf
 from schema import history
 from sinks.pool import Connection
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from badges import dead_letters
-from badges.dead_letters import Shelf
 from badges.privacy import checkpoints, erasing, kept, letters, log_records
 from badges.privacy.person import Person
+from badges.upkeep import dead_letters
+from badges.upkeep.dead_letters import Shelf
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log import generations
 from streams.log.carrying import partition_of
-from streams.log.caught_up import behind
+from streams.log.catching_up import partitions_behind
 
 
 class Left(Struct, frozen=True):
@@ -114,7 +114,7 @@ async def _undecided(connection: Connection, shelf: Shelf, mentor: str, limit: f
     if log is None:
         return []
     partition = partition_of(mentor, log.partitions)
-    late = await behind(connection, shelf.cluster, log, {partition}, limit)
+    late = await partitions_behind(connection, shelf.cluster, log, {partition}, limit)
     why = "until a worker has decided the delete, it may keep another dead letter of theirs: "
     return [Left(log.topic, "the mentor's delete", f"{why}{each}") for each in late.values()]
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from badges.dead_letters import Shelf
 from badges.privacy.person import Person
+from badges.upkeep.dead_letters import Shelf
 from sinks.base import DeadLetter, Message
 from sinks.dead_letters import left
 from sinks.polling import poll

@@ -1,18 +1,20 @@
 """Waiting until everything that was committed up to a moment is decided."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
 
 from sinks.polling import poll
 from sinks.pool import Connection
+from streams.errors import Problem
 from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
-from streams.log.wal import confirmed
+from streams.log.wal import confirmed, insert_lsn
 
 _PAUSE_S = 0.05
 
@@ -28,7 +30,7 @@ class _Wait(Struct):
     reason: str = ""
 
 
-async def decided(connection: Connection, kafka: KafkaAccess, lsn: int, limit: float) -> None:
+async def until_decided(connection: Connection, kafka: KafkaAccess, lsn: int, limit: float) -> None:
     """Return once all that was committed below a WAL position (bytes) is decided.
 
     It is in the log once the replication slot is confirmed past that; it is decided once every
@@ -41,6 +43,55 @@ async def decided(connection: Connection, kafka: KafkaAccess, lsn: int, limit: f
         await poll(partial(_is_decided, connection, kafka, lsn, wait), within=limit, every=_PAUSE_S)
     except TimeoutError:
         raise Behind(wait.reason) from None
+
+
+async def partitions_behind(
+    connection: Connection,
+    cluster: Cluster,
+    log: Generation,
+    partitions: Collection[int],
+    limit: float,
+) -> dict[int, str]:
+    """Wait until these partitions have decided all that is committed now, `limit` seconds at most.
+
+    Returns those that have not, each with the reason. Raises Problem when the topic is missing.
+    """
+    if not partitions:
+        return {}
+    written = await insert_lsn(connection)
+    waited_for = dict.fromkeys(
+        partitions, "the connector has not sent it: see that Kafka Connect runs"
+    )
+
+    async def is_sent() -> bool:
+        return await confirmed(connection, log.slot) >= written
+
+    async def is_decided() -> bool:
+        nonlocal waited_for
+        behind = await _behind(connection, log, {number: ends[number] for number in waited_for})
+        waited_for = {
+            number: f"partition {number} is decided up to {how_far}: see that a worker runs, and "
+            "badge_alerts"
+            for number, how_far in behind.items()
+        }
+        return not waited_for
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            await poll(is_sent)
+            found = (await cluster.topics([log.topic])).get(log.topic)
+            if found is None:
+                raise Problem(f"the topic {log.topic} is missing")
+            ends = await cluster.ends(found)
+            await poll(is_decided)
+    return waited_for
+
+
+async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
+    """The offset that the next record of each partition will get."""
+    async with Cluster(kafka) as cluster:
+        topic = Topic(log.topic, log.log_id, log.partitions)
+        return dict(enumerate(await cluster.ends(topic)))
 
 
 async def _is_decided(connection: Connection, kafka: KafkaAccess, lsn: int, wait: _Wait) -> bool:
@@ -75,10 +126,9 @@ async def _undecided(
     connection: Connection, log: Generation, ends: Mapping[int, int], limit: float
 ) -> str | None:
     """What the worker has still to do, in a sentence."""
-    positions = await generations.next_offsets(connection, log.log_id)
-    behind = [number for number, end in ends.items() if positions.get(number, -1) < end]
+    behind = await _behind(connection, log, ends)
     if behind:
-        places = ", ".join(f"{p} ({positions.get(p)} of {ends[p]})" for p in behind[:5])
+        places = ", ".join(f"{number} ({how_far})" for number, how_far in [*behind.items()][:5])
         return (
             f"the worker has not caught up within {limit:g} s, partitions {places}: see that "
             "`badges worker` runs, and its log"
@@ -94,8 +144,13 @@ async def _undecided(
     return None
 
 
-async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
-    """The offset that the next record of each partition will get."""
-    async with Cluster(kafka) as cluster:
-        topic = Topic(log.topic, log.log_id, log.partitions)
-        return dict(enumerate(await cluster.ends(topic)))
+async def _behind(
+    connection: Connection, log: Generation, ends: Mapping[int, int]
+) -> dict[int, str]:
+    """The partitions that are not decided up to these ends, each with how far it is."""
+    positions = await generations.next_offsets(connection, log.log_id)
+    return {
+        number: f"{positions.get(number)} of {end}"
+        for number, end in ends.items()
+        if positions.get(number, -1) < end
+    }

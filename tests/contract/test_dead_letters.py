@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from badges.dead_letters import Shelf
+from badges.upkeep.dead_letters import Shelf
 from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, key_of
 from sinks.errors import Unavailable

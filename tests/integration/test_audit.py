@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from badges import auditing
-from badges.auditing import Audited, Scope
-from badges.queries.findings import Finding
+from badges.queries.audit.findings import Finding
+from badges.upkeep import auditing
+from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from reference import replay
+from reference import partition
 from tests.integration.alerts import OF_WAITING, open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
@@ -44,7 +44,7 @@ Activity = tuple[UUID, UUID, str, date, int]
 @pytest.fixture(autouse=True)
 def _thrifty(monkeypatch: pytest.MonkeyPatch) -> None:
     """To evaluate so long a history from scratch after every row would take hours."""
-    monkeypatch.setattr(replay, "Reference", ThriftyReference)
+    monkeypatch.setattr(partition, "Reference", ThriftyReference)
 
 
 async def members(p: Pipeline) -> list[tuple[str, bytes]]:

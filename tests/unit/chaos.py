@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec.structs
 
+from reference.partition import mentors_in
 from reference.reference import Reference
-from reference.replay import replay
 from reference.results import Results
 from sinks.base import Found, Outcome, Position, Turn
 from sinks.column_types import WrongType
@@ -219,7 +219,7 @@ class World:
             stats=[],
             found=self.sink.found_by_log.get(LOG, ()),
         )
-        mentors = replay(results, 0, records)
+        mentors = mentors_in(results, 0, records)
         return mentors.get(MENTOR) or Reference(MENTOR)
 
     async def awards(self) -> dict[str, Award]:

@@ -18,8 +18,8 @@ from streams.checkpointing import Checkpointing
 from streams.checkpoints import Checkpoints
 from streams.log_tables import NAMED
 from streams.partition import Partition
+from tables.dumps import Dump, Load
 from tables.ledger import Ledger
-from tables.snapshots import Dump, Load
 from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion, Version
 from tests.builders import MENTOR, Storyteller, Took, mentor
 from tests.unit.chaos import LOG, World, run

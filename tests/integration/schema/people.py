@@ -52,6 +52,20 @@ async def define(
     return definition
 
 
+async def crowd(db: Connection, people: People) -> None:
+    """Insert 60 mentors more and 500 activities of each, as many as an index is of use for."""
+    await db.execute(
+        "INSERT INTO peer_mentors (organization_id) SELECT $1 FROM generate_series(1, 60)",
+        people.organization,
+    )
+    await db.execute(
+        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes) "
+        "SELECT id, 'type ' || n % 7, date '2026-01-01' + n, n "
+        "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
+    )
+    await db.execute("VACUUM ANALYZE activities")
+
+
 async def somebody_waits(db: Connection) -> None:
     """Return when a session of this database waits for a lock; fail when none does within 10 s."""
     waiting = (

@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from badges.queries.audit import find
-from badges.queries.findings import Audit, Finding, FindingKind
-from badges.queries.sql import AUDIT
+from badges.queries.audit.comparison import find
+from badges.queries.audit.findings import Audit, Finding, FindingKind
+from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 from tables.types import Award
 from tests.builders import MENTOR
 from tests.integration.schema.lives import Life, uuid, write_award
-from tests.integration.schema.people import settle
+from tests.integration.schema.people import crowd, settle
 from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
 
@@ -206,17 +206,7 @@ def test_what_nobody_gave_is_extra(world: World, seed: int) -> None:
 
 @pytest.mark.anyio
 async def test_everybody_is_found_by_the_index(db: Connection) -> None:
-    people = await settle(db)
-    await db.execute(
-        "INSERT INTO peer_mentors (organization_id) SELECT $1 FROM generate_series(1, 60)",
-        people.organization,
-    )
-    await db.execute(
-        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes) "
-        "SELECT id, 'type ' || n % 7, date '2026-01-01' + n, n "
-        "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
-    )
-    await db.execute("VACUUM ANALYZE activities")
+    await crowd(db, await settle(db))
     criteria = {"version": 1, "type": "threshold", "metric": "active_days", "at_least": 40}
     definition = await db.fetchrow(
         "INSERT INTO badge_definitions (key, criteria, status) VALUES ('busy', $1, 'active') "

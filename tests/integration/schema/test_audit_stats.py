@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from badges.queries.audit import find
-from badges.queries.audit_stats import stats_findings
+from badges.queries.audit.comparison import find
+from badges.queries.audit.stats import stats_findings
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from tests.integration.schema import histories

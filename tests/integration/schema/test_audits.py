@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from badges import auditing
-from badges.auditing import Scope
+from badges.upkeep import auditing
+from badges.upkeep.auditing import Scope
 from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log.kafka import KafkaAccess

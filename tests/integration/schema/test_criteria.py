@@ -23,7 +23,7 @@ from tables.criteria.union import TYPES
 from tables.types import Day
 from tests.integration.schema import histories
 from tests.integration.schema.histories import Histories, RuleTeller, Standings
-from tests.integration.schema.people import People, settle
+from tests.integration.schema.people import People, crowd, settle
 from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
 from tests.unit.active_periods import ActivePeriods
@@ -169,17 +169,7 @@ ACTIVE: list[dict[str, Any]] = [
 
 @pytest.mark.anyio
 async def test_some_of_many_are_found_by_the_index(db: Connection) -> None:
-    people = await settle(db)
-    await db.execute(
-        "INSERT INTO peer_mentors (organization_id) SELECT $1 FROM generate_series(1, 60)",
-        people.organization,
-    )
-    await db.execute(
-        "INSERT INTO activities (peer_mentor_id, activity_type, activity_date, duration_minutes) "
-        "SELECT id, 'type ' || n % 7, date '2026-01-01' + n, n "
-        "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
-    )
-    await db.execute("VACUUM ANALYZE activities")
+    await crowd(db, await settle(db))
     mentors = await db.fetch("SELECT id FROM peer_mentors LIMIT 30")
     for criteria in ACTIVE:
         # No index has the minutes: any that has the mentor is as good.

@@ -41,7 +41,7 @@ async def begin(db: Connection, number: int, state: str, *, kept: bool = False) 
 
 async def may_go(db: Connection) -> Mapping[str, int]:
     """How many rows of each kind may go, those aside of which there are none."""
-    found = await pruning.look(db, 90)
+    found = await pruning.prunable(db, 90)
     return {each.kind: each.count for each in found if each.count}
 
 

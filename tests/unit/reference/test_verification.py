@@ -8,8 +8,8 @@ from typing import Any
 import msgspec.structs
 import pytest
 
+from reference.partition import mentors_in
 from reference.reference import Reference
-from reference.replay import replay
 from reference.results import AwardEvent, Results
 from reference.verification import Mismatch, compare
 from streams.log.debezium import UNREADABLE, stream_order
@@ -110,7 +110,7 @@ def rules(log: Written, *definitions: DefinitionVersion) -> Written:
 
 
 def mentors_of(log: Written, upto: int | None = None) -> dict[str, Reference]:
-    return replay(log.results(upto), 0, log.records)
+    return mentors_in(log.results(upto), 0, log.records)
 
 
 def as_it_should_be(log: Written, upto: int | None = None) -> Results:
@@ -125,7 +125,7 @@ def as_it_should_be(log: Written, upto: int | None = None) -> Results:
 
 
 def mismatches(log: Written, found: Results) -> list[Mismatch]:
-    return list(compare(found, replay(found, 0, log.records)))
+    return list(compare(found, mentors_in(found, 0, log.records)))
 
 
 def held(log: Written, badge: str = BADGE) -> Award | None:

@@ -9,10 +9,10 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.audit_differences import Difference, by_records, by_rows
-from badges.queries.audit_rules import Rules
-from badges.queries.findings import Finding
-from badges.queries.sql import AUDIT
+from badges.queries.audit.differences import Difference, by_records, by_rows
+from badges.queries.audit.findings import Finding
+from badges.queries.audit.rules import Rules
+from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 
 _WAITS: Final = "what was decided waits, because Postgres refuses to write it"

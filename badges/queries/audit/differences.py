@@ -8,9 +8,9 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.audit_evidence import falls_short, read_evidence
-from badges.queries.audit_rules import Definition
-from badges.queries.findings import Finding, FindingKind
+from badges.queries.audit.evidence import falls_short, read_evidence
+from badges.queries.audit.findings import Finding, FindingKind
+from badges.queries.audit.rules import Definition
 
 _DATES: Final = ("earned_on", "earned_at")
 _TIER_DATES: Final = ("tier_earned_on", "tier_earned_at")

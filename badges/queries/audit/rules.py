@@ -8,7 +8,7 @@ from uuid import UUID
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.sql import AUDIT
+from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.parsing import parse_saved

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from badges.queries.findings import Finding
+from badges.queries.audit.findings import Finding
 from sinks.pool import Connection
 
-_STATS: Final = files(__package__).joinpath("audit_stats.sql").read_text("utf-8")
+_STATS: Final = files(__package__).joinpath("stats.sql").read_text("utf-8")
 
 _OF_NOBODY: Final = """
     SELECT s.peer_mentor_id AS id, to_jsonb(s)::text AS found FROM peer_mentor_stats s

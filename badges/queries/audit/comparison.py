@@ -6,11 +6,11 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from badges.queries.audit_awards import MentorRow, award_findings
-from badges.queries.audit_rules import Rules, read_rules
-from badges.queries.audit_stats import stats_findings, stats_of_nobody
-from badges.queries.findings import Audit, Checked, Finding
-from badges.queries.sql import AUDIT
+from badges.queries.audit.awards import MentorRow, award_findings
+from badges.queries.audit.findings import Audit, Checked, Finding
+from badges.queries.audit.rules import Rules, read_rules
+from badges.queries.audit.statements import AUDIT
+from badges.queries.audit.stats import stats_findings, stats_of_nobody
 from sinks.pool import Connection
 
 _AT_A_TIME: Final = 200

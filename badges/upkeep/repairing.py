@@ -13,8 +13,8 @@ from uuid import UUID
 
 import asyncpg
 
-from badges.queries import audit
-from badges.queries.findings import Finding
+from badges.queries.audit import comparison
+from badges.queries.audit.findings import Finding
 from sinks import repairs
 from sinks.failures import LOCKED, reason_of, refusal_of
 from sinks.pool import Connection
@@ -79,7 +79,7 @@ class _Repair:
             await repairs.hold(
                 self._connection, self._log_id, partition, mentors, list(definitions)
             )
-            found = await audit.find(
+            found = await comparison.find(
                 self._connection, organization=None, since=self._since, mentors=mentors
             )
             still = [finding for finding in wanted if finding in found.findings]

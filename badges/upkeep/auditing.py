@@ -17,14 +17,14 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from badges import repairing
-from badges.queries import audit
-from badges.queries.findings import Audit, Checked, Finding
+from badges.queries.audit import comparison
+from badges.queries.audit.findings import Audit, Checked, Finding
+from badges.upkeep import repairing
 from sinks.failures import reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from streams.errors import Problem
-from streams.log.catching_up import Behind, decided
+from streams.log.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import insert_lsn
 
@@ -149,7 +149,7 @@ async def _look_twice(
         return first
     tell(f"waiting until the stream has decided what {len(first.findings)} differences may be")
     try:
-        await decided(connection, kafka, lsn, limit)
+        await until_decided(connection, kafka, lsn, limit)
     except Behind as behind:
         raise Problem(
             f"something differs ({len(first.findings)}), and whether it is only on its way cannot "
@@ -173,7 +173,7 @@ async def look(
         if beside is not None:
             shared = await connection.fetchval("SELECT pg_export_snapshot()")
             await looks.enter_async_context(_reading(beside, shared))
-        found = await audit.find(
+        found = await comparison.find(
             connection, organization=scope.organization, since=scope.since, beside=beside
         )
         return found, lsn

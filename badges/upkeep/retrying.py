@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from badges.dead_letters import Shelf
+from badges.upkeep.dead_letters import Shelf
 from schema.log_types import log_types
 from sinks.base import DeadLetter
 from sinks.column_types import wrong_types
@@ -20,7 +20,7 @@ from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log import generations
 from streams.log.carrying import partition_of
-from streams.log.caught_up import behind
+from streams.log.catching_up import partitions_behind
 from streams.log.generations import Generation
 from streams.unusable import outline
 
@@ -200,7 +200,7 @@ async def _until_decided(
 ) -> dict[_Row, str]:
     """Wait until the worker has decided what was sent; which rows it had not, and why not."""
     partitions = {row: partition_of(each.mentor, log.partitions) for row, each in sent.items()}
-    late = await behind(connection, shelf.cluster, log, set(partitions.values()), limit)
+    late = await partitions_behind(connection, shelf.cluster, log, set(partitions.values()), limit)
     return {row: late[place] for row, place in partitions.items() if place in late}
 
 

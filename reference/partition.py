@@ -1,4 +1,4 @@
-"""A partition replayed: its records and the versions of rules, in order, through the reference."""
+"""A partition by the reference: its records and the versions of rules, in their order."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -31,9 +31,11 @@ _END: Final = 1 << 63
 """After every offset."""
 
 
-def replay(results: Results, partition: int, records: Iterable[Message]) -> dict[str, Reference]:
+def mentors_in(
+    results: Results, partition: int, records: Iterable[Message]
+) -> dict[str, Reference]:
     """What the reference makes of one partition's records: by mentor, as after the last decided."""
-    state = _Replay(results, partition)
+    state = _Partition(results, partition)
     decided = (each for each in records if each.offset < results.next_offsets[partition])
     applied = (each for each in results.applied if each.partition == partition)
     together = deque(
@@ -52,8 +54,8 @@ def replay(results: Results, partition: int, records: Iterable[Message]) -> dict
     return state.mentors
 
 
-class _Replay:
-    """The mentors of one partition, as far as it is replayed."""
+class _Partition:
+    """The mentors of one partition, as far as its records are read."""
 
     def __init__(self, results: Results, partition: int) -> None:
         self.mentors: dict[str, Reference] = {}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from badges.dead_letters import Shelf
-from badges.retrying import row_of
+from badges.upkeep.dead_letters import Shelf
+from badges.upkeep.retrying import row_of
 from sinks import pruning
 from sinks.base import DeadLetter
 from sinks.pool import Connection
@@ -37,16 +37,16 @@ async def see_all(connection: Connection) -> None:
         raise Problem("this database has no tables of ours", hint="Run `badges migrate` first")
 
 
-async def look(connection: Connection, shelf: Shelf, older_than: int) -> list[Prunable]:
+async def prunable(connection: Connection, shelf: Shelf, older_than: int) -> list[Prunable]:
     """What may go, by kind."""
     letters = await _dealt_with(connection, shelf)
-    return [*await pruning.look(connection, older_than), _told(letters)]
+    return [*await pruning.prunable(connection, older_than), _told(letters)]
 
 
 async def remove(connection: Connection, shelf: Shelf, older_than: int) -> list[Prunable]:
     """Remove what may go, and say of each kind how much of it is gone by that."""
     gone = []
-    for each in await pruning.look(connection, older_than):
+    for each in await pruning.prunable(connection, older_than):
         removed = await pruning.remove(connection, each.kind, older_than) if each.count else 0
         gone.append(replace(each, count=removed))
     letters = await _dealt_with(connection, shelf)

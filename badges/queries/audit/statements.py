@@ -7,5 +7,5 @@ from typing import Final
 from sinks.queries import parse
 
 AUDIT: Final[Mapping[str, str]] = parse(
-    files(__package__).joinpath("audit.sql").read_text(encoding="utf-8")
+    files(__package__).joinpath("statements.sql").read_text(encoding="utf-8")
 )

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import multiprocessing
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
@@ -186,7 +186,7 @@ async def _replay(
     plan: Plan,
     has_read: Callable[[int], None],
     among: int = 1,
-) -> AsyncIterator[Callable[[int], Any]]:
+) -> AsyncIterator[Callable[[int], Awaitable[Replayed]]]:
     """What replays a partition, in one of so many processes that share the rate."""
     gc.set_threshold(*GC_THRESHOLDS)
     access = settings.kafka_access()
@@ -254,13 +254,7 @@ async def _one(replay: Replay, number: int, *, apply: bool) -> Replayed:
     """Replay a partition; whatever does not answer, or is broken, becomes a Problem."""
     try:
         return await replay.replay(number, apply=apply)
-    except (
-        StoreError,
-        KafkaError,
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-    ) as error:
+    except _AWAY as error:
         raise Problem(
             f"partition {number} cannot be replayed: {first_line(error)}",
             hint="Nothing of it was written; run the command again when that is mended",

@@ -1,0 +1,1 @@
+"""Whether every result is what the source tables say, by SQL alone."""
