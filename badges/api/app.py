@@ -130,6 +130,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts),
             partial(watch_backfill, pool),
+            partial(metrics.watch_audits, pool),
             alerts.keep_writing,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,

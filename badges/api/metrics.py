@@ -1,20 +1,23 @@
 """/metrics for Prometheus, open to the networks that BADGES_OPEN_NETWORKS names."""
 
+import asyncio
 from typing import Final, get_args
 
 import prometheus_client
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from badges.api.networks import OpenNetwork
 from badges.queries.audit.findings import FindingKind
-from badges.queries.audit.last_audit import last_audit
+from badges.queries.audit.last_audit import LastAudit, last_audit
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool
 
 router = APIRouter(tags=["metrics"])
 log = structlog.get_logger(__name__)
+
+_LOOK_EVERY_S: Final = 5.0
 
 REQUEST_SECONDS: Final = prometheus_client.Histogram(
     "badges_api_request_seconds",
@@ -47,22 +50,27 @@ _AUDIT_FINDINGS: Final = prometheus_client.Gauge(
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(request: Request, _: OpenNetwork) -> Response:
+async def metrics(_: OpenNetwork) -> Response:
     """Give the process's metrics in Prometheus' text format."""
-    await _tell_of_audits(request.app.state.pool)
     return Response(
         prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST
     )
 
 
-async def _tell_of_audits(pool: Pool) -> None:
-    """Read what is kept of audits; while Postgres is away the metrics say what they said."""
-    try:
-        with translated():
-            newest = await last_audit(pool)
-    except StoreError as error:
-        log.info("the newest audit cannot be read", error=str(error))
-        return
+async def watch_audits(pool: Pool) -> None:
+    """Keep the metrics of the newest audit; while Postgres is away they say what they said."""
+    while True:
+        try:
+            with translated():
+                newest = await last_audit(pool)
+        except StoreError as error:
+            log.info("the newest audit cannot be read", error=str(error))
+        else:
+            _tell(newest)
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _tell(newest: LastAudit | None) -> None:
     if newest is not None:
         _AUDIT_FINISHED.set(newest.finished_at.timestamp())
         for kind in get_args(FindingKind):

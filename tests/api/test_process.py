@@ -144,8 +144,12 @@ async def test_metrics_tell_of_the_newest_audit_of_everything(
         ],
     )
     with service.client("coordinator", mine.id) as client:
+        wait_for(
+            lambda: 'badges_audit_findings{kind="stats"} 2.0' in client.get("/metrics").text,
+            LIMIT_S,
+            "the newest audit's findings",
+        )
         text = client.get("/metrics").text
-    assert 'badges_audit_findings{kind="stats"} 2.0' in text
     assert 'badges_audit_findings{kind="date"} 0.0' in text
     told = text.partition("\nbadges_audit_finished_timestamp_seconds ")[2].partition("\n")[0]
     assert float(told) == datetime(2026, 9, 2, tzinfo=UTC).timestamp()

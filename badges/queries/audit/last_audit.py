@@ -11,14 +11,14 @@ from sinks.pool import Executor
 _PATIENCE_S = 2.0
 
 
-class _LastAudit(Struct, frozen=True):
+class LastAudit(Struct, frozen=True):
     """When it ended, and how many results differed, by kind; kinds without any are left out."""
 
     finished_at: datetime
     findings: Mapping[str, int]
 
 
-async def last_audit(connection: Executor) -> _LastAudit | None:
+async def last_audit(connection: Executor) -> LastAudit | None:
     """The newest audit that came to an end; those of one organization or since a date aside."""
     row = await connection.fetchrow(
         "SELECT finished_at, findings::text AS findings FROM badges_private.last_audit()",
@@ -27,4 +27,4 @@ async def last_audit(connection: Executor) -> _LastAudit | None:
     if row is None:
         return None
     findings = msgspec.json.decode(row["findings"], type=dict[str, int])
-    return _LastAudit(row["finished_at"], findings)
+    return LastAudit(row["finished_at"], findings)
