@@ -19,7 +19,6 @@ from badges.settings import Settings
 from schema.database import connect, first_line
 from sinks.alerts import PostgresAlerts
 from sinks.errors import StoreError
-from sinks.failures import translated
 from sinks.pool import Executor, create_pool
 from sinks.postgres import PostgresSink
 from streams.errors import LogBroken, Problem
@@ -93,8 +92,7 @@ async def settle_change(settings: Settings) -> None:
         max_size=1,
     )
     async with pool:
-        with translated():
-            await pool.execute(_AGREED, FINGERPRINT)
+        await pool.execute(_AGREED, FINGERPRINT)
         await PostgresAlerts(pool).resolve(EVALUATOR_CHANGED)
 
 
