@@ -104,11 +104,16 @@ class Checkpoints:
                 state.go_on_from(standing, versions_up_to(taken_up))
                 await _load(state, parts[1:])
             except (OSError, Damaged, *_NOT_READABLE) as error:
-                log.warning("checkpoint passed over", partition=partition, reason=str(error))
+                self.pass_over(partition, str(error))
                 return False
         self.kept[partition] = standing.position
         log.info("checkpoint loaded", partition=partition, offset=standing.position.next_offset)
         return True
+
+    def pass_over(self, partition: int, reason: str) -> None:
+        """Do without the file of a partition, which is to be replaced soon."""
+        self.kept[partition] = None
+        log.warning("checkpoint passed over", partition=partition, reason=reason)
 
     def _check(
         self,
