@@ -22,7 +22,7 @@ from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from tables.ledger import Ledger
 from tables.snapshots import Dump, Load
-from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion, Version
+from tables.types import Activity, AppliedVersion, Award, Mentor, Pause, TrainingCompletion, Version
 from tests.builders import (
     MENTOR,
     Storyteller,
@@ -269,6 +269,25 @@ def test_what_took_effect_elsewhere_makes_a_file_anothers(tmp_path: Path) -> Non
         for recorded, fits in ((turn.applied, True), (elsewhere, False), (turn.applied[1:], False)):
             new = Partition(LOG, 0, 0)
             filled = await kept.restore(new, Position(0, 1), list(recorded), lambda _: versions)
+            assert filled == fits
+
+    asyncio.run(story())
+
+
+def test_what_took_effect_later_but_before_its_offset_makes_a_file_anothers(tmp_path: Path) -> None:
+    """A database that was put back goes on in other turns: a later one may lie before the file."""
+
+    async def story() -> None:
+        kept = Checkpoints(tmp_path / "kept", LOG)
+        state = begun(organization())
+        turn, _ = state.close_turn()
+        state.resume(50, 3)
+        assert await keep(kept, state)
+        for offset, fits in ((50, True), (49, False)):
+            later = AppliedVersion(0, 3, offset, "organization", "another", 1)
+            recorded = [*turn.applied, later]
+            new = Partition(LOG, 0, 0)
+            filled = await kept.restore(new, Position(60, 5), recorded, lambda _: [organization()])
             assert filled == fits
 
     asyncio.run(story())
