@@ -124,6 +124,8 @@ class Recovery:
                     pass
             await self.go_on(state, position)
         except LogBroken as broken:
+            if broken.kind != "log_rewritten":
+                raise
             # Or the checkpoint is of a log that was put back since: only the log itself can tell.
             self._checkpoints.pass_over(number, broken.message)
             return None
