@@ -15,7 +15,7 @@ import structlog
 
 from sinks.alerts import Alerts
 from sinks.base import Outcome, Position, Sink, Waiting
-from sinks.errors import StoreError, Unavailable
+from sinks.errors import Fenced, StoreError, Unavailable
 from sinks.failures import LONGEST_MESSAGE
 from sinks.looks import OneAlert, tell_found
 
@@ -28,6 +28,8 @@ _SLOWER = 5
 """So many times longer is the pause between two tries once that has been told."""
 RETRY_SECONDS = 2.0
 """How long what is refused waits while there is no turn, and how often it is told at most."""
+_OTHERS_SECONDS: Final = 60.0
+"""How often it is asked, where nothing waits, whether a replay has written meanwhile."""
 
 _OF_ONE_TRY = re.compile(r"[\w.:-]*\d[\w.:-]*")
 """Ids, times and numbers: a reason that differs in them alone is the same one."""
@@ -81,7 +83,7 @@ class RefusedWrites:
         self._sink = sink
         self._alerts = alerts
         self._waits = True  # until the first look
-        self._looked_at = float("-inf")
+        self._looked_at = self._asked_at = float("-inf")
 
     async def after(self, outcome: Outcome) -> None:
         changed = bool(outcome.refused) or outcome.waits != self._waits
@@ -91,13 +93,33 @@ class RefusedWrites:
 
     async def try_again(self, log_id: str, position: Position) -> None:
         """Write what is accepted by now; the partition is at `position`. Raises Fenced."""
-        if not (self._waits and self._is_time()):
+        if not self._waits:
+            await self._see_others(log_id, position)
+            return
+        if not self._is_time():
             return
         try:
             self._waits = await self._sink.retry(log_id, self._partition, position)
         except Unavailable as error:
             log.info("what waits cannot be tried again yet", error=str(error))
         await self._tell()
+
+    async def _see_others(self, log_id: str, position: Position) -> None:
+        """Raise Fenced where a replay has written meanwhile: what it was refused waits for us.
+
+        Who has turns to write is told by the next one.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at < _OTHERS_SECONDS:
+            return
+        self._asked_at = now
+        try:
+            found = await self._sink.position(log_id, self._partition)
+        except StoreError as error:
+            log.info("whether anybody else has written cannot be told yet", error=str(error))
+            return
+        if found not in (None, position):
+            raise Fenced(f"partition {self._partition} of log {log_id} is not at {position}")
 
     def _is_time(self) -> bool:
         return asyncio.get_running_loop().time() - self._looked_at >= RETRY_SECONDS

@@ -31,14 +31,17 @@ async def hold(
     partition: int,
     mentors: Sequence[UUID],
     definitions: Sequence[UUID],
-) -> None:
-    """Let neither the partition's worker write, nor anybody delete what this is about.
+) -> bool:
+    """Let neither the partition's worker write, nor anybody change or delete what this is about.
 
-    What is written from here on is the audit's.
+    What is written from here on is the audit's. False where the log is over: nothing is held then.
     """
     await connection.execute(QUERIES["act_as_audit"])
-    await connection.execute(QUERIES["hold_partition"], log_id, partition)
+    if not await connection.fetchval(QUERIES["hold_partition"], log_id, partition):
+        return False
     await connection.execute(QUERIES["hold_subjects"], mentors, definitions)
+    await connection.execute(QUERIES["hold_awards"], mentors, definitions)
+    return True
 
 
 async def write(

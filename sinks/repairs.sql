@@ -3,7 +3,13 @@
 -- says that it is the audit's.
 
 -- name: hold_partition
-SELECT FROM badge_log_positions WHERE log_id = $1 AND partition = $2 FOR UPDATE;
+SELECT true FROM badge_log_positions WHERE log_id = $1 AND partition = $2 FOR UPDATE;
+
+-- Nobody changes an award between the look at it and what is written of it.
+-- name: hold_awards
+SELECT FROM badge_awards
+WHERE peer_mentor_id = ANY ($1) AND badge_definition_id = ANY ($2)
+ORDER BY id FOR NO KEY UPDATE;
 
 -- name: act_as_audit
 SELECT set_config('badges.writer', 'audit', true), set_config('lock_timeout', '5s', true);

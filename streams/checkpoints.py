@@ -99,23 +99,28 @@ class Checkpoints:
                     return False
                 header = _decode(parts[0])
                 standing = header.standing
+                self._check(header, partition, position, recorded)
                 taken_up = [each for each in recorded if each.turn < standing.position.turn]
-                self._check(header, partition, position, taken_up)
                 state.go_on_from(standing, versions_up_to(taken_up))
                 await _load(state, parts[1:])
             except (OSError, Damaged, *_NOT_READABLE) as error:
-                log.warning("checkpoint passed over", partition=partition, reason=str(error))
+                self.pass_over(partition, str(error))
                 return False
         self.kept[partition] = standing.position
         log.info("checkpoint loaded", partition=partition, offset=standing.position.next_offset)
         return True
+
+    def pass_over(self, partition: int, reason: str) -> None:
+        """Do without the file of a partition, which is to be replaced soon."""
+        self.kept[partition] = None
+        log.warning("checkpoint passed over", partition=partition, reason=reason)
 
     def _check(
         self,
         header: _Header,
         partition: int,
         position: Position,
-        taken_up: Sequence[AppliedVersion],
+        recorded: Sequence[AppliedVersion],
     ) -> None:
         """Raise Damaged unless a file is of this partition, and of what led to its position."""
         found, at = header.standing, header.standing.position
@@ -128,7 +133,10 @@ class Checkpoints:
             raise Damaged(f"it is ahead of the position: {at}, not {position}")
         if at.turn < 1 or (same_turn and at.next_offset != position.next_offset):
             raise Damaged(f"it is of another history: {at}, not {position}")
-        if set(found.taken_up) != set(taken_up):
+        taken_up = {each for each in recorded if each.turn < at.turn}
+        # A database that was put back goes on in other turns.
+        too_late = any(e.turn >= at.turn and e.offset < at.next_offset for e in recorded)
+        if set(found.taken_up) != taken_up or too_late:
             raise Damaged("other versions of definitions or time zones had taken effect")
 
     async def keep(self, state: Partition) -> "asyncio.Task[bool]":

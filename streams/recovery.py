@@ -17,6 +17,7 @@ from sinks.base import Message, Position, Sink
 from sinks.errors import Unavailable
 from streams import metrics
 from streams.checkpoints import Checkpoints
+from streams.errors import LogBroken
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.tails import check_last
@@ -90,12 +91,12 @@ class Recovery:
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
             raise Unavailable("the log is not live")
-        state = await self._from_checkpoint(partition, position)
-        source = "checkpoint" if state else "log"
-        state = state or self._nothing_yet(partition)
-        # What was decided once, was looked into then.
-        state.excused = excused if position.turn == 0 else NAMED
-        await self.go_on(state, position)
+        state, source = await self._from_checkpoint(partition, position), "checkpoint"
+        if state is None:
+            state, source = self._nothing_yet(partition), "log"
+            # What was decided once, was looked into then.
+            state.excused = excused if position.turn == 0 else NAMED
+            await self.go_on(state, position)
         metrics.RESTORE_SECONDS.labels(source).observe(time.monotonic() - began)
         return state
 
@@ -104,7 +105,7 @@ class Recovery:
         return Partition(of.log_id, number, of.starts[number], of.columns, of.stand_in)
 
     async def _from_checkpoint(self, number: int, position: Position) -> Partition | None:
-        """The state at a position that was passed, or reached, if there is a checkpoint of one."""
+        """The state at the position, if there is a checkpoint of what led there."""
         if self._checkpoints is None:
             return None
         state = self._nothing_yet(number)
@@ -114,10 +115,20 @@ class Recovery:
         up_to = partial(self._versions.up_to, applied={})
         if not await self._checkpoints.restore(state, position, recorded, up_to):
             return None
-        # The log may be another one by now: the last record of before has to be in it.
-        if state.next_offset == position.next_offset and state.last is not None:
-            async for _ in self._log.read(number, state.next_offset, state.next_offset, state.last):
-                pass
+        state.excused = NAMED
+        try:
+            # The log may be another one by now: the last record of before has to be in it.
+            if state.next_offset == position.next_offset and state.last is not None:
+                at = state.next_offset
+                async for _ in self._log.read(number, at, at, state.last):
+                    pass
+            await self.go_on(state, position)
+        except LogBroken as broken:
+            if broken.kind != "log_rewritten":
+                raise
+            # Or the checkpoint is of a log that was put back since: only the log itself can tell.
+            self._checkpoints.pass_over(number, broken.message)
+            return None
         return state
 
     async def go_on(self, state: Partition, position: Position) -> None:

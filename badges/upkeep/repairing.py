@@ -76,9 +76,14 @@ class _Repair:
         wanted = [finding for those in findings.values() for finding in those]
         definitions = {each.badge_definition_id for each in wanted if each.badge_definition_id}
         async with self._connection.transaction():
-            await repairs.hold(
+            held = await repairs.hold(
                 self._connection, self._log_id, partition, mentors, list(definitions)
             )
+            if not held:
+                raise Problem(
+                    "the log was replaced meanwhile, and not everything is repaired",
+                    hint="Run `badges audit --repair` again",
+                )
             found = await comparison.find(
                 self._connection, organization=None, since=self._since, mentors=mentors
             )
@@ -109,7 +114,7 @@ async def repair(
 
     Returns what was mended, and why Postgres refused to write others. Awards that should not be
     there are left, and so is what has changed since it was found. Raises Problem where no log is
-    live.
+    live, or where it is replaced meanwhile.
     """
     log = await generations.live(connection)
     if log is None:

@@ -22,6 +22,7 @@ from sinks.errors import StoreError
 from sinks.pool import Executor, create_pool
 from sinks.postgres import PostgresSink
 from streams.errors import LogBroken, Problem
+from streams.evaluator import FINGERPRINT
 from streams.evaluator_change import EVALUATOR_CHANGED
 from streams.log import generations
 from streams.log.cluster import Cluster
@@ -42,6 +43,11 @@ WHERE NOT deleted ORDER BY id, version DESC
 """
 _AWAY = (StoreError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _RECORDS = "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1"
+# Null says that an earlier version decided, which is no change to tell of.
+_AGREED = """
+UPDATE badge_log_positions SET evaluator = $1 WHERE evaluator <> $1 AND log_id IN
+    (SELECT log_id FROM badge_logs WHERE state = 'live')
+"""
 
 
 class Order(Struct, frozen=True):
@@ -75,11 +81,18 @@ async def plan(settings: Settings, scope: Scope) -> Plan:
 
 
 async def settle_change(settings: Settings) -> None:
-    """Close the alert that another evaluator decides than before: all that it decided agrees."""
+    """Close the alert that another evaluator decides than before: all that it decided agrees.
+
+    A partition in which nothing happens has no turn that would note that: it would be told again.
+    """
     pool = await create_pool(
-        settings.database_url.get_secret_value(), application_name="badges replay", max_size=1
+        settings.database_url.get_secret_value(),
+        application_name="badges replay",
+        role="badges_worker",
+        max_size=1,
     )
     async with pool:
+        await pool.execute(_AGREED, FINGERPRINT)
         await PostgresAlerts(pool).resolve(EVALUATOR_CHANGED)
 
 

@@ -18,12 +18,25 @@ from streams.checkpointing import Checkpointing
 from streams.checkpoints import Checkpoints
 from streams.log_tables import NAMED
 from streams.partition import Partition
+from streams.recovery import Recovery
+from streams.rule_versions import Versions
 from tables.dumps import Dump, Load
 from tables.ledger import Ledger
-from tables.types import Activity, Award, Mentor, Pause, TrainingCompletion, Version
-from tests.builders import MENTOR, Storyteller, Took, mentor
+from tables.types import Activity, AppliedVersion, Award, Mentor, Pause, TrainingCompletion, Version
+from tests.builders import (
+    MENTOR,
+    Storyteller,
+    Took,
+    activity,
+    generation,
+    mentor,
+    organization,
+)
+from tests.doubles.memory_log import MemoryLog
+from tests.doubles.memory_sink import MemorySink
+from tests.records import Writer
 from tests.unit.chaos import LOG, World, run
-from tests.unit.partitions import apply_to_all
+from tests.unit.partitions import apply_to_all, begun
 
 SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
 
@@ -261,6 +274,25 @@ def test_what_took_effect_elsewhere_makes_a_file_anothers(tmp_path: Path) -> Non
     asyncio.run(story())
 
 
+def test_what_took_effect_later_but_before_its_offset_makes_a_file_anothers(tmp_path: Path) -> None:
+    """A database that was put back goes on in other turns: a later one may lie before the file."""
+
+    async def story() -> None:
+        kept = Checkpoints(tmp_path / "kept", LOG)
+        state = begun(organization())
+        turn, _ = state.close_turn()
+        state.resume(50, 3)
+        assert await keep(kept, state)
+        for offset, fits in ((50, True), (49, False)):
+            later = AppliedVersion(0, 3, offset, "organization", "another", 1)
+            recorded = [*turn.applied, later]
+            new = Partition(LOG, 0, 0)
+            filled = await kept.restore(new, Position(60, 5), recorded, lambda _: [organization()])
+            assert filled == fits
+
+    asyncio.run(story())
+
+
 def test_a_directory_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
@@ -399,3 +431,35 @@ def test_the_place_of_the_last_record_comes_back() -> None:
     state.close_turn()
     assert isinstance(state.last, Place)
     assert moved(state, []).last == state.last
+
+
+@pytest.mark.parametrize("more", [0, 2])
+def test_one_of_a_log_that_was_put_back_costs_time_alone(tmp_path: Path, more: int) -> None:
+    """Postgres and Kafka came back as they were once, and have gone on otherwise since."""
+
+    async def story() -> None:
+        writer, versions = Writer(MemoryLog()), Versions()
+        versions.keep(organization())
+
+        async def lived(*names: str) -> tuple[MemorySink, Partition]:
+            writer.log.records[0].clear()
+            sink, state = MemorySink(), begun(organization())
+            sink.set_position(LOG, 0, 0)
+            for row in (mentor(), *(activity(name, 1) for name in names)):
+                state.fold([writer.put(row)])
+                await sink.write(state.close_turn()[0])
+            return sink, state
+
+        kept = Checkpoints(tmp_path / "kept", LOG)
+        _, once = await lived("a")
+        assert await keep(kept, once)
+        names = ["b", "c", "d"][: 1 + more]
+        sink, _ = await lived(*names)
+        recovery = Recovery(generation(log_id=LOG), sink, versions, writer.log, kept)
+        with structlog.testing.capture_logs() as lines:
+            state = await recovery.restore(0)
+        assert list(state.mentors[MENTOR].ledger.rows) == names
+        assert kept.kept == {0: None}
+        assert [line["event"] for line in lines][-1] == "checkpoint passed over"
+
+    asyncio.run(story())

@@ -3,11 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 
+import msgspec.structs
 import pytest
 
+from sinks.base import Turn
 from streams.partition_worker import PARTITION_FAILED, Batch, PartitionWorker
 from tables.types import Award
 from tests.builders import MENTOR, mentor, organization
+from tests.doubles.memory_sink import MemorySink
 from tests.unit.chaos import LOG, World, run
 
 
@@ -66,5 +69,26 @@ def test_what_was_fetched_before_a_rebalance_makes_room_for_what_is_fetched_agai
             worker.offer(Batch((), lambda number=number: done.append(number)))  # type: ignore[misc]
         assert done == list(range(99))
         assert worker._batches.qsize() == 1
+
+    run(story())
+
+
+def test_what_a_replay_was_refused_is_tried_again_though_nothing_comes() -> None:
+    async def story() -> None:
+        world, tasks, _ = await idle_world()
+        await asyncio.sleep(10)
+        at = await world.sink.position(LOG, 0)
+        assert at is not None
+        world.sink.refusing["stats", MENTOR] = "P0001"
+        stats = [msgspec.structs.replace(world.sink.stats[MENTOR], activity_count=7)]
+        turn = Turn(LOG, 0, at.turn, at.next_offset, at.next_offset, stats=stats)
+        await MemorySink.write(world.sink, turn)
+        world.sink.refusing.clear()
+        assert world.sink.queue.rows
+        await asyncio.sleep(200)
+        assert world.sink.queue.rows == []
+        assert world.sink.stats[MENTOR].activity_count == 7
+        for task in tasks:
+            task.cancel()
 
     run(story())

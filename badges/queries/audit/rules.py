@@ -129,5 +129,9 @@ def _definition(rows: Sequence[Record]) -> Definition:
         newest["organization_id"],
         newest["key"],
         newest["active"] and newest["in_effect"] and newest["is_newest"],
-        [Version(row["version"], parse_saved(row["criteria"]), row["revocable"]) for row in rows],
+        [Version(row["version"], _criteria(row["criteria"]), row["revocable"]) for row in rows],
     )
+
+
+def _criteria(text: str | None) -> Criterion | None:
+    return None if text is None else parse_saved(text)

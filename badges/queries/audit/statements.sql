@@ -21,21 +21,22 @@ ORDER BY m.id LIMIT $5;
 
 -- The versions of each definition since it was last inserted, in the order in which the newest of
 -- them were saved. The newest is in effect once every partition of the live generation took it up.
+-- One that was saved while its triggers were off has none, and is never in effect.
 -- name: versions
-SELECT d.id, d.organization_id, d.key, d.status = 'active' AS active, v.version,
+SELECT d.id, d.organization_id, d.key, d.status = 'active' AS active,
+       coalesce(v.version, d.version) AS version,
        v.criteria::text AS criteria, coalesce(v.revocable, false) AS revocable,
-       v.version = d.version AS is_newest, NOT EXISTS (
+       v.version IS NOT DISTINCT FROM d.version AS is_newest, NOT EXISTS (
            SELECT FROM badge_logs l, generate_series(0, l.partitions - 1) AS p (place)
            WHERE l.state = 'live' AND NOT EXISTS (
                SELECT FROM badge_rule_positions r
                WHERE r.log_id = l.log_id AND r.partition = p.place AND r.kind = 'definition'
                    AND r.id = d.id AND r.version >= d.version)) AS in_effect
 FROM badge_definitions d
-JOIN badge_definition_versions v ON v.id = d.id AND NOT v.deleted
-JOIN badge_definition_versions newest ON newest.id = d.id AND newest.version = d.version
-WHERE v.version > coalesce((
+LEFT JOIN badge_definition_versions v ON v.id = d.id AND NOT v.deleted AND v.version > coalesce((
     SELECT max(gone.version) FROM badge_definition_versions gone
     WHERE gone.id = d.id AND gone.deleted), 0)
+LEFT JOIN badge_definition_versions newest ON newest.id = d.id AND newest.version = d.version
 ORDER BY newest.saved_at, d.id, v.version;
 
 -- How much there is about some mentors ($1).

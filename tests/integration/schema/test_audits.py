@@ -15,6 +15,7 @@ from streams.errors import Problem
 from streams.log.kafka import KafkaAccess
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.test_commands import badges
+from tests.integration.schema.test_pruning import GENERATION
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +152,28 @@ async def test_nobody_else_can_write_as_the_audit(supabase: Connection, role: st
     row = await supabase.fetchrow("SELECT changed_by FROM badge_awards WHERE id = $1", award)
     assert row is not None
     assert row["changed_by"] != "audit"
+
+
+async def test_an_award_of_a_definition_without_versions_is_compared_all_the_same(
+    db: Connection,
+) -> None:
+    """Somebody has saved it while its triggers were off, as a restore does."""
+    people = await settle(db)
+    await counted(db, people)
+    await db.execute(GENERATION, 1, "live", False)
+    async with db.transaction():
+        await db.execute("SET LOCAL session_replication_role = replica")
+        unknown: UUID = await db.fetchval(
+            "INSERT INTO badge_definitions (organization_id, key, name, criteria, status, version) "
+            "VALUES ($1, 'unknown', 'Unknown', '{}', 'active', 1) RETURNING id",
+            people.organization,
+        )
+        await db.execute(
+            "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at, earned_on, "
+            "awarded_by, changed_by) VALUES ($1, $2, '2026-03-01', '2026-03-01', 'rule', 'rule')",
+            people.mentor,
+            unknown,
+        )
+    found, _ = await auditing.look(db, None, Scope())
+    (extra,) = found.findings
+    assert extra.subject == ("extra", people.mentor, unknown)
