@@ -261,16 +261,23 @@ class Replay:
         return {key: pair for key, pair in as_of_today.items() if not agree(*pair)}
 
     async def _until_passed(self, number: int) -> None:
-        """Wait until the workers have decided all that was committed before."""
-        around = self._around
+        """Wait until the workers have decided all that was committed before, by the rules of then.
+
+        What a rule that is still to be taken up has deleted, the fold may hold until it is.
+        """
+        around, log_id = self._around, self._generation.log_id
         until = await around.wal_written()
+        await around.versions.refresh()
 
         async def sent() -> bool:
             return await around.wal_sent() >= until
 
         async def decided() -> bool:
             position = self._live(await self._position(number))
-            return position.next_offset >= end
+            if position.next_offset < end:
+                return False
+            recorded = await around.sink.applied(log_id, number, position.turn)
+            return not around.versions.newer_than({each.key: each.version for each in recorded})
 
         try:
             await poll(sent, within=PATIENCE_S)

@@ -15,6 +15,8 @@ UUIDS = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """How an id looks in a text, for Postgres as well; in either case."""
 
 _IDS = re.compile(UUIDS, re.IGNORECASE)
+_STAFF = re.compile(r'"(?:awarded|revoked|changed)_by"\s*:\s*"[^"]*"')
+"""Who dealt with somebody's award, in a record of it: the record is about that somebody."""
 _SPECIAL = re.compile(r"(\W)")
 
 
@@ -49,7 +51,7 @@ class Person:
     def named_by(self, letter: DeadLetter) -> bool:
         """Whether a dead letter is about the person: its record, its row or its reason."""
         texts = ((letter.key or b"").decode(errors="replace"), letter.row_id or "", letter.reason)
-        value = (letter.value or b"").decode(errors="replace")
+        value = _STAFF.sub("", (letter.value or b"").decode(errors="replace"))
         return any(map(self.named_in, (*texts, value)))
 
     def without_others(self, text: str, everybodys: Collection[str]) -> str:

@@ -68,6 +68,11 @@ def test_checkpoints_that_hold_somebody_are_removed_and_no_others(tmp_path: Path
     assert left == {"log-1.checkpoint", "log-2.checkpoint", "else"}
 
 
+def test_a_dead_letter_about_whom_somebody_gave_an_award_is_not_about_the_giver() -> None:
+    told = letter(value=f'{{"peer_mentor_id": "{OTHER}", "awarded_by": "{MENTOR}"}}'.encode())
+    assert not PERSON.named_by(told)
+
+
 @pytest.mark.parametrize("directory", [None, Path("/nonexistent/of/nobody")])
 def test_where_there_are_no_checkpoints_there_is_nothing_to_do(directory: Path | None) -> None:
     assert checkpoints.remove(directory, MENTOR) == 0
