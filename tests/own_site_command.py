@@ -1,5 +1,6 @@
 """The console command for a site of a test's own: see OwnSite."""
 
+import signal
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from badges.cli.main import main
 from tests.own_site import OwnSite
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
     url = settings.load().database_url.get_secret_value()
     database = urlsplit(url).path.lstrip("/")
     setattr(provision, "Site", partial(OwnSite, database=database))  # noqa: B010

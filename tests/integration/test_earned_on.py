@@ -16,8 +16,8 @@ from tests.log_site import records
 from tests.own_site import OwnSite
 from tests.stack import Stack
 
-BROUGHT_BY = ("20261128090000", "20261129090100")
-"""The dates, and what is published beside them since."""
+BROUGHT_BY = ("20261128090000", "20261129090100", "20261201090100", "20261201090200")
+"""The dates, what is published beside them since, and what builds on that."""
 TENTH = date(2026, 2, 10)
 IN_NEW_YORK = datetime(2026, 2, 10, 5, tzinfo=UTC)
 SEVEN = {"type": "streak", "period": "day", "length": 7}
