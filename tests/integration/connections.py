@@ -1,7 +1,11 @@
-"""What a worker's connections to Postgres are, and how a test takes them away."""
+"""Connections to Postgres: how a test takes a worker's away, and one past the triggers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+
+import asyncpg
 
 from tests.integration.pipeline import Pipeline
 
@@ -29,3 +33,15 @@ async def _none_of_before(p: Pipeline, role: str, now: datetime) -> bool:
         role,
         now,
     )
+
+
+@asynccontextmanager
+async def triggers_off(p: Pipeline) -> AsyncIterator[asyncpg.Connection]:
+    """A transaction as a restore has it, or who loads seeds: no trigger of ours notices it."""
+    connection = await p.connect()
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            yield connection
+    finally:
+        await connection.close()

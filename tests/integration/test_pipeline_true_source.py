@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -17,6 +15,7 @@ from schema import apply
 from schema.check import check
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.conftest import Rigs
+from tests.integration.connections import triggers_off
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo
 from tests.integration.schema import application
 from tests.integration.schema.sessions import long_text
@@ -47,18 +46,6 @@ def rigs(stack: Stack) -> Iterator[Rigs]:
     made = Rigs(stack, tables=BEFORE)
     yield made
     made.discard()
-
-
-@asynccontextmanager
-async def triggers_off(p: Pipeline) -> AsyncIterator[asyncpg.Connection]:
-    """A transaction as a restore has it, or who loads seeds."""
-    connection = await p.connect()
-    try:
-        async with connection.transaction():
-            await connection.execute("SET LOCAL session_replication_role = replica")
-            yield connection
-    finally:
-        await connection.close()
 
 
 async def migrate(p: Pipeline) -> apply.Report:

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.integration.commands import answer
+from tests.integration.connections import triggers_off
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
@@ -205,18 +206,6 @@ async def all_stats(p: Pipeline, mentors: list[UUID]) -> list[dict[str, Any]]:
         "SELECT * FROM peer_mentor_stats WHERE peer_mentor_id = ANY ($1) ORDER BY 1", mentors
     )
     return [{k: v for k, v in row.items() if k != "updated_at"} for row in rows]
-
-
-@asynccontextmanager
-async def triggers_off(p: Pipeline) -> AsyncIterator[asyncpg.Connection]:
-    """A transaction in which nothing of ours notices what is done."""
-    connection = await p.connect()
-    try:
-        async with connection.transaction():
-            await connection.execute("SET LOCAL session_replication_role = replica")
-            yield connection
-    finally:
-        await connection.close()
 
 
 async def lose(connection: asyncpg.Connection, pairs: list[tuple[UUID, UUID]]) -> None:
