@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TYPESCRIPT := $(VENV)/typescript
+NODE := $(VENV)/node
 LAUNCHER := $(BIN)/python -m badges.stack
 WITH_STACK := eval "$$($(BIN)/badges env)" &&
 FAIL := exit 2
@@ -22,12 +22,12 @@ STACKS ?= 3
 # Tests start Python hundreds of times, and each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down clean demo test unit lint format bench lock typescript
+.PHONY: help install up down clean demo test unit lint format bench lock node
 
 help: ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) typescript ## Make .venv and download the stack's jars into it
+install: $(INSTALLED) node ## Make .venv and download the stack's jars into it
 
 up: $(INSTALLED) ## Start the whole local stack and return when it is ready
 	@$(LAUNCHER) up
@@ -43,7 +43,7 @@ demo: up ## Start the stack and watch badges unlock
 
 # Tests of the whole path mostly wait, so more processes than cores, each with a stack of its own. A
 # file stays in one of them; those that take long come first.
-test: $(INSTALLED) typescript ## Run every test, on real stacks that the run starts and ends itself
+test: $(INSTALLED) node ## Run every test, on real stacks that the run starts and ends itself
 	@$(BIN)/python -m pytest -n $(STACKS) --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## Run the tests that need no stack
@@ -72,18 +72,18 @@ lock: $(INSTALLED) ## Resolve all versions anew (needs uv)
 		--output-file deploy/requirements.lock pyproject.toml -
 	@$(LAUNCHER) lock
 
-# The compiler that checks what `badges criteria client` writes; nothing but its tests needs it, so
-# without the network everything else goes on and they say what is missing.
-typescript: $(TYPESCRIPT)/.installed
+# What only tests use of npm: a compiler for what `badges criteria client` writes, and a checker of pages. Without the
+# network everything else goes on, and those tests say what is missing.
+node: $(NODE)/.installed
 
-$(TYPESCRIPT)/.installed: tests/clients/package.json tests/clients/package-lock.json | $(INSTALLED)
-	@echo "installing TypeScript into $(TYPESCRIPT)"
-	@mkdir -p $(TYPESCRIPT)
-	@cp tests/clients/package.json tests/clients/package-lock.json $(TYPESCRIPT)
-	@if $(BIN)/npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --loglevel=error \
+$(NODE)/.installed: tests/package.json tests/package-lock.json | $(INSTALLED)
+	@echo "installing what tests need of npm into $(NODE)"
+	@mkdir -p $(NODE)
+	@cp tests/package.json tests/package-lock.json $(NODE)
+	@if $(BIN)/npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error \
 		--fetch-retries=1 --fetch-timeout=60000 >/dev/null; \
 		then touch $@; \
-		else echo "badges: TypeScript cannot be installed: the first time needs the network" >&2; fi
+		else echo "badges: what tests need of npm cannot be installed: the first time needs the network" >&2; fi
 
 $(INSTALLED): requirements.lock pyproject.toml badges/stack/jars.lock
 	@[ -n "$(PYTHON)" ] || { echo "badges: Python 3.11 or newer is needed, and no python3 here is" >&2; $(FAIL); }

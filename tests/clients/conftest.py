@@ -15,7 +15,7 @@ from badges.cli.commands import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 BIN = Path(sys.executable).parent
-COMPILER = BIN.parent / "typescript" / "node_modules" / "typescript" / "bin" / "tsc"
+COMPILER = BIN.parent / "node" / "node_modules" / "typescript" / "bin" / "tsc"
 STRICT = {
     "strict": True,
     "exactOptionalPropertyTypes": True,

@@ -107,8 +107,8 @@ def tried(node: Run, folder: Path, documents: Sequence[object]) -> list[dict[str
     return found
 
 
-def test_the_compiler_is_locked_and_no_registry_is_named() -> None:
-    lock = (Path(__file__).parent / "package-lock.json").read_text(encoding="utf-8")
+def test_the_packages_are_locked_and_no_registry_is_named() -> None:
+    lock = (Path(__file__).parents[1] / "package-lock.json").read_text(encoding="utf-8")
     packages = json.loads(lock)["packages"]
     assert "://" not in lock
     assert {name for name, each in packages.items() if name and "integrity" not in each} == set()
