@@ -78,7 +78,7 @@ _DataKind: TypeAlias = Literal[
 AlertKind: TypeAlias = Literal[
     BreakKind, OutageKind, _DataKind, "log_unreachable", "partition_failed", "nobody_works"
 ]
-"""Every kind of alert; docs/operations.md says what to do about each."""
+"""Every kind of alert; docs/operating/alerts.md says what to do about each."""
 
 BREAKS: tuple[BreakKind, ...] = get_args(BreakKind)
 OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)

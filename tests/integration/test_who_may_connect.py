@@ -1,4 +1,4 @@
-"""The lines of pg_hba.conf that docs/operations.md gives, in a real server."""
+"""The lines of pg_hba.conf that docs/operating/access.md gives, in a real server."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import pytest
 from sinks.pool import Connection
 from tests.stack import LIMIT_S, Stack, running_postgres
 
-DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs" / "operating" / "access.md"
 LINES = re.search(r"```\n(# TYPE.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
 
 

@@ -15,7 +15,7 @@ from streams import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+OPERATING = ROOT / "docs" / "operating"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 ROOMS = "tables|sinks|streams|schema|reference|badges|tests|bench|docs|deploy"
@@ -51,16 +51,16 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
-    missing = {page for page in pages if f"({page})" not in index}
-    assert missing == set(), "docs/README.md lists every page"
+    for folder in (ROOT / "docs", OPERATING):
+        index = (folder / "README.md").read_text(encoding="utf-8")
+        pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
+        missing = {page for page in pages if f"({page})" not in index}
+        assert missing == set(), f"{folder.name}/README.md lists every page"
 
 
 def test_every_setting_is_in_the_table_once() -> None:
-    table = OPERATIONS.partition("## Settings")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (`BADGES_.+?) \|", table, re.MULTILINE)
+    page = (OPERATING / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`BADGES_.+?) \|", page, re.MULTILINE)
 
     names = {*Settings.model_fields, *LayoutSettings.model_fields}
     told = [name for row in rows for name in row.split(", ")]
@@ -68,21 +68,21 @@ def test_every_setting_is_in_the_table_once() -> None:
 
 
 def test_every_alert_and_what_to_do_is_in_the_table() -> None:
-    table = OPERATIONS.partition("## Alerts")[2].partition("## ")[0]
+    table = (OPERATING / "alerts.md").read_text(encoding="utf-8").partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
 
     assert {kind for row in rows for kind in row.split(", ")} == {f"`{kind}`" for kind in ALERTS}
 
 
 def test_what_each_table_of_ours_grows_with_is_said() -> None:
-    section = OPERATIONS.partition("## What grows")[2].partition("\n## ")[0]
+    section = (OPERATING / "growth.md").read_text(encoding="utf-8").partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`(\w+(?:\.\w+)?)`", row)}
 
     applications = {"organizations", "peer_mentors", "activities"}
     applications |= {"training_completions", "mentor_pauses"}
     ours = {name for name in TABLES if name not in applications}
-    assert ours <= told, "docs/operations.md says of every table what bounds it"
+    assert ours <= told, "docs/operating/growth.md says of every table what bounds it"
 
 
 def test_every_metric_is_in_the_table() -> None:
@@ -91,5 +91,6 @@ def test_every_metric_is_in_the_table() -> None:
     exported = [value for value in named.values() if isinstance(value, kinds)]
 
     assert exported
-    missing = {name for metric in exported if (name := metric._name) not in OPERATIONS}
-    assert missing == set(), "docs/operations.md lists every metric"
+    page = (OPERATING / "metrics.md").read_text(encoding="utf-8")
+    missing = {name for metric in exported if (name := metric._name) not in page}
+    assert missing == set(), "docs/operating/metrics.md lists every metric"
