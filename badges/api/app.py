@@ -19,6 +19,7 @@ from badges.api import (
     held,
     lag,
     metrics,
+    pages,
     peer_mentors,
     preview,
     progress,
@@ -32,11 +33,11 @@ from badges.api.openapi import DocumentedApp
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
+from badges.api.watching import Watch
 from badges.settings import Settings
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
-from streams.log.backfill import watch_backfill
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         held,
         lag,
         metrics,
+        pages,
         peer_mentors,
         preview,
         progress,
@@ -126,11 +128,12 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
         stack.push_async_callback(app.state.lag.close)
         alerts = PostgresAlerts(pool)
+        watch = Watch(pool, app.state.lag, alerts)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts),
-            partial(watch_backfill, pool),
-            partial(metrics.watch_audits, pool),
+            watch.measure,
+            watch.look,
             alerts.keep_writing,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,

@@ -13,7 +13,6 @@ from sinks.cancellation import uncancelled
 from sinks.failures import translated
 from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
-from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
@@ -142,7 +141,7 @@ async def _untold(connection: Executor, standing: Collection[int]) -> list[int]:
 
 
 async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) -> None:
-    """Look every few seconds, for good: measure what waits, and open an alert if nobody works."""
+    """Look every few seconds, for good, and open an alert if something waits and nobody works."""
     watch = Watch(connection, cluster, alerts)
     while True:
         try:
@@ -153,7 +152,7 @@ async def watch_backlog(connection: Executor, cluster: Cluster, alerts: Alerts) 
 
 
 class Watch:
-    """Keeps the metrics of what waits, and the alert that nobody works, by one look after another.
+    """Keeps the alert that nobody works, by one look after another at what waits.
 
     A look that fails does not count, and those before it go on counting.
     """
@@ -180,10 +179,6 @@ class Watch:
         with translated():
             live = await generations.live(self._connection)
             found = await backlog(live, self._connection, self._cluster) if live else None
-            # Partitions that are no more have no label left.
-            metrics.BEHIND.clear()
-            for partition, records in found.behind.items() if found else ():
-                metrics.BEHIND.labels(partition).set(records)
             why, sentence = await (self._judge(found) if found else self._without_a_log())
         seen = self._looks.found(why)
         if why is None:
