@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn
 
-import structlog
-
 from badges.api.lag import SharedLag
-from sinks.errors import StoreError
 from streams.log.lag import Lag
 
 _EVERY_S: Final = 5.0
 _SPAN: Final = timedelta(minutes=15)
 _RATE_SPAN: Final = timedelta(minutes=1)
 _RATE_LEAST: Final = timedelta(seconds=9)
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,13 +55,9 @@ class History:
 
     async def measure(self) -> None:
         """Wait for a measurement a second old at most, and keep it as the newest."""
-        try:
-            found = await self._lag.now()
-        except StoreError as error:
-            log.info("how far behind the awards are cannot be measured", error=str(error))
-        else:
-            if self.newest is None or self.newest[1] is not found:
-                self.newest = (datetime.now(UTC), found)
+        found = await self._lag.now()
+        if self.newest is None or self.newest[1] is not found:
+            self.newest = (datetime.now(UTC), found)
 
     def since(self, instant: datetime | None) -> list[Sample]:
         """The samples after an instant, oldest first; all of them without one."""

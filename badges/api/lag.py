@@ -14,7 +14,7 @@ router = APIRouter(tags=["lag"])
 
 
 class SharedLag(Shared[Lag]):
-    """The lag, a second old at most. Raises StoreError when Postgres does not answer."""
+    """The lag, a second old at most."""
 
     def __init__(self, measure: Callable[[], Awaitable[Lag]]) -> None:
         super().__init__(measure, _GOOD_FOR_S)

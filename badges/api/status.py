@@ -164,7 +164,7 @@ def _alerts(lag: Lag | None, overview: Overview | None, language: Language) -> I
         row = rows.get(kind)
         yield Alert(
             kind=kind,
-            since=row.since if row else None,
+            since=row.since if row else (lag.alerts_since.get(kind) if lag else None),
             count=row.count if row else 1,
             what=remedy.what(language),
             todo=remedy.todo(language),

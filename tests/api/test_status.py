@@ -10,7 +10,6 @@ import pytest
 from badges.api.history import History
 from badges.api.lag import SharedLag
 from badges.remedies import REMEDIES
-from sinks.errors import Unavailable
 from sinks.polling import poll
 from sinks.pool import Pool
 from streams.log.lag import GenerationState, Lag, PartitionLag, Stage
@@ -134,15 +133,3 @@ async def test_the_history_has_one_sample_for_each_measurement_and_knows_the_rat
     assert [each.at for each in history.since(None)] == [
         start + timedelta(seconds=each) for each in (120, 150, 160, 1000)
     ]
-
-
-async def test_what_cannot_be_measured_leaves_the_newest_as_it_is() -> None:
-    async def measure() -> Lag:
-        raise Unavailable("nobody is there")
-
-    history = History(SharedLag(measure))
-    await history.measure()
-    assert history.newest is None
-    newest = history.newest = (datetime.now(UTC), NEVER)
-    await history.measure()
-    assert history.newest == newest
