@@ -24,12 +24,16 @@ from badges.api import (
     preview,
     progress,
     stats,
+    status,
     unlocks,
 )
 from badges.api.errors import answer_with_problems
+from badges.api.history import History
 from badges.api.lag import SharedLag
+from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
+from badges.api.overview import SharedOverview
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
@@ -39,6 +43,7 @@ from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
+from streams.log import topics
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
@@ -100,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         preview,
         progress,
         stats,
+        status,
         unlocks,
     ):
         app.include_router(part.router)
@@ -138,12 +144,19 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         app.state.lag = SharedLag(Meter(parts, settings.on_time_seconds).measure)
         stack.push_async_callback(app.state.lag.close)
         watch = Watch(pool, app.state.lag, alerts)
+        app.state.history = History(app.state.lag)
+        app.state.overview = SharedOverview(pool)
+        stack.push_async_callback(app.state.overview.close)
+        dead_letters = topics.dead_letters(settings.prefix).name
+        app.state.letters = LettersWaiting(settings.kafka_access(), cluster, dead_letters)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts),
             watch.measure,
             watch.look,
             alerts.keep_writing,
+            app.state.history.keep,
+            app.state.letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,
         ]
