@@ -18,12 +18,14 @@ from badges.api import (
     health,
     held,
     lag,
+    me,
     metrics,
     peer_mentors,
     preview,
     progress,
     stats,
     unlocks,
+    vocabulary,
 )
 from badges.api.errors import answer_with_problems
 from badges.api.lag import SharedLag
@@ -91,12 +93,14 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         held,
         lag,
+        me,
         metrics,
         peer_mentors,
         preview,
         progress,
         stats,
         unlocks,
+        vocabulary,
     ):
         app.include_router(part.router)
     _surround(app, settings)
