@@ -58,6 +58,8 @@ DECISIONS: Final = {
     "GET /healthz": Decision(OPEN),
     "GET /readyz": Decision((503,) * len(CALLERS)),
     "GET /metrics": Decision(OPEN),
+    "GET /": Decision(OPEN),
+    "GET /assets/{}": Decision(OPEN, lambda _: ("base.css",)),
     "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/peer-mentors": Decision(COORDINATES),
     "GET /v1/peer-mentors/{}": Decision(MENTORS_OWN, mentor),
