@@ -37,7 +37,7 @@ export function labelled(name, input, { hint = null, optional = false } = {}) {
   input.id ||= freshId();
   const about = hint && element("span", { class: "hint", id: `${input.id}-hint` }, hint);
   const error = element("p", { class: "error", id: `${input.id}-error`, hidden: true });
-  const mark = optional ? element("span", { class: "quiet" }, ` (${say("optional")})`) : null;
+  const mark = optional ? element("span", { class: "quiet" }, " (", say("optional"), ")") : null;
   const label = element("label", { for: input.id }, name, mark);
   const field = { input, name, report: (text) => report(input, error, about, text) };
   field.report("");

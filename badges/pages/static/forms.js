@@ -6,7 +6,7 @@
  * [path, {input, name, report(text)}] of itself and of all within it, by JSON path.
  */
 
-import { announce, element, say } from "/assets/page.js";
+import { element, say } from "/assets/page.js";
 import { freshId, nameOf, numbered, report, single, wordFor } from "/assets/forms-fields.js";
 import { alternatives, chosen, kindOf, members, nearest, plain } from "/assets/forms-schema.js";
 
@@ -27,7 +27,7 @@ function control(schema, place, value, form) {
     case "choice":
       return choice(schema, place, value, form);
     case "object":
-      return group(nameOf(place, schema), members_(schema, place, value, form));
+      return group(nameOf(place, schema), insideOf(schema, place, value, form));
     case "list":
       return list(schema, place, value, form);
     default:
@@ -35,8 +35,8 @@ function control(schema, place, value, form) {
   }
 }
 
-/** What stands in an object: its controls by key, in one. */
-function members_(schema, place, value, form) {
+/** What stands in an object: its controls, by key. */
+function insideOf(schema, place, value, form) {
   const owner = place.kind ?? schema.title;
   const inside = members(schema, form.document, place.root).map((each) => {
     const at = { key: each.key, owner, needed: each.needed };
@@ -91,7 +91,7 @@ function choice(schema, place, value, form) {
   function show(name, from) {
     const option = options.find((each) => each.name === name);
     const at = { ...place, kind: name };
-    inside = option ? members_(option.schema, at, from, form) : null;
+    inside = option ? insideOf(option.schema, at, from, form) : null;
     about.textContent = option ? wordFor([`about_${name}`], option.schema.description ?? "") : "";
     rest.replaceChildren(...(inside?.nodes ?? []).filter(Boolean));
     field.report("");
@@ -103,7 +103,7 @@ function choice(schema, place, value, form) {
     show(select.value, inside?.value());
     form.changed();
   });
-  const all = group(nameOf(place, schema), {
+  return group(nameOf(place, schema), {
     nodes: [head, rest],
     value: () => inside?.value() ?? (place.needed ? {} : undefined),
     fields: (path) => [
@@ -111,7 +111,6 @@ function choice(schema, place, value, form) {
       ...(inside?.fields(path) ?? []),
     ],
   });
-  return all;
 }
 
 /** Any number of the same, with a button that adds one and one in each that takes it away. */
@@ -133,11 +132,12 @@ function list(schema, place, value, form) {
     const made = control(items, at, from, form);
     const label = made.legend ?? made.node.querySelector("label");
     const remove = element("button", { type: "button", class: "small", click: () => removed(each) });
+    const [[, own]] = made.fields("");
     const each = {
       made,
       node: element("div", { class: made.legend ? "item" : "item line" }, made.node, remove),
       rename(text) {
-        label.textContent = text;
+        label.textContent = own.name = text;
         remove.textContent = say("remove", { what: text });
       },
     };
@@ -159,7 +159,6 @@ function list(schema, place, value, form) {
     each.node.remove();
     rename();
     form.changed();
-    announce(say("removed", { what: numbered(one, index) }));
     // Focus stays near: at what took its place, else where one is added.
     (inside[index]?.node.querySelector("input, select, textarea") ?? add).focus();
   }
