@@ -83,7 +83,8 @@ def test_every_text_that_a_page_names_is_there(name: str, language: str) -> None
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SHARED)
 def test_what_pages_share_says_what_it_brings_along(name: str, language: str) -> None:
-    brought = texts(LANGUAGES[language])[name] | texts(LANGUAGES[language])["common"]
+    said = texts(LANGUAGES[language])
+    brought = {*said[name], *said["common"]}
     for script in STATIC.glob(f"{name}*.js"):
         for call in SAID.findall(script.read_text()):
             for key in re.findall(r'^"(\w+)"', call):
