@@ -94,9 +94,9 @@ def asset(name: str) -> File | None:
 
 
 @cache
-def texts(language: Language) -> Mapping[str, Mapping[str, Any]]:
+def texts(language: Language) -> Mapping[str, dict[str, Any]]:
     """By page, then by key: a text, or one for each plural category of the number in it."""
-    found: Mapping[str, Mapping[str, Any]] = json.loads(
+    found: Mapping[str, dict[str, Any]] = json.loads(
         (_HERE / "texts" / f"{language}.json").read_text("utf-8")
     )
     return found

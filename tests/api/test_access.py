@@ -160,7 +160,7 @@ def is_endless(answer: httpx.Response) -> bool:
     return answer.headers["content-type"].startswith("text/event-stream")
 
 
-@pytest.mark.parametrize("route", [each for each in DECISIONS if "{}" in each])
+@pytest.mark.parametrize("route", [each for each in DECISIONS if "{}" in each and "/v1/" in each])
 async def test_what_is_not_there_is_told_as_what_is_anothers(
     service: Service, owner: Pool, mine: Organization, other: Organization, route: str
 ) -> None:
