@@ -35,9 +35,16 @@ export async function definitionForm(definition, saved) {
   }
 
   const node = element("form", { novalidate: true, class: "stack form" });
+  // What is told while a button is pressed would move it away from under the pointer.
+  let pressed = false;
+  node.addEventListener("pointerdown", () => (pressed = true));
+  node.addEventListener("pointerup", () => {
+    pressed = false;
+    setTimeout(() => mark(verdict.errors()));
+  });
   node.addEventListener("focusout", ({ target }) => {
     touched.add(target);
-    mark(verdict.errors());
+    if (!pressed) mark(verdict.errors());
   });
   node.addEventListener("submit", (event) => {
     event.preventDefault();

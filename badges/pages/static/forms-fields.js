@@ -109,14 +109,21 @@ export function single(schema, place, value, changed) {
   const optional = !place.needed && !("default" in schema && schema.default !== null);
   const options = { hint: place.hint === false ? null : hintOf(place, schema), optional };
   const { node, field } = labelled(place.name ?? nameOf(place, schema), input, options);
-  return { node, value: () => read(input.value), fields: (path) => [[path, field]] };
+  const written = () => read(input.value);
+  return { node, value: () => unlessDefault(written(), value, schema), fields: (path) => [[path, field]] };
+}
+
+/** What holds unless given is left out, unless it was given before. */
+function unlessDefault(written, before, schema) {
+  return before === undefined && written === schema.default ? undefined : written;
 }
 
 function tick(schema, place, value, changed) {
   const input = element("input", { type: "checkbox", input: changed });
   input.checked = value ?? schema.default ?? false;
   const { node, field } = labelled(nameOf(place, schema), input);
-  return { node, value: () => input.checked, fields: (path) => [[path, field]] };
+  const written = () => unlessDefault(input.checked, value, schema);
+  return { node, value: written, fields: (path) => [[path, field]] };
 }
 
 /** "3 of 8" as the language writes it, for names of things in a list. */
