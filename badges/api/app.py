@@ -18,6 +18,7 @@ from badges.api import (
     health,
     held,
     lag,
+    me,
     metrics,
     pages,
     peer_mentors,
@@ -26,6 +27,7 @@ from badges.api import (
     stats,
     status,
     unlocks,
+    vocabulary,
 )
 from badges.api.errors import answer_with_problems
 from badges.api.history import History
@@ -99,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         held,
         lag,
+        me,
         metrics,
         pages,
         peer_mentors,
@@ -107,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         stats,
         status,
         unlocks,
+        vocabulary,
     ):
         app.include_router(part.router)
     _surround(app, settings)
