@@ -42,6 +42,7 @@ from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
 from streams.log.lag import Parts, measure
+from streams.log.pulse import Pulses
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -109,12 +110,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     tokens: Tokens = app.state.tokens
     async with AsyncExitStack() as stack:
-        pool = await create_pool(
-            settings.database_url.get_secret_value(),
-            application_name="badges api",
-            role="badges_api",
-            max_size=settings.api_connections,
-        )
+        pool = await _pool(settings, settings.api_connections)
         app.state.pool = pool
         stack.push_async_callback(_close, pool)
         cluster = Cluster(settings.kafka_access())
@@ -125,10 +121,13 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         parts = Parts(pool, cluster, connect, heartbeats)
         app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
         stack.push_async_callback(app.state.lag.close)
-        alerts = PostgresAlerts(pool)
+        alerts, pulses = PostgresAlerts(pool), Pulses()
+        hearing = await _pool(settings, 1)
+        stack.push_async_callback(_close, hearing)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
-            partial(watch_backlog, pool, cluster, alerts),
+            partial(watch_backlog, pool, cluster, alerts, pulses),
+            partial(pulses.listen, hearing),
             partial(watch_backfill, pool),
             partial(metrics.watch_audits, pool),
             alerts.keep_writing,
@@ -140,6 +139,15 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         for duty in duties:
             stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
         yield
+
+
+async def _pool(settings: Settings, connections: int) -> Pool:
+    return await create_pool(
+        settings.database_url.get_secret_value(),
+        application_name="badges api",
+        role="badges_api",
+        max_size=connections,
+    )
 
 
 def _surround(app: FastAPI, settings: Settings) -> None:
