@@ -19,7 +19,7 @@ from sinks.errors import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
-from streams.log.connect import Connect
+from streams.log.connect import PATIENCE_S, Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
 
@@ -73,7 +73,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
         async with (
             connect(url) as connection,
             Cluster(chosen.kafka_access()) as cluster,
-            Connect(chosen.connect_url.get_secret_value()) as rest,
+            Connect(chosen.connect_url.get_secret_value(), patience=PATIENCE_S) as rest,
         ):
             yield Site(
                 connection=connection,
