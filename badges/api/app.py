@@ -34,6 +34,7 @@ from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
 from badges.settings import Settings
+from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
@@ -42,7 +43,8 @@ from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag import Parts, measure
+from streams.log.lag_asking import Parts
+from streams.log.lag_meter import Meter
 from streams.log.pulse import Pulses
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -120,12 +122,19 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         connect = Connect(settings.connect_url.get_secret_value())
         await stack.enter_async_context(connect)
         heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-        parts = Parts(pool, cluster, connect, heartbeats)
-        app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
-        stack.push_async_callback(app.state.lag.close)
         alerts, pulses = PostgresAlerts(pool), Pulses()
         hearing = await _pool(settings, 1)
         stack.push_async_callback(_close, hearing)
+        parts = Parts(
+            pool,
+            cluster,
+            connect,
+            heartbeats,
+            where(settings.database_url.get_secret_value()),
+            settings.kafka_bootstrap,
+        )
+        app.state.lag = SharedLag(Meter(parts, settings.on_time_seconds).measure)
+        stack.push_async_callback(app.state.lag.close)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts, pulses),

@@ -25,7 +25,7 @@ class SharedLag:
         self._good_until = 0.0
 
     async def now(self) -> Lag:
-        """The lag, a second old at most. Raises StoreError when Postgres does not answer."""
+        """The lag, a second old at most."""
         clock = asyncio.get_running_loop().time
         task = self._measuring
         if task is None or (task.done() and clock() >= self._good_until):

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sinks.alerts import BREAKS, AlertKind, Alerts
 from sinks.cancellation import uncancelled
@@ -15,7 +16,7 @@ from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
 from streams import metrics
 from streams.log import generations
-from streams.log.cluster import Cluster
+from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
 from streams.log.pulse import Pulses
 
@@ -55,9 +56,14 @@ class Backlog(Struct, frozen=True):
     sessions: int
 
     @property
+    def waits(self) -> set[int]:
+        """The partitions in which something waits."""
+        return {partition for partition, behind in self.behind.items() if behind}
+
+    @property
     def deserted(self) -> bool:
         """Whether something waits and nobody works."""
-        return self.sessions == 0 and any(self.behind.values())
+        return self.sessions == 0 and bool(self.waits)
 
     @property
     def sentence(self) -> str:
@@ -70,7 +76,7 @@ class Backlog(Struct, frozen=True):
 
         With `told` an open alert says why.
         """
-        if len(partitions) == sum(map(bool, self.behind.values())):
+        if len(partitions) == len(self.waits):
             moved = "no position has moved"
         else:
             moved = f"nothing has moved in partition {', '.join(map(str, sorted(partitions)))}"
@@ -113,6 +119,28 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
     return Backlog(positions, behind, sessions)
 
 
+async def without_marks(
+    found: Backlog, topic: Topic, cluster: Cluster
+) -> tuple[Backlog, dict[int, bytes | None]]:
+    """The backlog without what no record waits in, and the value of the next one of the others.
+
+    The end of a transaction takes an offset, and so do the rows of one that was aborted: a worker
+    passes them over, and where none is there nothing waits for it. Raises KafkaError or OSError.
+    """
+    if not found.waits:
+        return found, {}
+    ranges = {n: (found.positions[n], found.positions[n] + found.behind[n]) for n in found.waits}
+    values = await cluster.first_values(topic, ranges)
+    behind = {n: records if n in values else 0 for n, records in found.behind.items()}
+    return replace(found, behind=behind), values
+
+
+async def _truly(found: Backlog, generation: Generation, cluster: Cluster) -> Backlog:
+    """The backlog, where it is to be told that nobody works on it."""
+    topic = (await cluster.topics([generation.topic])).get(generation.topic)
+    return (await without_marks(found, topic, cluster))[0] if topic else found
+
+
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
     """What waits of a live generation while nobody gets on with it, in a sentence, or None.
 
@@ -125,17 +153,22 @@ async def unworked(generation: Generation, connection: Executor, cluster: Cluste
         for partition, behind in found.behind.items()
         if behind and found.positions[partition] == first.positions.get(partition)
     ]:
+        if found.deserted or time.monotonic() > deadline:
+            found = await _truly(found, generation, cluster)
+            standing = [each for each in standing if found.behind[each]]
+            if not standing:
+                return None
         if found.deserted:
             return found.sentence
         if time.monotonic() > deadline:
-            told = not await _untold(connection, standing)
+            told = not await untold(connection, standing)
             return found.still(standing, _MOVES_S, told=told)
         await asyncio.sleep(_MOVES_S / 50)
         found = await backlog(generation, connection, cluster)
     return None
 
 
-async def _untold(connection: Executor, standing: Collection[int]) -> list[int]:
+async def untold(connection: Executor, standing: Collection[int]) -> list[int]:
     """Those of these partitions of which no open alert says why they stand still."""
     rows = await connection.fetch(
         """
@@ -194,7 +227,7 @@ class Watch:
         """Look once. Raises Unavailable, Refused, KafkaError or OSError."""
         with translated():
             live = await generations.live(self._connection)
-            found = await backlog(live, self._connection, self._cluster) if live else None
+            found = await self._backlog(live) if live else None
             # Partitions that are no more have no label left.
             metrics.BEHIND.clear()
             for partition, records in found.behind.items() if found else ():
@@ -210,6 +243,14 @@ class Watch:
             await self._alert.open("nobody_works", {"message": sentence})
             self._told = why
 
+    async def _backlog(self, live: Generation) -> Backlog:
+        """What waits; where nothing has moved since the last look, a mark is told from a record."""
+        found = await backlog(live, self._connection, self._cluster)
+        still = [n for n in found.waits if self._waiting.get(n, (-1,))[0] == found.positions[n]]
+        if found.deserted or still:
+            return await _truly(found, live, self._cluster)
+        return found
+
     async def _judge(self, found: Backlog) -> tuple[_Unworked | None, str]:
         now = self._clock()
         before, self._waiting = self._waiting, {}
@@ -224,9 +265,9 @@ class Watch:
             return "frozen", frozen
         seconds = {each: now - since for each, (_, since) in self._waiting.items()}
         standing = [each for each, lasted in seconds.items() if lasted >= STILL_S]
-        untold = await _untold(self._connection, standing) if standing else []
-        if untold:
-            return "still", found.still(untold, max(seconds[each] for each in untold))
+        silent = await untold(self._connection, standing) if standing else []
+        if silent:
+            return "still", found.still(silent, max(seconds[each] for each in silent))
         return None, ""
 
     async def _frozen(self, found: Backlog) -> str | None:
