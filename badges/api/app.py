@@ -52,6 +52,7 @@ from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
 from streams.log.lag_asking import Parts
 from streams.log.lag_meter import Meter
+from streams.log.pulse import Pulses
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -123,12 +124,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     tokens: Tokens = app.state.tokens
     async with AsyncExitStack() as stack:
-        pool = await create_pool(
-            settings.database_url.get_secret_value(),
-            application_name="badges api",
-            role="badges_api",
-            max_size=settings.api_connections,
-        )
+        pool = await _pool(settings, settings.api_connections)
         app.state.pool = pool
         stack.push_async_callback(_close, pool)
         cluster = Cluster(settings.kafka_access())
@@ -136,7 +132,9 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         connect = Connect(settings.connect_url.get_secret_value())
         await stack.enter_async_context(connect)
         heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-        alerts = PostgresAlerts(pool)
+        alerts, pulses = PostgresAlerts(pool), Pulses()
+        hearing = await _pool(settings, 1)
+        stack.push_async_callback(_close, hearing)
         parts = Parts(
             pool,
             cluster,
@@ -155,7 +153,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         app.state.letters = LettersWaiting(settings.kafka_access(), cluster, dead_letters)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
-            partial(watch_backlog, pool, cluster, alerts),
+            partial(watch_backlog, pool, cluster, alerts, pulses),
+            partial(pulses.listen, hearing),
             watch.measure,
             watch.look,
             alerts.keep_writing,
@@ -169,6 +168,15 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         for duty in duties:
             stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
         yield
+
+
+async def _pool(settings: Settings, connections: int) -> Pool:
+    return await create_pool(
+        settings.database_url.get_secret_value(),
+        application_name="badges api",
+        role="badges_api",
+        max_size=connections,
+    )
 
 
 def _surround(app: FastAPI, settings: Settings) -> None:
