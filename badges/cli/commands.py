@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "catalogue",
     "criteria",
     # whether all is well, and mending what is not
+    "doctor",
     "lag",
     "audit",
     "replay",
