@@ -49,6 +49,9 @@ _FINE: Mapping[str, str] = {
     "rows": "none that no constraint of ours would take",
     "versions_recorded": "every definition and time zone has its newest version",
 }
+_ON_THINGS: Mapping[str, tuple[str, ...]] = {"rights": ("roles", "tables", "functions")}
+"""Nobody has a right to what is missing."""
+
 _STATUS: Mapping[Consequence, Status] = {"mend": "failed", "stop": "failed", "report": "warning"}
 _MIGRATE = "badges migrate"
 
@@ -90,7 +93,14 @@ async def _rows_visible(at: Deployment) -> Sequence[Finding]:
 CHECKS = (
     Check("migrations", "schema", _migrations, ("postgres",)),
     *(
-        Check(id, "schema", partial(_of, id), ("postgres",), ("migrations",), patience=3)
+        Check(
+            id,
+            "schema",
+            partial(_of, id),
+            ("postgres",),
+            ("migrations", *_ON_THINGS.get(id, ())),
+            patience=3,
+        )
         for id in FOUND_BY
     ),
     Check("rows_visible", "schema", _rows_visible, ("postgres",), ("migrations", "row_security")),

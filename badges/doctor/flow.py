@@ -140,11 +140,21 @@ async def _lag(at: Deployment) -> Sequence[Finding]:
     return [warning("awards", message, "badges lag")]
 
 
-_PIPE = ("generation", "prefix", "connector", "converters", "writable", "log_whole", "topics")
+_PIPE = (
+    "generation",
+    "prefix",
+    "publication",
+    "connector",
+    "connector_config",
+    "converters",
+    "writable",
+    "log_whole",
+)
+"""What a probe goes through: where one of them is not as it must be, that says why none comes."""
 
 CHECKS = (
     Check("clock", "flow", _clock, ("postgres",)),
-    Check("probe", "flow", _probe, _NEEDS, (*_PIPE, "connector_config"), patience=3),
+    Check("probe", "flow", _probe, _NEEDS, _PIPE, patience=3),
     Check("probe_confirmed", "flow", _confirmed, _NEEDS, ("probe",), patience=2),
     Check("record_times", "flow", _record_times, _NEEDS, ("probe",)),
     Check(

@@ -110,7 +110,7 @@ async def _partitions(at: Deployment) -> Sequence[Finding]:
 
 
 CHECKS = (
-    Check("topics", "Kafka", _topics, _NEEDS, ("generation",)),
-    Check("replicas", "Kafka", _replicas, _NEEDS, ("generation",)),
-    Check("partitions", "Kafka", _partitions, _NEEDS, ("generation",)),
+    Check("topics", "Kafka", _topics, _NEEDS, ("generation", "prefix")),
+    Check("replicas", "Kafka", _replicas, _NEEDS, ("generation", "prefix")),
+    Check("partitions", "Kafka", _partitions, _NEEDS, ("generation", "prefix")),
 )

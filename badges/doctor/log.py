@@ -30,13 +30,17 @@ FROM pg_replication_slots WHERE slot_name = $1
 
 async def _generation(at: Deployment) -> Sequence[Finding]:
     live = await at.live()
-    half = await generations.filling(at.connection)
     if live is None:
         return [await _not_live(at)]
-    if half is not None:
-        message = f"generation {half.number} is half filled, and goes on costing"
-        return [warning(f"generation {half.number}", message, _RESNAPSHOT)]
     return [ok(f"generation {live.number}", f"is live, topic {live.topic}")]
+
+
+async def _half_filled(at: Deployment) -> Sequence[Finding]:
+    half = await generations.filling(at.connection)
+    if half is None:
+        return [ok("badge_logs", "no other generation is half filled")]
+    message = f"generation {half.number} is half filled, and goes on costing"
+    return [warning(f"generation {half.number}", message, _RESNAPSHOT)]
 
 
 async def _not_live(at: Deployment) -> Finding:
@@ -126,6 +130,7 @@ async def _left_over(at: Deployment) -> Sequence[Finding]:
 
 CHECKS = (
     Check("generation", "log", _generation, ("postgres",), ("migrations",)),
+    Check("half_filled", "log", _half_filled, ("postgres",), ("generation",)),
     Check("prefix", "log", _prefix, ("postgres",), ("generation",)),
     Check("log_whole", "log", _whole, _NEEDS, ("generation", "prefix", "primary"), patience=6),
     Check("positions", "log", _positions, ("postgres",), ("generation",)),
