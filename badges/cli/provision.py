@@ -41,7 +41,10 @@ def provision(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
+    """Create the log: topics, connector and first snapshot.
+
+    Safe to run again at any time.
+    """
     event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))
 
 

@@ -110,7 +110,7 @@ class UnreliableSink(MemorySink):
             raise Unavailable("the connection broke after the commit")
         return outcome
 
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+    async def retry(self, log_id: str, partition: int, position: Position) -> Outcome:
         await asyncio.sleep(0)
         if self._random.random() < 0.2:
             raise Unavailable("the connection broke before the commit")

@@ -247,6 +247,52 @@ def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
     assert "ports" not in SERVICES["worker"]
 
 
+def test_grafana_asks_prometheus_and_shows_the_dashboards() -> None:
+    places = {
+        target: ROOT / source
+        for source, target, _ in (each.split(":") for each in SERVICES["grafana"]["volumes"])
+    }
+    provisioning = places["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources/badges.yml").read_text())["datasources"]
+    (given,) = yaml.safe_load((provisioning / "dashboards/badges.yml").read_text())["providers"]
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["global"]
+    (port,) = (each.rpartition(":")[2] for each in SERVICES["prometheus"]["ports"])
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+
+    assert source["url"] == f"http://prometheus:{port}"
+    assert source["jsonData"]["timeInterval"] == scraped["scrape_interval"]
+    assert sorted(path.name for path in places[given["options"]["path"]].iterdir()) == [
+        "badges.json",
+        "lag.json",
+        "service.json",
+    ]
+    folder, _, name = home.rpartition("/")
+    assert (places[folder] / name).exists()
+
+
+def test_prometheus_has_the_rules_where_its_configuration_names_them() -> None:
+    targets = [each.split(":")[1] for each in SERVICES["prometheus"]["volumes"]]
+    named = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["rule_files"]
+
+    assert targets == [f"/etc/prometheus/{name}" for name in ("prometheus.yml", *named)]
+
+
+def test_nobody_can_log_in_to_grafana_and_it_asks_nobody_outside() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    ways_in = {"GF_AUTH_BASIC_ENABLED": "false", "GF_AUTH_DISABLE_LOGIN_FORM": "true"}
+
+    assert ways_in.items() <= environment.items()
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert not [name for name in environment if "PASSWORD" in name]
+    assert {environment[name] for name in environment if "CHECK_FOR" in name} == {"false"}
+
+
+def test_what_watches_is_of_one_version() -> None:
+    for name in ("prometheus", "grafana"):
+        assert re.fullmatch(r"v?\d+\.\d+\.\d+", _image(name)), name
+        assert SERVICES[name]["profiles"] == [docker.MONITORING]
+
+
 def test_the_jwt_secret_is_the_apis_alone() -> None:
     having = {name for name, service in SERVICES.items() if "BADGES_JWT_SECRET" in str(service)}
 
