@@ -16,6 +16,10 @@ from tests.launcher import Launcher, launching
 from tests.reruns import STACK
 from tests.stack import Stack, running_postgres
 
+# Helpers say what they compared as well, not tests alone.
+for room in ("api", "clients", "contract", "integration", "acceptance"):
+    pytest.register_assert_rewrite(f"tests.{room}")
+
 LONGEST = (
     "test_faults_at_random.py",
     "test_api.py",
