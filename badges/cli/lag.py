@@ -43,7 +43,7 @@ def lag(
         bool, typer.Option("--plain", help="One line a measurement, as where there is no terminal.")
     ] = False,
 ) -> None:
-    """Show how many records and seconds the awards are behind, until Ctrl-C.
+    """Show how far behind the awards are, and which part is late.
 
     The seconds are the age of the oldest row that is saved and not decided yet.
     """
