@@ -110,7 +110,7 @@ def test_a_worker_that_is_frozen_is_told_with_and_without_rows(
         worker.pause()
         answer = await told(p, service, 1, holds_up("worker", "stopped"), "a frozen worker")
         assert answer["behind_records"] == 0
-        assert "noted nothing for" in state(answer, "worker")[1]
+        assert "it is frozen" in state(answer, "worker")[1]
         await p.activity(mentor, "2026-01-01")
         late = await told(
             p,
