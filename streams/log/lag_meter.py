@@ -100,12 +100,12 @@ class Meter:
         self,
         parts: Parts,
         on_time_s: float,
-        pulses: Pulses,
+        pulses: Pulses | None = None,
         unwritten: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._parts = parts
         self._on_time_s = on_time_s
-        self._pulses = pulses
+        self._pulses = pulses or Pulses()
         self._unwritten = unwritten
         self._last: tuple[float, Database] | None = None
         """What Postgres said when it last answered, and when that was."""
