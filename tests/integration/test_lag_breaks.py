@@ -11,9 +11,12 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from streams.log.backlog import unworked
+from streams.log.catching_up import partitions_behind, until_decided
+from streams.log.wal import insert_lsn
 from tests.api.service import Service, serving_api
 from tests.integration.commands import Command
-from tests.integration.pipeline import Pipeline, Rig
+from tests.integration.pipeline import Pipeline, Rig, partition_of
 from tests.integration.test_committed_offsets import send
 from tests.stack import LIMIT_S
 
@@ -144,10 +147,19 @@ def test_a_mark_that_comes_last_is_no_row_that_waits(unmanned: Rig, service: Ser
         assert all(each["behind_records"] == 0 for each in answer["partitions"])
         assert {each["behind_seconds"] for each in answer["partitions"]} == {0}
         assert (await shown(service))["behind_records"] == 0
+        assert await unworked(p.log, p.pool, p.site.cluster) is None
+        connection, number = p.site.connection, partition_of(mentor, p.log.partitions)
+        late = partial(partitions_behind, connection, p.site.cluster, p.log, [number])
+        assert await late(LIMIT_S) == {}
+        await until_decided(connection, p.site.access, await insert_lsn(connection), LIMIT_S)
 
         await send(p, mentor, organization, 1, commit=True)
         _, answer = await measured(p)
         assert answer["behind_records"] > 0
+        said = await unworked(p.log, p.pool, p.site.cluster)
+        assert said is not None
+        assert "no worker is connected" in said
+        assert (await late(0.5)).keys() == {number}
         await p.at_work(worker)
         await all_well(p, service)
 
