@@ -42,6 +42,7 @@ from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
+from streams.log.pulse import beat
 from streams.log.reader import KafkaLog
 from streams.log.wal import confirmed, insert_lsn
 from streams.pacing import GC_THRESHOLDS
@@ -272,6 +273,7 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
+    worker: Worker
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(
             monitor_connector,
@@ -286,11 +288,13 @@ async def _assemble(
         alerts.keep_writing,
         checkpoints.tidy,
         partial(watch, pool),
+        partial(beat, pool, lambda: worker.partitions),
     ]
     try:
-        return Worker(options, generation, services, versions, duties)
+        worker = Worker(options, generation, services, versions, duties)
     except OSError as error:
         raise Problem(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",
             hint="Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to",
         ) from None
+    return worker

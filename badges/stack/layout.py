@@ -37,7 +37,6 @@ VARIABLES = {
     *(f"BADGES_{field.upper()}" for field in LayoutSettings.model_fields),
     *(f"BADGES_{part.upper()}_PORT" for part in PORTS),
     *secrets.NAMES,
-    "BADGES_API_URL",
     "BADGES_CI",
     "BADGES_CONNECT_DATABASE_HOSTNAME",
     "BADGES_CONNECT_DATABASE_NAME",

