@@ -155,7 +155,7 @@ def local() -> None:
 
 @pytest.fixture
 def containers(tmp_path: Path) -> Iterator[Containers]:
-    """Services of docker-compose.yml, in a project of the test's own; skipped without containers."""
+    """Services of docker-compose.yml in a project of this test; skipped without containers."""
     if not docker.asked_for():
         pytest.skip(f"{BY_DESIGN}about containers, and the parts of this stack are processes")
     layout = Layout(tmp_path / "stack", free_port_base())
