@@ -131,7 +131,7 @@ WITH asked AS MATERIALIZED (
         earned_at timestamptz, earned_on int, definition_version int, tier text,
         tier_earned_at timestamptz, tier_earned_on int, revoked_by text, evidence jsonb,
         believed_tier text, believed_revoked_by text, believed_changed_by text, believed_xid bigint,
-        decided_by_version int, source text, awarded_by text)
+        decided_by_version int, source text, awarded_by text, caused_at timestamptz)
 )
 
 -- Whether an update `d` is to change the row `a`, which is what the fold believes.
@@ -191,14 +191,15 @@ WITH asked AS MATERIALIZED (
     SELECT id FROM granted UNION ALL SELECT id FROM updated
 ), noted AS (
     INSERT INTO badge_award_events (
-        badge_award_id, peer_mentor_id, badge_definition_id, kind, tier, definition_version, source)
+        badge_award_id, peer_mentor_id, badge_definition_id, kind, tier, definition_version, source,
+        caused_at)
     SELECT d.id, d.peer_mentor_id, d.badge_definition_id,
         -- An award is granted once: its row may have been lost, and is written back.
         CASE WHEN d.kind = 'granted' AND EXISTS (
             SELECT FROM badge_award_events e
             WHERE e.badge_award_id = d.id AND e.kind = 'granted')
             THEN 'restored' ELSE d.kind END,
-        d.tier, d.decided_by_version, d.source
+        d.tier, d.decided_by_version, d.source, d.caused_at
     FROM asked d JOIN changed USING (id)
     ORDER BY d.place
     RETURNING badge_award_id AS id

@@ -37,6 +37,7 @@ class _DecisionRow(Struct, frozen=True):
     decided_by_version: int
     source: str
     awarded_by: str
+    caused_at: datetime | None
 
 
 def decision_rows(decisions: Iterable[Decision]) -> list[_DecisionRow]:
@@ -86,4 +87,5 @@ def _decision_row(place: int, decision: Decision) -> _DecisionRow:
         decided_by_version=decision.definition_version,
         source=decision.cause.source,
         awarded_by=after.awarded_by,
+        caused_at=decision.caused_at,
     )

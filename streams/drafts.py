@@ -1,9 +1,12 @@
 """What the open turn of a partition has come to so far."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+import msgspec.structs
+
 from sinks.base import DeadLetter, MentorDeleted, Message
+from streams.log.debezium import committed_at
 from streams.unusable import Outline
 from tables.decisions import Cause, Decision
 from tables.ledger import Ledger
@@ -20,6 +23,11 @@ class Draft:
         self.touched: dict[str, Ledger] = {}
         self.dead_letters = list(dead_letters)
         self.xids: set[int | None] = set()
+
+    def caused_by(self, message: Message, decisions: Iterable[Decision]) -> None:
+        """Note what a record caused, with the time of its commit: few records cause anything."""
+        at = committed_at(message.value)
+        self.decisions += [msgspec.structs.replace(d, caused_at=at) for d in decisions]
 
     def delete_mentors(self, mentor: str, cause: Cause) -> None:
         """Note a mentor's delete: nothing decided before it for that id is worth writing."""

@@ -174,7 +174,7 @@ class Partition:
                     elif waiting and table.rule and self._names_unknown_rule(record):
                         return record
                     else:
-                        self._fold_event(record, offset, watchlist)
+                        self._fold_event(record, message, watchlist)
             self.next_offset = offset + 1
             self._last = message
         return None
@@ -262,8 +262,8 @@ class Partition:
         for ledger in ledgers:
             self.mentors[ledger.mentor_id] = Watchlist(ledger, self.book)
 
-    def _fold_event(self, record: Record, offset: int, watchlist: Watchlist | None) -> None:
-        draft, kind = self._draft, type(record)
+    def _fold_event(self, record: Record, message: Message, watchlist: Watchlist | None) -> None:
+        draft, kind, offset = self._draft, type(record), message.offset
         if kind is AwardRecord:
             # The fold holds it since it decided it.
             if _is_own_output(record):
@@ -282,7 +282,8 @@ class Partition:
         if kind is MentorRecord and record.op == "d":
             self.departures += 1
             draft.delete_mentors(record.id, cause)
-        draft.decisions += evaluate(watchlist, cause)
+        if decisions := evaluate(watchlist, cause):
+            draft.caused_by(message, decisions)
 
     def _displaced(self, record: Record, offset: int) -> list[Decision]:
         """What a row that somebody inserted says of the rule's own award of the same badge.
@@ -360,7 +361,7 @@ class Partition:
         if offset < self.start:
             self._put_or_drop(deletion, watchlist)
         else:
-            self._fold_event(deletion, offset, watchlist)
+            self._fold_event(deletion, message, watchlist)
         # The next usable version may come without the text, because that did not change.
         if text is not None and unusable.op != "d":
             watchlist = self.mentors.setdefault(mentor, Watchlist(Ledger(mentor), self.book))

@@ -1,6 +1,7 @@
 """What an evaluation returns: data that says what to write, and why. It does no I/O."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha1
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -54,6 +55,7 @@ class Decision(Struct, frozen=True):
     was granted, and the worker was behind. It is no event of the award's.
 
     `definition_version` is the version that decided, which a promotion does not write to the row.
+    `caused_at` is when the row that caused it was committed, if a row did.
     """
 
     kind: Kind
@@ -62,3 +64,4 @@ class Decision(Struct, frozen=True):
     after: Award
     definition_version: int
     evidence: Mapping[str, Any] | None = None
+    caused_at: datetime | None = None

@@ -13,7 +13,7 @@ from schema import apply
 from sinks.pool import Connection
 from streams.log import generations, removal
 from streams.log.cluster import Cluster
-from streams.log.connect import Connect
+from streams.log.connect import PATIENCE_S, Connect
 from streams.log.filling import Site
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -33,7 +33,10 @@ async def own_site(
     """
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
-    async with Cluster(access) as cluster, Connect(stack.connect_url) as rest:
+    async with (
+        Cluster(access) as cluster,
+        Connect(stack.connect_url, patience=PATIENCE_S) as rest,
+    ):
         site = OwnSite(
             connection=connection,
             access=access,

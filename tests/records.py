@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,8 @@ TABLE_OF: dict[type, str] = {
     Pause: "mentor_pauses",
     Award: "badge_awards",
 }
+COMMITTED = datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
+"""When every transaction was committed."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 FILLERS = {
     "organization_id": "",
@@ -56,7 +59,7 @@ def value(row: Any, op: str, *, lsn: int = 0, commit: int | None = None, xid: in
         "__deleted": "true" if op == "d" else "false",
         "__op": op,
         "__table": TABLE_OF[type(row)],
-        "__source_ts_ms": 1_700_000_000_000,
+        "__source_ts_ms": round(COMMITTED.timestamp() * 1000),
         "__source_txId": xid,
         "__source_lsn": lsn,
         "__source_sequence": json.dumps(sequence),

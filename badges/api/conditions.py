@@ -50,8 +50,13 @@ def etag_of(version: int) -> str:
 
 def is_known(request: Request, version: int) -> bool:
     """Whether If-None-Match says that the client has this version."""
+    return knows(request, etag_of(version))
+
+
+def knows(request: Request, etag: str) -> bool:
+    """Whether If-None-Match has the strong ETag, by weak comparison."""
     condition = _condition(request, "If-None-Match")
-    return condition is not None and condition.knows(etag_of(version))
+    return condition is not None and condition.knows(etag)
 
 
 def check(request: Request, version: int, *, needed: bool) -> None:

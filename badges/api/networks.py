@@ -13,7 +13,7 @@ from badges.api.problem import ProblemError
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
-def _comes_from_open_network(request: Request) -> bool:
+def comes_from_open_network(request: Request) -> bool:
     """Whether the other end of the connection is in an open network, and the caller itself.
 
     What a proxy passes on comes from anywhere: its own address says nothing, and a header that
@@ -31,7 +31,7 @@ def _comes_from_open_network(request: Request) -> bool:
 
 
 def _open_network(request: Request) -> None:
-    if not _comes_from_open_network(request):
+    if not comes_from_open_network(request):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "This is for the networks that BADGES_OPEN_NETWORKS names, without a proxy between",
@@ -42,7 +42,7 @@ async def _coordinator_or_open_network(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> None:
-    if credentials is None and _comes_from_open_network(request):
+    if credentials is None and comes_from_open_network(request):
         return
     required(await authenticated(request, credentials), COORDINATES)
 

@@ -8,7 +8,10 @@ from streams.errors import Problem
 
 
 def api() -> None:
-    """Serve the HTTP API at BADGES_API_HOST and BADGES_API_PORT until SIGTERM."""
+    """Serve the HTTP API, until SIGTERM.
+
+    BADGES_API_HOST and BADGES_API_PORT say where.
+    """
     # FastAPI takes a second to import, which no other command should wait for.
     with starting.imports():
         from badges.api.server import serve  # noqa: PLC0415

@@ -52,9 +52,10 @@ def audit(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recompute every award and all statistics from the source tables, and compare.
+    """Recompute all awards and statistics by SQL, and compare.
 
-    Safe while everything runs. The exit code is 1 when something differs, repaired or not.
+    From the source tables alone. Safe while everything runs. The exit code is 1 when something
+    differs, repaired or not.
     """
     outcome = event_loop.run(
         lambda: _audit(

@@ -19,7 +19,7 @@ from streams.errors import Problem
 from tables.languages import Language
 
 catalogue = typer.Typer(
-    help="Ready badges for an organization to begin with: a proposal.", no_args_is_help=True
+    help="Ready badges for an organization to begin with.\n\nA proposal.", no_args_is_help=True
 )
 
 _Lang = Annotated[Language, typer.Option("--lang", help="The language of names and descriptions.")]

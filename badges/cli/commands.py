@@ -1,13 +1,13 @@
 """Every command by name, and one way to end in an error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 import asyncpg
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_group
 
@@ -19,51 +19,55 @@ from schema.database import advice, first_line
 from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 
-COMMANDS: Final = (
-    # from nothing to awards
-    "demo",
-    "migrate",
-    "provision",
-    "worker",
-    "api",
-    # which badges there are
-    "catalogue",
-    "criteria",
-    # whether all is well, and mending what is not
-    "doctor",
-    "lag",
-    "audit",
-    "replay",
-    "dead-letters",
-    "resnapshot",
-    "dedupe",
-    "prune",
-    # what is kept about a person
-    "export",
-    "forget",
-    # trying it out
-    "env",
-    "token",
-)
-"""As they are listed. Each is the function, or the group of commands, of the module of its name."""
+COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Set up": {
+        "migrate": "Create and update our tables, functions and roles.",
+        "provision": "Create the log: topics, connector and first snapshot.",
+        "env": "Print the local stack's addresses and passwords for a shell.",
+        "token": "Sign a token for the API, to try it out.",
+    },
+    "Run": {
+        "worker": "Read the log and write awards, until SIGTERM.",
+        "api": "Serve the HTTP API, until SIGTERM.",
+        "demo": "Play activities of invented people, and watch badges unlock.",
+    },
+    "Look": {
+        "doctor": "Check every part and every way between them.",
+        "lag": "Show how far behind the awards are, and which part is late.",
+        "audit": "Recompute all awards and statistics by SQL, and compare.",
+        "replay": "Decide everything anew from the log, and compare.",
+        "export": "Print everything that is kept about a peer mentor.",
+    },
+    "Define": {
+        "catalogue": "Ready badges for an organization to begin with.",
+        "criteria": "Check what a badge asks for, and try it without a stack.",
+    },
+    "Mend": {
+        "dead-letters": "See input that could not be used, take it in, or drop it.",
+        "resnapshot": "Fill a new generation of the log, which then takes over.",
+        "dedupe": "Keep the earliest award of each mentor and badge alone.",
+        "prune": "Tell what nothing reads any more; with --apply remove it.",
+        "forget": "Remove what is left of a peer mentor who was deleted.",
+    },
+}
+"""What people do, and with which command; of each the line that its own help begins with.
+
+A command is the function, or the group of commands, of the module of its name.
+"""
 
 
 class _Commands(TyperGroup):
-    """Imports a command when it is called: what it needs takes a while, and others do not wait."""
+    """Imports a command when it is called: help and completion need its name and its line alone."""
 
-    def list_commands(self, _: Any) -> list[str]:
-        return [*COMMANDS]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in COMMANDS and cmd_name not in self.commands:
-            self.commands[cmd_name] = _imported(cmd_name)
-        return super().get_command(ctx, cmd_name)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for group, commands in COMMANDS.items():
+            for name, line in commands.items():
+                self.add_command(TyperCommand(name, short_help=line, rich_help_panel=group))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in COMMANDS:  # the nearest one of all is proposed
-            for name in COMMANDS:
-                self.get_command(ctx, name)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and _imported(args[0]), rest
 
 
 def _imported(name: str) -> Any:

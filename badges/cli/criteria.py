@@ -19,7 +19,9 @@ from streams.errors import FOUND_A_PROBLEM, Problem
 from tables.criteria.schema import json_schema
 from tables.languages import Language, Text
 
-criteria = typer.Typer(help="Check criteria, and try them without a stack.", no_args_is_help=True)
+criteria = typer.Typer(
+    help="Check what a badge asks for, and try it without a stack.", no_args_is_help=True
+)
 
 _CLIENTS: Final[Mapping[str, Callable[[Model, str], str]]] = {
     "dart": dart.write,

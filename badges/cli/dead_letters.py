@@ -18,7 +18,7 @@ from sinks.dead_letters import UNREADABLE
 from streams.errors import FOUND_A_PROBLEM, Problem
 
 dead_letters = typer.Typer(
-    help="See input that could not be used, take it in again, or drop it.", no_args_is_help=True
+    help="See input that could not be used, take it in, or drop it.", no_args_is_help=True
 )
 
 _Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY", show_default=False)]

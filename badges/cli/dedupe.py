@@ -22,7 +22,7 @@ def dedupe(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Keep the earliest award of a mentor and badge, and remove the others.
+    """Keep the earliest award of each mentor and badge alone.
 
     Only a database from before the unique constraint can hold any; `badges migrate` removes them
     too, and then adds the constraint. It may run beside workers, `badges migrate` and itself: it

@@ -30,7 +30,7 @@ def demo(  # noqa: PLR0913, PLR0917
         typer.Option(metavar="FILE", help="Draw the screen as it is after the play, as SVG."),
     ] = None,
 ) -> None:
-    """Load organizations, badges and mentors, play activities, and watch badges unlock.
+    """Play activities of invented people, and watch badges unlock.
 
     Ends by reading the whole log again by brute force; exit code 1 when an award differs. Then, or
     when it is interrupted, it removes all that it and earlier demos have made.

@@ -12,7 +12,10 @@ from badges.stack import addresses, layout, secrets
 def env(
     as_json: Json = False,
 ) -> None:
-    """Print the local stack's settings: eval "$(badges env)" puts them into your shell."""
+    """Print the local stack's addresses and passwords for a shell.
+
+    eval "$(badges env)" puts them into yours.
+    """
     place = layout.load()
     values = addresses.for_people(place, secrets.load(place.run_dir))
     if as_json:

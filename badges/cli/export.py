@@ -26,10 +26,10 @@ def export(
     ] = False,
     _: Json = False,
 ) -> None:
-    """Print everything that is kept about a peer mentor as one JSON document.
+    """Print everything that is kept about a peer mentor.
 
-    Also after the mentor's row was deleted: then it is what `badges forget` has to remove, and
-    what it leaves.
+    As one JSON document. Also after the mentor's row was deleted: then it is what `badges forget`
+    has to remove, and what it leaves.
     """
     # Nothing is printed of a document that does not come to its end.
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as out:

@@ -36,10 +36,11 @@ def forget(
     ] = 90.0,
     as_json: Json = False,
 ) -> None:
-    """Remove what is left of a peer mentor whose row the application has deleted.
+    """Remove what is left of a peer mentor who was deleted.
 
-    Refuses while the row is there. What stays, in the log until its next generation, is listed;
-    the exit code is 1 when something is left that somebody has to do.
+    The application deletes the row: this refuses while it is there. What stays, in the log until
+    its next generation, is listed; the exit code is 1 when something is left that somebody has to
+    do.
     """
     names = [each.strip() for each in name or ()]
     if not all(names):

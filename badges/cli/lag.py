@@ -40,7 +40,7 @@ def lag(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how many records and seconds the awards are behind, until Ctrl-C.
+    """Show how far behind the awards are, and which part is late.
 
     The seconds are the age of the oldest row that is saved and not decided yet.
     """

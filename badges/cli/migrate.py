@@ -48,7 +48,10 @@ def migrate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Create and update the tables, functions, roles and publication in Postgres."""
+    """Create and update our tables, functions and roles.
+
+    The publication of the log as well. It says first what it must not change.
+    """
     if files is not None:
         _print_files(_write(files), as_json)
         return

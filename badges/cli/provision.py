@@ -19,7 +19,7 @@ from sinks.errors import Unavailable
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
-from streams.log.connect import Connect
+from streams.log.connect import PATIENCE_S, Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
 
@@ -41,7 +41,10 @@ def provision(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Create the log: topics, connector and first snapshot. Safe to run again at any time."""
+    """Create the log: topics, connector and first snapshot.
+
+    Safe to run again at any time.
+    """
     event_loop.run(lambda: _provision(settings.load(), dry_run=dry_run, as_json=as_json))
 
 
@@ -70,7 +73,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
         async with (
             connect(url) as connection,
             Cluster(chosen.kafka_access()) as cluster,
-            Connect(chosen.connect_url.get_secret_value()) as rest,
+            Connect(chosen.connect_url.get_secret_value(), patience=PATIENCE_S) as rest,
         ):
             yield Site(
                 connection=connection,

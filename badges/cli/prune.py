@@ -47,7 +47,9 @@ def prune(
     ] = 90,
     as_json: Json = False,
 ) -> None:
-    """Tell what nothing reads any more, and remove it with --apply. Workers may go on meanwhile.
+    """Tell what nothing reads any more; with --apply remove it.
+
+    Workers may go on meanwhile.
 
     Nothing that a worker, a replay or an audit needs is removed. It may be broken off at any
     moment, and run again.

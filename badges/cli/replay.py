@@ -61,7 +61,7 @@ def replay(
     ] = _RATE,
     as_json: Json = False,
 ) -> None:
-    """Decide everything anew from the log, and show what the tables lack.
+    """Decide everything anew from the log, and compare.
 
     Workers go on meanwhile. With --apply a partition's worker is held for the moment of writing.
     """

@@ -31,7 +31,9 @@ def resnapshot(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fill a new generation of the log and let it take over, whatever became of the one there is.
+    """Fill a new generation of the log, which then takes over.
+
+    It does whatever became of the one there is.
 
     Safe to run again, and after it was interrupted.
     """

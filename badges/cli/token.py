@@ -42,9 +42,10 @@ def token(
     hours: Annotated[float, typer.Option(min=0.001, max=8760, help="How long it counts.")] = 12,
     as_json: Json = False,
 ) -> None:
-    """Sign a token for the API, to try it out: of an organization and role that you choose.
+    """Sign a token for the API, to try it out.
 
-    The key is BADGES_JWT_SECRET, or without that the local stack's. Whoever has it can be anybody.
+    Of an organization and role that you choose. The key is BADGES_JWT_SECRET, or without that the
+    local stack's. Whoever has it can be anybody.
     """
     if (role == "mentor") != (mentor is not None):
         problem = "--mentor is needed with --role mentor, and goes with no other"

@@ -13,7 +13,10 @@ def worker(
         typer.Option(min=1, max=65535, help="Port of its metrics, before BADGES_METRICS_PORT."),
     ] = None,
 ) -> None:
-    """Fold the mentor log and write awards until SIGTERM; start as many as there are cores."""
+    """Read the log and write awards, until SIGTERM.
+
+    Start as many as there are cores.
+    """
     # Faust takes a second to import, which no other command should wait for.
     with starting.imports():
         from badges.worker_process import run_worker  # noqa: PLC0415

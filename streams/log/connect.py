@@ -13,10 +13,12 @@ from sinks.polling import POLL_S, poll
 from streams.errors import ConnectAway, ConnectRefused
 
 _TIMEOUT_S = 5.0
-_PATIENCE_S = 60.0
-"""How long a request waits for Connect to end a rebalance of its own."""
+PATIENCE_S = 60.0
+"""How long a command waits for Connect to start, to come back, or to end a rebalance."""
 
 _RESTART_S = 5.0
+_CUT_OFF = (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)
+"""Somebody was there, and what was asked may have been done."""
 _CONFLICT = 409
 _NOT_FOUND = 404
 _STARTING = {"message", "url", "status"}
@@ -61,14 +63,24 @@ class _About(Struct, frozen=True):
     cluster_id: str
 
 
+class _NothingDone(ConnectAway):
+    """Connect cannot now, and has done nothing of what it was asked."""
+
+
 class Connect:
     """A client of one Connect cluster; reuse it, and close it (`async with`).
 
     Every method raises ConnectAway or ConnectRefused.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url` may hold a name and a password, which errors do not show."""
+    def __init__(self, url: str, *, patience: float = 0.0) -> None:
+        """`url` may hold a name and a password, which errors do not show.
+
+        A Connect that was there and is away now is asked again for `patience` seconds, unless what
+        was asked may have been done and cannot be asked twice. Who only looks how it is has none.
+        """
+        self._patience = patience
+        self._was_there = False
         self.place = str(httpx.URL(url.rstrip("/")).copy_with(userinfo=b""))
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/"), timeout=_TIMEOUT_S, headers={"Accept": "application/json"}
@@ -129,7 +141,7 @@ class Connect:
         """What Connect and the connector find wrong with a configuration, one line a setting."""
         kind = config["connector.class"].rpartition(".")[2]
         path = f"/connector-plugins/{kind}/config/validate"
-        answer = await self._ask("PUT", path, json=dict(config), timeout=_PATIENCE_S)
+        answer = await self._ask("PUT", path, json=dict(config), timeout=PATIENCE_S)
         return [
             f"{value['value']['name']}: {error}"
             for value in answer["configs"]
@@ -138,11 +150,11 @@ class Connect:
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-        await self._ask("POST", "/connectors", json=body, timeout=_PATIENCE_S)
+        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
 
     async def configure(self, name: str, config: Mapping[str, str]) -> None:
         """Give the connector another configuration; its task begins anew where it was."""
-        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=_PATIENCE_S)
+        await self._ask("PUT", f"/connectors/{name}/config", json=dict(config), timeout=PATIENCE_S)
 
     async def resume(self, name: str) -> None:
         await self._ask("PUT", f"/connectors/{name}/resume")
@@ -167,20 +179,22 @@ class Connect:
             await poll(partial(self._is, name, lambda status: not status.failed), within=within)
 
     async def delete_offsets(self, name: str) -> None:
-        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=_PATIENCE_S)
+        await self._ask("DELETE", f"/connectors/{name}/offsets", timeout=PATIENCE_S)
 
     async def delete(self, name: str) -> None:
         """Remove the connector and wait until it is gone; Connect keeps its offsets."""
-        await self._ask("DELETE", f"/connectors/{name}")
+        response = await self._send("DELETE", f"/connectors/{name}")
+        if response.status_code != _NOT_FOUND:
+            self._content(response)
         await self._until(name, lambda _: False)
 
     async def _until(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> None:
         try:
-            await poll(partial(self._is, name, is_so), within=_PATIENCE_S)
+            await poll(partial(self._is, name, is_so), within=PATIENCE_S)
         except TimeoutError as error:
             raise ConnectAway(
                 f"Kafka Connect at {self.place}: {name} is not as it was told to be within "
-                f"{_PATIENCE_S:g} s"
+                f"{PATIENCE_S:g} s"
             ) from error
 
     async def _is(self, name: str, is_so: Callable[[ConnectorStatus], bool]) -> bool:
@@ -199,17 +213,26 @@ class Connect:
         return self._content(await self._send(method, path, **options))
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        began = asyncio.get_running_loop().time()
         while True:
             try:
-                response = await self._client.request(method, path, **options)
-            except httpx.RequestError as error:
-                reason = str(error) or type(error).__name__
-                raise ConnectAway(f"Kafka Connect at {self.place}: {reason}") from error
-            late = asyncio.get_running_loop().time() > deadline
-            if response.status_code != _CONFLICT or method == "GET" or late:
-                return self._answered(response)
+                return await self._try(method, path, **options)
+            except ConnectAway as away:
+                once = method == "POST" and not isinstance(away, _NothingDone)
+                waited = asyncio.get_running_loop().time() - began
+                if once or not self._was_there or waited >= self._patience:
+                    raise
             await asyncio.sleep(POLL_S)
+
+    async def _try(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = await self._client.request(method, path, **options)
+        except httpx.RequestError as error:
+            self._was_there |= isinstance(error, _CUT_OFF)
+            kind = _NothingDone if isinstance(error, httpx.ConnectError) else ConnectAway
+            reason = str(error) or type(error).__name__
+            raise kind(f"Kafka Connect at {self.place}: {reason}") from error
+        return self._answered(response)
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_error:
@@ -229,12 +252,16 @@ class Connect:
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
         answer = _document(response)
-        if response.status_code == _NOT_FOUND and answer.keys() >= _STARTING:
-            raise ConnectAway(f"Kafka Connect at {self.place}: it is starting")
+        starting = response.status_code == _NOT_FOUND and answer.keys() >= _STARTING
+        if starting or response.status_code == _CONFLICT:
+            self._was_there = True
+            reason = "it is starting" if starting else _message(response)
+            raise _NothingDone(f"Kafka Connect at {self.place}: {reason}")
         if response.status_code == _NOT_FOUND and answer.get("message") in (None, _NO_SUCH_PATH):
             raise self._stranger()
-        if response.status_code >= 500 or response.status_code == _CONFLICT:
+        if response.status_code >= 500:
             raise ConnectAway(f"Kafka Connect at {self.place}: {_message(response)}")
+        self._was_there = True
         return response
 
     def _stranger(self) -> ConnectAway:

@@ -1,9 +1,10 @@
 """What Debezium puts into a record besides the row's own columns."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 """What reading a record raises that is not one."""
@@ -16,8 +17,12 @@ generations alone: one that is filled today has a word that nobody can know befo
 """
 
 
+_LAST_MS = 253_402_300_799_999
+"""The last instant that Python has, of the year 9999."""
+
+
 class _Committed(Struct):
-    ms: int | None = field(name="__source_ts_ms", default=None)
+    ms: Annotated[int, Meta(ge=0, le=_LAST_MS)] | None = field(name="__source_ts_ms", default=None)
 
 
 _decode_commit = msgspec.json.Decoder(_Committed).decode

@@ -51,16 +51,22 @@ BOUND_BY_CLAIMS = {
 }
 """They answer for the organization of the claims alone."""
 TELL_OF_NOBODY = {
+    "badges_private.alerts_by_kind()",
     "badges_private.as_of()",
+    "badges_private.award_seconds(timestamp with time zone)",
     "badges_private.backfill(text)",
     "badges_private.backfill_pace(text)",
+    "badges_private.definition_states()",
     "badges_private.highest_unlock()",
     "badges_private.is_told(text[],text)",
     "badges_private.last_audit()",
     "badges_private.names_nobody_else(uuid,text)",
     "badges_private.names_somebody_of(uuid,text)",
+    "badges_private.newest_awards_of_rules()",
     "badges_private.open_alerts()",
+    "badges_private.refused_writes_waiting()",
     "badges_private.streaks_now(uuid,integer,date,integer,date,integer,date)",
+    "badges_private.unlocks_by_minute(timestamp with time zone)",
 }
 """Ids, kinds, numbers and dates, which no answer hands on as they are."""
 TELL_OF_ALL = {"badges_private.unlocks_of_all(text,integer)"}

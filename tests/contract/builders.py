@@ -12,6 +12,8 @@ from tables.types import AppliedVersion, Award, Stats
 
 EARNED = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 PROMOTED = datetime(2026, 4, 1, 22, 0, tzinfo=UTC)
+CAUSED = datetime(2026, 3, 2, 9, 30, 0, 250_000, tzinfo=UTC)
+"""When a row was committed, to the millisecond as the log says it."""
 EARNED_ON, PROMOTED_ON = 20_514, 20_545
 """The dates that begin then in Oslo: 2026-03-02 and 2026-04-02."""
 
@@ -63,6 +65,7 @@ def grant(
     *,
     tier: str | None = None,
     version: int = 1,
+    caused_at: datetime | None = None,
 ) -> Decision:
     """A grant with evidence."""
     after = Award(
@@ -78,7 +81,7 @@ def grant(
         tier_version=version if tier else None,
     )
     evidence = {"definition_version": version, "rows": [str(uuid4())], "count": 3}
-    return Decision("granted", cause, None, after, version, evidence)
+    return Decision("granted", cause, None, after, version, evidence, caused_at)
 
 
 def withdraw(cause: Cause, award: Award) -> Decision:

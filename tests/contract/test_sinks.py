@@ -6,7 +6,7 @@ import pytest
 from sinks.base import Position
 from sinks.errors import Fenced
 from tables.types import AppliedVersion
-from tests.contract.builders import grant, promote, restore, revoke, stats_of, withdraw
+from tests.contract.builders import CAUSED, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import World
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +98,20 @@ async def test_a_grant_writes_a_row_and_an_event(world: World) -> None:
     assert event.badge_award_id == decision.after.id
     assert (event.kind, event.tier, event.source) == ("granted", "bronze", "stream")
     assert event.definition_version == 1
+
+
+async def test_an_event_says_when_the_row_that_caused_it_was_committed(world: World) -> None:
+    log = await world.live_log()
+    mentor, definition, other = (
+        await world.mentor(),
+        await world.definition(),
+        await world.definition(),
+    )
+    by_row = grant(log.cause(3), mentor, definition, caused_at=CAUSED)
+    by_version = grant(log.cause(by_version=True), mentor, other)
+    await world.sink.write(log.turn(by_row, by_version))
+    caused_at = {e.badge_award_id: e.caused_at for e in await world.events(mentor)}
+    assert caused_at == {by_row.after.id: CAUSED, by_version.after.id: None}
 
 
 async def test_versions_are_recorded_and_their_events_say_replay(world: World) -> None:

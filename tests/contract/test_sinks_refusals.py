@@ -5,7 +5,7 @@ import pytest
 from sinks.base import MentorDeleted, Position
 from sinks.errors import Fenced
 from tables.decisions import Decision
-from tests.contract.builders import Log, grant, promote, restore, revoke, stats_of, withdraw
+from tests.contract.builders import CAUSED, Log, grant, promote, restore, revoke, stats_of, withdraw
 from tests.contract.worlds import LET_GO, World
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_a_refused_award_waits_and_is_written_once(world: World, sqlstate:
     mentors = [await world.mentor() for _ in range(5)]
     refused, other = await world.definition(), await world.definition()
     await world.refuse("award", refused, sqlstate)
-    bad = grant(log.cause(2), mentors[2], refused)
+    bad = grant(log.cause(2), mentors[2], refused, caused_at=CAUSED)
     decisions = [grant(log.cause(place), m, other) for place, m in enumerate(mentors)]
     outcome = await world.sink.write(
         log.turn(*decisions[:3], bad, *decisions[3:], stats=[stats_of(m) for m in mentors])
@@ -55,7 +55,7 @@ async def test_a_refused_award_waits_and_is_written_once(world: World, sqlstate:
     assert {award.id: award for award in held}[bad.after.id] == bad.after
     assert await world.evidence(bad.after.id) == bad.evidence
     events = [e for e in await world.events(mentors[2]) if e.badge_award_id == bad.after.id]
-    assert [event.kind for event in events] == ["granted"]
+    assert [(event.kind, event.caused_at) for event in events] == [("granted", CAUSED)]
     assert await world.waiting(mentors[2]) == []
     assert await world.sink.waiting() == []
     assert not await retry(world, log)

@@ -308,7 +308,7 @@ class PostgresWorld:
         rows = await self.owner.fetch(
             """
             SELECT badge_award_id::text, peer_mentor_id::text, badge_definition_id::text, kind,
-                   tier, definition_version, source
+                   tier, definition_version, source, caused_at
             FROM badge_award_events
             WHERE peer_mentor_id = $1 AND source <> 'admin'
             ORDER BY id

@@ -34,6 +34,7 @@ class Event(Struct, frozen=True):
     tier: str | None
     definition_version: int
     source: Source
+    caused_at: datetime | None = None
 
 
 class _Refused(Exception):
@@ -339,6 +340,7 @@ def _event(decision: Decision, kind: Kind) -> Event:
         tier=decision.after.tier,
         definition_version=decision.definition_version,
         source=decision.cause.source,
+        caused_at=decision.caused_at,
     )
 
 

@@ -66,5 +66,5 @@ async def answer(p: Pipeline, *arguments: str, **settings: str) -> Any:
     """What a command that succeeds prints with --json."""
     command = await Command(p, *arguments, "--json", **settings).start()
     code, out, err = await command.end()
-    assert code == 0, err
+    assert code == 0, out + err
     return json.loads(out)

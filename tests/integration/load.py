@@ -59,7 +59,12 @@ class Load:
             await self.commit(transaction)
 
     async def check(self) -> None:
-        """Fail unless every counted mentor has the badge for all their rows, and nobody more."""
+        """Fail unless every counted mentor has the badge for all their rows, and nobody more.
+
+        What a trigger refuses, or meets a lock of the load's, is written soon after: `verify` takes
+        it as written, and here are the rows alone.
+        """
+        await self._pipeline.all_written()
         rows = await self._pipeline.pool.fetch(
             "SELECT badge_definition_id, peer_mentor_id FROM badge_awards "
             "WHERE badge_definition_id = ANY ($1) AND peer_mentor_id = ANY ($2)",

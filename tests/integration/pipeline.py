@@ -294,11 +294,19 @@ class Pipeline:
             )
         )
 
-    async def verify(self, seconds: float = 60) -> None:
+    async def verify(self, seconds: float = LIMIT_S) -> None:
         """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
         async with self.pool.acquire() as connection:
             outcome = await verify(connection, self.site.access, limit=seconds)
         assert outcome.mismatches == [], "\n".join(map(str, outcome.mismatches[:20]))
+
+    async def all_written(self) -> None:
+        """Return when nothing waits of what was decided, because Postgres has refused it once."""
+
+        async def nothing_waits() -> bool:
+            return not await self.pool.fetchval("SELECT EXISTS (SELECT FROM badge_refused_writes)")
+
+        await self.until(nothing_waits, what="the write of what was refused")
 
     async def retire_everything(self) -> None:
         """Freeze all badges there are, so that they cost nothing to the tests that follow."""

@@ -1,13 +1,15 @@
 """What answers at Kafka Connect's address: Connect while it starts, or something else."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import pytest
 
 from streams.errors import ConnectAway, ConnectRefused
-from streams.log.connect import Connect
+from streams.log.connect import PATIENCE_S, Connect
 from tests.serving import serving
 
 STARTING = b'{\n"message":"Not Found",\n"url":"http://connect/connectors",\n"status":"404"\n}'
@@ -110,3 +112,138 @@ def test_what_cannot_be_unpacked_is_no_answer() -> None:
 
     with serving(HTTPServer(("127.0.0.1", 0), Garbled)) as address:
         asyncio.run(ask(address))
+
+
+BUSY = b'{"error_code":409,"message":"Cannot complete request because of a conflicting operation"}'
+CONFIG = b'{"name":"rows"}'
+
+
+class Script(Answer):
+    """Answers in turn as `answers` say, the last one for ever; None cuts the connection."""
+
+    answers: ClassVar[list[tuple[int, bytes] | None]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.command)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        # A body left unread would end the connection in another way than is meant here.
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if answer is not None:
+            self.send_response(answer[0])
+            self.end_headers()
+            self.wfile.write(answer[1])
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+
+def asked(
+    act: Callable[[Connect], Awaitable[object]],
+    *answers: tuple[int, bytes] | None,
+    patience: float = PATIENCE_S,
+) -> list[str]:
+    """The methods that are asked with, when Connect answers so."""
+    heard: list[str] = []
+    script = type("Handler", (Script,), {"answers": list(answers), "asked": heard})
+
+    async def ask(address: str) -> None:
+        async with Connect(f"http://{address}/", patience=patience) as connect:
+            await act(connect)
+
+    with serving(HTTPServer(("127.0.0.1", 0), script)) as address:
+        asyncio.run(ask(address))
+    return heard
+
+
+FOUND = (HTTPStatus.OK, CONFIG)
+AWAY = pytest.mark.parametrize(
+    "away",
+    [
+        pytest.param(None, id="cut off"),
+        pytest.param((404, STARTING), id="starting"),
+        pytest.param((409, BUSY), id="rebalancing"),
+    ],
+)
+
+
+@AWAY
+def test_a_command_asks_again_for_a_while(away: tuple[int, bytes] | None) -> None:
+    async def ask(connect: Connect) -> None:
+        assert await connect.config("rows") == {"name": "rows"}
+        await connect.configure("rows", {"name": "rows"})
+
+    assert asked(ask, away, away, FOUND, away, FOUND) == ["GET", "GET", "GET", "PUT", "PUT"]
+
+
+def test_what_cannot_now_is_asked_again_once_connect_has_been_there() -> None:
+    async def ask(connect: Connect) -> None:
+        await connect.config("rows")
+        await connect.config("rows")
+
+    assert asked(ask, FOUND, (500, b""), (502, b""), FOUND) == ["GET"] * 4
+
+
+@AWAY
+def test_who_only_looks_hears_it_at_once(away: tuple[int, bytes] | None) -> None:
+    async def ask(connect: Connect) -> None:
+        await connect.config("rows")
+        with pytest.raises(ConnectAway):
+            await connect.config("rows")
+
+    assert asked(ask, FOUND, away, patience=0) == ["GET"] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b"no such class"), (502, b"<html>"), (404, b"{}"), (200, b"<html>")]
+)
+def test_whoever_was_never_connect_is_told_of_at_once(status: int, body: bytes) -> None:
+    async def ask(connect: Connect) -> None:
+        with pytest.raises(ConnectAway):
+            await connect.config("rows")
+
+    assert asked(ask, (status, body)) == ["GET"]
+
+
+def test_nobody_at_the_address_is_told_of_at_once() -> None:
+    with HTTPServer(("127.0.0.1", 0), Answer) as free:
+        nobody = "{}:{}".format(*free.server_address[:2])
+
+    async def ask() -> None:
+        async with Connect(f"http://{nobody}/", patience=float("inf")) as connect:
+            with pytest.raises(ConnectAway):
+                await connect.connectors()
+
+    asyncio.run(ask())
+
+
+def test_the_while_is_bounded() -> None:
+    async def ask(connect: Connect) -> None:
+        with pytest.raises(ConnectAway, match="it is starting"):
+            await connect.config("rows")
+
+    assert set(asked(ask, (404, STARTING), patience=0.01)) == {"GET"}
+
+
+def test_what_may_have_been_done_is_not_created_twice() -> None:
+    async def ask(connect: Connect) -> None:
+        await connect.create_stopped("rows", {})
+        with pytest.raises(ConnectAway):
+            await connect.create_stopped("rows", {})
+
+    made = (HTTPStatus.CREATED, CONFIG)
+    assert asked(ask, (404, STARTING), (409, BUSY), made, None, made) == ["POST"] * 4
+
+
+def test_what_is_gone_was_deleted() -> None:
+    gone = (404, b'{"error_code":404,"message":"Connector rows not found"}')
+
+    assert asked(lambda connect: connect.delete("rows"), None, gone) == [
+        "DELETE",
+        "DELETE",
+        "GET",
+        "GET",
+    ]

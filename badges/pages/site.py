@@ -1,0 +1,110 @@
+"""Which pages there are, in each language, and the files that they load.
+
+A page NAME is `static/NAME.html` (the contents of its <main>), NAME.css and NAME.js beside it, and
+the texts `common` and NAME of `texts/`. `{{key}}` in HTML is one of these texts. All of them are in
+the page once more, as JSON that page.js reads.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any, Final, Literal, TypeAlias
+
+from tables.languages import Language
+
+_Theme: TypeAlias = Literal["", "light", "dark"]
+"""What somebody has chosen; nothing where the system's own choice holds."""
+
+LANGUAGES: Final[Mapping[str, Language]] = {"en": "en", "nb": "nb"}
+THEMES: Final[Mapping[str, _Theme]] = {"light": "light", "dark": "dark"}
+"""What may be asked for, by its name."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page by the name of its files; `restricted` to the networks that need no token."""
+
+    name: str
+    restricted: bool = False
+
+
+PAGES: Final[Mapping[str, Page]] = {
+    "/": Page("dashboard", restricted=True),
+}
+"""By path. A page that is not restricted holds nothing that needs a token: it asks for one."""
+REFUSED: Final = Page("refused")
+"""What is shown instead of a restricted page."""
+
+_MEDIA_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_PIECE: Final = re.compile(r"\{\{(\w+)\}\}")
+_HERE: Final = files("badges.pages")
+
+
+@dataclass(frozen=True)
+class File:
+    """What is sent, as it is and compressed, under a tag that changes with it."""
+
+    body: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+
+
+@cache
+def rendered(page: Page, language: Language, theme: _Theme) -> File:
+    """The page in a language."""
+    said = texts(language)
+    words = said["common"] | said[page.name]
+    pieces = {key: escape(text) for key, text in words.items() if isinstance(text, str)}
+    main = _filled(_read(f"{page.name}.html"), pieces)
+    whole = _filled(
+        _read("layout.html"),
+        pieces
+        | {"language": language, "theme": theme, "page": page.name, "main": main}
+        # A text with a tag in it must not end the element that it stands in.
+        | {"words": json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")},
+    )
+    return _file(whole.encode(), "text/html; charset=utf-8")
+
+
+@cache
+def asset(name: str) -> File | None:
+    """A file that pages load, by its name; None when there is none of it."""
+    ending = name.rpartition(".")[2]
+    if name not in _assets() or ending not in _MEDIA_TYPES:
+        return None
+    return _file(_read(name).encode(), f"{_MEDIA_TYPES[ending]}; charset=utf-8")
+
+
+@cache
+def texts(language: Language) -> Mapping[str, dict[str, Any]]:
+    """By page, then by key: a text, or one for each plural category of the number in it."""
+    found: Mapping[str, dict[str, Any]] = json.loads(
+        (_HERE / "texts" / f"{language}.json").read_text("utf-8")
+    )
+    return found
+
+
+@cache
+def _assets() -> frozenset[str]:
+    return frozenset(each.name for each in (_HERE / "static").iterdir())
+
+
+def _read(name: str) -> str:
+    return (_HERE / "static" / name).read_text("utf-8")
+
+
+def _filled(template: str, pieces: Mapping[str, str]) -> str:
+    """Raises KeyError for a piece that there is not."""
+    return _PIECE.sub(lambda found: pieces[found[1]], template)
+
+
+def _file(body: bytes, media_type: str) -> File:
+    etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+    return File(body, gzip.compress(body, mtime=0), media_type, etag)

@@ -1,0 +1,43 @@
+"""Chromium, on the machine's own program, and the checker of accessibility."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.api.service import Service, serving_api
+from tests.stack import Stack
+
+SMALL_MACHINE = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
+"""For root, and where /dev/shm is small."""
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Coroutine tests and fixtures run on asyncio, in one loop for the whole run."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    """Chromium, started once; each test opens a context of its own in it."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(
+            executable_path=chromium,
+            args=SMALL_MACHINE if os.getuid() == 0 else SMALL_MACHINE[1:],
+        )
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture(scope="session")
+def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The API on a migrated database, without Kafka and worker."""
+    url = postgres.create_database()
+    asyncio.run(postgres.migrate(url))
+    with serving_api(postgres, url, tmp_path_factory.mktemp("pages") / "log") as running:
+        yield running
+    postgres.drop_database(url)

@@ -1,0 +1,78 @@
+"""The words of the pages: the same in each language, and each of them used."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from badges.pages.site import LANGUAGES, PAGES, REFUSED, rendered, texts
+from tests.unit.test_house import ROOT
+
+STATIC = ROOT / "badges" / "pages" / "static"
+NAMES = sorted({REFUSED.name, *(page.name for page in PAGES.values())})
+IN_HTML = re.compile(r"\{\{(\w+)\}\}")
+SAID = re.compile(r"""\bsay\(\s*([^;]*)""")
+LITERAL = re.compile(r'"(\w+)"|`([^`]+)`')
+PIECE = re.compile(r"\{(\w+)\}")
+
+
+def keys(language: str) -> Iterator[tuple[str, str]]:
+    for page, words in texts(LANGUAGES[language]).items():
+        yield from ((page, key) for key in words)
+
+
+def forms(text: str | dict[str, str]) -> dict[str, str]:
+    return {"other": text} if isinstance(text, str) else text
+
+
+def test_every_page_has_the_same_words_in_each_language() -> None:
+    assert set(keys("en")) == set(keys("nb"))
+    assert {page for page, _ in keys("en")} == {"common", *NAMES}
+    for page, key in keys("en"):
+        english, norwegian = (forms(texts(LANGUAGES[each])[page][key]) for each in LANGUAGES)
+        assert english.keys() == norwegian.keys(), key
+        for form, text in english.items():
+            assert text.strip(), key
+            pieces = set(PIECE.findall(text))
+            assert pieces == set(PIECE.findall(norwegian[form])), key
+            assert form == "other" or "other" in english, key
+
+
+def used(name: str) -> tuple[set[str], list[str]]:
+    """The keys that the files of a page name, and patterns of those that it makes."""
+    html = "".join(each.read_text() for each in STATIC.glob(f"{name}*.html"))
+    script = "".join(each.read_text() for each in STATIC.glob(f"{name}*.js"))
+    found = LITERAL.findall(script)
+    made = [
+        r"\w+".join(re.escape(part) for part in re.split(r"\$\{[^}]*\}", text))
+        for _, text in found
+        if text
+    ]
+    return {*IN_HTML.findall(html), *(literal for literal, _ in found if literal)}, made
+
+
+@pytest.mark.parametrize("name", ["common", *NAMES])
+def test_every_text_is_used(name: str) -> None:
+    files = ("layout", "page") if name == "common" else (name,)
+    # Of the layout's, each page has its own title.
+    literals, patterns = set[str](), list[str]()
+    for each in (*files, "layout"):
+        more, made = used(each)
+        literals |= more
+        patterns += made
+    for page, key in keys("en"):
+        if page == name:
+            assert key in literals or any(re.fullmatch(made, key) for made in patterns), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_that_a_page_names_is_there(name: str, language: str) -> None:
+    page = {each.name: each for each in (*PAGES.values(), REFUSED)}[name]
+    shown = rendered(page, LANGUAGES[language], "").body.decode()
+    assert "{{" not in shown
+    said = texts(LANGUAGES[language])
+    for script in STATIC.glob(f"{name}*.js"):
+        for call in SAID.findall(script.read_text()):
+            for key in re.findall(r'^"(\w+)"', call):
+                assert key in said[name] | said["common"], f"{script.name} says {key}"
