@@ -113,7 +113,7 @@ class Heartbeats:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._read_on()
-        except (KafkaError, OSError):
+        except (KafkaError, OSError, asyncio.CancelledError):
             # One that a restart of its broker has confused may never come to itself.
             await self.close()
             raise

@@ -263,6 +263,14 @@ def test_the_longest_test_files_are_there() -> None:
     assert set(LONGEST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
 
+def test_a_unit_test_starts_no_process() -> None:
+    """Those that do are in tests/processes: a start of Python takes as long as many a test."""
+    for path in (ROOT / "tests" / "unit").rglob("*.py"):
+        named = {node.arg for node in ast.walk(parsed(path)) if isinstance(node, ast.arg)}
+        assert not {"subprocess", "multiprocessing"} & set(imported_modules(path)), path
+        assert not {"pytester", "launcher"} & named, path
+
+
 def test_time_zones_come_from_one_place() -> None:
     for path in sources():
         if any(module.startswith("zoneinfo") for module in imported_modules(path)):
