@@ -16,11 +16,14 @@ from msgspec import Struct
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
+from schema.database import where
 from sinks.polling import poll
+from sinks.pool import create_pool
 from streams.log.generations import Generation
 from streams.log.heartbeats import change_in
 from streams.log.kafka import stop
-from streams.log.lag import Parts, measure
+from streams.log.lag_asking import Parts
+from streams.log.lag_meter import Meter
 from streams.log.wal import confirmed
 
 _NEEDS: Final = ("postgres", "kafka")
@@ -129,15 +132,19 @@ async def _record_times(at: Deployment) -> Sequence[Finding]:
 
 
 async def _lag(at: Deployment) -> Sequence[Finding]:
-    parts = Parts(at.connection, at.cluster, at.connect, at.heartbeats)
-    found = await measure(parts, at.chosen.on_time_seconds)
-    late = [stage.name for stage in found.stages if stage.state != "ok"]
+    url, kafka = at.chosen.database_url.get_secret_value(), at.chosen.kafka_bootstrap
+    async with await create_pool(url, application_name="badges doctor", max_size=1) as pool:
+        parts = Parts(pool, at.cluster, at.connect, at.heartbeats, where(url), kafka)
+        found = await Meter(parts, at.chosen.on_time_seconds).measure_alone()
+    late = [stage for stage in found.stages if stage.state != "ok"]
     if not late:
         records = found.behind_records or 0
         return [ok("awards", f"{found.behind_seconds or 0:.1f} s and {records} records behind")]
     seconds = "unknown" if found.behind_seconds is None else f"{found.behind_seconds:,.1f} s"
-    message = f"awards are late (behind: {seconds}), at {', '.join(late)}"
-    return [warning("awards", message, "badges lag")]
+    stages = ", ".join(f"{stage.name} is {stage.state}" for stage in late)
+    words = "; ".join(stage.message for stage in late if stage.message)
+    message = f"awards are late (behind: {seconds}): {stages}"
+    return [failed("awards", message, "badges lag", words=words)]
 
 
 _PIPE = (
