@@ -40,7 +40,7 @@ def doctor(
     ] = 5.0,
     as_json: Json = False,
 ) -> None:
-    """Check every part and every way between them.
+    """Check every part, and say what mends what is wrong.
 
     Each line is ok, a warning or failed, with the command or statement that mends it.
     """

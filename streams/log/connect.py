@@ -56,15 +56,15 @@ class ConnectorStatus(Struct, frozen=True):
         return " ".join(found.split())
 
 
+class _NothingDone(ConnectAway):
+    """Connect cannot now, and has done nothing of what it was asked."""
+
+
 class _About(Struct, frozen=True):
     """What a Connect says of itself: its version, and which Kafka it works with."""
 
     version: str
     cluster_id: str
-
-
-class _NothingDone(ConnectAway):
-    """Connect cannot now, and has done nothing of what it was asked."""
 
 
 class Connect:

