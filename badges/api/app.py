@@ -24,12 +24,16 @@ from badges.api import (
     preview,
     progress,
     stats,
+    status,
     unlocks,
 )
 from badges.api.errors import answer_with_problems
+from badges.api.history import History
 from badges.api.lag import SharedLag
+from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
+from badges.api.overview import SharedOverview
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
@@ -38,6 +42,7 @@ from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
+from streams.log import topics
 from streams.log.backfill import watch_backfill
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
@@ -101,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         preview,
         progress,
         stats,
+        status,
         unlocks,
     ):
         app.include_router(part.router)
@@ -135,6 +141,11 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         )
         app.state.lag = SharedLag(Meter(parts, settings.on_time_seconds).measure)
         stack.push_async_callback(app.state.lag.close)
+        app.state.history = History(app.state.lag)
+        app.state.overview = SharedOverview(pool)
+        stack.push_async_callback(app.state.overview.close)
+        dead_letters = topics.dead_letters(settings.prefix).name
+        app.state.letters = LettersWaiting(settings.kafka_access(), cluster, dead_letters)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts, pulses),
@@ -142,6 +153,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             partial(watch_backfill, pool),
             partial(metrics.watch_audits, pool),
             alerts.keep_writing,
+            app.state.history.keep,
+            app.state.letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,
         ]

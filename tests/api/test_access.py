@@ -61,6 +61,7 @@ DECISIONS: Final = {
     "GET /": Decision(OPEN),
     "GET /assets/{}": Decision(OPEN, lambda _: ("base.css",)),
     "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
+    "GET /v1/status": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/peer-mentors": Decision(COORDINATES),
     "GET /v1/unlocks": Decision((401, 200, 200, 200, 200, 200, 200)),
     "POST /v1/peer-mentors/{}/badges": Decision(
