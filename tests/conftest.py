@@ -63,6 +63,9 @@ SHARING = (
 )
 """Files that share the whole stack of make up, which takes long to come up."""
 
+STACKLESS = ("tests/unit/", "tests/processes/")
+"""Where tests need no stack."""
+
 
 class ByFile(LoadScopeScheduling):
     """Files of tests on a stack stay in one process, whose stack and pipeline they share.
@@ -74,7 +77,7 @@ class ByFile(LoadScopeScheduling):
         file, _, _ = nodeid.partition("::")
         if file in SHARING:
             return SHARING[0]
-        return nodeid if file.startswith("tests/unit/") else file
+        return nodeid if file.startswith(STACKLESS) else file
 
 
 @pytest.hookimpl(optionalhook=True)

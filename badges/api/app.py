@@ -18,6 +18,7 @@ from badges.api import (
     health,
     held,
     lag,
+    me,
     metrics,
     pages,
     peer_mentors,
@@ -26,6 +27,7 @@ from badges.api import (
     stats,
     status,
     unlocks,
+    vocabulary,
 )
 from badges.api.errors import answer_with_problems
 from badges.api.history import History
@@ -37,13 +39,13 @@ from badges.api.overview import SharedOverview
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
+from badges.api.watching import Watch
 from badges.settings import Settings
 from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log import topics
-from streams.log.backfill import watch_backfill
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
@@ -100,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         held,
         lag,
+        me,
         metrics,
         pages,
         peer_mentors,
@@ -108,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         stats,
         status,
         unlocks,
+        vocabulary,
     ):
         app.include_router(part.router)
     _surround(app, settings)
@@ -141,6 +145,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         )
         app.state.lag = SharedLag(Meter(parts, settings.on_time_seconds).measure)
         stack.push_async_callback(app.state.lag.close)
+        watch = Watch(pool, app.state.lag, alerts)
         app.state.history = History(app.state.lag)
         app.state.overview = SharedOverview(pool)
         stack.push_async_callback(app.state.overview.close)
@@ -150,8 +155,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts, pulses),
             partial(pulses.listen, hearing),
-            partial(watch_backfill, pool),
-            partial(metrics.watch_audits, pool),
+            watch.measure,
+            watch.look,
             alerts.keep_writing,
             app.state.history.keep,
             app.state.letters.follow,

@@ -32,6 +32,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "demo": "Play activities of invented people, and watch badges unlock.",
     },
     "Look": {
+        "doctor": "Check every part, and say what mends what is wrong.",
         "lag": "Show how far behind the awards are, and which part is late.",
         "audit": "Recompute all awards and statistics by SQL, and compare.",
         "replay": "Decide everything anew from the log, and compare.",

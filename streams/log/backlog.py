@@ -15,7 +15,6 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
-from streams import metrics
 from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
@@ -189,7 +188,7 @@ async def untold(connection: Executor, standing: Collection[int]) -> list[int]:
 async def watch_backlog(
     connection: Executor, cluster: Cluster, alerts: Alerts, pulses: Pulses
 ) -> None:
-    """Look every few seconds, for good: measure what waits, and open an alert if nobody works."""
+    """Look every few seconds, for good, and open an alert if nobody works."""
     watch = Watch(connection, cluster, alerts, pulses)
     while True:
         try:
@@ -201,7 +200,7 @@ async def watch_backlog(
 
 
 class Watch:
-    """Keeps the metrics of what waits, and the alert that nobody works, by one look after another.
+    """Keeps the alert that nobody works, by one look after another at what waits.
 
     A look that fails does not count, and those before it go on counting.
     """
@@ -232,10 +231,6 @@ class Watch:
         with translated():
             live = await generations.live(self._connection)
             found = await self._backlog(live) if live else None
-            # Partitions that are no more have no label left.
-            metrics.BEHIND.clear()
-            for partition, records in found.behind.items() if found else ():
-                metrics.BEHIND.labels(partition).set(records)
             why, sentence = await (self._judge(found) if found else self._without_a_log())
         self._failures.found(None)
         await self._away.close()

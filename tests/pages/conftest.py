@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
+from sinks.pool import Pool, create_pool
+from tests.api.conftest import Organization, organization
 from tests.api.service import Service, serving_api
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 SMALL_MACHINE = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 """For root, and where /dev/shm is small."""
@@ -24,6 +26,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
     """Chromium, started once; each test opens a context of its own in it."""
+    expect.set_options(timeout=1000 * LIMIT_S)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
             executable_path=chromium,
@@ -41,3 +44,16 @@ def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with serving_api(postgres, url, tmp_path_factory.mktemp("pages") / "log") as running:
         yield running
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+async def owner(service: Service) -> AsyncIterator[Pool]:
+    """Connections of the database's owner, who acts as the application does."""
+    async with await create_pool(service.database_url, application_name="owner") as pool:
+        yield pool
+
+
+@pytest.fixture
+async def mine(owner: Pool) -> Organization:
+    """An organization of the test's own, with two mentors."""
+    return await organization(owner)

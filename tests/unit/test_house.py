@@ -91,11 +91,22 @@ def test_no_room_holds_more_than_three_tenths_of_the_code() -> None:
 
 
 FACES = {
-    "cli": {"api", "catalogue", "clients", "demo", "privacy", "queries", "stack", "upkeep"},
+    "cli": {
+        "api",
+        "catalogue",
+        "clients",
+        "demo",
+        "doctor",
+        "privacy",
+        "queries",
+        "stack",
+        "upkeep",
+    },
     "api": {"pages", "queries"},
     "catalogue": {"queries"},
     "clients": set[str](),
     "demo": {"stack"},
+    "doctor": {"stack", "upkeep"},
     "pages": set[str](),
     "privacy": {"upkeep"},
     "queries": set[str](),
@@ -250,6 +261,14 @@ def test_the_wheel_has_no_class_that_only_tests_and_benchmarks_use() -> None:
 
 def test_the_longest_test_files_are_there() -> None:
     assert set(LONGEST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def test_a_unit_test_starts_no_process() -> None:
+    """Those that do are in tests/processes: a start of Python takes as long as many a test."""
+    for path in (ROOT / "tests" / "unit").rglob("*.py"):
+        named = {node.arg for node in ast.walk(parsed(path)) if isinstance(node, ast.arg)}
+        assert not {"subprocess", "multiprocessing"} & set(imported_modules(path)), path
+        assert not {"pytester", "launcher"} & named, path
 
 
 def test_time_zones_come_from_one_place() -> None:
