@@ -32,6 +32,7 @@ LONGEST = (
     "test_resnapshot.py",
     "test_faults_bounded.py",
     "test_pipeline_true_source.py",
+    "test_lag_breaks.py",
     "test_nobody_works.py",
     "test_lockout.py",
     "test_demo.py",
