@@ -12,6 +12,7 @@ from bench import (
     backlog,
     beside,
     checkpoints,
+    commands,
     commits,
     fold,
     latency,
@@ -54,6 +55,7 @@ SECTIONS = {
     "unlocks": unlocks.measure,
     "progress": progress.measure,
     "validation": validation.measure,
+    "commands": commands.measure,
 }
 """What can be measured, in the order in which it is."""
 

@@ -19,6 +19,10 @@ from tests.parts import Containers
 from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
+# Helpers say what they compared as well, not tests alone.
+for room in ("api", "clients", "contract", "integration", "acceptance"):
+    pytest.register_assert_rewrite(f"tests.{room}")
+
 LONGEST = (
     "test_faults_at_random.py",
     "test_api.py",
