@@ -159,12 +159,3 @@ def test_what_answers_as_the_api_must_be_it_and_able_to_serve(unmanned: Rig) -> 
                 await p.pool.execute("GRANT CONNECT ON DATABASE " + p.site.database + " TO PUBLIC")
 
     unmanned.run(test)
-
-
-def test_a_setting_that_is_wrong_ends_it_before_anything_is_asked(unmanned: Rig) -> None:
-    async def test(p: Pipeline) -> None:
-        code, answer = await doctor(p, BADGES_PARTITIONS="many")
-        assert code == 2
-        assert "BADGES_PARTITIONS" in answer["error"]
-
-    unmanned.run(test)
