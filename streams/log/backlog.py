@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sinks.alerts import BREAKS, AlertKind, Alerts
 from sinks.cancellation import uncancelled
+from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
@@ -194,6 +195,7 @@ async def watch_backlog(
             await uncancelled(watch.look())
         except Exception as error:
             log.warning("what waits cannot be told, looking again", error=repr(error))
+            await watch.failed(error)
         await asyncio.sleep(LOOK_EVERY_S)
 
 
@@ -219,6 +221,8 @@ class Watch:
         self._waiting: dict[int, tuple[int, float]] = {}
         """At which position each partition has rows that wait, and since when."""
         self._looks = Looks()
+        self._away = OneAlert(alerts, "log_unreachable", subject="api")
+        self._failures = Looks()
         self._told: _Unworked | None = None
         """Why the alert was opened here."""
 
@@ -228,6 +232,8 @@ class Watch:
             live = await generations.live(self._connection)
             found = await self._backlog(live) if live else None
             why, sentence = await (self._judge(found) if found else self._without_a_log())
+        self._failures.found(None)
+        await self._away.close()
         seen = self._looks.found(why)
         if why is None:
             await self._alert.close()
@@ -245,6 +251,16 @@ class Watch:
         if found.deserted or still:
             return await _truly(found, live, self._cluster)
         return found
+
+    async def failed(self, error: Exception) -> None:
+        """Note a look that failed: that Postgres goes on being away is an alert.
+
+        It cannot be written then, but is known to the process, and follows when Postgres answers.
+        """
+        away = isinstance(error, StoreError)
+        if self._failures.found("away" if away else None) % CONFIRMATIONS == 0 and away:
+            message = f"the API cannot ask Postgres, and nothing is written: {error}"
+            await self._away.open("log_unreachable", {"message": message})
 
     async def _judge(self, found: Backlog) -> tuple[_Unworked | None, str]:
         now = self._clock()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from sinks.alerts import AlertKind, PostgresAlerts
+from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
 from streams.log.backlog import CONFIRMATIONS, FROZEN_S, STILL_S, WORKER, Watch
+from streams.log.cluster import KafkaError
 from streams.log.pulse import Pulses
 from tests.contract.worlds import PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts
@@ -28,7 +30,9 @@ class Watched:
         self.told = PostgresAlerts(owner)
         self._log_id = log_id
         self._now = 0.0
-        cluster: Any = SimpleNamespace(topics=self._topics, ends=self._ends)
+        cluster: Any = SimpleNamespace(
+            topics=self._topics, ends=self._ends, first_values=self._first_values
+        )
         self.pulses = Pulses(lambda: self._now)
         self._watch = Watch(api, cluster, self.alerts, self.pulses, lambda: self._now)
 
@@ -38,6 +42,9 @@ class Watched:
     async def _ends(self, _: object) -> list[int]:
         return ENDS
 
+    async def _first_values(self, _: object, ranges: Mapping[int, object]) -> Mapping[int, bytes]:
+        return dict.fromkeys(ranges, b"a record")
+
     async def decide(self, partition: int, records: int) -> None:
         await self.owner.execute(
             "UPDATE badge_log_positions SET next_offset = next_offset + $3 "
@@ -46,6 +53,12 @@ class Watched:
             partition,
             records,
         )
+
+    async def fail(self, looks: int, error: Exception) -> list[str]:
+        """Let so many looks fail in a row; what is open then."""
+        for _ in range(looks):
+            await self._watch.failed(error)
+        return self._open()
 
     async def silence(self, *pulses: str, connected: bool) -> list[str]:
         """Let some seconds pass in which these pulses alone are heard; what is open then."""
@@ -119,6 +132,15 @@ async def test_one_that_has_ended_or_whose_partitions_another_has_is_not_frozen(
     assert await watched.silence("one 0,1", connected=False) == []
     assert await watched.silence("one 0,1", "two 2", connected=True) == []
     assert await watched.silence("one 0,1,2", connected=True) == []
+
+
+async def test_a_postgres_that_stays_away_is_told_until_it_answers(watched: Watched) -> None:
+    assert await watched.fail(CONFIRMATIONS - 1, Unavailable("no route to it")) == []
+    assert await watched.minutes(0, 1, 2) == []
+    assert await watched.fail(CONFIRMATIONS, KafkaError("that is another thing")) == []
+    (message,) = await watched.fail(CONFIRMATIONS, Unavailable("no route to it"))
+    assert message.endswith("no route to it")
+    assert await watched.minutes(0, 1, 2) == []
 
 
 async def test_one_in_which_nothing_waits_need_not_move(watched: Watched) -> None:
