@@ -16,7 +16,7 @@ from tests.integration.serving import served
 from tests.stack import LIMIT_S, Stack
 
 PATIENT = ("--timeout", str(LIMIT_S))
-HASTE_S = 2.0
+HASTE_S = 10.0
 """What a check may take where something hangs on purpose."""
 
 
@@ -127,8 +127,8 @@ def test_who_hangs_costs_seconds_and_is_one_line(unmanned: Rig, stack: Stack) ->
             assert name in answer["unasked"].values()
             kafka = next(each for each in answer["checks"] if each["id"] == "kafka")
             assert kafka["status"] == "ok"
-            # The issue says: seconds, not minutes. Most of it is Python's own start.
-            assert took < 60
+            # One limit is waited for, and not one for each check.
+            assert took < LIMIT_S
 
     unmanned.run(test)
 
