@@ -29,6 +29,7 @@ LONGEST = (
     "test_faults_standstill.py",
     "test_source_live.py",
     "test_dead_letters.py",
+    "test_doctor.py",
     "test_resnapshot.py",
     "test_faults_bounded.py",
     "test_pipeline_true_source.py",
