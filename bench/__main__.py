@@ -13,6 +13,7 @@ from bench import (
     beside,
     checkpoints,
     commits,
+    dashboard,
     fold,
     latency,
     load,
@@ -52,6 +53,7 @@ SECTIONS = {
     "unlocks": unlocks.measure,
     "progress": progress.measure,
     "validation": validation.measure,
+    "dashboard": dashboard.measure,
 }
 """What can be measured, in the order in which it is."""
 
