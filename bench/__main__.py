@@ -12,11 +12,13 @@ from bench import (
     backlog,
     beside,
     checkpoints,
+    commands,
     commits,
     dashboard,
     fold,
     latency,
     load,
+    metrics,
     preview,
     progress,
     rates,
@@ -38,6 +40,7 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "metrics": metrics.measure,
     "replay": replay.measure,
     "backlog": backlog.measure,
     "backfill": backfill.measure,
@@ -54,6 +57,7 @@ SECTIONS = {
     "progress": progress.measure,
     "validation": validation.measure,
     "dashboard": dashboard.measure,
+    "commands": commands.measure,
 }
 """What can be measured, in the order in which it is."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID, uuid4
 
 from asyncpg import Record
@@ -50,6 +50,9 @@ async def list_all(
         Annotated[str, AfterValidator(_known_type)] | None,
         Query(alias="type", description=f"a type of criteria: {', '.join(TYPES)}"),
     ] = None,
+    include: Annotated[
+        Literal["holders"] | None, Query(description="holders: how many hold each badge")
+    ] = None,
     limit: Limit = 100,
     after: UUID | None = None,
 ) -> Response:
@@ -58,7 +61,15 @@ async def list_all(
         rows = await definitions.find_all(
             connection, status=status, kind=criteria_type, after=after, limit=limit + 1
         )
-    found = [definitions.told(row, definitions.say(row["criteria"], language)) for row in rows]
+        holders = None if include is None else await definitions.holders_of(connection, rows)
+    found = [
+        definitions.told(
+            row,
+            definitions.say(row["criteria"], language),
+            None if holders is None else holders.get(row["id"], 0),
+        )
+        for row in rows
+    ]
     return answer(page(found, limit, [str(each.id) for each in found]))
 
 

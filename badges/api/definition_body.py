@@ -16,6 +16,7 @@ Status: TypeAlias = Literal["draft", "active", "retired"]
 
 _ANSWERED: Final = {
     "id", "organization_id", "version", "saved_by", "saved_at", "warnings", "summary",
+    "holders",
 }  # fmt: skip
 """What an answer has besides: whoever sends an answer back, changed, may leave it in."""
 

@@ -1,5 +1,6 @@
 """Badge definitions in the database, as the caller's claims show them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Final
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from badges.api.problem import ProblemError
 from badges.api.verbatim import Verbatim, verbatim
 from badges.queries.dates import near_date
-from badges.queries.tenancy import applies
+from badges.queries.tenancy import applies, is_own
 from badges.queries.verdicts import Verdict, judge_alone
 from sinks.pool import Connection
 from tables.languages import Language, Text
@@ -35,6 +36,13 @@ _LIST: Final = f"""
     {_VISIBLE} AND ($1::text IS NULL OR coalesce(d.status, 'draft') = $1)
         AND ($2::text IS NULL OR d.criteria ->> 'type' = $2) AND ($3::uuid IS NULL OR d.id > $3)
     ORDER BY d.id LIMIT $4
+"""
+
+_HOLDERS: Final = f"""
+    SELECT a.badge_definition_id, count(*)::int AS holders
+    FROM badge_awards a JOIN peer_mentors m ON m.id = a.peer_mentor_id
+    WHERE a.badge_definition_id = ANY ($1) AND a.revoked_at IS NULL AND {is_own("m")}
+    GROUP BY a.badge_definition_id
 """
 
 _SET_ASIDE: Final = Text(
@@ -68,6 +76,8 @@ class BadgeDefinition(Content):
     warnings: list[str]
     summary: str | None
     """What the criteria ask for; None where they cannot be used."""
+    holders: int | None = None
+    """How many of the organization's mentors hold the badge; None unless a list is asked for it."""
 
 
 class Said(Struct, frozen=True):
@@ -100,9 +110,15 @@ async def find_all(
     return await connection.fetch(_LIST, status, kind, after, limit)
 
 
-def told(row: Record, said: Said) -> BadgeDefinition:
+async def holders_of(connection: Connection, rows: Sequence[Record]) -> dict[UUID, int]:
+    """How many of the organization's mentors hold the badge of each definition that some do."""
+    counted = await connection.fetch(_HOLDERS, [row["id"] for row in rows])
+    return {row["badge_definition_id"]: row["holders"] for row in counted}
+
+
+def told(row: Record, said: Said, holders: int | None = None) -> BadgeDefinition:
     """The row as an answer."""
-    fields = {**row, "criteria": verbatim(row["criteria"])}
+    fields = {**row, "criteria": verbatim(row["criteria"]), "holders": holders}
     return BadgeDefinition(**fields, warnings=said.warnings, summary=said.summary)
 
 

@@ -1,4 +1,4 @@
-"""/v1/peer-mentors: the organization's mentors, for whoever coordinates them."""
+"""/v1/peer-mentors: the organization's mentors, for those who coordinate, and each for oneself."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from badges.api.callers import Coordinator
-from badges.api.database import acting
+from badges.api.callers import AnyCaller, Coordinator
+from badges.api.database import acting, acting_for
 from badges.api.paging import Limit, Page, page
 from badges.queries.tenancy import is_own
 
@@ -20,6 +20,8 @@ _FIND = f"""
         AND ($2::uuid IS NULL OR id > $2)
     ORDER BY id LIMIT $3
 """
+
+_ONE = "SELECT id AS peer_mentor_id, display_name, active FROM peer_mentors WHERE id = $1"
 
 
 class PeerMentor(BaseModel):
@@ -43,3 +45,12 @@ async def find(
         rows = await connection.fetch(_FIND, search, after, limit + 1)
     found = [PeerMentor(**row) for row in rows]
     return page(found, limit, [str(each.peer_mentor_id) for each in found])
+
+
+@router.get("/{peer_mentor_id}")
+async def read_one(request: Request, caller: AnyCaller, peer_mentor_id: UUID) -> PeerMentor:
+    """One mentor, for whoever may read what the mentor has earned."""
+    async with acting_for(request, caller, peer_mentor_id) as connection:
+        row = await connection.fetchrow(_ONE, peer_mentor_id)
+    assert row is not None
+    return PeerMentor(**row)

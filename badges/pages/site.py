@@ -1,8 +1,8 @@
 """Which pages there are, in each language, and the files that they load.
 
 A page NAME is `static/NAME.html` (the contents of its <main>), NAME.css and NAME.js beside it, and
-the texts `common` and NAME of `texts/`. `{{key}}` in HTML is one of these texts. All of them are in
-the page once more, as JSON that page.js reads.
+the texts `common`, NAME and those that it shares of `texts/`. `{{key}}` in HTML is one of these
+texts. All of them are in the page once more, as JSON that page.js reads.
 """
 
 import gzip
@@ -28,14 +28,20 @@ THEMES: Final[Mapping[str, _Theme]] = {"light": "light", "dark": "dark"}
 
 @dataclass(frozen=True)
 class Page:
-    """A page by the name of its files; `restricted` to the networks that need no token."""
+    """A page by the name of its files; `restricted` to the networks that need no token.
+
+    `shares` are further names of texts, of scripts that several pages load.
+    """
 
     name: str
     restricted: bool = False
+    shares: tuple[str, ...] = ()
 
 
 PAGES: Final[Mapping[str, Page]] = {
     "/": Page("dashboard", restricted=True),
+    "/admin": Page("admin", shares=("people", "forms")),
+    "/mentor": Page("mentor", shares=("people",)),
 }
 """By path. A page that is not restricted holds nothing that needs a token: it asks for one."""
 REFUSED: Final = Page("refused")
@@ -56,11 +62,16 @@ class File:
     etag: str
 
 
+def words_of(page: Page) -> tuple[str, ...]:
+    """The names of the texts that a page has."""
+    return ("common", *page.shares, page.name)
+
+
 @cache
 def rendered(page: Page, language: Language, theme: _Theme) -> File:
     """The page in a language."""
     said = texts(language)
-    words = said["common"] | said[page.name]
+    words = {key: text for name in words_of(page) for key, text in said[name].items()}
     pieces = {key: escape(text) for key, text in words.items() if isinstance(text, str)}
     main = _filled(_read(f"{page.name}.html"), pieces)
     whole = _filled(

@@ -81,6 +81,18 @@ async def read_vocabulary(connection: Connection, criteria: Criterion) -> Vocabu
     return Vocabulary({**names, "badge": frozenset(badges)}, badges)
 
 
+async def seen_names(connection: Connection) -> dict[NameKind, list[str]]:
+    """All names of each kind, sorted; at most so many of a kind as somebody may choose from."""
+    found: dict[NameKind, list[str]] = {}
+    for kind, queries in _NAMES.items():
+        names: set[str] = set()
+        for query in queries:
+            names |= {row["name"] for row in await connection.fetch(query, _MOST_NAMES)}
+        found[kind] = sorted(names)[:_MOST_NAMES]
+    keys = {row["key"] for row in await connection.fetch(_BADGES)}
+    return {**found, "badge": sorted(keys)[:_MOST_NAMES]}
+
+
 async def _known(
     connection: Connection, queries: Iterable[str], mentioned: set[str]
 ) -> frozenset[str]:

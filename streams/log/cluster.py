@@ -40,6 +40,19 @@ class Topic(Struct, frozen=True):
     partitions: int
 
 
+class Placement(Struct, frozen=True):
+    """The cluster, and how topics lie on its brokers.
+
+    Of each topic `replicas` has the fewest that a partition has, `behind` the partitions of which a
+    replica is not in sync.
+    """
+
+    cluster_id: str
+    brokers: int
+    replicas: Mapping[str, int]
+    behind: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Member:
     """A process of a consumer group, by the name that Kafka has for it, and what it reads."""
@@ -95,6 +108,25 @@ class Cluster:
             elif topic["error_code"] != UnknownTopicOrPartitionError.errno:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
+
+    async def placement(self, names: Sequence[str]) -> Placement:
+        """Where these topics lie; one that is not there is not in the answer."""
+        await self.start()
+        answer = (await self._admin._send_request(MetadataRequest(names))).to_object()
+        found = {
+            topic["topic"]: topic["partitions"]
+            for topic in answer["topics"]
+            if topic["error_code"] == NoError.errno
+        }
+        return Placement(
+            cluster_id=answer["cluster_id"],
+            brokers=len(answer["brokers"]),
+            replicas={name: min(len(each["replicas"]) for each in found[name]) for name in found},
+            behind={
+                name: sum(len(each["isr"]) < len(each["replicas"]) for each in found[name])
+                for name in found
+            },
+        )
 
     async def settings(self, topic: str) -> dict[str, str]:
         """The topic's settings in force, inherited ones included."""

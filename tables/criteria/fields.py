@@ -33,9 +33,17 @@ NameKind: TypeAlias = Literal["activity_type", "course", "badge"]
 
 
 class NamesOf(NamedTuple):
-    """Marks a field that lists names which an organization may know or not."""
+    """Marks a field that lists names which an organization may know or not.
+
+    The JSON schema says of which kind they are, for forms that suggest them.
+    """
 
     kind: NameKind
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core), "x-names-of": self.kind}
 
 
 class Mention(NamedTuple):

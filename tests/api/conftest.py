@@ -63,17 +63,18 @@ class Organization:
 @pytest.fixture
 async def mine(owner: Pool) -> AsyncIterator[Organization]:
     """An organization of the test's own; badges of every organization go with the test."""
-    yield await _organization(owner)
+    yield await organization(owner)
     await owner.execute("DELETE FROM badge_definitions WHERE organization_id IS NULL")
 
 
 @pytest.fixture
 async def other(owner: Pool) -> Organization:
     """Another one, of which callers of the first must see nothing."""
-    return await _organization(owner)
+    return await organization(owner)
 
 
-async def _organization(owner: Pool) -> Organization:
+async def organization(owner: Pool) -> Organization:
+    """Insert one."""
     row = await owner.fetchrow(
         """
         WITH home AS (

@@ -63,6 +63,9 @@ DECISIONS: Final = {
     "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/status": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/peer-mentors": Decision(COORDINATES),
+    "GET /v1/peer-mentors/{}": Decision(MENTORS_OWN, mentor),
+    "GET /v1/me": Decision((401, 200, 200, 200, 200, 404, 200)),
+    "GET /v1/vocabulary": Decision(COORDINATES),
     "GET /v1/unlocks": Decision((401, 200, 200, 200, 200, 200, 200)),
     "POST /v1/peer-mentors/{}/badges": Decision(
         (401, 403, 403, 403, 201, 403, 404),

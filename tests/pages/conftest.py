@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from sinks.pool import Pool, create_pool
+from tests.api.conftest import Organization, organization
 from tests.api.service import Service, serving_api
 from tests.pages.browser import launched
 from tests.stack import Stack
@@ -33,3 +35,16 @@ def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with serving_api(postgres, url, tmp_path_factory.mktemp("pages") / "log") as running:
         yield running
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+async def owner(service: Service) -> AsyncIterator[Pool]:
+    """Connections of the database's owner, who acts as the application does."""
+    async with await create_pool(service.database_url, application_name="owner") as pool:
+        yield pool
+
+
+@pytest.fixture
+async def mine(owner: Pool) -> Organization:
+    """An organization of the test's own, with two mentors."""
+    return await organization(owner)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from badges.pages.site import LANGUAGES, PAGES, REFUSED, rendered, texts
+from badges.pages.site import LANGUAGES, PAGES, REFUSED, rendered, texts, words_of
 from tests.unit.test_house import ROOT
 
 STATIC = ROOT / "badges" / "pages" / "static"
+SHARED = sorted({name for page in PAGES.values() for name in page.shares})
 NAMES = sorted({REFUSED.name, *(page.name for page in PAGES.values())})
 IN_HTML = re.compile(r"\{\{(\w+)\}\}")
 SAID = re.compile(r"""\bsay\(\s*([^;]*)""")
@@ -28,7 +29,7 @@ def forms(text: str | dict[str, str]) -> dict[str, str]:
 
 def test_every_page_has_the_same_words_in_each_language() -> None:
     assert set(keys("en")) == set(keys("nb"))
-    assert {page for page, _ in keys("en")} == {"common", *NAMES}
+    assert {page for page, _ in keys("en")} == {"common", *SHARED, *NAMES}
     for page, key in keys("en"):
         english, norwegian = (forms(texts(LANGUAGES[each])[page][key]) for each in LANGUAGES)
         assert english.keys() == norwegian.keys(), key
@@ -46,9 +47,10 @@ def used(name: str) -> tuple[set[str], tuple[str, ...]]:
     return {*IN_HTML.findall(html), *LITERAL.findall(script)}, tuple(PREFIX.findall(script))
 
 
-@pytest.mark.parametrize("name", ["common", *NAMES])
+@pytest.mark.parametrize("name", ["common", *SHARED, *NAMES])
 def test_every_text_is_used(name: str) -> None:
-    files = ("layout", "page") if name == "common" else (name,)
+    sharing = tuple(page.name for page in PAGES.values() if name in page.shares)
+    files = ("layout", "page") if name == "common" else (name, *sharing)
     # Of the layout's, each page has its own title.
     found = [used(each) for each in (*files, "layout")]
     literals = {literal for more, _ in found for literal in more}
@@ -64,8 +66,25 @@ def test_every_text_that_a_page_names_is_there(name: str, language: str) -> None
     page = {each.name: each for each in (*PAGES.values(), REFUSED)}[name]
     shown = rendered(page, LANGUAGES[language], "").body.decode()
     assert "{{" not in shown
-    said = texts(LANGUAGES[language])
+    said = {key for each in words_of(page) for key in texts(LANGUAGES[language])[each]}
     for script in STATIC.glob(f"{name}*.js"):
         for call in SAID.findall(script.read_text()):
             for key in re.findall(r'^"(\w+)"', call):
-                assert key in said[name] | said["common"], f"{script.name} says {key}"
+                assert key in said, f"{script.name} says {key}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", SHARED)
+def test_what_pages_share_says_what_it_brings_along(name: str, language: str) -> None:
+    said = texts(LANGUAGES[language])
+    brought = {*said[name], *said["common"]}
+    for script in STATIC.glob(f"{name}*.js"):
+        for call in SAID.findall(script.read_text()):
+            for key in re.findall(r'^"(\w+)"', call):
+                assert key in brought, f"{script.name} says {key}"
+
+
+def test_no_text_hides_another_of_its_page() -> None:
+    for page in (*PAGES.values(), REFUSED):
+        all_keys = [key for each in words_of(page) for key in texts("en")[each]]
+        assert len(all_keys) == len(set(all_keys)), page.name

@@ -21,6 +21,11 @@ export function say(key, values = {}) {
   });
 }
 
+/** Whether there is a text of a key: of what a schema names there need not be one. */
+export function knows(key) {
+  return Object.hasOwn(words, key);
+}
+
 /** A number as the language writes it; `digits` behind the point at most. */
 export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);

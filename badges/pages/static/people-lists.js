@@ -1,0 +1,153 @@
+/** What both pages show alike: lists by pages, the search for a mentor, dates, and changes of view. */
+
+import { element, language, say } from "/assets/page.js";
+import { tell, told } from "/assets/people-dialog.js";
+import { api } from "/assets/people-session.js";
+
+/** A date as the API writes it, 2026-01-31, in words. */
+export function day(text) {
+  const format = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" });
+  return format.format(new Date(`${text}T00:00:00Z`));
+}
+
+/** An instant, where the reader is. */
+export function moment(text) {
+  const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  return format.format(new Date(text));
+}
+
+/** The address of another page, in the language of this one. */
+export function pageAt(path, hash) {
+  return `${path}?lang=${language}#${hash}`;
+}
+
+/** A link to a mentor's page. */
+export function mentorLink(id, name) {
+  return element("a", { href: pageAt("/mentor", `/${id}`) }, name || say("nameless"));
+}
+
+/** A table in a box, and its body. The caption is seen where no heading says the same. */
+export function table(caption, headings, rows, { captioned = false } = {}) {
+  const body = element("tbody", {}, ...rows);
+  const node = element(
+    "table",
+    {},
+    element("caption", { class: captioned ? "" : "unseen" }, caption),
+    element("thead", {}, element("tr", {}, ...headings.map((each) => element("th", { scope: "col" }, each)))),
+    body,
+  );
+  const box = element("div", { class: "wide" }, node);
+  new ResizeObserver(() => reachable(box, caption)).observe(box);
+  return { node: box, body };
+}
+
+/** On narrow screens a table scrolls, not the page: the keyboard has to reach what scrolls. */
+function reachable(box, name) {
+  const scrolls = box.scrollWidth > box.clientWidth;
+  const attributes = { role: "region", tabindex: "0", "aria-label": name };
+  for (const [key, value] of Object.entries(attributes)) {
+    if (scrolls) box.setAttribute(key, value);
+    else box.removeAttribute(key);
+  }
+}
+
+/** A table's row, whose first cell heads it. */
+export function row(...cells) {
+  const [head, ...rest] = cells.map((each) => each ?? "");
+  return element("tr", {}, element("th", { scope: "row" }, head), ...rest.map((each) => element("td", {}, each)));
+}
+
+/**
+ * Fill `body` with what the API lists, page after page: the first at once, more by a button.
+ * `load(after)` gives a page; `show(item)` the element of an item. Returns the place of the button.
+ */
+export function paged(body, load, show, nothing = say("nobody")) {
+  const after = element("div", { class: "after" });
+  let count = 0;
+
+  async function next(from) {
+    try {
+      const found = await load(from);
+      const shown = found.items.map(show);
+      body.append(...shown);
+      count += shown.length;
+      const box = body.closest(".wide");
+      if (box) box.hidden = !count;
+      after.replaceChildren(...rest(found.next));
+      if (from) focusOn(shown[0]);
+    } catch (error) {
+      const wrong = element("p", { class: "notice", role: "alert" });
+      tell(wrong, error);
+      after.replaceChildren(wrong);
+    }
+  }
+
+  function rest(from) {
+    if (from) return [element("button", { type: "button", click: () => next(from) }, say("more"))];
+    return count ? [] : [element("p", { class: "quiet" }, nothing)];
+  }
+
+  next(null);
+  return after;
+}
+
+function focusOn(shown) {
+  const target = shown?.querySelector("a, button") ?? shown;
+  if (!target) return;
+  if (target === shown) target.tabIndex = -1;
+  target.focus();
+}
+
+/** A path with the parameters that have a value. */
+export function query(path, parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== "");
+  return `${path}?${new URLSearchParams(given)}`;
+}
+
+/** The search for mentors by name; `show(mentor)` is the list's item for one that was found. */
+export function mentorSearch(show) {
+  const id = `search-${Math.random().toString(36).slice(2)}`;
+  const input = element("input", { id, type: "search", autocomplete: "off", maxlength: 200 });
+  const results = element("div", { class: "results" });
+  const status = element("p", { role: "status", class: "quiet" });
+  const form = element(
+    "form",
+    { role: "search", class: "search" },
+    element("label", { for: id }, say("search_mentors")),
+    input,
+    element("button", { type: "submit" }, say("search")),
+  );
+
+  async function search(after) {
+    return api(query("/v1/peer-mentors", { search: input.value, limit: 20, after }));
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    status.textContent = "";
+    const list = element("ul", { class: "mentors" });
+    const load = async (after) => {
+      const found = await search(after);
+      if (!after) status.textContent = say(found.next ? "found_more" : "found", { count: found.items.length });
+      return found;
+    };
+    results.replaceChildren(list, paged(list, load, (each) => element("li", {}, show(each)), say("no_mentor")));
+  });
+  return element("div", { class: "stack" }, form, status, results);
+}
+
+/** Show another view: its heading has the focus, and the window its title. */
+export function show(place, nodes, { focus = true } = {}) {
+  place.replaceChildren(...nodes.filter(Boolean));
+  const heading = place.querySelector("h1");
+  heading.tabIndex = -1;
+  document.title = `${heading.textContent} · Badge streams`;
+  if (focus) heading.focus();
+}
+
+/** Show instead of a view why there is none. */
+export function showProblem(place, error) {
+  const text = element("p", { class: "notice", role: "alert" }, told(error));
+  tell(text, error);
+  show(place, [element("h1", {}, say("problem")), text]);
+}

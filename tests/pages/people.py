@@ -1,0 +1,62 @@
+"""Somebody at a page: a tab of the browser with a token in it, and people to look at."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Browser, Page, expect
+
+from tests.api.conftest import Organization
+from tests.api.service import signed
+from tests.stack import LIMIT_S
+
+expect.set_options(timeout=1000 * LIMIT_S)
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+"""A name that would run if a page took it for HTML."""
+
+
+@asynccontextmanager
+async def at(
+    browser: Browser,
+    address: str,
+    path: str,
+    token: str | None,
+    *,
+    tolerated: str | None = None,
+    **context: Any,
+) -> AsyncIterator[Page]:
+    """A page with a token in its tab. It breaks no policy, throws nothing and asks nobody else.
+
+    What the test itself does to the page may break its policy: `tolerated` is in what is said then.
+    """
+    options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 900}, **context}
+    opened = await browser.new_context(**options)
+    opened.set_default_timeout(1000 * LIMIT_S)
+    if token is not None:
+        await opened.add_init_script(f"sessionStorage.setItem('token', {token!r})")
+    page = await opened.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if is_wrong(message) else None)
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(address) else wrong.append(request.url),
+    )
+    await page.goto(f"{address}{path}")
+    try:
+        yield page
+    finally:
+        await opened.close()
+    wrong = [each for each in wrong if tolerated is None or tolerated not in each]
+    assert not wrong, wrong
+
+
+def is_wrong(message: Any) -> bool:
+    """Answers that are errors are said by the page itself."""
+    return message.type == "error" and "Failed to load resource" not in message.text
+
+
+def token(role: str, organization: Organization, sub: str | None = None, **claims: Any) -> str:
+    """A token of somebody of an organization."""
+    return signed(role, organization.id, sub or f"the-{role}", **claims)
