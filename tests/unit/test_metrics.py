@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -115,7 +115,7 @@ def test_commit_to_award_is_what_has_passed_since_the_cause() -> None:
         (None, None, "unreadable"),
         ("activities", None, "no_row"),
         ("activities", "7", "no_row"),
-        ("activities", str(uuid4()), "value"),
+        ("activities", str(UUID(int=7)), "value"),
     ],
 )
 def test_dead_letters_are_counted_by_few_reasons(
