@@ -44,7 +44,7 @@ export function table(caption, headings, rows, { captioned = false } = {}) {
 /** On narrow screens a table scrolls, not the page: the keyboard has to reach what scrolls. */
 function reachable(box, name) {
   const scrolls = box.scrollWidth > box.clientWidth;
-  const attributes = { role: "region", tabindex: "0", "aria-label": name };
+  const attributes = { role: "group", tabindex: "0", "aria-label": name };
   for (const [key, value] of Object.entries(attributes)) {
     if (scrolls) box.setAttribute(key, value);
     else box.removeAttribute(key);
