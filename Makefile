@@ -72,8 +72,8 @@ lock: $(INSTALLED) ## Resolve all versions anew (needs uv)
 		--output-file deploy/requirements.lock pyproject.toml -
 	@$(LAUNCHER) lock
 
-# What only tests use of npm: a compiler for what `badges criteria client` writes, and a checker of pages. Without the
-# network everything else goes on, and those tests say what is missing.
+# What only tests use of npm: a compiler for what `badges criteria client` writes, a checker of pages, and the types of
+# Grafana's dashboards. Without the network everything else goes on, and those tests say what is missing.
 node: $(NODE)/.installed
 
 $(NODE)/.installed: tests/package.json tests/package-lock.json | $(INSTALLED)

@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     jwt_role_claim: _Claim = "app_metadata.role"
     api_host: _Host = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
+    api_url: _RestUrl | None = None
     api_connections: int = Field(10, ge=2, le=200)
     preview_seconds: float = Field(5, gt=0, le=25)
     cors_origins: _Origins = Field(default_factory=list)

@@ -21,17 +21,17 @@ def warn(others: Collection[str]) -> None:
     """
     if f"{_PREFIX}STACK_PART" in os.environ:
         return
-    fields = {field.upper() for field in Settings.model_fields}
-    known = {*fields, *(name.removeprefix(_PREFIX) for name in others)}
-    for name, nearest in _misspelt(known):
+    for name, nearest in misspelt(others):
         print(f"badges: warning: {name} is not a setting: is {nearest} meant?", file=sys.stderr)
 
 
-def _misspelt(known: Collection[str]) -> Iterator[tuple[str, str]]:
+def misspelt(others: Collection[str]) -> Iterator[tuple[str, str]]:
     """Each variable of the environment or the .env file that is misspelt, with the nearest of ours.
 
-    What resembles no setting of ours is somebody else's, and left alone.
+    `others` are as above. What resembles no setting of ours is somebody else's, and left alone.
     """
+    fields = {field.upper() for field in Settings.model_fields}
+    known = {*fields, *(name.removeprefix(_PREFIX) for name in others)}
     for name in sorted({*os.environ, *_in_file()}):
         first, _, rest = name.upper().partition("_")
         if f"{first}_" == _PREFIX and rest in known:

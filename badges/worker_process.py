@@ -20,7 +20,7 @@ from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
 from badges.settings import Settings
 from schema.log_types import log_types
-from sinks.alerts import PostgresAlerts
+from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.backoff import delays
 from sinks.cancellation import uncancelled
 from sinks.column_types import wrong_types
@@ -30,10 +30,10 @@ from sinks.failures import translated
 from sinks.pool import Pool, create_pool
 from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
+from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations
-from streams.log.backfill import watch_backfill
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
@@ -42,6 +42,7 @@ from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
 from streams.log.integrity import Integrity
 from streams.log.movement import moved
+from streams.log.pulse import beat
 from streams.log.reader import KafkaLog
 from streams.log.wal import confirmed, insert_lsn
 from streams.pacing import GC_THRESHOLDS
@@ -88,7 +89,7 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
 
 def _serve_metrics(host: str, port: int) -> None:
     try:
-        prometheus_client.start_http_server(port, addr=host)
+        prometheus_client.start_http_server(port, addr=host, registry=metrics.WORKER)
     except OSError as error:
         raise Problem(
             f"metrics cannot be served at {host}, port {port}: {error.strerror}",
@@ -125,12 +126,18 @@ async def _work(settings: Settings) -> None:
         )
         stack.push_async_callback(_close, pool)
         alerts = PostgresAlerts(pool)
+        for kind in ALERTS:
+            metrics.ALERTS_OPEN.labels(kind).set_function(partial(_unwritten, alerts, kind))
         generation = await _live(pool, alerts)
         if problem := generations.other_prefix(generation, settings.prefix):
             raise problem
         await _know_source(pool, generation)
         worker = await _assemble(settings, generation, pool, alerts, stack)
         await worker.run()
+
+
+def _unwritten(alerts: PostgresAlerts, kind: AlertKind) -> int:
+    return alerts.unwritten.count(kind)
 
 
 def _end(task: "asyncio.Task[None]") -> None:
@@ -248,6 +255,7 @@ async def _assemble(
     source = KafkaLog(kafka, generation.topic)
     integrity = Integrity(generation, pool, cluster, connect)
     checkpoints = Checkpoints(settings.checkpoints, generation.log_id)
+    recovery = Recovery(generation, sink, versions, source, checkpoints=checkpoints)
     services = Services(
         sink=sink,
         aside=SettingAside(
@@ -255,7 +263,7 @@ async def _assemble(
         ),
         versions=versions,
         source=source,
-        recovery=Recovery(generation, sink, versions, source, checkpoints=checkpoints),
+        recovery=recovery,
         checkpoints=checkpoints,
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
         wal_written=partial(insert_lsn, pool),
@@ -266,6 +274,7 @@ async def _assemble(
     options = WorkerOptions(
         settings.prefix, kafka, settings.session_timeout, settings.instance_directory
     )
+    worker: Worker
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(
             monitor_connector,
@@ -277,15 +286,16 @@ async def _assemble(
         ),
         Surroundings(pool, sink, versions, alerts, generation).watch,
         partial(note_decided, generation, pool, cluster, heartbeats),
-        partial(watch_backfill, pool),
         alerts.keep_writing,
         checkpoints.tidy,
         partial(watch, pool),
+        partial(beat, pool, lambda: worker.partitions, recovery.progress),
     ]
     try:
-        return Worker(options, generation, services, versions, duties)
+        worker = Worker(options, generation, services, versions, duties)
     except OSError as error:
         raise Problem(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",
             hint="Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to",
         ) from None
+    return worker

@@ -91,7 +91,7 @@ async def run(
     """The differences that these checks find, each check's in its order; `more` are values too."""
     values = {**_VALUES, **more}
     return [
-        Difference(**dict(row.items()))
+        Difference(**{"check": name, **dict(row.items())})
         for name in names
         if name not in _NEEDS or await connection.fetchval(_ARE_THERE, _NEEDS[name])
         for row in await connection.fetch(QUERIES[name], *values.get(name, ()))

@@ -563,7 +563,8 @@ WITH found AS (
     FROM wanted w LEFT JOIN found f ON (f.kind, f."table", f.name) = (w.class, w."table", w.name)
     WHERE f.kind IS NULL OR f.detail NOT IN (w.detail, 'A')
 )
-SELECT d."where", told.found, told.needed, told.statement, 'mend' AS consequence, spoils_log
+SELECT d."where", told.found, told.needed, told.statement, 'mend' AS consequence, spoils_log,
+       kind AS "check"
 FROM differing d, LATERAL (
     SELECT 'is missing' AS found, 'the ' || kind AS needed,
            -- An index that is not valid has the name.

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from schema.catalog import FoundKey, Tables
 from schema.compare_columns import renamed_key
-from schema.differences import Difference
+from schema.differences import Consequence, Difference
 from schema.wanted import FOREIGN_KEYS, OLDER, PRIMARY_KEYS, TableKey
+
+_KEYS = "keys"
+"""The check that finds these differences."""
 
 
 async def key_differences(tables: Tables, plain: Sequence[str]) -> list[Difference]:
@@ -35,7 +38,7 @@ async def _primary(tables: Tables, name: str) -> list[Difference]:
     else:
         found = f"primary key is ({', '.join(key.columns)})"
         statement = _replaced(key, clause, apart, [k for k in tables.keys if _rests_on(k, key)])
-    return [Difference(where, found, clause, statement, consequence="stop")]
+    return [Difference(where, found, clause, statement, consequence="stop", check=_KEYS)]
 
 
 def _rests_on(key: FoundKey, other: FoundKey) -> bool:
@@ -77,7 +80,8 @@ async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Differ
     lost = await _lost(tables, wanted, column) if has_target else 0
     found, add = "has no foreign key", f"ALTER TABLE public.{wanted.table} ADD {clause}"
     if not lost:
-        return Difference(where, found, clause, f"{add};", "mend" if ours else "stop")
+        consequence: Consequence = "mend" if ours else "stop"
+        return Difference(where, found, clause, f"{add};", consequence, check=_KEYS)
     if ours:
         found += f", and {lost} awards are of something that is gone"
         statement = (
@@ -88,7 +92,7 @@ async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Differ
         # They count for nobody, and it is not for us to say that they may go.
         found += f", and {lost} rows name one that does not exist"
         statement = f"{add} NOT VALID;"
-    return Difference(where, found, clause, statement, consequence="stop")
+    return Difference(where, found, clause, statement, consequence="stop", check=_KEYS)
 
 
 async def _lost(tables: Tables, wanted: TableKey, column: str) -> int:

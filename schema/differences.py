@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-_Consequence: TypeAlias = Literal["mend", "stop", "report"]
+Consequence: TypeAlias = Literal["mend", "stop", "report"]
 """`migrate` mends it; stops before it changes anything, because it belongs to somebody else; or
 only reports it, because the database serves as it is."""
 
@@ -20,9 +20,11 @@ class Difference:
     found: str
     needed: str
     statement: str
-    consequence: _Consequence = "mend"
+    consequence: Consequence = "mend"
     spoils_log: bool = False
     """Whether a log that is filled now would lack rows or columns, or could not be filled."""
+    check: str = "columns"
+    """Which check found it: a query of checks.sql, the kind of a thing, or what it is about."""
 
     def lines(self) -> str:
         """The difference in a sentence, and its statement indented below."""
@@ -33,5 +35,5 @@ class Difference:
         return f"{sentence} Mend it with:\n    {statement}"
 
 
-def of(consequence: _Consequence, differences: Iterable[Difference]) -> list[Difference]:
+def of(consequence: Consequence, differences: Iterable[Difference]) -> list[Difference]:
     return [each for each in differences if each.consequence == consequence]

@@ -13,6 +13,9 @@ from streams.log.integrity import source_break
 
 _RESNAPSHOT = "badges resnapshot"
 
+GAP = "gap"
+"""The check that finds what no migration can mend."""
+
 _HAS_FINGERPRINTS = """
 SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.badge_logs')
                AND attname = 'fingerprint' AND NOT attisdropped)
@@ -57,6 +60,7 @@ async def renamed(connection: Connection) -> list[Difference]:
             fingerprint.rename_statement(table, now, column),
             consequence="stop",
             spoils_log=True,
+            check="renamed",
         )
         for newest in await _logs(connection, _NEWEST)
         for table, columns in (await _renamed(connection, newest)).items()
@@ -115,4 +119,5 @@ def _gap(newest: asyncpg.Record, found: str) -> Difference:
         "a new generation, filled from the tables as they are",
         _RESNAPSHOT,
         consequence="report",
+        check=GAP,
     )

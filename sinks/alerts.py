@@ -147,6 +147,12 @@ class PostgresAlerts:
         self._unwritten: dict[tuple[AlertKind, str], _Unwritten] = {}
         self._in_order = asyncio.Lock()
 
+    @property
+    def unwritten(self) -> list[AlertKind]:
+        """The kinds of alerts that are open and no rows yet, one for each alert. Of any thread."""
+        waiting = list(self._unwritten.items())
+        return [kind for (kind, _), each in waiting if each.steps and each.steps[-1] is not None]
+
     async def raise_alert(
         self, kind: AlertKind, detail: Mapping[str, object], *, subject: str = ""
     ) -> None:

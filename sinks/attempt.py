@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from sinks import turns, waiting
-from sinks.base import Outcome, Turn
+from sinks.base import Change, Outcome, Turn
 from sinks.errors import Fenced, NotYetVisible
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -88,11 +88,11 @@ class Attempt:
         """Write the deletes of mentors, and the decisions and stats of those that are there."""
         left = [item.peer_mentor_id for item in self._turn.mentors_deleted]
         await waiting.delete_mentors(self._connection, left)
-        written = 0
+        written: list[Change] = []
         for wave in turns.waves(decisions):
             written += await waiting.write_decisions(self._connection, wave)
         await waiting.write_stats(self._connection, stats)
-        return Outcome(written=written, overtaken=len(decisions) - written)
+        return Outcome(written=written, overtaken=len(decisions) - len(written))
 
     async def _was_written(self, turn_id: UUID) -> bool:
         turn = self._turn

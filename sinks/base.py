@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tables.decisions import Cause, Decision
+from tables.decisions import Cause, Decision, Kind, Source
 from tables.types import AppliedVersion, Award, Stats
 
 
@@ -51,20 +51,32 @@ class Turn(Struct, frozen=True):
     evaluator: str | None = None
 
 
+class Change(Struct, frozen=True):
+    """A row of badge_awards that a decision really changed.
+
+    `caused` is when the row that caused it was committed, in seconds by this process's monotonic
+    clock, which the store's clock was read against; None where no row did.
+    """
+
+    kind: Kind
+    source: Source
+    caused: float | None = None
+
+
 class Outcome(Struct, frozen=True):
     """What became of a turn's decisions.
 
-    `written` counts rows that really changed, `overtaken` those whose row a person had changed
+    `written` are rows that really changed. `overtaken` counts those whose row a person had changed
     first, `gone` those whose mentor or definition was deleted meanwhile, `refused` those that the
-    store refuses to write, so that they wait. `accepted` counts rows that changed because what had
+    store refuses to write, so that they wait. `accepted` are rows that changed because what had
     waited is accepted by now. `waits`: something of the partition waits after the turn.
     """
 
-    written: int = 0
+    written: Sequence[Change] = ()
     overtaken: int = 0
     gone: int = 0
     refused: int = 0
-    accepted: int = 0
+    accepted: Sequence[Change] = ()
     waits: bool = False
 
 
@@ -136,10 +148,11 @@ class Sink(Protocol):
         """
         ...
 
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
-        """Try again to write what waits in a partition that is at `position`: does any still wait?
+    async def retry(self, log_id: str, partition: int, position: Position) -> Outcome:
+        """Try again to write what waits in a partition that is at `position`.
 
-        Raises Fenced or Unavailable.
+        The outcome says what is accepted by now, and whether any still waits. Raises Fenced or
+        Unavailable.
         """
         ...
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from sinks import turns, waiting
 from sinks.attempt import Attempt
-from sinks.base import MentorDeleted, Outcome, Turn
+from sinks.base import Change, MentorDeleted, Outcome, Turn
 from sinks.errors import Refused
 from sinks.failures import Refusal, Suppressed, refusal_of
 from sinks.isolation import Isolation
@@ -106,7 +106,7 @@ class CarefulAttempt(Attempt):
         await queue.put(_replacing(each, before) for each in self._aside)
         return Outcome(
             written=written,
-            overtaken=len(decisions) - written - decided_aside,
+            overtaken=len(decisions) - len(written) - decided_aside,
             refused=len(self._aside),
             accepted=accepted,
             waits=await queue.waits(),
@@ -118,31 +118,34 @@ class CarefulAttempt(Attempt):
             self._let_wait(last[mentor], self._judge.admit(waits_locked(mentor)))
 
     async def _delete_mentors(self) -> None:
-        async def apply(items: Sequence[MentorDeleted]) -> int:
-            return await waiting.delete_mentors(
-                self._connection, [each.peer_mentor_id for each in items]
-            )
+        async def apply(items: Sequence[MentorDeleted]) -> list[Change]:
+            mentors = [each.peer_mentor_id for each in items]
+            await waiting.delete_mentors(self._connection, mentors)
+            return []
 
         last = {each.peer_mentor_id: each for each in self._turn.mentors_deleted}
         await self._isolation(apply).run([e for e in last.values() if about(e) not in self._queued])
 
-    async def _write_decisions(self, decisions: Sequence[Decision]) -> int:
-        async def apply(items: Sequence[Decision]) -> int:
+    async def _write_decisions(self, decisions: Sequence[Decision]) -> list[Change]:
+        async def apply(items: Sequence[Decision]) -> list[Change]:
             return await waiting.write_decisions(self._connection, items)
 
         isolation = self._isolation(apply)
-        written = 0
+        written: list[Change] = []
         for wave in turns.waves(decisions):
             written += await isolation.run(self._free(wave))
         return written
 
     async def _write_stats(self, stats: Sequence[Stats]) -> None:
-        async def apply(items: Sequence[Stats]) -> int:
-            return await waiting.write_stats(self._connection, items)
+        async def apply(items: Sequence[Stats]) -> list[Change]:
+            await waiting.write_stats(self._connection, items)
+            return []
 
         await self._isolation(apply).run(self._free(stats))
 
-    def _isolation(self, apply: Callable[[Sequence[Some]], Awaitable[int]]) -> Isolation[Some]:
+    def _isolation(
+        self, apply: Callable[[Sequence[Some]], Awaitable[list[Change]]]
+    ) -> Isolation[Some, Change]:
         return Isolation(self._connection, apply, self._judge, self._let_wait, _group)
 
     def _free(self, items: Iterable[Some]) -> list[Some]:

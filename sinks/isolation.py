@@ -15,20 +15,21 @@ _DOUBTFUL = 3
 """So many are tried alone in vain before an error that names no row is about none of them."""
 
 Item = TypeVar("Item")
+Applied = TypeVar("Applied")
 
 
-class Isolation(Generic[Item]):
+class Isolation(Generic[Item, Applied]):
     """Applies items in savepoints, and finds those that are refused.
 
-    `apply` writes some and returns a number, whose sum `run` returns. `judge` says why an error
-    refuses, or raises it when it is about no row. `refuse` hears of each refused item. Items of one
-    `group` are likely to be refused together.
+    `apply` writes some and returns what came of it; `run` returns all of that. `judge` says why an
+    error refuses, or raises it when it is about no row. `refuse` hears of each refused item. Items
+    of one `group` are likely to be refused together.
     """
 
     def __init__(
         self,
         connection: Connection,
-        apply: Callable[[Sequence[Item]], Awaitable[int]],
+        apply: Callable[[Sequence[Item]], Awaitable[list[Applied]]],
         judge: Callable[[asyncpg.PostgresError], Awaitable[Refusal]],
         refuse: Callable[[Item, Refusal], None],
         group: Callable[[Item], Hashable],
@@ -42,16 +43,16 @@ class Isolation(Generic[Item]):
         self._passed = False
         self._doubtful: list[asyncpg.PostgresError] = []
 
-    async def run(self, items: Sequence[Item]) -> int:
+    async def run(self, items: Sequence[Item]) -> list[Applied]:
         """Apply all that are not refused. Raises what refuses every one and may be about none."""
         applied = await self._part(items)
         if self._doubtful and not self._passed:
             raise self._doubtful[0]
         return applied
 
-    async def _part(self, items: Sequence[Item]) -> int:
+    async def _part(self, items: Sequence[Item]) -> list[Applied]:
         if not items:
-            return 0
+            return []
         try:
             async with self._connection.transaction():
                 applied = await self._apply(items)
@@ -59,7 +60,7 @@ class Isolation(Generic[Item]):
             refusal = await self._judge(error)
             if len(items) == 1:
                 self._refuse_one(items[0], refusal, error)
-                return 0
+                return []
             items = self._without_company(items)
         else:
             self._passed = True

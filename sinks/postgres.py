@@ -155,13 +155,15 @@ class PostgresSink:
         known.waits = outcome.waits
         return outcome
 
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+    async def retry(self, log_id: str, partition: int, position: Position) -> Outcome:
         place = log_id, partition
         async with self._known(place) as known:
-            if known.waits:
-                with translated():
-                    known.waits = await self._retry(place, position)
-            return bool(known.waits)
+            if not known.waits:
+                return Outcome()
+            with translated():
+                outcome = await self._retry(place, position)
+            known.waits = outcome.waits
+            return outcome
 
     @asynccontextmanager
     async def _known(self, place: PartitionKey) -> AsyncIterator[_Known]:
@@ -250,7 +252,7 @@ class PostgresSink:
             known.reasons.clear()
         return outcome
 
-    async def _retry(self, place: PartitionKey, position: Position) -> bool:
+    async def _retry(self, place: PartitionKey, position: Position) -> Outcome:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(CAREFULLY)
             if not await connection.fetchval(
@@ -258,8 +260,8 @@ class PostgresSink:
             ):
                 raise Fenced(f"partition {place[1]} of log {place[0]} is not at {position}")
             queue = Queue(connection, *place, Judge(connection))
-            await queue.retry(_IDLE_TRIES)
-            return await queue.waits()
+            accepted = await queue.retry(_IDLE_TRIES)
+            return Outcome(accepted=accepted, waits=await queue.waits())
 
     def _tried_enough(self, known: _Known) -> bool:
         now = asyncio.get_running_loop().time()

@@ -148,8 +148,8 @@ WITH asked AS MATERIALIZED (
         AND (a.tier, a.tier_earned_at, a.revoked_by)
             IS DISTINCT FROM (d.tier, d.tier_earned_at, d.revoked_by)
 
--- At most one decision of a mentor and badge. Returns the awards that really changed, and whether
--- that was noted as an event.
+-- At most one decision of a mentor and badge. Returns the awards that really changed, whether that
+-- was noted as an event, and when.
 -- name: decide
 -- include: asked
 , granted AS MATERIALIZED (
@@ -204,9 +204,9 @@ WITH asked AS MATERIALIZED (
     ORDER BY d.place
     RETURNING badge_award_id AS id
 )
-SELECT id::text AS id, id IN (SELECT id FROM noted) AS noted
+SELECT id::text AS id, id IN (SELECT id FROM noted) AS noted, clock_timestamp() AS at
 FROM changed WHERE id IN (SELECT id FROM asked)
-UNION ALL SELECT id::text, true FROM withdrawn;
+UNION ALL SELECT id::text, true, clock_timestamp() FROM withdrawn;
 
 -- What was to be done by decisions that `decide` has not written, though nothing in the table explains
 -- that: no award is in the way of a grant, the row of any other is as believed. One of them at most.

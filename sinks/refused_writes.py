@@ -7,14 +7,14 @@ there is none.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import structlog
 
 from sinks.alerts import Alerts
-from sinks.base import Outcome, Position, Sink, Waiting
+from sinks.base import Change, Outcome, Position, Sink, Waiting
 from sinks.errors import Fenced, StoreError, Unavailable
 from sinks.failures import LONGEST_MESSAGE
 from sinks.looks import OneAlert, tell_found
@@ -78,10 +78,18 @@ class Stall:
 class RefusedWrites:
     """What waits of one partition, because Postgres refuses to write it."""
 
-    def __init__(self, partition: int, sink: Sink, alerts: Alerts) -> None:
+    def __init__(
+        self,
+        partition: int,
+        sink: Sink,
+        alerts: Alerts,
+        accepted: Callable[[Sequence[Change]], None],
+    ) -> None:
+        """`accepted` hears of what was written without a turn, as soon as that is committed."""
         self._partition = partition
         self._sink = sink
         self._alerts = alerts
+        self._accepted = accepted
         self._waits = True  # until the first look
         self._looked_at = self._asked_at = float("-inf")
 
@@ -99,9 +107,12 @@ class RefusedWrites:
         if not self._is_time():
             return
         try:
-            self._waits = await self._sink.retry(log_id, self._partition, position)
+            outcome = await self._sink.retry(log_id, self._partition, position)
         except Unavailable as error:
             log.info("what waits cannot be tried again yet", error=str(error))
+        else:
+            self._waits = outcome.waits
+            self._accepted(outcome.accepted)
         await self._tell()
 
     async def _see_others(self, log_id: str, position: Position) -> None:

@@ -1,6 +1,15 @@
 """What waits in badge_refused_writes of one partition: put there, tried again, and written."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+import time
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -8,7 +17,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from sinks.base import MentorDeleted
+from sinks.base import Change, MentorDeleted
 from sinks.failures import LOCKED, Refusal, Suppressed
 from sinks.pool import Connection
 from sinks.queries import QUERIES
@@ -75,16 +84,17 @@ class Locked(Struct, frozen=True):
         return None
 
 
-async def write_decisions(connection: Connection, decisions: Sequence[Decision]) -> int:
-    """Write decisions, at most one of a mentor and badge; how many changed a row.
+async def write_decisions(connection: Connection, decisions: Sequence[Decision]) -> list[Change]:
+    """Write decisions, at most one of a mentor and badge; those that changed a row.
 
     Raises Suppressed where a row is not written, and no other writer is the reason.
     """
-    changed = 0
+    changes: list[Change] = []
     for start in range(0, len(decisions), CHUNK):
-        part = decision_rows(decisions[start : start + CHUNK])
+        chunk = decisions[start : start + CHUNK]
+        part = decision_rows(chunk)
         rows = await connection.fetch(QUERIES["decide"], part)
-        changed += len(rows)
+        changes += _changes(chunk, {row["id"]: row["at"] for row in rows})
         if not all(row["noted"] for row in rows):
             raise Suppressed("badge_award_events", "INSERT")
         written = {row["id"] for row in rows}
@@ -92,27 +102,35 @@ async def write_decisions(connection: Connection, decisions: Sequence[Decision])
         operation = await connection.fetchval(QUERIES["unexplained"], left) if left else None
         if operation:
             raise Suppressed("badge_awards", operation)
-    return changed
+    return changes
 
 
-async def write_stats(connection: Connection, stats: Sequence[Stats]) -> int:
-    """Write rows of statistics of mentors that are there; how many. Raises Suppressed."""
+def _changes(decisions: Iterable[Decision], written: Mapping[str, datetime]) -> Iterator[Change]:
+    """Those of the decisions that are written, each at such a time by Postgres' clock."""
+    now = time.monotonic()
+    for decision in decisions:
+        at, caused_at = written.get(decision.after.id), decision.caused_at
+        if at is not None:
+            caused = None if caused_at is None else now - (at - caused_at).total_seconds()
+            yield Change(decision.kind, decision.cause.source, caused)
+
+
+async def write_stats(connection: Connection, stats: Sequence[Stats]) -> None:
+    """Write rows of statistics of mentors that are there. Raises Suppressed."""
     for start in range(0, len(stats), CHUNK):
         part = stats[start : start + CHUNK]
         mentors = [item.peer_mentor_id for item in part]
         if await connection.fetchval(QUERIES["write_stats"], part, mentors) < len(part):
             raise Suppressed("peer_mentor_stats", "INSERT or UPDATE")
-    return len(stats)
 
 
-async def delete_mentors(connection: Connection, mentors: Sequence[str]) -> int:
-    """Remove what the rule wrote for mentors that were deleted; how many. Raises Suppressed."""
+async def delete_mentors(connection: Connection, mentors: Sequence[str]) -> None:
+    """Remove what the rule wrote for mentors that were deleted. Raises Suppressed."""
     if mentors:
         await connection.execute(QUERIES["delete_mentors"], mentors)
         kept = await connection.fetchval(QUERIES["kept_of_deleted"], mentors)
         if kept:
             raise Suppressed(kept, "DELETE")
-    return len(mentors)
 
 
 class Queue:
@@ -158,25 +176,26 @@ class Queue:
             columns = [list(column) for column in zip(*rows[start : start + CHUNK], strict=True)]
             await self._connection.execute(QUERIES["set_aside"], *self._place, *columns)
 
-    async def retry(self, refusals: int) -> int:
-        """Write what is accepted by now, until so many are refused; how many rows changed."""
-        changed, size = 0, 1
+    async def retry(self, refusals: int) -> list[Change]:
+        """Write what is accepted by now, until so many are refused; the rows that changed."""
+        changes, size = list[Change](), 1
         while len(self._refused) < refusals:
             heads = await self._heads(size)
             if not heads:
                 break
             try:
                 async with self._connection.transaction():
-                    changed += await self._write(heads)
+                    written = await self._write(heads)
             except asyncpg.PostgresError as error:
                 refusal = await self._judge(error)
                 if len(heads) == 1:
                     self._refused[heads[0].id] = refusal
                 size = max(1, len(heads) // GROWTH)
             else:
+                changes += written
                 size = min(size * GROWTH, CHUNK)
         await self._note_refused()
-        return changed
+        return changes
 
     async def _heads(self, count: int) -> list[_Head]:
         rows = await self._connection.fetch(
@@ -184,7 +203,7 @@ class Queue:
         )
         return [_Head(row["id"], item_of(row["kind"], row["decision"])) for row in rows]
 
-    async def _write(self, heads: Sequence[_Head]) -> int:
+    async def _write(self, heads: Sequence[_Head]) -> list[Change]:
         """Write heads that nobody locks, and drop what is about nothing that is there."""
         locked = await self._lock(heads)
         kept = await self._forget_before(heads)
@@ -199,12 +218,12 @@ class Queue:
         left = [item.peer_mentor_id for item in items if isinstance(item, MentorDeleted)]
         await delete_mentors(self._connection, left)
         decisions = [item for item in items if isinstance(item, Decision) and locked.has(item)]
-        changed = await write_decisions(self._connection, await self._not_in_the_way(decisions))
+        changes = await write_decisions(self._connection, await self._not_in_the_way(decisions))
         stats = [item for item in items if isinstance(item, Stats)]
         present = [item for item in stats if item.peer_mentor_id in locked.mentors]
         await write_stats(self._connection, present)
         await self._connection.execute(QUERIES["forget_waiting"], [head.id for head in free])
-        return changed
+        return changes
 
     async def _forget_before(self, heads: Sequence[_Head]) -> dict[int, Refusal]:
         """Drop what waits before mentors_deleted; those of which some of it stays."""

@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import structlog
 
 from sinks.alerts import Alerts, standing
 from sinks.backoff import delays
 from sinks.base import Message, Place, Sink
-from sinks.errors import Disconnected, Fenced, Unavailable
+from sinks.errors import Fenced
 from sinks.looks import OneAlert
 from sinks.refused_writes import RefusedWrites, Stall
 from streams import metrics
@@ -36,11 +36,10 @@ from streams.rule_versions import Versions
 from streams.setting_aside import KIND as STANDS
 from streams.setting_aside import SettingAside
 from streams.throttle import Throttle
-from streams.turn_counts import count
+from streams.trying import Trying
+from streams.turn_counts import Timed, count, count_changes
 from streams.unusable import Outline
 from streams.write_guard import WriteGuard
-
-Answer = TypeVar("Answer")
 
 PARTITION_FAILED: Final = "partition_failed"
 """The alert of a partition on which a worker ends again and again."""
@@ -107,13 +106,14 @@ class PartitionWorker:
         self._waited = 0.0
         self._failed = OneAlert(services.alerts, PARTITION_FAILED, subject=str(partition))
         self._stands = OneAlert(services.alerts, STANDS, subject=standing(partition))
-        self._stall = Stall(
-            str(partition), "this partition stands still", services.alerts, {"partition": partition}
-        )
-        self._refused = RefusedWrites(partition, services.sink, services.alerts)
+        self._refused = self._nothing_known_to_wait()
         # Whether all that was folded is written, and whether that is to be the end.
         self._is_settled = self._is_ending = False
         self._log = log.bind(partition=partition)
+        stall = Stall(
+            str(partition), "this partition stands still", services.alerts, {"partition": partition}
+        )
+        self._trying = Trying(services.guard, stall, self._log)
 
     def offer(self, batch: Batch) -> None:
         # After a rebalance all that is not decided is fetched again: what is here is in it.
@@ -149,16 +149,21 @@ class PartitionWorker:
 
     async def _begin(self) -> Partition:
         """The state to go on from, as soon as it can be read."""
-        self._refused = RefusedWrites(self.partition, self._services.sink, self._services.alerts)
+        self._refused = self._nothing_known_to_wait()
         excused: frozenset[str] = frozenset()
         while True:
             restore = partial(self._services.recovery.restore, self.partition, excused)
             try:
-                return await self._until_available(restore, reads=True)
+                with metrics.CATCHING_UP.track_inprogress():
+                    return await self._trying.until_available("restore", restore, reads=True)
             except BegunUnusable as begun:
                 retry = partial(self._refused.try_again, begun.log_id, begun.position)
                 await self._until_readable(begun.unusable, begun.offset, retry)
                 excused |= {begun.unusable.table or ""}
+
+    def _nothing_known_to_wait(self) -> RefusedWrites:
+        services = self._services
+        return RefusedWrites(self.partition, services.sink, services.alerts, count_changes)
 
     async def _live(self, state: Partition) -> None:
         """Follow the log from a state on; what is held when it ends in order is kept."""
@@ -176,7 +181,9 @@ class PartitionWorker:
         self._log.info("caught up", offset=state.next_offset, mentors=len(state.mentors))
         self._decided(state.next_offset)
         services = self._services
-        await self._until_available(lambda: tell_of_change(services.sink, services.alerts, state))
+        await self._trying.until_available(
+            "tell_evaluator", lambda: tell_of_change(services.sink, services.alerts, state)
+        )
         reconciliation = Reconciliation(
             services.sink, services.alerts, services.wal_written, services.wal_sent, state
         )
@@ -191,6 +198,7 @@ class PartitionWorker:
                 await self._idle(state, reconciliation)
                 await checkpointing.look()
                 continue
+            metrics.BATCH_RECORDS.observe(len(batch.messages))
             try:
                 await self._go_on_to(state, batch.messages[0].offset)
                 await self._decide(state, batch.messages)
@@ -226,12 +234,12 @@ class PartitionWorker:
         behind it may have lost records that were decided, and grown past them since.
         """
         if state.next_offset < offset:
-            await self._until_available(lambda: self._read_and_decide(state, offset))
+            await self._trying.until_available("read", lambda: self._read_and_decide(state, offset))
         connection = self._connection(state.next_offset)
         if connection > self._confirmed:
             last = state.last
             if last is not None:
-                await self._until_available(lambda: self._read_again(last))
+                await self._trying.until_available("read", lambda: self._read_again(last))
             self._confirmed = connection
 
     async def _read_again(self, last: Place) -> None:
@@ -289,7 +297,10 @@ class PartitionWorker:
             return await self._fold(state, messages)
 
     async def _fold(self, state: Partition, messages: Sequence[Message]) -> Record | Outline | None:
-        stopped_at: Record | Outline | None = await in_spells(state.fold, messages)
+        fold = Timed(state.fold)
+        stopped_at: Record | Outline | None = await in_spells(fold, messages)
+        if messages:
+            metrics.FOLD_SECONDS.observe(fold.seconds)
         if not state.turn_is_empty:
             await self._write(state)
         return stopped_at
@@ -302,7 +313,7 @@ class PartitionWorker:
         if self._waiting_at != state.next_offset:
             self._waiting_at, self._waited = state.next_offset, 0.0
         for delay in delays():
-            await self._until_available(self._services.versions.refresh)
+            await self._trying.until_available("read_rules", self._services.versions.refresh)
             if self._services.versions.newer_than(state.applied):
                 return
             if self._waited > _UNKNOWN_RULE_SECONDS:
@@ -342,7 +353,9 @@ class PartitionWorker:
         """
         aside = self._services.aside
         while True:
-            wrong = await self._until_available(lambda: aside.wrong_types(unusable.table or ""))
+            wrong = await self._trying.until_available(
+                "look_at_columns", lambda: aside.wrong_types(unusable.table or "")
+            )
             if not wrong:
                 await self._stands.close()
                 return True
@@ -362,35 +375,14 @@ class PartitionWorker:
         turn, letters = state.close_turn()
         # First: once the position has moved, nobody reads these records again.
         if letters:
-            await self._until_available(lambda: self._services.aside.keep(letters))
+            await self._trying.until_available(
+                "set_aside", lambda: self._services.aside.keep(letters)
+            )
         with metrics.TURN_SECONDS.time():
-            outcome = await self._until_available(lambda: self._services.sink.write(turn))
+            outcome = await self._trying.until_available(
+                "write", lambda: self._services.sink.write(turn)
+            )
+        count(turn, outcome, letters)
         self._decided(turn.end)
         await self._refused.after(outcome)
-        count(turn, outcome, letters)
         metrics.MENTORS.labels(self.partition).set(len(state.mentors))
-
-    async def _until_available(
-        self, attempt: Callable[[], Awaitable[Answer]], *, reads: bool = False
-    ) -> Answer:
-        """Try until it succeeds, through the guard: what only `reads` has to pass it once it fails.
-
-        Nor does it count as standing still how long that has read before it failed.
-        """
-        clock, pauses, guarded = asyncio.get_running_loop().time, delays(), not reads
-        while True:
-            if guarded:
-                await self._services.guard.passed()
-            began = clock()
-            try:
-                answer = await attempt()
-            except Unavailable as error:
-                if isinstance(error, Disconnected):
-                    self._services.guard.suspect()
-                metrics.RETRIES.inc()
-                self._log.warning("not available, trying again", error=str(error))
-                began, guarded = clock() if reads else began, True
-                await asyncio.sleep(await self._stall.failed(error, began, next(pauses)))
-            else:
-                await self._stall.over()
-                return answer

@@ -7,7 +7,7 @@ Kafka are for measuring lag; a partition goes on from its position in Postgres.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,11 @@ class Worker:
         A static member that comes back gets the partitions it had, whatever it subscribes to now.
         """
         return f"{self._static_member.name}-{generation}"
+
+    @property
+    def partitions(self) -> Collection[int]:
+        """Those that it has, also while it still reads what they hold."""
+        return self._partition_workers.keys()
 
     async def run(self) -> None:
         """Work until cancelled. Raises what crashed the consumer or a partition worker.

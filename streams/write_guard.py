@@ -14,7 +14,9 @@ from streams.errors import TOLD, GenerationClosed, LogBroken
 
 CHECK_SECONDS = 1.0
 PATIENT_LOOKS = 15
-"""So many looks in a row may fail before that is an alert: a server restarts in less."""
+"""So many looks in a row may fail before that is an alert: Kafka restarts in less."""
+PATIENT_LOOKS_AT_POSTGRES = 8
+"""So many where it is Postgres that does not answer, which restarts in less."""
 
 _MENDABLE: tuple[BreakKind, ...] = ("topic_settings", "column_renamed")
 """What is open of these when the log is broken for good is not what has to be told."""
@@ -147,7 +149,9 @@ class WriteGuard:
 
     async def _cannot_look(self, error: Exception) -> None:
         log.warning("the log's integrity cannot be looked at", error=str(error))
-        if self._failures.found(_UNREACHABLE) % PATIENT_LOOKS == 0:
+        at_postgres = isinstance(error, StoreError)
+        patience = PATIENT_LOOKS_AT_POSTGRES if at_postgres else PATIENT_LOOKS
+        if self._failures.found(_UNREACHABLE) % patience == 0:
             await self._unreachable.open(
                 _UNREACHABLE, {"message": f"nothing is written while this cannot be asked: {error}"}
             )

@@ -1,1 +1,1 @@
-"""The tests: unit (no stack), contract, integration and acceptance."""
+"""The tests: unit (pure), processes (without a stack), contract, integration and acceptance."""

@@ -25,26 +25,34 @@ from badges.api import (
     preview,
     progress,
     stats,
+    status,
     unlocks,
     vocabulary,
 )
 from badges.api.errors import answer_with_problems
+from badges.api.history import History
 from badges.api.lag import SharedLag
+from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
+from badges.api.overview import SharedOverview
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
+from badges.api.watching import Watch
 from badges.settings import Settings
+from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
-from streams.log.backfill import watch_backfill
+from streams.log import topics
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag import Parts, measure
+from streams.log.lag_asking import Parts
+from streams.log.lag_meter import Meter
+from streams.log.pulse import Pulses
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""
@@ -101,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
         preview,
         progress,
         stats,
+        status,
         unlocks,
         vocabulary,
     ):
@@ -115,12 +124,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     tokens: Tokens = app.state.tokens
     async with AsyncExitStack() as stack:
-        pool = await create_pool(
-            settings.database_url.get_secret_value(),
-            application_name="badges api",
-            role="badges_api",
-            max_size=settings.api_connections,
-        )
+        pool = await _pool(settings, settings.api_connections)
         app.state.pool = pool
         stack.push_async_callback(_close, pool)
         cluster = Cluster(settings.kafka_access())
@@ -128,16 +132,36 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         connect = Connect(settings.connect_url.get_secret_value())
         await stack.enter_async_context(connect)
         heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-        parts = Parts(pool, cluster, connect, heartbeats)
-        app.state.lag = SharedLag(partial(measure, parts, settings.on_time_seconds))
+        alerts, pulses = PostgresAlerts(pool), Pulses()
+        hearing = await _pool(settings, 1)
+        stack.push_async_callback(_close, hearing)
+        parts = Parts(
+            pool,
+            cluster,
+            connect,
+            heartbeats,
+            where(settings.database_url.get_secret_value()),
+            settings.kafka_bootstrap,
+        )
+        app.state.lag = SharedLag(
+            Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten).measure
+        )
         stack.push_async_callback(app.state.lag.close)
-        alerts = PostgresAlerts(pool)
+        watch = Watch(pool, app.state.lag, alerts)
+        app.state.history = History(app.state.lag)
+        app.state.overview = SharedOverview(pool)
+        stack.push_async_callback(app.state.overview.close)
+        dead_letters = topics.dead_letters(settings.prefix).name
+        app.state.letters = LettersWaiting(settings.kafka_access(), cluster, dead_letters)
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
-            partial(watch_backlog, pool, cluster, alerts),
-            partial(watch_backfill, pool),
-            partial(metrics.watch_audits, pool),
+            partial(watch_backlog, pool, cluster, alerts, pulses),
+            partial(pulses.listen, hearing),
+            watch.measure,
+            watch.look,
             alerts.keep_writing,
+            app.state.history.keep,
+            app.state.letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,
         ]
@@ -146,6 +170,15 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         for duty in duties:
             stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
         yield
+
+
+async def _pool(settings: Settings, connections: int) -> Pool:
+    return await create_pool(
+        settings.database_url.get_secret_value(),
+        application_name="badges api",
+        role="badges_api",
+        max_size=connections,
+    )
 
 
 def _surround(app: FastAPI, settings: Settings) -> None:

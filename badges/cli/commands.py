@@ -19,7 +19,7 @@ from schema.database import advice, first_line
 from sinks.failures import LOST
 from streams.errors import WRONG_USE, Problem
 
-COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Set up": {
         "migrate": "Create and update our tables, functions and roles.",
         "provision": "Create the log: topics, connector and first snapshot.",
@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "demo": "Play activities of invented people, and watch badges unlock.",
     },
     "Look": {
+        "doctor": "Check every part, and say what mends what is wrong.",
         "lag": "Show how far behind the awards are, and which part is late.",
         "audit": "Recompute all awards and statistics by SQL, and compare.",
         "replay": "Decide everything anew from the log, and compare.",
@@ -53,6 +54,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
 
 A command is the function, or the group of commands, of the module of its name.
 """
+COMMANDS: Final = [name for commands in GROUPS.values() for name in commands]
 
 
 class _Commands(TyperGroup):
@@ -60,7 +62,7 @@ class _Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for group, commands in COMMANDS.items():
+        for group, commands in GROUPS.items():
             for name, line in commands.items():
                 self.add_command(TyperCommand(name, short_help=line, rich_help_panel=group))
 

@@ -1,37 +1,38 @@
 """`badges lag`: how far behind the awards are, and what holds them up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
+from datetime import datetime
 from typing import Annotated, NoReturn, TypeAlias
 
 import msgspec
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from badges import event_loop, logs, settings
+from badges.cli import lag_words
+from badges.cli.lag_view import History, shown
 from badges.cli.options import Json
-from schema.database import connect
-from sinks.errors import StoreError
+from schema.database import where
 from sinks.pool import create_pool
-from streams.errors import FOUND_A_PROBLEM, WRONG_USE, Problem
-from streams.log.backfill import Backfill
+from streams.errors import FOUND_A_PROBLEM, WRONG_USE
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag import GenerationState, Lag, PartitionLag, Parts, Stage, measure
+from streams.log.lag import Lag
+from streams.log.lag_asking import Parts
+from streams.log.lag_meter import Meter
+from streams.log.pulse import Pulses
 
 _EVERY_S = 1.0
-_MOST_PARTITIONS = 12
-"""So many of those that are behind are shown, the latest first."""
+_CLOSING_S = 0.3
+"""How long a client may take to say goodbye: to whom does not answer there is no need to."""
 
 _Look: TypeAlias = Callable[[], Awaitable[Lag]]
-
-_COLORS = {"ok": "green", "behind": "yellow"}
 
 
 def lag(
@@ -39,157 +40,85 @@ def lag(
         bool, typer.Option("--once", help="Measure once; the exit code is 1 when not on time.")
     ] = False,
     as_json: Json = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="One line a measurement, as where there is no terminal.")
+    ] = False,
 ) -> None:
     """Show how far behind the awards are, and which part is late.
 
     The seconds are the age of the oldest row that is saved and not decided yet.
     """
-    found = event_loop.run(lambda: _lag(settings.load(), once=once, as_json=as_json))
+    found = event_loop.run(lambda: _lag(settings.load(), once=once, as_json=as_json, plain=plain))
     if found.unreachable:
         raise typer.Exit(WRONG_USE)
     if not found.on_time:
         raise typer.Exit(FOUND_A_PROBLEM)
 
 
-async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool) -> Lag:
+async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: bool) -> Lag:
     # What does not answer is told here, in a word.
     logs.configure(level="CRITICAL")
-    async with _parts(chosen) as parts:
-        look = partial(_look, parts, chosen.on_time_seconds)
-        if as_json:
-            return await _print(look, once)
+    async with _meter(chosen) as meter:
+        say = _say_json if as_json else _say_line
         console = Console(highlight=False)
-        if once:
-            found = await look()
-            console.print(_shown(found))
-            return found
-        return await _show(look, console)
+        if not once:
+            lines = as_json or plain or not console.is_terminal or console.is_dumb_terminal
+            await (_print(meter.measure, say) if lines else _show(meter.measure, console))
+        found = await meter.measure_alone()
+        if as_json or plain:
+            say(found)
+        else:
+            console.print(shown(found))
+        return found
 
 
 @asynccontextmanager
-async def _parts(chosen: settings.Settings) -> AsyncIterator[Parts]:
+async def _meter(chosen: settings.Settings) -> AsyncIterator[Meter]:
     url = chosen.database_url.get_secret_value()
-    async with connect(url):
-        pass  # Whatever is wrong with the address is told in one line.
     kafka = chosen.kafka_access()
-    cluster = Cluster(kafka)
+    cluster, heartbeats, pulses = Cluster(kafka), Heartbeats(kafka), Pulses()
+    pool = await create_pool(url, application_name="badges lag", max_size=2)
+    hearing = asyncio.create_task(pulses.listen(pool))
     try:
-        async with (
-            await create_pool(url, application_name="badges lag", max_size=1) as pool,
-            Connect(chosen.connect_url.get_secret_value()) as rest,
-            Heartbeats(kafka) as heartbeats,
-        ):
-            yield Parts(pool, cluster, rest, heartbeats)
+        async with Connect(chosen.connect_url.get_secret_value()) as rest:
+            parts = Parts(pool, cluster, rest, heartbeats, where(url), chosen.kafka_bootstrap)
+            yield Meter(parts, chosen.on_time_seconds, pulses)
     finally:
-        await cluster.close()
+        hearing.cancel()
+        pool.terminate()
+        closing = [asyncio.create_task(each.close()) for each in (heartbeats, cluster)]
+        await asyncio.wait(closing, timeout=_CLOSING_S)
 
 
-async def _look(parts: Parts, on_time_s: float) -> Lag:
-    try:
-        return await measure(parts, on_time_s)
-    except StoreError as error:
-        raise Problem(f"Postgres does not say how far it is: {error}") from error
+def _say_json(found: Lag) -> None:
+    typer.echo(msgspec.json.encode(found))
 
 
-async def _print(look: _Look, once: bool) -> Lag:
+def _say_line(found: Lag) -> None:
+    typer.echo(lag_words.line(found, datetime.now()))
+    sys.stdout.flush()
+
+
+async def _print(look: _Look, say: Callable[[Lag], None]) -> NoReturn:
     while True:
-        found = await look()
-        typer.echo(msgspec.json.encode(found))
-        if once:
-            return found
+        say(await look())
         await asyncio.sleep(_EVERY_S)
 
 
 async def _show(look: _Look, console: Console) -> NoReturn:
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            try:
-                shown = _shown(await look())
-            except Problem as problem:
-                shown = Text(str(problem), "red")
-            live.update(shown, refresh=True)
-            await asyncio.sleep(_EVERY_S)
+    """Show each measurement in the place of the last, on a screen of its own.
 
-
-def _shown(found: Lag) -> RenderableType:
-    parts: list[RenderableType] = [_headline(found), _stages(found.stages)]
-    if behind := [each for each in found.partitions if each.behind_records]:
-        parts.append(_partitions(behind))
-    parts += [Text(line) for line in _lines(found)]
-    return Group(*parts)
-
-
-def _headline(found: Lag) -> Text:
-    behind = _behind(found.behind_seconds, found.behind_records)
-    word, color = ("On time", "green") if found.on_time else ("Not on time", "red")
-    return Text.assemble((word, f"bold {color}"), f": {behind}.")
-
-
-def _behind(seconds: float | None, records: int | None) -> str:
-    if seconds is None:
-        return "how far behind is not known"
-    rows = "" if records is None else f", {_number(records, 'record')} to decide"
-    return f"{seconds:,.1f} s behind{rows}"
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _stages(stages: Sequence[Stage]) -> Table:
-    table = Table("stage", "state", "seconds", "waits", "", box=None, padding=(0, 2, 0, 0))
-    for stage in stages:
-        waits = ""
-        if stage.behind_bytes is not None:
-            waits = f"{_number(stage.behind_bytes, 'byte')} of WAL"
-        elif stage.behind_records is not None:
-            waits = _number(stage.behind_records, "record")
-        table.add_row(
-            stage.name,
-            Text(stage.state, _COLORS.get(stage.state, "red")),
-            "?" if stage.behind_seconds is None else f"{stage.behind_seconds:,.1f}",
-            waits,
-            Text(stage.message),
-        )
-    return table
-
-
-def _partitions(behind: Sequence[PartitionLag]) -> Table:
-    """The partitions that are behind, the latest first."""
-    table = Table("partition", "next offset", "end", "records", "seconds", box=None)
-    latest = sorted(behind, key=lambda each: -(each.behind_seconds or 0))
-    for each in latest[:_MOST_PARTITIONS]:
-        seconds = "?" if each.behind_seconds is None else f"{each.behind_seconds:,.1f}"
-        numbers = (each.partition, each.next_offset, each.end_offset, each.behind_records)
-        table.add_row(*(f"{number:,}" for number in numbers), seconds)
-    if len(behind) > _MOST_PARTITIONS:
-        table.add_row(f"and {len(behind) - _MOST_PARTITIONS} more")
-    return table
-
-
-def _lines(found: Lag) -> Iterator[str]:
-    for worker in found.workers:
-        partitions = ", ".join(map(str, worker.partitions)) or "none"
-        yield f"Worker {worker.name} at {worker.host}: partitions {partitions}"
-    if found.backfill:
-        yield _backfill(found.backfill)
-    yield from _generation(found.generation)
-    if found.as_of:
-        yield f"Decided is everything up to {found.as_of:%Y-%m-%d %H:%M:%S} UTC"
-    if found.alerts:
-        yield f"Open alerts: {', '.join(found.alerts)}"
-
-
-def _backfill(backfill: Backfill) -> str:
-    left = "" if backfill.seconds_left is None else f", {backfill.seconds_left:,.0f} s left"
-    return (
-        f"Newer versions of {_number(backfill.definitions, 'rule')} are taken up in "
-        f"{backfill.partitions_done} of {backfill.partitions} partitions{left}"
-    )
-
-
-def _generation(generation: GenerationState | None) -> Iterator[str]:
-    if generation is None:
-        yield "There is no log: run `badges provision`"
-    elif generation.state != "live":
-        yield f"Generation {generation.number} of the log is {generation.state}"
+    What a narrower window would wrap is drawn anew; the last one stays when it ends.
+    """
+    history, last = History(), None
+    try:
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, live.refresh)
+            while True:
+                last = await look()
+                history.add(last)
+                live.update(shown(last, history), refresh=True)
+                await asyncio.sleep(_EVERY_S)
+    finally:
+        if last is not None:
+            console.print(shown(last))

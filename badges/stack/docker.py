@@ -14,7 +14,8 @@ from badges.stack.layout import Layout
 from streams.errors import Problem
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
-PROFILES = ("monitoring",)
+MONITORING = "monitoring"
+PROFILES = (MONITORING,)
 """Every profile of the compose file: what one of them started must end too."""
 
 _PATIENCE_S = 120.0
@@ -66,6 +67,8 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
             hint=f"docker compose --project-name {project(layout)} logs says why",
         )
     tell(f"up: {layout.api_url}; stop it with make down")
+    if MONITORING in os.environ.get("COMPOSE_PROFILES", "").split(","):
+        tell(f"Grafana: {layout.url('grafana')}; Prometheus: {layout.url('prometheus')}")
     if waits := services.what_waits(layout, passwords):
         tell(waits)
 

@@ -18,7 +18,7 @@ DEFAULT_PORT_BASE = 21000
 
 _ANOTHER = "Name a folder that you may write to"
 
-PORTS = ("postgres", "kafka", "controller", "connect", "api", "prometheus")
+PORTS = ("postgres", "kafka", "controller", "connect", "api", "prometheus", "grafana")
 """A part's port is the base plus its place here."""
 
 
@@ -37,7 +37,6 @@ VARIABLES = {
     *(f"BADGES_{field.upper()}" for field in LayoutSettings.model_fields),
     *(f"BADGES_{part.upper()}_PORT" for part in PORTS),
     *secrets.NAMES,
-    "BADGES_API_URL",
     "BADGES_CI",
     "BADGES_CONNECT_DATABASE_HOSTNAME",
     "BADGES_CONNECT_DATABASE_NAME",
@@ -81,13 +80,17 @@ class Layout:
     def kafka_bootstrap(self) -> str:
         return f"{HOST}:{self.port('kafka')}"
 
+    def url(self, part: str) -> str:
+        """Return where a part that speaks HTTP is asked."""
+        return f"http://{HOST}:{self.port(part)}"
+
     @property
     def connect_url(self) -> str:
-        return f"http://{HOST}:{self.port('connect')}"
+        return self.url("connect")
 
     @property
     def api_url(self) -> str:
-        return f"http://{HOST}:{self.port('api')}"
+        return self.url("api")
 
     def make(self, kind: str = "local") -> None:
         """Create the run directory and note the port base in it, and if it is local or docker."""

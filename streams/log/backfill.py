@@ -1,19 +1,9 @@
 """How far new versions of rules have reached every mentor: which partitions have taken them up."""
 
-import asyncio
 from dataclasses import dataclass
-from math import nan
 
-import structlog
-
-from sinks.cancellation import uncancelled
-from sinks.failures import translated
 from sinks.pool import Executor
-from streams import metrics
-from streams.log import generations
-from streams.log.backlog import LOOK_EVERY_S, WORKER
-
-log = structlog.get_logger(__name__)
+from streams.log.backlog import WORKER
 
 _BACKFILL = """
 SELECT b.definitions, b.partitions_done, l.partitions,
@@ -46,23 +36,3 @@ async def backfill(connection: Executor, log_id: str) -> Backfill | None:
     done, partitions, pace = row["partitions_done"], row["partitions"], row["pace"]
     left = None if pace is None else round(pace * (partitions - done), 1)
     return Backfill(row["definitions"], done, partitions, left)
-
-
-async def watch_backfill(connection: Executor) -> None:
-    """Keep the metrics of it, by a look every few seconds, for good."""
-    while True:
-        try:
-            await uncancelled(_look(connection))
-        except Exception as error:
-            log.warning("the backfill cannot be told, looking again", error=repr(error))
-        await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def _look(connection: Executor) -> None:
-    with translated():
-        live = await generations.live(connection)
-        found = await backfill(connection, live.log_id) if live else None
-    found = found or Backfill(0, live.partitions if live else 0, 0, 0.0)
-    metrics.BACKFILL_DEFINITIONS.set(found.definitions)
-    metrics.BACKFILL_PARTITIONS_DONE.set(found.partitions_done)
-    metrics.BACKFILL_SECONDS_LEFT.set(nan if found.seconds_left is None else found.seconds_left)

@@ -82,7 +82,8 @@ async def partitions_behind(
             found = (await cluster.topics([log.topic])).get(log.topic)
             if found is None:
                 raise Problem(f"the topic {log.topic} is missing")
-            ends = await cluster.ends(found)
+            ends = await _ends_to_reach(connection, cluster, found)
+            waited_for = {each: reason for each, reason in waited_for.items() if each in ends}
             await poll(is_decided)
     return waited_for
 
@@ -92,6 +93,24 @@ async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
     async with Cluster(kafka) as cluster:
         topic = Topic(log.topic, log.log_id, log.partitions)
         return dict(enumerate(await cluster.ends(topic)))
+
+
+async def _ends_to_reach(connection: Connection, cluster: Cluster, topic: Topic) -> dict[int, int]:
+    """The ends of the partitions, but those before which a position has no record left.
+
+    Where a transaction's mark comes last the position is only there once a worker was.
+    """
+    ends = dict(enumerate(await cluster.ends(topic)))
+    positions = await generations.next_offsets(connection, topic.id)
+    ranges = {
+        number: (positions[number], end)
+        for number, end in ends.items()
+        if number in positions and positions[number] < end
+    }
+    undecided = await cluster.first_values(topic, ranges) if ranges else {}
+    return {
+        number: end for number, end in ends.items() if number not in ranges or number in undecided
+    }
 
 
 async def _is_decided(connection: Connection, kafka: KafkaAccess, lsn: int, wait: _Wait) -> bool:
@@ -108,7 +127,9 @@ async def _is_decided(connection: Connection, kafka: KafkaAccess, lsn: int, wait
         await asyncio.sleep(_PAUSE_S)
         if await _is_over(connection, log):
             return False
-    ends = await ends_of(kafka, log)
+    async with Cluster(kafka) as cluster:
+        topic = Topic(log.topic, log.log_id, log.partitions)
+        ends = await _ends_to_reach(connection, cluster, topic)
     while reason := await _undecided(connection, log, ends, wait.limit):
         wait.reason = reason
         await asyncio.sleep(_PAUSE_S)

@@ -40,6 +40,19 @@ class Topic(Struct, frozen=True):
     partitions: int
 
 
+class Placement(Struct, frozen=True):
+    """The cluster, and how topics lie on its brokers.
+
+    Of each topic `replicas` has the fewest that a partition has, `behind` the partitions of which a
+    replica is not in sync.
+    """
+
+    cluster_id: str
+    brokers: int
+    replicas: Mapping[str, int]
+    behind: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Member:
     """A process of a consumer group, by the name that Kafka has for it, and what it reads."""
@@ -95,6 +108,25 @@ class Cluster:
             elif topic["error_code"] != UnknownTopicOrPartitionError.errno:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
+
+    async def placement(self, names: Sequence[str]) -> Placement:
+        """Where these topics lie; one that is not there is not in the answer."""
+        await self.start()
+        answer = (await self._admin._send_request(MetadataRequest(names))).to_object()
+        found = {
+            topic["topic"]: topic["partitions"]
+            for topic in answer["topics"]
+            if topic["error_code"] == NoError.errno
+        }
+        return Placement(
+            cluster_id=answer["cluster_id"],
+            brokers=len(answer["brokers"]),
+            replicas={name: min(len(each["replicas"]) for each in found[name]) for name in found},
+            behind={
+                name: sum(len(each["isr"]) < len(each["replicas"]) for each in found[name])
+                for name in found
+            },
+        )
 
     async def settings(self, topic: str) -> dict[str, str]:
         """The topic's settings in force, inherited ones included."""
@@ -177,27 +209,39 @@ class Cluster:
     async def values_at(self, topic: Topic, offsets: Mapping[int, int]) -> dict[int, bytes | None]:
         """The value of the record at an offset of each partition, None where there is no record.
 
-        The offsets must lie below the ends. A consumer of its own, which no broker's restart has
-        confused, reads them; it may wait for ever.
+        The offsets must lie below the ends. It may wait for ever.
+        """
+        ranges = {number: (offset, offset + 1) for number, offset in offsets.items()}
+        found = await self.first_values(topic, ranges)
+        return {number: found.get(number) for number in offsets}
+
+    async def first_values(
+        self, topic: Topic, ranges: Mapping[int, tuple[int, int]]
+    ) -> dict[int, bytes | None]:
+        """The value of the first record of each partition from an offset on, below another one.
+
+        A partition without a record there is left out: the mark of a transaction's end has an
+        offset, and so has what was aborted. The ranges must lie below the ends. A consumer of its
+        own, which no broker's restart has confused, reads them; it may wait for ever.
         """
         found: dict[int, bytes | None] = {}
         consumer = self._new_consumer(max_partition_fetch_bytes=_SMALL_FETCH)
         try:
             await consumer.start()
-            places = {TopicPartition(topic.name, number): at for number, at in offsets.items()}
+            places = {TopicPartition(topic.name, number): r for number, r in ranges.items()}
             consumer.assign(list(places))
-            for place, offset in places.items():
+            for place, (offset, _) in places.items():
                 consumer.seek(place, offset)
-            while len(found) < len(places):
+            while places:
                 fetched = await consumer.getmany(timeout_ms=PATIENCE_MS)
-                for place, offset in places.items():
-                    if place.partition in found:
-                        continue
+                for place, (_, end) in [*places.items()]:
                     records = fetched.get(place, [])
-                    if records or await consumer.position(place) > offset:
-                        there = [record.value for record in records if record.offset == offset]
-                        found[place.partition] = there[0] if there else None
-                        consumer.pause(place)
+                    if not records and await consumer.position(place) < end:
+                        continue
+                    if records and records[0].offset < end:
+                        found[place.partition] = records[0].value
+                    consumer.pause(place)
+                    del places[place]
         finally:
             await stop(consumer)
         return found

@@ -60,6 +60,13 @@ class _NothingDone(ConnectAway):
     """Connect cannot now, and has done nothing of what it was asked."""
 
 
+class _About(Struct, frozen=True):
+    """What a Connect says of itself: its version, and which Kafka it works with."""
+
+    version: str
+    cluster_id: str
+
+
 class Connect:
     """A client of one Connect cluster; reuse it, and close it (`async with`).
 
@@ -87,6 +94,17 @@ class Connect:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def about(self) -> _About:
+        answer = await self._ask("GET", "/")
+        with self._as_connect_speaks():
+            return _About(str(answer["version"]), str(answer["kafka_cluster_id"]))
+
+    async def plugins(self) -> dict[str, str]:
+        """The version of each kind of connector, by its class."""
+        answer = await self._ask("GET", "/connector-plugins")
+        with self._as_connect_speaks():
+            return {each["class"]: str(each.get("version")) for each in answer}
 
     async def connectors(self) -> set[str]:
         return set(await self._ask("GET", "/connectors"))
@@ -131,8 +149,14 @@ class Connect:
         ]
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector, which does nothing until it is resumed."""
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        try:
+            await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        except ConnectAway:
+            # It may be there, and only the answer was lost.
+            if await self.config(name) != {**config, "name": name}:
+                raise
 
     async def configure(self, name: str, config: Mapping[str, str]) -> None:
         """Give the connector another configuration; its task begins anew where it was."""

@@ -21,11 +21,14 @@ from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import Moved, Movement
 
-LOOK_EVERY_S = 5.0
-CONFIRMATIONS = 4
+LOOK_EVERY_S = 1.5
+CONFIRMATIONS = 12
 """So many bad looks: Connect needs some 10 s to start, and that is no reason for an alert."""
 
-FORGIVEN = 3
+SURE_CONFIRMATIONS = 3
+"""So many of what no start looks like: a connector that failed, was stopped or is silent."""
+
+FORGIVEN = 10
 """So many good looks in a row end an outage: what crashes again and again looks well in between."""
 
 _PROVISION = (
@@ -34,20 +37,26 @@ _PROVISION = (
 
 log = structlog.get_logger(__name__)
 
+_BY_HAND = ("PAUSED", "STOPPED")
+"""States in which somebody has put a connector."""
+
 _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
 class Outage(Struct, frozen=True):
+    """`sure`: it is nothing that a connector goes through while it starts."""
+
     kind: OutageKind
     message: str
     cause: str = ""
+    sure: bool = False
 
 
 class _Lasting:
     """The alert of the outage that has lasted, by one look after another.
 
     Bad looks count together, of whatever kind they are; the kind that is told changes only to one
-    that has been seen as often in a row itself.
+    that has been seen as often in a row itself. What is sure is told sooner while nothing is.
     """
 
     def __init__(self, alerts: Alerts) -> None:
@@ -69,7 +78,9 @@ class _Lasting:
         if found.kind == self._alert.told:
             is_time = self._bad % CONFIRMATIONS == 0
         else:
-            is_time = (alike if self._alert.told else self._bad) >= CONFIRMATIONS
+            is_time = (alike if self._alert.told else self._bad) >= CONFIRMATIONS or (
+                found.sure and not self._alert.told and alike >= SURE_CONFIRMATIONS
+            )
             if is_time:
                 log.warning("no new rows arrive", kind=found.kind, reason=found.message)
         if is_time:
@@ -93,10 +104,12 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
             "connector_failed",
             f"the connector {name} failed: {status.cause}. {_PROVISION}",
             status.cause,
+            sure=True,
         )
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
-        return Outage("connector_idle", f"the connector {name} is {state}. {_PROVISION}")
+        message = f"the connector {name} is {state}. {_PROVISION}"
+        return Outage("connector_idle", message, sure=state in _BY_HAND)
     return None
 
 
@@ -132,10 +145,12 @@ async def _silence(
             still = movement.standstill(await moved())
     except (KafkaError, OSError, StoreError) as error:
         log.warning("how far the connector is cannot be told", error=str(error))
+        movement.begin_again()
         return None
     if still is None:
         return None
-    return Outage("connector_idle", f"the connector {generation.connector} is RUNNING but {still}")
+    message = f"the connector {generation.connector} is RUNNING but {still}"
+    return Outage("connector_idle", message, sure=True)
 
 
 async def monitor_connector(
@@ -152,7 +167,11 @@ async def monitor_connector(
     lasting = _Lasting(alerts)
     movement = Movement()
     while True:
-        found = await outage(generation, connect) or await _silence(generation, movement, moved)
+        found = await outage(generation, connect)
+        if found:
+            movement.begin_again()
+        else:
+            found = await _silence(generation, movement, moved)
         broken = await _unsendable(found, integrity) if found else None
         if broken:
             await integrity.mark_broken(broken)

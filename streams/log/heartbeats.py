@@ -41,11 +41,21 @@ class _Source(Struct):
 
 
 class _Change(Struct):
+    """A change of the row, as a record has it: its place in the WAL, in bytes, and its time."""
+
     source: _Source
     after: _Row
 
 
 _decode = msgspec.json.Decoder(_Change).decode
+
+
+def change_in(value: bytes | None) -> _Change | None:
+    """What a record of the heartbeats' topic says; None: it is not of the row."""
+    try:
+        return _decode(value or b"{}")
+    except UNREADABLE:
+        return None
 
 
 class Unconfirmed:
@@ -57,9 +67,8 @@ class Unconfirmed:
 
     def add(self, value: bytes | None) -> None:
         """Note what a record of the heartbeats' topic says; only those of the row say anything."""
-        try:
-            change = _decode(value or b"{}")
-        except UNREADABLE:
+        change = change_in(value)
+        if change is None:
             return
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting = deque([*self._waiting][1::2])
@@ -104,7 +113,7 @@ class Heartbeats:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._read_on()
-        except (KafkaError, OSError):
+        except (KafkaError, OSError, asyncio.CancelledError):
             # One that a restart of its broker has confused may never come to itself.
             await self.close()
             raise

@@ -4,38 +4,25 @@ Everything is measured by Postgres' clock: the time of a row is that of its comm
 carries, and now is what the same server says. So no other clock can make it wrong.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from msgspec import Struct, field
-from msgspec.structs import replace
-
 from sinks.alerts import BREAKS, OUTAGES, OutageKind
-from sinks.failures import translated
-from sinks.pool import Executor
 from streams.log import generations
-from streams.log.backfill import Backfill, backfill
-from streams.log.backlog import Backlog, backlog
-from streams.log.cluster import Cluster, KafkaError, Member
-from streams.log.connect import Connect
-from streams.log.connector_monitor import Outage, outage
-from streams.log.debezium import committed_at
-from streams.log.generations import Generation
-from streams.log.heartbeats import Heartbeats
-from streams.log.wal import insert_lsn, read_slot
+from streams.log.backfill import Backfill
+from streams.log.cluster import Member
+from streams.log.connector_monitor import Outage
+from streams.log.lag_asking import Database, Kafka, State
+from streams.log.pulse import Restoring
 
-_TIMEOUT_S = 5.0
 _FRESH_S = 5.0
 """One so young tells that the chain lives and holds nothing back.
 
 A heartbeat comes each second, and the one after it moves what Connect confirms each second: the
 newest that is confirmed was found 1.3 to 3.2 s old on a busy machine.
 """
-
-State: TypeAlias = Literal["ok", "behind", "stopped", "missing", "unreachable"]
 
 _OUTAGE_STATES: Mapping[OutageKind, State] = {
     "connect_away": "unreachable",
@@ -46,6 +33,26 @@ _OUTAGE_STATES: Mapping[OutageKind, State] = {
 _NOT_ON_TIME = frozenset({*BREAKS, *OUTAGES, "log_unreachable", "nobody_works"})
 """Alerts during which nothing is on time, whatever is measured."""
 
+_StageName: TypeAlias = Literal["slot", "connector", "kafka", "worker"]
+
+_GRAVEST: Sequence[tuple[_StageName, State]] = (
+    # Without Postgres or Kafka the others cannot do their part either.
+    ("slot", "unreachable"),
+    ("kafka", "unreachable"),
+    ("slot", "missing"),
+    ("connector", "missing"),
+    ("connector", "unreachable"),
+    ("kafka", "missing"),
+    ("connector", "stopped"),
+    ("worker", "missing"),
+    ("worker", "stopped"),
+    ("slot", "behind"),
+    ("connector", "behind"),
+    ("kafka", "behind"),
+    ("worker", "behind"),
+)
+"""What is looked for first, to say which stage holds up the others."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -54,7 +61,7 @@ class Stage:
     Bytes are told of the slot, records of Kafka and the worker.
     """
 
-    name: Literal["slot", "connector", "kafka", "worker"]
+    name: _StageName
     state: State
     behind_seconds: float | None
     behind_bytes: int | None = None
@@ -78,11 +85,34 @@ class GenerationState:
 
 
 @dataclass(frozen=True)
+class CatchUp:
+    """Records that wait, how many fewer there are each second, and how long that lasts.
+
+    The last two are None while they cannot be told: one measurement alone says neither.
+    """
+
+    records: int
+    records_per_second: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class FillingState:
+    """A generation that is being filled, with about `of_rows` rows."""
+
+    number: int
+    rows: int | None
+    of_rows: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
 class Lag:
     """`behind_seconds` is now less the commit time of the oldest row that is not decided yet.
 
     0 when there is none. Where rows may be under way that nobody can see yet it is how old the
-    oldest of them can be at most; None when not even that is known.
+    oldest of them can be at most; None when not even that is known. `stage` is the name of the one
+    that holds up the others, None when all is well with each.
     """
 
     on_time: bool
@@ -95,6 +125,11 @@ class Lag:
     backfill: Backfill | None
     generation: GenerationState | None
     alerts: list[str]
+    stage: _StageName | None = None
+    catch_up: CatchUp | None = None
+    restoring: list[Restoring] = field(default_factory=list)
+    filling: FillingState | None = None
+    alerts_since: dict[str, datetime | None] = field(default_factory=dict)
 
     @property
     def unreachable(self) -> list[str]:
@@ -102,109 +137,21 @@ class Lag:
         return [stage.name for stage in self.stages if stage.state == "unreachable"]
 
 
-class _Database(Struct, frozen=True):
-    """What Postgres says. `slot`, and in bytes of WAL the next two, are the slot's."""
-
-    now: datetime
-    alerts: Sequence[str]
-    decided_until: datetime | None = None
-    slot: State = "missing"
-    confirmed: int = 0
-    unconfirmed: int | None = None
-    backfill: Backfill | None = None
-
-
-class _Kafka(Struct, frozen=True):
-    """What Kafka says. `oldest` are commit times by partition of what is next to be decided."""
-
-    state: State = "unreachable"
-    waiting: Backlog | None = None
-    oldest: Mapping[int, datetime | None] = field(default_factory=dict)
-    heartbeat: datetime | None = None
-    members: Sequence[Member] = ()
-
-
-class Parts(Struct, frozen=True):
-    """Whom is asked: clients that are kept from one measurement to the next."""
-
-    connection: Executor
-    cluster: Cluster
-    connect: Connect
-    heartbeats: Heartbeats
-
-
-async def measure(parts: Parts, on_time_s: float) -> Lag:
-    """Measure once, within some seconds. On time is what is behind by `on_time_s` at most.
-
-    Raises StoreError when Postgres does not answer: without it nothing is known.
-    """
-    with translated():
-        async with asyncio.timeout(_TIMEOUT_S):
-            generation = await generations.live(parts.connection)
-            generation = generation or await generations.newest(parts.connection)
-            database = await _ask_database(parts.connection, generation)
-    if generation is None:
-        return _told(None, database, _Kafka("missing"), None, on_time_s)
-    kafka, out = await asyncio.gather(
-        _ask_kafka(parts, generation, database.confirmed), outage(generation, parts.connect)
-    )
-    return _told(generation, database, kafka, out, on_time_s)
-
-
-async def _ask_database(connection: Executor, generation: Generation | None) -> _Database:
-    alerts = await connection.fetch("SELECT kind FROM badges_private.open_alerts() AS kind")
-    now = await connection.fetchval("SELECT clock_timestamp()")
-    database = _Database(now, alerts=[row["kind"] for row in alerts])
-    if generation is None:
-        return database
-    slot = await read_slot(connection, generation.slot)
-    lost = slot is None or slot.wal_status == "lost"
-    written = await insert_lsn(connection)
-    return replace(
-        database,
-        decided_until=await connection.fetchval(
-            "SELECT decided_until FROM badge_logs WHERE log_id = $1", generation.log_id
-        ),
-        slot="missing" if lost else "ok",
-        confirmed=(slot.confirmed or 0) if slot else 0,
-        unconfirmed=max(written - slot.confirmed, 0) if slot and slot.confirmed else None,
-        backfill=await backfill(connection, generation.log_id),
-    )
-
-
-async def _ask_kafka(parts: Parts, generation: Generation, confirmed: int) -> _Kafka:
-    """In this order: what was committed before the heartbeat lies before the ends."""
-    cluster = parts.cluster
-    try:
-        with translated():
-            async with asyncio.timeout(_TIMEOUT_S):
-                topics = await cluster.topics([generation.topic, generation.heartbeat_topic])
-                if generation.topic not in topics:
-                    return _Kafka("missing")
-                heartbeat = None
-                if generation.heartbeat_topic in topics:
-                    heartbeat = await parts.heartbeats.newest(generation.heartbeat_topic, confirmed)
-                waiting = await backlog(generation, parts.connection, cluster)
-                next_up = {
-                    n: waiting.positions[n] for n, behind in waiting.behind.items() if behind
-                }
-                values = (
-                    await cluster.values_at(topics[generation.topic], next_up) if next_up else {}
-                )
-                workers = await cluster.members(f"{generation.prefix}-worker")
-    except (KafkaError, OSError):
-        return _Kafka("unreachable")
-    oldest = {number: committed_at(value) for number, value in values.items()}
-    return _Kafka("ok", waiting, oldest, heartbeat, workers if waiting.sessions else ())
-
-
-def _told(
-    generation: Generation | None,
-    database: _Database,
-    kafka: _Kafka,
+def told(
+    database: Database,
+    kafka: Kafka,
     out: Outage | None,
     on_time_s: float,
+    *,
+    silent: str = "",
+    restoring: Sequence[Restoring] = (),
+    unwritten: Sequence[str] = (),
 ) -> Lag:
+    """What the parts have said, put together. On time is what is behind by `on_time_s` at most.
+
+    `silent` says that the workers do not get on, if that is so; `unwritten` are alerts that are not
+    in the database yet.
+    """
     partitions = _partitions(kafka, database.now)
     unsent = _unsent(database, kafka)
     undecided = _undecided(partitions, database, kafka)
@@ -214,23 +161,27 @@ def _told(
         else max(unsent, undecided)
     )
     records = sum(each.behind_records for each in partitions) if kafka.waiting else None
+    generation = database.generation
     stages = [
-        Stage("slot", _slot(database, unsent, on_time_s), unsent, database.unconfirmed),
         Stage(
-            "connector",
-            _connector(generation, out, unsent, on_time_s),
+            "slot",
+            _slot(database, unsent, on_time_s),
             unsent,
-            message=out.message if out else "",
+            database.unconfirmed,
+            message=database.reason,
         ),
-        Stage("kafka", kafka.state, undecided, behind_records=records),
-        Stage("worker", _worker(generation, kafka, behind, on_time_s), behind, None, records),
+        Stage("connector", *_connector(database, out, unsent, on_time_s)),
+        Stage("kafka", kafka.state, undecided, behind_records=records, message=kafka.reason),
+        _worker(database, kafka, (behind, records), silent, on_time_s),
     ]
+    alerts = {**dict.fromkeys(unwritten), **database.alerts}
+    filling = database.filling
     return Lag(
         on_time=(
             generation is not None
             and generation.state == "live"
             and all(stage.state == "ok" for stage in stages)
-            and _NOT_ON_TIME.isdisjoint(database.alerts)
+            and _NOT_ON_TIME.isdisjoint(alerts)
         ),
         behind_seconds=behind,
         behind_records=records,
@@ -240,44 +191,74 @@ def _told(
         workers=list(kafka.members),
         backfill=database.backfill,
         generation=GenerationState(generation.number, generation.state) if generation else None,
-        alerts=list(database.alerts),
+        alerts=sorted(alerts),
+        stage=_gravest(stages),
+        restoring=list(restoring),
+        filling=FillingState(
+            filling.number,
+            kafka.filled,
+            filling.of_rows,
+            filling.seconds_left(kafka.filled or 0),
+        )
+        if filling
+        else None,
+        alerts_since=alerts,
     )
 
 
-def _slot(database: _Database, unsent: float | None, on_time_s: float) -> State:
+def _gravest(stages: Sequence[Stage]) -> _StageName | None:
+    states = {stage.name: stage.state for stage in stages}
+    return next((name for name, found in _GRAVEST if states[name] == found), None)
+
+
+def _slot(database: Database, unsent: float | None, on_time_s: float) -> State:
     return _late(unsent, on_time_s) if database.slot == "ok" else database.slot
 
 
 def _connector(
-    generation: Generation | None, out: Outage | None, unsent: float | None, on_time_s: float
-) -> State:
-    if generation is None:
-        return "missing"
-    return _OUTAGE_STATES.get(out.kind, "stopped") if out else _late(unsent, on_time_s)
+    database: Database, out: Outage | None, unsent: float | None, on_time_s: float
+) -> tuple[State, float | None, None, None, str]:
+    if out is not None:
+        state = _OUTAGE_STATES.get(out.kind, "stopped")
+        return state, unsent, None, None, out.message
+    if database.generation is None and database.answers:
+        return "missing", unsent, None, None, ""
+    # It answers that it runs: what it has sent nobody knows without Postgres.
+    state = _late(unsent, on_time_s) if database.answers else "ok"
+    return state, unsent, None, None, ""
 
 
 def _worker(
-    generation: Generation | None, kafka: _Kafka, behind: float | None, on_time_s: float
-) -> State:
-    if generation is None:
-        return "missing"
-    stopped = kafka.waiting is not None and kafka.waiting.sessions == 0
-    return "stopped" if stopped else _late(behind, on_time_s)
+    database: Database,
+    kafka: Kafka,
+    behind: tuple[float | None, int | None],
+    silent: str,
+    on_time_s: float,
+) -> Stage:
+    seconds, records = behind
+    state, message = _late(seconds, on_time_s), silent
+    if database.generation is None and database.answers:
+        state = "missing"
+    elif kafka.waiting is not None and kafka.waiting.sessions == 0:
+        state, message = "stopped", "no worker is connected: start one with `badges worker`"
+    elif silent:
+        state = "stopped"
+    elif not database.answers:
+        state = "behind"
+    return Stage("worker", state, seconds, None, records, message)
 
 
 def _late(seconds: float | None, on_time_s: float) -> State:
     return "ok" if seconds is not None and seconds <= on_time_s else "behind"
 
 
-def _seconds(now: datetime, then: datetime) -> float:
+def _since(then: datetime | None, now: datetime | None) -> float | None:
+    if then is None or now is None:
+        return None
     return round(max((now - then).total_seconds(), 0.0), 3)
 
 
-def _since(then: datetime | None, now: datetime) -> float | None:
-    return None if then is None else _seconds(now, then)
-
-
-def _partitions(kafka: _Kafka, now: datetime) -> list[PartitionLag]:
+def _partitions(kafka: Kafka, now: datetime | None) -> list[PartitionLag]:
     if kafka.waiting is None:
         return []
     return [
@@ -292,17 +273,17 @@ def _partitions(kafka: _Kafka, now: datetime) -> list[PartitionLag]:
     ]
 
 
-def _unsent(database: _Database, kafka: _Kafka) -> float | None:
+def _unsent(database: Database, kafka: Kafka) -> float | None:
     """How old the oldest row can be at most that is not in Kafka yet."""
     sent = max(filter(None, (kafka.heartbeat, database.decided_until)), default=None)
-    if kafka.waiting is None or sent is None:
+    seconds = _since(sent, database.now)
+    if kafka.waiting is None or seconds is None:
         return None
-    seconds = _seconds(database.now, sent)
     return seconds if seconds > _FRESH_S else 0.0
 
 
 def _undecided(
-    partitions: Sequence[PartitionLag], database: _Database, kafka: _Kafka
+    partitions: Sequence[PartitionLag], database: Database, kafka: Kafka
 ) -> float | None:
     """How old the oldest row is that is in Kafka and not decided."""
     if kafka.waiting is None or not partitions:

@@ -16,8 +16,11 @@ from streams.log.wal import confirmed
 
 _TIMEOUT_S = 5.0
 
-SILENT_S = 15.0
-"""So long without a heartbeat is a silence."""
+SILENT_S = 5.0
+"""So long without a heartbeat is a silence, of what sent them."""
+
+BEGINS_S = 15.0
+"""So long may pass before the first one, after the connector or Kafka was away."""
 
 UNCONFIRMED_S = 150.0
 """So long nothing may be confirmed to Postgres: Connect does so each minute where nobody set it."""
@@ -53,11 +56,19 @@ class Movement:
         self._clock = clock
         self._sent: tuple[float, Moved] | None = None
         self._confirmed: tuple[float, tuple[int, int]] | None = None
+        self._moves = False
+        """Whether something has moved since it began."""
+
+    def begin_again(self) -> None:
+        """Forget when it last moved: it was not there to do so, or nobody could see it."""
+        self._sent = self._confirmed = None
+        self._moves = False
 
     def look(self, now: Moved) -> tuple[float, float]:
         """For how many seconds nothing has moved at all, and nothing but heartbeats."""
         at = self._clock()
         if self._sent is None or self._sent[1] != now:
+            self._moves = self._sent is not None
             self._sent = at, now
         rows = now.log, now.confirmed
         if self._confirmed is None or self._confirmed[1] != rows:
@@ -67,7 +78,7 @@ class Movement:
     def standstill(self, now: Moved) -> str | None:
         """What stands still for too long, in words, or None."""
         silent, unconfirmed = self.look(now)
-        if silent >= SILENT_S:
+        if silent >= (SILENT_S if self._moves else BEGINS_S):
             return (
                 f"sends nothing, not even the heartbeat of each second, for "
                 f"{silent:.0f} s: it waits for Postgres (a lock, a connection that "

@@ -8,7 +8,7 @@ from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.log.movement import SILENT_S, Movement, moved
+from streams.log.movement import BEGINS_S, Movement, moved
 from streams.log.wal import insert_lsn
 
 _STEADY_S = 30.0
@@ -79,10 +79,10 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
             site.progress(f"Connector {name}: waiting until it sends")
         await asyncio.sleep(POLL_S)
     # What it had in hand as it began to hang may have moved something still.
-    if silent >= SILENT_S:
+    if silent >= BEGINS_S:
         raise Problem(
             f"the connector {name} runs but sends nothing, not even the heartbeat of each second, "
-            f"for {SILENT_S:g} s",
+            f"for {BEGINS_S:g} s",
             hint="See in pg_stat_activity what the sessions of badges_connect wait for, and Kafka "
             "Connect's log; restart Kafka Connect, then run this again",
             code=FOUND_A_PROBLEM,

@@ -6,10 +6,15 @@ from sinks.pool import Executor
 
 
 class Slot(Struct, frozen=True):
-    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes)."""
+    """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes).
+
+    `active`: somebody reads it now. `restart` is from where on Postgres keeps WAL for it (bytes).
+    """
 
     wal_status: str | None
     confirmed: int | None
+    active: bool = False
+    restart: int | None = None
 
 
 async def insert_lsn(connection: Executor) -> int:
@@ -26,7 +31,8 @@ async def confirmed(connection: Executor, slot: str) -> int:
 async def read_slot(connection: Executor, slot: str) -> Slot | None:
     row = await connection.fetchrow(
         """
-        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed
+        SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed, active,
+               (restart_lsn - '0/0')::bigint AS restart
         FROM pg_replication_slots WHERE slot_name = $1
         """,
         slot,

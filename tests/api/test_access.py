@@ -61,6 +61,7 @@ DECISIONS: Final = {
     "GET /": Decision(OPEN),
     "GET /assets/{}": Decision(OPEN, lambda _: ("base.css",)),
     "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
+    "GET /v1/status": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/peer-mentors": Decision(COORDINATES),
     "GET /v1/peer-mentors/{}": Decision(MENTORS_OWN, mentor),
     "GET /v1/me": Decision((401, 200, 200, 200, 200, 404, 200)),

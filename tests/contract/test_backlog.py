@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from sinks.alerts import AlertKind, PostgresAlerts
+from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
-from streams.log.backlog import CONFIRMATIONS, STILL_S, WORKER, Watch
+from streams.log.backlog import CONFIRMATIONS, FROZEN_S, STILL_S, WORKER, Watch
+from streams.log.cluster import KafkaError
+from streams.log.pulse import Pulses
 from tests.contract.worlds import PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.stack import Stack
@@ -27,14 +30,20 @@ class Watched:
         self.told = PostgresAlerts(owner)
         self._log_id = log_id
         self._now = 0.0
-        cluster: Any = SimpleNamespace(topics=self._topics, ends=self._ends)
-        self._watch = Watch(api, cluster, self.alerts, lambda: self._now)
+        cluster: Any = SimpleNamespace(
+            topics=self._topics, ends=self._ends, first_values=self._first_values
+        )
+        self.pulses = Pulses(lambda: self._now)
+        self._watch = Watch(api, cluster, self.alerts, self.pulses, lambda: self._now)
 
     async def _topics(self, names: list[str]) -> Mapping[str, object]:
         return dict.fromkeys(names, object())
 
     async def _ends(self, _: object) -> list[int]:
         return ENDS
+
+    async def _first_values(self, _: object, ranges: Mapping[int, object]) -> Mapping[int, bytes]:
+        return dict.fromkeys(ranges, b"a record")
 
     async def decide(self, partition: int, records: int) -> None:
         await self.owner.execute(
@@ -45,6 +54,23 @@ class Watched:
             records,
         )
 
+    async def fail(self, looks: int, error: Exception) -> list[str]:
+        """Let so many looks fail in a row; what is open then."""
+        for _ in range(looks):
+            await self._watch.failed(error)
+        return self._open()
+
+    async def silence(self, *pulses: str, connected: bool) -> list[str]:
+        """Let some seconds pass in which these pulses alone are heard; what is open then."""
+        session = await self.owner.fetchval("SELECT pg_backend_pid()") if connected else -1
+        for _ in range(int(FROZEN_S) + 1):
+            self._now += 1
+            for pulse in pulses:
+                self.pulses.hear(session, pulse)
+            self.pulses.listened()
+            await self._watch.look()
+        return self._open()
+
     async def minutes(self, *moving: int) -> list[str]:
         """Let some pass while a record of each of these partitions is decided; what is open."""
         for _ in range(CONFIRMATIONS + 1):
@@ -52,6 +78,9 @@ class Watched:
                 await self.decide(partition, 1)
             await self._watch.look()
             self._now += STILL_S
+        return self._open()
+
+    def _open(self) -> list[str]:
         return [str(a.detail["message"]) for a in self.alerts.alerts if a.resolved_at is None]
 
 
@@ -77,12 +106,41 @@ async def watched(
 async def test_one_that_stands_still_is_told_though_the_others_move(watched: Watched) -> None:
     assert await watched.minutes(0, 1, 2) == []
     (message,) = await watched.minutes(0, 2)
-    assert message.startswith("96 records of the log wait and nothing has moved in partition 1 for")
+    waits = ENDS[1] - CONFIRMATIONS - 1
+    assert message.startswith(
+        f"{waits} records of the log wait and nothing has moved in partition 1"
+    )
 
 
 async def test_all_that_stand_still_are_told_together(watched: Watched) -> None:
     (message,) = await watched.minutes()
     assert message.startswith("300 records of the log wait and no position has moved for")
+
+
+async def test_a_worker_that_is_silent_and_connected_is_told_as_frozen(watched: Watched) -> None:
+    assert await watched.silence("alive 0,2", "frozen 1", connected=True) == []
+    (message,) = await watched.silence("alive 0,2", connected=True)
+    assert message.startswith("100 records of the log wait for a worker that is connected and has")
+    assert "it is frozen" in message
+    assert await watched.silence("alive 0,2", "frozen 1", connected=True) == []
+
+
+async def test_one_that_has_ended_or_whose_partitions_another_has_is_not_frozen(
+    watched: Watched,
+) -> None:
+    assert await watched.silence("one 0,1", "two 2", connected=False) == []
+    assert await watched.silence("one 0,1", connected=False) == []
+    assert await watched.silence("one 0,1", "two 2", connected=True) == []
+    assert await watched.silence("one 0,1,2", connected=True) == []
+
+
+async def test_a_postgres_that_stays_away_is_told_until_it_answers(watched: Watched) -> None:
+    assert await watched.fail(CONFIRMATIONS - 1, Unavailable("no route to it")) == []
+    assert await watched.minutes(0, 1, 2) == []
+    assert await watched.fail(CONFIRMATIONS, KafkaError("that is another thing")) == []
+    (message,) = await watched.fail(CONFIRMATIONS, Unavailable("no route to it"))
+    assert message.endswith("no route to it")
+    assert await watched.minutes(0, 1, 2) == []
 
 
 async def test_one_in_which_nothing_waits_need_not_move(watched: Watched) -> None:

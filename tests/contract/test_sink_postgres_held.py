@@ -40,7 +40,7 @@ async def test_a_turn_is_made_while_nobody_moves_the_position(world: PostgresWor
     waits.set()
     outcome = await writing
     assert outcome is not None
-    assert outcome.written == 1
+    assert len(outcome.written) == 1
     with pytest.raises(Fenced):
         await worker
     assert await world.sink.position(log.log_id, 0) == Position(0, 1)
@@ -90,7 +90,7 @@ async def test_what_is_refused_waits_and_counts_as_written(world: PostgresWorld)
 
     outcome = await world.postgres.write_as_of(log.log_id, 0, make)
     assert outcome is not None
-    assert (outcome.written, outcome.refused, outcome.waits) == (0, 2, True)
+    assert (len(outcome.written), outcome.refused, outcome.waits) == (0, 2, True)
     assert await world.stats(mentors[1]) is None
     written = Written(world.worker, log.log_id, 0)
     assert await written.awards(mentors) == [granted.after]

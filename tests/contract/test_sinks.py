@@ -16,7 +16,7 @@ async def test_a_turn_moves_the_position(world: World) -> None:
     log = await world.live_log(next_offset=40, number=3)
     assert await world.sink.position(log.log_id, 0) == Position(40, 3)
     outcome = await world.sink.write(log.turn(records=5))
-    assert (outcome.written, outcome.overtaken, outcome.gone) == (0, 0, 0)
+    assert (len(outcome.written), outcome.overtaken, outcome.gone) == (0, 0, 0)
     assert await world.sink.position(log.log_id, 0) == Position(45, 4)
 
 
@@ -80,7 +80,7 @@ async def test_the_same_turn_twice_is_fenced_off(world: World) -> None:
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     turn = log.turn(grant(log.cause(), mentor, definition))
-    assert (await world.sink.write(turn)).written == 1
+    assert len((await world.sink.write(turn)).written) == 1
     with pytest.raises(Fenced):
         await world.sink.write(turn)
     assert len(await world.events(mentor)) == 1
@@ -91,7 +91,7 @@ async def test_a_grant_writes_a_row_and_an_event(world: World) -> None:
     mentor, definition = await world.mentor(), await world.definition()
     decision = grant(log.cause(3), mentor, definition, tier="bronze")
     outcome = await world.sink.write(log.turn(decision))
-    assert outcome.written == 1
+    assert len(outcome.written) == 1
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [decision.after]
     assert await world.evidence(decision.after.id) == decision.evidence
     (event,) = await world.events(mentor)
@@ -132,7 +132,7 @@ async def test_a_second_grant_is_overtaken(world: World) -> None:
     first = grant(log.cause(), mentor, definition)
     await world.sink.write(log.turn(first))
     outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
-    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert (len(outcome.written), outcome.overtaken) == (0, 1)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [first.after]
     assert len(await world.events(mentor)) == 1
 
@@ -142,7 +142,7 @@ async def test_a_grant_is_overtaken_by_a_person(world: World) -> None:
     mentor, definition = await world.mentor(), await world.definition()
     by_hand = await world.award_by_hand(mentor, definition)
     outcome = await world.sink.write(log.turn(grant(log.cause(), mentor, definition)))
-    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert (len(outcome.written), outcome.overtaken) == (0, 1)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [by_hand]
     assert await world.events(mentor) == []
 
@@ -152,7 +152,7 @@ async def test_an_award_by_hand_may_be_promoted(world: World) -> None:
     mentor, definition = await world.mentor(), await world.definition()
     by_hand = await world.award_by_hand(mentor, definition)
     decision = promote(log.cause(), by_hand, "silver", version=4)
-    assert (await world.sink.write(log.turn(decision))).written == 1
+    assert len((await world.sink.write(log.turn(decision))).written) == 1
     (row,) = await world.sink.awards(log.log_id, 0, [mentor])
     assert row == decision.after
     assert (row.awarded_by, row.definition_version) == (by_hand.awarded_by, 1)
@@ -187,7 +187,7 @@ async def test_several_decisions_on_one_award_in_one_turn(world: World) -> None:
     restored = restore(log.cause(3), revoked.after)
     beside = grant(log.cause(2), other, definition)
     outcome = await world.sink.write(log.turn(granted, promoted, beside, revoked, restored))
-    assert (outcome.written, outcome.overtaken) == (5, 0)
+    assert (len(outcome.written), outcome.overtaken) == (5, 0)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [restored.after]
     told = [(event.kind, event.tier) for event in await world.events(mentor)]
     assert told == [
@@ -206,7 +206,7 @@ async def test_what_follows_an_overtaken_grant_is_overtaken(world: World) -> Non
     granted = grant(log.cause(0), mentor, definition, tier="bronze")
     promoted = promote(log.cause(1), granted.after, "silver")
     outcome = await world.sink.write(log.turn(granted, promoted))
-    assert (outcome.written, outcome.overtaken) == (0, 2)
+    assert (len(outcome.written), outcome.overtaken) == (0, 2)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [by_hand]
 
 
@@ -218,7 +218,7 @@ async def test_a_revocation_by_hand_overtakes(world: World) -> None:
     await world.revoke_by_hand(granted.after.id)
     promoted = promote(log.cause(0), granted.after, "silver")
     outcome = await world.sink.write(log.turn(promoted, revoke(log.cause(1), promoted.after)))
-    assert (outcome.written, outcome.overtaken) == (0, 2)
+    assert (len(outcome.written), outcome.overtaken) == (0, 2)
     (row,) = await world.sink.awards(log.log_id, 0, [mentor])
     assert row.tier == "bronze"
     assert row.revoked_by not in (None, "rule")
@@ -232,9 +232,9 @@ async def test_a_deletion_by_hand_overtakes(world: World) -> None:
     await world.sink.write(log.turn(granted))
     await world.delete_award(granted.after.id)
     outcome = await world.sink.write(log.turn(revoke(log.cause(), granted.after)))
-    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert (len(outcome.written), outcome.overtaken) == (0, 1)
     again = grant(log.cause(), mentor, definition)
-    assert (await world.sink.write(log.turn(again))).written == 1
+    assert len((await world.sink.write(log.turn(again))).written) == 1
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [again.after]
 
 
@@ -246,7 +246,7 @@ async def test_an_award_is_withdrawn_to_make_room_for_another(world: World) -> N
     taken_back = withdraw(log.cause(1), first.after)
     second = grant(log.cause(2), mentor, definition, tier="a")
     outcome = await world.sink.write(log.turn(taken_back, second))
-    assert (outcome.written, outcome.overtaken) == (2, 0)
+    assert (len(outcome.written), outcome.overtaken) == (2, 0)
     (row,) = await world.sink.awards(log.log_id, 0, [mentor])
     assert row == second.after
     assert [event.kind for event in await world.events(mentor)] == ["granted", "granted"]
@@ -257,7 +257,7 @@ async def test_granted_withdrawn_and_granted_again_in_one_turn(world: World) -> 
     mentor, definition = await world.mentor(), await world.definition()
     first, second = (grant(log.cause(place), mentor, definition) for place in (0, 2))
     outcome = await world.sink.write(log.turn(first, withdraw(log.cause(1), first.after), second))
-    assert (outcome.written, outcome.overtaken) == (3, 0)
+    assert (len(outcome.written), outcome.overtaken) == (3, 0)
     assert await world.sink.awards(log.log_id, 0, [mentor]) == [second.after]
 
 
@@ -268,7 +268,7 @@ async def test_what_a_person_wrote_is_not_withdrawn(world: World) -> None:
     await world.sink.write(log.turn(granted))
     await world.revoke_by_hand(granted.after.id)
     outcome = await world.sink.write(log.turn(withdraw(log.cause(), granted.after)))
-    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert (len(outcome.written), outcome.overtaken) == (0, 1)
     assert len(await world.sink.awards(log.log_id, 0, [mentor])) == 1
 
 
@@ -279,9 +279,9 @@ async def test_what_a_person_gave_is_not_withdrawn_though_the_rule_has_promoted_
     mentor, definition = await world.mentor(), await world.definition()
     given = await world.award_by_hand(mentor, definition)
     promoted = promote(log.cause(), given, "silver")
-    assert (await world.sink.write(log.turn(promoted))).written == 1
+    assert len((await world.sink.write(log.turn(promoted))).written) == 1
     outcome = await world.sink.write(log.turn(withdraw(log.cause(), promoted.after)))
-    assert (outcome.written, outcome.overtaken) == (0, 1)
+    assert (len(outcome.written), outcome.overtaken) == (0, 1)
     assert [row.id for row in await world.rows(mentor)] == [given.id]
 
 

@@ -17,7 +17,7 @@ async def test_a_row_that_was_lost_is_granted_once(world: World) -> None:
     await world.sink.write(log.turn(granted))
     await world.delete_award(granted.after.id)
     outcome = await world.sink.write(log.turn(granted))
-    assert outcome.written == 1
+    assert len(outcome.written) == 1
     assert await world.rows(mentor) == [granted.after]
     assert [event.kind for event in await world.events(mentor)] == ["granted", "restored"]
 
@@ -30,12 +30,12 @@ async def test_what_a_person_gave_is_written_back_and_the_rule_goes_on(world: Wo
     await world.delete_award(given.id)
     cause = log.cause(by_version=True)
     outcome = await world.sink.write(log.turn(Decision("granted", cause, None, given, 1)))
-    assert outcome.written == 1
+    assert len(outcome.written) == 1
     (row,) = await world.rows(mentor)
     assert (row.id, row.awarded_by, row.changed_by) == (given.id, "postgres", "rule")
 
     outcome = await world.sink.write(log.turn(promote(log.cause(), believed, "silver")))
-    assert (outcome.written, outcome.overtaken) == (1, 0)
+    assert (len(outcome.written), outcome.overtaken) == (1, 0)
     (row,) = await world.rows(mentor)
     assert (row.tier, row.awarded_by) == ("silver", "postgres")
 

@@ -1,5 +1,6 @@
 """A sink without a database: the same meaning in dicts, for tests and benchmarks."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -8,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from sinks import turns
-from sinks.base import Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
+from sinks.base import Change, Found, MentorDeleted, Outcome, Place, Position, Turn, Waiting
 from sinks.errors import Fenced
 from sinks.failures import Refusal
 from sinks.waiting import Item, about
@@ -109,15 +110,15 @@ class MemorySink:
         """Return what waited as this log went live."""
         return self.found_by_log.get(log_id, [])
 
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+    async def retry(self, log_id: str, partition: int, position: Position) -> Outcome:
         """Try again to write what waits."""
         place = (log_id, partition)
         if not self.queue.at(place):
-            return False
+            return Outcome()
         if self._positions.get(place) != position:
             raise Fenced(f"partition {partition} of log {log_id} is somewhere else")
-        self._retry(place)
-        return bool(self.queue.at(place))
+        accepted = self._retry(place)
+        return Outcome(accepted=accepted, waits=bool(self.queue.at(place)))
 
     async def write(self, turn: Turn) -> Outcome:
         """Write the turn; see `sinks.base.Sink`."""
@@ -137,13 +138,13 @@ class MemorySink:
         for deleted in {each.peer_mentor_id: each for each in turn.mentors_deleted}.values():
             self._write_or_wait(place, deleted)
         departed = len(self.queue.rows)
-        written = sum(self._write_or_wait(place, decision) for decision in decisions)
+        written = [_change(d) for d in decisions if self._write_or_wait(place, d)]
         decided = len(self.queue.rows)
         for stats in present:
             self._write_or_wait(place, stats, since.get(stats.peer_mentor_id))
         return Outcome(
             written=written,
-            overtaken=len(decisions) - written - (decided - departed),
+            overtaken=len(decisions) - len(written) - (decided - departed),
             gone=len(turn.decisions) - len(decisions),
             refused=len(self.queue.rows) - before,
             accepted=accepted,
@@ -215,19 +216,21 @@ class MemorySink:
             and not turns.is_of_deleted(item, self._deletions.get(item.after.badge_definition_id))
         )
 
-    def _retry(self, place: PartitionKey) -> int:
-        """Write what is accepted by now; how many rows changed."""
-        changed = 0
+    def _retry(self, place: PartitionKey) -> list[Change]:
+        """Write what is accepted by now; the rows that changed."""
+        changes: list[Change] = []
         for row in self.queue.at(place):
             if self.queue.is_behind(row.item, place, row):
                 continue
             try:
-                changed += self._write_again(row.item)
+                changed = self._write_again(row.item)
             except _Refused as refused:
                 row.refusal = refused.refusal
             else:
                 self.queue.rows.remove(row)
-        return changed
+                if changed and isinstance(row.item, Decision):
+                    changes.append(_change(row.item))
+        return changes
 
     def _write_again(self, item: Item) -> bool:
         if not self._is_there(item):
@@ -236,7 +239,7 @@ class MemorySink:
             mentor, definition = item.after.peer_mentor_id, item.after.badge_definition_id
             if definition in self._held.get(mentor, {}):
                 return False
-        return self._write(item) and isinstance(item, Decision)
+        return self._write(item)
 
     def _write_or_wait(
         self, place: PartitionKey, item: Item, since: datetime | None = None
@@ -342,6 +345,13 @@ def _event(decision: Decision, kind: Kind) -> Event:
         source=decision.cause.source,
         caused_at=decision.caused_at,
     )
+
+
+def _change(decision: Decision) -> Change:
+    caused = None
+    if decision.caused_at is not None:
+        caused = time.monotonic() - (datetime.now(UTC) - decision.caused_at).total_seconds()
+    return Change(decision.kind, decision.cause.source, caused)
 
 
 def _refusal(decision: Decision) -> str:

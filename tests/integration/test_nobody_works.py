@@ -8,6 +8,7 @@ import httpx
 from sinks.pool import create_pool
 from streams.log import filling, generations
 from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, backlog, unworked
+from streams.log.pulse import Pulses
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.commands import answer
@@ -72,7 +73,7 @@ def test_rows_that_wait_for_a_frozen_worker_are_an_alert(unmanned: Rig) -> None:
             assert any(f"{ROWS} records of the log wait and no position" in note for note in notes)
 
             detail = await told(p, "nobody_works")
-            assert "no position has moved for" in detail["message"]
+            assert "it is frozen" in detail["message"]
 
             worker.resume()
             await p.settle()
@@ -88,7 +89,7 @@ def test_a_log_that_stands_still_and_says_why_has_no_second_alert(unmanned: Rig)
         url = p.role_url("badges_api")
         async with await create_pool(url, application_name="badges api") as pool:
             heard = MemoryAlerts()
-            watch = Watch(pool, p.site.cluster, heard, lambda: now)
+            watch = Watch(pool, p.site.cluster, heard, Pulses(), lambda: now)
             worker = p.worker()
             await p.at_work(worker)
             await p.settle()

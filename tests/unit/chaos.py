@@ -79,9 +79,11 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         return time.monotonic() + self._skipped
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready and timers:
-            self._skipped += max(0.0, timers[0]._when - self.time())
+        # One that is cancelled stays among them until its time.
+        if not self._ready:  # type: ignore[attr-defined]
+            scheduled = self._scheduled  # type: ignore[attr-defined]
+            due = min((timer.when() for timer in scheduled if not timer.cancelled()), default=0.0)
+            self._skipped += max(0.0, due - self.time())
         super()._run_once()  # type: ignore[misc]
 
 
@@ -108,7 +110,7 @@ class UnreliableSink(MemorySink):
             raise Unavailable("the connection broke after the commit")
         return outcome
 
-    async def retry(self, log_id: str, partition: int, position: Position) -> bool:
+    async def retry(self, log_id: str, partition: int, position: Position) -> Outcome:
         await asyncio.sleep(0)
         if self._random.random() < 0.2:
             raise Unavailable("the connection broke before the commit")

@@ -8,6 +8,7 @@ from streams.log import backlog
 from streams.log.backlog import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
+from streams.log.pulse import Pulses
 from tests.doubles.memory_alerts import MemoryAlerts
 
 
@@ -34,6 +35,7 @@ def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatc
                 database,  # type: ignore[arg-type]
                 Cluster(KafkaAccess("127.0.0.1:9")),
                 MemoryAlerts(),
+                Pulses(),
             )
         )
         async with asyncio.timeout(10):

@@ -11,9 +11,15 @@ from sinks.alerts import OUTAGES, AlertKind
 from streams.errors import ConnectAway, LogBroken
 from streams.log import connector_monitor
 from streams.log.connect import Connect, ConnectorStatus
-from streams.log.connector_monitor import CONFIRMATIONS, FORGIVEN, monitor_connector, outage
+from streams.log.connector_monitor import (
+    CONFIRMATIONS,
+    FORGIVEN,
+    SURE_CONFIRMATIONS,
+    monitor_connector,
+    outage,
+)
 from streams.log.integrity import Integrity
-from streams.log.movement import SILENT_S, UNCONFIRMED_S, Moved, Movement
+from streams.log.movement import BEGINS_S, SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving
 
@@ -22,6 +28,7 @@ GENERATION = generation()
 RUNS = ConnectorStatus("RUNNING", ("RUNNING",))
 FAILED = ConnectorStatus("RUNNING", ("FAILED",), "Caused by: no more disk")
 IDLE = ConnectorStatus("UNASSIGNED", ())
+STOPPED = ConnectorStatus("STOPPED", ())
 AWAY = ConnectAway("refused")
 
 
@@ -121,16 +128,31 @@ def test_a_state_is_an_outage_of_its_kind(status: ConnectorStatus | None, kind: 
     assert asyncio.run(ask()) == kind
 
 
-def test_a_short_outage_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    short = [*[FAILED] * (CONFIRMATIONS - 1), *[RUNS] * FORGIVEN]
+@pytest.mark.parametrize(
+    ("status", "looks"),
+    [
+        (AWAY, CONFIRMATIONS),
+        (None, CONFIRMATIONS),
+        (IDLE, CONFIRMATIONS),
+        (FAILED, SURE_CONFIRMATIONS),
+        (STOPPED, SURE_CONFIRMATIONS),
+    ],
+)
+def test_a_short_outage_is_told_nobody(
+    monkeypatch: pytest.MonkeyPatch, status: ConnectorStatus | ConnectAway | None, looks: int
+) -> None:
+    short = [*[status] * (looks - 1), *[RUNS] * FORGIVEN]
+    long = [*[status] * looks, *[RUNS] * FORGIVEN]
 
     calls = _heard(monkeypatch, short * 3)
-
     assert not [call for call in calls if call.startswith("raise")]
+
+    calls = _heard(monkeypatch, [*short, *long])
+    assert len([call for call in calls if call.startswith("raise")]) == 1
 
 
 def test_one_that_lasts_is_told_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = _heard(monkeypatch, [*[FAILED] * (CONFIRMATIONS + 3), *[RUNS] * FORGIVEN])
+    calls = _heard(monkeypatch, [*[FAILED] * (SURE_CONFIRMATIONS + 3), *[RUNS] * FORGIVEN])
 
     assert calls[-2:] == ["raise connector_failed", "resolve connector_failed"]
     assert sorted(calls[:-2]) == sorted(
@@ -166,7 +188,7 @@ def test_one_that_goes_on_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None
     """Another worker, or a person, may have closed it: while it is open that does nothing."""
     calls = _heard(monkeypatch, [FAILED] * (3 * CONFIRMATIONS))
 
-    assert calls.count("raise connector_failed") == 3
+    assert calls.count("raise connector_failed") == 4
 
 
 def test_an_alert_of_an_earlier_process_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +206,26 @@ def test_a_connector_whose_heartbeats_end_is_silent_until_they_come_again() -> N
     still = Moved(log=7, heartbeats=30, confirmed=900)
     beats = Moved(log=7, heartbeats=31, confirmed=900)
 
-    said = _standstills((0, still), (SILENT_S - 1, still), (SILENT_S, still), (SILENT_S + 5, beats))
+    before = Moved(log=7, heartbeats=29, confirmed=900)
+    seen = [(-1, before), (0, still), (SILENT_S - 1, still), (SILENT_S, still), (SILENT_S, beats)]
 
-    assert said == ["", "", "sends nothing", ""]
+    assert _standstills(*seen) == ["", "", "", "sends nothing", ""]
+
+
+def test_one_that_was_away_may_take_longer_to_its_first_heartbeat() -> None:
+    first, second = (Moved(log=7, heartbeats=number, confirmed=900) for number in (30, 31))
+    now = 0.0
+    movement = Movement(lambda: now)
+
+    def said(seconds: float, moved: Moved) -> bool:
+        nonlocal now
+        now += seconds
+        return movement.standstill(moved) is not None
+
+    assert [said(0, first), said(BEGINS_S - 1, first), said(1, first)] == [False, False, True]
+    assert [said(0, second), said(SILENT_S, second)] == [False, True]
+    movement.begin_again()
+    assert [said(0, second), said(BEGINS_S - 1, second), said(1, second)] == [False, False, True]
 
 
 @pytest.mark.parametrize(

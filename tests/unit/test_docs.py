@@ -1,22 +1,21 @@
-"""The documentation keeps up with the code: links, settings, alerts and metrics."""
+"""The documentation keeps up with the code: links, settings and alerts."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import prometheus_client
 import pytest
 
-from badges.api import metrics as api_metrics
 from badges.settings import Settings
 from badges.stack.layout import LayoutSettings
 from schema.wanted import TABLES
 from sinks.alerts import ALERTS
-from streams import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPERATING = ROOT / "docs" / "operating"
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"""\]\(([^)\s]+)\)|\b(?:src|srcset|href)="([^"\s]+)\"""")
+"""Where a page leads and what it shows: Markdown's links and images, and those in HTML."""
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 ROOMS = "tables|sinks|streams|schema|reference|badges|tests|bench|docs|deploy"
 FILE = re.compile(rf"`((?:{ROOMS})/[\w./-]*|[\w-]+\.(?:py|md|toml|yml|lock))`")
@@ -30,15 +29,55 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """What a page links to within the repository: the file, and the anchor in it or nothing."""
+    for markdown, html in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        path, _, anchor = (markdown or html).partition("#")
+        if "://" not in path:
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
-        if "://" in link:
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{page.name} links to {link}"
-        assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+    for target, anchor in links(page):
+        assert target.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {target}#{anchor}"
+
+
+def test_links_and_images_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        'See [it](a.md#one), ![shown](b.png) and <img alt="x" src="c.png">, and\n'
+        '<source media="(prefers-color-scheme: dark)" srcset="d.png">.\n```\n[no](e.md)\n```\n'
+        "[Elsewhere](https://example.org/f.md), [here](#two)\n"
+    )
+
+    found = [(target.name, anchor) for target, anchor in links(page)]
+
+    named = [("a.md", "one"), ("b.png", ""), ("c.png", ""), ("d.png", ""), ("page.md", "two")]
+    assert found == named
+
+
+def test_every_page_is_reached_from_the_first() -> None:
+    reached, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        leads_to = {target for target, _ in links(page)} - reached
+        ahead += [target for target in leads_to if target.suffix == ".md" and target not in ahead]
+
+    assert set(PAGES) <= reached
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_page_begins_with_a_sentence(page: Path) -> None:
+    title, _, rest = page.read_text(encoding="utf-8").partition("\n")
+
+    assert title.startswith("# ")
+    first = rest.strip().partition("\n\n")[0]
+    assert re.match(r"[A-Z`*]", first), f"{page.name} begins with what it answers"
+    assert not first.startswith("```")
+    assert first.rstrip("*").endswith((".", ":"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -51,7 +90,7 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    for folder in (ROOT / "docs", OPERATING):
+    for folder in (ROOT / "docs", OPERATING, ROOT / "docs" / "decisions"):
         index = (folder / "README.md").read_text(encoding="utf-8")
         pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
         missing = {page for page in pages if f"({page})" not in index}
@@ -84,14 +123,3 @@ def test_what_each_table_of_ours_grows_with_is_said() -> None:
     applications |= {"training_completions", "mentor_pauses"}
     ours = {name for name in TABLES if name not in applications}
     assert ours <= told, "docs/operating/growth.md says of every table what bounds it"
-
-
-def test_every_metric_is_in_the_table() -> None:
-    kinds = (prometheus_client.Counter, prometheus_client.Gauge, prometheus_client.Histogram)
-    named = {**vars(metrics), **vars(api_metrics)}
-    exported = [value for value in named.values() if isinstance(value, kinds)]
-
-    assert exported
-    page = (OPERATING / "metrics.md").read_text(encoding="utf-8")
-    missing = {name for metric in exported if (name := metric._name) not in page}
-    assert missing == set(), "docs/operating/metrics.md lists every metric"

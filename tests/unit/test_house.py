@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from badges.api import metrics as api_metrics
 from streams import metrics
 from tables.criteria.union import TYPES
 from tests.conftest import LONGEST
@@ -91,11 +94,22 @@ def test_no_room_holds_more_than_three_tenths_of_the_code() -> None:
 
 
 FACES = {
-    "cli": {"api", "catalogue", "clients", "demo", "privacy", "queries", "stack", "upkeep"},
+    "cli": {
+        "api",
+        "catalogue",
+        "clients",
+        "demo",
+        "doctor",
+        "privacy",
+        "queries",
+        "stack",
+        "upkeep",
+    },
     "api": {"pages", "queries"},
     "catalogue": {"queries"},
     "clients": set[str](),
     "demo": {"stack"},
+    "doctor": {"stack", "upkeep"},
     "pages": set[str](),
     "privacy": {"upkeep"},
     "queries": set[str](),
@@ -252,6 +266,14 @@ def test_the_longest_test_files_are_there() -> None:
     assert set(LONGEST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
 
+def test_a_unit_test_starts_no_process() -> None:
+    """Those that do are in tests/processes: a start of Python takes as long as many a test."""
+    for path in (ROOT / "tests" / "unit").rglob("*.py"):
+        named = {node.arg for node in ast.walk(parsed(path)) if isinstance(node, ast.arg)}
+        assert not {"subprocess", "multiprocessing"} & set(imported_modules(path)), path
+        assert not {"pytester", "launcher"} & named, path
+
+
 def test_time_zones_come_from_one_place() -> None:
     for path in sources():
         if any(module.startswith("zoneinfo") for module in imported_modules(path)):
@@ -264,13 +286,16 @@ def test_metrics_are_named_in_one_place() -> None:
             assert path.name in {"metrics.py", "worker_process.py"}, path
 
 
-def test_every_metric_is_counted_somewhere() -> None:
-    names = {name for name in vars(metrics) if name.isupper()}
-    used = {
-        node.attr
-        for path in sources()
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metrics"
-    }
+@pytest.mark.parametrize("module", [metrics, api_metrics])
+def test_every_metric_is_counted_somewhere(module: ModuleType) -> None:
+    found = vars(module).items()
+    names = {n for n, each in found if n.isupper() and isinstance(each, MetricWrapperBase)}
+    counted = set[str]()
+    for path in sources():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metrics":
+                counted.add(node.attr)
+            elif isinstance(node, ast.ImportFrom) and str(node.module).endswith("metrics"):
+                counted.update(alias.name for alias in node.names)
     assert names
-    assert names <= used
+    assert names <= counted

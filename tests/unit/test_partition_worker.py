@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec.structs
 import pytest
-from prometheus_client import REGISTRY
 
 from streams import checkpointing, partition
+from streams.metrics import WORKER
 from tables.types import Award, Mentor
 from tests.builders import MENTOR
 from tests.unit.chaos import BY_HAND, World, as_stored, run
@@ -89,7 +89,7 @@ def test_the_stories_hold_restarts_from_checkpoints(
 
     def restored() -> float:
         name, source = "badges_partition_restore_seconds_count", {"source": "checkpoint"}
-        return REGISTRY.get_sample_value(name, source) or 0.0
+        return WORKER.get_sample_value(name, source) or 0.0
 
     before = restored()
     for seed in range(10):

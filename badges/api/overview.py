@@ -1,0 +1,76 @@
+"""What Postgres tells of the whole service, asked once for all who look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from badges.api.shared import Shared
+from badges.queries import overview as queries
+from badges.queries.audit.last_audit import LastAudit, last_audit
+from badges.queries.overview import AlertsOpen, AwardSeconds, Definitions
+from sinks.failures import translated
+from sinks.pool import Connection, Pool
+
+_GOOD_FOR_S: Final = 2.0
+MINUTES: Final = timedelta(minutes=30)
+"""For how long unlocks are told by the minute."""
+_AWARDS: Final = timedelta(minutes=15)
+_MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Numbers of every organization together; `by_minute` has each minute that had unlocks."""
+
+    now: datetime
+    last_minute: int
+    by_minute: Mapping[datetime, int]
+    award_seconds: AwardSeconds
+    refused_writes: int
+    definitions: Definitions
+    last_audit: LastAudit | None
+    alerts: Sequence[AlertsOpen]
+
+
+class SharedOverview(Shared[Overview]):
+    """The overview, two seconds old at most. Raises StoreError when Postgres does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(self._ask, _GOOD_FOR_S)
+        self._pool = pool
+        self._by_minute: dict[datetime, int] = {}
+        self._asked_at: datetime | None = None
+
+    async def _ask(self) -> Overview:
+        with translated():
+            async with self._pool.acquire() as connection:
+                return await self._asked(connection)
+
+    async def _asked(self, connection: Connection) -> Overview:
+        now, last_minute = await self._count(connection)
+        return Overview(
+            now,
+            last_minute,
+            dict(self._by_minute),
+            await queries.award_seconds(connection, _AWARDS),
+            await queries.refused_writes(connection),
+            await queries.definitions(connection),
+            await last_audit(connection),
+            await queries.alerts_open(connection),
+        )
+
+    async def _count(self, connection: Connection) -> tuple[datetime, int]:
+        """Count anew only what may have changed since the last time: the last minutes."""
+        since = None
+        if self._asked_at is not None:
+            since = (self._asked_at - _MINUTE).replace(second=0, microsecond=0)
+        found = await queries.unlocks(connection, since, MINUTES)
+        if since is None or found.now - since > MINUTES:
+            found = await queries.unlocks(connection, None, MINUTES)
+            self._by_minute.clear()
+        self._by_minute |= found.by_minute
+        for minute in [each for each in self._by_minute if each < found.now - MINUTES]:
+            del self._by_minute[minute]
+        self._asked_at = found.now
+        return found.now, found.last_minute

@@ -1,0 +1,173 @@
+"""/v1/status: whether badges are on time, and what of the whole service a person wants to see.
+
+It is answered within `_PATIENCE_S`, whatever does not answer: then what is known is told.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+
+from badges.api.history import History, Sample
+from badges.api.languages import AnswersIn
+from badges.api.letters import LettersWaiting
+from badges.api.networks import CoordinatorOrOpenNetwork
+from badges.api.overview import MINUTES, Overview, SharedOverview
+from badges.queries.overview import AwardSeconds, Definitions
+from badges.remedies import REMEDIES
+from sinks.alerts import AlertKind
+from sinks.errors import StoreError
+from streams.log.lag import Lag
+from tables.languages import Language
+
+_PATIENCE_S: Final = 2.0
+
+router = APIRouter(tags=["status"])
+
+
+@dataclass(frozen=True)
+class Minute:
+    """How many badges were unlocked in the minute that begins then."""
+
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
+class Unlocks:
+    """Awards that came into force in the last 60 seconds, and in each of the last 30 minutes."""
+
+    last_minute: int
+    per_minute: list[Minute]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many there are that wait for somebody."""
+
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """When the newest audit of everything ended, and what it found, by kind."""
+
+    finished_at: datetime
+    findings: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A kind of alert that is open: since when (null where its row could not be written yet), how
+    many there are, what it means and what to do, in the language asked for."""
+
+    kind: AlertKind
+    since: datetime | None
+    count: int
+    what: str
+    todo: str
+    command: str | None
+    page: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything the dashboard shows. What is null cannot be told now.
+
+    `at` is when this was answered and `measured_at` when the lag was measured, by the API's clock.
+    `award_seconds` are of the last 15 minutes, `history` of the last 15 at most.
+    """
+
+    at: datetime
+    measured_at: datetime | None
+    lag: Lag | None
+    unlocks: Unlocks | None
+    award_seconds: AwardSeconds | None
+    events_per_minute: float | None
+    history: list[Sample]
+    dead_letters: Waiting | None
+    refused_writes: Waiting | None
+    definitions: Definitions | None
+    last_audit: Audit | None
+    alerts: list[Alert]
+
+
+@router.get("/v1/status", openapi_extra={"security": [{}]})
+async def status(
+    request: Request,
+    language: AnswersIn,
+    _: CoordinatorOrOpenNetwork,
+    since: Annotated[
+        datetime | None, Query(description="Of the history, what is newer than this alone.")
+    ] = None,
+) -> Status:
+    """Whether badges are on time, how fast they come, what waits and what is wrong."""
+    history: History = request.app.state.history
+    letters: LettersWaiting = request.app.state.letters
+    # Whoever waits too long leaves; what is being asked goes on.
+    measuring = asyncio.create_task(history.measure())
+    asking = asyncio.create_task(_overview(request.app.state.overview))
+    await asyncio.wait([measuring, asking], timeout=_PATIENCE_S)
+    if measuring.done():
+        measuring.result()
+    overview = asking.result() if asking.done() else None
+    measuring.cancel()
+    asking.cancel()
+    measured_at, lag = history.newest or (None, None)
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    return Status(
+        at=datetime.now(UTC),
+        measured_at=measured_at,
+        lag=lag,
+        unlocks=_unlocks(overview) if overview else None,
+        award_seconds=overview.award_seconds if overview else None,
+        events_per_minute=history.records_per_minute(),
+        history=history.since(since),
+        dead_letters=Waiting(letters.waiting) if letters.waiting is not None else None,
+        refused_writes=Waiting(overview.refused_writes) if overview else None,
+        definitions=overview.definitions if overview else None,
+        last_audit=_audit(overview),
+        alerts=list(_alerts(lag, overview, language)),
+    )
+
+
+async def _overview(shared: SharedOverview) -> Overview | None:
+    try:
+        return await shared.now()
+    except StoreError:
+        return None
+
+
+def _unlocks(overview: Overview) -> Unlocks:
+    newest = overview.now.replace(second=0, microsecond=0)
+    minutes = [newest - timedelta(minutes=n) for n in reversed(range(MINUTES.seconds // 60))]
+    return Unlocks(
+        overview.last_minute,
+        [Minute(each, overview.by_minute.get(each, 0)) for each in minutes],
+    )
+
+
+def _audit(overview: Overview | None) -> Audit | None:
+    found = overview.last_audit if overview else None
+    return Audit(found.finished_at, dict(found.findings)) if found else None
+
+
+def _alerts(lag: Lag | None, overview: Overview | None, language: Language) -> Iterator[Alert]:
+    """The kinds that the measurement knows, and those that Postgres has, each once."""
+    rows = {each.kind: each for each in (overview.alerts if overview else ())}
+    for kind in dict.fromkeys([*(lag.alerts if lag else ()), *rows]):
+        remedy = REMEDIES[kind]
+        row = rows.get(kind)
+        yield Alert(
+            kind=kind,
+            since=row.since if row else (lag.alerts_since.get(kind) if lag else None),
+            count=row.count if row else 1,
+            what=remedy.what(language),
+            todo=remedy.todo(language),
+            command=remedy.command,
+            page=remedy.page,
+        )

@@ -1,0 +1,116 @@
+"""Everything that is examined: its clients, and what was read of it once for several checks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Self, TypeVar, cast
+
+import httpx
+
+from badges import urls
+from badges.settings import Settings
+from schema.check import check
+from schema.database import connect
+from schema.differences import Difference
+from sinks.pool import Connection
+from streams.log import generations
+from streams.log.cluster import Cluster, Member, Placement
+from streams.log.connect import Connect
+from streams.log.filling import Site
+from streams.log.generations import Generation
+from streams.log.heartbeats import Heartbeats
+
+_CLOSE_S = 2.0
+"""What hangs is left behind after that."""
+
+Answer = TypeVar("Answer")
+
+
+class Deployment:
+    """One installation, by its settings (`async with`). Nothing is connected to before it is asked.
+
+    `limit_s` is how many seconds each check may take.
+    """
+
+    def __init__(self, chosen: Settings, limit_s: float) -> None:
+        self.chosen = chosen
+        self.limit_s = limit_s
+        self.cluster = Cluster(chosen.kafka_access())
+        self.connect = Connect(chosen.connect_url.get_secret_value())
+        self.heartbeats = Heartbeats(chosen.kafka_access())
+        self.http = httpx.AsyncClient(timeout=limit_s)
+        self.members_at_first: Sequence[Member] = ()
+        """Who was in the workers' group when doctor began to look."""
+        self._connection: Connection | None = None
+        self._resources = AsyncExitStack()
+        self._known: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        for part in (self.cluster, self.heartbeats, self.connect):
+            self._resources.push_async_callback(part.close)
+        self._resources.push_async_callback(self.http.aclose)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        closing = asyncio.ensure_future(self._resources.aclose())
+        await asyncio.wait([closing], timeout=_CLOSE_S)
+        if not closing.done():
+            closing.cancel()
+        with suppress(BaseException):
+            await closing
+
+    async def open_postgres(self) -> None:
+        """Connect to Postgres, anew where it was lost. Raises Problem."""
+        if self._connection is None or self._connection.is_closed():
+            url = self.chosen.database_url.get_secret_value()
+            self._connection = await self._resources.enter_async_context(connect(url))
+        await self._connection.execute("SELECT 1")
+
+    @property
+    def connection(self) -> Connection:
+        """The session with Postgres, once that has answered."""
+        assert self._connection is not None
+        return self._connection
+
+    @property
+    def site(self) -> Site:
+        """The place where the log lives, as `badges provision` knows it."""
+        return Site(
+            connection=self.connection,
+            access=self.chosen.kafka_access(),
+            cluster=self.cluster,
+            connect=self.connect,
+            prefix=self.chosen.prefix,
+            partitions=self.chosen.partitions,
+            replication_factor=self.chosen.replication_factor,
+            sslmode=urls.sslmode(self.chosen.database_url.get_secret_value()),
+            progress=lambda _: None,
+        )
+
+    async def once(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What `ask` gives, asked at the first time alone."""
+        if name not in self._known:
+            self._known[name] = await ask()
+        return cast("Answer", self._known[name])
+
+    async def live(self) -> Generation | None:
+        """The live generation of the log."""
+        return await self.once("live", lambda: generations.live(self.connection))
+
+    async def log(self) -> Generation:
+        """The live generation, where the check `generation` has found one."""
+        live = await self.live()
+        assert live is not None
+        return live
+
+    async def differences(self) -> Sequence[Difference]:
+        """All that `badges migrate --check` finds."""
+        return await self.once(
+            "differences", lambda: check(self.connection, prefix=self.chosen.prefix)
+        )
+
+    async def placement(self) -> Placement:
+        """How the topics of the log lie in Kafka; those that are there."""
+        live = await self.log()
+        names = [live.topic, live.heartbeat_topic, f"{self.chosen.prefix}.dead-letters"]
+        return await self.once("placement", lambda: self.cluster.placement(names))

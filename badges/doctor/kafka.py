@@ -1,0 +1,116 @@
+"""Kafka: whether it answers, and whether our topics are as they must be."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from badges.doctor.deployment import Deployment
+from badges.doctor.examination import Check
+from badges.doctor.lines import Finding, failed, ok, warning
+from streams.log import topics
+from streams.log.cluster import Placement
+
+_NEEDS: Final = ("postgres", "kafka")
+
+
+async def _answers(at: Deployment) -> Sequence[Finding]:
+    # The request is in the version of Kafka 3.1; an older one refuses it.
+    found = await at.cluster.placement([])
+    return [
+        ok(
+            "Kafka",
+            f"answers at {at.chosen.kafka_bootstrap} in the protocol of 3.1 or later; brokers: "
+            f"{found.brokers}, cluster {found.cluster_id}",
+        )
+    ]
+
+
+KAFKA = Check("kafka", "Kafka", _answers)
+
+
+async def _topics(at: Deployment) -> Sequence[Finding]:
+    """The settings of each topic; what keeps the log whole is for the check `log_whole`."""
+    live = await at.log()
+    log = topics.mentor_log(live.topic, live.partitions, at.chosen.replication_factor)
+    wanted = [log, topics.heartbeats(live.heartbeat_topic), topics.dead_letters(at.chosen.prefix)]
+    there = await at.cluster.topics([each.name for each in wanted])
+    found: list[Finding] = []
+    for each in wanted:
+        if each.name not in there:
+            if each is not log:
+                message = "the topic is missing"
+                found.append(failed(each.name, message, "badges provision", safe="provision"))
+            continue
+        needed = {
+            name: value
+            for name, value in each.settings.items()
+            if each is not log or name not in topics.LOG_SETTINGS
+        }
+        settings = await at.cluster.settings(each.name)
+        wrong = topics.wrong_settings(settings, needed)
+        if wrong:
+            found.append(_wrong(each.name, wrong, needed))
+    return found or [ok("topics", "all three have the settings that they need")]
+
+
+def _wrong(topic: str, wrong: Sequence[str], needed: dict[str, str]) -> Finding:
+    names = [each.partition(" ")[0] for each in wrong]
+    return warning(
+        topic, f"{topic}: {'; '.join(wrong)}", alter(topic, {n: needed[n] for n in names}),
+        safe="topics",
+    )  # fmt: skip
+
+
+def alter(topic: str, settings: dict[str, str]) -> str:
+    """The command of Kafka's own that sets some of a topic's settings."""
+    listed = ",".join(f"{name}={value}" for name, value in settings.items())
+    return (
+        f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {listed}"
+    )
+
+
+async def _replicas(at: Deployment) -> Sequence[Finding]:
+    found = [*replicas(await at.placement(), at.chosen.replication_factor)]
+    return found or [ok("topics", f"replicas of each: {at.chosen.replication_factor}, all in sync")]
+
+
+def replicas(placed: Placement, wanted: int) -> Iterator[Finding]:
+    """What about the topics' replicas is other than BADGES_REPLICATION_FACTOR asks for."""
+    if wanted == 1 and placed.brokers > 1:
+        yield warning(
+            "BADGES_REPLICATION_FACTOR",
+            f"the log has one replica on {placed.brokers} brokers: the one that loses its disk "
+            "breaks it",
+            "set BADGES_REPLICATION_FACTOR=3, and run `badges resnapshot`",
+        )
+    for topic, number in placed.replicas.items():
+        if number < wanted:
+            yield warning(
+                topic,
+                f"{topic} has {number} replicas, BADGES_REPLICATION_FACTOR asks for {wanted}",
+                "kafka-reassign-partitions.sh, or set BADGES_REPLICATION_FACTOR to what there is",
+            )
+    for topic, behind in placed.behind.items():
+        if behind:
+            message = f"{behind} partitions of {topic} have a replica that is not in sync"
+            yield warning(topic, message, "start the broker that is away")
+
+
+async def _partitions(at: Deployment) -> Sequence[Finding]:
+    live = await at.log()
+    if live.partitions == at.chosen.partitions:
+        return [ok("BADGES_PARTITIONS", f"{live.partitions}, as many as the log has")]
+    return [
+        warning(
+            "BADGES_PARTITIONS",
+            f"BADGES_PARTITIONS is {at.chosen.partitions} and the log has {live.partitions}: the "
+            "next new generation would have another number",
+            f"set BADGES_PARTITIONS={live.partitions}, or run `badges resnapshot`",
+        )
+    ]
+
+
+CHECKS = (
+    Check("topics", "Kafka", _topics, _NEEDS, ("generation", "prefix")),
+    Check("replicas", "Kafka", _replicas, _NEEDS, ("generation", "prefix")),
+    Check("partitions", "Kafka", _partitions, _NEEDS, ("generation", "prefix")),
+)

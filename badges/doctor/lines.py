@@ -1,0 +1,75 @@
+"""What doctor says: findings of one check, and the lines that people and programs read."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Status: TypeAlias = Literal["ok", "warning", "failed"]
+Area: TypeAlias = Literal[
+    "this host", "Postgres", "schema", "Kafka", "Kafka Connect", "log", "workers", "rules",
+    "waiting", "API", "flow",
+]  # fmt: skip
+"""What lines are grouped by, in the order in which they are shown."""
+Safe: TypeAlias = Literal["migrate", "topics", "provision"]
+"""What `--fix` may do: each mends without taking anything away, and may be done again."""
+
+
+class Finding(Struct, frozen=True):
+    """What a check found about one subject.
+
+    `fix` is the command or statement that mends it. `words` repeats what somebody else wrote, which
+    may tell of people, so it stays out of a report. `safe` is what `--fix` does about it.
+    """
+
+    status: Status
+    subject: str
+    message: str
+    fix: str | None = None
+    words: str = ""
+    safe: Safe | None = None
+
+
+class Line(Struct, frozen=True):
+    """A finding of the check `id`."""
+
+    id: str
+    area: Area
+    finding: Finding
+
+    @property
+    def failed(self) -> bool:
+        return self.finding.status == "failed"
+
+    @property
+    def sentence(self) -> str:
+        """All that is said, others' words included."""
+        words = self.finding.words
+        return f"{self.finding.message}: {words}" if words else self.finding.message
+
+    def told(self) -> Mapping[str, Any]:
+        """The line as `--json` prints it."""
+        return {
+            "id": self.id,
+            "area": self.area,
+            "status": self.finding.status,
+            "subject": self.finding.subject,
+            "message": self.sentence,
+            "fix": self.finding.fix,
+        }
+
+
+def ok(subject: str, message: str) -> Finding:
+    return Finding("ok", subject, message)
+
+
+def warning(
+    subject: str, message: str, fix: str | None, *, words: str = "", safe: Safe | None = None
+) -> Finding:
+    return Finding("warning", subject, message, fix, words, safe)
+
+
+def failed(
+    subject: str, message: str, fix: str | None, *, words: str = "", safe: Safe | None = None
+) -> Finding:
+    return Finding("failed", subject, message, fix, words, safe)

@@ -1,0 +1,139 @@
+"""The log: its generation, whether it is whole, its slot and what others hold."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from badges.doctor.deployment import Deployment
+from badges.doctor.examination import Check
+from badges.doctor.kafka import alter
+from badges.doctor.lines import Finding, failed, ok, warning
+from sinks import findings
+from sinks.queries import QUERIES
+from streams.errors import NEW_GENERATION, LogBroken
+from streams.log import generations
+from streams.log.integrity import CONFIRMATIONS, judge
+from streams.log.observation import observe
+from streams.log.topics import LOG_SETTINGS
+
+_NEEDS: Final = ("postgres", "kafka")
+_AGAIN_S = 0.2
+_MUCH_BYTES = 1 << 30
+_RESNAPSHOT = "badges resnapshot"
+
+_SLOT = """
+SELECT wal_status, safe_wal_size,
+       (pg_current_wal_insert_lsn() - restart_lsn)::bigint AS retained
+FROM pg_replication_slots WHERE slot_name = $1
+"""
+
+
+async def _generation(at: Deployment) -> Sequence[Finding]:
+    live = await at.live()
+    if live is None:
+        return [await _not_live(at)]
+    return [ok(f"generation {live.number}", f"is live, topic {live.topic}")]
+
+
+async def _half_filled(at: Deployment) -> Sequence[Finding]:
+    half = await generations.filling(at.connection)
+    if half is None:
+        return [ok("badge_logs", "no other generation is half filled")]
+    message = f"generation {half.number} is half filled, and goes on costing"
+    return [warning(f"generation {half.number}", message, _RESNAPSHOT)]
+
+
+async def _not_live(at: Deployment) -> Finding:
+    last = await generations.newest(at.connection)
+    if last is None:
+        return failed("log", "there is no log yet", "badges provision")
+    subject = f"generation {last.number}"
+    if last.state == "filling":
+        message = "its first snapshot is under way, or was interrupted"
+        return warning(subject, message, "badges provision")
+    reason = str(last.reason or "no reason is noted").removesuffix(f" {NEW_GENERATION}")
+    return failed(subject, f"the log is {last.state}", _RESNAPSHOT, words=reason)
+
+
+async def _prefix(at: Deployment) -> Sequence[Finding]:
+    problem = generations.other_prefix(await at.log(), at.chosen.prefix)
+    if problem is None:
+        return [ok("BADGES_PREFIX", f"{at.chosen.prefix}, as the log was made with")]
+    return [failed("BADGES_PREFIX", problem.message, problem.hint)]
+
+
+async def _whole(at: Deployment) -> Sequence[Finding]:
+    """As a worker looks, without noting anything: what is not certain is seen several times."""
+    live = await at.log()
+    found: LogBroken | None = None
+    for _ in range(CONFIRMATIONS):
+        seen = await observe(live, at.connection, at.cluster, at.connect, reread=True)
+        found = judge(live, seen)
+        if found is None or found.certain:
+            break
+        await asyncio.sleep(_AGAIN_S)
+    if found is None:
+        message = f"generation {live.number} says all that the database did"
+        return [ok(live.topic, message)]
+    if found.kind == "topic_settings":
+        fix = alter(live.topic, LOG_SETTINGS)
+        return [failed(found.kind, found.message, fix, safe="topics")]
+    fix = _RESNAPSHOT if found.lasting else "badges migrate --check prints the statement"
+    return [failed(found.kind, found.message, fix)]
+
+
+async def _positions(at: Deployment) -> Sequence[Finding]:
+    live = await at.log()
+    there = await generations.next_offsets(at.connection, live.log_id)
+    missing = sorted(set(range(live.partitions)) - there.keys())
+    if not missing:
+        return [ok("badge_log_positions", f"each of {live.partitions} partitions has its position")]
+    numbers = ", ".join(map(str, missing))
+    message = f"partition {numbers} has no position, so nothing of it can be written"
+    return [failed("badge_log_positions", message, _RESNAPSHOT)]
+
+
+async def _slot(at: Deployment) -> Sequence[Finding]:
+    live = await at.log()
+    row = await at.connection.fetchrow(_SLOT, live.slot)
+    return [] if row is None else [slot_holds(live.slot, dict(row))]
+
+
+def slot_holds(name: str, slot: Mapping[str, Any]) -> Finding:
+    """Whether a slot holds much WAL back, or is about to lose some (sizes in bytes)."""
+    retained, safe = slot["retained"] or 0, slot["safe_wal_size"]
+    held = f"{retained / 1e6:,.0f} MB of WAL are kept for it"
+    if slot["wal_status"] == "unreserved" or (safe is not None and safe < retained):
+        message = f"{held}, and it loses them soon (max_slot_wal_keep_size)"
+        return failed(name, message, "badges provision", safe="provision")
+    if retained > _MUCH_BYTES:
+        return warning(name, held, "see `badges lag` for what holds the connector up")
+    return ok(name, held)
+
+
+async def _left_over(at: Deployment) -> Sequence[Finding]:
+    live = await at.log()
+    rows = [
+        dict(row)
+        for row in await at.connection.fetch(QUERIES["unread_slots"], live.publication, live.slot)
+    ]
+    over = {each.slot for each in await generations.over(at.connection, live.number)}
+    found: list[Finding] = []
+    for each in findings.unread_slots(rows):
+        drop = f"SELECT pg_drop_replication_slot('{each.subject}');"
+        message = f"nobody reads the slot {each.subject}, and Postgres keeps all WAL for it"
+        known = each.subject in over
+        fix = "badges provision" if known else drop
+        found.append(warning(each.subject, message, fix, safe="provision" if known else None))
+    return found or [ok("slots", "none is left over of another generation")]
+
+
+CHECKS = (
+    Check("generation", "log", _generation, ("postgres",), ("migrations",)),
+    Check("half_filled", "log", _half_filled, ("postgres",), ("generation",)),
+    Check("prefix", "log", _prefix, ("postgres",), ("generation",)),
+    Check("log_whole", "log", _whole, _NEEDS, ("generation", "prefix", "primary"), patience=6),
+    Check("positions", "log", _positions, ("postgres",), ("generation",)),
+    Check("slot", "log", _slot, ("postgres",), ("generation", "primary")),
+    Check("slots_left_over", "log", _left_over, ("postgres",), ("generation", "primary")),
+)

@@ -1,0 +1,58 @@
+"""What `--fix` does: what brings back what is missing, and nothing that takes anything away."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from badges.doctor.deployment import Deployment
+from badges.doctor.examination import UNANSWERED
+from badges.doctor.lines import Line, Safe
+from schema import apply
+from streams.log import provisioning, topics
+
+_DOES: Mapping[Safe, str] = {
+    "migrate": "badges migrate",
+    "topics": "set the topics' settings",
+    "provision": "badges provision",
+}
+"""In this order: a log needs the schema, and provisioning the topic as it must be."""
+
+
+def wanted(lines: Iterable[Line]) -> list[Safe]:
+    """What is to be done about these lines, each once, in order."""
+    asked = {line.finding.safe for line in lines if line.finding.status != "ok"}
+    return [safe for safe in _DOES if safe in asked]
+
+
+async def mend(at: Deployment, lines: Sequence[Line], say: Callable[[str], None]) -> list[str]:
+    """Do what is safe about these lines, and say each step; what was done.
+
+    What cannot be done is said, and the next is tried.
+    """
+    done = []
+    for safe in wanted(lines):
+        about = sorted({line.id for line in lines if line.finding.safe == safe})
+        say(f"{_DOES[safe]}: for {', '.join(about)}")
+        try:
+            if safe == "migrate":
+                await apply.migrate(
+                    at.connection, prefix=at.chosen.prefix, role_passwords={}, tell=say
+                )
+            elif safe == "topics":
+                await _set_topics(at)
+            else:
+                await provisioning.provision(at.site)
+        except UNANSWERED as error:
+            say(f"not done: {error}")
+        else:
+            done.append(_DOES[safe])
+    return done
+
+
+async def _set_topics(at: Deployment) -> None:
+    live = await at.log()
+    for wanted_topic in (
+        topics.mentor_log(live.topic, live.partitions, at.chosen.replication_factor),
+        topics.heartbeats(live.heartbeat_topic),
+        topics.dead_letters(at.chosen.prefix),
+    ):
+        if await at.cluster.topics([wanted_topic.name]):
+            await at.cluster.change(wanted_topic.name, wanted_topic.settings)

@@ -1,0 +1,135 @@
+"""GET /v1/status: everything the dashboard shows, and nobody's data."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from badges.api.history import History
+from badges.api.lag import SharedLag
+from badges.remedies import REMEDIES
+from sinks.polling import poll
+from sinks.pool import Pool
+from streams.log.lag import GenerationState, Lag, PartitionLag, Stage
+from tests.api.conftest import Organization
+from tests.api.service import Service
+from tests.api.test_lag import NEVER
+from tests.api.world import world
+from tests.stack import LIMIT_S
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def alert(owner: Pool) -> AsyncIterator[None]:
+    await owner.execute(
+        "INSERT INTO badge_alerts (kind, detail) "
+        "VALUES ('audit_differs', $1), ('audit_differs', $2)",
+        {"subject": "a", "message": "Kari Nordmann"},
+        {"subject": "b"},
+    )
+    yield
+    await owner.execute("DELETE FROM badge_alerts")
+
+
+async def ask(service: Service, language: str = "en", **query: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        headers = {"Accept-Language": language}
+        answer = await client.get("/v1/status", params=query, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+
+async def told_alert(service: Service, language: str = "en") -> httpx.Response:
+    """The answer, once it has the alerts: what Postgres says is good for two seconds."""
+
+    async def has_it() -> httpx.Response | None:
+        answer = await ask(service, language)
+        return answer if any(each["count"] == 2 for each in answer.json()["alerts"]) else None
+
+    return await poll(has_it, within=LIMIT_S)
+
+
+async def test_it_tells_of_everything_in_numbers(service: Service) -> None:
+    found = (await ask(service)).json()
+    assert found["lag"]["on_time"] is False
+    assert found["measured_at"] <= found["at"]
+    assert len(found["unlocks"]["per_minute"]) == 30
+    assert found["award_seconds"]["count"] >= 0
+    assert found["refused_writes"]["waiting"] >= 0
+    # There is no Kafka.
+    assert found["dead_letters"] is None
+    assert found["events_per_minute"] is None
+    assert found["definitions"].keys() == {"active", "draft", "retired", "raw", "invalid"}
+    assert found["last_audit"] is None
+
+
+@pytest.mark.usefixtures("alert")
+async def test_an_open_alert_comes_with_what_to_do_in_the_readers_language(
+    service: Service,
+) -> None:
+    remedy = REMEDIES["audit_differs"]
+    for language in ("en", "nb"):
+        (told,) = (await told_alert(service, language)).json()["alerts"]
+        assert told["kind"] == "audit_differs"
+        assert datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
+        assert (told["what"], told["todo"]) == (remedy.what(language), remedy.todo(language))
+        assert (told["command"], told["page"]) == (remedy.command, remedy.page)
+
+
+@pytest.mark.usefixtures("alert")
+async def test_nothing_of_any_organization_is_in_it(
+    service: Service, owner: Pool, mine: Organization, other: Organization
+) -> None:
+    there = await world(owner, mine, other)
+    told = (await told_alert(service)).text
+    ids = {*there.ids(), mine.id, other.id, *mine.mentors, *other.mentors}
+    rows = await owner.fetch(
+        "SELECT display_name AS text FROM peer_mentors UNION SELECT name FROM organizations "
+        "UNION SELECT key FROM badge_definitions UNION SELECT name FROM badge_definitions"
+    )
+    assert rows
+    assert [each for each in ids if str(each) in told] == []
+    assert [row["text"] for row in rows if row["text"] in told] == []
+
+
+def measured(offset: int, behind: float = 0.0, generation: int = 1) -> Lag:
+    return replace(
+        NEVER,
+        stages=[Stage("worker", "ok", behind)],
+        partitions=[PartitionLag(0, offset, offset, 0, behind)],
+        generation=GenerationState(generation, "live"),
+    )
+
+
+async def test_the_history_has_one_sample_for_each_measurement_and_knows_the_rate() -> None:
+    answers: list[Lag] = []
+
+    async def measure() -> Lag:
+        return answers[0]
+
+    history = History(SharedLag(measure))
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def add(seconds: int, lag: Lag) -> None:
+        history.add(start + timedelta(seconds=seconds), lag)
+
+    add(0, measured(1000, 3.5))
+    assert history.records_per_minute() is None
+    add(0, measured(1000))
+    assert [each.stages for each in history.since(None)] == [{"worker": 3.5}]
+    add(30, measured(1100))
+    assert history.records_per_minute() == 200
+    assert [each.at for each in history.since(start)] == [start + timedelta(seconds=30)]
+    add(120, measured(1100))
+    assert history.records_per_minute() is None, "what is older than a minute does not count"
+    add(150, measured(1110))
+    assert history.records_per_minute() == 20
+    add(160, measured(5, generation=2))
+    assert history.records_per_minute() is None, "another generation counts its own records"
+    add(1000, measured(5))
+    assert [each.at for each in history.since(None)] == [
+        start + timedelta(seconds=each) for each in (120, 150, 160, 1000)
+    ]

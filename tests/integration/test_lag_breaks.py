@@ -1,0 +1,237 @@
+"""Whatever stops, `badges lag` and GET /v1/lag say within seconds which stage it is."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from streams.log.backlog import unworked
+from streams.log.catching_up import partitions_behind, until_decided
+from streams.log.wal import insert_lsn
+from tests.api.service import Service, serving_api
+from tests.integration.commands import Command
+from tests.integration.pipeline import Pipeline, Rig, partition_of
+from tests.integration.test_committed_offsets import send
+from tests.stack import LIMIT_S
+
+WITHIN_S = 30.0
+"""The limit is 10 s on a machine of one's own, where all of this was told within 7."""
+
+Answer = dict[str, Any]
+
+
+@pytest.fixture
+def service(rig: Rig, tmp_path: Path) -> Iterator[Service]:
+    """The API beside a pipeline."""
+    p = rig.pipeline
+    settings = {"BADGES_PREFIX": p.site.prefix}
+    with serving_api(p.stack, p.owner_url, tmp_path / "log", **settings) as running:
+        yield running
+
+
+async def measured(p: Pipeline) -> tuple[int, Answer]:
+    """What `badges lag --once --json` prints, and the code with which it ends."""
+    code, out, err = await (await Command(p, "lag", "--once", "--json").start()).end()
+    assert out, err
+    return code, json.loads(out)
+
+
+async def shown(service: Service) -> Answer:
+    """What the API answers to who has no token."""
+    async with httpx.AsyncClient(base_url=service.url, timeout=LIMIT_S) as client:
+        answer = await client.get("/v1/lag")
+    assert answer.status_code == 200, answer.text
+    found: Answer = answer.json()
+    return found
+
+
+async def all_well(p: Pipeline, service: Service) -> None:
+    """Wait until everything is on time."""
+    await p.settle()
+
+    async def is_so() -> bool:
+        return (await shown(service))["on_time"] is True
+
+    await p.until(is_so, what="that everything is on time")
+
+
+def state(answer: Answer, name: str) -> tuple[str, str]:
+    """The state of a stage, and what is said of it."""
+    (found,) = [each for each in answer["stages"] if each["name"] == name]
+    return found["state"], found["message"]
+
+
+async def told(
+    p: Pipeline, service: Service, code: int, is_told: Callable[[Answer], bool], what: str
+) -> Answer:
+    """Wait until API and command say so, not longer than the limit; what the command says."""
+    began = time.monotonic()
+    found: list[Answer] = []
+
+    async def api_says() -> bool:
+        return is_told(await shown(service))
+
+    async def command_says() -> bool:
+        ended, answer = await measured(p)
+        found[:] = [answer]
+        return is_told(answer) and ended == code
+
+    await p.until(api_says, what=f"that the API tells {what}")
+    by_api = time.monotonic() - began
+    await p.until(command_says, what=f"that the command tells {what}")
+    by_command = time.monotonic() - began
+    print(f"{what}: told by the API after {by_api:.1f} s, by the command after {by_command:.1f} s")
+    assert by_api < WITHIN_S
+    assert by_command < 2 * WITHIN_S  # it was asked when the API had answered
+    return found[0]
+
+
+def holds_up(stage: str, in_state: str) -> Callable[[Answer], bool]:
+    """Whether that stage is said to hold up the others."""
+
+    def is_told(answer: Answer) -> bool:
+        found = (answer["on_time"], answer["stage"], state(answer, stage)[0])
+        return found == (False, stage, in_state)
+
+    return is_told
+
+
+def test_a_worker_that_is_frozen_is_told_with_and_without_rows(
+    unmanned: Rig, service: Service
+) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        worker = p.worker()
+        await p.at_work(worker)
+        await all_well(p, service)
+        worker.pause()
+        answer = await told(p, service, 1, holds_up("worker", "stopped"), "a frozen worker")
+        assert answer["behind_records"] == 0
+        assert "it is frozen" in state(answer, "worker")[1]
+        await p.activity(mentor, "2026-01-01")
+        late = await told(
+            p,
+            service,
+            1,
+            lambda a: holds_up("worker", "stopped")(a) and a["behind_records"] == 1,
+            "a frozen worker with a row",
+        )
+        assert late["behind_seconds"] > 0
+        worker.resume()
+        await all_well(p, service)
+
+        worker.kill()
+        answer = await told(p, service, 1, holds_up("worker", "stopped"), "a dead worker")
+        assert "no worker is connected" in state(answer, "worker")[1]
+
+    unmanned.run(test)
+
+
+def test_a_mark_that_comes_last_is_no_row_that_waits(unmanned: Rig, service: Service) -> None:
+    async def test(p: Pipeline) -> None:
+        organization, mentor = await p.newcomer()
+        worker = p.worker()
+        await p.at_work(worker)
+        await all_well(p, service)
+        worker.kill()
+        await send(p, mentor, organization, 40, commit=False)
+
+        code, answer = await measured(p)
+        assert (code, answer["behind_records"]) == (1, 0)
+        assert all(each["behind_records"] == 0 for each in answer["partitions"])
+        assert {each["behind_seconds"] for each in answer["partitions"]} == {0}
+        assert (await shown(service))["behind_records"] == 0
+        assert await unworked(p.log, p.pool, p.site.cluster) is None
+        connection, number = p.site.connection, partition_of(mentor, p.log.partitions)
+        late = partial(partitions_behind, connection, p.site.cluster, p.log, [number])
+        assert await late(LIMIT_S) == {}
+        await until_decided(connection, p.site.access, await insert_lsn(connection), LIMIT_S)
+
+        await send(p, mentor, organization, 1, commit=True)
+        _, answer = await measured(p)
+        assert answer["behind_records"] > 0
+        said = await unworked(p.log, p.pool, p.site.cluster)
+        assert said is not None
+        assert "no worker is connected" in said
+        assert (await late(0.5)).keys() == {number}
+        await p.at_work(worker)
+        await all_well(p, service)
+
+    unmanned.run(test)
+
+
+def test_a_connector_that_is_paused_is_told(working: Rig, service: Service) -> None:
+    async def test(p: Pipeline) -> None:
+        _, mentor = await p.newcomer()
+        await all_well(p, service)
+        await p.site.connect.stop(p.log.connector)
+        await p.activity(mentor, "2026-01-01")
+        await told(p, service, 1, holds_up("connector", "stopped"), "a connector that is stopped")
+        answer = await told(
+            p, service, 1, lambda a: state(a, "slot")[0] == "behind", "a slot that falls behind"
+        )
+        assert answer["stages"][0]["behind_bytes"] > 0
+        assert answer["stages"][0]["behind_seconds"] > 5
+        await p.site.connect.resume(p.log.connector)
+        await all_well(p, service)
+
+    working.run(test)
+
+
+@pytest.mark.parametrize(
+    ("part", "stage"), [("kafka", "kafka"), ("connect", "connector"), ("postgres", "slot")]
+)
+@pytest.mark.parametrize("way", ["stop", "pause"])
+def test_a_server_that_does_not_answer_is_told(
+    working: Rig, service: Service, part: str, stage: str, way: str
+) -> None:
+    async def test(p: Pipeline) -> None:
+        organization = await p.organization()
+        await all_well(p, service)
+        getattr(p.stack, way)(part)
+        unreachable = holds_up(stage, "unreachable")
+        if (part, way) == ("postgres", "pause"):
+            # Sessions that there are go on: the command alone has none yet.
+            code, answer = await measured(p)
+            assert (code, unreachable(answer)) == (2, True)
+        else:
+            answer = await told(p, service, 2, unreachable, f"{part}, {way}")
+        message = state(answer, stage)[1]
+        assert "127.0.0.1" in message or "localhost" in message
+        with service.client("coordinator", organization) as client:
+            assert client.get("/v1/lag").status_code == 200
+        if way == "pause":
+            p.stack.resume(part)
+        else:
+            p.stack.start(part)
+        await p.until(partial(connected, p), what="the database")
+        await all_well(p, service)
+
+    working.run(test)
+
+
+async def connected(p: Pipeline) -> bool:
+    return await p.pool.fetchval("SELECT true") is True
+
+
+def test_a_row_that_nobody_can_use_is_an_alert_of_it(working: Rig, service: Service) -> None:
+    async def test(p: Pipeline) -> None:
+        await all_well(p, service)
+        async with AIOKafkaProducer(**p.site.access.client_options()) as producer:
+            await producer.send_and_wait(p.log.topic, b"{", b"nobody", partition=0)
+        answer = await told(
+            p, service, 0, lambda a: "dead_letters" in a["alerts"], "a poisoned row"
+        )
+        # The rest goes on.
+        assert answer["on_time"] is True
+        assert answer["alerts_since"]["dead_letters"] is not None
+        command = await Command(p, "dead-letters", "drop", "--table", "unreadable", "--yes").start()
+        assert (await command.end())[0] == 0
+
+    working.run(test)

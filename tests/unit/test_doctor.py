@@ -1,0 +1,149 @@
+"""What doctor's checks are made of, without anything to ask."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from badges.doctor import database_schema, kafka, kafka_connect, log, postgres, report, workers
+from badges.doctor.checks import CHECKS, SERVERS
+from badges.doctor.examination import Examination
+from badges.doctor.lines import Finding, Line, failed, ok, warning
+from badges.doctor.mending import wanted
+from badges.doctor.waiting import LOOKED_AT
+from schema import checks
+from schema.wanted import WANTED
+from streams.log.cluster import Member, Placement
+
+PAGE = Path(__file__).parents[2] / "docs" / "operating" / "doctor.md"
+IDS = [*SERVERS, *(check.id for check in CHECKS)]
+MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
+
+
+def test_every_check_is_in_the_table_once() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    told = [name for row in rows for name in row.split(", ")]
+    assert sorted(told) == sorted(f"`{id}`" for id in IDS)
+
+
+def test_a_check_waits_for_what_is_asked_before_it() -> None:
+    for place, check in enumerate(CHECKS):
+        before = {*SERVERS, *(each.id for each in CHECKS[:place])}
+        assert {*check.after, *check.needs} <= before, check.id
+
+
+def test_every_check_of_the_schema_belongs_to_one_of_doctors() -> None:
+    asked = {"other_kinds", "not_ours", "unfilled", "without_cascade", "unique_slug", "presence"}
+    asked |= {*checks.ROWS, *checks.RIGHTS, "activities_index", "identities", "publication"}
+    asked |= {"other_publications", "columns", "keys", "renamed", "gap"}
+    asked |= {thing.kind for thing in WANTED.things}
+    known = [name for names in database_schema.FOUND_BY.values() for name in names]
+    assert len(known) == len(set(known))
+    assert asked == {*known, *database_schema.ELSEWHERE}
+
+
+def test_alerts_that_are_left_out_have_a_check_of_their_own() -> None:
+    assert {*LOOKED_AT.values()} <= {*IDS}
+    assert "partition_failed" not in LOOKED_AT
+
+
+SERVER = {
+    "wal_level": "logical",
+    "slots": 10,
+    "slots_used": 9,
+    "senders": 10,
+    "senders_used": 9,
+    "connections": 97,
+    "connections_used": 87,
+    "keeps_mb": -1,
+}
+
+
+@pytest.mark.parametrize(
+    ("judge", "broken", "status"),
+    [
+        (postgres.wal_level, {"wal_level": "replica"}, "failed"),
+        (lambda s: postgres.free(s, "slots", "x"), {"slots_used": 10}, "warning"),
+        (lambda s: postgres.free(s, "senders", "x"), {"senders_used": 10}, "warning"),
+        (postgres.connections, {"connections_used": 88}, "warning"),
+        (postgres.wal_kept, {"keeps_mb": 1023}, "warning"),
+    ],
+)
+def test_settings_of_the_server(judge: Any, broken: dict[str, Any], status: str) -> None:
+    assert judge(SERVER).status == "ok"
+    found = judge({**SERVER, **broken})
+    assert found.status == status
+    assert found.fix
+
+
+@pytest.mark.parametrize(
+    ("slot", "status"),
+    [
+        ({"wal_status": "reserved", "safe_wal_size": None, "retained": 1 << 20}, "ok"),
+        ({"wal_status": "extended", "safe_wal_size": 3 << 30, "retained": 2 << 30}, "warning"),
+        ({"wal_status": "extended", "safe_wal_size": 1 << 30, "retained": 2 << 30}, "failed"),
+        ({"wal_status": "unreserved", "safe_wal_size": None, "retained": 0}, "failed"),
+    ],
+)
+def test_what_a_slot_holds(slot: dict[str, Any], status: str) -> None:
+    assert log.slot_holds("a slot", slot).status == status
+
+
+def test_replicas_that_are_missing_or_behind_are_told() -> None:
+    whole = Placement("cluster", 3, {"log": 3}, {"log": 0})
+    assert [*kafka.replicas(whole, 3)] == []
+    assert [*kafka.replicas(Placement("cluster", 1, {"log": 1}, {"log": 0}), 1)] == []
+    (alone,) = kafka.replicas(Placement("cluster", 3, {"log": 1}, {"log": 0}), 1)
+    assert alone.subject == "BADGES_REPLICATION_FACTOR"
+    few, behind = kafka.replicas(Placement("cluster", 3, {"log": 2}, {"log": 4}), 3)
+    assert (few.subject, behind.subject) == ("log", "log")
+    assert "4 partitions" in behind.message
+
+
+def test_versions_are_compared_by_their_first_two_numbers() -> None:
+    assert kafka_connect.older("3.6.2.Final", "3.7.0.Final")
+    assert not kafka_connect.older("3.7.0.Beta1", "3.7.0.Final")
+    assert not kafka_connect.older("3.10.0.Final", "3.7.0.Final")
+    assert not kafka_connect.older("4.0", "3.7.0.Final")
+
+
+def test_a_static_name_that_went_to_another_member_is_told() -> None:
+    one, other = (f"host-1a2b3c4d-0-1-{id}" for id in (MENTOR, MENTOR.replace("6", "7")))
+    before = [Member(one, "here", [0])]
+    assert workers.displaced(before, before) == []
+    assert workers.displaced(before, []) == []
+    assert workers.displaced(before, [Member(other, "here", [0])]) == ["host-1a2b3c4d-0-1"]
+
+
+def line(finding: Finding) -> Line:
+    return Line("rows", "schema", finding)
+
+
+def test_a_report_repeats_nobodys_id_and_nothing_that_others_wrote() -> None:
+    found = Examination(
+        [
+            line(failed(MENTOR, f"award {MENTOR} | twice", f"DELETE '{MENTOR}';", words="Kari")),
+            line(ok("rows", "fine")),
+        ],
+        {"lag": "workers"},
+    )
+    text = report.page(found, datetime(2026, 5, 1, 12, tzinfo=UTC), "db:5432/badges")
+    assert MENTOR not in text
+    assert "Kari" not in text
+    assert r"| rows | failed | (id) | award (id) \| twice | `DELETE '(id)';` |" in text
+    assert "- looked at: 2026-05-01 12:00:00 UTC" in text
+    assert "Not asked before workers is ok: lag." in text
+    assert "Kari" in found.lines[0].sentence
+
+
+def test_what_is_safe_is_done_once_and_in_order() -> None:
+    lines = [
+        line(warning("a", "a", None, safe="provision")),
+        line(failed("b", "b", None, safe="migrate")),
+        line(failed("c", "c", None, safe="provision")),
+        line(failed("d", "d", "badges resnapshot")),
+    ]
+    assert wanted(lines) == ["migrate", "provision"]
+    assert wanted([line(ok("a", "a"))]) == []
