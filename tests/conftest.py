@@ -45,6 +45,8 @@ LONGEST = (
     "test_criteria.py",
     "test_unlocks_many.py",
     "test_dashboard.py",
+    "test_admin_axe.py",
+    "test_admin_badge.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 
