@@ -71,7 +71,7 @@ def invalid(violations: Sequence[documents.Violation]) -> ProblemError:
 
 
 def invalid_criteria(violations: Sequence[documents.Violation]) -> ProblemError:
-    """A request whose criteria are not valid: paths begin where the criteria do, as `within` says."""
+    """A request whose criteria are not valid: paths begin where they do, as `within` says."""
     return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The criteria are not valid: errors says where, by paths within the criteria",
