@@ -255,6 +255,7 @@ async def _assemble(
     source = KafkaLog(kafka, generation.topic)
     integrity = Integrity(generation, pool, cluster, connect)
     checkpoints = Checkpoints(settings.checkpoints, generation.log_id)
+    recovery = Recovery(generation, sink, versions, source, checkpoints=checkpoints)
     services = Services(
         sink=sink,
         aside=SettingAside(
@@ -262,7 +263,7 @@ async def _assemble(
         ),
         versions=versions,
         source=source,
-        recovery=Recovery(generation, sink, versions, source, checkpoints=checkpoints),
+        recovery=recovery,
         checkpoints=checkpoints,
         guard=WriteGuard(integrity.look, integrity.mark_broken, alerts),
         wal_written=partial(insert_lsn, pool),
@@ -288,7 +289,7 @@ async def _assemble(
         alerts.keep_writing,
         checkpoints.tidy,
         partial(watch, pool),
-        partial(beat, pool, lambda: worker.partitions),
+        partial(beat, pool, lambda: worker.partitions, recovery.progress),
     ]
     try:
         worker = Worker(options, generation, services, versions, duties)

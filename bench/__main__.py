@@ -12,10 +12,12 @@ from bench import (
     backlog,
     beside,
     checkpoints,
+    commands,
     commits,
     fold,
     latency,
     load,
+    metrics,
     preview,
     progress,
     rates,
@@ -37,6 +39,7 @@ SECTIONS = {
     "windows": windows.measure,
     "sink": sink.measure,
     "rates": rates.measure,
+    "metrics": metrics.measure,
     "replay": replay.measure,
     "backlog": backlog.measure,
     "backfill": backfill.measure,
@@ -52,6 +55,7 @@ SECTIONS = {
     "unlocks": unlocks.measure,
     "progress": progress.measure,
     "validation": validation.measure,
+    "commands": commands.measure,
 }
 """What can be measured, in the order in which it is."""
 

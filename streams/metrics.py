@@ -148,8 +148,8 @@ NEXT_OFFSET = Gauge(
 MENTORS = Gauge("badges_mentors", "Ledgers held in memory.", ["partition"], registry=WORKER)
 ALERTS_OPEN = Gauge(
     "badges_alerts_open",
-    "Alerts that are open. The API tells of the rows of badge_alerts; every process tells of those "
-    "that it could not write yet.",
+    "Alerts that are open, by their kind (operating/alerts.md). The API tells of the rows of "
+    "badge_alerts; a worker only of what it could not write there yet.",
     ["kind"],
     registry=WORKER,
 )

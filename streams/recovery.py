@@ -19,6 +19,7 @@ from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.log.generations import Generation
+from streams.log.pulse import Progress
 from streams.log.reader import Log
 from streams.log.tails import check_last
 from streams.log_tables import NAMED
@@ -79,6 +80,8 @@ class Recovery:
         self._log = log
         self._rules = rules
         self._decided = decided
+        self.progress: dict[int, Progress] = {}
+        """How far it is with each partition whose state is being read."""
 
     async def restore(self, partition: int, excused: Container[str] = ()) -> Partition:
         """The state at the partition's position. Raises LogBroken.
@@ -87,6 +90,12 @@ class Recovery:
         turn of all, when nobody was decided yet, too many records in a row that cannot be used
         raise BegunUnusable, unless their table is excused.
         """
+        try:
+            return await self._restored(partition, excused)
+        finally:
+            self.progress.pop(partition, None)
+
+    async def _restored(self, partition: int, excused: Container[str]) -> Partition:
         began = time.monotonic()
         position = await self._sink.position(self._generation.log_id, partition)
         if position is None:
@@ -173,8 +182,10 @@ class Recovery:
         ]
 
     async def _read(self, state: Partition, turns: deque[_AppliedAt], end: int) -> None:
-        if state.next_offset >= end:
+        first = state.next_offset
+        if first >= end:
             return
+        self.progress[state.number] = Progress(0, end - first)
         async for chunk in self._log.read(state.number, state.next_offset, end, state.last):
             # Versions take effect before the record at their offset, maybe within the chunk.
             folded = 0
@@ -184,6 +195,7 @@ class Recovery:
                 await self._apply(state, *turns.popleft())
                 folded = until
             await self._fold(state, chunk[folded:])
+            self.progress[state.number] = Progress(state.next_offset - first, end - first)
 
     async def _fold(self, state: Partition, messages: Sequence[Message]) -> None:
         stopped_at: Record | Outline | None = await in_spells(

@@ -9,12 +9,19 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from badges.stack import docker
+from badges.stack import docker, secrets
+from badges.stack.infra import Infra
+from badges.stack.layout import Layout
 from streams.errors import Problem
 from tests import programs, reruns
 from tests.launcher import Launcher, launching
+from tests.parts import Containers
 from tests.reruns import STACK
-from tests.stack import Stack, running_postgres
+from tests.stack import Stack, free_port_base, guarded, running_postgres
+
+# Helpers say what they compared as well, not tests alone.
+for room in ("api", "clients", "contract", "integration", "acceptance"):
+    pytest.register_assert_rewrite(f"tests.{room}")
 
 LONGEST = (
     "test_faults_at_random.py",
@@ -151,6 +158,19 @@ def local() -> None:
 
 
 @pytest.fixture
+def containers(tmp_path: Path) -> Iterator[Containers]:
+    """Services of docker-compose.yml in a project of this test; skipped without containers."""
+    if not docker.asked_for():
+        pytest.skip(f"{BY_DESIGN}about containers, and the parts of this stack are processes")
+    layout = Layout(tmp_path / "stack", free_port_base())
+    layout.make("docker")
+    with guarded(layout.run_dir):
+        made = Containers(Infra(layout, secrets.ensure(layout.run_dir)))
+        yield made
+        made.remove()
+
+
+@pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     """The launcher in a folder of its own; what it started is ended after the test."""
     require_processes()
@@ -162,6 +182,12 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 def chromium() -> Path:
     """The browser's program."""
     return _program("chromium")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    """Prometheus' own program."""
+    return _program("prometheus")
 
 
 @pytest.fixture(scope="session")

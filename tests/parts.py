@@ -2,8 +2,8 @@
 
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import psutil
@@ -15,6 +15,8 @@ from streams.errors import FOUND_A_PROBLEM, Problem
 
 RUNNING, PAUSED = "running", "paused"
 STOP_SECONDS = 30
+WATCHING = ("prometheus", "grafana")
+"""Services of the profile monitoring; to name them is to turn it on."""
 
 
 class Parts(Protocol):
@@ -91,6 +93,7 @@ class Containers:
     """
 
     def __init__(self, infra: Infra) -> None:
+        self.layout = infra.layout
         variables = docker.write_variables(infra.layout, infra.passwords)
         self._compose = DockerCompose(
             docker.COMPOSE_FILE.parent, docker.COMPOSE_FILE.name, env_file=str(variables)
@@ -129,6 +132,16 @@ class Containers:
             for container in found
             if container.Service in PARTS and container.State in {RUNNING, PAUSED}
         }
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Have Prometheus and Grafana beside the parts during the block."""
+        limit = f"--wait-timeout={PATIENCE:.0f}"
+        try:
+            self._run("up", "--wait", limit, "--no-deps", "--no-recreate", *WATCHING)
+            yield
+        finally:
+            self._run("rm", "--force", "--stop", "--volumes", *WATCHING)
 
     def remove(self) -> None:
         self._compose.stop()

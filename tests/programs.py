@@ -11,6 +11,7 @@ PLACES = {
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     ),
     "dart": ("dart",),
+    "prometheus": ("prometheus",),
     "promtool": ("promtool",),
     "postgres-15": (
         "/usr/lib/postgresql/15/bin/postgres",

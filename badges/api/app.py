@@ -143,8 +143,9 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             where(settings.database_url.get_secret_value()),
             settings.kafka_bootstrap,
         )
-        meter = Meter(parts, settings.on_time_seconds, lambda: alerts.unwritten)
-        app.state.lag = SharedLag(meter.measure)
+        app.state.lag = SharedLag(
+            Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten).measure
+        )
         stack.push_async_callback(app.state.lag.close)
         watch = Watch(pool, app.state.lag, alerts)
         app.state.history = History(app.state.lag)

@@ -22,7 +22,7 @@ API.register(ALERTS_OPEN)
 
 ON_TIME: Final = Gauge(
     "badges_on_time",
-    "1 while every stage is within BADGES_ON_TIME_SECONDS and nothing stands still, else 0.",
+    "1 while badges are on time, as /v1/lag says it, else 0; NaN before the first measurement.",
     registry=API,
 )
 LAG_MEASURED: Final = Gauge(
@@ -44,14 +44,15 @@ LAG_RECORDS: Final = Gauge(
 )
 STAGE_SECONDS: Final = Gauge(
     "badges_lag_stage_seconds",
-    "How far behind is what waits at a stage of the way; NaN while nobody can tell.",
+    "How far behind is what waits at a stage of the way (slot, connector, kafka, worker); NaN "
+    "while nobody can tell.",
     ["stage"],
     unit="seconds",
     registry=API,
 )
 STAGE_OK: Final = Gauge(
     "badges_lag_stage_ok",
-    "1 while a stage of the way works and is on time, else 0.",
+    "1 while a stage of the way works and is on time, else 0 (slot, connector, kafka, worker).",
     ["stage"],
     registry=API,
 )
@@ -80,19 +81,19 @@ WORKERS: Final = Gauge(
 )
 SLOT_ACTIVE: Final = Gauge(
     "badges_slot_active",
-    "1 while the connector reads the live log's replication slot, else 0; NaN while Postgres is "
-    "away.",
+    "1 while the connector reads the live log's replication slot, else 0; NaN while nobody can "
+    "tell.",
     registry=API,
 )
 SLOT_UNCONFIRMED: Final = Gauge(
     "badges_slot_unconfirmed_bytes",
-    "Write-ahead log that the connector has not confirmed yet; NaN while Postgres is away.",
+    "Write-ahead log that the connector has not confirmed yet; NaN while nobody can tell.",
     unit="bytes",
     registry=API,
 )
 SLOT_RETAINED: Final = Gauge(
     "badges_slot_retained_bytes",
-    "Write-ahead log that Postgres keeps for the slot; NaN while Postgres is away.",
+    "Write-ahead log that Postgres keeps for the slot; NaN while nobody can tell.",
     unit="bytes",
     registry=API,
 )
@@ -109,13 +110,12 @@ BACKFILL_DEFINITIONS: Final = Gauge(
 )
 BACKFILL_PARTITIONS_DONE: Final = Gauge(
     "badges_backfill_partitions_done",
-    "Partitions that have taken up all newest versions, while some have not; else 0.",
+    "Partitions that have taken up all newest versions.",
     registry=API,
 )
 BACKFILL_SECONDS_LEFT: Final = Gauge(
     "badges_backfill_seconds_left",
-    "Until all partitions have, 0 when they have; NaN while that cannot be told.",
-    unit="seconds",
+    "Seconds until all partitions have, 0 when they have; NaN while nobody can tell.",
     registry=API,
 )
 DEFINITIONS: Final = Gauge(
@@ -127,7 +127,8 @@ DEFINITIONS: Final = Gauge(
 )
 RULES_SILENT: Final = Gauge(
     "badges_rules_silent",
-    "Active rules that have awarded before, and the last time more than so many days ago.",
+    "Active rules that have awarded before, and the last time more than so many days ago (7, 30, "
+    "90, 365).",
     ["days"],
     registry=API,
 )
@@ -149,7 +150,10 @@ AUDIT_FINISHED: Final = Gauge(
     registry=API,
 )
 AUDIT_FINDINGS: Final = Gauge(
-    "badges_audit_findings", "What the newest audit of everything found.", ["kind"], registry=API
+    "badges_audit_findings",
+    "What the newest audit of everything found: results that differ, by how.",
+    ["kind"],
+    registry=API,
 )
 REQUEST_SECONDS: Final = Histogram(
     "badges_api_request_seconds",

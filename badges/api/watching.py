@@ -7,6 +7,7 @@ known then, and says so.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from math import nan
 from typing import Final, NoReturn, get_args
@@ -50,6 +51,10 @@ class Watch:
         """Alerts that are open, by the rows that were seen last."""
         for kind in ALERTS:
             ALERTS_OPEN.labels(kind).set_function(partial(self._open, kind))
+        _tell_unknown()
+        _tell_slot(None, None, 0)
+        # What was not measured yet is no reason for an alarm.
+        metrics.ON_TIME.set(nan)
 
     async def measure(self) -> NoReturn:
         """Measure how far behind the awards are, every few seconds, for good."""
@@ -78,7 +83,7 @@ class Watch:
 
     async def _look(self) -> None:
         pool = self._pool
-        self._rows = Counter({e.kind: e.count for e in await overview.alerts_open(pool)})
+        self._rows = _by_kind(await overview.alerts_open(pool))
         self._generation = await generations.live(pool)
         if self._generation is not None:
             slot = await read_slot(pool, self._generation.slot)
@@ -91,6 +96,10 @@ class Watch:
     def _open(self, kind: AlertKind) -> int:
         # One that is told again while Postgres is away may be there already.
         return max(self._rows[kind], self._alerts.unwritten.count(kind))
+
+
+def _by_kind(found: Sequence[overview.AlertsOpen]) -> Counter[AlertKind]:
+    return Counter({each.kind: each.count for each in found})
 
 
 def _tell_lag(lag: Lag, generation: Generation | None) -> None:

@@ -40,7 +40,10 @@ def doctor(
     ] = 5.0,
     as_json: Json = False,
 ) -> None:
-    """Check every part, and say what mends what is wrong."""
+    """Check every part, and say what mends what is wrong.
+
+    Each line is ok, a warning or failed, with the command or statement that mends it.
+    """
     chosen = settings.load()
     say = partial(typer.echo, err=as_json)
     found, done = event_loop.run(lambda: _doctor(chosen, timeout, say, fix=fix))

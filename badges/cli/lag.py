@@ -26,6 +26,7 @@ from streams.log.heartbeats import Heartbeats
 from streams.log.lag import Lag
 from streams.log.lag_asking import Parts
 from streams.log.lag_meter import Meter
+from streams.log.pulse import Pulses
 
 _EVERY_S = 1.0
 _CLOSING_S = 0.3
@@ -57,8 +58,7 @@ def lag(
 async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: bool) -> Lag:
     # What does not answer is told here, in a word.
     logs.configure(level="CRITICAL")
-    async with _parts(chosen) as parts:
-        meter = Meter(parts, chosen.on_time_seconds)
+    async with _meter(chosen) as meter:
         say = _say_json if as_json else _say_line
         console = Console(highlight=False)
         if not once:
@@ -73,15 +73,18 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
 
 
 @asynccontextmanager
-async def _parts(chosen: settings.Settings) -> AsyncIterator[Parts]:
+async def _meter(chosen: settings.Settings) -> AsyncIterator[Meter]:
     url = chosen.database_url.get_secret_value()
     kafka = chosen.kafka_access()
-    cluster, heartbeats = Cluster(kafka), Heartbeats(kafka)
-    pool = await create_pool(url, application_name="badges lag", max_size=1)
+    cluster, heartbeats, pulses = Cluster(kafka), Heartbeats(kafka), Pulses()
+    pool = await create_pool(url, application_name="badges lag", max_size=2)
+    hearing = asyncio.create_task(pulses.listen(pool))
     try:
         async with Connect(chosen.connect_url.get_secret_value()) as rest:
-            yield Parts(pool, cluster, rest, heartbeats, where(url), chosen.kafka_bootstrap)
+            parts = Parts(pool, cluster, rest, heartbeats, where(url), chosen.kafka_bootstrap)
+            yield Meter(parts, chosen.on_time_seconds, pulses)
     finally:
+        hearing.cancel()
         pool.terminate()
         closing = [asyncio.create_task(each.close()) for each in (heartbeats, cluster)]
         await asyncio.wait(closing, timeout=_CLOSING_S)

@@ -4,11 +4,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from badges.cli import lag_words as words
+from badges.remedies import REMEDIES
 from streams.log.lag import Lag, PartitionLag, Stage
 
 _MOST_PARTITIONS = 12
@@ -16,11 +18,17 @@ _MOST_PARTITIONS = 12
 
 _COLORS = {"ok": "green", "behind": "yellow"}
 _BARS = "▁▂▃▄▅▆▇█"
-_KEPT = 60
+_KEPT = 120
+_LEAST_TOP_S = 5.0
+_KEPT_COLUMNS, _WIDE_ENOUGH = 3, 11
+"""So many columns of a table stay whole, and how wide such a column is."""
 
 
 class History:
-    """The seconds behind of the last measurements, as a line of bars."""
+    """The seconds behind of the last measurements, as a line of bars: as many as there is room for.
+
+    The highest bar is the most of them, five seconds at least; a gap is what was not known.
+    """
 
     def __init__(self) -> None:
         self._seconds: deque[float | None] = deque(maxlen=_KEPT)
@@ -28,15 +36,16 @@ class History:
     def add(self, found: Lag) -> None:
         self._seconds.append(found.behind_seconds)
 
-    @property
-    def line(self) -> str:
-        """The highest bar is the most, of five seconds at least; a gap is what was not known."""
-        most = max(5.0, *(seconds or 0.0 for seconds in self._seconds)) if self._seconds else 5.0
-        bars = "".join(
-            " " if seconds is None else _BARS[int(seconds / most * (len(_BARS) - 1))]
-            for seconds in self._seconds
-        )
-        return f"{bars} of {most:,.0f} s"
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        most = max(_LEAST_TOP_S, *(each or 0.0 for each in self._seconds), 0.0)
+        label = f"seconds behind, up to {most:,.0f}: "
+        bars = "".join(_bar(each, most) for each in self._seconds)
+        room = max(options.max_width - len(label), 0)
+        yield Text(f"{label}{bars[-room:] if room else ''}", no_wrap=True, overflow="crop")
+
+
+def _bar(seconds: float | None, most: float) -> str:
+    return " " if seconds is None else _BARS[int(seconds / most * (len(_BARS) - 1))]
 
 
 def shown(found: Lag, history: History | None = None) -> RenderableType:
@@ -46,7 +55,7 @@ def shown(found: Lag, history: History | None = None) -> RenderableType:
         parts.append(Text(f"{reason[0].upper()}{reason[1:]}.", "bold"))
     parts += [Text(f"{each.name}: {each.message}") for each in _to_tell(found)]
     if history is not None:
-        parts.append(Text(history.line, no_wrap=True, overflow="crop"))
+        parts.append(history)
     parts.append(_stages(found.stages))
     parts += [Text(each) for each in words.progress(found)]
     parts += [Text(each) for each in _alerts(found)]
@@ -70,13 +79,11 @@ def _to_tell(found: Lag) -> Iterator[Stage]:
 
 
 def _stages(stages: Sequence[Stage]) -> Table:
-    table = Table("stage", "state", "seconds", "waits", box=None, padding=(0, 2, 0, 0))
-    for column in table.columns:
-        column.no_wrap = True
+    table = _narrowing("stage", "state", "seconds", "waits")
     for stage in stages:
         waits = ""
         if stage.behind_bytes is not None:
-            waits = f"{words.number(stage.behind_bytes, 'byte')} of WAL"
+            waits = f"{decimal(stage.behind_bytes)} of WAL"
         elif stage.behind_records is not None:
             waits = words.number(stage.behind_records, "record")
         table.add_row(
@@ -93,15 +100,16 @@ def _alerts(found: Lag) -> Iterator[str]:
         return
     yield "Open alerts:"
     for kind in found.alerts:
-        since = found.alerts_since.get(kind)
-        yield f"  {kind}{_ago(since)}"
+        remedy = REMEDIES.get(kind)  # type: ignore[call-overload]  # any text
+        what = f": {remedy.what.en}" if remedy else ""
+        yield f"  {kind}{_ago(found.alerts_since.get(kind))}{what}"
 
 
 def _ago(since: datetime | None) -> str:
     if since is None:
         return ""
     seconds = max((datetime.now(UTC) - since).total_seconds(), 0.0)
-    return f" since {since:%Y-%m-%d %H:%M:%S} UTC, {words.duration(seconds)}"
+    return f" for {words.duration(seconds)}"
 
 
 def _workers(found: Lag) -> Iterator[str]:
@@ -114,14 +122,21 @@ def _workers(found: Lag) -> Iterator[str]:
 
 def _partitions(behind: Sequence[PartitionLag]) -> Table:
     """The partitions that are behind, the latest first."""
-    table = Table("partition", "next offset", "end", "records", "seconds", box=None)
-    for column in table.columns:
-        column.no_wrap = True
+    table = _narrowing("partition", "seconds", "records", "next offset", "end")
     latest = sorted(behind, key=lambda each: -(each.behind_seconds or 0))
     for each in latest[:_MOST_PARTITIONS]:
         seconds = "?" if each.behind_seconds is None else f"{each.behind_seconds:,.1f}"
-        numbers = (each.partition, each.next_offset, each.end_offset, each.behind_records)
-        table.add_row(*(f"{number:,}" for number in numbers), seconds)
+        numbers = (each.behind_records, each.next_offset, each.end_offset)
+        table.add_row(str(each.partition), seconds, *(f"{number:,}" for number in numbers))
     if len(behind) > _MOST_PARTITIONS:
-        table.add_row(f"and {len(behind) - _MOST_PARTITIONS} more")
+        table.add_row(f"{len(behind) - _MOST_PARTITIONS} more")
+    return table
+
+
+def _narrowing(*headings: str) -> Table:
+    """A table that on a narrow terminal loses what is right, a row stays a line."""
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+    for place, column in enumerate(table.columns):
+        column.no_wrap = True
+        column.min_width = _WIDE_ENOUGH if place < _KEPT_COLUMNS else None
     return table

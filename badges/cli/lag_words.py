@@ -1,10 +1,11 @@
 """What `badges lag` says in words: the headline, a line for each measurement, what is under way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from streams.log.backfill import Backfill
 from streams.log.lag import CatchUp, FillingState, GenerationState, Lag, Stage
+from streams.log.pulse import Restoring
 
 _SHORT: Mapping[tuple[str, str], str] = {
     ("slot", "unreachable"): "Postgres does not answer",
@@ -22,6 +23,9 @@ _SHORT: Mapping[tuple[str, str], str] = {
     ("worker", "behind"): "the worker is behind",
 }
 """A stage that holds up the others, in a few words."""
+
+_MOST_NAMED = 6
+"""So many partitions of which a worker reads the state are named."""
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -45,7 +49,7 @@ def why(found: Lag) -> str:
     if stage is not None:
         return _SHORT[stage.name, stage.state]
     if found.generation is not None and found.generation.state != "live":
-        return next(of_generation(found.generation))
+        return next(_of_generation(found.generation))
     return f"open alerts: {', '.join(found.alerts)}"
 
 
@@ -69,6 +73,8 @@ def line(found: Lag, at: datetime) -> str:
 
 def progress(found: Lag) -> Iterator[str]:
     """What is under way, and how long it lasts."""
+    if found.restoring:
+        yield _restoring(found.restoring)
     if found.catch_up:
         yield _catch_up(found.catch_up)
     if found.backfill:
@@ -76,15 +82,28 @@ def progress(found: Lag) -> Iterator[str]:
     if found.filling:
         yield _filling(found.filling)
     if found.generation is None or found.generation.state not in ("live", "filling"):
-        yield from of_generation(found.generation)
+        yield from _of_generation(found.generation)
 
 
-def of_generation(generation: GenerationState | None) -> Iterator[str]:
+def _of_generation(generation: GenerationState | None) -> Iterator[str]:
     """That no log is live, if so."""
     if generation is None:
         yield "There is no log: run `badges provision`"
     elif generation.state != "live":
         yield f"Generation {generation.number} of the log is {generation.state}"
+
+
+def _restoring(found: Sequence[Restoring]) -> str:
+    read, all_of = sum(each.records for each in found), sum(each.of_records for each in found)
+    numbers = ", ".join(str(each.partition) for each in found[:_MOST_NAMED])
+    more = len(found) - _MOST_NAMED
+    seconds = [each.seconds_left for each in found]
+    known = [each for each in seconds if each is not None]
+    left = max(known) if known and len(known) == len(seconds) else None
+    return (
+        f"Workers read their state: {read:,} of {number(all_of, 'record')}{_left(left)}; partition "
+        f"{numbers}{f' and {more} more' if more > 0 else ''}"
+    )
 
 
 def _catch_up(found: CatchUp) -> str:

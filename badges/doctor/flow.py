@@ -132,18 +132,19 @@ async def _record_times(at: Deployment) -> Sequence[Finding]:
 
 
 async def _lag(at: Deployment) -> Sequence[Finding]:
-    url = at.chosen.database_url.get_secret_value()
-    kafka = at.chosen.kafka_bootstrap
+    url, kafka = at.chosen.database_url.get_secret_value(), at.chosen.kafka_bootstrap
     async with await create_pool(url, application_name="badges doctor", max_size=1) as pool:
         parts = Parts(pool, at.cluster, at.connect, at.heartbeats, where(url), kafka)
-        found = await Meter(parts, at.chosen.on_time_seconds).measure()
-    late = [stage.name for stage in found.stages if stage.state != "ok"]
+        found = await Meter(parts, at.chosen.on_time_seconds).measure_alone()
+    late = [stage for stage in found.stages if stage.state != "ok"]
     if not late:
         records = found.behind_records or 0
         return [ok("awards", f"{found.behind_seconds or 0:.1f} s and {records} records behind")]
     seconds = "unknown" if found.behind_seconds is None else f"{found.behind_seconds:,.1f} s"
-    message = f"awards are late (behind: {seconds}), at {', '.join(late)}"
-    return [warning("awards", message, "badges lag")]
+    stages = ", ".join(f"{stage.name} is {stage.state}" for stage in late)
+    words = "; ".join(stage.message for stage in late if stage.message)
+    message = f"awards are late (behind: {seconds}): {stages}"
+    return [failed("awards", message, "badges lag", words=words)]
 
 
 _PIPE = (

@@ -149,8 +149,14 @@ class Connect:
         ]
 
     async def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector, which does nothing until it is resumed."""
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-        await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        try:
+            await self._ask("POST", "/connectors", json=body, timeout=PATIENCE_S)
+        except ConnectAway:
+            # It may be there, and only the answer was lost.
+            if await self.config(name) != {**config, "name": name}:
+                raise
 
     async def configure(self, name: str, config: Mapping[str, str]) -> None:
         """Give the connector another configuration; its task begins anew where it was."""

@@ -15,6 +15,7 @@ from streams.log.backfill import Backfill
 from streams.log.cluster import Member
 from streams.log.connector_monitor import Outage
 from streams.log.lag_asking import Database, Kafka, State
+from streams.log.pulse import Restoring
 
 _FRESH_S = 5.0
 """One so young tells that the chain lives and holds nothing back.
@@ -32,9 +33,9 @@ _OUTAGE_STATES: Mapping[OutageKind, State] = {
 _NOT_ON_TIME = frozenset({*BREAKS, *OUTAGES, "log_unreachable", "nobody_works"})
 """Alerts during which nothing is on time, whatever is measured."""
 
-StageName: TypeAlias = Literal["slot", "connector", "kafka", "worker"]
+_StageName: TypeAlias = Literal["slot", "connector", "kafka", "worker"]
 
-_GRAVEST: Sequence[tuple[StageName, State]] = (
+_GRAVEST: Sequence[tuple[_StageName, State]] = (
     # Without Postgres or Kafka the others cannot do their part either.
     ("slot", "unreachable"),
     ("kafka", "unreachable"),
@@ -60,7 +61,7 @@ class Stage:
     Bytes are told of the slot, records of Kafka and the worker.
     """
 
-    name: StageName
+    name: _StageName
     state: State
     behind_seconds: float | None
     behind_bytes: int | None = None
@@ -124,8 +125,9 @@ class Lag:
     backfill: Backfill | None
     generation: GenerationState | None
     alerts: list[str]
-    stage: StageName | None = None
+    stage: _StageName | None = None
     catch_up: CatchUp | None = None
+    restoring: list[Restoring] = field(default_factory=list)
     filling: FillingState | None = None
     alerts_since: dict[str, datetime | None] = field(default_factory=dict)
 
@@ -142,6 +144,7 @@ def told(
     on_time_s: float,
     *,
     silent: str = "",
+    restoring: Sequence[Restoring] = (),
     unwritten: Sequence[str] = (),
 ) -> Lag:
     """What the parts have said, put together. On time is what is behind by `on_time_s` at most.
@@ -190,6 +193,7 @@ def told(
         generation=GenerationState(generation.number, generation.state) if generation else None,
         alerts=sorted(alerts),
         stage=_gravest(stages),
+        restoring=list(restoring),
         filling=FillingState(
             filling.number,
             kafka.filled,
@@ -202,7 +206,7 @@ def told(
     )
 
 
-def _gravest(stages: Sequence[Stage]) -> StageName | None:
+def _gravest(stages: Sequence[Stage]) -> _StageName | None:
     states = {stage.name: stage.state for stage in stages}
     return next((name for name, found in _GRAVEST if states[name] == found), None)
 

@@ -18,6 +18,7 @@ from streams.log.lag_asking import (
     ask_kafka,
     unreachable,
 )
+from streams.log.pulse import Pulses
 
 _LIMIT_S = 4.5
 """How long a measurement takes at most, whatever does not answer."""
@@ -91,14 +92,20 @@ class Signs:
 class Meter:
     """Measures with clients that are kept, and remembers what one measurement alone cannot tell.
 
-    `unwritten` says which alerts this process could not write yet.
+    `pulses` are those that this process hears of workers, `unwritten` says which alerts it could
+    not write yet.
     """
 
     def __init__(
-        self, parts: Parts, on_time_s: float, unwritten: Callable[[], Sequence[str]] = tuple
+        self,
+        parts: Parts,
+        on_time_s: float,
+        pulses: Pulses | None = None,
+        unwritten: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._parts = parts
         self._on_time_s = on_time_s
+        self._pulses = pulses or Pulses()
         self._unwritten = unwritten
         self._last: tuple[float, Database] | None = None
         """What Postgres said when it last answered, and when that was."""
@@ -122,6 +129,7 @@ class Meter:
             out,
             self._on_time_s,
             silent=silent,
+            restoring=self._pulses.restoring if database.answers else (),
             unwritten=self._unwritten(),
         )
         return self._with_pace(clock(), found)
@@ -187,14 +195,19 @@ class Meter:
         if waiting is None or waiting.sessions == 0:
             return ""
         self._signs.look(now, database.decided_until, waiting.positions, kafka.heartbeat)
+        quiet = [each for each in self._pulses.silent(_UNNOTED_S) if each.partitions]
+        if self._signs.suspicious and quiet:
+            return (
+                f"nothing was heard of a worker for {self._pulses.seconds_since(quiet):.0f} s, "
+                "though it is connected: it is frozen. Let it go on, or end it and start it again"
+            )
         silence = self._signs.silence
-        # One that stands still, and says why, lets nothing be noted.
-        if silence is None or waiting.waits & kafka.told:
+        # One that stands still, and says why, lets nothing be noted; and one that is heard lives.
+        if silence is None or self._pulses.heard or waiting.waits & kafka.told:
             return ""
         return (
-            f"the workers have noted nothing for {silence:.0f} s, though a worker is connected: "
-            "it is frozen, reads its state, or has much in hand. See its log, and start it again "
-            "if that does not go on"
+            f"the workers have noted nothing for {silence:.0f} s, though one is connected: it is "
+            "frozen. Let it go on, or end it and start it again"
         )
 
     def _with_pace(self, now: float, found: Lag) -> Lag:

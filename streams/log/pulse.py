@@ -1,4 +1,5 @@
-"""A worker's pulse: each second it says that it is there, and which partitions it has.
+"""A worker's pulse: each second it says that it is there, which partitions it has, and of which it
+still reads the state.
 
 So one that is frozen is told from one that is busy: whatever a worker waits for, its pulse goes on.
 It is a NOTIFY: nothing is stored, and who does not listen misses nothing.
@@ -6,14 +7,15 @@ It is a NOTIFY: nothing is stored, and who does not listen misses nothing.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NoReturn
 from uuid import uuid4
 
 import asyncpg
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sinks.errors import StoreError
@@ -22,17 +24,36 @@ from sinks.pool import Connection, Executor, Pool
 
 _CHANNEL = "badges_pulse"
 _EVERY_S = 1.0
+_MOST_TOLD = 100
+"""A notification has room for so many partitions whose state is being read."""
 _FORGOTTEN_S = 600.0
 """So long after its last pulse a worker has ended, or is told of by what waits for it."""
 
 log = structlog.get_logger(__name__)
 
 
-async def beat(connection: Executor, partitions: Callable[[], Iterable[int]]) -> NoReturn:
-    """Tell each second, for good, which partitions this worker has."""
+class Progress(Struct, frozen=True):
+    """How much of a partition's state is read: records of the log, of how many."""
+
+    records: int
+    of_records: int
+
+
+async def beat(
+    connection: Executor,
+    partitions: Callable[[], Iterable[int]],
+    restoring: Mapping[int, Progress],
+) -> NoReturn:
+    """Tell each second, for good, which partitions this worker has, and how far it is with those
+    of which it reads the state.
+    """
     name = uuid4().hex
     while True:
-        payload = f"{name} {','.join(map(str, partitions()))}"
+        told = [
+            f"{number}:{read.records}:{read.of_records}"
+            for number, read in sorted(restoring.items())[:_MOST_TOLD]
+        ]
+        payload = f"{name} {','.join(map(str, partitions()))} {','.join(told)}"
         try:
             with translated():
                 await connection.execute("SELECT pg_notify($1, $2)", _CHANNEL, payload)
@@ -47,6 +68,20 @@ class _Pulse(Struct, frozen=True):
     at: float
     session: int
     partitions: frozenset[int]
+    restoring: Mapping[int, Progress] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """A partition whose state a worker reads: records of the log, of how many, and for how long.
+
+    The seconds that are left are None until it was heard of twice.
+    """
+
+    partition: int
+    records: int
+    of_records: int
+    seconds_left: float | None
 
 
 class Pulses:
@@ -55,6 +90,8 @@ class Pulses:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last: dict[str, _Pulse] = {}
+        self._restoring_since: dict[int, tuple[float, int]] = {}
+        """When it was first heard of a partition that its state is read, and how far it was."""
         self._listened_until = clock()
         """What was told before that has been heard."""
 
@@ -87,7 +124,7 @@ class Pulses:
 
     def hear(self, session: int, payload: str) -> None:
         """Note a pulse. Whose partitions have gone to somebody else is no longer waited for."""
-        name, _, listed = payload.partition(" ")
+        name, listed, *told = payload.split(" ")
         mine = frozenset(int(number) for number in listed.split(",") if number)
         before = self._last.get(name)
         if before is None or before.partitions != mine:
@@ -96,7 +133,14 @@ class Pulses:
             self._last = {
                 other: pulse for other, pulse in self._last.items() if now - pulse.at < 2 * _EVERY_S
             }
-        self._last[name] = _Pulse(self._clock(), session, mine)
+        restoring = dict(_read(each) for each in told[0].split(",") if each) if told else {}
+        self._last[name] = _Pulse(self._clock(), session, mine, restoring)
+        for number in mine:
+            if number not in restoring:
+                self._restoring_since.pop(number, None)
+            else:
+                begun = (self._clock(), restoring[number].records)
+                self._restoring_since.setdefault(number, begun)
 
     def listened(self) -> None:
         """Note that whatever was told before now has been heard."""
@@ -115,6 +159,40 @@ class Pulses:
         heard = [pulse.partitions for pulse in self._last.values() if pulse not in silent]
         return [replace(pulse, partitions=pulse.partitions.difference(*heard)) for pulse in silent]
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything was heard of any worker of late."""
+        return bool(self._last)
+
+    @property
+    def restoring(self) -> list[Restoring]:
+        """The partitions whose state is being read, by the last pulses."""
+        return sorted(
+            (
+                Restoring(
+                    number,
+                    read.records,
+                    read.of_records,
+                    self._seconds_left(number, pulse.at, read),
+                )
+                for pulse in self._last.values()
+                for number, read in pulse.restoring.items()
+            ),
+            key=lambda each: each.partition,
+        )
+
+    def _seconds_left(self, number: int, at: float, read: Progress) -> float | None:
+        since, before = self._restoring_since.get(number, (at, read.records))
+        if read.records <= before:
+            return None
+        pace = (read.records - before) / max(at - since, _EVERY_S)
+        return round((read.of_records - read.records) / pace, 1)
+
     def seconds_since(self, pulses: Sequence[_Pulse]) -> float:
         """How long ago the earliest of these was heard."""
         return self._listened_until - min(pulse.at for pulse in pulses)
+
+
+def _read(told: str) -> tuple[int, Progress]:
+    number, records, of_records = map(int, told.split(":"))
+    return number, Progress(records, of_records)

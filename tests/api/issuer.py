@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from tests.api.service import claims_of
 from tests.serving import serving
+from tests.stack import LIMIT_S
 
 ISSUER = "https://project.example/auth/v1"
 
@@ -58,7 +59,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetched += 1
-                issuer.may_answer.wait(20)
+                issuer.may_answer.wait(LIMIT_S)
                 body = json.dumps({"keys": issuer.published}).encode()
                 self.send_response(issuer.status)
                 self.send_header("Content-Type", "application/json")

@@ -83,7 +83,7 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(30)
+        process.wait(LIMIT_S)
 
 
 def _answers(service: Service) -> bool:

@@ -15,7 +15,7 @@ from sinks.polling import poll
 from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization
 from tests.api.service import Service
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +59,7 @@ async def test_who_comes_as_a_connection_is_given_back_gets_it_after_who_waits(
         return pool.get_idle_size() > 0
 
     async def come_anew() -> None:
-        await poll(is_given_back, within=20, every=0)
+        await poll(is_given_back, within=LIMIT_S, every=0)
         await ask("anew")
 
     async with asyncio.TaskGroup() as tasks:

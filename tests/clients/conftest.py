@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.cli.commands import app
+from tests.stack import LIMIT_S
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 BIN = Path(sys.executable).parent
@@ -59,7 +60,7 @@ def node(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=LIMIT_S,
             check=False,
         )
 

@@ -1,4 +1,4 @@
-"""A proxy before Postgres that can lose an answer, or be a pooler that knows no replication.
+"""A proxy before Postgres that can lose an answer, or be a pooler, of either of two kinds.
 
 When an answer is lost, the server did it and the client never knows.
 """
@@ -18,6 +18,10 @@ REFUSAL = b"E" + (len(_SAYS) + 4).to_bytes(4, "big") + _SAYS
 """What PgBouncer answers to that."""
 
 
+KEY = b"K\0\0\0\x0c"
+"""What begins the message in which the server names the process of a session."""
+
+
 class Proxy:
     """Passes everything on, until `lose_answer_to` names a request."""
 
@@ -25,6 +29,7 @@ class Proxy:
         self._port = port
         self._marker: bytes | None = None
         self._is_pooler = False
+        self._names_processes = False
         self.lost = 0
 
     def lose_answer_to(self, marker: bytes) -> None:
@@ -34,6 +39,10 @@ class Proxy:
     def be_a_pooler(self) -> None:
         """Refuse, from now on, whoever wants to read the write-ahead log, in PgBouncer's words."""
         self._is_pooler = True
+
+    def name_processes(self) -> None:
+        """Tell whoever connects from now on a process of its own, as a pooler does."""
+        self._names_processes = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
@@ -72,6 +81,9 @@ class Proxy:
             if losing.is_set():
                 self.lost += 1
                 return
+            if self._names_processes and KEY in data:
+                place = data.index(KEY) + len(KEY)
+                data = data[:place] + b"\x7f\0\0\x01" + data[place + 4 :]
             writer.write(data)
 
 

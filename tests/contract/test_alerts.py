@@ -151,6 +151,28 @@ async def test_without_postgres_an_alert_waits_and_nothing_is_raised(
     assert await once_told_again(owner, alerts, kind) == [({"n": 1}, True)]
 
 
+async def test_what_is_no_row_yet_is_known_until_it_is(
+    owner: Pool, own_pool: Pool, kind: AlertKind
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        for subject in ("a", "b", "over"):
+            await alerts.raise_alert(kind, {}, subject=subject)
+            await alerts.raise_alert(kind, {}, subject=subject)
+        await alerts.resolve(kind, subject="over")
+        await alerts.resolve("partition_failed")
+        assert alerts.unwritten == [kind, kind]
+
+    async def written() -> list[tuple[object, bool]]:
+        await alerts.resolve("partition_failed")
+        return [] if alerts.unwritten else await rows_of(owner, kind)
+
+    told = [({"subject": "a"}, True), ({"subject": "b"}, True), ({"subject": "over"}, False)]
+    found = await until(written, "the alerts")
+    assert sorted(found, key=lambda row: str(row[0])) == told
+
+
 async def test_the_log_tells_at_once_of_every_alert_that_waits(
     owner: Pool, own_pool: Pool, kind: AlertKind
 ) -> None:

@@ -30,7 +30,9 @@ class Watched:
         self.told = PostgresAlerts(owner)
         self._log_id = log_id
         self._now = 0.0
-        cluster: Any = SimpleNamespace(topics=self._topics, ends=self._ends)
+        cluster: Any = SimpleNamespace(
+            topics=self._topics, ends=self._ends, first_values=self._first_values
+        )
         self.pulses = Pulses(lambda: self._now)
         self._watch = Watch(api, cluster, self.alerts, self.pulses, lambda: self._now)
 
@@ -39,6 +41,9 @@ class Watched:
 
     async def _ends(self, _: object) -> list[int]:
         return ENDS
+
+    async def _first_values(self, _: object, ranges: Mapping[int, object]) -> Mapping[int, bytes]:
+        return dict.fromkeys(ranges, b"a record")
 
     async def decide(self, partition: int, records: int) -> None:
         await self.owner.execute(

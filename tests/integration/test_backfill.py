@@ -11,7 +11,6 @@ from tests.integration.commands import Command
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served
 from tests.integration.workers import Worker
-from tests.stack import free_port_base
 
 A_LONG_PAUSE = "3600"
 WORKERS = 2
@@ -114,12 +113,9 @@ def figures(text: str) -> dict[str, str]:
     return {name.removeprefix("badges_backfill_"): value for name, value in lines}
 
 
-async def throttled(p: Pipeline, port: int) -> list[Worker]:
+async def throttled(p: Pipeline) -> list[Worker]:
     """Two workers with half of the partitions each, of which one may take versions up, once."""
-    workers = [
-        p.worker(BADGES_BACKFILL_PAUSE=A_LONG_PAUSE, BADGES_METRICS_PORT=str(port + number))
-        for number in range(WORKERS)
-    ]
+    workers = [p.worker(BADGES_BACKFILL_PAUSE=A_LONG_PAUSE) for _ in range(WORKERS)]
     await p.at_work(*workers)
     await p.until(partial(are_shared_out, *workers), what="two partitions each")
     return workers
@@ -160,17 +156,13 @@ def test_how_far_it_is_can_be_watched(unmanned: Rig) -> None:
         await p.at_work(unhurried)
         await p.settle()
         unhurried.end()
-        port = free_port_base()
-        workers = await throttled(p, port)
+        workers = await throttled(p)
         badge = await p.badge(None, count_of(2, "visit"))
         await p.until(partial(are_taken_up, p, WORKERS, badge), what="one partition of each worker")
         under_way = await backfill(p)
         assert (under_way["definitions"], under_way["partitions_done"]) == (1, WORKERS)
         assert under_way["partitions"] == PARTITIONS
         assert under_way["seconds_left"] is not None
-        for number in range(WORKERS):
-            address = f"http://127.0.0.1:{port + number}"
-            await p.until(partial(is_told, address), what="the worker's metrics")
         with served(p) as address:
             await p.until(partial(is_told, address), what="the API's metrics")
 
@@ -193,7 +185,7 @@ def test_rows_do_not_wait_for_it(unmanned: Rig) -> None:
         await p.at_work(unhurried)
         mentors = await crowd(p, await p.organization(), 3)
         unhurried.end()
-        workers = await throttled(p, free_port_base())
+        workers = await throttled(p)
         badge = await p.badge(None, count_of(2, "visit"))
         await p.until(partial(are_taken_up, p, WORKERS, badge), what="one partition of each worker")
         first = await taken_up(p, badge)

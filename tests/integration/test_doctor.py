@@ -1,13 +1,14 @@
 """Each of many things is broken in turn on the real stack, and doctor names exactly that one."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from badges.doctor import deployment
+from badges.doctor import deployment, flow
 from badges.doctor.checks import CHECKS, SERVERS
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Examination, examine
@@ -16,6 +17,7 @@ from badges.doctor.mending import mend
 from badges.settings import Settings
 from schema import apply
 from streams.log import provisioning
+from tests.contract.proxy import proxied
 from tests.integration.doctor_breaks import BREAKS, Act, Break
 from tests.integration.pipeline import Pipeline, Rig
 from tests.own_site import OwnSite
@@ -158,5 +160,30 @@ def test_checkpoints_that_anybody_may_write_are_named(unmanned: Rig, tmp_path: P
         assert Path(place.strip("'")) == folder
         folder.chmod(int(mode, 8))
         assert named(await look(p, ["checkpoints"], checkpoints=folder)) == set()
+
+    unmanned.run(test)
+
+
+def test_a_pooler_in_the_place_of_postgres_is_named(unmanned: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        async with proxied(p.owner_url) as (proxy, url):
+            assert named(await look(p, ["pooler"], database_url=url)) == set()
+            proxy.name_processes()
+            found = await look(p, ["pooler"], database_url=url)
+            assert named(found) == {"pooler"}
+
+    unmanned.run(test)
+
+
+def test_a_clock_that_is_off_is_named(unmanned: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(minutes=5)
+
+    async def test(p: Pipeline) -> None:
+        assert named(await look(p, ["clock"])) == set()
+        monkeypatch.setattr(flow, "datetime", Ahead)
+        assert named(await look(p, ["clock"])) == {"clock"}
 
     unmanned.run(test)

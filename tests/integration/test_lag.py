@@ -1,6 +1,14 @@
 """How far behind the awards are: what `badges lag`, GET /v1/lag and as_of say of the whole path."""
 
+import asyncio
+import fcntl
 import json
+import os
+import pty
+import signal
+import struct
+import sys
+import termios
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,7 +20,7 @@ from streams.log.backlog import backlog
 from tests.integration.commands import Command
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served
-from tests.stack import free_port_base
+from tests.stack import LIMIT_S, free_port_base
 
 ROWS = 7
 OK = ["ok", "ok", "ok", "ok"]
@@ -212,5 +220,97 @@ def test_people_are_told_the_same_in_words(working: Rig) -> None:
         assert ended == 0
         assert out.startswith("On time: 0.0 s behind, 0 records to decide.")
         assert "Decided is everything up to" in out
+
+    working.run(test)
+
+
+async def line_of(process: asyncio.subprocess.Process) -> str:
+    """The next line that a command prints."""
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT_S):
+        return (await process.stdout.readline()).decode()
+
+
+async def begun(p: Pipeline, *arguments: str, out: int) -> asyncio.subprocess.Process:
+    """`badges lag` with its output there, on a terminal that has no say in its settings."""
+    environment = {
+        **os.environ,
+        **p.stack.environment(p.owner_url),
+        "BADGES_PREFIX": p.site.prefix,
+        "TERM": "xterm",
+    }
+    line = [sys.executable, "-m", "tests.own_site_command", "lag", *arguments]
+    return await asyncio.create_subprocess_exec(*line, env=environment, stdin=out, stdout=out)
+
+
+async def interrupted(process: asyncio.subprocess.Process) -> int:
+    """Press Ctrl-C; the exit code."""
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(LIMIT_S):
+        return await process.wait()
+
+
+def test_without_a_terminal_each_measurement_is_a_line_until_ctrl_c(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        for arguments in ((), ("--plain",)):
+            process = await begun(p, *arguments, out=asyncio.subprocess.PIPE)
+            for _ in range(2):
+                line = await line_of(process)
+                assert " on time; " in line
+                assert "\x1b" not in line
+            assert await interrupted(process) == 130
+        process = await begun(p, "--json", out=asyncio.subprocess.PIPE)
+        assert json.loads(await line_of(process))["generation"]["state"] == "live"
+        assert await interrupted(process) == 130
+
+    working.run(test)
+
+
+class Terminal:
+    """A pseudo-terminal, and everything that was written to it."""
+
+    def __init__(self) -> None:
+        self._mine, self.theirs = pty.openpty()
+        self.said = b""
+        asyncio.get_running_loop().add_reader(self._mine, self._read)
+
+    def resize(self, rows: int, columns: int) -> None:
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, size)
+
+    async def shows(self, *words: bytes) -> bool:
+        return all(word in self.said for word in words)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._mine)
+        os.close(self._mine)
+        os.close(self.theirs)
+
+    def _read(self) -> None:
+        self.said += os.read(self._mine, 65536)
+
+
+def test_on_a_terminal_it_is_shown_anew_and_the_last_stays(working: Rig) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        terminal = Terminal()
+        terminal.resize(24, 80)
+        process = await begun(p, out=terminal.theirs)
+        whole = (b"seconds behind, up to", b"connector", b"Decided is everything")
+        await p.until(partial(terminal.shows, *whole), what="a measurement")
+        assert b"\x1b[?1049h" in terminal.said  # a screen of its own
+
+        terminal.said = b""
+        terminal.resize(10, 30)
+        process.send_signal(signal.SIGWINCH)
+        await p.until(partial(terminal.shows, b"connector"), what="another one")
+
+        terminal.said = b""
+        assert await interrupted(process) == 130
+        await p.until(partial(terminal.shows, b"\x1b[?1049l"), what="the end of its screen")
+        await p.until(partial(terminal.shows, b"Decided is"), what="the last measurement")
+        assert b"Traceback" not in terminal.said
+        terminal.close()
 
     working.run(test)

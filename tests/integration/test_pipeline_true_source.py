@@ -20,7 +20,7 @@ from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, o
 from tests.integration.schema import application
 from tests.integration.schema.sessions import long_text
 from tests.log_site import records
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 TABLES = application.TABLES.replace("varchar(40)", "text").replace(
     "ON DELETE CASCADE", "ON DELETE CASCADE ON UPDATE CASCADE"
@@ -63,7 +63,7 @@ def command(p: Pipeline, *words: str) -> Any:
         [sys.executable, "-m", "badges.cli.main", *words, "--json"],
         env={**os.environ, "BADGES_DATABASE_URL": p.owner_url, "BADGES_PREFIX": p.site.prefix},
         capture_output=True,
-        timeout=120,
+        timeout=LIMIT_S,
         check=True,
     )
     return msgspec.json.decode(ran.stdout)

@@ -1,20 +1,17 @@
 """Chromium, on the machine's own program, and the checker of accessibility."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser
 
 from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization, organization
 from tests.api.service import Service, serving_api
-from tests.stack import LIMIT_S, Stack
-
-SMALL_MACHINE = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
-"""For root, and where /dev/shm is small."""
+from tests.pages.browser import launched
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +23,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
     """Chromium, started once; each test opens a context of its own in it."""
-    expect.set_options(timeout=1000 * LIMIT_S)
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=chromium,
-            args=SMALL_MACHINE if os.getuid() == 0 else SMALL_MACHINE[1:],
-        )
-        yield launched
-        await launched.close()
+    async with launched(chromium) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

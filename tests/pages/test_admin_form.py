@@ -1,4 +1,4 @@
-"""The form of criteria is the schema's: a control for all that it has, and errors at their fields."""
+"""The form of criteria: a control for all that the schema has, and errors at their fields."""
 
 import json
 from collections.abc import Iterator
@@ -30,9 +30,13 @@ WHOLE: list[dict[str, Any]] = [
     {"type": "training", "courses": ["basic", "ethics", "safety"], "at_least": 2},
     {"type": "badges", "badges": ["first", "second"], "at_least": 1},
     {"type": "all", "of": [PART, {"type": "training", "courses": ["basic"]}]},
-    {"type": "any", "of": [PART, {"type": "all", "of": [{"type": "any", "of": [PART]}]}], "at_least": 2},
     {
-        "type": "tier", "metric": "count", "activity_types": ["visit"], "window": {"calendar": "year"},
+        "type": "any", "at_least": 2,
+        "of": [PART, {"type": "all", "of": [{"type": "any", "of": [PART]}]}],
+    },
+    {
+        "type": "tier", "metric": "count", "activity_types": ["visit"],
+        "window": {"calendar": "year"},
         "tiers": [{"name": "bronze", "at_least": 2}, {"name": "silver", "at_least": 5}],
     },
     {"type": "raw", "criteria_raw": {"by": ["jury", 1.5, None]}, "reason": "a jury chooses"},

@@ -102,6 +102,17 @@ def test_each_order_is_the_line_for_that_service_alone(told: Told, infra: Infra)
     ]
 
 
+def test_prometheus_and_grafana_come_and_go_alone(told: Told, infra: Infra) -> None:
+    with Containers(infra).watching():
+        (up,) = told.lines()
+    (_, gone) = told.lines()
+
+    assert up.endswith(
+        " up --wait --wait-timeout=180 --no-deps --no-recreate prometheus grafana"
+    )
+    assert gone.endswith(" rm --force --stop --volumes prometheus grafana")
+
+
 def test_compose_is_given_every_variable_and_no_other_stack_s(
     told: Told, infra: Infra, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,20 +228,36 @@ def test_the_while_is_bounded() -> None:
     assert set(asked(ask, (404, STARTING), patience=0.01)) == {"GET"}
 
 
-def test_what_may_have_been_done_is_not_created_twice() -> None:
+MADE = (HTTPStatus.CREATED, CONFIG)
+NONE = (404, b'{"error_code":404,"message":"Connector rows not found"}')
+
+
+def test_what_was_not_created_is_tried_again() -> None:
+    async def ask(connect: Connect) -> None:
+        await connect.create_stopped("rows", {})
+
+    assert asked(ask, (404, STARTING), (409, BUSY), MADE) == ["POST"] * 3
+
+
+def test_what_may_have_been_created_is_looked_for_and_not_created_twice() -> None:
     async def ask(connect: Connect) -> None:
         await connect.create_stopped("rows", {})
         with pytest.raises(ConnectAway):
             await connect.create_stopped("rows", {})
 
-    made = (HTTPStatus.CREATED, CONFIG)
-    assert asked(ask, (404, STARTING), (409, BUSY), made, None, made) == ["POST"] * 4
+    assert asked(ask, None, FOUND, None, NONE) == ["POST", "GET", "POST", "GET"]
+
+
+def test_another_one_of_that_name_is_not_what_was_created() -> None:
+    async def ask(connect: Connect) -> None:
+        with pytest.raises(ConnectAway):
+            await connect.create_stopped("rows", {"tasks.max": "1"})
+
+    assert asked(ask, None, FOUND) == ["POST", "GET"]
 
 
 def test_what_is_gone_was_deleted() -> None:
-    gone = (404, b'{"error_code":404,"message":"Connector rows not found"}')
-
-    assert asked(lambda connect: connect.delete("rows"), None, gone) == [
+    assert asked(lambda connect: connect.delete("rows"), None, NONE) == [
         "DELETE",
         "DELETE",
         "GET",

@@ -1,18 +1,15 @@
-"""The documentation keeps up with the code: links, settings, alerts and metrics."""
+"""The documentation keeps up with the code: links, settings and alerts."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import prometheus_client
 import pytest
 
-from badges.api import metrics as api_metrics
 from badges.settings import Settings
 from badges.stack.layout import LayoutSettings
 from schema.wanted import TABLES
 from sinks.alerts import ALERTS
-from streams import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -126,14 +123,3 @@ def test_what_each_table_of_ours_grows_with_is_said() -> None:
     applications |= {"training_completions", "mentor_pauses"}
     ours = {name for name in TABLES if name not in applications}
     assert ours <= told, "docs/operating/growth.md says of every table what bounds it"
-
-
-def test_every_metric_is_in_the_table() -> None:
-    kinds = (prometheus_client.Counter, prometheus_client.Gauge, prometheus_client.Histogram)
-    named = {**vars(metrics), **vars(api_metrics)}
-    exported = [value for value in named.values() if isinstance(value, kinds)]
-
-    assert exported
-    page = (OPERATING / "metrics.md").read_text(encoding="utf-8")
-    missing = {name for metric in exported if (name := metric._name) not in page}
-    assert missing == set(), "docs/operating/metrics.md lists every metric"

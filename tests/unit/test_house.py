@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from badges.api import metrics as api_metrics
 from streams import metrics
 from tables.criteria.union import TYPES
 from tests.conftest import LONGEST
@@ -283,13 +286,16 @@ def test_metrics_are_named_in_one_place() -> None:
             assert path.name in {"metrics.py", "worker_process.py"}, path
 
 
-def test_every_metric_is_counted_somewhere() -> None:
-    names = {name for name in vars(metrics) if name.isupper()}
-    used = {
-        node.attr
-        for path in sources()
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metrics"
-    }
+@pytest.mark.parametrize("module", [metrics, api_metrics])
+def test_every_metric_is_counted_somewhere(module: ModuleType) -> None:
+    found = vars(module).items()
+    names = {n for n, each in found if n.isupper() and isinstance(each, MetricWrapperBase)}
+    counted = set[str]()
+    for path in sources():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metrics":
+                counted.add(node.attr)
+            elif isinstance(node, ast.ImportFrom) and str(node.module).endswith("metrics"):
+                counted.update(alias.name for alias in node.names)
     assert names
-    assert names <= used
+    assert names <= counted

@@ -15,7 +15,7 @@ import { api } from "/assets/people-session.js";
  */
 export async function definitionForm(definition, saved) {
   let base = definition;
-  let key = crypto.randomUUID();
+  let attempt = { body: "", key: "" };
   const summary = element("div", { class: "summary", tabindex: "-1", hidden: true });
   const status = element("p", { role: "status", class: "saved" });
   const touched = new Set();
@@ -80,11 +80,20 @@ export async function definitionForm(definition, saved) {
   function send(version) {
     const json = fields.value();
     if (!base) {
-      const headers = { "Idempotency-Key": key };
+      const headers = { "Idempotency-Key": keyFor(JSON.stringify(json)) };
       return api("/v1/badge-definitions", { method: "POST", json, headers });
     }
     const headers = { "If-Match": `"${version}"` };
     return api(`/v1/badge-definitions/${base.id}`, { method: "PUT", json, headers });
+  }
+
+  /** The same request has the same key, so that it makes one badge however often it is sent. */
+  function keyFor(body) {
+    if (attempt.body !== body) {
+      const bytes = crypto.getRandomValues(new Uint8Array(16));
+      attempt = { body, key: Array.from(bytes, (each) => each.toString(16)).join("-") };
+    }
+    return attempt.key;
   }
 
   function kept(now) {
@@ -98,8 +107,6 @@ export async function definitionForm(definition, saved) {
 
   /** What the API finds wrong is told as what the page finds. */
   function refused(error) {
-    // The same request may be sent again under its key, another one may not.
-    key = crypto.randomUUID();
     if (!error.status) return summarize([[{ message: say("unreachable") }, undefined]]);
     const { errors, message, body } = error;
     if (body.within === "criteria") return summarize(mark(errors));

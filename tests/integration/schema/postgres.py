@@ -103,7 +103,7 @@ def running(folder: Path) -> Iterator[Installed]:
         yield Installed(port)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LIMIT_S)
         shutil.rmtree(home, ignore_errors=True)
 
 

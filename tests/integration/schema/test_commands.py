@@ -12,6 +12,7 @@ import pytest
 from schema import apply, migrations
 from sinks.pool import Connection
 from tests.integration.schema import application
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ def badges(url: str, *words: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "BADGES_DATABASE_URL": url, "BADGES_PREFIX": "badges"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT_S,
         check=False,
     )
 

@@ -8,12 +8,16 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
-from tests.dashboards import DASHBOARDS, DEPLOY, FILES, filled, panels, queries
+from badges.api.metrics import API
+from streams.metrics import WORKER
+from tests.dashboards import DASHBOARDS, DEPLOY, FILES, filled, panels, queries, rules
 
 NODE = Path(sys.executable).parents[1] / "node" / "node_modules"
 TYPES = NODE / "@grafana" / "schema"
@@ -28,6 +32,8 @@ PANELS = {
 """The types of panels that are used, each with its folder in Grafana's types."""
 CUSTOM = {kind: f"{PANELS[kind]}.FieldConfig" for kind in set(PANELS) - {"bargauge", "stat"}}
 """Those that have settings of their own for what they draw."""
+METRIC = re.compile(r"(?<![\w:])(?:(?:badges|process)[_:][\w:]+|up|ALERTS)\b")
+QUOTED = re.compile(r'"[^"]*"')
 SHAPES = """
 import type { Dashboard, Panel, RowPanel } from "@grafana/schema";
 
@@ -131,6 +137,23 @@ def test_what_is_asked_of_several_processes_is_one_answer() -> None:
         for gauge in of_all.findall(query):
             worst = rf"(?:max|min)(?: by \(\w+\) )?\((?:deriv\()?{gauge}"
             assert re.search(worst, query), place
+
+
+def test_every_metric_that_is_asked_for_is_one_that_we_expose() -> None:
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    known = {name for registry in (WORKER, API) for name in series(registry)}
+    known |= recorded | {"up", "ALERTS"}
+    for place, query in queries().items():
+        asked = set(METRIC.findall(QUOTED.sub("", query)))
+        assert asked, place
+        assert asked <= known, place
+
+
+def series(registry: CollectorRegistry) -> Iterator[str]:
+    """The names that Prometheus has for what a registry exposes."""
+    for metric in registry.collect():
+        endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+        yield from (metric.name + ending for ending in endings.get(metric.type, ("",)))
 
 
 def test_promtool_can_read_every_query(promtool: Path, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""Chromium as tests use it: the machine's own program, without its window."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, async_playwright
+
+_SMALL_MACHINE = ("--disable-dev-shm-usage", "--disable-gpu")
+"""Where /dev/shm is small."""
+_ROOT = ("--no-sandbox",)
+
+
+@asynccontextmanager
+async def launched(program: Path) -> AsyncIterator[Browser]:
+    """A browser in the running event loop, ended with the block."""
+    arguments = [*_SMALL_MACHINE, *(_ROOT if os.getuid() == 0 else ())]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
+        try:
+            yield browser
+        finally:
+            await browser.close()
