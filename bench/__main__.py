@@ -14,6 +14,7 @@ from bench import (
     checkpoints,
     commands,
     commits,
+    dashboard,
     fold,
     latency,
     load,
@@ -55,6 +56,7 @@ SECTIONS = {
     "unlocks": unlocks.measure,
     "progress": progress.measure,
     "validation": validation.measure,
+    "dashboard": dashboard.measure,
     "commands": commands.measure,
 }
 """What can be measured, in the order in which it is."""

@@ -42,6 +42,7 @@ LONGEST = (
     "test_description.py",
     "test_criteria.py",
     "test_unlocks_many.py",
+    "test_dashboard.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 

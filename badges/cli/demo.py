@@ -51,4 +51,7 @@ def demo(  # noqa: PLR0913, PLR0917
         keep,
         among_others,
     )
-    raise typer.Exit(stage.perform(play, plain=plain, as_json=as_json, picture=picture))
+    address = stage.dashboard()
+    raise typer.Exit(
+        stage.perform(play, plain=plain, as_json=as_json, picture=picture, address=address)
+    )

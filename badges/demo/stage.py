@@ -32,10 +32,19 @@ def with_local_stack(settings: Settings) -> Settings:
     return settings.model_copy(update=missing)
 
 
-def perform(demo: Demo, *, plain: bool, as_json: bool, picture: Path | None) -> int:
+def dashboard() -> str | None:
+    """Where the local stack's dashboard is, if `make up` started one here."""
+    place = layout.load()
+    return place.dashboard_url if place.note.exists() else None
+
+
+def perform(
+    demo: Demo, *, plain: bool, as_json: bool, picture: Path | None, address: str | None
+) -> int:
     """Run the demo, print its summary and return the exit code. Raises Problem as `Demo.run` does.
 
-    Without a terminal it is shown as plain lines in any case.
+    Without a terminal it is shown as plain lines in any case. `address` is the dashboard's, where
+    there is one.
     """
     # What is unreachable is said in one line of our own.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -51,10 +60,12 @@ def perform(demo: Demo, *, plain: bool, as_json: bool, picture: Path | None) -> 
         print("\n".join(summary.as_lines(finished)))
     elif plain or not console.is_terminal:
         lines = Lines(lambda line: print(line, flush=True))
+        if address:
+            lines.note(f"the dashboard is at {address}")
         finished = event_loop.run(lambda: demo.run(lines))
         print("\n".join(summary.as_lines(finished)))
     else:
-        shown = Screen(console, _TITLE)
+        shown = Screen(console, f"{_TITLE} · {address}" if address else _TITLE)
         with shown.live:
             finished = event_loop.run(lambda: demo.run(shown))
         console.print(summary.as_text(finished))

@@ -66,7 +66,7 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
             f"the API was not ready after {_PATIENCE_S:.0f} s",
             hint=f"docker compose --project-name {project(layout)} logs says why",
         )
-    tell(f"up: {layout.api_url}; stop it with make down")
+    tell(f"up, dashboard at {layout.dashboard_url}; stop it with make down")
     if MONITORING in os.environ.get("COMPOSE_PROFILES", "").split(","):
         tell(f"Grafana: {layout.url('grafana')}; Prometheus: {layout.url('prometheus')}")
     if waits := services.what_waits(layout, passwords):

@@ -48,11 +48,11 @@ def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False)
         _require_room(layout)
         infra = Infra(layout, secrets.ensure(layout.run_dir), prefix)
         began = time.monotonic()
+        where = "" if only_infra else f", dashboard at {layout.dashboard_url}"
         if _all_ready(infra, PARTS if only_infra else _EVERYTHING):
-            tell("already up; make down stops it")
+            tell(f"already up{where}; make down stops it")
         else:
             _start(infra, tell, only_infra=only_infra)
-            where = "" if only_infra else f", {layout.api_url}"
             tell(f"up after {time.monotonic() - began:.0f} s{where}; stop it with make down")
     waits = None if only_infra else services.what_waits(layout, infra.passwords)
     if waits:

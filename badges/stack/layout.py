@@ -92,6 +92,10 @@ class Layout:
     def api_url(self) -> str:
         return self.url("api")
 
+    @property
+    def dashboard_url(self) -> str:
+        return f"{self.api_url}/"
+
     def make(self, kind: str = "local") -> None:
         """Create the run directory and note the port base in it, and if it is local or docker."""
         note = {"stack": kind, "port_base": self.port_base}

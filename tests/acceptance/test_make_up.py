@@ -82,6 +82,8 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     code, output, errors = launcher.run("up")
     assert code == 0, output + errors
     assert _is_ready(launcher)
+    assert f"dashboard at {launcher.layout.dashboard_url}" in output
+    assert httpx.get(launcher.layout.dashboard_url).headers["content-type"].startswith("text/html")
     assert all(psutil.pid_exists(_id(launcher, name)) for name in NAMES)
 
     worker, api = _id(launcher, "worker"), _id(launcher, "api")

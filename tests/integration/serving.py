@@ -12,9 +12,9 @@ from tests.stack import LIMIT_S, free_port_base, wait_for
 
 
 @contextmanager
-def served(p: Pipeline) -> Iterator[str]:
-    """The API of a pipeline; its address."""
-    port = free_port_base()
+def served(p: Pipeline, port: int | None = None) -> Iterator[str]:
+    """The API of a pipeline, at a port of its own unless one is given; its address."""
+    port = port or free_port_base()
     environment = {
         **p.worker().environment,
         "BADGES_DATABASE_URL": p.role_url("badges_api"),

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.stack import LIMIT_S
+
+LIMIT_MS = 1000 * LIMIT_S
 
 _SMALL_MACHINE = ("--disable-dev-shm-usage", "--disable-gpu")
 """Where /dev/shm is small."""
@@ -15,6 +19,7 @@ _ROOT = ("--no-sandbox",)
 @asynccontextmanager
 async def launched(program: Path) -> AsyncIterator[Browser]:
     """A browser in the running event loop, ended with the block."""
+    expect.set_options(timeout=LIMIT_MS)
     arguments = [*_SMALL_MACHINE, *(_ROOT if os.getuid() == 0 else ())]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=arguments)

@@ -107,9 +107,7 @@ def test_prometheus_and_grafana_come_and_go_alone(told: Told, infra: Infra) -> N
         (up,) = told.lines()
     (_, gone) = told.lines()
 
-    assert up.endswith(
-        " up --wait --wait-timeout=180 --no-deps --no-recreate prometheus grafana"
-    )
+    assert up.endswith(" up --wait --wait-timeout=180 --no-deps --no-recreate prometheus grafana")
     assert gone.endswith(" rm --force --stop --volumes prometheus grafana")
 
 

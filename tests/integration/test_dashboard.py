@@ -1,0 +1,81 @@
+"""The dashboard in a real browser, before the whole path: what goes wrong in mid-view shows."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Page, expect
+
+from tests.integration.pipeline import Pipeline, Rig
+from tests.integration.serving import served
+from tests.pages.browser import launched
+from tests.stack import free_port_base
+
+SAYS_WITHIN_S = 5.0
+"""The page's promise; how long it takes is measured some times, for other processes take turns."""
+TRIES = 4
+
+ON_TIME = "Badges are on time."
+LATE = "Badges are late."
+
+
+@asynccontextmanager
+async def viewing(program: Path, address: str) -> AsyncIterator[Page]:
+    """The dashboard as somebody looks at it, once it says that badges are on time."""
+    async with launched(program) as browser:
+        page = await browser.new_page(locale="en-GB")
+        await page.goto(address)
+        await says(page, ON_TIME)
+        yield page
+
+
+async def says(page: Page, headline: str) -> None:
+    """Wait until this is the headline."""
+    await expect(page.locator("h1")).to_have_text(headline)
+
+
+def test_a_worker_that_is_stopped_in_mid_view_shows_within_5_seconds(
+    unmanned: Rig, chromium: Path
+) -> None:
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        took: list[float] = []
+        with served(p) as address:
+            async with viewing(chromium, address) as page:
+                while not took or (min(took) > SAYS_WITHIN_S and len(took) < TRIES):
+                    worker.pause()
+                    began = time.monotonic()
+                    try:
+                        await says(page, LATE)
+                        took.append(time.monotonic() - began)
+                        await expect(page.locator("#why")).to_contain_text("Worker")
+                        await expect(page.locator("#behind-stage")).to_have_text("Worker")
+                        await expect(page.locator("#announcements")).to_contain_text(LATE)
+                    finally:
+                        worker.resume()
+                    await says(page, ON_TIME)
+        print("told after", *(f"{each:.1f} s" for each in took))
+        assert min(took) <= SAYS_WITHIN_S, took
+
+    unmanned.run(test)
+
+
+def test_an_api_that_goes_away_is_told_and_what_it_says_shows_again(
+    working: Rig, chromium: Path
+) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        port = free_port_base()
+        async with AsyncExitStack() as looking:
+            with served(p, port) as address:
+                page = await looking.enter_async_context(viewing(chromium, address))
+            headline = page.locator("h1")
+            silent = "No answer from the API since"
+            await expect(headline).to_contain_text(silent)
+            with served(p, port):
+                await says(page, ON_TIME)
+
+    working.run(test)
