@@ -21,6 +21,14 @@ AXE_STYLES = "Applying inline style"
 """axe sets styles while it looks, which the page's policy blocks, as it should."""
 WIDE = {"width": 1280, "height": 900}
 
+WIDER = """
+() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+    [...document.querySelectorAll("body *")]
+        .filter(each => each.getBoundingClientRect().right > document.documentElement.clientWidth)
+        .map(each => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`)
+"""
+"""What makes a page scroll sideways."""
+
 DEEP = {
     "version": 1, "type": "all",
     "of": [
@@ -33,10 +41,8 @@ DEEP = {
 async def is_sound(page: Page, what: str) -> None:
     """axe finds nothing, and nothing but a table is wider than the window."""
     assert await axe(page) == [], what
-    wider = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    assert wider == 0, f"{what} scrolls sideways"
+    wide: list[str] = await page.evaluate(WIDER)
+    assert wide == [], what
 
 
 @pytest.mark.parametrize(
