@@ -16,7 +16,7 @@ from streams.log.wal import confirmed
 
 _TIMEOUT_S = 5.0
 
-SILENT_S = 5.0
+SILENT_S = 4.0
 """So long without a heartbeat is a silence, of what sent them."""
 
 BEGINS_S = 15.0

@@ -1,0 +1,182 @@
+"""Whatever breaks, whoever looks is told within ten seconds which part it is, and what mends it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from badges.pages import site
+from badges.remedies import REMEDIES
+from tests.acceptance import screens
+from tests.acceptance.faults import FAULTS, Fault, Machine
+from tests.acceptance.local_stack import local_stack
+from tests.acceptance.looking import Eyes, status, tab
+from tests.conftest import require_processes
+from tests.stack import LIMIT_S, wait_for
+
+WITHIN_S = 10.0
+LATE_S = 5.0
+"""So much later may be seen what was told by then: who looks looks each second, and on what is
+seldom a quiet machine."""
+PRESSURE = Path("/proc/pressure/cpu")
+WORDS = site.texts("en")["dashboard"]
+"""What the dashboard says in English."""
+
+
+class Stopwatch:
+    """Seconds since it was made, without those in which somebody here waited for a core.
+
+    A machine that others use as well is as late as they make it; where it does not tell, nothing
+    is taken off.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic() - self._waited()
+
+    def seconds(self) -> float:
+        """How many by now."""
+        return time.monotonic() - self._waited() - self._began
+
+    @staticmethod
+    def _waited() -> float:
+        with suppress(OSError):
+            return int(PRESSURE.read_text().splitlines()[0].rpartition("total=")[2]) / 1e6
+        return 0.0
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A whole stack that is up and has people."""
+    require_processes()
+    with local_stack(tmp_path_factory.mktemp("seeing") / "stack") as stack:
+        yield Machine(stack)
+
+
+@pytest.fixture
+def eyes(machine: Machine, chromium: Path) -> Iterator[Eyes]:
+    """Somebody who looks at it while all is well."""
+    looks = Eyes(machine, chromium)
+    try:
+        wait_for(
+            lambda: is_well(machine, looks), LIMIT_S, "a stack of which all say that it is well"
+        )
+        yield looks
+    finally:
+        looks.close()
+
+
+def is_well(machine: Machine, eyes: Eyes) -> bool:
+    """Whether everybody says so, and nothing is open any more."""
+    told = status(machine)
+    return (
+        bool(eyes.lag and told)
+        and eyes.lag["on_time"]
+        and told["lag"]["on_time"]
+        and told["alerts"] == []
+        and WORDS["verdict_good"] in eyes.page
+    )
+
+
+def shows(lag: Any, fault: Fault) -> bool:
+    """Whether the stage is late that the fault makes late, or, where it makes none, its alert."""
+    states = {stage["name"]: stage["state"] for stage in lag.get("stages", ())}
+    if not fault.stages:
+        return fault.alert in lag.get("alerts", ())
+    return all(states.get(name) in expected for name, expected in fault.stages.items())
+
+
+def is_on_page(text: str, fault: Fault) -> bool:
+    """Whether the dashboard says which stage holds the others up, and what the alert means."""
+    held_up = [f"Held up at: {WORDS[f'stage_{name}']}" for name in fault.stages]
+    return all(said in text for said in [*held_up, REMEDIES[fault.alert].what.en])
+
+
+REGIONS = {
+    "dashboard": ("#verdict", "#behind", "#p50", "#unlocks", "#alerts-title", "#stages"),
+    "admin": ("#session", "#views", "#view h1", "#sentence"),
+}
+
+
+@pytest.fixture(scope="module")
+def lively(machine: Machine) -> Machine:
+    """The machine, while badges unlock."""
+    screens.live(machine)
+
+    def unlocked() -> bool:
+        told = status(machine)
+        return bool(told and told["award_seconds"]["count"] and told["lag"]["on_time"])
+
+    wait_for(unlocked, LIMIT_S, "awards for what people do now")
+    return machine
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [*REGIONS])
+def test_a_page_is_as_the_readme_shows_it(
+    lively: Machine, chromium: Path, name: str, theme: screens.Theme
+) -> None:
+    path = (
+        "/?lang=en" if name == "dashboard" else f"/admin?lang=en#/badge/{screens.a_badge(lively)}"
+    )
+    with tab(chromium) as browser:
+        page = screens.page_of(lively, browser, path, theme)
+        if name == "dashboard":
+            expect(page.locator("#verdict")).to_have_text(WORDS["verdict_good"])
+            expect(page.locator("#p50")).to_contain_text("s")
+        screens.in_sight(page, REGIONS[name])
+        assert (screens.brightness(page) > 128) is (theme == "light")
+        shown = screens.draw(page, f"{name}-{theme}")
+
+    assert screens.size_of(shown) == screens.size_of(screens.DRAWN / shown.name)
+    assert shown.stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
+    machine: Machine, eyes: Eyes, fault: Fault
+) -> None:
+    told: dict[str, Callable[[], bool]] = {
+        "badges lag": lambda: shows(eyes.lag, fault),
+        "GET /v1/status": lambda: shows(status(machine).get("lag", {}), fault),
+        "the alert": lambda: any(
+            a["kind"] == fault.alert for a in status(machine).get("alerts", ())
+        ),
+        "the dashboard": lambda: is_on_page(eyes.page, fault),
+    }
+    took: dict[str, float] = {}
+
+    def all_told() -> bool:
+        for name in told.keys() - took.keys():
+            if told[name]():
+                took[name] = watch.seconds()
+                print(f"{fault.name}: {name} tells after {time.monotonic() - began:.1f} s")
+        return took.keys() == told.keys()
+
+    fault.begin(machine)
+    watch, began = Stopwatch(), time.monotonic()
+    try:
+        wait_for(all_told, LIMIT_S, "that all tell of it")
+        diagnosis = machine.doctor()
+    finally:
+        fault.mend(machine)
+
+    assert max(took.values()) <= WITHIN_S + LATE_S, took
+    assert named(diagnosis, fault), diagnosis
+    wait_for(lambda: is_well(machine, eyes), LIMIT_S, "that all is well again")
+    content = machine.doctor()
+    assert content["ok"], content
+    assert not named(content, fault), content
+
+
+def named(diagnosis: Any, fault: Fault) -> list[Any]:
+    """What the doctor says of the fault."""
+    return [
+        check
+        for check in diagnosis["checks"]
+        if check["status"] != "ok"
+        and any(fault.diagnosis in str(check[key]) for key in ("subject", "message", "fix"))
+    ]
