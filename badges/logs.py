@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from collections.abc import Collection
 
 import structlog
 
 
-def configure(*, level: str = "INFO") -> None:
+def configure(*, level: str = "INFO", silent: Collection[str] = ()) -> None:
+    """Log from this level on; of libraries that are to be `silent` nothing."""
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()
@@ -31,6 +33,8 @@ def configure(*, level: str = "INFO") -> None:
     root.setLevel(level)
     for chatty in ("httpx", "aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
+    for library in silent:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -18,15 +18,23 @@ def measure(bench: Bench) -> list[Figure]:
     """Run each command several times beside a worker that has nothing to do."""
     times = bench.size(9, 2)
     with live(bench, mentors=MENTORS) as (rig, _):
+        alone = _seconds(rig.pipeline, times, "--version")
         return [
             Figure(
                 "lag_once",
                 _seconds(rig.pipeline, times, "lag", "--once", "--json"),
                 "s",
                 f"median of {times} runs of `badges lag --once`, all of it on the same cores",
-                baseline=_seconds(rig.pipeline, times, "--version"),
+                baseline=alone,
                 target=Target(at_most=5),
-            )
+            ),
+            Figure(
+                "doctor",
+                _seconds(rig.pipeline, times, "doctor", "--json"),
+                "s",
+                f"median of {times} runs of `badges doctor` where all is well, on the same cores",
+                baseline=alone,
+            ),
         ]
 
 
@@ -38,7 +46,8 @@ def _seconds(pipe: Pipeline, times: int, *arguments: str) -> float:
         "BADGES_PREFIX": pipe.site.prefix,
         "BADGES_PARTITIONS": str(pipe.site.partitions),
     }
-    line = [sys.executable, "-m", "badges.cli.main", *arguments]
+    # The connector's configuration is that of a site of a test's own.
+    line = [sys.executable, "-m", "tests.own_site_command", *arguments]
     took = []
     for _ in range(times):
         began = time.perf_counter()

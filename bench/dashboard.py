@@ -1,6 +1,9 @@
 """How much the dashboard weighs, and how soon it shows something: in Chromium, nothing cached."""
 
 import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,9 @@ from bench.figures import Figure, percentile
 from bench.site import Bench
 from streams.errors import Problem
 from tests import programs
+from tests.api.service import serving_api
 from tests.pages.browser import launched
+from tests.stack import Stack
 
 LOADED = """
 () => new Promise((resolve) => {
@@ -38,7 +43,8 @@ def measure(bench: Bench) -> list[Figure]:
     program = programs.find("chromium")
     if program is None:
         raise Problem("Chromium is not installed", hint="Install it to measure the dashboard")
-    loads = asyncio.run(_loads(program, bench.api.service.url, bench.size(20, 3)))
+    with _serving(bench.postgres) as address:
+        loads = asyncio.run(_loads(program, address, bench.size(20, 3)))
     paints = [load["paint"] / 1000 for load in loads]
     files, sent, plain = (loads[0][name] for name in ("files", "sent", "plain"))
     about = f"{files} files of the dashboard"
@@ -49,6 +55,19 @@ def measure(bench: Bench) -> list[Figure]:
         Figure("dashboard_first_paint_p50", percentile(paints, 0.5), "ms", shown),
         Figure("dashboard_first_paint_p95", percentile(paints, 0.95), "ms", shown),
     ]
+
+
+@contextmanager
+def _serving(stack: Stack) -> Iterator[str]:
+    """The API on a database without rows; its address."""
+    url = stack.create_database()
+    asyncio.run(stack.migrate(url))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving_api(stack, url, Path(folder) / "log") as service,
+    ):
+        yield service.url
+    stack.drop_database(url)
 
 
 async def _loads(program: Path, address: str, times: int) -> list[dict[str, Any]]:

@@ -30,9 +30,11 @@ LONGEST = (
     "test_faults_standstill.py",
     "test_source_live.py",
     "test_dead_letters.py",
+    "test_doctor.py",
     "test_resnapshot.py",
     "test_faults_bounded.py",
     "test_pipeline_true_source.py",
+    "test_lag_breaks.py",
     "test_nobody_works.py",
     "test_lockout.py",
     "test_demo.py",
@@ -44,6 +46,8 @@ LONGEST = (
     "test_criteria.py",
     "test_unlocks_many.py",
     "test_dashboard.py",
+    "test_admin_axe.py",
+    "test_admin_badge.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 

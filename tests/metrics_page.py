@@ -15,8 +15,6 @@ from streams.metrics import WORKER
 INTRODUCTION = """\
 # Metrics
 
-<!-- Made by `python -m tests.metrics_page > docs/metrics.md` from what the processes register. -->
-
 What Prometheus is told, by the process that tells it; [operating/metrics.md](operating/metrics.md)
 says where.
 
@@ -27,6 +25,8 @@ itself as well (`process_…`, `python_…`).
 
 Counters and histograms begin at 0 with their process; of a histogram there are `_bucket`, `_sum`
 and `_count`. A gauge that is NaN says that nobody can tell just now. What has no unit counts.
+
+<!-- Made by `python -m tests.metrics_page > docs/metrics.md` from what the processes register. -->
 """
 
 WORKERS = """

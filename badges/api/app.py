@@ -152,7 +152,9 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         app.state.overview = SharedOverview(pool)
         stack.push_async_callback(app.state.overview.close)
         dead_letters = topics.dead_letters(settings.prefix).name
-        app.state.letters = LettersWaiting(settings.kafka_access(), cluster, dead_letters)
+        app.state.letters = LettersWaiting(
+            settings.kafka_access(), cluster, dead_letters, app.state.history.has_log
+        )
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, cluster, alerts, pulses),

@@ -43,6 +43,10 @@ class History:
         self.newest: tuple[datetime, Lag] | None = None
         """What was measured last, and when, by this machine's clock."""
 
+    def has_log(self) -> bool:
+        """Whether there is a log, by the newest measurement."""
+        return self.newest is not None and self.newest[1].generation is not None
+
     async def keep(self) -> NoReturn:
         """Take a sample every few seconds, for good."""
         clock = asyncio.get_running_loop().time

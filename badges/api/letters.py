@@ -1,6 +1,7 @@
 """How many dead letters wait: the topic is followed, so each of them is read once."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 import structlog
@@ -19,21 +20,25 @@ log = structlog.get_logger(__name__)
 class LettersWaiting:
     """The dead letters of a topic by their keys; a key without a value is one that was removed."""
 
-    def __init__(self, access: KafkaAccess, cluster: Cluster, topic: str) -> None:
+    def __init__(
+        self, access: KafkaAccess, cluster: Cluster, topic: str, has_log: Callable[[], bool]
+    ) -> None:
         self._access = access
         self._cluster = cluster
         self._name = topic
+        self._has_log = has_log
         self._topic: Topic | None = None
         self._keys: set[bytes | None] = set()
         self._read_to: dict[int, int] = {}
         self.waiting: int | None = None
-        """How many there are; None before the first look, and while Kafka does not answer."""
+        """How many there are; None while there is no log, and while Kafka does not answer."""
 
     async def follow(self) -> NoReturn:
         """Look every few seconds, for good."""
         while True:
             try:
-                await self.look()
+                if self._has_log():
+                    await self.look()
             except (KafkaError, OSError, Unavailable) as error:
                 self.waiting = None
                 log.info("dead letters cannot be counted", error=str(error))

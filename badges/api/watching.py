@@ -24,6 +24,7 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool
 from streams.log import generations
+from streams.log.backfill import Backfill
 from streams.log.generations import Generation
 from streams.log.lag import Lag
 from streams.log.wal import Slot, insert_lsn, read_slot
@@ -84,10 +85,9 @@ class Watch:
     async def _look(self) -> None:
         pool = self._pool
         self._rows = _by_kind(await overview.alerts_open(pool))
-        self._generation = await generations.live(pool)
-        if self._generation is not None:
-            slot = await read_slot(pool, self._generation.slot)
-            _tell_slot(self._generation, slot, await insert_lsn(pool))
+        self._generation = live = await generations.live(pool)
+        slot = await read_slot(pool, live.slot) if live else None
+        _tell_slot(live, slot, await insert_lsn(pool))
         _tell_definitions(await overview.definitions(pool))
         _tell_silence([*await overview.days_since_awards(pool)])
         metrics.REFUSED_WAITING.set(await overview.refused_writes(pool))
@@ -119,11 +119,14 @@ def _tell_lag(lag: Lag, generation: Generation | None) -> None:
             where = f"{generation.prefix}-worker", generation.topic, each.partition
             metrics.GROUP_LAG.labels(*where).set(each.behind_records)
     metrics.WORKERS.set(nan if "kafka" in lag.unreachable else len(lag.workers))
-    under_way = lag.backfill
-    done = under_way.partitions_done if under_way else len(lag.partitions)
-    metrics.BACKFILL_DEFINITIONS.set(under_way.definitions if under_way else 0)
-    metrics.BACKFILL_PARTITIONS_DONE.set(done)
-    metrics.BACKFILL_SECONDS_LEFT.set(_number(under_way.seconds_left) if under_way else 0)
+    if "slot" not in lag.unreachable:
+        _tell_backfill(lag.backfill or Backfill(0, len(lag.partitions), 0, 0.0))
+
+
+def _tell_backfill(under_way: Backfill) -> None:
+    metrics.BACKFILL_DEFINITIONS.set(under_way.definitions)
+    metrics.BACKFILL_PARTITIONS_DONE.set(under_way.partitions_done)
+    metrics.BACKFILL_SECONDS_LEFT.set(_number(under_way.seconds_left))
 
 
 def _tell_unknown() -> None:

@@ -17,7 +17,8 @@ def api() -> None:
         from badges.api.server import serve  # noqa: PLC0415
 
     chosen = settings.load()
-    logs.configure(level=chosen.log_level)
+    # It asks Kafka all the time, and its lag and metrics say where that does not answer.
+    logs.configure(level=chosen.log_level, silent=["aiokafka"])
     with _listening(chosen.api_host, chosen.api_port) as listening:
         serve(chosen, listening)
 

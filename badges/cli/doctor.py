@@ -66,11 +66,11 @@ async def _doctor(
 ) -> tuple[Examination, list[str]]:
     # What does not answer is told here, in a line.
     logs.configure(level="CRITICAL")
-    async with Deployment(chosen, limit_s) as deployment:
+    async with Deployment(chosen, limit_s, say) as deployment:
         found = await examine(deployment, SERVERS, CHECKS)
         if not fix or not wanted(found.lines):
             return found, []
-        done = await mend(deployment, found.lines, say)
+        done = await mend(deployment, found.lines)
     async with Deployment(chosen, limit_s) as deployment:
         return await examine(deployment, SERVERS, CHECKS), done
 

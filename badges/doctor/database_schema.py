@@ -9,6 +9,7 @@ from badges.doctor.lines import Finding, Status, failed, ok
 from schema import history, migrations
 from schema.differences import Consequence, Difference
 from schema.filled_from import GAP
+from streams.errors import Problem
 from streams.log.visibility import refuse_hidden
 
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
@@ -75,18 +76,22 @@ async def _of(id: str, at: Deployment) -> Sequence[Finding]:
 
 
 def _finding(found: Difference) -> Finding:
-    mends = found.consequence == "mend"
+    # A role is a superuser's to change: `migrate` only makes one that is missing.
+    mends = found.consequence == "mend" and not found.statement.startswith("ALTER ROLE")
     return Finding(
         _STATUS[found.consequence],
         found.where,
         f"{found.where} {found.found} (needed: {found.needed})",
-        _MIGRATE if mends else found.statement or None,
+        _MIGRATE if mends else found.statement or f"{_MIGRATE} --check",
         safe="migrate" if mends else None,
     )
 
 
 async def _rows_visible(at: Deployment) -> Sequence[Finding]:
-    await refuse_hidden(at.connection, at.site.publication)
+    try:
+        await refuse_hidden(at.connection, at.site.publication)
+    except Problem as problem:
+        return [failed("badges_connect", problem.message, problem.hint)]
     return [ok("badges_connect", "sees every row of the published tables")]
 
 

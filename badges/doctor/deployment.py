@@ -29,11 +29,14 @@ Answer = TypeVar("Answer")
 class Deployment:
     """One installation, by its settings (`async with`). Nothing is connected to before it is asked.
 
-    `limit_s` is how many seconds each check may take.
+    `limit_s` is how many seconds each check may take; `say` takes what is done where it mends.
     """
 
-    def __init__(self, chosen: Settings, limit_s: float) -> None:
+    def __init__(
+        self, chosen: Settings, limit_s: float, say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.chosen = chosen
+        self.say = say
         self.limit_s = limit_s
         self.cluster = Cluster(chosen.kafka_access())
         self.connect = Connect(chosen.connect_url.get_secret_value())
@@ -56,7 +59,7 @@ class Deployment:
         await asyncio.wait([closing], timeout=_CLOSE_S)
         if not closing.done():
             closing.cancel()
-        with suppress(BaseException):
+        with suppress(asyncio.CancelledError, Exception):
             await closing
 
     async def open_postgres(self) -> None:
@@ -84,6 +87,7 @@ class Deployment:
             partitions=self.chosen.partitions,
             replication_factor=self.chosen.replication_factor,
             sslmode=urls.sslmode(self.chosen.database_url.get_secret_value()),
+            say=self.say,
             progress=lambda _: None,
         )
 

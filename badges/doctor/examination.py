@@ -35,7 +35,8 @@ class Check(Struct, frozen=True):
     """One question. `ask` gives what it found, nothing where the question does not arise.
 
     It is not asked where one of `needs` is away, or a check of `after` was not ok: it would say the
-    same in other words. It may take `patience` times the usual limit.
+    same in other words. It may take `patience` times the usual limit. `silent` is what to do where
+    it gets no answer.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Check(Struct, frozen=True):
     needs: tuple[Server, ...] = ()
     after: tuple[str, ...] = ()
     patience: int = 1
+    silent: str = "badges doctor --timeout 30"
 
 
 class Examination(Struct, frozen=True):
@@ -105,7 +107,9 @@ async def _answered(check: Check, deployment: Deployment) -> list[Line]:
 
 def _unanswered(check: Check, deployment: Deployment, error: BaseException) -> Line:
     limit = deployment.limit_s * check.patience
-    silent = isinstance(error, TimeoutError) and not str(error)
-    reason = f"no answer within {limit:g} s" if silent else first_line(error)
-    hint = error.hint if isinstance(error, Problem) else None
-    return Line(check.id, check.area, failed(check.id, "this cannot be told", hint, words=reason))
+    late = isinstance(error, TimeoutError) and not str(error)
+    reason = f"no answer within {limit:g} s" if late else first_line(error)
+    away = not check.needs
+    message = f"{check.area} does not answer" if away else "this cannot be told"
+    subject = check.area if away else check.id
+    return Line(check.id, check.area, failed(subject, message, check.silent, words=reason))

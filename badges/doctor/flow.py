@@ -131,6 +131,10 @@ async def _record_times(at: Deployment) -> Sequence[Finding]:
     return [warning("Kafka's records", message, "let Kafka Connect's host follow a time server")]
 
 
+_MENDS = {"worker": "badges worker", "connector": "badges provision"}
+"""What brings the last stage that is late to work again; what is there already goes on."""
+
+
 async def _lag(at: Deployment) -> Sequence[Finding]:
     url, kafka = at.chosen.database_url.get_secret_value(), at.chosen.kafka_bootstrap
     async with await create_pool(url, application_name="badges doctor", max_size=1) as pool:
@@ -144,7 +148,7 @@ async def _lag(at: Deployment) -> Sequence[Finding]:
     stages = ", ".join(f"{stage.name} is {stage.state}" for stage in late)
     words = "; ".join(stage.message for stage in late if stage.message)
     message = f"awards are late (behind: {seconds}): {stages}"
-    return [failed("awards", message, "badges lag", words=words)]
+    return [failed("awards", message, _MENDS.get(late[-1].name, "badges lag"), words=words)]
 
 
 _PIPE = (

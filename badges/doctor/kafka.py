@@ -24,7 +24,9 @@ async def _answers(at: Deployment) -> Sequence[Finding]:
     ]
 
 
-KAFKA = Check("kafka", "Kafka", _answers)
+KAFKA = Check(
+    "kafka", "Kafka", _answers, silent="start it, or set BADGES_KAFKA_BOOTSTRAP to where it is"
+)
 
 
 async def _topics(at: Deployment) -> Sequence[Finding]:

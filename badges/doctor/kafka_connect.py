@@ -22,7 +22,12 @@ async def _answers(at: Deployment) -> Sequence[Finding]:
     return [ok("Kafka Connect", f"answers at {at.connect.place}, version {about.version}")]
 
 
-CONNECT = Check("connect", "Kafka Connect", _answers)
+CONNECT = Check(
+    "connect",
+    "Kafka Connect",
+    _answers,
+    silent="start it, or set BADGES_CONNECT_URL to where it is",
+)
 
 
 def older(version: str, wanted: str) -> bool:

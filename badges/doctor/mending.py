@@ -1,6 +1,6 @@
 """What `--fix` does: what brings back what is missing, and nothing that takes anything away."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import UNANSWERED
@@ -22,7 +22,7 @@ def wanted(lines: Iterable[Line]) -> list[Safe]:
     return [safe for safe in _DOES if safe in asked]
 
 
-async def mend(at: Deployment, lines: Sequence[Line], say: Callable[[str], None]) -> list[str]:
+async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
     """Do what is safe about these lines, and say each step; what was done.
 
     What cannot be done is said, and the next is tried.
@@ -30,18 +30,18 @@ async def mend(at: Deployment, lines: Sequence[Line], say: Callable[[str], None]
     done = []
     for safe in wanted(lines):
         about = sorted({line.id for line in lines if line.finding.safe == safe})
-        say(f"{_DOES[safe]}: for {', '.join(about)}")
+        at.say(f"{_DOES[safe]}: for {', '.join(about)}")
         try:
             if safe == "migrate":
                 await apply.migrate(
-                    at.connection, prefix=at.chosen.prefix, role_passwords={}, tell=say
+                    at.connection, prefix=at.chosen.prefix, role_passwords={}, tell=at.say
                 )
             elif safe == "topics":
                 await _set_topics(at)
             else:
                 await provisioning.provision(at.site)
         except UNANSWERED as error:
-            say(f"not done: {error}")
+            at.say(f"not done: {error}")
         else:
             done.append(_DOES[safe])
     return done

@@ -68,7 +68,9 @@ async def _answers(at: Deployment) -> Sequence[Finding]:
     return [ok("Postgres", f"answers at {where(at.chosen.database_url.get_secret_value())}")]
 
 
-POSTGRES = Check("postgres", "Postgres", _answers)
+POSTGRES = Check(
+    "postgres", "Postgres", _answers, silent="start it, or set BADGES_DATABASE_URL to where it is"
+)
 
 
 async def _server(at: Deployment) -> Mapping[str, Any]:

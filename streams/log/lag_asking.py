@@ -27,7 +27,7 @@ from streams.log.wal import insert_lsn, read_slot
 
 State: TypeAlias = Literal["ok", "behind", "stopped", "missing", "unreachable"]
 
-_DATABASE_S = 2.5
+_DATABASE_S = 3.0
 """How long Postgres may take of the time for a measurement: the others are asked after it."""
 
 _NOT_MIGRATED = ("42P01", "42703", "42883", "3F000")

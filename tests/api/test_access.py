@@ -59,6 +59,8 @@ DECISIONS: Final = {
     "GET /readyz": Decision((503,) * len(CALLERS)),
     "GET /metrics": Decision(OPEN),
     "GET /": Decision(OPEN),
+    "GET /admin": Decision(OPEN),
+    "GET /mentor": Decision(OPEN),
     "GET /assets/{}": Decision(OPEN, lambda _: ("base.css",)),
     "GET /v1/lag": Decision((200, 403, 403, 200, 200, 403, 200)),
     "GET /v1/status": Decision((200, 403, 403, 200, 200, 403, 200)),

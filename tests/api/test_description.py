@@ -59,7 +59,8 @@ async def test_every_answer_is_as_described_and_none_is_a_fault(
     faults = [
         line
         for line in map(json.loads, service.log.read_text().splitlines())
-        if line["level"] == "error"
+        # These tests have no Kafka, whose client says so each time that lag is measured.
+        if line["level"] == "error" and line.get("logger") != "aiokafka"
     ]
     assert faults == []
 

@@ -53,9 +53,12 @@ class Command:
         await self._process.communicate()
 
     async def end(self) -> tuple[int, str, str]:
-        """Wait for its end: exit code, standard output and error."""
+        """Wait for its end: exit code, standard output and error.
+
+        One that is told to wait as long as a test says by itself what it has waited for in vain.
+        """
         assert self._process is not None
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(2 * LIMIT_S):
             out, err = await self._process.communicate()
         assert self._process.returncode is not None
         print(f"badges {' '.join(self._arguments)}: {self._process.returncode}\n{err.decode()}")

@@ -58,6 +58,7 @@ SERVER = (
         "ALTER ROLE badges_api NOLOGIN",
         "ALTER ROLE badges_api LOGIN",
     ),
+    Break("a role that may not replicate", ("roles",), "ALTER ROLE badges_connect NOREPLICATION"),
     Break(
         "sessions without triggers",
         ("replication_role",),

@@ -83,7 +83,7 @@ async def heed(p: Pipeline, line: Line) -> None:
     elif fix.startswith("kafka-configs.sh"):
         async with Deployment(settings(p), LIMIT_S) as at:
             await at.open_postgres()
-            assert await mend(at, [line], print) == ["set the topics' settings"]
+            assert await mend(at, [line]) == ["set the topics' settings"]
     else:
         await run(p, fix)
 
@@ -185,5 +185,29 @@ def test_a_clock_that_is_off_is_named(unmanned: Rig, monkeypatch: pytest.MonkeyP
         assert named(await look(p, ["clock"])) == set()
         monkeypatch.setattr(flow, "datetime", Ahead)
         assert named(await look(p, ["clock"])) == {"clock"}
+
+    unmanned.run(test)
+
+
+def test_a_worker_that_is_frozen_is_named_until_it_goes_on(unmanned: Rig) -> None:
+    async def is_named(p: Pipeline) -> bool:
+        # Its session with the group ends some seconds later.
+        return named(await look(p)) in ({"lag"}, {"worker_group"})
+
+    async def is_content(p: Pipeline) -> bool:
+        found = await look(p)
+        print([line.told() for line in found.lines if line.finding.status != "ok"])
+        return found.ok and named(found) == set()
+
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        await p.at_work(worker)
+        await p.settle()
+        worker.pause()
+        try:
+            await p.until(partial(is_named, p), what="doctor to name a frozen worker")
+        finally:
+            worker.resume()
+        await p.until(partial(is_content, p), what="doctor to be content")
 
     unmanned.run(test)

@@ -14,7 +14,7 @@ NAMES = sorted({REFUSED.name, *(page.name for page in PAGES.values())})
 IN_HTML = re.compile(r"\{\{(\w+)\}\}")
 SAID = re.compile(r"""\bsay\(\s*([^;]*)""")
 LITERAL = re.compile(r'"(\w+)"')
-PREFIX = re.compile(r"say\(`(\w+)\$\{")
+PREFIX = re.compile(r"`(\w+_)\$\{")
 PIECE = re.compile(r"\{(\w+)\}")
 
 

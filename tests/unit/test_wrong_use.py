@@ -307,3 +307,17 @@ def test_a_file_without_a_trial(shell: Shell) -> None:
     line = shell.refusal("criteria", "test", "none.json")
 
     assert line == "badges: none.json holds no trial. docs/criteria.md has an example\n"
+
+
+def test_doctor_tells_of_everybody_who_is_away_a_line_each(shell: Shell) -> None:
+    ended = shell.run("doctor", "--json", **NOBODY)
+    answer = json.loads(ended.output)
+    away = {each["id"]: each["status"] for each in answer["checks"] if each["status"] != "ok"}
+    assert (ended.code, answer["ok"]) == (1, False)
+    assert away == {"postgres": "failed", "kafka": "failed", "connect": "failed"}
+    assert set(answer["unasked"].values()) == {*away}
+    assert "s3cret" not in ended.output
+
+
+def test_doctor_does_not_begin_with_a_setting_that_is_wrong(shell: Shell) -> None:
+    assert "BADGES_PARTITIONS" in shell.refusal("doctor", BADGES_PARTITIONS="many")

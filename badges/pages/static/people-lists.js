@@ -4,15 +4,18 @@ import { element, language, say } from "/assets/page.js";
 import { tell, told } from "/assets/people-dialog.js";
 import { api } from "/assets/people-session.js";
 
+/** Dates are written as the API's sentences write them: 31 January 2026. */
+const LOCALE = language === "en" ? "en-GB" : language;
+
 /** A date as the API writes it, 2026-01-31, in words. */
 export function day(text) {
-  const format = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" });
+  const format = new Intl.DateTimeFormat(LOCALE, { dateStyle: "long", timeZone: "UTC" });
   return format.format(new Date(`${text}T00:00:00Z`));
 }
 
 /** An instant, where the reader is. */
 export function moment(text) {
-  const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
   return format.format(new Date(text));
 }
 
@@ -44,7 +47,7 @@ export function table(caption, headings, rows, { captioned = false } = {}) {
 /** On narrow screens a table scrolls, not the page: the keyboard has to reach what scrolls. */
 function reachable(box, name) {
   const scrolls = box.scrollWidth > box.clientWidth;
-  const attributes = { role: "region", tabindex: "0", "aria-label": name };
+  const attributes = { role: "group", tabindex: "0", "aria-label": name };
   for (const [key, value] of Object.entries(attributes)) {
     if (scrolls) box.setAttribute(key, value);
     else box.removeAttribute(key);
