@@ -24,6 +24,7 @@ for room in ("api", "clients", "contract", "integration", "acceptance"):
     pytest.register_assert_rewrite(f"tests.{room}")
 
 LONGEST = (
+    "test_seeing.py",
     "test_faults_at_random.py",
     "test_api.py",
     "test_faults_standstill.py",

@@ -23,18 +23,6 @@ _ROW = """
 INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date)
 SELECT gen_random_uuid(), id, 'visit', '{day}' FROM peer_mentors WHERE active ORDER BY id LIMIT 1
 """
-_HANG = """
-CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
-CREATE TRIGGER hang BEFORE UPDATE ON badge_heartbeats FOR EACH ROW EXECUTE FUNCTION hang()
-"""
-_HANG_NO_MORE = """
-CREATE OR REPLACE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'
-"""
-_HANGS = """
-SELECT pid FROM pg_stat_activity
-WHERE query ~ 'UPDATE public.badge_heartbeats' AND wait_event = 'PgSleep'
-"""
 
 
 class Machine:
@@ -61,16 +49,6 @@ class Machine:
                 await connection.close()
 
         asyncio.run(run())
-
-    def _value(self, query: str) -> Any:
-        async def run() -> Any:
-            connection = await asyncpg.connect(self._owner)
-            try:
-                return await connection.fetchval(query)
-            finally:
-                await connection.close()
-
-        return asyncio.run(run())
 
     def badges(self, *words: str) -> str:
         """What a command prints that has to end well."""
@@ -111,17 +89,6 @@ class Machine:
 
     def provision(self) -> None:
         self.badges("provision")
-
-    def hold_up_slot(self) -> None:
-        """Let the connector wait for ever for an answer of Postgres."""
-        self.execute(_HANG)
-        wait_for(lambda: bool(self._value(_HANGS)), LIMIT_S, "a connector that waits")
-
-    def let_slot_go_on(self) -> None:
-        # What replaces the function waits for nobody; to drop the trigger waits for who is in it.
-        self.execute(_HANG_NO_MORE)
-        self.execute(f"SELECT pg_cancel_backend(pid) FROM ({_HANGS}) AS hanging")
-        self.execute("DROP FUNCTION hang() CASCADE")
 
     def poison_row(self) -> None:
         """A date that Postgres takes and nobody can use."""
@@ -170,14 +137,6 @@ FAULTS = (
         {"connector": {"stopped"}},
         "connector_idle",
         "badges provision",
-    ),
-    Fault(
-        "the slot falls behind",
-        Machine.hold_up_slot,
-        Machine.let_slot_go_on,
-        {"slot": {"behind"}},
-        "connector_idle",
-        "badge_heartbeats",
     ),
     Fault(
         "a row is poisoned",

@@ -74,8 +74,8 @@ def test_each_page_begins_with_a_sentence(page: Path) -> None:
     title, _, rest = page.read_text(encoding="utf-8").partition("\n")
 
     assert title.startswith("# ")
-    first = rest.strip().partition("\n\n")[0]
-    assert re.match(r"[A-Z`*]", first), f"{page.name} begins with what it answers"
+    first = re.sub(r"<!--.*?-->", "", rest, flags=re.DOTALL).strip().partition("\n\n")[0]
+    assert re.match(r"[A-Z`*\[]", first), f"{page.name} begins with what it answers"
     assert not first.startswith("```")
     assert first.rstrip("*").endswith((".", ":"))
 
