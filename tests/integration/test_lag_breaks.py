@@ -20,7 +20,6 @@ from tests.integration.pipeline import Pipeline, Rig, partition_of
 from tests.integration.test_committed_offsets import send
 from tests.stack import LIMIT_S
 
-
 Answer = dict[str, Any]
 
 
