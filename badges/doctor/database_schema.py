@@ -53,6 +53,9 @@ _FINE: Mapping[str, str] = {
 _ON_THINGS: Mapping[str, tuple[str, ...]] = {"rights": ("roles", "tables", "functions")}
 """Nobody has a right to what is missing."""
 
+_REMOVED = "held_twice"
+"""The check of what `migrate` mends by removing awards: that is not for `--fix` to do."""
+
 _STATUS: Mapping[Consequence, Status] = {"mend": "failed", "stop": "failed", "report": "warning"}
 _MIGRATE = "badges migrate"
 
@@ -83,7 +86,7 @@ def _finding(found: Difference) -> Finding:
         found.where,
         f"{found.where} {found.found} (needed: {found.needed})",
         _MIGRATE if mends else found.statement or f"{_MIGRATE} --check",
-        safe="migrate" if mends else None,
+        safe="migrate" if mends and found.check != _REMOVED else None,
     )
 
 

@@ -4,6 +4,7 @@ The probe changes the one row of badge_heartbeats, as the connector itself does 
 table of the application is written.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from streams.log.heartbeats import change_in
 from streams.log.kafka import stop
 from streams.log.lag_asking import Parts
 from streams.log.lag_meter import Meter
+from streams.log.pulse import Pulses
 from streams.log.wal import confirmed
 
 _NEEDS: Final = ("postgres", "kafka")
@@ -137,9 +139,15 @@ _MENDS = {"worker": "badges worker", "connector": "badges provision"}
 
 async def _lag(at: Deployment) -> Sequence[Finding]:
     url, kafka = at.chosen.database_url.get_secret_value(), at.chosen.kafka_bootstrap
-    async with await create_pool(url, application_name="badges doctor", max_size=1) as pool:
+    # One connection hears the workers: one that reads the state of its partitions notes nothing.
+    pool, pulses = await create_pool(url, application_name="badges doctor", max_size=2), Pulses()
+    hearing = asyncio.create_task(pulses.listen(pool))
+    try:
         parts = Parts(pool, at.cluster, at.connect, at.heartbeats, where(url), kafka)
-        found = await Meter(parts, at.chosen.on_time_seconds).measure_alone()
+        found = await Meter(parts, at.chosen.on_time_seconds, pulses).measure_alone()
+    finally:
+        hearing.cancel()
+        pool.terminate()
     late = [stage for stage in found.stages if stage.state != "ok"]
     if not late:
         records = found.behind_records or 0

@@ -6,6 +6,8 @@ from badges.doctor.deployment import Deployment
 from badges.doctor.examination import UNANSWERED
 from badges.doctor.lines import Line, Safe
 from schema import apply
+from sinks import duplicates
+from streams.errors import Problem
 from streams.log import provisioning, topics
 
 _DOES: Mapping[Safe, str] = {
@@ -33,9 +35,7 @@ async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
         at.say(f"{_DOES[safe]}: for {', '.join(about)}")
         try:
             if safe == "migrate":
-                await apply.migrate(
-                    at.connection, prefix=at.chosen.prefix, role_passwords={}, tell=at.say
-                )
+                await _migrate(at)
             elif safe == "topics":
                 await _set_topics(at)
             else:
@@ -45,6 +45,17 @@ async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
         else:
             done.append(_DOES[safe])
     return done
+
+
+async def _migrate(at: Deployment) -> None:
+    """Raises Problem where it would remove awards: which of them stays is for a person to see."""
+    twice = await duplicates.remove(at.connection, dry_run=True)
+    if twice:
+        raise Problem(
+            f"it would remove {len(twice)} awards that are held twice: `badges dedupe --dry-run` "
+            "lists them, `badges dedupe` removes them"
+        )
+    await apply.migrate(at.connection, prefix=at.chosen.prefix, role_passwords={}, tell=at.say)
 
 
 async def _set_topics(at: Deployment) -> None:

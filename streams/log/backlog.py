@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 import structlog
+from aiokafka.errors import KafkaConnectionError
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -29,6 +31,9 @@ STILL_S = 54.0
 
 FROZEN_S = 6.0
 """A worker tells each second that it is there, however busy it is or whatever it waits for."""
+
+_MARKS_S = 15.0
+"""A topic that is removed meanwhile never says what the next record is."""
 
 _MOVES_S = 10.0
 """How long a command waits to see each position move where something waits."""
@@ -103,10 +108,11 @@ class Backlog(Struct, frozen=True):
 
 
 async def backlog(generation: Generation, connection: Executor, cluster: Cluster) -> Backlog:
-    """What waits of a live generation. Raises KafkaError, OSError, or errors of Postgres."""
+    """What waits of a live generation. Raises KafkaError, or errors of Postgres."""
     positions = await generations.next_offsets(connection, generation.log_id)
-    found = (await cluster.topics([generation.topic])).get(generation.topic)
-    ends = dict(enumerate(await cluster.ends(found))) if found else {}
+    with _told_as_kafkas():
+        found = (await cluster.topics([generation.topic])).get(generation.topic)
+        ends = dict(enumerate(await cluster.ends(found))) if found else {}
     sessions = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND application_name = $1",
@@ -136,9 +142,20 @@ async def without_marks(
 
 
 async def _truly(found: Backlog, generation: Generation, cluster: Cluster) -> Backlog:
-    """The backlog, where it is to be told that nobody works on it."""
-    topic = (await cluster.topics([generation.topic])).get(generation.topic)
-    return (await without_marks(found, topic, cluster))[0] if topic else found
+    """The backlog, where it is to be told that nobody works on it. Raises KafkaError."""
+    with _told_as_kafkas():
+        async with asyncio.timeout(_MARKS_S):
+            topic = (await cluster.topics([generation.topic])).get(generation.topic)
+            return (await without_marks(found, topic, cluster))[0] if topic else found
+
+
+@contextmanager
+def _told_as_kafkas() -> Iterator[None]:
+    """Make errors of the network Kafka's own: whoever asks Postgres too takes them for its."""
+    try:
+        yield
+    except OSError as error:
+        raise KafkaConnectionError(str(error) or type(error).__name__) from error
 
 
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
@@ -227,7 +244,7 @@ class Watch:
         """Why the alert was opened here."""
 
     async def look(self) -> None:
-        """Look once. Raises Unavailable, Refused, KafkaError or OSError."""
+        """Look once. Raises Unavailable, Refused or KafkaError."""
         with translated():
             live = await generations.live(self._connection)
             found = await self._backlog(live) if live else None

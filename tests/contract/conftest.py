@@ -80,3 +80,10 @@ async def _migrate(url: str, stack: Stack) -> None:
         await connection.execute(TRIGGERS)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def api(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
+    """Connections of the API's role."""
+    async with await create_pool(postgres.role_url("badges_api", contract_url)) as pool:
+        yield pool

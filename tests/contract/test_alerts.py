@@ -18,6 +18,9 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 
+API_TELLS: tuple[tuple[AlertKind, str], ...] = (("nobody_works", ""), ("log_unreachable", "api"))
+"""What the API opens itself (streams/log/backlog.py)."""
+
 Seen = Callable[[str], Awaitable[list[tuple[object, bool]]]]
 """The details of a kind's alerts, oldest first, and whether each is open."""
 
@@ -64,6 +67,33 @@ async def test_an_alert_is_raised_once_while_it_is_open(
     await alerts.raise_alert(kind, {"message": "first"})
     await alerts.raise_alert(kind, {"message": "second"})
     assert await seen(kind) == [({"message": "first"}, True)]
+
+
+@pytest.mark.parametrize(("kind", "subject"), API_TELLS)
+async def test_what_the_api_tells_is_written_and_closed(
+    api: Pool, postgres_alerts: tuple[Alerts, Seen], kind: AlertKind, subject: str
+) -> None:
+    alerts, (_, seen) = PostgresAlerts(api), postgres_alerts
+    before = len(await seen(kind))
+    await alerts.raise_alert(kind, {"message": "so it is"}, subject=subject)
+    assert (await seen(kind))[before:] == [({"message": "so it is"}, True)]
+    await alerts.resolve(kind, subject=subject)
+    assert (await seen(kind))[before:] == [({"message": "so it is"}, False)]
+
+
+@pytest.mark.parametrize(("kind", "subject"), [("log_unreachable", ""), ("slot_lost", "api")])
+async def test_the_api_opens_and_closes_no_alert_of_a_worker(
+    api: Pool, postgres_alerts: tuple[Alerts, Seen], kind: AlertKind, subject: str
+) -> None:
+    workers, seen = postgres_alerts
+    before = len(await seen(kind))
+    alerts = PostgresAlerts(api)
+    await alerts.raise_alert(kind, {"message": "not its own"}, subject=subject)
+    assert (await seen(kind))[before:] == []
+    await workers.raise_alert(kind, {"message": "a worker's"}, subject=subject)
+    await PostgresAlerts(api).resolve(kind, subject=subject)
+    assert (await seen(kind))[before:] == [({"message": "a worker's"}, True)]
+    await workers.resolve(kind, subject=subject)
 
 
 async def test_a_resolved_alert_may_be_raised_again(

@@ -1,5 +1,6 @@
 """Each partition in which something waits has to move, unless an open alert says why not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from sinks.alerts import AlertKind, PostgresAlerts
 from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
+from streams.log import backlog
 from streams.log.backlog import CONFIRMATIONS, FROZEN_S, STILL_S, WORKER, Watch
 from streams.log.cluster import KafkaError
 from streams.log.pulse import Pulses
@@ -28,6 +30,9 @@ class Watched:
         self.owner = owner
         self.alerts = MemoryAlerts()
         self.told = PostgresAlerts(owner)
+        self.kafka_answers = asyncio.Event()
+        self.kafka_answers.set()
+        self.network: OSError | None = None
         self._log_id = log_id
         self._now = 0.0
         cluster: Any = SimpleNamespace(
@@ -40,9 +45,12 @@ class Watched:
         return dict.fromkeys(names, object())
 
     async def _ends(self, _: object) -> list[int]:
+        if self.network:
+            raise self.network
         return ENDS
 
     async def _first_values(self, _: object, ranges: Mapping[int, object]) -> Mapping[int, bytes]:
+        await self.kafka_answers.wait()
         return dict.fromkeys(ranges, b"a record")
 
     async def decide(self, partition: int, records: int) -> None:
@@ -141,6 +149,27 @@ async def test_a_postgres_that_stays_away_is_told_until_it_answers(watched: Watc
     (message,) = await watched.fail(CONFIRMATIONS, Unavailable("no route to it"))
     assert message.endswith("no route to it")
     assert await watched.minutes(0, 1, 2) == []
+
+
+async def test_a_network_that_does_not_lead_to_kafka_is_no_fault_of_postgres(
+    watched: Watched,
+) -> None:
+    watched.network = ConnectionResetError("by peer")
+    with pytest.raises(KafkaError, match="by peer"):
+        await watched.minutes()
+
+
+async def test_a_topic_that_says_nothing_any_more_holds_up_no_later_look(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await watched.minutes(0, 1, 2) == []
+    monkeypatch.setattr(backlog, "_MARKS_S", 0.01)
+    watched.kafka_answers.clear()
+    with pytest.raises(KafkaError):
+        await watched.minutes()
+    watched.kafka_answers.set()
+    (message,) = await watched.minutes()
+    assert "no position has moved" in message
 
 
 async def test_one_in_which_nothing_waits_need_not_move(watched: Watched) -> None:

@@ -48,3 +48,9 @@ async def owner(service: Service) -> AsyncIterator[Pool]:
 async def mine(owner: Pool) -> Organization:
     """An organization of the test's own, with two mentors."""
     return await organization(owner)
+
+
+@pytest.fixture
+async def other(owner: Pool) -> Organization:
+    """Another one."""
+    return await organization(owner)

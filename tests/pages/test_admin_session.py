@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.api.conftest import Organization
-from tests.api.definitions import created
+from tests.api.definitions import created, definition
 from tests.api.service import Service
 from tests.pages.people import at, token
 
@@ -85,6 +85,33 @@ async def test_a_token_that_ends_is_asked_for_anew_and_nothing_written_is_lost(
         await page.keyboard.press("Enter")
         await expect(dialog).to_be_hidden()
         await expect(page.get_by_label("Name", exact=True)).to_have_value("Kept")
+
+
+async def test_what_somebody_began_is_not_sent_as_whoever_signs_in_next(
+    browser: Browser, service: Service, mine: Organization, other: Organization
+) -> None:
+    async with at(browser, service.url, "/admin", None) as page:
+        await paste(page, token("admin", mine))
+        await expect(page.locator("#session")).to_contain_text("the-admin")
+        await page.route("**/v1/badge-definitions", refuse, times=1)
+        await page.evaluate(BEGIN, definition(name="Meant for home"))
+        dialog = page.get_by_role("dialog")
+        async with page.expect_event("load"):
+            await dialog.get_by_label("Token", exact=True).fill(token("admin", other))
+            await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Badges", exact=True)).to_be_focused()
+    for organization in (mine, other):
+        with service.client("admin", organization.id) as client:
+            listed = client.get("/v1/badge-definitions").json()["items"]
+            assert "Meant for home" not in {each["name"] for each in listed}
+
+
+BEGIN = """
+async (json) => {
+  const { api } = await import("/assets/people-session.js");
+  api("/v1/badge-definitions", { method: "POST", json });
+}
+"""
 
 
 async def refuse(route: Route) -> None:

@@ -49,8 +49,11 @@ async function renew() {
     closable: false,
     act: () => entered(input.value),
   });
-  const same = ["sub", "role", "organization_id"].every((key) => before?.[key] === me[key]);
-  if (!same) location.reload();
+  if (["sub", "role", "organization_id"].every((key) => before?.[key] === me[key])) return;
+  // Somebody else: the page begins anew, and what waits was not meant to be sent as them.
+  token = null;
+  location.reload();
+  await new Promise(() => {});
 }
 
 /** Forget the token and all that it has shown. */

@@ -9,6 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from badges.cli.dedupe import _dedupe
+from badges.doctor.database_schema import CHECKS
+from badges.doctor.deployment import Deployment
+from badges.doctor.lines import Line, failed
+from badges.doctor.mending import mend
 from badges.settings import Settings
 from schema import apply
 from sinks.duplicates import Duplicate
@@ -27,6 +31,7 @@ IS_WAITING = """
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                AND query LIKE 'LOCK TABLE%badge_awards%' AND wait_event_type = 'Lock')
 """
+CHECK = {check.id: check for check in CHECKS}
 IS_UNIQUE = """
 SELECT count(*) FROM pg_constraint WHERE contype = 'u' AND conrelid = 'badge_awards'::regclass
 """
@@ -131,3 +136,21 @@ async def test_beside_migrate_each_award_is_removed_once(
     assert len(removed) == len(set(removed)) == 6
     assert await held(empty_db) == application.KEPT
     assert await empty_db.fetchval(IS_UNIQUE) == 1
+
+
+async def test_doctor_removes_none_by_itself(unbound: Connection, empty_url: str) -> None:
+    chosen = Settings(database_url=SecretStr(empty_url), prefix=PREFIX)
+    lacking = Line("constraints", "schema", failed("awards", "no key", None, safe="migrate"))
+    said: list[str] = []
+    before = await held(unbound)
+    async with Deployment(chosen, LIMIT_S, said.append) as at:
+        await at.open_postgres()
+        twice = [line for line in await CHECK["rows"].ask(at) if line.status != "ok"]
+        assert twice
+        assert {each.safe for each in twice} == {None}
+        assert await mend(at, [lacking]) == []
+        assert "it would remove 6 awards" in said[-1]
+        assert await held(unbound) == before
+        assert len(await dedupe(empty_url)) == 6
+        assert await mend(at, [lacking]) == ["badges migrate"]
+    assert await unbound.fetchval(IS_UNIQUE) == 1
