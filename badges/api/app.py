@@ -147,8 +147,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten).measure
         )
         stack.push_async_callback(app.state.lag.close)
-        watch = Watch(pool, app.state.lag, alerts)
         app.state.history = History(app.state.lag)
+        watch = Watch(pool, app.state.history, alerts)
         app.state.overview = SharedOverview(pool)
         stack.push_async_callback(app.state.overview.close)
         dead_letters = topics.dead_letters(settings.prefix).name
@@ -162,7 +162,6 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             watch.measure,
             watch.look,
             alerts.keep_writing,
-            app.state.history.keep,
             app.state.letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,

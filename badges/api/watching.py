@@ -15,7 +15,7 @@ from typing import Final, NoReturn, get_args
 import structlog
 
 from badges.api import metrics
-from badges.api.lag import SharedLag
+from badges.api.history import History
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
 from badges.queries.audit.last_audit import LastAudit, last_audit
@@ -43,9 +43,9 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
-    def __init__(self, pool: Pool, lag: SharedLag, alerts: PostgresAlerts) -> None:
+    def __init__(self, pool: Pool, history: History, alerts: PostgresAlerts) -> None:
         self._pool = pool
-        self._lag = lag
+        self._history = history
         self._alerts = alerts
         self._generation: Generation | None = None
         self._rows = Counter[AlertKind]()
@@ -58,10 +58,13 @@ class Watch:
         metrics.ON_TIME.set(nan)
 
     async def measure(self) -> NoReturn:
-        """Measure how far behind the awards are, every few seconds, for good."""
+        """Measure how far behind the awards are, every few seconds, for good.
+
+        The history is kept by this too: it goes on while nobody asks.
+        """
         while True:
             try:
-                found = await self._lag.now()
+                found = await self._history.measure()
             except Exception as error:
                 _tell_unknown()
                 log.info("how far behind the awards are cannot be told", error=repr(error))
