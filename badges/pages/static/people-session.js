@@ -54,7 +54,7 @@ async function renew() {
 }
 
 /** Forget the token and all that it has shown. */
-export function signOut() {
+function signOut() {
   sessionStorage.removeItem(KEY);
   location.reload();
 }
