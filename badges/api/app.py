@@ -35,7 +35,7 @@ from badges.api.lag import SharedLag
 from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.overview import SharedOverview
+from badges.api.overview import SharedPace, SharedStanding
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
@@ -148,9 +148,10 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         )
         stack.push_async_callback(app.state.lag.close)
         app.state.history = History(app.state.lag)
-        watch = Watch(pool, app.state.history, alerts)
-        app.state.overview = SharedOverview(pool)
-        stack.push_async_callback(app.state.overview.close)
+        app.state.standing, app.state.pace = SharedStanding(pool), SharedPace(pool)
+        stack.push_async_callback(app.state.standing.close)
+        stack.push_async_callback(app.state.pace.close)
+        watch = Watch(pool, app.state.history, app.state.standing, alerts)
         dead_letters = topics.dead_letters(settings.prefix).name
         app.state.letters = LettersWaiting(
             settings.kafka_access(), cluster, dead_letters, app.state.history.has_log

@@ -7,7 +7,6 @@ known then, and says so.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from math import nan
 from typing import Final, NoReturn, get_args
@@ -16,9 +15,10 @@ import structlog
 
 from badges.api import metrics
 from badges.api.history import History
+from badges.api.overview import SharedStanding
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
-from badges.queries.audit.last_audit import LastAudit, last_audit
+from badges.queries.audit.last_audit import LastAudit
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -43,9 +43,12 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
-    def __init__(self, pool: Pool, history: History, alerts: PostgresAlerts) -> None:
+    def __init__(
+        self, pool: Pool, history: History, standing: SharedStanding, alerts: PostgresAlerts
+    ) -> None:
         self._pool = pool
         self._history = history
+        self._standing = standing
         self._alerts = alerts
         self._generation: Generation | None = None
         self._rows = Counter[AlertKind]()
@@ -87,22 +90,19 @@ class Watch:
 
     async def _look(self) -> None:
         pool = self._pool
-        self._rows = _by_kind(await overview.alerts_open(pool))
+        found = await self._standing.now()
+        self._rows = Counter({each.kind: each.count for each in found.alerts})
+        _tell_definitions(found.definitions)
+        metrics.REFUSED_WAITING.set(found.refused_writes)
+        _tell_audit(found.last_audit)
         self._generation = live = await generations.live(pool)
         slot = await read_slot(pool, live.slot) if live else None
         _tell_slot(live, slot, await insert_lsn(pool))
-        _tell_definitions(await overview.definitions(pool))
         _tell_silence([*await overview.days_since_awards(pool)])
-        metrics.REFUSED_WAITING.set(await overview.refused_writes(pool))
-        _tell_audit(await last_audit(pool))
 
     def _open(self, kind: AlertKind) -> int:
         # One that is told again while Postgres is away may be there already.
         return max(self._rows[kind], self._alerts.unwritten.count(kind))
-
-
-def _by_kind(found: Sequence[overview.AlertsOpen]) -> Counter[AlertKind]:
-    return Counter({each.kind: each.count for each in found})
 
 
 def _tell_lag(lag: Lag, generation: Generation | None) -> None:
