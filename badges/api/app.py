@@ -29,10 +29,10 @@ from badges.api import (
     unlocks,
     vocabulary,
 )
+from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.errors import answer_with_problems
 from badges.api.history import History
 from badges.api.lag import SharedLag
-from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
 from badges.api.overview import SharedPace, SharedStanding
@@ -152,9 +152,9 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(app.state.standing.close)
         stack.push_async_callback(app.state.pace.close)
         watch = Watch(pool, app.state.history, app.state.standing, alerts)
-        dead_letters = topics.dead_letters(settings.prefix).name
-        app.state.letters = LettersWaiting(
-            settings.kafka_access(), cluster, dead_letters, app.state.history.has_log
+        topic = topics.dead_letters(settings.prefix).name
+        app.state.dead_letters = DeadLettersWaiting(
+            settings.kafka_access(), cluster, topic, app.state.history.has_log
         )
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         duties: list[_Duty] = [
@@ -163,7 +163,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             watch.measure,
             watch.look,
             alerts.keep_writing,
-            app.state.letters.follow,
+            app.state.dead_letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,
         ]

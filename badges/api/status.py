@@ -11,9 +11,9 @@ from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
 
+from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
 from badges.api.languages import AnswersIn
-from badges.api.letters import LettersWaiting
 from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.overview import MINUTES, Pace, Standing
 from badges.api.shared import Shared
@@ -109,7 +109,7 @@ async def status(
 ) -> Status:
     """Whether badges are on time, how fast they come, what waits and what is wrong."""
     history: History = request.app.state.history
-    letters: LettersWaiting = request.app.state.letters
+    dead_letters: DeadLettersWaiting = request.app.state.dead_letters
     # Whoever waits too long leaves; what is being asked goes on.
     measuring = asyncio.create_task(history.measure())
     counting = asyncio.create_task(_known(request.app.state.standing))
@@ -133,7 +133,7 @@ async def status(
         award_seconds=pace.award_seconds if pace else None,
         events_per_minute=history.records_per_minute(),
         history=history.since(since),
-        dead_letters=Waiting(letters.waiting) if letters.waiting is not None else None,
+        dead_letters=Waiting(dead_letters.waiting) if dead_letters.waiting is not None else None,
         refused_writes=Waiting(standing.refused_writes) if standing else None,
         definitions=standing.definitions if standing else None,
         last_audit=_audit(standing),

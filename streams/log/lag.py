@@ -137,7 +137,7 @@ class Lag:
         return [stage.name for stage in self.stages if stage.state == "unreachable"]
 
 
-def told(
+def assemble(
     database: Database,
     kafka: Kafka,
     out: Outage | None,
