@@ -20,7 +20,7 @@ from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 # Helpers say what they compared as well, not tests alone.
-for room in ("api", "clients", "contract", "integration", "acceptance"):
+for room in ("api", "clients", "contract", "integration", "acceptance", "pages"):
     pytest.register_assert_rewrite(f"tests.{room}")
 
 LONGEST = (
