@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
+from starlette.datastructures import State
 
 from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
@@ -110,18 +111,7 @@ async def status(
     """Whether badges are on time, how fast they come, what waits and what is wrong."""
     history: History = request.app.state.history
     dead_letters: DeadLettersWaiting = request.app.state.dead_letters
-    # Whoever waits too long leaves; what is being asked goes on.
-    measuring = asyncio.create_task(history.measure())
-    counting = asyncio.create_task(_known(request.app.state.standing))
-    timing = asyncio.create_task(_known(request.app.state.pace))
-    asked = (measuring, counting, timing)
-    await asyncio.wait(asked, timeout=_PATIENCE_S)
-    if measuring.done():
-        measuring.result()
-    standing: Standing | None = counting.result() if counting.done() else None
-    pace: Pace | None = timing.result() if timing.done() else None
-    for each in asked:
-        each.cancel()
+    standing, pace = await _asked(request.app.state)
     measured_at, lag = history.newest or (None, None)
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -139,6 +129,25 @@ async def status(
         last_audit=_audit(standing),
         alerts=list(_alerts(lag, standing, language)),
     )
+
+
+async def _asked(state: State) -> tuple[Standing | None, Pace | None]:
+    """Let the history measure, and what Postgres tells meanwhile. Raises what measuring does.
+
+    Whoever waits too long leaves; what is being asked goes on.
+    """
+    measuring = asyncio.create_task(state.history.measure())
+    counting = asyncio.create_task(_known(state.standing))
+    timing = asyncio.create_task(_known(state.pace))
+    tasks = (measuring, counting, timing)
+    await asyncio.wait(tasks, timeout=_PATIENCE_S)
+    if measuring.done():
+        measuring.result()
+    standing = counting.result() if counting.done() else None
+    pace = timing.result() if timing.done() else None
+    for each in tasks:
+        each.cancel()
+    return standing, pace
 
 
 async def _known(shared: Shared[_Told]) -> _Told | None:

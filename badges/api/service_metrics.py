@@ -1,4 +1,4 @@
-"""What the API measures beside its requests, for metrics: they never wait for Postgres or Kafka.
+"""Metrics of the whole service, kept beside requests: those never wait for Postgres or Kafka.
 
 While Postgres is away, what only it knows says what it said; how far behind the awards are is not
 known then, and says so.
@@ -40,7 +40,7 @@ _SILENT_DAYS: Final = (7, 30, 90, 365)
 log = structlog.get_logger(__name__)
 
 
-class Watch:
+class ServiceMetrics:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
     def __init__(
