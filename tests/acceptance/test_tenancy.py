@@ -36,8 +36,11 @@ WITHOUT_IDS: Final = {
     "GET /readyz",
     "GET /v1/badge-definitions",
     "GET /v1/lag",
+    "GET /v1/me",
     "GET /v1/peer-mentors",
+    "GET /v1/status",
     "GET /v1/unlocks",
+    "GET /v1/vocabulary",
     "POST /v1/badge-definitions",
     "POST /v1/criteria/validate",
 }

@@ -20,9 +20,6 @@ from tests.integration.pipeline import Pipeline, Rig, partition_of
 from tests.integration.test_committed_offsets import send
 from tests.stack import LIMIT_S
 
-WITHIN_S = 30.0
-"""The limit is 10 s on a machine of one's own, where all of this was told within 7."""
-
 Answer = dict[str, Any]
 
 
@@ -100,8 +97,6 @@ async def told(
     await p.until(command_says, what=f"that the command tells {what}")
     by_command = time.monotonic() - began
     print(f"{what}: told by the API after {by_api:.1f} s, by the command after {by_command:.1f} s")
-    assert by_api < WITHIN_S
-    assert by_command < 2 * WITHIN_S  # it was asked when the API had answered
     return found[0]
 
 
