@@ -33,7 +33,7 @@ from sinks.refused_writes import Stall
 from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import GenerationClosed, NameTaken, Problem
-from streams.log import fingerprint, generations
+from streams.log import fingerprint, generations, topics
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
@@ -248,7 +248,8 @@ async def _assemble(
     await _answering(cluster, alerts)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     heartbeats = await stack.enter_async_context(Heartbeats(kafka))
-    dead_letters = KafkaDeadLetters(f"{settings.prefix}.dead-letters", kafka.client_options())
+    name = topics.dead_letters(settings.prefix).name
+    dead_letters = KafkaDeadLetters(name, kafka.client_options())
     stack.push_async_callback(dead_letters.close)
     sink = PostgresSink(pool)
     versions = PostgresVersions(pool, alerts)

@@ -20,34 +20,37 @@ from tests.reruns import STACK
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 # Helpers say what they compared as well, not tests alone.
-for room in ("api", "clients", "contract", "integration", "acceptance"):
+for room in ("api", "clients", "contract", "integration", "acceptance", "pages"):
     pytest.register_assert_rewrite(f"tests.{room}")
 
 LONGEST = (
-    "test_seeing.py",
-    "test_faults_at_random.py",
-    "test_api.py",
-    "test_faults_standstill.py",
-    "test_source_live.py",
-    "test_dead_letters.py",
-    "test_doctor.py",
-    "test_resnapshot.py",
-    "test_faults_bounded.py",
-    "test_pipeline_true_source.py",
-    "test_lag_breaks.py",
-    "test_nobody_works.py",
-    "test_lockout.py",
-    "test_demo.py",
-    "test_lost_tail.py",
-    "test_upgrade.py",
-    "test_make_up.py",
-    "test_preview.py",
-    "test_description.py",
-    "test_criteria.py",
-    "test_unlocks_many.py",
-    "test_dashboard.py",
-    "test_admin_axe.py",
-    "test_admin_badge.py",
+    "tests/acceptance/test_seeing.py",
+    "tests/integration/test_faults_at_random.py",
+    "tests/acceptance/test_api.py",
+    "tests/integration/test_faults_standstill.py",
+    "tests/integration/test_source_live.py",
+    "tests/integration/test_dead_letters.py",
+    "tests/integration/test_doctor.py",
+    "tests/integration/test_resnapshot.py",
+    "tests/integration/test_faults_bounded.py",
+    "tests/integration/test_pipeline_true_source.py",
+    "tests/integration/test_lag_breaks.py",
+    "tests/integration/test_nobody_works.py",
+    "tests/integration/test_lockout.py",
+    "tests/acceptance/test_demo.py",
+    "tests/integration/test_lost_tail.py",
+    "tests/integration/test_upgrade.py",
+    "tests/acceptance/test_make_up.py",
+    "tests/api/test_preview.py",
+    "tests/integration/test_preview.py",
+    "tests/api/test_description.py",
+    "tests/api/test_criteria.py",
+    "tests/integration/schema/test_criteria.py",
+    "tests/api/test_unlocks_many.py",
+    "tests/integration/test_dashboard.py",
+    "tests/pages/test_dashboard.py",
+    "tests/pages/test_admin_axe.py",
+    "tests/pages/test_admin_badge.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 
@@ -101,8 +104,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,8 +15,8 @@ from streams.metrics import WORKER
 INTRODUCTION = """\
 # Metrics
 
-What Prometheus is told, by the process that tells it; [operating/metrics.md](operating/metrics.md)
-says where.
+What Prometheus is told, by the process that tells it.
+[operating/monitoring.md](operating/monitoring.md) says where.
 
 Labels have few values: those listed, partitions, and for requests to the API its own routes,
 methods and statuses. None names a person, a badge or an organization. What has a closed list of

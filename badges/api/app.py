@@ -29,17 +29,17 @@ from badges.api import (
     unlocks,
     vocabulary,
 )
+from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.errors import answer_with_problems
 from badges.api.history import History
 from badges.api.lag import SharedLag
-from badges.api.letters import LettersWaiting
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.overview import SharedOverview
+from badges.api.overview import SharedPace, SharedStanding
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
+from badges.api.service_metrics import ServiceMetrics
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
-from badges.api.watching import Watch
 from badges.settings import Settings
 from schema.database import where
 from sinks.alerts import PostgresAlerts
@@ -124,46 +124,29 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     tokens: Tokens = app.state.tokens
     async with AsyncExitStack() as stack:
-        pool = await _pool(settings, settings.api_connections)
-        app.state.pool = pool
+        app.state.pool = pool = await _pool(settings, settings.api_connections)
         stack.push_async_callback(_close, pool)
-        cluster = Cluster(settings.kafka_access())
-        stack.push_async_callback(cluster.close)
-        connect = Connect(settings.connect_url.get_secret_value())
-        await stack.enter_async_context(connect)
-        heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-        alerts, pulses = PostgresAlerts(pool), Pulses()
+        parts = await _connect(settings, pool, stack)
         hearing = await _pool(settings, 1)
         stack.push_async_callback(_close, hearing)
-        parts = Parts(
-            pool,
-            cluster,
-            connect,
-            heartbeats,
-            where(settings.database_url.get_secret_value()),
-            settings.kafka_bootstrap,
-        )
-        app.state.lag = SharedLag(
-            Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten).measure
-        )
-        stack.push_async_callback(app.state.lag.close)
-        watch = Watch(pool, app.state.lag, alerts)
-        app.state.history = History(app.state.lag)
-        app.state.overview = SharedOverview(pool)
-        stack.push_async_callback(app.state.overview.close)
-        dead_letters = topics.dead_letters(settings.prefix).name
-        app.state.letters = LettersWaiting(
-            settings.kafka_access(), cluster, dead_letters, app.state.history.has_log
+        alerts, pulses = PostgresAlerts(pool), Pulses()
+        meter = Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten)
+        _share(app, meter, pool, stack)
+        app.state.dead_letters = DeadLettersWaiting(
+            settings.kafka_access(),
+            parts.cluster,
+            topics.dead_letters(settings.prefix).name,
+            app.state.history.has_log,
         )
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
+        told = ServiceMetrics(pool, app.state.history, app.state.standing, alerts)
         duties: list[_Duty] = [
-            partial(watch_backlog, pool, cluster, alerts, pulses),
+            partial(watch_backlog, pool, parts.cluster, alerts, pulses),
             partial(pulses.listen, hearing),
-            watch.measure,
-            watch.look,
+            told.measure,
+            told.look,
             alerts.keep_writing,
-            app.state.history.keep,
-            app.state.letters.follow,
+            app.state.dead_letters.follow,
             app.state.unlocks.follow,
             app.state.unlocks.end_with_the_process,
         ]
@@ -172,6 +155,26 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         for duty in duties:
             stack.callback(asyncio.create_task(_keep_up(duty)).cancel)
         yield
+
+
+async def _connect(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Parts:
+    """Clients of the servers that are asked how far behind the awards are."""
+    cluster = Cluster(settings.kafka_access())
+    stack.push_async_callback(cluster.close)
+    connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
+    heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
+    place = where(settings.database_url.get_secret_value())
+    return Parts(pool, cluster, connect, heartbeats, place, settings.kafka_bootstrap)
+
+
+def _share(app: FastAPI, meter: Meter, pool: Pool, stack: AsyncExitStack) -> None:
+    """Let what is measured and counted be asked once for all who ask."""
+    app.state.lag = SharedLag(meter.measure)
+    app.state.standing = SharedStanding(pool)
+    app.state.pace = SharedPace(pool)
+    for shared in (app.state.lag, app.state.standing, app.state.pace):
+        stack.push_async_callback(shared.close)
+    app.state.history = History(app.state.lag)
 
 
 async def _pool(settings: Settings, connections: int) -> Pool:

@@ -1,15 +1,14 @@
 """The last quarter of an hour, kept by the process: how far behind each stage and partition was."""
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final
 
 from badges.api.lag import SharedLag
 from streams.log.lag import Lag
 
-_EVERY_S: Final = 5.0
+_EVERY: Final = timedelta(seconds=5)
 _SPAN: Final = timedelta(minutes=15)
 _RATE_SPAN: Final = timedelta(minutes=1)
 _RATE_LEAST: Final = timedelta(seconds=9)
@@ -34,11 +33,11 @@ class _Reached:
 
 
 class History:
-    """Samples of one measurement each few seconds, and the newest measurement that there is."""
+    """The newest measurement that there is, and samples of those before it, 5 s apart at least."""
 
     def __init__(self, lag: SharedLag) -> None:
         self._lag = lag
-        self._samples: deque[Sample] = deque(maxlen=int(_SPAN.total_seconds() / _EVERY_S))
+        self._samples: deque[Sample] = deque()
         self._reached: deque[_Reached] = deque()
         self.newest: tuple[datetime, Lag] | None = None
         """What was measured last, and when, by this machine's clock."""
@@ -47,21 +46,14 @@ class History:
         """Whether there is a log, by the newest measurement."""
         return self.newest is not None and self.newest[1].generation is not None
 
-    async def keep(self) -> NoReturn:
-        """Take a sample every few seconds, for good."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            began = clock()
-            await self.measure()
-            if self.newest is not None:
-                self.add(*self.newest)
-            await asyncio.sleep(max(_EVERY_S - (clock() - began), 0.0))
-
-    async def measure(self) -> None:
+    async def measure(self) -> Lag:
         """Wait for a measurement a second old at most, and keep it as the newest."""
         found = await self._lag.now()
         if self.newest is None or self.newest[1] is not found:
-            self.newest = (datetime.now(UTC), found)
+            at = datetime.now(UTC)
+            self.newest = at, found
+            self.add(at, found)
+        return found
 
     def since(self, instant: datetime | None) -> list[Sample]:
         """The samples after an instant, oldest first; all of them without one."""
@@ -78,7 +70,8 @@ class History:
         return round((last.records - first.records) / (took / _RATE_SPAN), 1)
 
     def add(self, at: datetime, lag: Lag) -> None:
-        if self._samples and self._samples[-1].at >= at:
+        """Keep a measurement as a sample, if it is time for one."""
+        if self._samples and at < self._samples[-1].at + _EVERY:
             return
         partitions = {each.partition: each.behind_seconds for each in lag.partitions}
         stages: dict[str, float | None] = {each.name: each.behind_seconds for each in lag.stages}

@@ -1,7 +1,7 @@
 """What the API tells Prometheus, at /metrics, which is open to BADGES_OPEN_NETWORKS.
 
-It tells of the whole service what it measures itself (`badges.api.watching`), so that this stays
-when all workers are gone. docs/metrics.md is made from it.
+It tells of the whole service what it measures itself (`badges.api.service_metrics`), so that this
+stays when all workers are gone. docs/metrics.md is made from it.
 """
 
 from typing import Final

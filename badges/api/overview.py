@@ -20,21 +20,49 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Overview:
-    """Numbers of every organization together; `by_minute` has each minute that had unlocks."""
+class Standing:
+    """What waits for somebody, in numbers of every organization together."""
 
-    now: datetime
-    last_minute: int
-    by_minute: Mapping[datetime, int]
-    award_seconds: AwardSeconds
     refused_writes: int
     definitions: Definitions
     last_audit: LastAudit | None
     alerts: Sequence[AlertsOpen]
 
 
-class SharedOverview(Shared[Overview]):
-    """The overview, two seconds old at most. Raises StoreError when Postgres does not answer."""
+class SharedStanding(Shared[Standing]):
+    """For metrics and the dashboard, two seconds old at most. Raises StoreError.
+
+    It is apart from the pace, whose questions take longer the more there is: alerts are told then
+    too.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(self._ask, _GOOD_FOR_S)
+        self._pool = pool
+
+    async def _ask(self) -> Standing:
+        with translated():
+            async with self._pool.acquire() as connection:
+                return Standing(
+                    await queries.refused_writes(connection),
+                    await queries.definitions(connection),
+                    await last_audit(connection),
+                    await queries.alerts_open(connection),
+                )
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast badges come, in all organizations; `by_minute` has each minute that had unlocks."""
+
+    now: datetime
+    last_minute: int
+    by_minute: Mapping[datetime, int]
+    award_seconds: AwardSeconds
+
+
+class SharedPace(Shared[Pace]):
+    """The pace, two seconds old at most. Raises StoreError when Postgres does not answer."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(self._ask, _GOOD_FOR_S)
@@ -42,23 +70,12 @@ class SharedOverview(Shared[Overview]):
         self._by_minute: dict[datetime, int] = {}
         self._asked_at: datetime | None = None
 
-    async def _ask(self) -> Overview:
+    async def _ask(self) -> Pace:
         with translated():
             async with self._pool.acquire() as connection:
-                return await self._asked(connection)
-
-    async def _asked(self, connection: Connection) -> Overview:
-        now, last_minute = await self._count(connection)
-        return Overview(
-            now,
-            last_minute,
-            dict(self._by_minute),
-            await queries.award_seconds(connection, _AWARDS),
-            await queries.refused_writes(connection),
-            await queries.definitions(connection),
-            await last_audit(connection),
-            await queries.alerts_open(connection),
-        )
+                now, last_minute = await self._count(connection)
+                seconds = await queries.award_seconds(connection, _AWARDS)
+                return Pace(now, last_minute, dict(self._by_minute), seconds)
 
     async def _count(self, connection: Connection) -> tuple[datetime, int]:
         """Count anew only what may have changed since the last time: the last minutes."""
@@ -66,7 +83,7 @@ class SharedOverview(Shared[Overview]):
         if self._asked_at is not None:
             since = (self._asked_at - _MINUTE).replace(second=0, microsecond=0)
         found = await queries.unlocks(connection, since, MINUTES)
-        if since is None or found.now - since > MINUTES:
+        if since is not None and found.now - since > MINUTES:
             found = await queries.unlocks(connection, None, MINUTES)
             self._by_minute.clear()
         self._by_minute |= found.by_minute

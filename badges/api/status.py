@@ -7,15 +7,17 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
+from starlette.datastructures import State
 
+from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
 from badges.api.languages import AnswersIn
-from badges.api.letters import LettersWaiting
 from badges.api.networks import CoordinatorOrOpenNetwork
-from badges.api.overview import MINUTES, Overview, SharedOverview
+from badges.api.overview import MINUTES, Pace, Standing
+from badges.api.shared import Shared
 from badges.queries.overview import AwardSeconds, Definitions
 from badges.remedies import REMEDIES
 from sinks.alerts import AlertKind
@@ -26,6 +28,8 @@ from tables.languages import Language
 _PATIENCE_S: Final = 2.0
 
 router = APIRouter(tags=["status"])
+
+_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
@@ -106,16 +110,8 @@ async def status(
 ) -> Status:
     """Whether badges are on time, how fast they come, what waits and what is wrong."""
     history: History = request.app.state.history
-    letters: LettersWaiting = request.app.state.letters
-    # Whoever waits too long leaves; what is being asked goes on.
-    measuring = asyncio.create_task(history.measure())
-    asking = asyncio.create_task(_overview(request.app.state.overview))
-    await asyncio.wait([measuring, asking], timeout=_PATIENCE_S)
-    if measuring.done():
-        measuring.result()
-    overview = asking.result() if asking.done() else None
-    measuring.cancel()
-    asking.cancel()
+    dead_letters: DeadLettersWaiting = request.app.state.dead_letters
+    standing, pace = await _asked(request.app.state)
     measured_at, lag = history.newest or (None, None)
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -123,42 +119,61 @@ async def status(
         at=datetime.now(UTC),
         measured_at=measured_at,
         lag=lag,
-        unlocks=_unlocks(overview) if overview else None,
-        award_seconds=overview.award_seconds if overview else None,
+        unlocks=_unlocks(pace) if pace else None,
+        award_seconds=pace.award_seconds if pace else None,
         events_per_minute=history.records_per_minute(),
         history=history.since(since),
-        dead_letters=Waiting(letters.waiting) if letters.waiting is not None else None,
-        refused_writes=Waiting(overview.refused_writes) if overview else None,
-        definitions=overview.definitions if overview else None,
-        last_audit=_audit(overview),
-        alerts=list(_alerts(lag, overview, language)),
+        dead_letters=Waiting(dead_letters.waiting) if dead_letters.waiting is not None else None,
+        refused_writes=Waiting(standing.refused_writes) if standing else None,
+        definitions=standing.definitions if standing else None,
+        last_audit=_audit(standing),
+        alerts=list(_alerts(lag, standing, language)),
     )
 
 
-async def _overview(shared: SharedOverview) -> Overview | None:
+async def _asked(state: State) -> tuple[Standing | None, Pace | None]:
+    """Let the history measure, and what Postgres tells meanwhile. Raises what measuring does.
+
+    Whoever waits too long leaves; what is being asked goes on.
+    """
+    measuring = asyncio.create_task(state.history.measure())
+    counting = asyncio.create_task(_known(state.standing))
+    timing = asyncio.create_task(_known(state.pace))
+    tasks = (measuring, counting, timing)
+    await asyncio.wait(tasks, timeout=_PATIENCE_S)
+    if measuring.done():
+        measuring.result()
+    standing = counting.result() if counting.done() else None
+    pace = timing.result() if timing.done() else None
+    for each in tasks:
+        each.cancel()
+    return standing, pace
+
+
+async def _known(shared: Shared[_Told]) -> _Told | None:
     try:
         return await shared.now()
     except StoreError:
         return None
 
 
-def _unlocks(overview: Overview) -> Unlocks:
-    newest = overview.now.replace(second=0, microsecond=0)
+def _unlocks(pace: Pace) -> Unlocks:
+    newest = pace.now.replace(second=0, microsecond=0)
     minutes = [newest - timedelta(minutes=n) for n in reversed(range(MINUTES.seconds // 60))]
     return Unlocks(
-        overview.last_minute,
-        [Minute(each, overview.by_minute.get(each, 0)) for each in minutes],
+        pace.last_minute,
+        [Minute(each, pace.by_minute.get(each, 0)) for each in minutes],
     )
 
 
-def _audit(overview: Overview | None) -> Audit | None:
-    found = overview.last_audit if overview else None
+def _audit(standing: Standing | None) -> Audit | None:
+    found = standing.last_audit if standing else None
     return Audit(found.finished_at, dict(found.findings)) if found else None
 
 
-def _alerts(lag: Lag | None, overview: Overview | None, language: Language) -> Iterator[Alert]:
+def _alerts(lag: Lag | None, standing: Standing | None, language: Language) -> Iterator[Alert]:
     """The kinds that the measurement knows, and those that Postgres has, each once."""
-    rows = {each.kind: each for each in (overview.alerts if overview else ())}
+    rows = {each.kind: each for each in (standing.alerts if standing else ())}
     for kind in dict.fromkeys([*(lag.alerts if lag else ()), *rows]):
         remedy = REMEDIES[kind]
         row = rows.get(kind)

@@ -15,7 +15,7 @@ from rich.live import Live
 
 from badges import event_loop, logs, settings
 from badges.cli import lag_words
-from badges.cli.lag_view import History, shown
+from badges.cli.lag_view import Sparkline, shown
 from badges.cli.options import Json
 from schema.database import where
 from sinks.pool import create_pool
@@ -110,14 +110,14 @@ async def _show(look: _Look, console: Console) -> NoReturn:
 
     What a narrower window would wrap is drawn anew; the last one stays when it ends.
     """
-    history, last = History(), None
+    sparkline, last = Sparkline(), None
     try:
         with Live(console=console, auto_refresh=False, screen=True) as live:
             asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, live.refresh)
             while True:
                 last = await look()
-                history.add(last)
-                live.update(shown(last, history), refresh=True)
+                sparkline.add(last)
+                live.update(shown(last, sparkline), refresh=True)
                 await asyncio.sleep(_EVERY_S)
     finally:
         if last is not None:

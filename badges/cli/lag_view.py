@@ -24,7 +24,7 @@ _KEPT_COLUMNS, _WIDE_ENOUGH = 3, 11
 """So many columns of a table stay whole, and how wide such a column is."""
 
 
-class History:
+class Sparkline:
     """The seconds behind of the last measurements, as a line of bars: as many as there is room for.
 
     The highest bar is the most of them, five seconds at least; a gap is what was not known.
@@ -48,14 +48,14 @@ def _bar(seconds: float | None, most: float) -> str:
     return " " if seconds is None else _BARS[int(seconds / most * (len(_BARS) - 1))]
 
 
-def shown(found: Lag, history: History | None = None) -> RenderableType:
-    """Everything that a measurement tells, with how it was before where there is a history."""
+def shown(found: Lag, sparkline: Sparkline | None = None) -> RenderableType:
+    """Everything that a measurement tells, with how it was before where there is a sparkline."""
     parts: list[RenderableType] = [_headline(found)]
     if reason := words.why(found):
         parts.append(Text(f"{reason[0].upper()}{reason[1:]}.", "bold"))
     parts += [Text(f"{each.name}: {each.message}") for each in _to_tell(found)]
-    if history is not None:
-        parts.append(history)
+    if sparkline is not None:
+        parts.append(sparkline)
     parts.append(_stages(found.stages))
     parts += [Text(each) for each in words.progress(found)]
     parts += [Text(each) for each in _alerts(found)]

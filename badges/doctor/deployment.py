@@ -13,12 +13,13 @@ from schema.check import check
 from schema.database import connect
 from schema.differences import Difference
 from sinks.pool import Connection
-from streams.log import generations
+from streams.log import generations, topics
 from streams.log.cluster import Cluster, Member, Placement
 from streams.log.connect import Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
+from streams.log.topics import WantedTopic
 
 _CLOSE_S = 2.0
 """What hangs is left behind after that."""
@@ -113,8 +114,21 @@ class Deployment:
             "differences", lambda: check(self.connection, prefix=self.chosen.prefix)
         )
 
+    async def topics(self) -> Sequence[WantedTopic]:
+        """The topics as they have to be, the log's own first."""
+        live = await self.log()
+        return (
+            topics.mentor_log(live.topic, live.partitions, self.chosen.replication_factor),
+            topics.heartbeats(live.heartbeat_topic),
+            self.dead_letters,
+        )
+
+    @property
+    def dead_letters(self) -> WantedTopic:
+        """The topic of dead letters, which is there before any log."""
+        return topics.dead_letters(self.chosen.prefix)
+
     async def placement(self) -> Placement:
         """How the topics of the log lie in Kafka; those that are there."""
-        live = await self.log()
-        names = [live.topic, live.heartbeat_topic, f"{self.chosen.prefix}.dead-letters"]
+        names = [each.name for each in await self.topics()]
         return await self.once("placement", lambda: self.cluster.placement(names))

@@ -31,9 +31,8 @@ KAFKA = Check(
 
 async def _topics(at: Deployment) -> Sequence[Finding]:
     """The settings of each topic; what keeps the log whole is for the check `log_whole`."""
-    live = await at.log()
-    log = topics.mentor_log(live.topic, live.partitions, at.chosen.replication_factor)
-    wanted = [log, topics.heartbeats(live.heartbeat_topic), topics.dead_letters(at.chosen.prefix)]
+    wanted = await at.topics()
+    log = wanted[0]
     there = await at.cluster.topics([each.name for each in wanted])
     found: list[Finding] = []
     for each in wanted:

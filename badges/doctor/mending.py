@@ -8,7 +8,7 @@ from badges.doctor.lines import Line, Safe
 from schema import apply
 from sinks import duplicates
 from streams.errors import Problem
-from streams.log import provisioning, topics
+from streams.log import provisioning
 
 _DOES: Mapping[Safe, str] = {
     "migrate": "badges migrate",
@@ -59,11 +59,6 @@ async def _migrate(at: Deployment) -> None:
 
 
 async def _set_topics(at: Deployment) -> None:
-    live = await at.log()
-    for wanted_topic in (
-        topics.mentor_log(live.topic, live.partitions, at.chosen.replication_factor),
-        topics.heartbeats(live.heartbeat_topic),
-        topics.dead_letters(at.chosen.prefix),
-    ):
+    for wanted_topic in await at.topics():
         if await at.cluster.topics([wanted_topic.name]):
             await at.cluster.change(wanted_topic.name, wanted_topic.settings)

@@ -37,7 +37,7 @@ SELECT sqlstate, count(*) AS number FROM badge_refused_writes GROUP BY sqlstate 
 
 
 async def _dead_letters(at: Deployment) -> Sequence[Finding]:
-    access, topic = at.chosen.kafka_access(), f"{at.chosen.prefix}.dead-letters"
+    access, topic = at.chosen.kafka_access(), at.dead_letters.name
     shelf = Shelf(access, at.cluster, topic, KafkaDeadLetters(topic, access.client_options()))
     letters = await shelf.letters()
     if not letters:

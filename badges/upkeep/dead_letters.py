@@ -16,7 +16,7 @@ from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.errors import Unavailable
 from sinks.pool import create_pool
 from streams.errors import Problem
-from streams.log import generations
+from streams.log import generations, topics
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
@@ -64,7 +64,7 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
     A Kafka, or a Postgres, that does not answer meanwhile becomes a Problem.
     """
     access = settings.kafka_access()
-    topic = f"{settings.prefix}.dead-letters"
+    topic = topics.dead_letters(settings.prefix).name
     store = KafkaDeadLetters(topic, access.client_options(), patience=30.0)
     try:
         async with Cluster(access) as cluster:

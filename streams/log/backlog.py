@@ -20,7 +20,7 @@ from sinks.pool import Executor
 from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
-from streams.log.pulse import Pulses
+from streams.log.pulse import IT_IS_FROZEN, Pulses
 
 LOOK_EVERY_S = 2.0
 CONFIRMATIONS = 4
@@ -76,10 +76,10 @@ class Backlog(Struct, frozen=True):
         waits = self._records(self.behind)
         return f"{waits} and no worker is connected: start one with `badges worker`"
 
-    def still(self, partitions: Collection[int], seconds: float, *, told: bool = False) -> str:
+    def still(self, partitions: Collection[int], seconds: float, *, explained: bool = False) -> str:
         """What waits though a worker is connected, where these have not moved for so long.
 
-        With `told` an open alert says why.
+        With `explained` an open alert says why.
         """
         if len(partitions) == len(self.waits):
             moved = "no position has moved"
@@ -87,7 +87,7 @@ class Backlog(Struct, frozen=True):
             moved = f"nothing has moved in partition {', '.join(map(str, sorted(partitions)))}"
         why = (
             "see the alerts that are open"
-            if told
+            if explained
             else "it is frozen, or still reads its state. See its log, and start it again"
         )
         return (
@@ -99,7 +99,7 @@ class Backlog(Struct, frozen=True):
         """What waits for a worker that is connected and has said nothing for so long."""
         return (
             f"{self._records(partitions)} for a worker that is connected and has said nothing for "
-            f"{seconds:.0f} s: it is frozen. Let it go on, or end it and start it again"
+            f"{seconds:.0f} s: {IT_IS_FROZEN}"
         )
 
     def _records(self, partitions: Collection[int]) -> str:
@@ -178,14 +178,14 @@ async def unworked(generation: Generation, connection: Executor, cluster: Cluste
         if found.deserted:
             return found.sentence
         if time.monotonic() > deadline:
-            told = not await untold(connection, standing)
-            return found.still(standing, _MOVES_S, told=told)
+            explained = not await unexplained(connection, standing)
+            return found.still(standing, _MOVES_S, explained=explained)
         await asyncio.sleep(_MOVES_S / 50)
         found = await backlog(generation, connection, cluster)
     return None
 
 
-async def untold(connection: Executor, standing: Collection[int]) -> list[int]:
+async def unexplained(connection: Executor, standing: Collection[int]) -> list[int]:
     """Those of these partitions of which no open alert says why they stand still."""
     rows = await connection.fetch(
         """
@@ -293,7 +293,7 @@ class Watch:
             return "frozen", frozen
         seconds = {each: now - since for each, (_, since) in self._waiting.items()}
         standing = [each for each, lasted in seconds.items() if lasted >= STILL_S]
-        silent = await untold(self._connection, standing) if standing else []
+        silent = await unexplained(self._connection, standing) if standing else []
         if silent:
             return "still", found.still(silent, max(seconds[each] for each in silent))
         return None, ""

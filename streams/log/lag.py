@@ -14,6 +14,7 @@ from streams.log import generations
 from streams.log.backfill import Backfill
 from streams.log.cluster import Member
 from streams.log.connector_monitor import Outage
+from streams.log.filled import Filling
 from streams.log.lag_asking import Database, Kafka, State
 from streams.log.pulse import Restoring
 
@@ -137,7 +138,7 @@ class Lag:
         return [stage.name for stage in self.stages if stage.state == "unreachable"]
 
 
-def told(
+def assemble(
     database: Database,
     kafka: Kafka,
     out: Outage | None,
@@ -175,7 +176,6 @@ def told(
         _worker(database, kafka, (behind, records), silent, on_time_s),
     ]
     alerts = {**dict.fromkeys(unwritten), **database.alerts}
-    filling = database.filling
     return Lag(
         on_time=(
             generation is not None
@@ -194,16 +194,16 @@ def told(
         alerts=sorted(alerts),
         stage=_gravest(stages),
         restoring=list(restoring),
-        filling=FillingState(
-            filling.number,
-            kafka.filled,
-            filling.of_rows,
-            filling.seconds_left(kafka.filled or 0),
-        )
-        if filling
-        else None,
+        filling=_filling(database.filling, kafka.filled),
         alerts_since=alerts,
     )
+
+
+def _filling(filling: Filling | None, rows: int | None) -> FillingState | None:
+    if filling is None:
+        return None
+    left = filling.seconds_left(rows or 0)
+    return FillingState(filling.number, rows, filling.of_rows, left)
 
 
 def _gravest(stages: Sequence[Stage]) -> _StageName | None:

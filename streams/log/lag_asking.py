@@ -15,7 +15,7 @@ from sinks.pool import Connection, Pool
 from streams.errors import ConnectAway, ConnectRefused
 from streams.log import generations
 from streams.log.backfill import Backfill, backfill
-from streams.log.backlog import Backlog, backlog, untold, without_marks
+from streams.log.backlog import Backlog, backlog, unexplained, without_marks
 from streams.log.cluster import Cluster, KafkaError, Member
 from streams.log.connect import Connect
 from streams.log.connector_monitor import Outage, outage
@@ -78,7 +78,7 @@ class Database(Struct, frozen=True):
 class Kafka(Struct, frozen=True):
     """What Kafka says. `oldest` are commit times by partition of what is next to be decided.
 
-    `told` are partitions that wait while an open alert says why they do.
+    `explained` are partitions that wait while an open alert says why they do.
     """
 
     state: State = "unreachable"
@@ -87,7 +87,7 @@ class Kafka(Struct, frozen=True):
     heartbeat: datetime | None = None
     members: Sequence[Member] = ()
     filled: int | None = None
-    told: frozenset[int] = frozenset()
+    explained: frozenset[int] = frozenset()
     reason: str = ""
 
 
@@ -205,12 +205,12 @@ async def _asked_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
     with translated():
         async with _session(parts.pool, limit) as connection:
             waiting = await backlog(generation, connection, cluster)
-            told = waiting.waits - set(await untold(connection, sorted(waiting.waits)))
+            explained = waiting.waits - set(await unexplained(connection, sorted(waiting.waits)))
     waiting, values = await without_marks(waiting, topic, cluster)
     oldest = {number: committed_at(value) for number, value in values.items()}
     # One that was killed stays in the group for its session.
     members = members if waiting.sessions else []
-    return Kafka("ok", waiting, oldest, heartbeat, members, filled, frozenset(told))
+    return Kafka("ok", waiting, oldest, heartbeat, members, filled, frozenset(explained))
 
 
 async def ask_connect(parts: Parts, generation: Generation | None, limit: float) -> Outage | None:

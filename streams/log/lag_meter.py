@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from streams.log.lag import CatchUp, Lag, told
+from streams.log.lag import CatchUp, Lag, assemble
 from streams.log.lag_asking import (
     Database,
     Kafka,
@@ -18,7 +18,7 @@ from streams.log.lag_asking import (
     ask_kafka,
     unreachable,
 )
-from streams.log.pulse import Pulses
+from streams.log.pulse import IT_IS_FROZEN, Pulses
 
 _LIMIT_S = 4.5
 """How long a measurement takes at most, whatever does not answer."""
@@ -40,7 +40,7 @@ _PACE_S = 30.0
 _PACE_AT_LEAST_S = 2.0
 
 
-class Signs:
+class Liveness:
     """Whether the workers get on, by one look after another.
 
     A worker that is frozen keeps its sessions, and where no row waits nothing else tells: but each
@@ -79,8 +79,13 @@ class Signs:
 
     @property
     def suspicious(self) -> bool:
-        """Whether it takes another look, some seconds later, to tell."""
+        """Whether more is not noted yet than usual."""
         return self._unnoted.total_seconds() >= _UNNOTED_S
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it takes another look, some seconds later, to tell."""
+        return self.suspicious and self.silence is None
 
     @property
     def silence(self) -> float | None:
@@ -109,7 +114,7 @@ class Meter:
         self._unwritten = unwritten
         self._last: tuple[float, Database] | None = None
         """What Postgres said when it last answered, and when that was."""
-        self._signs = Signs()
+        self._liveness = Liveness()
         self._waited: deque[tuple[float, int]] = deque()
         self._given_up: asyncio.Task[Kafka] | None = None
 
@@ -123,7 +128,7 @@ class Meter:
             self._ask_kafka(database, left), ask_connect(self._parts, database.generation, left)
         )
         silent = self._look(clock(), database, kafka)
-        found = told(
+        found = assemble(
             database,
             kafka,
             out,
@@ -139,7 +144,7 @@ class Meter:
         clock = asyncio.get_running_loop().time
         until = clock() + _LIMIT_S
         found = await self.measure()
-        while self._signs.suspicious and self._signs.silence is None and clock() < until - _LEAST_S:
+        while self._liveness.is_in_doubt and clock() < until - _LEAST_S:
             await asyncio.sleep(_AGAIN_S)
             found = await self.measure(until - clock())
         return found
@@ -163,7 +168,7 @@ class Meter:
                 alerts=last.alerts,
             )
         if _log_id(last) != _log_id(database):
-            self._signs = Signs()
+            self._liveness = Liveness()
             self._waited.clear()
         self._last = now, database
         return database
@@ -190,24 +195,24 @@ class Meter:
         return unreachable(self._parts, "it does not answer in time")
 
     def _look(self, now: float, database: Database, kafka: Kafka) -> str:
-        """Note the signs of workers that there are; what is wrong with them, in a sentence."""
+        """Look at the workers that there are; what is wrong with them, in a sentence."""
         waiting = kafka.waiting
         if waiting is None or waiting.sessions == 0:
             return ""
-        self._signs.look(now, database.decided_until, waiting.positions, kafka.heartbeat)
+        self._liveness.look(now, database.decided_until, waiting.positions, kafka.heartbeat)
         quiet = [each for each in self._pulses.silent(_UNNOTED_S) if each.partitions]
-        if self._signs.suspicious and quiet:
+        if self._liveness.suspicious and quiet:
             return (
                 f"nothing was heard of a worker for {self._pulses.seconds_since(quiet):.0f} s, "
-                "though it is connected: it is frozen. Let it go on, or end it and start it again"
+                f"though it is connected: {IT_IS_FROZEN}"
             )
-        silence = self._signs.silence
+        silence = self._liveness.silence
         # One that stands still, and says why, lets nothing be noted; and one that is heard lives.
-        if silence is None or self._pulses.heard or waiting.waits & kafka.told:
+        if silence is None or self._pulses.heard or waiting.waits & kafka.explained:
             return ""
         return (
-            f"the workers have noted nothing for {silence:.0f} s, though one is connected: it is "
-            "frozen. Let it go on, or end it and start it again"
+            f"the workers have noted nothing for {silence:.0f} s, though one is connected: "
+            f"{IT_IS_FROZEN}"
         )
 
     def _with_pace(self, now: float, found: Lag) -> Lag:

@@ -24,6 +24,9 @@ from sinks.pool import Connection, Executor, Pool
 
 _CHANNEL = "badges_pulse"
 _EVERY_S = 1.0
+IT_IS_FROZEN = "it is frozen. Let it go on, or end it and start it again"
+"""What is said of a worker that is connected and says nothing."""
+
 _MOST_TOLD = 100
 """A notification has room for so many partitions whose state is being read."""
 _FORGOTTEN_S = 600.0

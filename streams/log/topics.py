@@ -19,7 +19,7 @@ By default a segment is closed after a week, and cleaned once half of it is old.
 """
 
 
-class _WantedTopic(Struct, frozen=True):
+class WantedTopic(Struct, frozen=True):
     """A topic as it has to be: `settings` are Kafka's own names and texts."""
 
     name: str
@@ -27,29 +27,29 @@ class _WantedTopic(Struct, frozen=True):
     settings: Mapping[str, str]
 
 
-def mentor_log(name: str, partitions: int, replication_factor: int) -> _WantedTopic:
+def mentor_log(name: str, partitions: int, replication_factor: int) -> WantedTopic:
     """The log itself. It is kept for ever, and with replicas no acknowledged record is lost."""
     safety = {
         "min.insync.replicas": str(max(1, replication_factor - 1)),
         "unclean.leader.election.enable": "false",
         "message.timestamp.type": "CreateTime",
     }
-    return _WantedTopic(name, partitions, {**LOG_SETTINGS, **safety})
+    return WantedTopic(name, partitions, {**LOG_SETTINGS, **safety})
 
 
-def heartbeats(name: str) -> _WantedTopic:
+def heartbeats(name: str) -> WantedTopic:
     """Where a connector's heartbeats end; nobody reads them."""
     short = {"cleanup.policy": "delete", "retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
-    return _WantedTopic(name, 1, short)
+    return WantedTopic(name, 1, short)
 
 
-def dead_letters(prefix: str) -> _WantedTopic:
+def dead_letters(prefix: str) -> WantedTopic:
     """Input that could not be used, one dead letter a position; a tombstone removes one."""
     settings = {"cleanup.policy": "compact", **_CLEANED_SOON}
-    return _WantedTopic(f"{prefix}.dead-letters", 1, settings)
+    return WantedTopic(f"{prefix}.dead-letters", 1, settings)
 
 
-async def ensure(cluster: Cluster, wanted: _WantedTopic, replication_factor: int) -> Topic:
+async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
@@ -69,7 +69,7 @@ async def ensure_dead_letters(cluster: Cluster, prefix: str, replication_factor:
             await cluster.change(wanted.name, _CLEANED_SOON)
 
 
-async def differences(cluster: Cluster, wanted: _WantedTopic) -> list[str]:
+async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
     """What about an existing topic is not as it has to be, one line a setting."""
     found = (await cluster.topics([wanted.name])).get(wanted.name)
     if found is None:

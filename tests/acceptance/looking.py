@@ -14,9 +14,9 @@ import httpx
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.acceptance.faults import Machine
+from tests.pages.browser import ARGUMENTS
 from tests.stack import LIMIT_S
 
-BROWSER = ("--disable-dev-shm-usage", "--disable-gpu")
 _EVERY_S = 0.1
 
 
@@ -75,9 +75,8 @@ class Eyes:
 @contextmanager
 def tab(chromium: Path) -> Iterator[Browser]:
     """Chromium, in the thread that asks for it."""
-    sandbox = () if os.getuid() else ("--no-sandbox",)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*BROWSER, *sandbox])
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 

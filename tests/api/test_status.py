@@ -95,6 +95,26 @@ async def test_nothing_of_any_organization_is_in_it(
     assert [row["text"] for row in rows if row["text"] in told] == []
 
 
+async def test_what_is_told_of_the_pace_takes_nothing_else_along(
+    service: Service, owner: Pool
+) -> None:
+    function = "FUNCTION badges_private.award_seconds(timestamptz)"
+
+    async def told(*, pace: bool) -> bool:
+        found = (await ask(service)).json()
+        known = {key for key, value in found.items() if value is not None}
+        others = {"refused_writes", "definitions"}
+        with_pace = {"unlocks", "award_seconds", *others}
+        return known & with_pace == (with_pace if pace else others)
+
+    await owner.execute(f"REVOKE EXECUTE ON {function} FROM badges_api")
+    try:
+        await poll(lambda: told(pace=False), within=LIMIT_S)
+    finally:
+        await owner.execute(f"GRANT EXECUTE ON {function} TO badges_api")
+    await poll(lambda: told(pace=True), within=LIMIT_S)
+
+
 def measured(offset: int, behind: float = 0.0, generation: int = 1) -> Lag:
     return replace(
         NEVER,

@@ -11,18 +11,21 @@ from tests.stack import LIMIT_S
 
 LIMIT_MS = 1000 * LIMIT_S
 
-_SMALL_MACHINE = ("--disable-dev-shm-usage", "--disable-gpu")
-"""Where /dev/shm is small."""
-_ROOT = ("--no-sandbox",)
+ARGUMENTS = (
+    # Where /dev/shm is small.
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    # Its sandbox is not for root.
+    *(() if os.getuid() else ("--no-sandbox",)),
+)
 
 
 @asynccontextmanager
 async def launched(program: Path) -> AsyncIterator[Browser]:
     """A browser in the running event loop, ended with the block."""
     expect.set_options(timeout=LIMIT_MS)
-    arguments = [*_SMALL_MACHINE, *(_ROOT if os.getuid() == 0 else ())]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         try:
             yield browser
         finally:

@@ -263,7 +263,7 @@ def test_the_wheel_has_no_class_that_only_tests_and_benchmarks_use() -> None:
 
 
 def test_the_longest_test_files_are_there() -> None:
-    assert set(LONGEST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert [file for file in LONGEST if not (ROOT / file).is_file()] == []
 
 
 def test_a_unit_test_starts_no_process() -> None:

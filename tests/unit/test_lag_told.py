@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from streams.log.backlog import Backlog
 from streams.log.connector_monitor import Outage
-from streams.log.lag import Lag, told
+from streams.log.lag import Lag, assemble
 from streams.log.lag_asking import Database, Kafka
 from tests.builders import generation
 
@@ -32,7 +32,7 @@ def states(found: Lag) -> dict[str, str]:
 
 
 def test_what_is_well_is_on_time() -> None:
-    found = told(WELL, AT_THE_END, None, 5)
+    found = assemble(WELL, AT_THE_END, None, 5)
     assert set(states(found).values()) == {"ok"}
     assert (found.on_time, found.stage, found.behind_seconds, found.behind_records) == (
         True,
@@ -43,7 +43,7 @@ def test_what_is_well_is_on_time() -> None:
 
 
 def test_postgres_that_is_away_holds_up_all_whatever_the_others_say() -> None:
-    found = told(AWAY, Kafka("ok"), None, 5, unwritten=["connect_away"])
+    found = assemble(AWAY, Kafka("ok"), None, 5, unwritten=["connect_away"])
     assert states(found) == {
         "slot": "unreachable",
         "connector": "ok",
@@ -55,12 +55,12 @@ def test_postgres_that_is_away_holds_up_all_whatever_the_others_say() -> None:
     assert found.stages[0].message == "Postgres cannot be asked"
     # One who has asked before knows at least how old the oldest row can be.
     later = replace(AWAY, now=NOW, generation=WELL.generation, decided_until=FRESH)
-    assert told(later, Kafka("ok"), None, 5).behind_seconds == 2
+    assert assemble(later, Kafka("ok"), None, 5).behind_seconds == 2
 
 
 def test_an_alert_that_has_a_row_as_well_is_told_once_with_its_time() -> None:
     database = replace(WELL, alerts={"nobody_works": NOW})
-    found = told(database, AT_THE_END, None, 5, unwritten=["nobody_works"])
+    found = assemble(database, AT_THE_END, None, 5, unwritten=["nobody_works"])
     assert found.alerts_since == {"nobody_works": NOW}
     assert (found.alerts, found.on_time) == (["nobody_works"], False)
 
@@ -78,13 +78,13 @@ def test_an_alert_that_has_a_row_as_well_is_told_once_with_its_time() -> None:
 def test_the_one_that_holds_up_the_others_is_named(
     database: Database, kafka: Kafka, out: Outage | None, silent: str, stage: str
 ) -> None:
-    found = told(database, kafka, out, 5, silent=silent)
+    found = assemble(database, kafka, out, 5, silent=silent)
     assert (found.on_time, found.stage) == (False, stage)
 
 
 def test_a_row_that_is_late_is_behind_at_the_worker() -> None:
     waiting = Backlog({0: 7, 1: 3}, {0: 2, 1: 0}, 1)
     kafka = Kafka("ok", waiting, {0: NOW - timedelta(seconds=9)}, FRESH)
-    found = told(WELL, kafka, None, 5)
+    found = assemble(WELL, kafka, None, 5)
     assert (found.stage, found.behind_seconds, found.behind_records) == ("worker", 9, 2)
-    assert told(WELL, kafka, None, 10).on_time
+    assert assemble(WELL, kafka, None, 10).on_time

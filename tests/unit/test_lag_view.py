@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from badges.cli import lag_words
-from badges.cli.lag_view import History, shown
+from badges.cli.lag_view import Sparkline, shown
 from streams.log import lag
 from streams.log.backfill import Backfill
 from streams.log.cluster import Member
@@ -62,11 +62,11 @@ LATE = replace(
 )
 
 
-def text(found: Lag, width: int, history: History | None = None, **options: object) -> str:
+def text(found: Lag, width: int, sparkline: Sparkline | None = None, **options: object) -> str:
     """What a terminal of that width is sent."""
     out = StringIO()
     Console(file=out, width=width, height=24, highlight=False, **options).print(  # type: ignore[arg-type]
-        shown(found, history)
+        shown(found, sparkline)
     )
     return out.getvalue()
 
@@ -74,14 +74,14 @@ def text(found: Lag, width: int, history: History | None = None, **options: obje
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 200])
 @pytest.mark.parametrize("found", [WELL, LATE], ids=["well", "late"])
 def test_no_line_is_longer_than_the_terminal_is_wide(found: Lag, width: int) -> None:
-    history = History()
+    sparkline = Sparkline()
     for seconds in range(200):
-        history.add(replace(found, behind_seconds=None if seconds % 9 == 0 else float(seconds)))
-    assert max(map(len, text(found, width, history).splitlines())) <= width
+        sparkline.add(replace(found, behind_seconds=None if seconds % 9 == 0 else float(seconds)))
+    assert max(map(len, text(found, width, sparkline).splitlines())) <= width
 
 
 def test_on_80_by_24_the_most_important_is_there_when_all_goes_wrong_at_once() -> None:
-    top = "\n".join(text(LATE, 80, History()).splitlines()[:24])
+    top = "\n".join(text(LATE, 80, Sparkline()).splitlines()[:24])
     for expected in (
         "Not on time: 1,234.5 s behind, 45,678 records to decide.",
         "The connector does not run.",
@@ -106,12 +106,12 @@ def test_what_is_well_says_so_and_no_more() -> None:
 
 
 def test_the_bars_end_with_the_newest_and_reach_to_the_most() -> None:
-    history = History()
+    sparkline = Sparkline()
     for seconds in (0.0, 35.0, 70.0):
-        history.add(replace(WELL, behind_seconds=seconds))
-    assert "seconds behind, up to 70: ▁▄█" in text(WELL, 80, history)
-    assert "up to 70: ▁▄█\n" in text(WELL, 29, history)
-    assert "up to 70: ▄█\n" in text(WELL, 28, history)
+        sparkline.add(replace(WELL, behind_seconds=seconds))
+    assert "seconds behind, up to 70: ▁▄█" in text(WELL, 80, sparkline)
+    assert "up to 70: ▁▄█\n" in text(WELL, 29, sparkline)
+    assert "up to 70: ▄█\n" in text(WELL, 28, sparkline)
 
 
 def test_there_are_no_colours_where_nobody_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ async function renew() {
 }
 
 /** Forget the token and all that it has shown. */
-export function signOut() {
+function signOut() {
   sessionStorage.removeItem(KEY);
   location.reload();
 }

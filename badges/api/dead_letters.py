@@ -17,7 +17,7 @@ _LOOK_EVERY_S: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
-class LettersWaiting:
+class DeadLettersWaiting:
     """The dead letters of a topic by their keys; a key without a value is one that was removed."""
 
     def __init__(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sinks.base import Message
-from streams.log.lag_meter import Signs
+from streams.log.lag_meter import Liveness
 from streams.log.pulse import Progress, Pulses, Restoring
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
@@ -32,7 +32,7 @@ class Watched:
     """Looks each second at a worker that notes each heartbeat a second after it was confirmed."""
 
     def __init__(self) -> None:
-        self.signs = Signs()
+        self.liveness = Liveness()
         self.now = 0
         self.position = 0
         self.noted = at(-LATE_S - 1)
@@ -42,8 +42,8 @@ class Watched:
         if not frozen:
             self.noted = at(self.now - LATE_S - 1)
         beat = at(self.now - LATE_S) if heartbeat else self.noted
-        self.signs.look(self.now, self.noted, {0: self.position}, beat)
-        return self.signs.silence
+        self.liveness.look(self.now, self.noted, {0: self.position}, beat)
+        return self.liveness.silence
 
 
 def test_a_worker_that_notes_each_second_is_not_silent() -> None:
@@ -85,10 +85,10 @@ def test_heartbeats_that_come_at_once_after_a_gap_are_noted_a_moment_later() -> 
 def test_nothing_is_told_of_what_is_not_known(
     noted: datetime | None, heartbeat: datetime | None
 ) -> None:
-    signs = Signs()
+    liveness = Liveness()
     for second in range(20):
-        signs.look(second, noted, {}, heartbeat)
-        assert signs.silence is None
+        liveness.look(second, noted, {}, heartbeat)
+        assert liveness.silence is None
 
 
 def test_how_long_it_takes_to_read_the_state_is_told_by_the_pace_so_far() -> None:

@@ -1,4 +1,4 @@
-"""What the API measures beside its requests, for metrics: they never wait for Postgres or Kafka.
+"""Metrics of the whole service, kept beside requests: those never wait for Postgres or Kafka.
 
 While Postgres is away, what only it knows says what it said; how far behind the awards are is not
 known then, and says so.
@@ -7,7 +7,6 @@ known then, and says so.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from math import nan
 from typing import Final, NoReturn, get_args
@@ -15,10 +14,11 @@ from typing import Final, NoReturn, get_args
 import structlog
 
 from badges.api import metrics
-from badges.api.lag import SharedLag
+from badges.api.history import History
+from badges.api.overview import SharedStanding
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
-from badges.queries.audit.last_audit import LastAudit, last_audit
+from badges.queries.audit.last_audit import LastAudit
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -40,12 +40,15 @@ _SILENT_DAYS: Final = (7, 30, 90, 365)
 log = structlog.get_logger(__name__)
 
 
-class Watch:
+class ServiceMetrics:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
-    def __init__(self, pool: Pool, lag: SharedLag, alerts: PostgresAlerts) -> None:
+    def __init__(
+        self, pool: Pool, history: History, standing: SharedStanding, alerts: PostgresAlerts
+    ) -> None:
         self._pool = pool
-        self._lag = lag
+        self._history = history
+        self._standing = standing
         self._alerts = alerts
         self._generation: Generation | None = None
         self._rows = Counter[AlertKind]()
@@ -58,10 +61,13 @@ class Watch:
         metrics.ON_TIME.set(nan)
 
     async def measure(self) -> NoReturn:
-        """Measure how far behind the awards are, every few seconds, for good."""
+        """Measure how far behind the awards are, every few seconds, for good.
+
+        The history is kept by this too: it goes on while nobody asks.
+        """
         while True:
             try:
-                found = await self._lag.now()
+                found = await self._history.measure()
             except Exception as error:
                 _tell_unknown()
                 log.info("how far behind the awards are cannot be told", error=repr(error))
@@ -84,22 +90,19 @@ class Watch:
 
     async def _look(self) -> None:
         pool = self._pool
-        self._rows = _by_kind(await overview.alerts_open(pool))
+        found = await self._standing.now()
+        self._rows = Counter({each.kind: each.count for each in found.alerts})
+        _tell_definitions(found.definitions)
+        metrics.REFUSED_WAITING.set(found.refused_writes)
+        _tell_audit(found.last_audit)
         self._generation = live = await generations.live(pool)
         slot = await read_slot(pool, live.slot) if live else None
         _tell_slot(live, slot, await insert_lsn(pool))
-        _tell_definitions(await overview.definitions(pool))
         _tell_silence([*await overview.days_since_awards(pool)])
-        metrics.REFUSED_WAITING.set(await overview.refused_writes(pool))
-        _tell_audit(await last_audit(pool))
 
     def _open(self, kind: AlertKind) -> int:
         # One that is told again while Postgres is away may be there already.
         return max(self._rows[kind], self._alerts.unwritten.count(kind))
-
-
-def _by_kind(found: Sequence[overview.AlertsOpen]) -> Counter[AlertKind]:
-    return Counter({each.kind: each.count for each in found})
 
 
 def _tell_lag(lag: Lag, generation: Generation | None) -> None:
