@@ -81,8 +81,15 @@ def progress(found: Lag) -> Iterator[str]:
         yield _backfill(found.backfill)
     if found.filling:
         yield _filling(found.filling)
-    if found.generation is None or found.generation.state not in ("live", "filling"):
+    # Whether there is one nobody knows while Postgres does not answer.
+    if not _is_away(found) and (
+        found.generation is None or found.generation.state not in ("live", "filling")
+    ):
         yield from _of_generation(found.generation)
+
+
+def _is_away(found: Lag) -> bool:
+    return any(each.name == "slot" and each.state == "unreachable" for each in found.stages)
 
 
 def _of_generation(generation: GenerationState | None) -> Iterator[str]:

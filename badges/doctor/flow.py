@@ -17,7 +17,7 @@ from msgspec import Struct
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
-from schema.database import where
+from schema.database import connect, where
 from sinks.polling import poll
 from sinks.pool import create_pool
 from streams.log.generations import Generation
@@ -36,8 +36,37 @@ _CLOCK_S = 5.0
 _PROBE = "UPDATE public.badge_heartbeats SET at = clock_timestamp() WHERE id = 1 RETURNING at"
 
 
+_HOLDER = """
+SELECT (pg_blocking_pids($1))[1] AS pid,
+       (SELECT quote_ident(tgname) FROM pg_trigger
+        WHERE tgrelid = 'public.badge_heartbeats'::regclass AND NOT tgisinternal LIMIT 1) AS trigger
+"""
+_DROP = "DROP TRIGGER {} ON public.badge_heartbeats;"
+_CANCEL = " While that waits, in another session: SELECT pg_cancel_backend({});"
+_TERMINATE = "SELECT pg_terminate_backend({});"
+
+
+class _Holder(Struct, frozen=True):
+    """What keeps the row from being changed: a session, a trigger on its table, or both."""
+
+    pid: int | None
+    trigger: str | None
+
+    def finding(self, seconds: float) -> Finding:
+        message = f"its row could not be changed within {seconds:g} s"
+        if self.pid:
+            message += f": the session {self.pid} holds it"
+        if self.trigger:
+            # None of ours is on that table. To drop it waits for whoever is in it.
+            message += f"; the trigger {self.trigger} is not ours, and in the way of each change"
+            fix = _DROP.format(self.trigger) + (_CANCEL.format(self.pid) if self.pid else "")
+        else:
+            fix = _TERMINATE.format(self.pid) if self.pid else "badges doctor --timeout 30"
+        return failed("badge_heartbeats", message, fix)
+
+
 class _Probe(Struct, frozen=True):
-    """A row that was changed at `at`, by Postgres' clock.
+    """A row that was changed at `at`, by Postgres' clock, unless `holder` kept it from that.
 
     It came to Kafka after `seconds`, None where it did not in time; the record's own time is
     `recorded`, its place in the WAL `lsn`.
@@ -47,6 +76,7 @@ class _Probe(Struct, frozen=True):
     seconds: float | None = None
     recorded: datetime | None = None
     lsn: int = 0
+    holder: _Holder | None = None
 
 
 async def _probe_once(at: Deployment) -> _Probe:
@@ -66,7 +96,9 @@ async def _send(at: Deployment, live: Generation) -> _Probe:
         consumer.assign([place])
         consumer.seek(place, (await consumer.end_offsets([place]))[place])
         began = time.monotonic()
-        sent: datetime | None = await at.connection.fetchval(_PROBE)
+        sent = await _change(at)
+        if isinstance(sent, _Holder):
+            return _Probe(None, holder=sent)
         while sent is not None and time.monotonic() - began < at.limit_s:
             fetched = await consumer.getmany(place, timeout_ms=_WAIT_MS)
             for record in fetched.get(place, ()):
@@ -80,8 +112,27 @@ async def _send(at: Deployment, live: Generation) -> _Probe:
         await stop(consumer)
 
 
+async def _change(at: Deployment) -> datetime | _Holder | None:
+    """Change the row: when that was, None where there is no row, or what keeps it from that."""
+    changing = asyncio.ensure_future(at.connection.fetchval(_PROBE))
+    try:
+        done, _ = await asyncio.wait({changing}, timeout=at.limit_s)
+        if done:
+            changed: datetime | None = changing.result()
+            return changed
+        async with connect(at.chosen.database_url.get_secret_value()) as other:
+            found = await other.fetchrow(_HOLDER, at.connection.get_server_pid())
+        assert found is not None
+        return _Holder(found["pid"], found["trigger"])
+    finally:
+        if changing.cancel():
+            await asyncio.wait({changing})
+
+
 async def _probe(at: Deployment) -> Sequence[Finding]:
     found = await _probe_once(at)
+    if found.holder:
+        return [found.holder.finding(at.limit_s)]
     if found.at is None:
         message = "the row of badge_heartbeats is missing, so nobody can tell how far the log is"
         fix = "INSERT INTO public.badge_heartbeats (id) VALUES (1);"

@@ -35,9 +35,9 @@ async def _group(at: Deployment) -> Sequence[Finding]:
     owned = {number for each in members for number in each.partitions}
     missing = sorted(set(range(live.partitions)) - owned)
     if not missing:
-        return [ok(group, f"partitions: {live.partitions}, shared by {len(members)} members")]
+        return [ok(group, f"partitions: {live.partitions}, members: {len(members)}")]
     numbers = ", ".join(map(str, missing))
-    message = f"nobody reads partition {numbers} ({len(members)} members)"
+    message = f"nobody reads partition {numbers} (members: {len(members)})"
     return [failed(group, message, "badges worker")]
 
 

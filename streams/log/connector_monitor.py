@@ -21,14 +21,17 @@ from streams.log.generations import Generation
 from streams.log.integrity import Integrity
 from streams.log.movement import Moved, Movement
 
-LOOK_EVERY_S = 1.5
-CONFIRMATIONS = 12
+LOOK_EVERY_S = 1.0
+CONFIRMATIONS = 18
 """So many bad looks: Connect needs some 10 s to start, and that is no reason for an alert."""
 
-SURE_CONFIRMATIONS = 3
-"""So many of what no start looks like: a connector that failed, was stopped or is silent."""
+SURE_CONFIRMATIONS = 4
+"""So many of what no start looks like: a connector that failed or was stopped."""
 
-FORGIVEN = 10
+SILENT_CONFIRMATIONS = 2
+"""So many of a silence: the first one tells already of what has lasted for seconds."""
+
+FORGIVEN = 15
 """So many good looks in a row end an outage: what crashes again and again looks well in between."""
 
 _PROVISION = (
@@ -44,19 +47,20 @@ _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
 class Outage(Struct, frozen=True):
-    """`sure`: it is nothing that a connector goes through while it starts."""
+    """`looks`: so many in a row tell it, fewer where it is nothing that a start looks like."""
 
     kind: OutageKind
     message: str
     cause: str = ""
-    sure: bool = False
+    looks: int = CONFIRMATIONS
 
 
 class _Lasting:
     """The alert of the outage that has lasted, by one look after another.
 
     Bad looks count together, of whatever kind they are; the kind that is told changes only to one
-    that has been seen as often in a row itself. What is sure is told sooner while nothing is.
+    that has been seen as often in a row itself. What no start looks like is told sooner while
+    nothing is.
     """
 
     def __init__(self, alerts: Alerts) -> None:
@@ -79,7 +83,7 @@ class _Lasting:
             is_time = self._bad % CONFIRMATIONS == 0
         else:
             is_time = (alike if self._alert.told else self._bad) >= CONFIRMATIONS or (
-                found.sure and not self._alert.told and alike >= SURE_CONFIRMATIONS
+                not self._alert.told and alike >= found.looks
             )
             if is_time:
                 log.warning("no new rows arrive", kind=found.kind, reason=found.message)
@@ -104,12 +108,13 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
             "connector_failed",
             f"the connector {name} failed: {status.cause}. {_PROVISION}",
             status.cause,
-            sure=True,
+            looks=SURE_CONFIRMATIONS,
         )
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
         message = f"the connector {name} is {state}. {_PROVISION}"
-        return Outage("connector_idle", message, sure=state in _BY_HAND)
+        looks = SURE_CONFIRMATIONS if state in _BY_HAND else CONFIRMATIONS
+        return Outage("connector_idle", message, looks=looks)
     return None
 
 
@@ -150,7 +155,7 @@ async def _silence(
     if still is None:
         return None
     message = f"the connector {generation.connector} is RUNNING but {still}"
-    return Outage("connector_idle", message, sure=True)
+    return Outage("connector_idle", message, looks=SILENT_CONFIRMATIONS)
 
 
 async def monitor_connector(
@@ -160,7 +165,7 @@ async def monitor_connector(
     integrity: Integrity,
     moved: Callable[[], Awaitable[Moved]],
 ) -> None:
-    """Look every few seconds, for good; open an alert for what lasts, and close it afterwards.
+    """Look each second, for good; open an alert for what lasts, and close it afterwards.
 
     `moved` says how far the connector is.
     """

@@ -9,11 +9,12 @@ import pytest
 
 from sinks.alerts import OUTAGES, AlertKind
 from streams.errors import ConnectAway, LogBroken
-from streams.log import connector_monitor
+from streams.log import connector_monitor, movement
 from streams.log.connect import Connect, ConnectorStatus
 from streams.log.connector_monitor import (
     CONFIRMATIONS,
     FORGIVEN,
+    SILENT_CONFIRMATIONS,
     SURE_CONFIRMATIONS,
     monitor_connector,
     outage,
@@ -89,11 +90,16 @@ def _heard(
     monkeypatch: pytest.MonkeyPatch,
     answers: Sequence[ConnectorStatus | ConnectAway | None],
     renamed: Sequence[str] = (),
+    positions: Sequence[Moved] = (),
 ) -> list[str]:
+    """What is told after these answers of Connect, and, while it runs, after these positions."""
     monkeypatch.setattr(connector_monitor, "LOOK_EVERY_S", 0)
     heard = Heard()
+    seen = iter(positions)
 
     async def moved() -> Moved:
+        for each in seen:
+            return each
         raise TimeoutError
 
     async def test() -> None:
@@ -226,6 +232,22 @@ def test_one_that_was_away_may_take_longer_to_its_first_heartbeat() -> None:
     assert [said(0, second), said(SILENT_S, second)] == [False, True]
     movement.begin_again()
     assert [said(0, second), said(BEGINS_S - 1, second), said(1, second)] == [False, False, True]
+
+
+def test_a_silence_has_lasted_before_it_is_seen_so_few_looks_tell_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Whatever is as it was at the look before has been silent for long enough.
+    monkeypatch.setattr(movement, "SILENT_S", 1e-9)
+    monkeypatch.setattr(movement, "BEGINS_S", 1e-9)
+    beats = [Moved(log=7, heartbeats=number, confirmed=900) for number in range(FORGIVEN + 1)]
+
+    def told(silent: int) -> int:
+        positions = [*beats, *[beats[-1]] * silent]
+        calls = _heard(monkeypatch, [RUNS] * len(positions), positions=positions)
+        return calls.count("raise connector_idle")
+
+    assert [told(SILENT_CONFIRMATIONS - 1), told(SILENT_CONFIRMATIONS)] == [0, 1]
 
 
 @pytest.mark.parametrize(

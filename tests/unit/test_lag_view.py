@@ -147,3 +147,11 @@ def test_why_it_is_not_on_time_has_words_whatever_it_is() -> None:
 )
 def test_how_long_is_said_as_people_say_it(seconds: float, said: str) -> None:
     assert lag_words.duration(seconds) == said
+
+
+def test_that_there_is_no_log_is_said_only_by_who_could_ask() -> None:
+    none = replace(WELL, on_time=False, generation=None, stages=[], alerts=[])
+    away = [Stage("slot", "unreachable", None, message="Postgres does not answer")]
+
+    assert "There is no log" in text(none, 100)
+    assert "There is no log" not in text(replace(none, stages=away, stage="slot"), 100)
