@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,20 @@ from tests.stack import LIMIT_S, wait_for
 _ROW = """
 INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date)
 SELECT gen_random_uuid(), id, 'visit', '{day}' FROM peer_mentors WHERE active ORDER BY id LIMIT 1
+"""
+_HANG = """
+CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
+CREATE TRIGGER hang BEFORE UPDATE ON badge_heartbeats FOR EACH ROW EXECUTE FUNCTION hang()
+"""
+_HANGS = """
+SELECT pid FROM pg_stat_activity
+WHERE query ~ 'UPDATE public.badge_heartbeats' AND wait_event = 'PgSleep'
+"""
+_DROP = "DROP TRIGGER hang ON public.badge_heartbeats"
+_DROP_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+               AND relation = 'public.badge_heartbeats'::regclass)
 """
 
 
@@ -49,6 +64,16 @@ class Machine:
                 await connection.close()
 
         asyncio.run(run())
+
+    def _value(self, query: str) -> Any:
+        async def run() -> Any:
+            connection = await asyncpg.connect(self._owner)
+            try:
+                return await connection.fetchval(query)
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
 
     def badges(self, *words: str) -> str:
         """What a command prints that has to end well."""
@@ -89,6 +114,20 @@ class Machine:
 
     def provision(self) -> None:
         self.badges("provision")
+
+    def hold_up_slot(self) -> None:
+        """Let the connector wait for ever for an answer of Postgres."""
+        self.execute(_HANG)
+        wait_for(lambda: bool(self._value(_HANGS)), LIMIT_S, "a connector that waits")
+
+    def let_slot_go_on(self) -> None:
+        """What the doctor says: drop the trigger, and, while that waits, cancel who is in it."""
+        dropping = threading.Thread(target=self.execute, args=[_DROP])
+        dropping.start()
+        wait_for(lambda: bool(self._value(_DROP_WAITS)), LIMIT_S, "a DROP TRIGGER that waits")
+        self.execute(f"SELECT pg_cancel_backend(pid) FROM ({_HANGS}) AS hanging")
+        dropping.join()
+        self.execute("DROP FUNCTION hang()")
 
     def poison_row(self) -> None:
         """A date that Postgres takes and nobody can use."""
@@ -137,6 +176,14 @@ FAULTS = (
         {"connector": {"stopped"}},
         "connector_idle",
         "badges provision",
+    ),
+    Fault(
+        "the slot falls behind",
+        Machine.hold_up_slot,
+        Machine.let_slot_go_on,
+        {"slot": {"behind"}},
+        "connector_idle",
+        "DROP TRIGGER hang ON public.badge_heartbeats;",
     ),
     Fault(
         "a row is poisoned",

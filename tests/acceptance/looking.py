@@ -81,9 +81,12 @@ def tab(chromium: Path) -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, address: str, **context: Any) -> Page:
-    """A page in a window of its own."""
-    page = browser.new_context(**context).new_page()
+def opened(browser: Browser, address: str, token: str = "", **context: Any) -> Page:
+    """A page in a window of its own, with a token in its tab if there is one."""
+    window = browser.new_context(**context)
+    if token:
+        window.add_init_script(f"sessionStorage.setItem('token', {json.dumps(token)})")
+    page = window.new_page()
     page.set_default_timeout(1000 * LIMIT_S)
     page.goto(address)
     return page

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +15,42 @@ from tests.acceptance import screens
 from tests.acceptance.faults import FAULTS, Fault, Machine
 from tests.acceptance.local_stack import local_stack
 from tests.acceptance.looking import Eyes, status, tab
+from tests.acceptance.people import HERE
 from tests.conftest import require_processes
 from tests.stack import LIMIT_S, wait_for
 
 WITHIN_S = 10.0
-LATE_S = 5.0
-"""So much later may be seen what was told by then: who looks looks each second, and on what is
-seldom a quiet machine."""
-PRESSURE = Path("/proc/pressure/cpu")
+BUSY_S = 30.0
+"""On a machine that others use too it may be as much later as somebody there waited for a core or a
+disk, but no later than this; where the machine does not tell how long that was, by all of it."""
+PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 WORDS = site.texts("en")["dashboard"]
 """What the dashboard says in English."""
 
 
-class Stopwatch:
-    """Seconds since it was made, without those in which somebody here waited for a core.
+def waited() -> float:
+    """For how many seconds somebody here has waited for a core or a disk, by what Linux counts."""
+    try:
+        lines = [path.read_text().splitlines()[0] for path in PRESSURE]
+    except OSError:
+        return float("nan")
+    return sum(int(line.rpartition("total=")[2]) / 1e6 for line in lines)
 
-    A machine that others use as well is as late as they make it; where it does not tell, nothing
-    is taken off.
-    """
 
-    def __init__(self) -> None:
-        self._began = time.monotonic() - self._waited()
-
-    def seconds(self) -> float:
-        """How many by now."""
-        return time.monotonic() - self._waited() - self._began
-
-    @staticmethod
-    def _waited() -> float:
-        with suppress(OSError):
-            return int(PRESSURE.read_text().splitlines()[0].rpartition("total=")[2]) / 1e6
-        return 0.0
+def allowed(before: float) -> float:
+    """Within how many seconds all have to tell, on a machine that had waited for `before` then."""
+    more = waited() - before
+    return WITHIN_S + (BUSY_S if isnan(more) else min(more, BUSY_S))
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A whole stack that is up and has people."""
+    """A whole stack that is up, and has people and badges."""
     require_processes()
     with local_stack(tmp_path_factory.mktemp("seeing") / "stack") as stack:
-        yield Machine(stack)
+        whole = Machine(stack)
+        whole.badges("catalogue", "apply", HERE.slug, "--activate", "--lang", "en")
+        yield whole
 
 
 @pytest.fixture
@@ -95,39 +92,6 @@ def is_on_page(text: str, fault: Fault) -> bool:
     return all(said in text for said in [*held_up, REMEDIES[fault.alert].what.en])
 
 
-REGIONS = ("#verdict", "#behind", "#p50", "#unlocks", "#alerts-title", "#stages")
-"""What the dashboard shows above the fold."""
-
-
-@pytest.fixture(scope="module")
-def lively(machine: Machine) -> Machine:
-    """The machine, while badges unlock."""
-    screens.live(machine)
-
-    def unlocked() -> bool:
-        told = status(machine)
-        return bool(told and told["award_seconds"]["count"] and told["lag"]["on_time"])
-
-    wait_for(unlocked, LIMIT_S, "awards for what people do now")
-    return machine
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_dashboard_is_as_the_readme_shows_it(
-    lively: Machine, chromium: Path, theme: screens.Theme
-) -> None:
-    with tab(chromium) as browser:
-        page = screens.page_of(lively, browser, "/?lang=en", theme)
-        expect(page.locator("#verdict")).to_have_text(WORDS["verdict_good"], timeout=1000 * LIMIT_S)
-        expect(page.locator("#p50")).to_contain_text("s", timeout=1000 * LIMIT_S)
-        screens.in_sight(page, REGIONS)
-        assert (screens.brightness(page) > 128) is (theme == "light")
-        shown = screens.draw(page, f"dashboard-{theme}")
-
-    assert screens.size_of(shown) == screens.size_of(screens.DRAWN / shown.name)
-    assert shown.stat().st_size < 150_000
-
-
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
     machine: Machine, eyes: Eyes, fault: Fault
@@ -145,19 +109,21 @@ def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
     def all_told() -> bool:
         for name in told.keys() - took.keys():
             if told[name]():
-                took[name] = watch.seconds()
-                print(f"{fault.name}: {name} tells after {time.monotonic() - began:.1f} s")
+                took[name] = time.monotonic() - began
+                print(f"{fault.name}: {name} tells after {took[name]:.1f} s")
         return took.keys() == told.keys()
 
     fault.begin(machine)
-    watch, began = Stopwatch(), time.monotonic()
+    before, began = waited(), time.monotonic()
     try:
         wait_for(all_told, LIMIT_S, "that all tell of it")
+        limit = allowed(before)
         diagnosis = machine.doctor()
     finally:
         fault.mend(machine)
 
-    assert max(took.values()) <= WITHIN_S + LATE_S, took
+    print(f"{fault.name}: allowed are {limit:.1f} s")
+    assert max(took.values()) <= limit, took
     assert named(diagnosis, fault), diagnosis
     wait_for(lambda: is_well(machine, eyes), LIMIT_S, "that all is well again")
     content = machine.doctor()
@@ -173,3 +139,64 @@ def named(diagnosis: Any, fault: Fault) -> list[Any]:
         if check["status"] != "ok"
         and any(fault.diagnosis in str(check[key]) for key in ("subject", "message", "fix"))
     ]
+
+
+QUIET = 200
+"""So few unlocks in a minute are those of people, not of a badge that is new."""
+DASHBOARD = ("#verdict", "#behind", "#p50", "#unlocks", "#alerts-title", "#stages")
+ADMIN = ("#sentence", "button[value=preview]", "#preview-heading", ".preview tbody tr")
+"""What the pictures show."""
+
+
+@pytest.fixture(scope="module")
+def lively(machine: Machine) -> Machine:
+    """The machine, while people earn badges and nothing else goes on."""
+
+    def is_quiet() -> bool:
+        told = status(machine)
+        return bool(
+            told
+            and told["lag"]["on_time"]
+            and told["lag"]["backfill"] is None
+            and told["unlocks"]["last_minute"] < QUIET
+        )
+
+    wait_for(is_quiet, LIMIT_S, "that everybody has the new badges")
+    before = status(machine)["award_seconds"]["count"]
+    screens.live(machine)
+
+    def unlocked() -> bool:
+        told = status(machine)
+        return bool(told and told["award_seconds"]["count"] > before and told["lag"]["on_time"])
+
+    wait_for(unlocked, LIMIT_S, "awards for what people do now")
+    return machine
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_dashboard_is_as_the_readme_shows_it(
+    lively: Machine, chromium: Path, theme: screens.Theme
+) -> None:
+    with tab(chromium) as browser:
+        page = screens.page_of(lively, browser, "/?lang=en", theme)
+        expect(page.locator("#verdict")).to_have_text(WORDS["verdict_good"], timeout=1000 * LIMIT_S)
+        expect(page.locator("#p50")).to_contain_text("s", timeout=1000 * LIMIT_S)
+        screens.in_sight(page, DASHBOARD)
+        shown = screens.draw(page, "dashboard", theme)
+
+    assert shown.stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_admins_page_is_as_the_readme_shows_it(
+    lively: Machine, chromium: Path, theme: screens.Theme
+) -> None:
+    token = screens.admin_token(lively)
+    with tab(chromium) as browser:
+        path = "/admin?lang=en#/new"
+        page = screens.page_of(lively, browser, path, theme, token, screens.TALL)
+        screens.write_badge(page)
+        screens.in_sight(page, ADMIN)
+        shown = screens.draw(page, "admin", theme)
+
+    assert shown.stat().st_size < 150_000
