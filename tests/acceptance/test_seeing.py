@@ -20,8 +20,11 @@ from tests.conftest import require_processes
 from tests.stack import LIMIT_S, wait_for
 
 WITHIN_S = 10.0
+LATE_S = 5.0
+"""So much later may be seen what was told by then: who looks looks each second, one after another,
+and a machine of tests is seldom quiet."""
 BUSY_S = 30.0
-"""On a machine that others use too it may be as much later as somebody there waited for a core or a
+"""Where others use the machine it may be as much later as somebody there waited for a core or a
 disk, but no later than this; where the machine does not tell how long that was, by all of it."""
 PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 WORDS = site.texts("en")["dashboard"]
@@ -40,7 +43,7 @@ def waited() -> float:
 def allowed(before: float) -> float:
     """Within how many seconds all have to tell, on a machine that had waited for `before` then."""
     more = waited() - before
-    return WITHIN_S + (BUSY_S if isnan(more) else min(more, BUSY_S))
+    return WITHIN_S + LATE_S + (BUSY_S if isnan(more) else min(more, BUSY_S))
 
 
 @pytest.fixture(scope="module")
