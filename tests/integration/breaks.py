@@ -110,8 +110,8 @@ async def note_another_identity(site: OwnSite, live: Generation) -> None:
 async def publish_again(site: OwnSite, _live: Generation) -> None:
     """Take a table out of the publication and put it in again: rows may have been missed."""
     publication = f"{site.prefix}_mentor_log"
-    await site.connection.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
-    await site.connection.execute(
+    await site.connection.execute(  # one transaction, in which nobody sees it half done
+        f"ALTER PUBLICATION {publication} DROP TABLE activities; "
         f"ALTER PUBLICATION {publication} ADD TABLE activities "
         "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
     )

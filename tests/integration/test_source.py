@@ -97,8 +97,8 @@ async def drop_the_publication(connection: Connection, site: OwnSite) -> None:
 
 async def publish_again(connection: Connection, site: OwnSite) -> None:
     publication = f"{site.prefix}_mentor_log"
-    await connection.execute(f"ALTER PUBLICATION {publication} DROP TABLE activities")
-    await connection.execute(
+    await connection.execute(  # one transaction, in which nobody sees it half done
+        f"ALTER PUBLICATION {publication} DROP TABLE activities; "
         f"ALTER PUBLICATION {publication} ADD TABLE activities "
         "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
     )
