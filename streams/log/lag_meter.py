@@ -208,7 +208,8 @@ class Meter:
             )
         silence = self._liveness.silence
         # One that stands still, and says why, lets nothing be noted; and one that is heard lives.
-        if silence is None or self._pulses.heard or waiting.waits & kafka.explained:
+        lives = self._pulses.hears(_UNNOTED_S)
+        if silence is None or lives or waiting.waits & kafka.explained:
             return ""
         return (
             f"the workers have noted nothing for {silence:.0f} s, though one is connected: "

@@ -162,10 +162,9 @@ class Pulses:
         heard = [pulse.partitions for pulse in self._last.values() if pulse not in silent]
         return [replace(pulse, partitions=pulse.partitions.difference(*heard)) for pulse in silent]
 
-    @property
-    def heard(self) -> bool:
-        """Whether anything was heard of any worker of late."""
-        return bool(self._last)
+    def hears(self, seconds: float) -> bool:
+        """Whether any worker was heard within so long, one without partitions included."""
+        return any(self._listened_until - pulse.at < seconds for pulse in self._last.values())
 
     @property
     def restoring(self) -> list[Restoring]:

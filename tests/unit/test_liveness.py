@@ -51,6 +51,19 @@ def test_a_worker_that_notes_each_second_is_not_silent() -> None:
     assert {watched.second() for _ in range(60)} == {None}
 
 
+def test_one_that_froze_before_it_said_which_partitions_it_has_is_not_heard_for_ever() -> None:
+    now = 0.0
+    pulses = Pulses(lambda: now)
+    pulses.hear(1, "worker ")
+    pulses.listened()
+    assert pulses.hears(2.5)
+
+    now = 3.0
+    pulses.listened()
+
+    assert not pulses.hears(2.5)
+
+
 def test_one_that_notes_nothing_is_silent_within_four_seconds_and_until_it_goes_on() -> None:
     watched = Watched()
     for _ in range(10):
