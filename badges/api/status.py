@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.datastructures import State
 
 from badges.api.dead_letters import DeadLettersWaiting
@@ -99,13 +100,22 @@ class Status:
     alerts: list[Alert]
 
 
+def _no_number(text: object) -> object:
+    # Which would be taken for seconds since 1970.
+    if isinstance(text, str) and "T" not in text.upper():
+        raise ValueError("an instant like 2026-01-31T12:00:00Z is expected")
+    return text
+
+
 @router.get("/v1/status", openapi_extra={"security": [{}]})
 async def status(
     request: Request,
     language: AnswersIn,
     _: CoordinatorOrOpenNetwork,
     since: Annotated[
-        datetime | None, Query(description="Of the history, what is newer than this alone.")
+        AwareDatetime | None,
+        BeforeValidator(_no_number),
+        Query(description="Of the history, what is newer than this alone."),
     ] = None,
 ) -> Status:
     """Whether badges are on time, how fast they come, what waits and what is wrong."""
@@ -113,8 +123,6 @@ async def status(
     dead_letters: DeadLettersWaiting = request.app.state.dead_letters
     standing, pace = await _asked(request.app.state)
     measured_at, lag = history.newest or (None, None)
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
     return Status(
         at=datetime.now(UTC),
         measured_at=measured_at,

@@ -87,8 +87,13 @@ async def test_nothing_of_any_organization_is_in_it(
     told = (await told_alert(service)).text
     ids = {*there.ids(), mine.id, other.id, *mine.mentors, *other.mentors}
     rows = await owner.fetch(
-        "SELECT display_name AS text FROM peer_mentors UNION SELECT name FROM organizations "
-        "UNION SELECT key FROM badge_definitions UNION SELECT name FROM badge_definitions"
+        """
+        SELECT display_name AS text FROM peer_mentors WHERE organization_id = ANY ($1)
+        UNION SELECT name FROM organizations WHERE id = ANY ($1)
+        UNION SELECT key FROM badge_definitions WHERE organization_id = ANY ($1)
+        UNION SELECT name FROM badge_definitions WHERE organization_id = ANY ($1)
+        """,
+        [mine.id, other.id],
     )
     assert rows
     assert [each for each in ids if str(each) in told] == []
