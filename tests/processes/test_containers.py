@@ -276,8 +276,11 @@ def test_containers_on_a_port_in_use_leave_nothing_behind(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("profiles", "lines"),
     [
-        ("", ["up: API; stop it with make down"]),
-        ("monitoring", ["up: API; stop it with make down", "Grafana: GRAFANA; Prometheus: PROM"]),
+        ("", ["up, dashboard at API/; stop it with make down"]),
+        (
+            "monitoring",
+            ["up, dashboard at API/; stop it with make down", "Grafana: GRAFANA; Prometheus: PROM"],
+        ),
     ],
 )
 @pytest.mark.usefixtures("told")
