@@ -83,6 +83,10 @@ async def _connector(at: Deployment) -> Sequence[Finding]:
 
 async def _differing(at: Deployment) -> Sequence[str]:
     """The names of settings that are other than we would provision; values may be secrets."""
+    return await at.once("differing settings", lambda: _compared(at))
+
+
+async def _compared(at: Deployment) -> Sequence[str]:
     live = await at.log()
     wanted = at.site.configuration(live.number, live.stand_in)
     stored = await at.connect.config(live.connector) or _NONE

@@ -1,8 +1,8 @@
 """The log: its generation, whether it is whole, its slot and what others hold."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
@@ -15,17 +15,12 @@ from streams.log import generations
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.observation import observe
 from streams.log.topics import LOG_SETTINGS
+from streams.log.wal import Slot, insert_lsn, read_slot
 
 _NEEDS: Final = ("postgres", "kafka")
 _AGAIN_S = 0.2
 _MUCH_BYTES = 1 << 30
 _RESNAPSHOT = "badges resnapshot"
-
-_SLOT = """
-SELECT wal_status, safe_wal_size,
-       (pg_current_wal_insert_lsn() - restart_lsn)::bigint AS retained
-FROM pg_replication_slots WHERE slot_name = $1
-"""
 
 
 async def _generation(at: Deployment) -> Sequence[Finding]:
@@ -95,15 +90,16 @@ async def _positions(at: Deployment) -> Sequence[Finding]:
 
 async def _slot(at: Deployment) -> Sequence[Finding]:
     live = await at.log()
-    row = await at.connection.fetchrow(_SLOT, live.slot)
-    return [] if row is None else [slot_holds(live.slot, dict(row))]
+    slot = await read_slot(at.connection, live.slot)
+    return [] if slot is None else [slot_holds(live.slot, slot, await insert_lsn(at.connection))]
 
 
-def slot_holds(name: str, slot: Mapping[str, Any]) -> Finding:
-    """Whether a slot holds much WAL back, or is about to lose some (sizes in bytes)."""
-    retained, safe = slot["retained"] or 0, slot["safe_wal_size"]
+def slot_holds(name: str, slot: Slot, written: int) -> Finding:
+    """Whether a slot holds much WAL back, or is about to lose some; `written` ends it (bytes)."""
+    retained = 0 if slot.restart is None else written - slot.restart
+    safe = slot.safe_wal_size
     held = f"{retained / 1e6:,.0f} MB of WAL are kept for it"
-    if slot["wal_status"] == "unreserved" or (safe is not None and safe < retained):
+    if slot.wal_status == "unreserved" or (safe is not None and safe < retained):
         message = f"{held}, and it loses them soon (max_slot_wal_keep_size)"
         return failed(name, message, "badges provision", safe="provision")
     if retained > _MUCH_BYTES:

@@ -17,8 +17,9 @@ _UNLOCKS = """
 SELECT clock_timestamp() AS now,
        (SELECT coalesce(sum(unlocks), 0)::bigint
         FROM badges_private.unlocks_by_minute(clock_timestamp() - interval '1 minute')) AS of_late,
-       array(SELECT minute FROM badges_private.unlocks_by_minute($1)) AS minutes,
-       array(SELECT unlocks FROM badges_private.unlocks_by_minute($1)) AS counts
+       coalesce(array_agg(minute), '{}') AS minutes,
+       coalesce(array_agg(unlocks), '{}') AS counts
+FROM badges_private.unlocks_by_minute($1)
 """
 
 

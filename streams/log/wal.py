@@ -8,13 +8,15 @@ from sinks.pool import Executor
 class Slot(Struct, frozen=True):
     """A replication slot: how much of the WAL it still has, and how far it is confirmed (bytes).
 
-    `active`: somebody reads it now. `restart` is from where on Postgres keeps WAL for it (bytes).
+    `active`: somebody reads it now. `restart` is from where on Postgres keeps WAL for it, and
+    `safe_wal_size` how much may be written until it loses some; None without such a limit (bytes).
     """
 
     wal_status: str | None
     confirmed: int | None
     active: bool = False
     restart: int | None = None
+    safe_wal_size: int | None = None
 
 
 async def insert_lsn(connection: Executor) -> int:
@@ -32,7 +34,7 @@ async def read_slot(connection: Executor, slot: str) -> Slot | None:
     row = await connection.fetchrow(
         """
         SELECT wal_status, (confirmed_flush_lsn - '0/0')::bigint AS confirmed, active,
-               (restart_lsn - '0/0')::bigint AS restart
+               (restart_lsn - '0/0')::bigint AS restart, safe_wal_size
         FROM pg_replication_slots WHERE slot_name = $1
         """,
         slot,

@@ -16,9 +16,12 @@ from badges.doctor.waiting import LOOKED_AT
 from schema import checks
 from schema.wanted import WANTED
 from streams.log.cluster import Member, Placement
+from streams.log.wal import Slot
 
 PAGE = Path(__file__).parents[2] / "docs" / "operating" / "doctor.md"
 IDS = [*SERVERS, *(check.id for check in CHECKS)]
+WRITTEN = 8 << 30
+"""Up to where the WAL is written, in bytes."""
 MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
 
 
@@ -81,14 +84,14 @@ def test_settings_of_the_server(judge: Any, broken: dict[str, Any], status: str)
 @pytest.mark.parametrize(
     ("slot", "status"),
     [
-        ({"wal_status": "reserved", "safe_wal_size": None, "retained": 1 << 20}, "ok"),
-        ({"wal_status": "extended", "safe_wal_size": 3 << 30, "retained": 2 << 30}, "warning"),
-        ({"wal_status": "extended", "safe_wal_size": 1 << 30, "retained": 2 << 30}, "failed"),
-        ({"wal_status": "unreserved", "safe_wal_size": None, "retained": 0}, "failed"),
+        (Slot("reserved", 0, restart=WRITTEN - (1 << 20)), "ok"),
+        (Slot("extended", 0, restart=WRITTEN - (2 << 30), safe_wal_size=3 << 30), "warning"),
+        (Slot("extended", 0, restart=WRITTEN - (2 << 30), safe_wal_size=1 << 30), "failed"),
+        (Slot("unreserved", 0, restart=WRITTEN), "failed"),
     ],
 )
-def test_what_a_slot_holds(slot: dict[str, Any], status: str) -> None:
-    assert log.slot_holds("a slot", slot).status == status
+def test_what_a_slot_holds(slot: Slot, status: str) -> None:
+    assert log.slot_holds("a slot", slot, WRITTEN).status == status
 
 
 def test_replicas_that_are_missing_or_behind_are_told() -> None:
