@@ -150,7 +150,7 @@ async def _silence(
             still = movement.standstill(await moved())
     except (KafkaError, OSError, StoreError) as error:
         log.warning("how far the connector is cannot be told", error=str(error))
-        movement.begin_again()
+        movement.not_seen()
         return None
     if still is None:
         return None

@@ -55,13 +55,24 @@ class Movement:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._sent: tuple[float, Moved] | None = None
-        self._confirmed: tuple[float, tuple[int, int]] | None = None
         self._moves = False
         """Whether something has moved since it began."""
+        self._rows: tuple[int, int] | None = None
+        """What besides heartbeats had moved at the last look, and for how long it stands still."""
+        self._unconfirmed = 0.0
+        self._looked_at: float | None = None
 
     def begin_again(self) -> None:
-        """Forget when it last moved: it was not there to do so, or nobody could see it."""
-        self._sent = self._confirmed = None
+        """Forget when it last moved: it was not there to do so."""
+        self._rows = None
+        self.not_seen()
+
+    def not_seen(self) -> None:
+        """Count no time until the next look: nobody can tell whether it moves.
+
+        For how long no row came goes on counting then: a connection that died unseen stays dead.
+        """
+        self._sent = self._looked_at = None
         self._moves = False
 
     def look(self, now: Moved) -> tuple[float, float]:
@@ -71,9 +82,12 @@ class Movement:
             self._moves = self._sent is not None
             self._sent = at, now
         rows = now.log, now.confirmed
-        if self._confirmed is None or self._confirmed[1] != rows:
-            self._confirmed = at, rows
-        return at - self._sent[0], at - self._confirmed[0]
+        if self._rows != rows:
+            self._rows, self._unconfirmed = rows, 0.0
+        elif self._looked_at is not None:
+            self._unconfirmed += at - self._looked_at
+        self._looked_at = at
+        return at - self._sent[0], self._unconfirmed
 
     def standstill(self, now: Moved) -> str | None:
         """What stands still for too long, in words, or None."""

@@ -261,6 +261,22 @@ def test_heartbeats_alone_are_no_movement_for_ever(log: int, confirmed: int, sai
     assert _standstills(*seen, (steps[-1], Moved(log, 1_000, confirmed)))[-1] == said
 
 
+def test_for_how_long_no_row_came_counts_on_after_looks_that_failed() -> None:
+    now, beats = 0.0, 0
+    movement = Movement(lambda: now)
+
+    def seconds_without_a_row(pause: float) -> float:
+        nonlocal now, beats
+        now, beats = now + pause, beats + 1
+        return movement.look(Moved(7, beats, 900))[1]
+
+    assert [seconds_without_a_row(pause) for pause in (0, 60, 60)] == [0, 60, 120]
+    movement.not_seen()
+    assert [seconds_without_a_row(pause) for pause in (1000, 30)] == [120, 150]
+    movement.begin_again()
+    assert [seconds_without_a_row(pause) for pause in (1, 30)] == [0, 30]
+
+
 @pytest.mark.parametrize(
     ("column", "table"),
     [
