@@ -46,7 +46,7 @@ from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
 from streams.log import topics
-from streams.log.backlog import watch_backlog
+from streams.log.backlog_watch import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats

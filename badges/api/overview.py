@@ -12,7 +12,9 @@ from badges.queries.overview import AlertsOpen, AwardSeconds, Definitions
 from sinks.failures import translated
 from sinks.pool import Connection, Pool
 
-_GOOD_FOR_S: Final = 2.0
+_STANDING_GOOD_FOR_S: Final = 1.0
+"""An alert is seen within ten seconds of what it is about, and most of these are gone by then."""
+_PACE_GOOD_FOR_S: Final = 2.0
 MINUTES: Final = timedelta(minutes=30)
 """For how long unlocks are told by the minute."""
 _AWARDS: Final = timedelta(minutes=15)
@@ -30,14 +32,14 @@ class Standing:
 
 
 class SharedStanding(Shared[Standing]):
-    """For metrics and the dashboard, two seconds old at most. Raises StoreError.
+    """For metrics and the dashboard, a second old at most. Raises StoreError.
 
     It is apart from the pace, whose questions take longer the more there is: alerts are told then
     too.
     """
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(self._ask, _GOOD_FOR_S)
+        super().__init__(self._ask, _STANDING_GOOD_FOR_S)
         self._pool = pool
 
     async def _ask(self) -> Standing:
@@ -65,7 +67,7 @@ class SharedPace(Shared[Pace]):
     """The pace, two seconds old at most. Raises StoreError when Postgres does not answer."""
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(self._ask, _GOOD_FOR_S)
+        super().__init__(self._ask, _PACE_GOOD_FOR_S)
         self._pool = pool
         self._by_minute: dict[datetime, int] = {}
         self._asked_at: datetime | None = None

@@ -55,8 +55,8 @@ class ServiceMetrics:
         """Alerts that are open, by the rows that were seen last."""
         for kind in ALERTS:
             ALERTS_OPEN.labels(kind).set_function(partial(self._open, kind))
-        _tell_unknown()
-        _tell_slot(None, None, 0)
+        _set_unknown()
+        _set_slot(None, None, 0)
         # What was not measured yet is no reason for an alarm.
         metrics.ON_TIME.set(nan)
 
@@ -69,10 +69,10 @@ class ServiceMetrics:
             try:
                 found = await self._history.measure()
             except Exception as error:
-                _tell_unknown()
+                _set_unknown()
                 log.info("how far behind the awards are cannot be told", error=repr(error))
             else:
-                _tell_lag(found, self._generation)
+                _set_lag(found, self._generation)
             metrics.LAG_MEASURED.set(time.time())
             await asyncio.sleep(_MEASURE_EVERY_S)
 
@@ -84,7 +84,7 @@ class ServiceMetrics:
                     async with asyncio.timeout(_PATIENCE_S):
                         await self._look()
             except StoreError as error:
-                _tell_slot(None, None, 0)
+                _set_slot(None, None, 0)
                 log.info("what metrics tell of the database cannot be read", error=str(error))
             await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -92,20 +92,20 @@ class ServiceMetrics:
         pool = self._pool
         found = await self._standing.now()
         self._rows = Counter({each.kind: each.count for each in found.alerts})
-        _tell_definitions(found.definitions)
+        _set_definitions(found.definitions)
         metrics.REFUSED_WAITING.set(found.refused_writes)
-        _tell_audit(found.last_audit)
+        _set_audit(found.last_audit)
         self._generation = live = await generations.live(pool)
         slot = await read_slot(pool, live.slot) if live else None
-        _tell_slot(live, slot, await insert_lsn(pool))
-        _tell_silence([*await overview.days_since_awards(pool)])
+        _set_slot(live, slot, await insert_lsn(pool))
+        _set_silence([*await overview.days_since_awards(pool)])
 
     def _open(self, kind: AlertKind) -> int:
         # One that is told again while Postgres is away may be there already.
         return max(self._rows[kind], self._alerts.unwritten.count(kind))
 
 
-def _tell_lag(lag: Lag, generation: Generation | None) -> None:
+def _set_lag(lag: Lag, generation: Generation | None) -> None:
     metrics.ON_TIME.set(lag.on_time)
     metrics.LAG_SECONDS.set(_number(lag.behind_seconds))
     metrics.LAG_RECORDS.set(_number(lag.behind_records))
@@ -123,16 +123,16 @@ def _tell_lag(lag: Lag, generation: Generation | None) -> None:
             metrics.GROUP_LAG.labels(*where).set(each.behind_records)
     metrics.WORKERS.set(nan if "kafka" in lag.unreachable else len(lag.workers))
     if "slot" not in lag.unreachable:
-        _tell_backfill(lag.backfill or Backfill(0, len(lag.partitions), 0, 0.0))
+        _set_backfill(lag.backfill or Backfill(0, len(lag.partitions), 0, 0.0))
 
 
-def _tell_backfill(under_way: Backfill) -> None:
+def _set_backfill(under_way: Backfill) -> None:
     metrics.BACKFILL_DEFINITIONS.set(under_way.definitions)
     metrics.BACKFILL_PARTITIONS_DONE.set(under_way.partitions_done)
     metrics.BACKFILL_SECONDS_LEFT.set(_number(under_way.seconds_left))
 
 
-def _tell_unknown() -> None:
+def _set_unknown() -> None:
     """Say that nothing is known, and so nothing is on time."""
     metrics.ON_TIME.set(0)
     for gauge in (metrics.LAG_SECONDS, metrics.LAG_RECORDS, metrics.WORKERS):
@@ -144,7 +144,7 @@ def _tell_unknown() -> None:
         gauge.clear()
 
 
-def _tell_slot(generation: Generation | None, slot: Slot | None, written: int) -> None:
+def _set_slot(generation: Generation | None, slot: Slot | None, written: int) -> None:
     """Tell of the live log's slot; without a generation that nothing is known of any."""
     metrics.PG_SLOTS_ACTIVE.clear()
     if generation is None:
@@ -158,18 +158,18 @@ def _tell_slot(generation: Generation | None, slot: Slot | None, written: int) -
     metrics.SLOT_RETAINED.set(_less(written, slot.restart if slot else None))
 
 
-def _tell_definitions(found: overview.Definitions) -> None:
+def _set_definitions(found: overview.Definitions) -> None:
     for state in ("active", "draft", "retired", "raw", "invalid"):
         metrics.DEFINITIONS.labels(state).set(getattr(found, state))
 
 
-def _tell_silence(days: list[float]) -> None:
+def _set_silence(days: list[float]) -> None:
     for limit in _SILENT_DAYS:
         metrics.RULES_SILENT.labels(limit).set(sum(each > limit for each in days))
     metrics.RULE_SILENT_DAYS.set(max(days, default=0))
 
 
-def _tell_audit(newest: LastAudit | None) -> None:
+def _set_audit(newest: LastAudit | None) -> None:
     if newest is not None:
         metrics.AUDIT_FINISHED.set(newest.finished_at.timestamp())
         for kind in get_args(FindingKind):

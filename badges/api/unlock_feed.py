@@ -99,7 +99,7 @@ class UnlockFeed:
         async with self._reading:
             if not self._followers():
                 self._cursor = None
-            while self._done < wanted or not self._is_between:
+            while self._cursor is None or self._done < wanted or not self._is_between:
                 await self._read()
             self._places[_place(follower)].add(follower)
             if self._stopping.is_set():

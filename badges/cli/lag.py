@@ -3,8 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeAlias
 
@@ -17,20 +16,11 @@ from badges import event_loop, logs, settings
 from badges.cli import lag_words
 from badges.cli.lag_view import Sparkline, shown
 from badges.cli.options import Json
-from schema.database import where
-from sinks.pool import create_pool
+from badges.measuring import measuring
 from streams.errors import FOUND_A_PROBLEM, WRONG_USE
-from streams.log.cluster import Cluster
-from streams.log.connect import Connect
-from streams.log.heartbeats import Heartbeats
 from streams.log.lag import Lag
-from streams.log.lag_asking import Parts
-from streams.log.lag_meter import Meter
-from streams.log.pulse import Pulses
 
 _EVERY_S = 1.0
-_CLOSING_S = 0.3
-"""How long a client may take to say goodbye: to whom does not answer there is no need to."""
 
 _Look: TypeAlias = Callable[[], Awaitable[Lag]]
 
@@ -58,7 +48,7 @@ def lag(
 async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: bool) -> Lag:
     # What does not answer is told here, in a word.
     logs.configure(level="CRITICAL")
-    async with _meter(chosen) as meter:
+    async with measuring(chosen, "badges lag") as meter:
         say = _say_json if as_json else _say_line
         console = Console(highlight=False)
         if not once:
@@ -70,24 +60,6 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
         else:
             console.print(shown(found))
         return found
-
-
-@asynccontextmanager
-async def _meter(chosen: settings.Settings) -> AsyncIterator[Meter]:
-    url = chosen.database_url.get_secret_value()
-    kafka = chosen.kafka_access()
-    cluster, heartbeats, pulses = Cluster(kafka), Heartbeats(kafka), Pulses()
-    pool = await create_pool(url, application_name="badges lag", max_size=2)
-    hearing = asyncio.create_task(pulses.listen(pool))
-    try:
-        async with Connect(chosen.connect_url.get_secret_value()) as rest:
-            parts = Parts(pool, cluster, rest, heartbeats, where(url), chosen.kafka_bootstrap)
-            yield Meter(parts, chosen.on_time_seconds, pulses)
-    finally:
-        hearing.cancel()
-        pool.terminate()
-        closing = [asyncio.create_task(each.close()) for each in (heartbeats, cluster)]
-        await asyncio.wait(closing, timeout=_CLOSING_S)
 
 
 def _say_json(found: Lag) -> None:

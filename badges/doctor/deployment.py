@@ -18,7 +18,6 @@ from streams.log.cluster import Cluster, Member, Placement
 from streams.log.connect import Connect
 from streams.log.filling import Site
 from streams.log.generations import Generation
-from streams.log.heartbeats import Heartbeats
 from streams.log.topics import WantedTopic
 
 _CLOSE_S = 2.0
@@ -41,7 +40,6 @@ class Deployment:
         self.limit_s = limit_s
         self.cluster = Cluster(chosen.kafka_access())
         self.connect = Connect(chosen.connect_url.get_secret_value())
-        self.heartbeats = Heartbeats(chosen.kafka_access())
         self.http = httpx.AsyncClient(timeout=limit_s)
         self.members_at_first: Sequence[Member] = ()
         """Who was in the workers' group when doctor began to look."""
@@ -50,7 +48,7 @@ class Deployment:
         self._known: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
-        for part in (self.cluster, self.heartbeats, self.connect):
+        for part in (self.cluster, self.connect):
             self._resources.push_async_callback(part.close)
         self._resources.push_async_callback(self.http.aclose)
         return self

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, TypeAlias
 
 import asyncpg
@@ -64,33 +65,66 @@ async def examine(
     deployment: Deployment, servers: Mapping[Server, Check], checks: Sequence[Check]
 ) -> Examination:
     """Ask whether the servers answer, all at once, then the checks one after another."""
-    reached = await asyncio.gather(*(_ask(check, deployment) for check in servers.values()))
-    lines = [line for found in reached for line in found]
-    away = {line.id for line in lines if line.failed}
-    troubled = {line.id for line in lines if line.finding.status != "ok"}
-    unasked: dict[str, str] = {}
+    round_ = _Round(deployment, servers)
+    await round_.begin()
     for check in checks:
-        behind = [each for each in check.needs if each in away]
-        waits_for = next(iter([*behind, *(each for each in check.after if each in troubled)]), "")
-        if waits_for:
-            unasked[check.id] = waits_for
+        await round_.ask(check)
+    return Examination(round_.lines, round_.unasked)
+
+
+class _Round:
+    """What was found so far, and what need not be asked because of it."""
+
+    def __init__(self, deployment: Deployment, servers: Mapping[Server, Check]) -> None:
+        self._deployment = deployment
+        self._servers = servers
+        self._away: set[str] = set()
+        self._troubled: set[str] = set()
+        """The checks that were not ok, or not asked."""
+        self.lines: list[Line] = []
+        self.unasked: dict[str, str] = {}
+
+    async def begin(self) -> None:
+        """Ask the servers."""
+        asked = (_ask(check, self._deployment) for check in self._servers.values())
+        for found in await asyncio.gather(*asked):
+            self._note(found)
+            self._away |= {line.id for line in found if line.failed}
+
+    async def ask(self, check: Check) -> None:
+        """Ask one check, unless another has said already why it cannot be well."""
+        obstacle = self._obstacle(check)
+        found: Sequence[Line] = ()
+        if obstacle is None:
+            try:
+                found = await _answered(check, self._deployment)
+            except UNANSWERED as error:
+                await self._look_again(check.needs)
+                obstacle = self._obstacle(check)
+                found = () if obstacle else [_unanswered(check, self._deployment, error)]
+        if obstacle:
+            self.unasked[check.id] = obstacle
             # Whoever waits for this one waits as well.
-            troubled.add(check.id)
-            continue
-        try:
-            found = await _answered(check, deployment)
-        except UNANSWERED as error:
-            again = [each for name in check.needs for each in await _ask(servers[name], deployment)]
-            gone = [line for line in again if line.failed]
-            lines = [line for line in lines if line.id not in {each.id for each in gone}] + gone
-            away |= {line.id for line in gone}
-            found = [] if gone else [_unanswered(check, deployment, error)]
-            if gone:
-                unasked[check.id] = gone[0].id
-                troubled.add(check.id)
-        lines += found
-        troubled |= {line.id for line in found if line.finding.status != "ok"}
-    return Examination(lines, unasked)
+            self._troubled.add(check.id)
+        self._note(found)
+
+    def _obstacle(self, check: Check) -> str | None:
+        away = (each for each in check.needs if each in self._away)
+        troubled = (each for each in check.after if each in self._troubled)
+        return next(chain(away, troubled), None)
+
+    async def _look_again(self, servers: Sequence[Server]) -> None:
+        """Note which of them have gone away since they were asked."""
+        for name in servers:
+            found = await _ask(self._servers[name], self._deployment)
+            if any(line.failed for line in found):
+                self.lines = [line for line in self.lines if line.id != name]
+                self._away.add(name)
+                self._note(found)
+
+    def _note(self, found: Sequence[Line]) -> None:
+        self.lines += found
+        self._troubled |= {line.id for line in found if line.finding.status != "ok"}
 
 
 async def _ask(check: Check, deployment: Deployment) -> list[Line]:

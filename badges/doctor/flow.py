@@ -17,15 +17,12 @@ from msgspec import Struct
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
-from schema.database import connect, where
+from badges.measuring import measuring
+from schema.database import connect
 from sinks.polling import poll
-from sinks.pool import create_pool
 from streams.log.generations import Generation
 from streams.log.heartbeats import change_in
 from streams.log.kafka import stop
-from streams.log.lag_asking import Parts
-from streams.log.lag_meter import Meter
-from streams.log.pulse import Pulses
 from streams.log.wal import confirmed
 
 _NEEDS: Final = ("postgres", "kafka")
@@ -189,16 +186,8 @@ _MENDS = {"worker": "badges worker", "connector": "badges provision"}
 
 
 async def _lag(at: Deployment) -> Sequence[Finding]:
-    url, kafka = at.chosen.database_url.get_secret_value(), at.chosen.kafka_bootstrap
-    # One connection hears the workers: one that reads the state of its partitions notes nothing.
-    pool, pulses = await create_pool(url, application_name="badges doctor", max_size=2), Pulses()
-    hearing = asyncio.create_task(pulses.listen(pool))
-    try:
-        parts = Parts(pool, at.cluster, at.connect, at.heartbeats, where(url), kafka)
-        found = await Meter(parts, at.chosen.on_time_seconds, pulses).measure_alone()
-    finally:
-        hearing.cancel()
-        pool.terminate()
+    async with measuring(at.chosen, "badges doctor") as meter:
+        found = await meter.measure_alone()
     late = [stage for stage in found.stages if stage.state != "ok"]
     if not late:
         records = found.behind_records or 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from badges.demo import visit
 from badges.starting import INTERRUPTED
+from tests.acceptance.looking import opened, tab
 from tests.integration.pipeline import Pipeline, Rig, pipeline
-from tests.stack import Stack
+from tests.integration.serving import served
+from tests.stack import LIMIT_S, Stack
 
 PATIENCE_S = 240
 SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance", "--keep")
 LONG = ("--plain", "--seconds", "600")
+SOME = re.compile(r"^[1-9]")
 HEEDING_CTRL_C = """
 import signal
 
@@ -111,6 +116,24 @@ def demo(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dem
     with pipeline(stack) as rig:
         rig.pipeline.ensure_a_worker()
         yield Demo(stack, rig, tmp_path_factory.mktemp("demo"))
+
+
+def test_it_shows_in_the_dashboard_while_it_plays(demo: Demo, chromium: Path) -> None:
+    with served(demo.rig.pipeline) as address, tab(chromium) as browser:
+        unlocks = opened(browser, f"{address}/?lang=en").locator("#unlocks")
+        expect(unlocks).to_have_text("0", timeout=1000 * LIMIT_S)
+        playing = subprocess.Popen(
+            [*COMMAND, *LONG],
+            env=surroundings(demo.settings),
+            cwd=demo.folder,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            expect(unlocks).to_have_text(SOME, timeout=1000 * LIMIT_S)
+            assert playing.poll() is None
+        finally:
+            playing.terminate()
+            assert playing.wait(PATIENCE_S) == INTERRUPTED
 
 
 def test_it_plays_shows_unlocks_and_proves_every_award(demo: Demo) -> None:

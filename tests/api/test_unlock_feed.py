@@ -60,6 +60,24 @@ async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
         assert await feed.join(follower)
 
 
+async def test_who_joins_while_all_others_leave_has_a_place_all_the_same(
+    pool: Pool, mine: Organization
+) -> None:
+    feed = UnlockFeed(pool, asyncio.Event())
+
+    async def join_and_leave() -> None:
+        brief = Follower(mine.id, None)
+        await feed.join(brief)
+        feed.leave(brief)
+
+    async with asyncio.timeout(LIMIT_S):
+        # The last two wait while the first one reads, so that one reading is enough for both.
+        *_, cursor = await asyncio.gather(
+            join_and_leave(), join_and_leave(), feed.join(Follower(mine.id, None))
+        )
+    assert cursor == feed.cursor
+
+
 async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_again(
     pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:

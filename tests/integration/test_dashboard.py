@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from badges.pages import site
+from badges.remedies import REMEDIES
 from tests.integration.pipeline import Pipeline, Rig
 from tests.integration.serving import served
 from tests.pages.browser import launched
@@ -17,6 +19,7 @@ SAYS_WITHIN_S = 5.0
 TRIES = 4
 
 ON_TIME = "Badges are on time."
+SLOT = site.texts("en")["dashboard"]["stage_slot"]
 LATE = "Badges are late."
 
 
@@ -76,6 +79,24 @@ def test_an_api_that_goes_away_is_told_and_what_it_says_shows_again(
             silent = "No answer from the API since"
             await expect(headline).to_contain_text(silent)
             with served(p, port):
+                await says(page, ON_TIME)
+
+    working.run(test)
+
+
+def test_a_postgres_that_stops_in_mid_view_is_told_and_so_is_its_return(
+    working: Rig, chromium: Path
+) -> None:
+    async def test(p: Pipeline) -> None:
+        await p.settle()
+        with served(p) as address:
+            async with viewing(chromium, address) as page:
+                p.stack.stop("postgres")
+                await says(page, LATE)
+                await expect(page.locator("#behind-stage")).to_have_text(SLOT)
+                away = REMEDIES["log_unreachable"].what.en
+                await expect(page.locator("#alerts")).to_contain_text(away)
+                p.stack.start("postgres")
                 await says(page, ON_TIME)
 
     working.run(test)

@@ -7,7 +7,8 @@ import httpx
 
 from sinks.pool import create_pool
 from streams.log import filling, generations
-from streams.log.backlog import CONFIRMATIONS, STILL_S, Watch, backlog, unworked
+from streams.log.backlog import backlog, unworked
+from streams.log.backlog_watch import CONFIRMATIONS, STILL_S, Watch
 from streams.log.pulse import Pulses
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.integration.alerts import alert, all_closed, told

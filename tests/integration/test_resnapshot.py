@@ -1,6 +1,7 @@
 """`badges resnapshot`: a new generation takes over, whatever became of the one before."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
@@ -66,6 +67,17 @@ async def granted(p: Pipeline) -> dict[UUID, int]:
     return {row["id"]: row["times"] for row in rows}
 
 
+async def is_told_apart(p: Pipeline, old: Generation, new: Generation) -> None:
+    """Fail unless `badges lag` tells of one that is being filled beside the live one."""
+    asking = await commands.Command(p, "lag", "--once", "--json").start()
+    _, out, _ = await asking.end()
+    told = json.loads(out)
+    assert told["generation"] == {"number": old.number, "state": "live"}
+    assert told["filling"]["number"] == new.number
+    assert told["filling"]["rows"] > 0
+    assert told["behind_seconds"] is not None
+
+
 def test_a_whole_log_is_replaced_under_load(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
@@ -85,6 +97,7 @@ def test_a_whole_log_is_replaced_under_load(own: Rig) -> None:
             begun = await filling.begin(p.site)
             await filling.snapshot_ended(p.site, begun)
             await p.verify()
+            await is_told_apart(p, old, begun)
             before = await granted(p)
 
             p.log = await resnapshot(p.site)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from streams.log import backlog
-from streams.log.backlog import watch_backlog
+from streams.log import backlog_watch
+from streams.log.backlog_watch import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.pulse import Pulses
@@ -26,7 +26,7 @@ class Database:
 
 
 def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(backlog_watch, "LOOK_EVERY_S", 0)
 
     async def test() -> None:
         database = Database()

@@ -11,7 +11,8 @@ from sinks.alerts import AlertKind, PostgresAlerts
 from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
 from streams.log import backlog
-from streams.log.backlog import CONFIRMATIONS, FROZEN_S, STILL_S, WORKER, Watch
+from streams.log.backlog import WORKER
+from streams.log.backlog_watch import CONFIRMATIONS, FROZEN_S, STILL_S, Watch
 from streams.log.cluster import KafkaError
 from streams.log.pulse import Pulses
 from tests.contract.worlds import PostgresWorld
