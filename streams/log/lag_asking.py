@@ -66,6 +66,7 @@ class Database(Struct, frozen=True):
     now: datetime | None = None
     generation: Generation | None = None
     alerts: Mapping[str, datetime | None] = field(default_factory=dict)
+    live_at: datetime | None = None
     decided_until: datetime | None = None
     slot: State = "missing"
     confirmed: int = 0
@@ -151,12 +152,14 @@ async def _asked(connection: Connection) -> Database:
         )
     else:
         database, reason = replace(database, slot="ok"), ""
+    times = await connection.fetchrow(
+        "SELECT live_at, decided_until FROM badge_logs WHERE log_id = $1", generation.log_id
+    )
     return replace(
         database,
         reason=reason,
-        decided_until=await connection.fetchval(
-            "SELECT decided_until FROM badge_logs WHERE log_id = $1", generation.log_id
-        ),
+        live_at=times["live_at"] if times else None,
+        decided_until=times["decided_until"] if times else None,
         confirmed=(slot.confirmed or 0) if slot else 0,
         unconfirmed=max(written - slot.confirmed, 0) if slot and slot.confirmed else None,
         backfill=await backfill(connection, generation.log_id),

@@ -164,6 +164,7 @@ class Meter:
                 database,
                 now=later,
                 generation=last.generation,
+                live_at=last.live_at,
                 decided_until=last.decided_until,
                 alerts=last.alerts,
             )
@@ -199,7 +200,9 @@ class Meter:
         waiting = kafka.waiting
         if waiting is None or waiting.sessions == 0:
             return ""
-        self._liveness.look(now, database.decided_until, waiting.positions, kafka.heartbeat)
+        # A worker may freeze before it has noted anything of a log.
+        noted = database.decided_until or database.live_at
+        self._liveness.look(now, noted, waiting.positions, kafka.heartbeat)
         quiet = [each for each in self._pulses.silent(_UNNOTED_S) if each.partitions]
         if self._liveness.suspicious and quiet:
             return (

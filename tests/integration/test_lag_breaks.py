@@ -122,6 +122,9 @@ def test_a_worker_that_is_frozen_is_told_with_and_without_rows(
         answer = await told(p, service, 1, holds_up("worker", "stopped"), "a frozen worker")
         assert answer["behind_records"] == 0
         assert "it is frozen" in state(answer, "worker")[1]
+        # As of one that froze before it had noted anything of this log.
+        await p.pool.execute("UPDATE badge_logs SET decided_until = NULL")
+        await told(p, service, 1, holds_up("worker", "stopped"), "one that never noted anything")
         await p.activity(mentor, "2026-01-01")
         late = await told(
             p,
