@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from badges.stack import docker, secrets
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
 from streams.errors import Problem
-from tests import programs, reruns
+from tests import hangs, programs, reruns
 from tests.launcher import Launcher, launching
 from tests.parts import Containers
 from tests.reruns import STACK
+from tests.scheduling import ByFile
 from tests.stack import Stack, free_port_base, guarded, running_postgres
 
 # Helpers say what they compared as well, not tests alone.
@@ -61,6 +61,7 @@ BY_DESIGN = "by design: "
 def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM end a run as ctrl-C does, and begin no run for want of an engine it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.pluginmanager.register(hangs)
     config.pluginmanager.register(reruns)
     # Servers of tests live for minutes: the work of Java's second compiler never comes back.
     os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
@@ -69,31 +70,6 @@ def pytest_configure(config: pytest.Config) -> None:
             docker.require_engine()
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
-
-
-SHARING = (
-    "tests/acceptance/test_api.py",
-    "tests/acceptance/test_pipeline.py",
-    "tests/acceptance/test_recompute.py",
-    "tests/acceptance/test_tenancy.py",
-)
-"""Files that share the whole stack of make up, which takes long to come up."""
-
-STACKLESS = ("tests/unit/", "tests/processes/")
-"""Where tests need no stack."""
-
-
-class ByFile(LoadScopeScheduling):
-    """Files of tests on a stack stay in one process, whose stack and pipeline they share.
-
-    Tests that need none go one by one to whoever is free: no process is left with a long file.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file, _, _ = nodeid.partition("::")
-        if file in SHARING:
-            return SHARING[0]
-        return nodeid if file.startswith(STACKLESS) else file
 
 
 @pytest.hookimpl(optionalhook=True)

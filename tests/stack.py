@@ -228,7 +228,7 @@ def guarded(run_dir: Path) -> Iterator[None]:
         yield
     finally:
         guard.stdin.close()
-        guard.wait()
+        guard.wait(LIMIT_S)
 
 
 def free_port_base() -> int:

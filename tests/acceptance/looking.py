@@ -56,8 +56,9 @@ class Eyes:
         self._over.set()
         self._command.kill()
         for thread in self._threads:
-            thread.join()
-        self._command.wait()
+            thread.join(LIMIT_S)
+            assert not thread.is_alive()
+        self._command.wait(LIMIT_S)
 
     def _read(self) -> None:
         assert self._command.stdout is not None

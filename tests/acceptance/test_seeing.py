@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from playwright.sync_api import expect
 
 from badges.pages import site
 from badges.remedies import REMEDIES
+from tests import pressure
 from tests.acceptance import screens
 from tests.acceptance.faults import FAULTS, Fault, Machine
 from tests.acceptance.local_stack import local_stack
@@ -23,27 +23,13 @@ WITHIN_S = 10.0
 LATE_S = 5.0
 """So much later may be seen what was told by then: who looks looks each second, one after another,
 and a machine of tests is seldom quiet."""
-BUSY_S = 30.0
-"""Where others use the machine it may be as much later as somebody there waited for a core or a
-disk, but no later than this; where the machine does not tell how long that was, by all of it."""
-PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 WORDS = site.texts("en")["dashboard"]
 """What the dashboard says in English."""
 
 
-def waited() -> float:
-    """For how many seconds somebody here has waited for a core or a disk, by what Linux counts."""
-    try:
-        lines = [path.read_text().splitlines()[0] for path in PRESSURE]
-    except OSError:
-        return float("nan")
-    return sum(int(line.rpartition("total=")[2]) / 1e6 for line in lines)
-
-
 def allowed(before: float) -> float:
     """Within how many seconds all have to tell, on a machine that had waited for `before` then."""
-    more = waited() - before
-    return WITHIN_S + LATE_S + (BUSY_S if isnan(more) else min(more, BUSY_S))
+    return WITHIN_S + LATE_S + pressure.since(before)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +103,7 @@ def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
         return took.keys() == told.keys()
 
     fault.begin(machine)
-    before, began = waited(), time.monotonic()
+    before, began = pressure.waited(), time.monotonic()
     try:
         wait_for(all_told, LIMIT_S, "that all tell of it")
         limit = allowed(before)

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from badges.pages import site
 from badges.remedies import REMEDIES
+from tests import pressure
 from tests.integration.pipeline import Pipeline, Rig
 from tests.integration.serving import served
 from tests.pages.browser import launched
@@ -46,14 +47,16 @@ def test_a_worker_that_is_stopped_in_mid_view_shows_within_5_seconds(
         await p.at_work(worker)
         await p.settle()
         took: list[float] = []
+        late: list[float] = []
         with served(p) as address:
             async with viewing(chromium, address) as page:
-                while not took or (min(took) > SAYS_WITHIN_S and len(took) < TRIES):
+                while not took or (min(late) > SAYS_WITHIN_S and len(took) < TRIES):
                     worker.pause()
-                    began = time.monotonic()
+                    began, before = time.monotonic(), pressure.waited()
                     try:
                         await says(page, LATE)
                         took.append(time.monotonic() - began)
+                        late.append(took[-1] - pressure.since(before))
                         await expect(page.locator("#why")).to_contain_text("Worker")
                         await expect(page.locator("#behind-stage")).to_have_text("Worker")
                         await expect(page.locator("#announcements")).to_contain_text(LATE)
@@ -61,7 +64,7 @@ def test_a_worker_that_is_stopped_in_mid_view_shows_within_5_seconds(
                         worker.resume()
                     await says(page, ON_TIME)
         print("told after", *(f"{each:.1f} s" for each in took))
-        assert min(took) <= SAYS_WITHIN_S, took
+        assert min(late) <= SAYS_WITHIN_S, (took, late)
 
     unmanned.run(test)
 

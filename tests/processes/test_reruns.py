@@ -3,6 +3,8 @@
 import httpcore  # noqa: F401 (by httpx, when it is used: what a run within a run imports is forgotten)
 import pytest
 
+from tests.stack import LIMIT_S, ROOT
+
 CONFTEST = """
 from tests import reruns
 
@@ -63,15 +65,18 @@ ON_XDIST = [(), ("-n", "1", "--dist", "loadfile")]
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> pytest.Pytester:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Where a test file is run that has a stack of its own."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeconftest(CONFTEST)
     return pytester
 
 
 def ended(run: pytest.Pytester, body: str, *options: str) -> pytest.RunResult:
     run.makepyfile(f"{BEGIN}\n\n{body}")
-    return run.runpytest_inprocess(*options)
+    if options:
+        return run.runpytest_subprocess(*options, timeout=LIMIT_S)
+    return run.runpytest_inprocess()
 
 
 def test_a_stack_that_does_not_start_is_made_once_more(run: pytest.Pytester) -> None:

@@ -67,9 +67,12 @@ def test_a_worker_that_is_told_to_end_ends_in_order(number: signal.Signals) -> N
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert any("waiting for Postgres" in line for line in process.stderr)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=LIMIT_S)
+        try:
+            assert any("waiting for Postgres" in line for line in process.stderr)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
 
     assert process.returncode == 0, errors
     assert "Traceback" not in errors

@@ -213,7 +213,7 @@ def test_nobody_at_the_address_is_told_of_at_once() -> None:
         nobody = "{}:{}".format(*free.server_address[:2])
 
     async def ask() -> None:
-        async with Connect(f"http://{nobody}/", patience=float("inf")) as connect:
+        async with Connect(f"http://{nobody}/", patience=60) as connect:
             with pytest.raises(ConnectAway):
                 await connect.connectors()
 
