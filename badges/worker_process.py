@@ -34,6 +34,7 @@ from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import GenerationClosed, NameTaken, Problem
 from streams.log import fingerprint, generations, topics
+from streams.log.backlog import WORKER
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
@@ -121,6 +122,7 @@ async def _work(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(
             settings.database_url.get_secret_value(),
+            application_name=WORKER,
             role="badges_worker",
             max_size=settings.partitions + 4,
         )

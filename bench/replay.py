@@ -96,7 +96,7 @@ async def _decide(url: str, filled: Filled) -> None:
     """Make the topic the live generation of a database, and write what a worker would."""
     async with (
         await create_pool(url, application_name="bench") as owner,
-        await create_pool(url, role="badges_worker") as worker,
+        await create_pool(url, role="badges_worker", application_name="bench") as worker,
     ):
         await _save_rules(owner)
         await owner.execute(_LIVE, filled.log_id, filled.topic, len(filled.ends))

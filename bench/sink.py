@@ -218,8 +218,8 @@ async def pools(stack: Stack, url: str) -> AsyncIterator[tuple[Pool, Pool]]:
     await stack.migrate(url)
     worker_url = stack.role_url("badges_worker", url)
     async with (
-        await create_pool(url) as owner,
-        await create_pool(worker_url, max_size=16) as worker,
+        await create_pool(url, application_name="bench") as owner,
+        await create_pool(worker_url, max_size=16, application_name="bench") as worker,
     ):
         yield owner, worker
 

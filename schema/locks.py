@@ -104,7 +104,7 @@ async def patiently(
 async def take_all(connection: Connection) -> None:
     """Lock each of our and the application's tables that exist, always in one order.
 
-    Until the transaction ends. Raises Busy when that takes as long as any lock may.
+    Until the transaction ends. Raises _Busy when that takes as long as any lock may.
     """
     rows = await connection.fetch(_LOCKABLE, _EVERY)
     if not rows:

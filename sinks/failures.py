@@ -37,7 +37,12 @@ LOCKED = "55P03"
 
 LONGEST_MESSAGE = 1_000
 
-_AWAY = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+UNREACHED = (
+    OSError,  # a TimeoutError is one
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What asyncpg raises for a server that is away, or was lost; what it says is a PostgresError."""
 
 _OURS = "badges_private."
 _NAME = r"(?:\"[^\"]+\"|[\w$]+)"
@@ -102,7 +107,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, *_AWAY) as error:
+    except (asyncpg.PostgresError, *UNREACHED) as error:
         if is_cancelled():
             raise asyncio.CancelledError from error
         raise _translation(error) from error

@@ -15,11 +15,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec.structs
-from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
 from sinks.backoff import delays
@@ -34,6 +34,7 @@ from streams.differences import Differences, Pair, agree, differences, lasting
 from streams.errors import Problem
 from streams.log.generations import Generation
 from streams.log.reader import Log
+from streams.log.topics import partition_of
 from streams.mending import Mending, mending
 from streams.pacing import Pace
 from streams.partition import Partition
@@ -72,7 +73,7 @@ class Scope(Struct, frozen=True):
         """The partitions, of so many, that have any of it."""
         if self.mentor is None:
             return list(range(number))
-        return [(murmur2(self.mentor.encode()) & 0x7FFFFFFF) % number]
+        return [partition_of(self.mentor, number)]
 
     def has(self, ledger: Ledger) -> bool:
         if self.mentor not in (None, ledger.mentor_id):
@@ -303,19 +304,19 @@ class Replay:
             replayed, turn = self._found(state, still, grants)
             return turn if replayed.items else None
 
-        for tried, pause in enumerate(delays(), start=1):
+        write = partial(self._around.sink.write_as_of, state.log_id, state.number, make)
+        outcome: Outcome | None = None
+        for pause in islice(delays(), _TRIES - 1):
             try:
-                outcome: Outcome | None = await self._around.sink.write_as_of(
-                    state.log_id, state.number, make
-                )
-                return msgspec.structs.replace(replayed, refused=outcome.refused if outcome else 0)
+                outcome = await write()
+                break
             except Unavailable:
-                if tried == _TRIES:
-                    raise
                 # What is read again is what came since.
                 await self._following.go_on(state, self._live(await self._position(state.number)))
                 await asyncio.sleep(pause)
-        raise AssertionError
+        else:
+            outcome = await write()
+        return msgspec.structs.replace(replayed, refused=outcome.refused if outcome else 0)
 
     def _found(
         self, state: Partition, seen: _Seen, grants: Mapping[str, Decision]

@@ -22,6 +22,7 @@ from msgspec import Struct
 from sinks.cancellation import uncancelled
 from streams import metrics
 from streams.errors import GenerationClosed, NameTaken
+from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
@@ -53,7 +54,7 @@ class WorkerOptions(Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        return f"{self.prefix}-worker"
+        return generations.group(self.prefix)
 
 
 class Worker:

@@ -119,7 +119,7 @@ def _set_lag(lag: Lag, generation: Generation | None) -> None:
         metrics.PARTITION_SECONDS.labels(each.partition).set(_number(each.behind_seconds))
         metrics.BEHIND.labels(each.partition).set(each.behind_records)
         if generation is not None:
-            where = f"{generation.prefix}-worker", generation.topic, each.partition
+            where = generation.group, generation.topic, each.partition
             metrics.GROUP_LAG.labels(*where).set(each.behind_records)
     metrics.WORKERS.set(nan if "kafka" in lag.unreachable else len(lag.workers))
     if "slot" not in lag.unreachable:

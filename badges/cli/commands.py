@@ -128,11 +128,11 @@ def run(arguments: Sequence[str]) -> int:
         return report(problem, as_json=wants_json(arguments))
     except OSError as error:
         return report(unusable(error), as_json=wants_json(arguments))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         return report(_refused(error), as_json=wants_json(arguments))
 
 
-def _refused(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Problem:
+def _refused(error: Exception) -> Problem:
     if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(LOST):
         hint = "BADGES_DATABASE_URL has to name a role that may do this"
         return Problem(f"Postgres refuses: {advice(error)}", hint=hint)

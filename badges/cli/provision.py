@@ -16,6 +16,7 @@ from badges import event_loop, settings, urls
 from badges.cli.options import Json
 from schema.database import connect, first_line
 from sinks.errors import Unavailable
+from sinks.failures import UNREACHED
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.log import generations, provisioning
 from streams.log.cluster import Cluster
@@ -24,13 +25,12 @@ from streams.log.filling import Site
 from streams.log.generations import Generation
 
 _AWAY = (
-    OSError,
+    *UNREACHED,
     KafkaError,
     Unavailable,
     ConnectAway,
     ConnectRefused,
     asyncpg.PostgresError,
-    asyncpg.InterfaceError,
 )
 _PLAIN_EVERY_S = 2.0
 

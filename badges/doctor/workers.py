@@ -19,7 +19,7 @@ _SUFFIX = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 async def _connected(at: Deployment) -> Sequence[Finding]:
     live = await at.log()
-    at.members_at_first = await at.cluster.members(f"{live.prefix}-worker")
+    at.members_at_first = await at.cluster.members(live.group)
     found = await backlog(live, at.connection, at.cluster)
     if found.sessions == 0:
         waits = sum(found.behind.values())
@@ -30,7 +30,7 @@ async def _connected(at: Deployment) -> Sequence[Finding]:
 
 async def _group(at: Deployment) -> Sequence[Finding]:
     live = await at.log()
-    group = f"{live.prefix}-worker"
+    group = live.group
     members = await at.cluster.members(group)
     owned = {number for each in members for number in each.partitions}
     missing = sorted(set(range(live.partitions)) - owned)
@@ -55,7 +55,7 @@ def _is_static(member: Member) -> bool:
 
 async def _names(at: Deployment) -> Sequence[Finding]:
     live = await at.log()
-    members = await at.cluster.members(f"{live.prefix}-worker")
+    members = await at.cluster.members(live.group)
     found = [
         failed(
             name,
@@ -64,7 +64,7 @@ async def _names(at: Deployment) -> Sequence[Finding]:
         )
         for name in displaced(at.members_at_first, members)
     ]
-    return found or [ok(f"{live.prefix}-worker", "no name is another member's than at first")]
+    return found or [ok(live.group, "no name is another member's than at first")]
 
 
 async def _evaluator(at: Deployment) -> Sequence[Finding]:

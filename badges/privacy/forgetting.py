@@ -14,8 +14,8 @@ from badges.upkeep.dead_letters import Shelf
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
 from streams.log import generations
-from streams.log.carrying import partition_of
 from streams.log.catching_up import partitions_behind
+from streams.log.topics import partition_of
 
 
 class Left(Struct, frozen=True):

@@ -10,12 +10,12 @@ import msgspec
 from sinks.base import Message
 from sinks.pool import Connection
 from streams.log import generations
-from streams.log.carrying import partition_of
 from streams.log.cluster import Cluster
 from streams.log.debezium import UNREADABLE, committed_at
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
+from streams.log.topics import partition_of
 from streams.unusable import outline
 
 

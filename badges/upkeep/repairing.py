@@ -21,7 +21,7 @@ from sinks.pool import Connection
 from sinks.repairs import REPAIRABLE
 from streams.errors import Problem
 from streams.log import generations
-from streams.log.carrying import partition_of
+from streams.log.topics import partition_of
 
 _AT_ONCE: Final = 100
 """Mentors of one transaction: a worker waits for it."""

@@ -19,6 +19,7 @@ from badges.settings import Settings
 from schema.database import connect, first_line
 from sinks.alerts import PostgresAlerts
 from sinks.errors import StoreError
+from sinks.failures import UNREACHED
 from sinks.pool import Executor, create_pool
 from sinks.postgres import PostgresSink
 from streams.errors import LogBroken, Problem
@@ -41,7 +42,7 @@ _KEYS = """
 SELECT DISTINCT ON (id) id::text, key FROM badge_definition_versions
 WHERE NOT deleted ORDER BY id, version DESC
 """
-_AWAY = (StoreError, KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (*UNREACHED, StoreError, KafkaError, asyncpg.PostgresError)
 _RECORDS = "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1"
 # Null says that an earlier version decided, which is no change to tell of.
 _AGREED = """

@@ -19,9 +19,9 @@ from sinks.failures import reason_of
 from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log import generations
-from streams.log.carrying import partition_of
 from streams.log.catching_up import partitions_behind
 from streams.log.generations import Generation
+from streams.log.topics import partition_of
 from streams.unusable import outline
 
 _Row: TypeAlias = tuple[str, str]

@@ -140,7 +140,8 @@ def _told_as_kafkas() -> Iterator[None]:
 async def unworked(generation: Generation, connection: Executor, cluster: Cluster) -> str | None:
     """What waits of a live generation while nobody gets on with it, in a sentence, or None.
 
-    Takes MOVES_S where something waits in a partition that does not move. Raises as `backlog` does.
+    Takes some ten seconds where something waits in a partition that does not move. Raises as
+    `backlog` does.
     """
     found = first = await backlog(generation, connection, cluster)
     deadline = time.monotonic() + _MOVES_S

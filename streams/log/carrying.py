@@ -8,7 +8,6 @@ as found, as it does every award that was there; and the rows wait on where the 
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from sinks import turns
 from sinks.base import Found, MentorDeleted
@@ -16,6 +15,7 @@ from sinks.pool import Connection
 from sinks.queries import QUERIES
 from sinks.rows import award_of
 from sinks.waiting import item_of
+from streams.log.topics import partition_of
 from tables.decisions import Decision
 from tables.types import Award
 
@@ -34,11 +34,6 @@ async def carry_over(connection: Connection, log_id: str, partitions: int) -> No
     await connection.execute(QUERIES["note_found"], log_id, found)
     places = [partition_of(mentor, partitions) for mentor in mentors]
     await connection.execute(QUERIES["carry_over"], log_id, mentors, places)
-
-
-def partition_of(mentor: str, partitions: int) -> int:
-    """The partition to which Kafka's own partitioner gives a mentor's records."""
-    return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % partitions)
 
 
 def _changed(

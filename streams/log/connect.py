@@ -40,6 +40,11 @@ class ConnectorStatus(Struct, frozen=True):
         return "FAILED" in (self.state, *self.tasks)
 
     @property
+    def by_hand(self) -> bool:
+        """Whether somebody has stopped it, who may let it go on."""
+        return self.state in ("STOPPED", "PAUSED")
+
+    @property
     def running(self) -> bool:
         """Whether the connector and every task run; one that lost its slot has no task."""
         return bool(self.tasks) and {self.state, *self.tasks} == {"RUNNING"}
@@ -164,7 +169,7 @@ class Connect:
 
     async def resume(self, name: str) -> None:
         await self._ask("PUT", f"/connectors/{name}/resume")
-        await self._until(name, lambda status: status.state not in ("STOPPED", "PAUSED"))
+        await self._until(name, lambda status: not status.by_hand)
 
     async def stop(self, name: str) -> None:
         await self._ask("PUT", f"/connectors/{name}/stop")

@@ -40,9 +40,6 @@ _PROVISION = (
 
 log = structlog.get_logger(__name__)
 
-_BY_HAND = ("PAUSED", "STOPPED")
-"""States in which somebody has put a connector."""
-
 _KEYLESS = re.compile(r"Unknown field: (peer_mentor_id|id)$")
 
 
@@ -113,7 +110,7 @@ async def outage(generation: Generation, connect: Connect) -> Outage | None:
     if status.state != "RUNNING" or "RUNNING" not in status.tasks:
         state = status.state if status.state != "RUNNING" else "RUNNING without a task"
         message = f"the connector {name} is {state}. {_PROVISION}"
-        looks = SURE_CONFIRMATIONS if state in _BY_HAND else CONFIRMATIONS
+        looks = SURE_CONFIRMATIONS if status.by_hand else CONFIRMATIONS
         return Outage("connector_idle", message, looks=looks)
     return None
 

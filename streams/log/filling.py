@@ -82,7 +82,7 @@ async def _next_number(site: Site) -> int:
     slots = await site.connection.fetch("SELECT slot_name FROM pg_replication_slots")
     traces = {row["slot_name"] for row in slots}
     traces |= set(await site.cluster.topics())
-    traces |= await site.cluster.committed_topics(f"{site.prefix}-worker")
+    traces |= await site.cluster.committed_topics(generations.group(site.prefix))
     traces |= await site.connect.connectors()
     used = await generations.numbers(site.connection)
     last = max(used, default=0)
@@ -240,7 +240,7 @@ def _check(status: ConnectorStatus | None, generation: Generation) -> None:
     if status.failed:
         cause = status.cause
         raise SnapshotFailed(f"the connector {generation.connector} failed: {cause}", cause)
-    if status.state in ("STOPPED", "PAUSED"):
+    if status.by_hand:
         raise SnapshotFailed(f"the connector {generation.connector} was {status.state.lower()}")
 
 

@@ -72,6 +72,11 @@ class Generation(Struct, frozen=True):
         return self.connector.removesuffix(f"-mentor-log-{self.number}")
 
     @property
+    def group(self) -> str:
+        """The group of the workers that read it."""
+        return group(self.prefix)
+
+    @property
     def heartbeat_topic(self) -> str:
         return names(self.prefix, self.number).heartbeat_topic
 
@@ -79,6 +84,11 @@ class Generation(Struct, frozen=True):
 def publication(prefix: str) -> str:
     """How the publication is called that all generations share."""
     return f"{prefix}_mentor_log"
+
+
+def group(prefix: str) -> str:
+    """How the group of workers is called, whatever generation they read."""
+    return f"{prefix}-worker"
 
 
 def names(prefix: str, number: int) -> Names:

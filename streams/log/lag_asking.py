@@ -199,7 +199,7 @@ async def _asked_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
     if topic is None:
         reason = f"the topic {generation.topic} is gone: `badges resnapshot` makes a new one"
         return Kafka("missing", filled=filled, reason=reason)
-    members = await cluster.members(f"{generation.prefix}-worker")
+    members = await cluster.members(generation.group)
     if not database.answers:
         return Kafka("ok", members=members, filled=filled)
     heartbeat = None

@@ -12,6 +12,7 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sinks.failures import UNREACHED
 from sinks.pool import Executor
 from streams.errors import CannotTell, ConnectAway, ConnectRefused
 from streams.log import fingerprint, generations
@@ -28,13 +29,7 @@ _REREAD_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
 """Shorter: while Connect recovers it answers slowly, and writing need not wait for that."""
 
-_AWAY = (
-    OSError,  # a TimeoutError is one
-    KafkaError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
+_AWAY = (*UNREACHED, KafkaError, asyncpg.PostgresError)
 
 
 class Observation(Struct, frozen=True):
@@ -71,8 +66,7 @@ async def observe(
 ) -> Observation:
     """Read everything; `reread` what was decided last too, of each partition.
 
-    Raises CannotTell when Postgres or Kafka do not answer within TIMEOUT_S, or the latter not
-    within REREAD_TIMEOUT_S.
+    Raises CannotTell when Postgres or Kafka do not answer within some seconds.
     """
     try:
         async with asyncio.timeout(_TIMEOUT_S):

@@ -142,7 +142,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
     if await site.connect.config(name) != wanted:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
-    if status is not None and status.state in ("STOPPED", "PAUSED"):
+    if status is not None and status.by_hand:
         await site.connect.resume(name)
         site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
     if status is not None and status.failed:
@@ -171,6 +171,9 @@ async def plan(site: Site) -> list[str]:
     steps = _repairs(live, status)
     if status is not None and await site.connect.config(live.connector) != wanted:
         steps.append(f"bring the configuration of connector {live.connector} up to date")
+    ours = (topics.heartbeats(live.heartbeat_topic), topics.dead_letters(site.prefix))
+    there = await site.cluster.topics([each.name for each in ours])
+    steps += [f"create the missing topic {each.name}" for each in ours if each.name not in there]
     over = await left_over(site, live)
     return steps + [f"remove what is left of generation {each.number}" for each in over]
 
@@ -240,7 +243,7 @@ async def _check_prefix(site: Site) -> None:
 def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
     if status is None:
         return [f"create the missing connector {live.connector} again"]
-    if status.state in ("STOPPED", "PAUSED"):
+    if status.by_hand:
         return [f"resume connector {live.connector}"]
     return [f"restart the failed connector {live.connector}"] if status.failed else []
 

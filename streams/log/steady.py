@@ -51,7 +51,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
 
     RUNNING alone says nothing: it is so long before a connector meets again what ended it, and one
     that hangs is so for ever. One that fails is started again, unless that is in vain. Raises
-    Problem then, when it does not come to run within PATIENCE_S, and when it sends nothing.
+    Problem then, when it does not come to run within a minute, and when it sends nothing.
     """
     name = generation.connector
     end = await insert_lsn(site.connection)

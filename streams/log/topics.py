@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
 from streams.log.cluster import Cluster, KafkaError, Topic
@@ -17,6 +18,11 @@ _CLEANED_SOON = {"max.compaction.lag.ms": "1000"}
 
 By default a segment is closed after a week, and cleaned once half of it is old.
 """
+
+
+def partition_of(mentor: str, partitions: int) -> int:
+    """The partition to which Kafka's own partitioner gives a mentor's records."""
+    return int((murmur2(mentor.encode()) & 0x7FFFFFFF) % partitions)
 
 
 class WantedTopic(Struct, frozen=True):
@@ -38,7 +44,7 @@ def mentor_log(name: str, partitions: int, replication_factor: int) -> WantedTop
 
 
 def heartbeats(name: str) -> WantedTopic:
-    """Where a connector's heartbeats end; nobody reads them."""
+    """Where a connector's heartbeats go; what is older than an hour nobody asks for."""
     short = {"cleanup.policy": "delete", "retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
     return WantedTopic(name, 1, short)
 

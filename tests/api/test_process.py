@@ -213,7 +213,7 @@ async def test_whoever_gets_no_connection_is_told_to_come_again(
     app: FastAPI, postgres: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, max_size=1) as app.state.pool:
+    async with await create_pool(url, max_size=1, application_name="test") as app.state.pool:
         async with app.state.pool.acquire():
             monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
             busy = await asked(app, "/v1/peer-mentors")
@@ -228,7 +228,7 @@ async def test_a_database_that_is_away_is_no_secret_but_its_address_is(
     app: FastAPI, path: str
 ) -> None:
     url = "postgresql://somebody:s3cret@127.0.0.1:1/x"
-    async with await create_pool(url) as app.state.pool:
+    async with await create_pool(url, application_name="test") as app.state.pool:
         answer = await asked(app, path)
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"

@@ -82,7 +82,7 @@ async def there(owner: Pool, mine: Organization, other: Organization) -> World:
 async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections in the API's own role."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, role="badges_api") as pool:
+    async with await create_pool(url, role="badges_api", application_name="test") as pool:
         yield pool
 
 
@@ -208,7 +208,9 @@ async def test_no_setting_of_role_or_database_names_another_organization(
 ) -> None:
     """badges.organization is for people at a prompt."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, role="badges_api", max_size=1) as only:
+    async with await create_pool(
+        url, role="badges_api", max_size=1, application_name="test"
+    ) as only:
         await only.execute(
             "SELECT set_config('badges.organization', $1, false)", there.organization
         )

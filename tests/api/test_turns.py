@@ -33,7 +33,9 @@ class Application:
 async def request_of_one(service: Service, postgres: Stack) -> AsyncIterator[Request]:
     """A request where there is one connection."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, role="badges_api", max_size=1) as pool:
+    async with await create_pool(
+        url, role="badges_api", max_size=1, application_name="test"
+    ) as pool:
         yield Request({"type": "http", "app": Application(pool)})
 
 

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.anyio
 async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     """One connection in the API's own role."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, role="badges_api", max_size=1) as pool:
+    async with await create_pool(
+        url, role="badges_api", max_size=1, application_name="test"
+    ) as pool:
         yield pool
 
 

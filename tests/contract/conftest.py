@@ -37,7 +37,9 @@ async def owner(contract_url: str) -> AsyncIterator[Pool]:
 @pytest.fixture(scope="session")
 async def worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections of the worker's role."""
-    async with await create_pool(postgres.role_url("badges_worker", contract_url)) as pool:
+    async with await create_pool(
+        postgres.role_url("badges_worker", contract_url), application_name="test"
+    ) as pool:
         yield pool
 
 
@@ -85,5 +87,7 @@ async def _migrate(url: str, stack: Stack) -> None:
 @pytest.fixture(scope="session")
 async def api(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections of the API's role."""
-    async with await create_pool(postgres.role_url("badges_api", contract_url)) as pool:
+    async with await create_pool(
+        postgres.role_url("badges_api", contract_url), application_name="test"
+    ) as pool:
         yield pool

@@ -107,7 +107,10 @@ async def watched(
     )
     await owner.execute("UPDATE badge_alerts SET resolved_at = now() WHERE resolved_at IS NULL")
     url = postgres.role_url("badges_api", contract_url)
-    async with await create_pool(url) as api, await create_pool(url, application_name=WORKER):
+    async with (
+        await create_pool(url, application_name="test") as api,
+        await create_pool(url, application_name=WORKER),
+    ):
         yield Watched(owner, api, log.log_id)
     await postgres_world.close_log(log.log_id)
 

@@ -366,7 +366,7 @@ async def test_too_many_connections_are_unavailable(
 ) -> None:
     log = await world.live_log()
     url = postgres.role_url("badges_worker", contract_url)
-    async with await create_pool(url) as pool:
+    async with await create_pool(url, application_name="test") as pool:
         sink = PostgresSink(pool)
         await world.owner.execute("ALTER ROLE badges_worker CONNECTION LIMIT 0")
         try:
@@ -382,7 +382,9 @@ async def test_too_many_connections_are_unavailable(
 
 async def test_nobody_listening_is_unavailable(world: PostgresWorld) -> None:
     log = await world.live_log()
-    async with await create_pool("postgresql://badges_worker@127.0.0.1:1/badges") as pool:
+    async with await create_pool(
+        "postgresql://badges_worker@127.0.0.1:1/badges", application_name="test"
+    ) as pool:
         with pytest.raises(Unavailable):
             await PostgresSink(pool).write(log.turn())
     assert await world.sink.position(log.log_id, 0) == Position(0, 0)

@@ -35,7 +35,7 @@ def world(postgres_world: PostgresWorld) -> PostgresWorld:
 async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy, PostgresSink]]:
     """A sink behind a proxy that can lose answers."""
     async with proxied(postgres.role_url("badges_worker", contract_url)) as (proxy, url):
-        pool = await create_pool(url, max_size=1)
+        pool = await create_pool(url, max_size=1, application_name="test")
         yield proxy, PostgresSink(pool)
         pool.terminate()
 

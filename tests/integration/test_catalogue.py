@@ -266,7 +266,7 @@ def test_two_at_once_make_each_badge_once(site: Site) -> None:
 @pytest.mark.anyio
 async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None:
     """What is judged beside what is not there yet could close a circle together with that."""
-    async with await create_pool(site.url) as pool:
+    async with await create_pool(site.url, application_name="test") as pool:
 
         async def waits() -> bool:
             found: bool = await pool.fetchval(

@@ -181,7 +181,9 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
         async with own_site(stack, database_url) as site:
             mentor = await add_mentor(site.connection)
             live = await provisioning.provision(site)
-            pool = await create_pool(stack.role_url("badges_worker", database_url))
+            pool = await create_pool(
+                stack.role_url("badges_worker", database_url), application_name="test"
+            )
             integrity = Integrity(live, pool, site.cluster, site.connect)
             done = asyncio.Event()
             looking = asyncio.create_task(_looks(integrity, done))

@@ -82,7 +82,7 @@ async def test_our_connections_have_timeouts_of_their_own(database_url: str) -> 
     async with connect(database_url) as connection:
         for setting in settings:
             assert await connection.fetchval(f"SHOW {setting}") == "0", setting
-    pool = await create_pool(database_url)
+    pool = await create_pool(database_url, application_name="test")
     try:
         own = {each: await pool.fetchval(f"SHOW {each}") for each in settings}
     finally:

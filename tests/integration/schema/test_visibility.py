@@ -55,8 +55,8 @@ async def migrate(db: Connection) -> apply.Report:
 async def written(url: str) -> bool:
     """Write a turn with one grant in the worker's role, and say whether it arrived."""
     async with (
-        await create_pool(url) as people,
-        await create_pool(url, role="badges_worker") as worker,
+        await create_pool(url, application_name="test") as people,
+        await create_pool(url, role="badges_worker", application_name="test") as worker,
     ):
         organization = str(uuid4())
         await people.execute(
