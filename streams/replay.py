@@ -48,7 +48,7 @@ from tables.types import Stats
 PATIENCE_S: Final = 60.0
 """How long the log, and its workers, may take to get to where the database is."""
 
-_CHUNK: Final = 5_000
+_CHUNK: Final = 500
 """So many mentors are compared at a time."""
 
 _TRIES: Final = 8

@@ -21,8 +21,13 @@ _SPECIAL = re.compile(r"(\W)")
 
 
 def any_of(texts: Iterable[str]) -> str:
-    """What matches one of these texts, for Postgres."""
-    return "|".join(_SPECIAL.sub(r"\\\1", text) for text in texts)
+    """What matches one of these ids wherever it stands, or names as whole words, for Postgres."""
+    return "|".join(map(_one, texts))
+
+
+def _one(text: str) -> str:
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    return escaped if _IDS.fullmatch(text) else rf"(?<!\w){escaped}(?!\w)"
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Person:
     @property
     def names_pattern(self) -> str | None:
         """What finds one of the names as whole words, for Postgres; None without a name."""
-        return rf"(?<!\w)({any_of(self.names)})(?!\w)" if self.names else None
+        return f"({any_of(self.names)})" if self.names else None
 
     def named_in(self, text: str) -> bool:
         return any(found.lower() in self.ids for found in _IDS.findall(text))

@@ -204,11 +204,11 @@ async def _finish(connection: Connection, outcome: Audited) -> None:
 
 
 async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None:
-    """Open an alert of findings; a run without any closes those whose scope it covers."""
+    """Open an alert of findings, in the place of those whose scope this run covers.
+
+    So the run of a narrower scope never closes what a wider one has told.
+    """
     subject = str(scope.organization) if scope.organization else None
-    if outcome.ok:
-        await connection.execute(_RESOLVE, _ALERT, subject, scope.since)
-        return
     kinds = Counter(finding.kind for finding in outcome.findings)
     detail = {
         "message": f"audit {outcome.audit} found {len(outcome.findings)} results that are not what "
@@ -218,4 +218,8 @@ async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None
         **({"subject": subject} if subject else {}),
         **({"since": scope.since} if scope.since else {}),
     }
-    await connection.execute(QUERIES["raise_alert"], _ALERT, msgspec.json.encode(detail).decode())
+    async with connection.transaction():
+        await connection.execute(_RESOLVE, _ALERT, subject, scope.since)
+        if not outcome.ok:
+            told = msgspec.json.encode(detail).decode()
+            await connection.execute(QUERIES["raise_alert"], _ALERT, told)

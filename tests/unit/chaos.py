@@ -5,7 +5,7 @@ The worker, its recovery and the partition are the real ones. Time is skipped, n
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -16,13 +16,14 @@ import msgspec.structs
 from reference.partition import mentors_in
 from reference.reference import Reference
 from reference.results import Results
-from sinks.base import Found, Outcome, Position, Turn
+from sinks.base import Found, Message, Outcome, Place, Position, Turn
 from sinks.column_types import WrongType
 from sinks.errors import Unavailable
 from sinks.failures import Refusal
 from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
 from streams.log.debezium import UNAVAILABLE
+from streams.partition import Partition
 from streams.partition_worker import Batch, PartitionWorker, Services
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
@@ -117,6 +118,22 @@ class UnreliableSink(MemorySink):
         return await super().retry(log_id, partition, position)
 
 
+class SlowLog(MemoryLog):
+    """A memory log of which each reading takes a while, in which other things happen."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random = random
+
+    async def read(
+        self, partition: int, start: int, end: int, after: Place | None = None
+    ) -> AsyncIterator[Sequence[Message]]:
+        for _ in range(self._random.choice([0, 1, 3, 6])):
+            await asyncio.sleep(0)
+        async for chunk in super().read(partition, start, end, after):
+            yield chunk
+
+
 def as_stored(award: Award) -> Award:
     """An award by what its row says: ids, and what only the fold knows, aside."""
     return msgspec.structs.replace(award, id="", changed_in=None, derived_on=None)
@@ -136,11 +153,14 @@ class World:
         *,
         unusable: float = 0.0,
         refusing: float = 0.0,
+        marks: float = 0.0,
         directory: Path | None = None,
     ) -> None:
         """So many of the rows of activities, completions and pauses say what nobody can use.
 
         As often as `refusing` says, an application begins to refuse something, or accepts it again.
+        As often as `marks` says, an offset without a record follows; to read the log takes a while
+        then.
         Workers keep their checkpoints in the directory, if there is one.
         """
         self.random = Random(seed)
@@ -148,10 +168,11 @@ class World:
         """Seconds between one taking up of new versions and the next."""
         self._unusable = unusable
         self._refusing = refusing
+        self._marks = marks
         self._texts: dict[tuple[type, str], str] = {}
         """The type or course that the log has of a row."""
         self.checkpoints = Checkpoints(directory, LOG)
-        self.log = MemoryLog()
+        self.log = SlowLog(self.random) if marks else MemoryLog()
         self.writer = Writer(self.log)
         self.versions = Versions()
         self.letters = MemoryDeadLetters()
@@ -175,13 +196,15 @@ class World:
         found = self.random.randrange(length // 3)
         for happening in story[:found]:
             self._happen(happening, before_start=True)
-        self.start = len(self.log.records[0])
+        self.start = self.log.end(0)
         self.sink.set_position(LOG, 0, self.start)
         if self._refusing:
             self._carry_over()
         services, watching = self.begin()
         for happening in story[found:]:
             self._happen(happening)
+            if self._marks and self.random.random() < self._marks:
+                self.log.mark(0)
             if self.random.random() < self._unusable:
                 self._change_a_type()
             if self.random.random() < self._refusing:
@@ -204,8 +227,8 @@ class World:
 
     def offer(self, first: int) -> None:
         """Hand a fetch to every worker: the records from an offset on."""
-        records = self.log.records[0][first:]
-        for partition_worker, _ in self._partition_workers:
+        records = self.log.between(0, first)
+        for partition_worker, _ in self._partition_workers if records else ():
             partition_worker.offer(Batch(records, lambda: None))
 
     def expected(self) -> Reference:
@@ -213,7 +236,7 @@ class World:
         records = self.log.records[0]
         results = Results(
             log=generation(starts=(self.start,)),
-            next_offsets={0: len(records)},
+            next_offsets={0: self.log.end(0)},
             applied=self.sink.applied_by_log.get(LOG, []),
             versions=self.all_versions,
             awards=[],
@@ -258,6 +281,12 @@ class World:
             throttle=Throttle(self._pause),
         )
         return guard, services
+
+    async def restored(self) -> Partition:
+        """What a new worker believes that reads the log from its beginning."""
+        return await Recovery(
+            generation(starts=(self.start,)), self.sink, self.versions, self.log
+        ).restore(0)
 
     def _refuse_or_accept(self) -> None:
         """Let a trigger refuse something, or accept all that one has refused."""
@@ -308,7 +337,7 @@ class World:
         partition_worker = PartitionWorker(
             0,
             services,
-            lambda: len(self.log.records[0]),
+            lambda: self.log.end(0),
             lambda _: None,
             lambda _: self.connections,
         )
@@ -337,7 +366,7 @@ class World:
 
     def _offer(self) -> None:
         """Hand a fetch to every worker: now and then one that overlaps, or leaves a gap."""
-        end = len(self.log.records[0])
+        end = self.log.end(0)
         first = max(0, min(self._offered + self.random.choice([0, 0, 0, -2, 3]), end))
         if first < end:
             self._offered = end
@@ -351,7 +380,7 @@ class World:
         """Wait until one last worker has decided everything."""
         if not self._partition_workers:
             self._begin(services)
-        end = len(self.log.records[0])
+        end = self.log.end(0)
         for _ in range(600):
             if self._partition_workers[-1][1].done():
                 self._partition_workers[-1][1].result()

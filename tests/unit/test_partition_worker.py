@@ -9,10 +9,11 @@ import msgspec.structs
 import pytest
 
 from streams import checkpointing, partition
+from streams.differences import differences
 from streams.metrics import WORKER
 from tables.types import Award, Mentor
 from tests.builders import MENTOR
-from tests.unit.chaos import BY_HAND, World, as_stored, run
+from tests.unit.chaos import BY_HAND, LOG, World, as_stored, run
 
 SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
 
@@ -48,6 +49,17 @@ def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
         world = World(seed)
         await live(world)
         assert not world.alerts.alerts
+
+    run(story())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_who_reads_the_log_again_gives_every_award_the_name_that_its_row_has(seed: int) -> None:
+    async def story() -> None:
+        world = World(seed, marks=0.5)
+        await live(world)
+        again = await world.restored()
+        assert differences(again, [MENTOR], await world.sink.awards(LOG, 0, [MENTOR])) == {}
 
     run(story())
 

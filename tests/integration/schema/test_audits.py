@@ -7,7 +7,9 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
+from badges.queries.audit.findings import Checked, Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Scope
 from sinks.pool import Connection
@@ -110,6 +112,30 @@ async def test_a_run_closes_the_alerts_that_it_covers(db: Connection) -> None:
     assert await open_alerts(db) == ["", away]
     await audit(db)
     assert await open_alerts(db) == []
+
+
+async def test_what_a_wider_run_finds_is_told_in_the_place_of_what_a_narrower_one_has(
+    db: Connection,
+) -> None:
+    people = await settle(db)
+    finding = Finding("stats", people.mentor, None, {}, None, "the mentor has no statistics")
+    differs = auditing.Audited(1, False, Checked(), [finding], [], [], [])
+
+    async def since() -> list[str | None]:
+        rows = await db.fetch(
+            "SELECT detail ->> 'since' AS since FROM badge_alerts WHERE resolved_at IS NULL"
+        )
+        return [row["since"] for row in rows]
+
+    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    assert await since() == ["2026-05-01"]
+    await auditing._alert(db, Scope(), differs)
+    assert await since() == [None]
+    await auditing._alert(db, Scope(since=date(2026, 5, 1)), replace(differs, ok=True))
+    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    assert await since() == [None]
+    await auditing._alert(db, Scope(), replace(differs, ok=True))
+    assert await since() == []
 
 
 async def test_who_may_not_see_every_row_is_refused(db: Connection) -> None:
