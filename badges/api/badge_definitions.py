@@ -21,7 +21,7 @@ from badges.api.paging import Limit, Page, page
 from badges.api.problem import ProblemError, responses
 from badges.api.verbatim import answer
 from badges.api.writing import writing
-from badges.queries.turns import take_turn
+from badges.queries.definition_lock import lock_definitions
 from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.union import TYPES
@@ -90,7 +90,7 @@ async def create(
     body = await request.body()
     definition_id = uuid4()
     async with acting(request, caller) as connection, writing(connection):
-        await take_turn(connection, caller.organization_id)
+        await lock_definitions(connection, caller.organization_id)
         if idempotency_key is not None:
             made = await _made_before(connection, idempotency_key, body, definition_id)
             if made != definition_id:

@@ -19,7 +19,7 @@ from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
 from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
-from badges.api.turns import turn
+from badges.api.queueing import place
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
@@ -104,7 +104,7 @@ async def _preview(
     try:
         async with (
             # However many admins preview at once, half of the connections are for everybody else.
-            turn(request.app.state.previews, _TURN_S, _too_many()),
+            place(request.app.state.previews, _TURN_S, _too_many()),
             acting(request, caller, statement_timeout_s=seconds) as connection,
         ):
             saved = await _saved(connection, sent.body.definition_id)

@@ -12,8 +12,8 @@ from badges.api.definition_body import DefinitionBody, read_definition
 from badges.api.definitions import Said, find
 from badges.api.problem import ProblemError, invalid_criteria
 from badges.api.writing import write
+from badges.queries.definition_lock import lock_definitions
 from badges.queries.tenancy import is_own
-from badges.queries.turns import take_turn
 from badges.queries.verdicts import judge
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
@@ -72,7 +72,7 @@ async def hold(connection: Connection, definition_id: UUID) -> Record:
             "This badge definition is every organization's, and can only be read here: "
             "save one of your own",
         )
-    await take_turn(connection, found["organization_id"])
+    await lock_definitions(connection, found["organization_id"])
     await connection.execute(_LOCK, definition_id)
     return await find(connection, definition_id)
 

@@ -16,7 +16,7 @@ import structlog
 
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCK_DELAY, UNLOCK_STREAMS, UNLOCKS_SENT
-from badges.api.turns import turn
+from badges.api.queueing import place
 from badges.api.unlock_pages import MOST, Unlock, page_of
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -88,7 +88,7 @@ class UnlockFeed:
 
     def turn_to_catch_up(self) -> AbstractAsyncContextManager[None]:
         """For whoever reads what a client has missed. Raises TimeoutError while others go on."""
-        return turn(self._catching_up, _TURN_WITHIN_S)
+        return place(self._catching_up, _TURN_WITHIN_S)
 
     async def join(self, follower: Follower) -> str:
         """Hand all that comes from now on to who has entered; return the cursor from which on.

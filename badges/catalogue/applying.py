@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from badges.catalogue.entries import Entry
 from badges.organizations import Organization, act_for
-from badges.queries.turns import take_turn
+from badges.queries.definition_lock import lock_definitions
 from badges.queries.verdicts import judge, judge_alone
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
@@ -94,7 +94,7 @@ async def apply(
     owner = None if organization is None else organization.id
     await connection.execute(_ALONE, _AUTHOR)
     if owner is not None:
-        await take_turn(connection, owner)
+        await lock_definitions(connection, owner)
     await connection.execute(_ACT, _AUTHOR)
     keys = [entry.key for entry in entries]
     rows = await connection.fetch(_THERE, owner, keys, _AUTHOR)

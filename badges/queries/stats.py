@@ -9,20 +9,6 @@ from msgspec import Struct
 from badges.queries.dates import near_date
 from sinks.pool import Executor
 
-_STATS: Final = f"""
-    SELECT peer_mentor_id, activity_count, minutes_total, active_days, counts_by_type,
-           training_count, {near_date("first_activity_on")} AS first_activity_on,
-           {near_date("last_activity_on")} AS last_activity_on,
-           day_streak_longest, day_streak_length, day_streak_current,
-           {near_date("day_streak_last_on")} AS day_streak_last_on,
-           week_streak_longest, week_streak_length, week_streak_current,
-           {near_date("week_streak_last_on")} AS week_streak_last_on,
-           month_streak_longest, month_streak_length, month_streak_current,
-           {near_date("month_streak_last_on")} AS month_streak_last_on,
-           updated_at
-    FROM peer_mentor_stats_current WHERE peer_mentor_id = $1
-"""
-
 
 class MentorStats(Struct, frozen=True):
     """A row of peer_mentor_stats_current; zeros and nulls for a mentor who has none yet."""
@@ -48,6 +34,13 @@ class MentorStats(Struct, frozen=True):
     month_streak_last_on: date | None = None
     month_streak_current: int = 0
     updated_at: datetime | None = None
+
+
+_COLUMNS: Final = ", ".join(
+    f"{near_date(name)} AS {name}" if name.endswith("_on") else name
+    for name in MentorStats.__struct_fields__
+)
+_STATS: Final = f"SELECT {_COLUMNS} FROM peer_mentor_stats_current WHERE peer_mentor_id = $1"
 
 
 async def stats(connection: Executor, peer_mentor_id: UUID) -> MentorStats:

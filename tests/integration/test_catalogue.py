@@ -13,7 +13,7 @@ import pytest
 from badges import settings
 from badges.catalogue.entries import load
 from badges.cli import commands
-from badges.queries.turns import take_turn
+from badges.queries.definition_lock import lock_definitions
 from sinks.polling import poll
 from sinks.pool import create_pool
 from streams.errors import WRONG_USE
@@ -275,7 +275,7 @@ async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None
             return found
 
         async with pool.acquire() as saving, saving.transaction():
-            await take_turn(saving, await pool.fetchval(HLF))
+            await lock_definitions(saving, await pool.fetchval(HLF))
             applying = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "badges.cli.main", "catalogue", "apply", "hlf", "--json"),
                 stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Turns: of those who ask for what few may have at once, each waits for a bounded time."""
+"""Of those who ask for what few may have at once, each waits for a bounded time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def turn(
+async def place(
     places: asyncio.Semaphore, within_s: float, otherwise: Exception | None = None
 ) -> AsyncIterator[None]:
     """Have one of the places during the block, in the order of asking.

@@ -1,4 +1,4 @@
-"""Whose turn it is to save badge definitions of an organization."""
+"""Badge definitions of an organization are saved one at a time."""
 
 from typing import Final
 from uuid import UUID
@@ -10,7 +10,7 @@ _ONE_AT_A_TIME: Final = """
 """
 
 
-async def take_turn(connection: Executor, organization_id: UUID) -> None:
+async def lock_definitions(connection: Executor, organization_id: UUID) -> None:
     """Wait until nobody else saves a definition of the organization, to the transaction's end.
 
     Two that are saved at once could each be right by itself, and close a cycle together.
