@@ -122,11 +122,8 @@ class Partition:
             self.taken_up.append(taken_up)
 
     def decide(self, mentors: Iterable[str]) -> None:
-        """Decide some mentors by the versions that were put into effect.
-
-        The cause is where those are recorded to have taken effect, which may lie before the next
-        offset: who reads the log again finds no record in between, and has to give the same names.
-        """
+        """Decide some mentors by the versions that were put into effect."""
+        # Where those are recorded to: who reads again gives the same ids, whatever was passed over.
         cause = Cause(self.log_id, self.number, self._turn_start, turn=self.turn)
         for mentor in mentors:
             watchlist = self.mentors[mentor]
@@ -228,10 +225,7 @@ class Partition:
         return turn, draft.dead_letters
 
     def hand_over(self) -> Sequence[Decision]:
-        """What the open turn decided so far, which is written already: it holds that no longer.
-
-        So is what could not be read, after the first turn.
-        """
+        """What the open turn decided so far, which is written already: it holds that no longer."""
         draft = self._draft
         decisions, draft.decisions = draft.decisions, []
         draft.touched.clear()
