@@ -1,5 +1,6 @@
 """What doctor's checks are made of, without anything to ask."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 
 from badges.doctor import database_schema, kafka, kafka_connect, log, postgres, report, workers
 from badges.doctor.checks import CHECKS, SERVERS
+from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Examination
 from badges.doctor.lines import Finding, Line, failed, ok, warning
-from badges.doctor.mending import wanted
+from badges.doctor.mending import mend, wanted
 from badges.doctor.waiting import LOOKED_AT
+from badges.settings import Settings
 from schema import checks
 from schema.wanted import WANTED
 from streams.log.cluster import Member, Placement
@@ -150,3 +153,28 @@ def test_what_is_safe_is_done_once_and_in_order() -> None:
     ]
     assert wanted(lines) == ["migrate", "provision"]
     assert wanted([line(ok("a", "a"))]) == []
+
+
+def missing(id: str) -> list[Line]:
+    """What doctor finds where its settings lead to another stack: a topic is gone, and this."""
+    topic = failed("badges.dead-letters", "the topic is missing", None, safe="provision")
+    setting = warning("badges.heartbeat.1", "retention.ms is -1", None, safe="topics")
+    lost = failed("topic_missing", "the topic badges.mentor-log.1 is gone", "badges resnapshot")
+    return [Line("topics", "Kafka", topic), Line("topics", "Kafka", setting), Line(id, "log", lost)]
+
+
+@pytest.mark.parametrize("id", ["log_whole", "connect_kafka"])
+def test_nothing_is_made_where_the_log_may_not_be(id: str) -> None:
+    said: list[str] = []
+
+    async def test() -> None:
+        # It is connected to nothing, so whatever is done fails.
+        async with Deployment(Settings(), 0.1, said.append) as at:
+            assert await mend(at, missing(id)) == []
+
+    asyncio.run(test())
+    because = f"not done: {id} has to be ok before (the topic badges.mentor-log.1 is gone)"
+    assert said == [
+        *("set the topics' settings: for topics", because),
+        *("badges provision: for topics", because),
+    ]
