@@ -43,7 +43,7 @@ def test_a_check_waits_for_what_is_asked_before_it() -> None:
 def test_every_check_of_the_schema_belongs_to_one_of_doctors() -> None:
     asked = {"other_kinds", "not_ours", "unfilled", "without_cascade", "unique_slug", "presence"}
     asked |= {*checks.ROWS, *checks.RIGHTS, "activities_index", "identities", "publication"}
-    asked |= {"other_publications", "columns", "keys", "renamed", "gap"}
+    asked |= {"other_publications", "columns", "keys", "renamed", "gap", "newer"}
     asked |= {thing.kind for thing in WANTED.things}
     known = [name for names in database_schema.FOUND_BY.values() for name in names]
     assert len(known) == len(set(known))
