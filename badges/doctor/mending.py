@@ -9,7 +9,7 @@ from badges.doctor.lines import Line, Safe
 from schema import apply
 from sinks import duplicates
 from streams.errors import Problem
-from streams.log import provisioning
+from streams.log import provisioning, topics
 
 _DOES: Mapping[Safe, str] = {
     "migrate": "badges migrate",
@@ -76,6 +76,8 @@ async def _migrate(at: Deployment) -> None:
 
 
 async def _set_topics(at: Deployment) -> None:
-    for wanted_topic in await at.topics():
-        if await at.cluster.topics([wanted_topic.name]):
-            await at.cluster.change(wanted_topic.name, wanted_topic.settings)
+    for each in await at.topics():
+        if await at.cluster.topics([each.name]):
+            repairs = topics.repairs(await at.cluster.settings(each.name), each.settings)
+            if repairs:
+                await at.cluster.change(each.name, repairs)

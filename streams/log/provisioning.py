@@ -187,13 +187,15 @@ async def plan(site: Site) -> list[str]:
 
 async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
+    placed = await site.cluster.placement([generation.topic])
+    replicas = placed.replicas.get(generation.topic, site.replication_factor)
     wanted = [
-        topics.mentor_log(generation.topic, site.partitions, site.replication_factor),
+        topics.mentor_log(generation.topic, site.partitions, replicas),
         topics.heartbeats(generation.heartbeat_topic),
         topics.dead_letters(site.prefix),
     ]
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
-    if site.replication_factor == 1:
+    if replicas == 1:
         lines.append(ONE_REPLICA)
     half = await generations.filling(site.connection)
     if half is not None:

@@ -344,7 +344,7 @@ SETTINGS = (
     Break("no API", ("api",), settings={"api_url": f"http://{NOBODY}"}),
     Break("other partitions", ("partitions",), settings={"partitions": 9}),
     Break("another prefix", ("prefix", "publication"), settings={"prefix": "another"}),
-    Break("more replicas", ("replicas", "topics"), settings={"replication_factor": 3}),
+    Break("more replicas", ("replicas",), settings={"replication_factor": 3}),
 )
 
 BREAKS = (*SERVER, *SCHEMA, *NOTES, *FLOW, *SETTINGS)

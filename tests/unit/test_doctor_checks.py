@@ -18,13 +18,17 @@ from badges.doctor.waiting import LOOKED_AT
 from badges.settings import Settings
 from schema import checks
 from schema.wanted import WANTED
+from streams.log import topics
 from streams.log.cluster import Member, Placement
+from streams.log.generations import Generation
 from streams.log.wal import Slot
+from tests.builders import generation
 
 PAGE = Path(__file__).parents[2] / "docs" / "operating" / "doctor.md"
 IDS = [*SERVERS, *(check.id for check in CHECKS)]
 WRITTEN = 8 << 30
 """Up to where the WAL is written, in bytes."""
+IN_SYNC = "min.insync.replicas"
 MENTOR = "6a1c2f1e-5b0d-4a53-9d0a-2f5f1c9f7a11"
 
 
@@ -99,13 +103,61 @@ def test_what_a_slot_holds(slot: Slot, status: str) -> None:
 
 def test_replicas_that_are_missing_or_behind_are_told() -> None:
     whole = Placement("cluster", 3, {"log": 3}, {"log": 0})
-    assert [*kafka.replicas(whole, 3)] == []
-    assert [*kafka.replicas(Placement("cluster", 1, {"log": 1}, {"log": 0}), 1)] == []
-    (alone,) = kafka.replicas(Placement("cluster", 3, {"log": 1}, {"log": 0}), 1)
-    assert alone.subject == "BADGES_REPLICATION_FACTOR"
-    few, behind = kafka.replicas(Placement("cluster", 3, {"log": 2}, {"log": 4}), 3)
+    assert [*kafka.replicas(whole, "log", 3)] == []
+    assert [*kafka.replicas(Placement("cluster", 1, {"log": 1}, {"log": 0}), "log", 1)] == []
+    few, behind = kafka.replicas(Placement("cluster", 3, {"log": 2}, {"log": 4}), "log", 3)
     assert (few.subject, behind.subject) == ("log", "log")
     assert "4 partitions" in behind.message
+
+
+def test_replicas_are_those_that_the_log_has_whatever_the_setting_says() -> None:
+    (fewer,) = kafka.replicas(Placement("cluster", 3, {"log": 3}, {"log": 0}), "log", 1)
+    assert fewer.subject == "BADGES_REPLICATION_FACTOR"
+    assert "the log has 3 replicas" in fewer.message
+    alone, few = kafka.replicas(Placement("cluster", 3, {"log": 1}, {"log": 0}), "log", 3)
+    assert "the log has one replica on 3 brokers" in alone.message
+    assert few.subject == "log"
+    (alone,) = kafka.replicas(Placement("cluster", 3, {"log": 1}, {"log": 0}), "log", 1)
+    assert alone.subject == "log"
+
+
+class Placed(Deployment):
+    """A log that is live, with so many replicas on three brokers."""
+
+    replicas = 3
+
+    async def live(self) -> Generation:
+        return generation(1)
+
+    async def placement(self) -> Placement:
+        topic = generation(1).topic
+        return Placement("cluster", 3, {topic: self.replicas}, {topic: 0})
+
+
+@pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
+@pytest.mark.parametrize("setting", [1, 3])
+def test_replicas_in_sync_follow_those_that_the_topic_has(
+    replicas: int, in_sync: str, setting: int
+) -> None:
+    async def test() -> None:
+        async with Placed(Settings(replication_factor=setting), 0.1) as at:
+            at.replicas = replicas
+            log, *_ = await at.topics()
+            assert log.settings[IN_SYNC] == in_sync
+
+    asyncio.run(test())
+
+
+def test_fix_never_asks_for_fewer_replicas_in_sync() -> None:
+    needed = {IN_SYNC: "2", "retention.ms": "-1"}
+    assert [*kafka.unfit("log", needed, needed)] == []
+    found = [*kafka.unfit("log", {IN_SYNC: "3", "retention.ms": "1"}, needed)]
+    assert [each.safe for each in found] == ["topics", None]
+    assert [IN_SYNC in each.message for each in found] == [False, True]
+    assert topics.repairs({IN_SYNC: "3", "retention.ms": "1"}, needed) == {"retention.ms": "-1"}
+    (few,) = kafka.unfit("log", {IN_SYNC: "1", "retention.ms": "-1"}, needed)
+    assert few.safe == "topics"
+    assert topics.repairs({IN_SYNC: "1", "retention.ms": "-1"}, needed) == {IN_SYNC: "2"}
 
 
 def test_versions_are_compared_by_their_first_two_numbers() -> None:
