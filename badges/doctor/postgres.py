@@ -51,6 +51,14 @@ WHERE (s.setdatabase = 0 OR d.datname = current_database())
 ORDER BY 1, 2, 3
 """
 
+_AS_AT_FIRST = "SELECT set_config(name, NULL, true) FROM pg_settings WHERE name = ANY ($1::text[])"
+_FILE = """
+SELECT name, current_setting(name) AS value FROM pg_settings
+WHERE name = ANY ($1::text[])
+  AND source IN ('configuration file', 'command line', 'environment variable')
+"""
+
+_CONNECT = "badges_connect"
 _ROLES_OF_OURS = ("badges_worker", "badges_api", "badges_connect")
 _TIMEOUTS = (
     "statement_timeout",
@@ -247,18 +255,52 @@ def _reset(override: Mapping[str, Any]) -> str:
 
 
 async def _timeouts(at: Deployment) -> Sequence[Finding]:
-    """What ends the sessions of our roles; 0 is none."""
-    found = [
-        warning(
-            each["role"],
-            f"{each['role']} has {each['name']} = {each['value']}: our programs set their own, all "
-            "other sessions of the role are ended by it",
-            _reset(each),
-        )
-        for each in await _overrides(at)
-        if each["role"] in _ROLES_OF_OURS and each["name"] in _TIMEOUTS and each["value"] != "0"
-    ]
-    return found or [ok("roles", "no statement, lock or idle timeout is set for our roles")]
+    async with at.connection.transaction():
+        # Without what this session has set itself, until the transaction ends.
+        await at.connection.execute(_AS_AT_FIRST, _TIMEOUTS)
+        server = {row["name"]: row["value"] for row in await at.connection.fetch(_FILE, _TIMEOUTS)}
+    found = [*timeouts(await _overrides(at), server)]
+    return found or [ok("roles", "no statement, lock or idle timeout ends sessions of our roles")]
+
+
+def timeouts(
+    overrides: Sequence[Mapping[str, Any]], server: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What ends the sessions of our roles; 0 is none. `server` has what the server's files say."""
+    for each in overrides:
+        if each["role"] in _ROLES_OF_OURS and each["name"] in _TIMEOUTS and each["value"] != "0":
+            yield warning(
+                each["role"],
+                f"{each['role']} has {each['name']} = {each['value']}: our programs set their own, "
+                "all other sessions of the role are ended by it",
+                _reset(each),
+            )
+    for name in _TIMEOUTS:
+        value, place = _inherited(name, overrides, server)
+        if value != "0":
+            yield warning(
+                _CONNECT,
+                f"{name} = {value} is set for {place}: sessions of {_CONNECT}, which Kafka Connect "
+                "opens and sets nothing for, are ended by it",
+                # What is set for others is the application's.
+                f"ALTER ROLE {_CONNECT} SET {name} = 0;",
+            )
+
+
+def _inherited(
+    name: str, overrides: Sequence[Mapping[str, Any]], server: Mapping[str, str]
+) -> tuple[str, str]:
+    """What a session of badges_connect has where nothing is set for that role, and for whom."""
+    of_it = [each for each in overrides if each["name"] == name]
+    if any(each["role"] == _CONNECT for each in of_it):
+        return "0", _CONNECT
+    everybodys = [each for each in of_it if not each["role"]]
+    # What is set for the database goes before what is set for all roles.
+    for each in sorted(everybodys, key=lambda each: each["database"] == ""):
+        return each["value"], f"the database {each['database']}" if each[
+            "database"
+        ] else "all roles"
+    return server.get(name, "0"), "the whole server"
 
 
 async def _replicas(at: Deployment) -> Sequence[Finding]:

@@ -88,6 +88,44 @@ def test_settings_of_the_server(judge: Any, broken: dict[str, Any], status: str)
     assert found.fix
 
 
+def override(role: str, database: str, value: str) -> dict[str, str]:
+    """What ALTER ROLE and ALTER DATABASE set; an empty name is everybody, or everywhere."""
+    return {"role": role, "database": database, "name": "statement_timeout", "value": value}
+
+
+CONNECTS_OWN = "ALTER ROLE badges_connect SET statement_timeout = 0;"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "server", "fixes"),
+    [
+        ([], "0", []),
+        ([], "10s", [CONNECTS_OWN]),
+        ([override("", "app", "10s")], "0", [CONNECTS_OWN]),
+        ([override("", "", "10s")], "0", [CONNECTS_OWN]),
+        ([override("", "", "10s"), override("", "app", "0")], "10s", []),
+        ([override("", "app", "10s"), override("badges_connect", "", "0")], "10s", []),
+        ([override("somebody", "app", "10s")], "0", []),
+        (
+            [override("badges_worker", "", "10s")],
+            "0",
+            ['ALTER ROLE "badges_worker" RESET statement_timeout;'],
+        ),
+        (
+            [override("", "app", "10s"), override("badges_connect", "app", "20s")],
+            "0",
+            ['ALTER ROLE "badges_connect" IN DATABASE "app" RESET statement_timeout;'],
+        ),
+    ],
+)
+def test_what_ends_the_sessions_of_our_roles(
+    overrides: list[dict[str, str]], server: str, fixes: list[str]
+) -> None:
+    found = [*postgres.timeouts(overrides, {"statement_timeout": server})]
+    assert [each.fix for each in found] == fixes
+    assert {each.status for each in found} <= {"warning"}
+
+
 @pytest.mark.parametrize(
     ("slot", "status"),
     [
