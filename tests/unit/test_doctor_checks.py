@@ -1,17 +1,23 @@
 """What doctor's checks are made of, without anything to ask."""
 
 import asyncio
+import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from typer.testing import CliRunner
 
+from badges.cli.commands import app
 from badges.doctor import database_schema, kafka, kafka_connect, log, postgres, report, workers
 from badges.doctor.checks import CHECKS, SERVERS
 from badges.doctor.deployment import Deployment
-from badges.doctor.examination import Examination
+from badges.doctor.examination import Check, Examination, examine
 from badges.doctor.lines import Finding, Line, failed, ok, warning
 from badges.doctor.mending import mend, wanted
 from badges.doctor.waiting import LOOKED_AT
@@ -213,6 +219,43 @@ def test_a_static_name_that_went_to_another_member_is_told() -> None:
     assert workers.displaced(before, [Member(other, "here", [0])]) == ["host-1a2b3c4d-0-1"]
 
 
+async def seen(*checks: Check, **settings: Any) -> Sequence[Line]:
+    """The lines of checks that need no server."""
+    async with Deployment(Settings(**settings), 0.1) as at:
+        return (await examine(at, {}, checks)).lines
+
+
+def test_checkpoints_where_this_user_may_not_look_are_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o700)
+    stat, access = os.stat, os.access
+
+    # Root may search and write everything, so here is what the system tells others.
+    def refused(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if closed in Path(path).parents:
+            raise PermissionError(EACCES, "Permission denied", str(path))
+        return stat(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
+    (check,) = (check for check in CHECKS if check.id == "checkpoints")
+    (found,) = asyncio.run(seen(check, checkpoints=closed / "of-the-worker"))
+    assert found.finding.status == "warning"
+    assert f"{closed} is not for this user to write to" in found.finding.message
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), PermissionError("no"), httpx.ReadError("gone")])
+def test_whatever_cannot_be_asked_is_no_server_that_does_not_answer(error: Exception) -> None:
+    async def ask(_: Deployment) -> Sequence[Finding]:
+        raise error
+
+    (found,) = asyncio.run(seen(Check("settings", "this host", ask)))
+    assert found.failed
+    assert (found.finding.subject, found.finding.message) == ("settings", "this cannot be told")
+
+
 def line(finding: Finding) -> Line:
     return Line("rows", "schema", finding)
 
@@ -243,6 +286,12 @@ def test_what_is_safe_is_done_once_and_in_order() -> None:
     ]
     assert wanted(lines) == ["migrate", "provision"]
     assert wanted([line(ok("a", "a"))]) == []
+
+
+def test_help_says_what_is_deleted() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--help"], env={"COLUMNS": "200"}).output
+    told = " ".join(re.sub(r"[│|]", " ", shown).split())
+    assert "slots and connectors of generations that are over are deleted" in told
 
 
 def missing(id: str) -> list[Line]:
