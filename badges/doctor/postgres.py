@@ -1,6 +1,7 @@
 """The server of the database: whether it answers itself, its settings, and our roles in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -38,7 +39,7 @@ SELECT current_setting('server_version') AS version,
 _ROLES = """
 SELECT rolname::text AS role, rolcanlogin AS may_log_in, rolconnlimit AS connections,
        rolvaliduntil IS NOT NULL AND rolvaliduntil <= now() AS expired
-FROM pg_roles WHERE rolname IN ('badges_worker', 'badges_api', 'badges_connect') ORDER BY rolname
+FROM pg_roles WHERE rolname = ANY ($1::text[]) ORDER BY rolname
 """
 
 _OVERRIDES = """
@@ -59,7 +60,7 @@ WHERE name = ANY ($1::text[])
 """
 
 _CONNECT = "badges_connect"
-_ROLES_OF_OURS = ("badges_worker", "badges_api", "badges_connect")
+_ROLES_OF_OURS = ("badges_worker", "badges_api", _CONNECT)
 _TIMEOUTS = (
     "statement_timeout",
     "lock_timeout",
@@ -194,28 +195,19 @@ def wal_kept(server: Mapping[str, Any]) -> Finding:
     )
 
 
-async def _wal_level(at: Deployment) -> Sequence[Finding]:
-    return [wal_level(await _server(at))]
+def _by(
+    judge: Callable[[Mapping[str, Any]], Finding],
+) -> Callable[[Deployment], Awaitable[Sequence[Finding]]]:
+    """The question that `judge` answers by what the server says of itself."""
 
+    async def ask(at: Deployment) -> Sequence[Finding]:
+        return [judge(await _server(at))]
 
-async def _slots(at: Deployment) -> Sequence[Finding]:
-    return [free(await _server(at), "slots", "max_replication_slots")]
-
-
-async def _senders(at: Deployment) -> Sequence[Finding]:
-    return [free(await _server(at), "senders", "max_wal_senders")]
-
-
-async def _connections(at: Deployment) -> Sequence[Finding]:
-    return [connections(await _server(at))]
-
-
-async def _wal_kept(at: Deployment) -> Sequence[Finding]:
-    return [wal_kept(await _server(at))]
+    return ask
 
 
 async def _logins(at: Deployment) -> Sequence[Finding]:
-    rows = await at.connection.fetch(_ROLES)
+    rows = await at.connection.fetch(_ROLES, _ROLES_OF_OURS)
     found = [each for row in rows for each in _login(dict(row))]
     return found or [ok("roles", "all three may log in")]
 
@@ -318,17 +310,20 @@ async def _replicas(at: Deployment) -> Sequence[Finding]:
     return found or [ok("session_replication_role", "triggers fire in everybody's sessions")]
 
 
+_slots = partial(free, what="slots", setting="max_replication_slots")
+_senders = partial(free, what="senders", setting="max_wal_senders")
+
 CHECKS = (
     Check("pooler", "Postgres", _pooler, ("postgres",)),
     Check("postgres_version", "Postgres", _version, ("postgres",)),
     Check("primary", "Postgres", _primary, ("postgres",)),
     Check("writable", "Postgres", _writable, ("postgres",), ("primary",)),
     Check("durable", "Postgres", _durable, ("postgres",)),
-    Check("wal_level", "Postgres", _wal_level, ("postgres",)),
-    Check("replication_slots", "Postgres", _slots, ("postgres",)),
-    Check("wal_senders", "Postgres", _senders, ("postgres",)),
-    Check("wal_kept", "Postgres", _wal_kept, ("postgres",)),
-    Check("connections", "Postgres", _connections, ("postgres",)),
+    Check("wal_level", "Postgres", _by(wal_level), ("postgres",)),
+    Check("replication_slots", "Postgres", _by(_slots), ("postgres",)),
+    Check("wal_senders", "Postgres", _by(_senders), ("postgres",)),
+    Check("wal_kept", "Postgres", _by(wal_kept), ("postgres",)),
+    Check("connections", "Postgres", _by(connections), ("postgres",)),
     Check("role_logins", "Postgres", _logins, ("postgres",)),
     Check("role_timeouts", "Postgres", _timeouts, ("postgres",)),
     Check("replication_role", "Postgres", _replicas, ("postgres",)),
