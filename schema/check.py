@@ -1,11 +1,14 @@
 """All that differs between a database and what this project needs of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from schema import checks, compare_log, compare_tables, filled_from
+from schema import checks, compare_log, compare_tables, filled_from, history, migrations
 from schema.differences import Difference, of
 from sinks.pool import Connection
 from streams.errors import Problem
+
+NEWER = "newer"
+"""The check that finds a newer version's migrations."""
 
 
 async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Difference]:
@@ -13,7 +16,8 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
 
     With `create`, tables of other names are no reason to ask before missing ones are created.
 
-    While a column has another name, keys, rights and lists that name it cannot be judged.
+    While a column has another name, keys, rights and lists that name it cannot be judged. Where a
+    newer version of ours was here, what differs is its own, and not for this one to mend.
     """
     gaps = await filled_from.gaps(connection)
     renamed = await filled_from.renamed(connection)
@@ -26,7 +30,22 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
         differences += await checks.run(connection, *checks.ROWS)
     differences += await compare_log.log_differences(connection, prefix)
     differences += await checks.run(connection, *checks.THINGS, *checks.RIGHTS)
+    newer = await history.newer(connection, migrations.load())
+    if newer:
+        theirs = (each for each in differences if each.consequence != "mend" or each.spoils_log)
+        differences = [*theirs, _newer(newer)]
     return sorted(differences + gaps, key=lambda each: each.consequence != "stop")
+
+
+def _newer(applied: Sequence[str]) -> Difference:
+    return Difference(
+        "the database",
+        f"is newer than this version of badge streams, which does not have {', '.join(applied)}",
+        "the newer version's `badges migrate`",
+        "",
+        consequence="stop",
+        check=NEWER,
+    )
 
 
 async def require_a_source(

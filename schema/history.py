@@ -1,6 +1,8 @@
 """Which migrations a database has: the table that the Supabase CLI keeps."""
 
-from schema.migrations import Migration
+from collections.abc import Iterable
+
+from schema.migrations import MARK, Migration
 from sinks.pool import Connection
 
 _CREATE = """
@@ -12,6 +14,14 @@ ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS state
 ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text;
 """
 
+# Records that others write may lack the columns.
+_OURS = """
+SELECT concat_ws('_', version, recorded ->> 'name') AS name
+FROM (SELECT version, to_jsonb(m) AS recorded FROM supabase_migrations.schema_migrations m) each
+WHERE version = ANY ($1::text[]) AND starts_with(recorded #>> '{statements,0}', $2)
+ORDER BY version
+"""
+
 
 async def applied(connection: Connection) -> set[str]:
     """The versions that are recorded; none where nothing was ever recorded."""
@@ -21,6 +31,18 @@ async def applied(connection: Connection) -> set[str]:
         return set()
     rows = await connection.fetch("SELECT version FROM supabase_migrations.schema_migrations")
     return {row["version"] for row in rows}
+
+
+async def newer(connection: Connection, known: Iterable[Migration]) -> list[str]:
+    """The recorded migrations of ours that are not among those known, as version_name, in order.
+
+    Others' are not told, whatever their versions are.
+    """
+    unknown = await applied(connection) - {each.version for each in known}
+    if not unknown:
+        return []
+    rows = await connection.fetch(_OURS, sorted(unknown), MARK)
+    return [row["name"] for row in rows]
 
 
 async def record(connection: Connection, migration: Migration) -> None:

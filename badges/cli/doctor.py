@@ -28,7 +28,8 @@ def doctor(
         typer.Option(
             "--fix",
             help="Mend what `badges migrate` and `badges provision` mend, and topics' settings; "
-            "then look again. Nothing is taken away, and no new generation of the log is begun.",
+            "then look again. No new generation of the log is begun. What is in use stays; topics, "
+            "slots and connectors of generations that are over are deleted, unless they are kept.",
         ),
     ] = False,
     page: Annotated[

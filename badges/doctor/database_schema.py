@@ -7,6 +7,7 @@ from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, Status, failed, ok
 from schema import history, migrations
+from schema.check import NEWER
 from schema.differences import Consequence, Difference
 from schema.filled_from import GAP
 from streams.errors import Problem
@@ -32,8 +33,8 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The checks of the schema that each of doctor's is made of."""
 
-ELSEWHERE = (GAP,)
-"""What a schema's check finds that the check `log_whole` tells with more reason."""
+ELSEWHERE = (GAP, NEWER)
+"""What the schema's checks find that `log_whole` and `migrations` tell with more reason."""
 
 _FINE: Mapping[str, str] = {
     "tables": "tables, views and columns are as they must be",
@@ -61,8 +62,12 @@ _MIGRATE = "badges migrate"
 
 
 async def _migrations(at: Deployment) -> Sequence[Finding]:
-    done = await history.applied(at.connection)
     every = migrations.load()
+    newer = await history.newer(at.connection, every)
+    if newer:
+        message = f"the database is newer than this version, which does not have {newer[-1]}"
+        return [failed("migrations", message, "run the newer version's `badges doctor`")]
+    done = await history.applied(at.connection)
     pending = [each for each in every if each.version not in done]
     if not pending:
         return [ok("migrations", f"all {len(every)} are applied")]

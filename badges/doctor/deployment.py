@@ -113,10 +113,12 @@ class Deployment:
         )
 
     async def topics(self) -> Sequence[WantedTopic]:
-        """The topics as they have to be, the log's own first."""
+        """The topics as they have to be, the log's own first, by the replicas that it has."""
         live = await self.log()
+        placed = (await self.placement()).replicas
+        replicas = placed.get(live.topic, self.chosen.replication_factor)
         return (
-            topics.mentor_log(live.topic, live.partitions, self.chosen.replication_factor),
+            topics.mentor_log(live.topic, live.partitions, replicas),
             topics.heartbeats(live.heartbeat_topic),
             self.dead_letters,
         )
@@ -128,5 +130,6 @@ class Deployment:
 
     async def placement(self) -> Placement:
         """How the topics of the log lie in Kafka; those that are there."""
-        names = [each.name for each in await self.topics()]
+        live = await self.log()
+        names = [live.topic, live.heartbeat_topic, self.dead_letters.name]
         return await self.once("placement", lambda: self.cluster.placement(names))

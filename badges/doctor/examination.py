@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Literal, TypeAlias
 
 import asyncpg
+import httpx
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ Server: TypeAlias = Literal["postgres", "kafka", "connect"]
 
 UNANSWERED = (
     OSError,  # a TimeoutError is one
+    httpx.HTTPError,
     KafkaError,
     StoreError,
     CannotTell,
@@ -101,7 +103,9 @@ class _Round:
             except UNANSWERED as error:
                 await self._look_again(check.needs)
                 obstacle = self._obstacle(check)
-                found = () if obstacle else [_unanswered(check, self._deployment, error)]
+                reason = _reason(check, self._deployment, error)
+                untold = failed(check.id, "this cannot be told", check.silent, words=reason)
+                found = () if obstacle else [Line(check.id, check.area, untold)]
         if obstacle:
             self.unasked[check.id] = obstacle
             # Whoever waits for this one waits as well.
@@ -127,11 +131,13 @@ class _Round:
         self._troubled |= {line.id for line in found if line.finding.status != "ok"}
 
 
-async def _ask(check: Check, deployment: Deployment) -> list[Line]:
+async def _ask(server: Check, deployment: Deployment) -> list[Line]:
     try:
-        return await _answered(check, deployment)
+        return await _answered(server, deployment)
     except UNANSWERED as error:
-        return [_unanswered(check, deployment, error)]
+        reason = _reason(server, deployment, error)
+        away = failed(server.area, f"{server.area} does not answer", server.silent, words=reason)
+        return [Line(server.id, server.area, away)]
 
 
 async def _answered(check: Check, deployment: Deployment) -> list[Line]:
@@ -139,11 +145,7 @@ async def _answered(check: Check, deployment: Deployment) -> list[Line]:
         return [Line(check.id, check.area, finding) for finding in await check.ask(deployment)]
 
 
-def _unanswered(check: Check, deployment: Deployment, error: BaseException) -> Line:
+def _reason(check: Check, deployment: Deployment, error: BaseException) -> str:
     limit = deployment.limit_s * check.patience
     late = isinstance(error, TimeoutError) and not str(error)
-    reason = f"no answer within {limit:g} s" if late else first_line(error)
-    away = not check.needs
-    message = f"{check.area} does not answer" if away else "this cannot be told"
-    subject = check.area if away else check.id
-    return Line(check.id, check.area, failed(subject, message, check.silent, words=reason))
+    return f"no answer within {limit:g} s" if late else first_line(error)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from badges import spelling
 from badges.doctor.deployment import Deployment
@@ -25,7 +26,7 @@ async def _checkpoints(at: Deployment) -> Sequence[Finding]:
     if folder is None:
         return [ok("checkpoints", "none are kept (BADGES_CHECKPOINTS is empty)")]
     shown = str(folder)
-    if folder.exists():
+    if _is_there(folder):
         if private_directory.is_own(folder) and os.access(folder, os.W_OK | os.X_OK):
             return [ok(shown, "the folder is this user's own")]
         return [
@@ -36,7 +37,7 @@ async def _checkpoints(at: Deployment) -> Sequence[Finding]:
                 f"chmod 700 '{shown}'",
             )
         ]
-    parent = next(each for each in folder.parents if each.exists())
+    parent = next(each for each in folder.parents if _is_there(each))
     if os.access(parent, os.W_OK | os.X_OK):
         return [ok(shown, "a worker makes the folder at its start")]
     return [
@@ -46,6 +47,14 @@ async def _checkpoints(at: Deployment) -> Sequence[Finding]:
             "set BADGES_CHECKPOINTS to a folder that the worker may make",
         )
     ]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether this user finds it; what lies below a folder that it may not search is none."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 CHECKS = (

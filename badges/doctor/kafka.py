@@ -1,6 +1,6 @@
 """Kafka: whether it answers, and whether our topics are as they must be."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from badges.doctor.deployment import Deployment
@@ -46,22 +46,25 @@ async def _topics(at: Deployment) -> Sequence[Finding]:
             for name, value in each.settings.items()
             if each is not log or name not in topics.LOG_SETTINGS
         }
-        settings = await at.cluster.settings(each.name)
-        wrong = topics.wrong_settings(settings, needed)
-        if wrong:
-            found.append(_wrong(each.name, wrong, needed))
+        found += unfit(each.name, await at.cluster.settings(each.name), needed)
     return found or [ok("topics", "all three have the settings that they need")]
 
 
-def _wrong(topic: str, wrong: Sequence[str], needed: dict[str, str]) -> Finding:
-    names = [each.partition(" ")[0] for each in wrong]
-    return warning(
-        topic, f"{topic}: {'; '.join(wrong)}", alter(topic, {n: needed[n] for n in names}),
-        safe="topics",
-    )  # fmt: skip
+def unfit(topic: str, settings: Mapping[str, str], needed: Mapping[str, str]) -> Iterator[Finding]:
+    """What of a topic's settings is other than needed; `--fix` makes none of them less safe."""
+    wrong = {name: must for name, must in needed.items() if settings.get(name) != must}
+    repairs = topics.repairs(settings, needed)
+    if repairs:
+        told = "; ".join(topics.wrong_settings(settings, repairs))
+        yield warning(topic, f"{topic}: {told}", alter(topic, repairs), safe="topics")
+    stricter = {name: must for name, must in wrong.items() if name not in repairs}
+    if stricter:
+        told = "; ".join(topics.wrong_settings(settings, stricter))
+        message = f"{topic}: {told}, or nothing is written while a broker is away"
+        yield warning(topic, message, alter(topic, stricter))
 
 
-def alter(topic: str, settings: dict[str, str]) -> str:
+def alter(topic: str, settings: Mapping[str, str]) -> str:
     """The command of Kafka's own that sets some of a topic's settings."""
     listed = ",".join(f"{name}={value}" for name, value in settings.items())
     return (
@@ -70,18 +73,31 @@ def alter(topic: str, settings: dict[str, str]) -> str:
 
 
 async def _replicas(at: Deployment) -> Sequence[Finding]:
-    found = [*replicas(await at.placement(), at.chosen.replication_factor)]
-    return found or [ok("topics", f"replicas of each: {at.chosen.replication_factor}, all in sync")]
+    placed, live = await at.placement(), await at.log()
+    found = [*replicas(placed, live.topic, at.chosen.replication_factor)]
+    numbers = ", ".join(map(str, sorted({*placed.replicas.values()})))
+    return found or [ok("topics", f"replicas of each: {numbers}, all in sync")]
 
 
-def replicas(placed: Placement, wanted: int) -> Iterator[Finding]:
-    """What about the topics' replicas is other than BADGES_REPLICATION_FACTOR asks for."""
-    if wanted == 1 and placed.brokers > 1:
+def replicas(placed: Placement, log: str, wanted: int) -> Iterator[Finding]:
+    """What about the topics' replicas is a danger, or other than BADGES_REPLICATION_FACTOR says.
+
+    `log` is the topic of the log, `wanted` the setting.
+    """
+    there = placed.replicas.get(log, wanted)
+    if there == 1 and placed.brokers > 1:
         yield warning(
-            "BADGES_REPLICATION_FACTOR",
+            log,
             f"the log has one replica on {placed.brokers} brokers: the one that loses its disk "
             "breaks it",
             "set BADGES_REPLICATION_FACTOR=3, and run `badges resnapshot`",
+        )
+    if there > wanted:
+        yield warning(
+            "BADGES_REPLICATION_FACTOR",
+            f"BADGES_REPLICATION_FACTOR is {wanted} and the log has {there} replicas: the next new "
+            "generation would have fewer",
+            f"set BADGES_REPLICATION_FACTOR={there}",
         )
     for topic, number in placed.replicas.items():
         if number < wanted:

@@ -12,7 +12,10 @@ Area: TypeAlias = Literal[
 ]  # fmt: skip
 """What lines are grouped by, in the order in which they are shown."""
 Safe: TypeAlias = Literal["migrate", "topics", "provision"]
-"""What `--fix` may do: each mends without taking anything away, and may be done again."""
+"""What `--fix` may do: each mends, takes nothing away that is in use, and may be done again.
+
+`provision` removes what is left of generations of the log that are over, unless they are kept.
+"""
 
 
 class Finding(Struct, frozen=True):

@@ -1,6 +1,7 @@
-"""What `--fix` does: what brings back what is missing, and nothing that takes anything away."""
+"""What `--fix` does: what brings back what is missing, and takes nothing away that is in use."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import UNANSWERED
@@ -8,7 +9,7 @@ from badges.doctor.lines import Line, Safe
 from schema import apply
 from sinks import duplicates
 from streams.errors import Problem
-from streams.log import provisioning
+from streams.log import provisioning, topics
 
 _DOES: Mapping[Safe, str] = {
     "migrate": "badges migrate",
@@ -18,10 +19,22 @@ _DOES: Mapping[Safe, str] = {
 """In this order: a log needs the schema, and provisioning the topic as it must be."""
 
 
+_SURE: Final = ("log_whole", "connect_kafka")
+"""The checks that tell whether this is the log's own Kafka and Connect."""
+
+
 def wanted(lines: Iterable[Line]) -> list[Safe]:
     """What is to be done about these lines, each once, in order."""
     asked = {line.finding.safe for line in lines if line.finding.status != "ok"}
     return [safe for safe in _DOES if safe in asked]
+
+
+def obstacle(lines: Iterable[Line], safe: Safe) -> Line | None:
+    """The line that keeps this from being done: nothing is made in a Kafka that may be another."""
+    if safe == "migrate":
+        return None
+    failed = (line for line in lines if line.failed and line.finding.safe is None)
+    return next((line for line in failed if line.id in _SURE), None)
 
 
 async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
@@ -33,6 +46,10 @@ async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
     for safe in wanted(lines):
         about = sorted({line.id for line in lines if line.finding.safe == safe})
         at.say(f"{_DOES[safe]}: for {', '.join(about)}")
+        first = obstacle(lines, safe)
+        if first is not None:
+            at.say(f"not done: {first.id} has to be ok before ({first.sentence})")
+            continue
         try:
             if safe == "migrate":
                 await _migrate(at)
@@ -59,6 +76,8 @@ async def _migrate(at: Deployment) -> None:
 
 
 async def _set_topics(at: Deployment) -> None:
-    for wanted_topic in await at.topics():
-        if await at.cluster.topics([wanted_topic.name]):
-            await at.cluster.change(wanted_topic.name, wanted_topic.settings)
+    for each in await at.topics():
+        if await at.cluster.topics([each.name]):
+            repairs = topics.repairs(await at.cluster.settings(each.name), each.settings)
+            if repairs:
+                await at.cluster.change(each.name, repairs)

@@ -1,6 +1,7 @@
 """The server of the database: whether it answers itself, its settings, and our roles in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -38,7 +39,7 @@ SELECT current_setting('server_version') AS version,
 _ROLES = """
 SELECT rolname::text AS role, rolcanlogin AS may_log_in, rolconnlimit AS connections,
        rolvaliduntil IS NOT NULL AND rolvaliduntil <= now() AS expired
-FROM pg_roles WHERE rolname IN ('badges_worker', 'badges_api', 'badges_connect') ORDER BY rolname
+FROM pg_roles WHERE rolname = ANY ($1::text[]) ORDER BY rolname
 """
 
 _OVERRIDES = """
@@ -51,7 +52,15 @@ WHERE (s.setdatabase = 0 OR d.datname = current_database())
 ORDER BY 1, 2, 3
 """
 
-_ROLES_OF_OURS = ("badges_worker", "badges_api", "badges_connect")
+_AS_AT_FIRST = "SELECT set_config(name, NULL, true) FROM pg_settings WHERE name = ANY ($1::text[])"
+_FILE = """
+SELECT name, current_setting(name) AS value FROM pg_settings
+WHERE name = ANY ($1::text[])
+  AND source IN ('configuration file', 'command line', 'environment variable')
+"""
+
+_CONNECT = "badges_connect"
+_ROLES_OF_OURS = ("badges_worker", "badges_api", _CONNECT)
 _TIMEOUTS = (
     "statement_timeout",
     "lock_timeout",
@@ -186,28 +195,19 @@ def wal_kept(server: Mapping[str, Any]) -> Finding:
     )
 
 
-async def _wal_level(at: Deployment) -> Sequence[Finding]:
-    return [wal_level(await _server(at))]
+def _by(
+    judge: Callable[[Mapping[str, Any]], Finding],
+) -> Callable[[Deployment], Awaitable[Sequence[Finding]]]:
+    """The question that `judge` answers by what the server says of itself."""
 
+    async def ask(at: Deployment) -> Sequence[Finding]:
+        return [judge(await _server(at))]
 
-async def _slots(at: Deployment) -> Sequence[Finding]:
-    return [free(await _server(at), "slots", "max_replication_slots")]
-
-
-async def _senders(at: Deployment) -> Sequence[Finding]:
-    return [free(await _server(at), "senders", "max_wal_senders")]
-
-
-async def _connections(at: Deployment) -> Sequence[Finding]:
-    return [connections(await _server(at))]
-
-
-async def _wal_kept(at: Deployment) -> Sequence[Finding]:
-    return [wal_kept(await _server(at))]
+    return ask
 
 
 async def _logins(at: Deployment) -> Sequence[Finding]:
-    rows = await at.connection.fetch(_ROLES)
+    rows = await at.connection.fetch(_ROLES, _ROLES_OF_OURS)
     found = [each for row in rows for each in _login(dict(row))]
     return found or [ok("roles", "all three may log in")]
 
@@ -247,18 +247,52 @@ def _reset(override: Mapping[str, Any]) -> str:
 
 
 async def _timeouts(at: Deployment) -> Sequence[Finding]:
-    """What ends the sessions of our roles; 0 is none."""
-    found = [
-        warning(
-            each["role"],
-            f"{each['role']} has {each['name']} = {each['value']}: our programs set their own, all "
-            "other sessions of the role are ended by it",
-            _reset(each),
-        )
-        for each in await _overrides(at)
-        if each["role"] in _ROLES_OF_OURS and each["name"] in _TIMEOUTS and each["value"] != "0"
-    ]
-    return found or [ok("roles", "no statement, lock or idle timeout is set for our roles")]
+    async with at.connection.transaction():
+        # Without what this session has set itself, until the transaction ends.
+        await at.connection.execute(_AS_AT_FIRST, _TIMEOUTS)
+        server = {row["name"]: row["value"] for row in await at.connection.fetch(_FILE, _TIMEOUTS)}
+    found = [*timeouts(await _overrides(at), server)]
+    return found or [ok("roles", "no statement, lock or idle timeout ends sessions of our roles")]
+
+
+def timeouts(
+    overrides: Sequence[Mapping[str, Any]], server: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What ends the sessions of our roles; 0 is none. `server` has what the server's files say."""
+    for each in overrides:
+        if each["role"] in _ROLES_OF_OURS and each["name"] in _TIMEOUTS and each["value"] != "0":
+            yield warning(
+                each["role"],
+                f"{each['role']} has {each['name']} = {each['value']}: our programs set their own, "
+                "all other sessions of the role are ended by it",
+                _reset(each),
+            )
+    for name in _TIMEOUTS:
+        value, place = _inherited(name, overrides, server)
+        if value != "0":
+            yield warning(
+                _CONNECT,
+                f"{name} = {value} is set for {place}: sessions of {_CONNECT}, which Kafka Connect "
+                "opens and sets nothing for, are ended by it",
+                # What is set for others is the application's.
+                f"ALTER ROLE {_CONNECT} SET {name} = 0;",
+            )
+
+
+def _inherited(
+    name: str, overrides: Sequence[Mapping[str, Any]], server: Mapping[str, str]
+) -> tuple[str, str]:
+    """What a session of badges_connect has where nothing is set for that role, and for whom."""
+    of_it = [each for each in overrides if each["name"] == name]
+    if any(each["role"] == _CONNECT for each in of_it):
+        return "0", _CONNECT
+    everybodys = [each for each in of_it if not each["role"]]
+    # What is set for the database goes before what is set for all roles.
+    for each in sorted(everybodys, key=lambda each: each["database"] == ""):
+        return each["value"], f"the database {each['database']}" if each[
+            "database"
+        ] else "all roles"
+    return server.get(name, "0"), "the whole server"
 
 
 async def _replicas(at: Deployment) -> Sequence[Finding]:
@@ -276,17 +310,20 @@ async def _replicas(at: Deployment) -> Sequence[Finding]:
     return found or [ok("session_replication_role", "triggers fire in everybody's sessions")]
 
 
+_slots = partial(free, what="slots", setting="max_replication_slots")
+_senders = partial(free, what="senders", setting="max_wal_senders")
+
 CHECKS = (
     Check("pooler", "Postgres", _pooler, ("postgres",)),
     Check("postgres_version", "Postgres", _version, ("postgres",)),
     Check("primary", "Postgres", _primary, ("postgres",)),
     Check("writable", "Postgres", _writable, ("postgres",), ("primary",)),
     Check("durable", "Postgres", _durable, ("postgres",)),
-    Check("wal_level", "Postgres", _wal_level, ("postgres",)),
-    Check("replication_slots", "Postgres", _slots, ("postgres",)),
-    Check("wal_senders", "Postgres", _senders, ("postgres",)),
-    Check("wal_kept", "Postgres", _wal_kept, ("postgres",)),
-    Check("connections", "Postgres", _connections, ("postgres",)),
+    Check("wal_level", "Postgres", _by(wal_level), ("postgres",)),
+    Check("replication_slots", "Postgres", _by(_slots), ("postgres",)),
+    Check("wal_senders", "Postgres", _by(_senders), ("postgres",)),
+    Check("wal_kept", "Postgres", _by(wal_kept), ("postgres",)),
+    Check("connections", "Postgres", _by(connections), ("postgres",)),
     Check("role_logins", "Postgres", _logins, ("postgres",)),
     Check("role_timeouts", "Postgres", _timeouts, ("postgres",)),
     Check("replication_role", "Postgres", _replicas, ("postgres",)),

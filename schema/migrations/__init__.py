@@ -7,6 +7,14 @@ from importlib.resources.abc import Traversable
 
 from schema.statements import split
 
+MARK = "-- badge-streams: "
+"""What each file after UNMARKED begins with. The record of what was applied is the application's
+too: by this an older version of ours knows that the database is a newer one's.
+"""
+
+UNMARKED = "20261202090200"
+"""The last version without MARK: every version that asks for it has these files."""
+
 
 @dataclass(frozen=True)
 class Migration:

@@ -226,8 +226,8 @@ class Integrity:
 
     A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
     just starting cannot break a log; until then CannotTell is raised, which stops writing too.
-    What one statement has read of one database is certain at once. A lasting break is noted in
-    badge_logs.
+    What one statement has read of one database is certain at once. `look` notes a lasting break in
+    badge_logs, for all workers; `judged` notes nothing.
     """
 
     def __init__(
@@ -245,6 +245,22 @@ class Integrity:
 
         That takes longer, and is needed after a connection was lost. Raises CannotTell.
         """
+        found, seen = await self._looked(reread)
+        if found is None:
+            await self._note_ends(seen)
+        elif found.lasting:
+            await self.mark_broken(found)
+        return found
+
+    async def judged(self) -> LogBroken | None:
+        """What is broken, or None, for a command, whose settings may lead to another Kafka.
+
+        Raises CannotTell.
+        """
+        found, _ = await self._looked(reread=True)
+        return found
+
+    async def _looked(self, reread: bool) -> tuple[LogBroken | None, Observation]:
         seen = await observe(
             self._generation, self._connection, self._cluster, self._connect, reread=reread
         )
@@ -253,14 +269,9 @@ class Integrity:
         self._renamed |= _renamed_columns(seen.filled_from, seen.source)
         found = judge(self._generation, seen)
         times = self._looks.found(found.kind if found else None)
-        if found is None:
-            await self._note_ends(seen)
-            return None
-        if times < CONFIRMATIONS and not found.certain:
+        if found is not None and times < CONFIRMATIONS and not found.certain:
             raise CannotTell(f"looking again: {found}")
-        if found.lasting:
-            await self.mark_broken(found)
-        return found
+        return found, seen
 
     async def ever_renamed(self, column: str) -> list[str]:
         """The tables of which a column of this name has another one, or had at a look before."""

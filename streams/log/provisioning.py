@@ -40,6 +40,14 @@ _NOW_KNOWN = (
     "what it is read from was not recorded, because its migrations were applied without `badges "
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
+_PLACES = (
+    "topic_missing", "topic_replaced", "offsets_lost", "slot_ahead", "database_behind",
+)  # fmt: skip
+"""What a whole log looks like too, seen in another Kafka or Connect than its own."""
+_ELSEWHERE = (
+    "Make sure first that BADGES_KAFKA_BOOTSTRAP and BADGES_CONNECT_URL lead to this log's Kafka "
+    "and Connect: its workers look for themselves, and nothing is noted by this command"
+)
 _LOCK = "hashtextextended('badges provision', 0)"
 _PAUSE_S = 0.5
 
@@ -51,10 +59,10 @@ async def provision(site: Site) -> Generation:
     """
     await _check_site(site)
     async with _alone(site):
-        await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
         found = await generations.live(site.connection)
         if found is None:
             await _refuse_broken(site)
+            await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
             return await fill(site)
         await _maintain(site, found)
         await sweep(site, found)
@@ -132,7 +140,9 @@ async def _maintain(site: Site, generation: Generation) -> None:
     name = generation.connector
     if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
         site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
+    # Before anything is made in a Kafka or Connect that may be others.
     await _check_integrity(site, generation)
+    await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
     failures = Failures()
     status = await site.connect.status(name)
     if status is None:
@@ -180,13 +190,15 @@ async def plan(site: Site) -> list[str]:
 
 async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
+    placed = await site.cluster.placement([generation.topic])
+    replicas = placed.replicas.get(generation.topic, site.replication_factor)
     wanted = [
-        topics.mentor_log(generation.topic, site.partitions, site.replication_factor),
+        topics.mentor_log(generation.topic, site.partitions, replicas),
         topics.heartbeats(generation.heartbeat_topic),
         topics.dead_letters(site.prefix),
     ]
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
-    if site.replication_factor == 1:
+    if replicas == 1:
         lines.append(ONE_REPLICA)
     half = await generations.filling(site.connection)
     if half is not None:
@@ -249,17 +261,21 @@ def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
 
 
 async def _check_integrity(site: Site, generation: Generation) -> None:
+    """Raise Problem if the log is broken, and note nothing: that is for workers, which have read
+    from this Kafka before, while a shell's settings may lead to another one.
+    """
     integrity = Integrity(generation, site.connection, site.cluster, site.connect)
     reason = ""
     for _ in range(CONFIRMATIONS):
         try:
-            found = await integrity.look()
+            found = await integrity.judged()
         except CannotTell as error:
             reason = str(error)
             await asyncio.sleep(_PAUSE_S)
             continue
         if found is not None:
-            raise Problem(f"the log is broken: {found}", code=FOUND_A_PROBLEM)
+            hint = _ELSEWHERE if found.kind in _PLACES else None
+            raise Problem(f"the log is broken: {found}", hint=hint, code=FOUND_A_PROBLEM)
         return
     raise Problem(f"whether the log is whole cannot be told: {reason}")
 

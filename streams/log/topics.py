@@ -11,6 +11,7 @@ from streams.log.cluster import Cluster, KafkaError, Topic
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
 
+_IN_SYNC = "min.insync.replicas"
 _HOUR_MS = 3_600_000
 
 _CLEANED_SOON = {"max.compaction.lag.ms": "1000"}
@@ -33,10 +34,13 @@ class WantedTopic(Struct, frozen=True):
     settings: Mapping[str, str]
 
 
-def mentor_log(name: str, partitions: int, replication_factor: int) -> WantedTopic:
-    """The log itself. It is kept for ever, and with replicas no acknowledged record is lost."""
+def mentor_log(name: str, partitions: int, replicas: int) -> WantedTopic:
+    """The log itself. It is kept for ever, and with replicas no acknowledged record is lost.
+
+    `replicas` are those it has, or gets.
+    """
     safety = {
-        "min.insync.replicas": str(max(1, replication_factor - 1)),
+        _IN_SYNC: str(max(1, replicas - 1)),
         "unclean.leader.election.enable": "false",
         "message.timestamp.type": "CreateTime",
     }
@@ -88,6 +92,19 @@ async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
             "for; their number is never changed, because mentors would change partition"
         )
     return wrong
+
+
+def repairs(settings: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """What is to be set where a topic has other settings than these.
+
+    More replicas that have to be in sync than we ask for are left alone: fewer are less safe.
+    """
+    return {
+        name: must
+        for name, must in wanted.items()
+        if settings.get(name) != must
+        and not (name == _IN_SYNC and int(settings.get(name, must)) > int(must))
+    }
 
 
 def wrong_settings(settings: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
 
+from schema.migrations import MARK
 from sinks.base import DeadLetter
 from sinks.dead_letters import KafkaDeadLetters, key_of
 from streams.log import topics
@@ -18,6 +19,7 @@ Act: TypeAlias = str | Callable[[Pipeline], Awaitable[None]]
 """SQL of the database's owner, in which {p} is the prefix and {db} the database; or a function."""
 
 NOBODY = f"{HOST}:1"
+LATER = "99990101000000"
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,13 @@ SCHEMA = (
         ("migrations",),
         "DELETE FROM supabase_migrations.schema_migrations WHERE version = "
         "(SELECT max(version) FROM supabase_migrations.schema_migrations)",
+    ),
+    Break(
+        "a database of a newer version",
+        ("migrations",),
+        "INSERT INTO supabase_migrations.schema_migrations (version, name, statements) "
+        f"VALUES ('{LATER}', 'later', ARRAY['{MARK}of a newer version'])",
+        f"DELETE FROM supabase_migrations.schema_migrations WHERE version = '{LATER}'",
     ),
 )
 
@@ -335,7 +344,7 @@ SETTINGS = (
     Break("no API", ("api",), settings={"api_url": f"http://{NOBODY}"}),
     Break("other partitions", ("partitions",), settings={"partitions": 9}),
     Break("another prefix", ("prefix", "publication"), settings={"prefix": "another"}),
-    Break("more replicas", ("replicas", "topics"), settings={"replication_factor": 3}),
+    Break("more replicas", ("replicas",), settings={"replication_factor": 3}),
 )
 
 BREAKS = (*SERVER, *SCHEMA, *NOTES, *FLOW, *SETTINGS)

@@ -164,6 +164,43 @@ def test_checkpoints_that_anybody_may_write_are_named(unmanned: Rig, tmp_path: P
     unmanned.run(test)
 
 
+@pytest.mark.parametrize(
+    ("sets", "ends"),
+    [
+        (
+            "ALTER DATABASE {db} SET statement_timeout = '90s'",
+            "ALTER DATABASE {db} RESET statement_timeout",
+        ),
+        (
+            "ALTER SYSTEM SET statement_timeout = '90s'; SELECT pg_reload_conf()",
+            "ALTER SYSTEM RESET statement_timeout; SELECT pg_reload_conf()",
+        ),
+    ],
+    ids=["database", "server"],
+)
+def test_a_timeout_of_everybodys_is_named_until_connect_has_its_own(
+    unmanned: Rig, sets: str, ends: str
+) -> None:
+    found: list[Examination] = []
+
+    async def is_named(p: Pipeline) -> bool:
+        found.append(await look(p, ["role_timeouts"]))
+        return named(found[-1]) == {"role_timeouts"}
+
+    async def test(p: Pipeline) -> None:
+        await act(p, sets)
+        try:
+            await p.until(partial(is_named, p), what="doctor to name a timeout")
+            (line,) = (line for line in found[-1].lines if line.id == "role_timeouts")
+            await heed(p, line)
+            assert named(await look(p, ["role_timeouts"])) == set()
+        finally:
+            await act(p, ends)
+            await act(p, "ALTER ROLE badges_connect RESET statement_timeout")
+
+    unmanned.run(test)
+
+
 def test_a_pooler_in_the_place_of_postgres_is_named(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         async with proxied(p.owner_url) as (proxy, url):

@@ -19,10 +19,11 @@ from badges.cli import provision as command
 from badges.cli.commands import app
 from schema import apply
 from streams.errors import Problem
-from streams.log import filling, generations, provisioning
+from streams.log import filling, generations, provisioning, topics
 from streams.log.filling import Site
 from streams.log.provisioning import resnapshot
 from streams.log.wal import read_slot
+from tests.integration.breaks import delete_topic
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
 from tests.stack import LIMIT_S, Stack
@@ -279,15 +280,38 @@ def test_a_connector_whose_offsets_are_gone_is_not_started_again(
             await site.connect.delete_offsets(live.connector)
             await site.connect.delete(live.connector)
 
-            with pytest.raises(Problem, match="offsets") as caught:
-                await provisioning.provision(site)
-            assert caught.value.code == 1
-            with pytest.raises(Problem, match="generation 1 of the log is broken"):
-                await provisioning.provision(site)
+            for _ in range(2):
+                with pytest.raises(Problem, match=r"offsets .* `badges resnapshot`") as caught:
+                    await provisioning.provision(site)
+                assert caught.value.code == 1
 
             status = await site.connect.status(live.connector)
             assert status is not None
             assert status.state == "STOPPED"
+
+    run(test())
+
+
+def test_whoever_looks_into_another_kafka_ends_no_log_and_makes_no_topic_there(
+    stack: Stack, database_url: str
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            letters = topics.dead_letters(site.prefix).name
+            # So a Kafka looks that has nothing to do with this log.
+            await delete_topic(site, live)
+            await site.cluster.delete([letters])
+
+            for act in (provisioning.provision, provisioning.plan):
+                with pytest.raises(Problem, match=f"the topic {live.topic} is gone") as caught:
+                    await act(site)
+                assert caught.value.code == 1
+                assert "Make sure first that BADGES_KAFKA_BOOTSTRAP" in str(caught.value)
+
+            assert await generations.live(site.connection) == live
+            assert await site.connection.fetch("SELECT FROM badge_alerts") == []
+            assert letters not in await site.cluster.topics([letters])
 
     run(test())
 

@@ -34,3 +34,10 @@ def test_files_are_named_as_the_supabase_cli_names_them() -> None:
     assert [each.version for each in every] == sorted({each.version for each in every})
     assert all(re.fullmatch(r"\d{14}", each.version) for each in every)
     assert all(re.fullmatch(r"[a-z_]+", each.name) for each in every)
+
+
+def test_files_from_now_on_say_whose_they_are() -> None:
+    every = migrations.load()
+    assert migrations.UNMARKED in {each.version for each in every}
+    later = [each for each in every if each.version > migrations.UNMARKED]
+    assert [each.name for each in later if not each.sql.startswith(migrations.MARK)] == []

@@ -71,6 +71,38 @@ async def test_somebody_else_may_have_applied_the_files(empty_db: Connection) ->
     assert report.left == ()
 
 
+LATER = "INSERT INTO supabase_migrations.schema_migrations VALUES ($1, $2, $3)"
+ANOTHER = """
+CREATE OR REPLACE FUNCTION badges_private.acting_role() RETURNS text LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS 'SELECT current_user::text'
+"""
+BODY = "SELECT prosrc FROM pg_proc WHERE proname = 'acting_role'"
+
+
+async def test_a_database_that_a_newer_version_migrated_is_left_as_it_is(db: Connection) -> None:
+    await db.execute(ANOTHER)
+    await db.execute(LATER, "99990101000000", [f"{migrations.MARK}another role", "SELECT 1"], "new")
+    before = await db.fetchval(BODY)
+    with pytest.raises(Problem) as refused:
+        await migrate(db)
+    assert refused.value.code == 1
+    assert "nothing was changed" in str(refused.value)
+    assert "the database is newer than this version" in str(refused.value)
+    assert "99990101000000_new" in str(refused.value)
+    assert "the newer version's `badges migrate`" in str(refused.value)
+    assert await db.fetchval(BODY) == before
+    assert [each.check for each in await check(db, prefix="badges")] == ["newer"]
+
+
+async def test_a_later_migration_of_the_application_hinders_nothing(db: Connection) -> None:
+    await db.execute(ANOTHER)
+    await db.execute(LATER, "99990101000000", ["ALTER TABLE badge_awards ADD note text"], "theirs")
+    await db.execute(LATER, "99990102000000", None, None)
+    report = await migrate(db)
+    assert [each.check for each in report.mended] == ["function"]
+    assert report.left == ()
+
+
 async def test_every_file_is_safe_to_run_again(db: Connection) -> None:
     for each in migrations.load():
         await db.execute(each.sql)
