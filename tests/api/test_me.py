@@ -20,7 +20,7 @@ async def test_it_says_who_calls_and_of_which_organization(
     assert (said["organization_name"], said["peer_mentor_id"]) == ("Home", None)
 
 
-@pytest.mark.parametrize("expiry", [253_402_300_800, 10**15, 10**300])
+@pytest.mark.parametrize("expiry", [253_402_300_800, 10**15, 10**300], ids=["next", "far", "most"])
 async def test_a_token_may_count_longer_than_there_are_dates(
     service: Service, mine: Organization, expiry: int
 ) -> None:
