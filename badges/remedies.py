@@ -7,7 +7,7 @@ and more, under a heading for each kind.
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,12 @@ from tables.languages import Text
 
 PAGE: Final = "alerts.md"
 """The page of docs/operating/ that has a heading for each kind."""
+
+
+_Unknown: TypeAlias = Literal["unknown"]
+_UNKNOWN: Final[_Unknown] = "unknown"
+"""Under which remedies.json has the words for every kind that this version does not know."""
+_HEADING: Final = "a-kind-that-is-not-here"
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,16 +46,29 @@ class Remedy(Struct, frozen=True):
     """Where there is more: a page of docs/operating/ and its heading."""
 
 
-def _load() -> Mapping[AlertKind, Remedy]:
+def _remedy(entry: _Entry, heading: str) -> Remedy:
+    return Remedy(Text(**entry.what), Text(**entry.todo), entry.command, f"{PAGE}#{heading}")
+
+
+def _load() -> tuple[Mapping[AlertKind, Remedy], Remedy]:
     text = files("badges").joinpath("remedies.json").read_bytes()
-    entries = msgspec.json.decode(text, type=dict[AlertKind, _Entry])
-    return MappingProxyType(
-        {
-            kind: Remedy(Text(**entry.what), Text(**entry.todo), entry.command, f"{PAGE}#{kind}")
-            for kind, entry in entries.items()
-        }
-    )
+    entries = msgspec.json.decode(text, type=dict[AlertKind | _Unknown, _Entry])
+    known = {kind: _remedy(entry, kind) for kind, entry in entries.items() if kind != _UNKNOWN}
+    return MappingProxyType(known), _remedy(entries[_UNKNOWN], _HEADING)
 
 
-REMEDIES: Final = _load()
+REMEDIES, _OF_ANY_OTHER = _load()
 """A remedy for every kind of alert, no more and no less."""
+
+
+def remedy_of(kind: str) -> Remedy:
+    """What to say of a kind as badge_alerts has it: a newer or an older version's has words too."""
+    known = next((remedy for each, remedy in REMEDIES.items() if each == kind), None)
+    if known is not None:
+        return known
+    return Remedy(
+        _OF_ANY_OTHER.what.filled(kind=kind),
+        _OF_ANY_OTHER.todo,
+        _OF_ANY_OTHER.command,
+        _OF_ANY_OTHER.page,
+    )

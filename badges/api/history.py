@@ -71,6 +71,9 @@ class History:
 
     def add(self, at: datetime, lag: Lag) -> None:
         """Keep a measurement as a sample, if it is time for one."""
+        if not lag.partitions:
+            # How many are decided meanwhile nobody knows.
+            self._reached.clear()
         if self._samples and at < self._samples[-1].at + _EVERY:
             return
         partitions = {each.partition: each.behind_seconds for each in lag.partitions}
@@ -78,7 +81,7 @@ class History:
         self._samples.append(Sample(at, stages, partitions))
         while self._samples[0].at < at - _SPAN:
             self._samples.popleft()
-        if partitions:
+        if lag.partitions:
             self._note(at, lag)
 
     def _note(self, at: datetime, lag: Lag) -> None:

@@ -16,6 +16,8 @@ from sinks.pool import Connection
 
 router = APIRouter(prefix="/v1/me", tags=["callers"])
 
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
 _NAMES: Final = f"""
     SELECT (SELECT name FROM organizations WHERE id = $1) AS organization_name,
            (SELECT display_name FROM peer_mentors m WHERE id = $2 AND {is_own("m")}) AS display_name
@@ -31,7 +33,9 @@ class Me(BaseModel):
     organization_name: str | None
     peer_mentor_id: UUID | None = Field(description="of a mentor")
     display_name: str | None = Field(description="a mentor's")
-    expires_at: datetime = Field(description="of the token")
+    expires_at: datetime = Field(
+        description="of the token; the end of the year 9999 for every time after it"
+    )
 
 
 @router.get("")
@@ -45,9 +49,14 @@ async def read_me(request: Request, caller: AnyCaller) -> Me:
         role=caller.role,
         organization_id=caller.organization_id,
         peer_mentor_id=caller.mentor_id,
-        expires_at=datetime.fromtimestamp(caller.expires_at, UTC),
+        expires_at=_instant(caller.expires_at),
         **names,
     )
+
+
+def _instant(seconds: float) -> datetime:
+    """A time since 1970, the last that there is a datetime for where it lies beyond."""
+    return datetime.fromtimestamp(min(seconds, _LAST.timestamp()), UTC)
 
 
 def _acting(request: Request, caller: Caller) -> AbstractAsyncContextManager[Connection]:

@@ -51,7 +51,7 @@ class ServiceMetrics:
         self._standing = standing
         self._alerts = alerts
         self._generation: Generation | None = None
-        self._rows = Counter[AlertKind]()
+        self._rows = Counter[str]()
         """Alerts that are open, by the rows that were seen last."""
         for kind in ALERTS:
             ALERTS_OPEN.labels(kind).set_function(partial(self._open, kind))

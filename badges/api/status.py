@@ -20,8 +20,7 @@ from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.overview import MINUTES, Pace, Standing
 from badges.api.shared import Shared
 from badges.queries.overview import AwardSeconds, Definitions
-from badges.remedies import REMEDIES
-from sinks.alerts import AlertKind
+from badges.remedies import remedy_of
 from sinks.errors import StoreError
 from streams.log.lag import Lag
 from tables.languages import Language
@@ -69,7 +68,7 @@ class Alert:
     """A kind of alert that is open: since when (null where its row could not be written yet), how
     many there are, what it means and what to do, in the language asked for."""
 
-    kind: AlertKind
+    kind: str
     since: datetime | None
     count: int
     what: str
@@ -183,7 +182,7 @@ def _alerts(lag: Lag | None, standing: Standing | None, language: Language) -> I
     """The kinds that the measurement knows, and those that Postgres has, each once."""
     rows = {each.kind: each for each in (standing.alerts if standing else ())}
     for kind in dict.fromkeys([*(lag.alerts if lag else ()), *rows]):
-        remedy = REMEDIES[kind]
+        remedy = remedy_of(kind)
         row = rows.get(kind)
         yield Alert(
             kind=kind,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from badges.cli import lag_words as words
-from badges.remedies import REMEDIES
+from badges.remedies import remedy_of
 from streams.log.lag import Lag, PartitionLag, Stage
 
 _MOST_PARTITIONS = 12
@@ -100,9 +100,7 @@ def _alerts(found: Lag) -> Iterator[str]:
         return
     yield "Open alerts:"
     for kind in found.alerts:
-        remedy = REMEDIES.get(kind)  # type: ignore[call-overload]  # any text
-        what = f": {remedy.what.en}" if remedy else ""
-        yield f"  {kind}{_ago(found.alerts_since.get(kind))}{what}"
+        yield f"  {kind}{_ago(found.alerts_since.get(kind))}: {remedy_of(kind).what.en}"
 
 
 def _ago(since: datetime | None) -> str:

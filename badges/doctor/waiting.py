@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, ok, warning
-from badges.remedies import REMEDIES
+from badges.remedies import remedy_of
 from badges.upkeep.dead_letters import Shelf
 from sinks.alerts import BREAKS, OUTAGES, AlertKind
 from sinks.dead_letters import KafkaDeadLetters
@@ -64,7 +64,7 @@ async def _alerts(at: Deployment) -> Sequence[Finding]:
     found = [
         warning(
             row["kind"],
-            f"{REMEDIES[row['kind']].what('en')} (alerts that are open: {row['number']})",
+            f"{remedy_of(row['kind']).what('en')} (alerts that are open: {row['number']})",
             _todo(row["kind"]),
         )
         for row in rows
@@ -72,9 +72,9 @@ async def _alerts(at: Deployment) -> Sequence[Finding]:
     return found or [ok("badge_alerts", "none is open beside what is told above")]
 
 
-def _todo(kind: AlertKind) -> str:
+def _todo(kind: str) -> str:
     """The command that mends it or shows more, else where that is described."""
-    remedy = REMEDIES[kind]
+    remedy = remedy_of(kind)
     return remedy.command or f"docs/operating/{remedy.page}"
 
 

@@ -84,13 +84,18 @@ def rendered(page: Page, language: Language, theme: _Theme) -> File:
     return _file(whole.encode(), "text/html; charset=utf-8")
 
 
-@cache
 def asset(name: str) -> File | None:
-    """A file that pages load, by its name; None when there is none of it."""
-    ending = name.rpartition(".")[2]
-    if name not in _assets() or ending not in _MEDIA_TYPES:
-        return None
-    return _file(_read(name).encode(), f"{_MEDIA_TYPES[ending]}; charset=utf-8")
+    """A file that pages load, by its name; None when there is none of it.
+
+    Of a name that there is not nothing is kept: anybody may ask for as many as they like.
+    """
+    media_type = _assets().get(name)
+    return None if media_type is None else _asset(name, media_type)
+
+
+@cache
+def _asset(name: str, media_type: str) -> File:
+    return _file(_read(name).encode(), f"{media_type}; charset=utf-8")
 
 
 @cache
@@ -103,8 +108,11 @@ def texts(language: Language) -> Mapping[str, dict[str, Any]]:
 
 
 @cache
-def _assets() -> frozenset[str]:
-    return frozenset(each.name for each in (_HERE / "static").iterdir())
+def _assets() -> Mapping[str, str]:
+    """The media type of each file that pages load, by its name."""
+    names = [each.name for each in (_HERE / "static").iterdir()]
+    endings = [(name, name.rpartition(".")[2]) for name in names]
+    return {name: _MEDIA_TYPES[ending] for name, ending in endings if ending in _MEDIA_TYPES}
 
 
 def _read(name: str) -> str:

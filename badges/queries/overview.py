@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sinks.alerts import AlertKind
 from sinks.pool import Executor
 
 _PATIENCE_S = 2.0
@@ -27,7 +26,7 @@ FROM badges_private.unlocks_by_minute($1)
 class AlertsOpen:
     """The open alerts of one kind."""
 
-    kind: AlertKind
+    kind: str
     since: datetime
     count: int
 

@@ -20,6 +20,16 @@ async def test_it_says_who_calls_and_of_which_organization(
     assert (said["organization_name"], said["peer_mentor_id"]) == ("Home", None)
 
 
+@pytest.mark.parametrize("expiry", [253_402_300_800, 10**15, 10**300], ids=["next", "far", "most"])
+async def test_a_token_may_count_longer_than_there_are_dates(
+    service: Service, mine: Organization, expiry: int
+) -> None:
+    with service.client("admin", mine.id, exp=expiry) as client:
+        answer = client.get("/v1/me")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["expires_at"] == "9999-12-31T23:59:59Z"
+
+
 async def test_a_mentor_is_told_by_name(service: Service, mine: Organization) -> None:
     mentor = mine.mentors[0]
     with service.client("mentor", mine.id, mentor) as client:

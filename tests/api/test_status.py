@@ -3,13 +3,18 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from badges.api.history import History
 from badges.api.lag import SharedLag
-from badges.remedies import REMEDIES
+from badges.doctor.deployment import Deployment
+from badges.doctor.waiting import CHECKS
+from badges.remedies import REMEDIES, remedy_of
+from badges.settings import Settings
 from sinks.polling import poll
 from sinks.pool import Pool
 from streams.log.lag import GenerationState, Lag, PartitionLag, Stage
@@ -77,6 +82,29 @@ async def test_an_open_alert_comes_with_what_to_do_in_the_readers_language(
         assert datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
         assert (told["what"], told["todo"]) == (remedy.what(language), remedy.todo(language))
         assert (told["command"], told["page"]) == (remedy.command, remedy.page)
+
+
+async def test_an_alert_of_another_version_is_told_as_one(service: Service, owner: Pool) -> None:
+    kind = "of_another_version"
+
+    async def has_it() -> Any:
+        alerts = (await ask(service)).json()["alerts"]
+        return next((each for each in alerts if each["kind"] == kind), None)
+
+    await owner.execute("INSERT INTO badge_alerts (kind, detail) VALUES ($1, '{}')", kind)
+    try:
+        told = await poll(has_it, within=LIMIT_S)
+        assert told["what"] == remedy_of(kind).what.en
+        chosen = Settings(_env_file=None, database_url=SecretStr(service.database_url))
+        (check,) = (each for each in CHECKS if each.id == "alerts")
+        async with Deployment(chosen, LIMIT_S) as deployment:
+            await deployment.open_postgres()
+            (found,) = await check.ask(deployment)
+        assert kind in found.message
+        assert found.fix is not None
+        assert "alerts.md" in found.fix
+    finally:
+        await owner.execute("DELETE FROM badge_alerts")
 
 
 @pytest.mark.usefixtures("alert")
@@ -158,3 +186,19 @@ async def test_the_history_has_one_sample_for_each_measurement_and_knows_the_rat
     assert [each.at for each in history.since(None)] == [
         start + timedelta(seconds=each) for each in (120, 150, 160, 1000)
     ]
+
+
+async def test_the_rate_is_not_known_while_nobody_tells_how_far_it_is_decided() -> None:
+    async def measure() -> Lag:
+        return NEVER
+
+    history = History(SharedLag(measure))
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    history.add(start, measured(1000))
+    history.add(start + timedelta(seconds=30), measured(1100))
+    assert history.records_per_minute() == 200
+    history.add(start + timedelta(seconds=31), replace(measured(0), partitions=[]))
+    assert history.records_per_minute() is None
+    for seconds in (40, 70):
+        history.add(start + timedelta(seconds=seconds), measured(1100 + seconds))
+    assert history.records_per_minute() == 60

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from badges.api.history import Sample
 from badges.api.status import Alert, Audit, Minute, Status, Unlocks, Waiting
 from badges.queries.overview import AwardSeconds, Definitions
-from badges.remedies import REMEDIES
+from badges.remedies import remedy_of
 from sinks.alerts import AlertKind
 from streams.log.backfill import Backfill
 from streams.log.cluster import Member
@@ -55,23 +55,53 @@ LATE = replace(
     stage="worker",
     catch_up=CatchUp(214, 20.0, 10.7),
 )
+KAFKA_AWAY = replace(
+    LATE,
+    behind_seconds=None,
+    behind_records=None,
+    stages=[
+        *(replace(each, behind_seconds=None) for each in GOOD.stages[:2]),
+        Stage("kafka", "unreachable", None, message="Kafka cannot be asked"),
+        Stage("worker", "behind", None),
+    ],
+    partitions=[],
+    alerts=["log_unreachable"],
+    stage="kafka",
+    catch_up=None,
+)
+POSTGRES_AWAY = replace(
+    KAFKA_AWAY,
+    stages=[
+        Stage("slot", "unreachable", None, message="Postgres cannot be asked"),
+        Stage("connector", "ok", None),
+        Stage("kafka", "ok", None),
+        Stage("worker", "behind", None),
+    ],
+    workers=GOOD.workers,
+    backfill=None,
+    alerts=[],
+    stage="slot",
+)
 
 
 def status(lag: Lag | None, language: Language = "en") -> Status:
     """What the API would answer with this measurement, and nothing of Postgres without one."""
     now = datetime.now(UTC)
+    counted = lag is not None and lag.behind_records is not None
+    postgres = lag is not None and lag.stages[0].state != "unreachable"
+    per_minute = [Minute(now - timedelta(minutes=each), 14) for each in range(30)]
     return Status(
         at=now,
         measured_at=now if lag else None,
         lag=lag,
-        unlocks=Unlocks(37, [Minute(now - timedelta(minutes=each), 14) for each in range(30)]),
-        award_seconds=AwardSeconds(0.048, 0.132, 412),
-        events_per_minute=186.0,
+        unlocks=Unlocks(37, per_minute) if postgres else None,
+        award_seconds=AwardSeconds(0.048, 0.132, 412) if postgres else None,
+        events_per_minute=186.0 if counted else None,
         history=[_sample(now - timedelta(seconds=5 * ago), ago) for ago in range(179, -1, -1)],
         dead_letters=Waiting(3),
-        refused_writes=Waiting(1),
-        definitions=Definitions(14, 2, 1, 1, 1),
-        last_audit=Audit(now - timedelta(days=1), {"missing": 1}),
+        refused_writes=Waiting(1) if postgres else None,
+        definitions=Definitions(14, 2, 1, 1, 1) if postgres else None,
+        last_audit=Audit(now - timedelta(days=1), {"missing": 1}) if postgres else None,
         alerts=[_alert(kind, now, language) for kind in (lag.alerts if lag else ())],
     )
 
@@ -92,8 +122,7 @@ def _sample(at: datetime, ago: int) -> Sample:
     )
 
 
-def _alert(kind: AlertKind | str, now: datetime, language: Language) -> Alert:
-    known = next(each for each in REMEDIES if each == kind)
-    remedy = REMEDIES[known]
+def _alert(kind: str, now: datetime, language: Language) -> Alert:
+    remedy = remedy_of(kind)
     what, todo = remedy.what(language), remedy.todo(language)
-    return Alert(known, now, 1, what, todo, remedy.command, remedy.page)
+    return Alert(kind, now, 1, what, todo, remedy.command, remedy.page)

@@ -214,7 +214,7 @@ async def test_a_badge_is_retired_and_its_history_told(
         await expect(retire).to_be_focused()
         await retire.click()
         await page.get_by_role("dialog").get_by_role("button", name="Retire").click()
-        await expect(page.get_by_text("Saved as version 2.")).to_be_visible()
+        await expect(page.get_by_text("Retired, as version 2.", exact=True)).to_be_visible()
         await expect(page.get_by_label("State", exact=True)).to_have_value("retired")
         history = page.get_by_role("region", name="History").get_by_role("row")
         await expect(history).to_have_count(3)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from streams.log.lag import Lag
 from tables.languages import Language
 from tests.api.service import Service
 from tests.pages import answers
@@ -15,12 +16,15 @@ from tests.pages.browser import LIMIT_MS
 
 pytestmark = pytest.mark.anyio
 
-_State = Literal["good", "late", "silent", "refused"]
+_State = Literal["good", "late", "kafka away", "postgres away", "unmeasured", "silent", "refused"]
 HEADLINES: dict[tuple[_State, Language], str] = {
     ("good", "en"): "Badges are on time.",
     ("good", "nb"): "Merkene er i rute.",
     ("late", "en"): "Badges are late.",
     ("late", "nb"): "Merkene er forsinket.",
+    ("kafka away", "en"): "Badges are late.",
+    ("postgres away", "en"): "Badges are late.",
+    ("unmeasured", "en"): "Asking how it goes.",
     ("silent", "en"): "No answer from the API since",
     ("silent", "nb"): "Ikke svar fra API-et siden",
     ("refused", "en"): "The API answers with an error.",
@@ -35,6 +39,16 @@ LOOKS: dict[str, tuple[Language, dict[str, Any]]] = {
 }
 
 
+LAGS: dict[_State, Lag | None] = {
+    "good": answers.GOOD,
+    "late": answers.LATE,
+    "kafka away": answers.KAFKA_AWAY,
+    "postgres away": answers.POSTGRES_AWAY,
+    "unmeasured": None,
+}
+"""What was measured where the API answers."""
+
+
 async def answer(route: Route, state: _State, language: Language) -> None:
     """Answer as the API would in this state."""
     if state == "silent":
@@ -43,7 +57,7 @@ async def answer(route: Route, state: _State, language: Language) -> None:
         problem = '{"status": 503, "detail": "The database does not answer now: try again soon"}'
         await route.fulfill(status=503, body=problem, content_type="application/problem+json")
     else:
-        lag = answers.GOOD if state == "good" else answers.LATE
+        lag = LAGS[state]
         body = answers.as_json(answers.status(lag, language))
         await route.fulfill(body=body, content_type="application/json")
 
@@ -100,6 +114,34 @@ async def test_what_matters_comes_first_and_in_words(browser: Browser, service: 
         assert tops[:2] + tops[4:] == sorted(tops[:2] + tops[4:])
         assert all(each < WIDE["height"] for each in tops), "above the fold"
         assert await page.title() == "Badges are late. · Badge streams"
+
+
+NOT_KNOWN: dict[_State, set[str]] = {
+    "good": set(),
+    "kafka away": {"workers", "catch-up", "events"},
+    "postgres away": {"catch-up", "backfill", "events", "definitions", "audit", "no-alerts"},
+    "unmeasured": {
+        *("behind-stage", "workers", "catch-up", "backfill"),
+        *("events", "definitions", "audit", "no-alerts"),
+    },
+}
+
+
+@pytest.mark.parametrize("state", NOT_KNOWN)
+async def test_what_nobody_can_tell_is_not_known_and_not_none(
+    browser: Browser, service: Service, state: _State
+) -> None:
+    places = set().union(*NOT_KNOWN.values())
+    async with viewing(browser, service, state) as page:
+        await expect(page.locator("#measured")).not_to_be_empty()
+        said = {each: await page.locator(f"#{each}").text_content() for each in places}
+    unknown = {each for each, text in said.items() if text == "not known"}
+    assert unknown == NOT_KNOWN[state]
+    if state == "good":
+        assert said["backfill"] == "nothing to take up"
+        assert said["catch-up"] == "nothing to catch up with"
+    if state == "postgres away":
+        assert said["workers"] == "1", "Kafka tells of those"
 
 
 async def test_the_tables_say_what_the_plots_show(browser: Browser, service: Service) -> None:

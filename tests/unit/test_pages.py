@@ -1,11 +1,13 @@
 """The words of the pages: the same in each language, and each of them used."""
 
+import gc
 import re
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from badges.pages.site import LANGUAGES, PAGES, REFUSED, rendered, texts, words_of
+from badges.pages.site import LANGUAGES, PAGES, REFUSED, asset, rendered, texts, words_of
 from tests.unit.test_house import ROOT
 
 STATIC = ROOT / "badges" / "pages" / "static"
@@ -88,3 +90,19 @@ def test_no_text_hides_another_of_its_page() -> None:
     for page in (*PAGES.values(), REFUSED):
         all_keys = [key for each in words_of(page) for key in texts("en")[each]]
         assert len(all_keys) == len(set(all_keys)), page.name
+
+
+class Name(str):
+    """A text of which can be told whether somebody keeps it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_nothing_is_kept_of_a_file_that_there_is_not() -> None:
+    name = Name("nothing.js")
+    kept = weakref.ref(name)
+    assert asset(name) is None
+    del name
+    gc.collect()
+    assert kept() is None
+    assert asset("base.css") is asset("base.css")

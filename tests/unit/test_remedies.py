@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from badges.cli.commands import COMMANDS
-from badges.remedies import PAGE, REMEDIES, Remedy
+from badges.remedies import PAGE, REMEDIES, Remedy, remedy_of
 from sinks.alerts import ALERTS, AlertKind
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating"
@@ -47,9 +47,9 @@ def test_the_page_has_the_words_of_the_remedy(kind: AlertKind) -> None:
     assert remedy.page == f"{PAGE}#{kind}"
 
 
-@pytest.mark.parametrize("kind", ALERTS)
-def test_words_are_plain_sentences_in_two_languages(kind: AlertKind) -> None:
-    remedy = REMEDIES[kind]
+@pytest.mark.parametrize("kind", [*ALERTS, "of_another_version"])
+def test_words_are_plain_sentences_in_two_languages(kind: str) -> None:
+    remedy = remedy_of(kind)
     for text in (remedy.what, remedy.todo):
         assert text.en != text.nb
         for words in text:
@@ -72,3 +72,18 @@ def named(text: str) -> set[str]:
     return set(
         re.findall(r"badges (?:dead-letters [a-z]+|[a-z]+(?: --[a-z]+)?)|BADGES_[A-Z_]+", text)
     )
+
+
+@pytest.mark.parametrize("kind", ["of_another_version", "unknown", "", "a {kind} <b>"])
+def test_a_kind_of_another_version_is_named_and_leads_to_what_is_known_of_it(kind: str) -> None:
+    remedy = remedy_of(kind)
+    assert all(kind in words for words in remedy.what)
+    assert all("badge_alerts" in words for words in remedy.todo)
+    page, _, heading = remedy.page.partition("#")
+    text = (OPERATING / page).read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert heading in [each.lower().replace(" ", "-") for each in headings]
+    section = " ".join(MARKUP.sub("", text.rpartition("\n## ")[2]).split())
+    for words in (*sentences(remedy.what.en), *sentences(remedy.todo.en)):
+        assert not kind or words.replace(f"kind {kind}", "kind …") in section
+    assert all(remedy_of(each) is REMEDIES[each] for each in ALERTS)

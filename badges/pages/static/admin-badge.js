@@ -8,17 +8,19 @@ import { stateMark, stateOf } from "/assets/admin-list.js";
 import { day } from "/assets/people-lists.js";
 import { api, user } from "/assets/people-session.js";
 
-/** The form of a badge that there is not yet. */
+/** The form of a badge that there is not yet; once all of it is saved, its own view. */
 export async function newView() {
+  const heading = element("h1", {}, say("new_badge"));
   const form = await definitionForm(null, (saved) => {
-    location.hash = `/badge/${saved.id}`;
+    heading.textContent = saved.name;
+    if (form.node.isConnected && !form.unsaved()) location.hash = `/badge/${saved.id}`;
   });
-  return { nodes: [element("h1", {}, say("new_badge")), form.node], unsaved: form.unsaved };
+  return { nodes: [heading, form.node], unsaved: form.unsaved };
 }
 
 /** A badge that is there; an admin edits those of the organization. */
 export async function editView(id) {
-  const definition = await api(`/v1/badge-definitions/${id}`);
+  const definition = await api(`/v1/badge-definitions/${id}`, { exact: true });
   const isAdmin = user().role === "admin";
   const isOwn = definition.organization_id !== null;
   const heading = element("h1", {}, definition.name || definition.key);

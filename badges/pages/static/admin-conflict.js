@@ -1,6 +1,7 @@
 /** What to do where somebody else has saved the badge in the meantime. */
 
 import { element, say } from "/assets/page.js";
+import { writeExactly } from "/assets/page-json.js";
 import { dialog } from "/assets/people-dialog.js";
 import { moment, row, table } from "/assets/people-lists.js";
 
@@ -44,5 +45,5 @@ function ordered(value) {
 function shown(value) {
   if (value === null || value === undefined || value === "") return say("none");
   if (typeof value === "boolean") return say(value ? "yes" : "no");
-  return typeof value === "string" ? value : element("code", {}, JSON.stringify(value));
+  return typeof value === "string" ? value : element("code", {}, writeExactly(value));
 }

@@ -47,6 +47,11 @@ export async function definitionFields(definition, changed) {
     field: (key) => by[key],
     criteria: () => criteria.fields("$"),
     missing,
+    /** The key that was saved stays, unless somebody has written another one since. */
+    settleKey(key) {
+      if (!keyIsOwn) by.key.input.value = key;
+      keyIsOwn = true;
+    },
     setStatus: (status) => (by.status.input.value = status),
     value: () => ({
       name: by.name.input.value.trim(),

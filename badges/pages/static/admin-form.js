@@ -10,8 +10,8 @@ import { dialog } from "/assets/people-dialog.js";
 import { api } from "/assets/people-session.js";
 
 /**
- * The form of a definition, or of a new one without it. `saved(definition)` is called with what was.
- * Returns `node` and `unsaved()`.
+ * The form of a definition, or of a new one without it, which becomes the form of what was saved.
+ * `saved(definition)` is called with what was. Returns `node` and `unsaved()`.
  */
 export async function definitionForm(definition, saved) {
   let base = definition;
@@ -20,12 +20,15 @@ export async function definitionForm(definition, saved) {
   const status = element("p", { role: "status", class: "saved" });
   const touched = new Set();
   let asked = false;
+  // One request at a time changes the badge: another would make a second one, or disagree with the first.
+  let busy = false;
 
   const fields = await definitionFields(base, () => {
     status.textContent = "";
     verdict.later();
   });
   let written = JSON.stringify(fields.value());
+  const unsaved = () => JSON.stringify(fields.value()) !== written;
   const verdict = verdictOf(() => fields.value().criteria, mark);
   const preview = previewSection(() => ({ ...fields.value(), definition_id: base?.id }), refused);
 
@@ -49,7 +52,7 @@ export async function definitionForm(definition, saved) {
   node.addEventListener("submit", (event) => {
     event.preventDefault();
     if (event.submitter?.value === "preview") tryOut();
-    else save();
+    else alone(save);
   });
 
   async function judged() {
@@ -67,24 +70,42 @@ export async function definitionForm(definition, saved) {
     }
   }
 
-  async function save(version = base?.version) {
+  /** Do what changes the badge, unless something does already: then that is said. */
+  async function alone(act) {
+    if (busy) {
+      status.textContent = say("busy");
+      return;
+    }
+    busy = true;
     status.textContent = "";
     try {
-      if (await judged()) kept(await send(version));
+      await act();
     } catch (error) {
-      if (error.status === 412) await disagreed();
-      else refused(error);
+      refused(error);
+    } finally {
+      busy = false;
+      if (status.textContent === say("busy")) status.textContent = "";
     }
   }
 
-  function send(version) {
-    const json = fields.value();
-    if (!base) {
-      const headers = { "Idempotency-Key": keyFor(JSON.stringify(json)) };
-      return api("/v1/badge-definitions", { method: "POST", json, headers });
+  async function save(version = base?.version) {
+    try {
+      if (await judged()) await send(version);
+    } catch (error) {
+      if (error.status !== 412) throw error;
+      await disagreed();
     }
-    const headers = { "If-Match": `"${version}"` };
-    return api(`/v1/badge-definitions/${base.id}`, { method: "PUT", json, headers });
+  }
+
+  async function send(version) {
+    const json = fields.value();
+    const sent = JSON.stringify(json);
+    const headers = base ? { "If-Match": `"${version}"` } : { "Idempotency-Key": keyFor(sent) };
+    const [path, method] = base ? [`/v1/badge-definitions/${base.id}`, "PUT"] : ["/v1/badge-definitions", "POST"];
+    const now = await api(path, { method, json, headers });
+    if (!base) fields.settleKey(json.key);
+    summarize([]);
+    kept(now, sent, "saved");
   }
 
   /** The same request has the same key, so that it makes one badge however often it is sent. */
@@ -96,12 +117,13 @@ export async function definitionForm(definition, saved) {
     return attempt.key;
   }
 
-  function kept(now) {
+  /** Go on from what is there now, of which the form had `sent`; what was written since is not in it. */
+  function kept(now, sent, word) {
     base = now;
-    retireButton.hidden = !base || base.status === "retired";
-    written = JSON.stringify(fields.value());
-    summarize([]);
-    status.textContent = say("saved", { version: now.version });
+    retireButton.hidden = base.status === "retired";
+    written = sent;
+    const done = say(word, { version: now.version });
+    status.textContent = unsaved() ? `${done} ${say("unsaved")}` : done;
     saved(now);
   }
 
@@ -116,7 +138,7 @@ export async function definitionForm(definition, saved) {
   }
 
   async function disagreed() {
-    const theirs = await api(`/v1/badge-definitions/${base.id}`);
+    const theirs = await api(`/v1/badge-definitions/${base.id}`, { exact: true });
     const choice = await conflict(fields.value(), theirs, FIELDS);
     if (choice === "mine") await save(theirs.version);
     if (choice !== "theirs") return;
@@ -158,10 +180,11 @@ export async function definitionForm(definition, saved) {
     });
     if (!now) return;
     fields.setStatus(now.status);
-    kept(now);
+    // Nothing else of what is written here was sent.
+    kept(now, JSON.stringify({ ...JSON.parse(written), status: now.status }), "retired");
   }
 
-  const retireButton = element("button", { type: "button", click: retire }, say("retire"));
+  const retireButton = element("button", { type: "button", click: () => alone(retire) }, say("retire"));
   retireButton.hidden = !base || base.status === "retired";
   node.append(
     summary,
@@ -178,5 +201,5 @@ export async function definitionForm(definition, saved) {
     preview.node,
   );
   verdict.later();
-  return { node, unsaved: () => JSON.stringify(fields.value()) !== written };
+  return { node, unsaved };
 }

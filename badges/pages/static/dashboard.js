@@ -79,8 +79,8 @@ function judge() {
 function showFigures({ lag, award_seconds: awards, unlocks }) {
   put("behind", known(lag?.behind_seconds, (seconds) => duration(seconds)));
   const stage = lag?.stages.find((each) => each.name === lag.stage);
-  const records = lag?.behind_records ?? 0;
-  put("behind-stage", stage ? say(`stage_${stage.name}`) : records ? say("records", { count: records }) : say("nothing_waits"));
+  const waits = known(lag?.behind_records, (count) => (count ? say("records", { count }) : say("nothing_waits")));
+  put("behind-stage", stage ? say(`stage_${stage.name}`) : waits);
   const none = awards?.count === 0;
   put("p50", none ? "–" : known(awards?.p50, duration));
   put("p95", none ? say("latency_none") : known(awards?.p95, (seconds) => say("latency_more", { p95: duration(seconds), count: awards.count })));
@@ -91,7 +91,9 @@ function showFigures({ lag, award_seconds: awards, unlocks }) {
 
 let alertsShown = "";
 
-function showAlerts(alerts) {
+function showAlerts({ alerts, definitions }) {
+  // Without an answer of Postgres nobody knows that there is none.
+  put("no-alerts", known(definitions, () => say("alerts_none")));
   const now = JSON.stringify(alerts);
   if (now === alertsShown) return;
   alertsShown = now;
@@ -146,9 +148,12 @@ function size(bytes) {
 function showWork(status) {
   const { lag, definitions, last_audit: audit } = status;
   put("events", known(status.events_per_minute, (count) => number(count)));
-  put("workers", known(lag?.workers.length, (count) => number(count)));
-  put("backfill", !lag ? say("unknown") : lag.backfill ? backfill(lag.backfill) : say("backfill_none"));
-  put("catch-up", !lag ? say("unknown") : lag.catch_up ? catchUp(lag.catch_up) : say("catch_up_none"));
+  // Where Postgres or Kafka does not answer there is nothing in its answer: that is not to say that there is none.
+  const postgres = lag?.stages.some((stage) => stage.name === "slot" && stage.state !== "unreachable");
+  const counted = typeof lag?.behind_records === "number";
+  put("workers", known(counted || lag?.workers.length ? lag.workers.length : null, (count) => number(count)));
+  put("backfill", lag?.backfill ? backfill(lag.backfill) : say(postgres ? "backfill_none" : "unknown"));
+  put("catch-up", lag?.catch_up ? catchUp(lag.catch_up) : say(counted ? "catch_up_none" : "unknown"));
   put("dead-letters", known(status.dead_letters?.waiting, (count) => number(count)));
   put("refused-writes", known(status.refused_writes?.waiting, (count) => number(count)));
   put("definitions", known(definitions, (found) => say("definitions_are", found)));
@@ -232,7 +237,7 @@ function show(status) {
   put("measured", say("measured", { time: clock(status.measured_at ?? status.at) }));
   judge();
   showFigures(status);
-  showAlerts(status.alerts);
+  showAlerts(status);
   showStages(status.lag?.stages ?? []);
   showWork(status);
   if (status.history.length) showPlots(status.lag);

@@ -1,6 +1,7 @@
 /** Controls for single values: a label, what may stand there, the input, and room for what is wrong. */
 
 import { element, knows, number, say } from "/assets/page.js";
+import { readExactly, unmarked, writeExactly } from "/assets/page-json.js";
 import { kindOf } from "/assets/forms-schema.js";
 
 let made = 0;
@@ -66,7 +67,7 @@ function wholeNumber(text) {
 function json(text) {
   if (text.trim() === "") return undefined;
   try {
-    return JSON.parse(text);
+    return readExactly(text);
   } catch {
     return text;
   }
@@ -101,8 +102,8 @@ export function single(schema, place, value, changed) {
   const kind = kindOf(schema);
   if (kind === "boolean") return tick(schema, place, value, changed);
   const [input, read] = INPUTS[kind](schema, place);
-  const start = value ?? schema.default ?? "";
-  input.value = kind === "anything" && value !== undefined ? JSON.stringify(value, null, 2) : start;
+  const start = unmarked(value ?? schema.default ?? "");
+  input.value = kind === "anything" && value !== undefined ? writeExactly(value, 2) : start;
   if (place.needed) input.required = true;
   if (place.list) input.setAttribute("list", place.list);
   input.addEventListener("input", changed);

@@ -1,5 +1,7 @@
 /** What every page does alike: its words, requests to the API, elements, announcements, the look. */
 
+import { readExactly, writeExactly } from "/assets/page-json.js";
+
 export const language = document.documentElement.lang;
 /** How numbers and times are written: hours from 0 to 23 in both languages. */
 const locale = language === "en" ? "en-GB" : language;
@@ -55,22 +57,23 @@ export class Problem extends Error {
 
 /**
  * Ask the API, and return the JSON that it answers (null without any).
- * `json` is the body to send; `within` in ms is how long to wait. Throws Problem for an error that
- * the API tells, TypeError when nobody answers, and DOMException when that takes too long.
+ * `json` is the body to send; `within` in ms is how long to wait; numbers of an `exact` answer keep
+ * all their digits. Throws Problem for an error that the API tells, TypeError when nobody answers, and
+ * DOMException when that takes too long.
  */
-export async function ask(path, { method = "GET", json, token, headers = {}, within = 30_000 } = {}) {
+export async function ask(path, { method = "GET", json, token, headers = {}, within = 30_000, exact = false } = {}) {
   const sent = { "Accept-Language": language, ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
   if (json !== undefined) sent["Content-Type"] = "application/json";
   const response = await fetch(path, {
     method,
     headers: sent,
-    body: json === undefined ? undefined : JSON.stringify(json),
+    body: json === undefined ? undefined : writeExactly(json),
     cache: "no-store",
     signal: AbortSignal.timeout(within),
   });
   const text = await response.text();
-  if (response.ok) return text ? JSON.parse(text) : null;
+  if (response.ok) return text ? (exact ? readExactly : JSON.parse)(text) : null;
   let problem = {};
   try {
     problem = JSON.parse(text);
