@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from badges.settings import Settings
 from schema.database import where
 from sinks.pool import create_pool
+from streams.lag.answers import Parts
+from streams.lag.meter import Meter
+from streams.lag.pulse import Pulses
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag_asking import Parts
-from streams.log.lag_meter import Meter
-from streams.log.pulse import Pulses
 
 _CLOSING_S = 0.3
 """How long a client may take to say goodbye: to whom does not answer there is no need to."""

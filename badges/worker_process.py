@@ -33,17 +33,17 @@ from sinks.refused_writes import Stall
 from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import GenerationClosed, NameTaken, Problem
+from streams.lag.backlog import WORKER
+from streams.lag.decided_until import note_decided
+from streams.lag.pulse import beat
 from streams.log import fingerprint, generations, topics
-from streams.log.backlog import WORKER
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
-from streams.log.decided_until import note_decided
+from streams.log.connector_progress import moved
 from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
 from streams.log.integrity import Integrity
-from streams.log.movement import moved
-from streams.log.pulse import beat
 from streams.log.reader import KafkaLog
 from streams.log.wal import confirmed, insert_lsn
 from streams.pacing import GC_THRESHOLDS

@@ -16,8 +16,8 @@ from reference.refused_writes import Pair, awards_then, stats_then
 from reference.results import AwardEvent, Results
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.lag.catching_up import Behind, until_decided
 from streams.log import generations
-from streams.log.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.log.wal import insert_lsn

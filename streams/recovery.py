@@ -18,10 +18,10 @@ from sinks.errors import Unavailable
 from streams import metrics
 from streams.checkpoints import Checkpoints
 from streams.errors import LogBroken
+from streams.lag.pulse import Progress
 from streams.log.generations import Generation
-from streams.log.pulse import Progress
+from streams.log.last_record import check_last
 from streams.log.reader import Log
-from streams.log.tails import check_last
 from streams.log_tables import NAMED
 from streams.pacing import in_spells
 from streams.partition import Partition

@@ -11,10 +11,11 @@ import asyncpg
 
 from schema import apply
 from sinks.pool import Connection
-from streams.log import generations, removal
+from streams.filling import removal
+from streams.filling.filling import Site
+from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect
-from streams.log.filling import Site
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite

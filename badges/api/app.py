@@ -45,14 +45,14 @@ from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
+from streams.lag.answers import Parts
+from streams.lag.backlog_watch import watch_backlog
+from streams.lag.meter import Meter
+from streams.lag.pulse import Pulses
 from streams.log import topics
-from streams.log.backlog_watch import watch_backlog
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.heartbeats import Heartbeats
-from streams.log.lag_asking import Parts
-from streams.log.lag_meter import Meter
-from streams.log.pulse import Pulses
 
 _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What never ends by itself."""

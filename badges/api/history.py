@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from badges.api.lag import SharedLag
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 
 _EVERY: Final = timedelta(seconds=5)
 _SPAN: Final = timedelta(minutes=15)

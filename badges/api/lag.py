@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.shared import Shared
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 
 _GOOD_FOR_S = 1.0
 

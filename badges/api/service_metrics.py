@@ -23,10 +23,10 @@ from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool
+from streams.lag.backfill import Backfill
+from streams.lag.stages import Lag
 from streams.log import generations
-from streams.log.backfill import Backfill
 from streams.log.generations import Generation
-from streams.log.lag import Lag
 from streams.log.wal import Slot, insert_lsn, read_slot
 from streams.metrics import ALERTS_OPEN
 

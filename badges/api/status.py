@@ -22,7 +22,7 @@ from badges.api.shared import Shared
 from badges.queries.overview import AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.errors import StoreError
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 from tables.languages import Language
 
 _PATIENCE_S: Final = 2.0

@@ -18,7 +18,7 @@ from badges.cli.lag_view import Sparkline, shown
 from badges.cli.options import Json
 from badges.measuring import measuring
 from streams.errors import FOUND_A_PROBLEM, WRONG_USE
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 
 _EVERY_S = 1.0
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from badges.cli import lag_words as words
 from badges.remedies import remedy_of
-from streams.log.lag import Lag, PartitionLag, Stage
+from streams.lag.stages import Lag, PartitionLag, Stage
 
 _MOST_PARTITIONS = 12
 """So many of those that are behind are shown, the latest first."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from streams.log.backfill import Backfill
-from streams.log.lag import CatchUp, FillingState, GenerationState, Lag, Stage
-from streams.log.pulse import Restoring
+from streams.lag.backfill import Backfill
+from streams.lag.pulse import Restoring
+from streams.lag.stages import CatchUp, FillingState, GenerationState, Lag, Stage
 
 _SHORT: Mapping[tuple[str, str], str] = {
     ("slot", "unreachable"): "Postgres does not answer",

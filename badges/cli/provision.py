@@ -18,10 +18,11 @@ from schema.database import connect, first_line
 from sinks.errors import Unavailable
 from sinks.failures import UNREACHED
 from streams.errors import ConnectAway, ConnectRefused, Problem
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.filling.filling import Site
+from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect
-from streams.log.filling import Site
 from streams.log.generations import Generation
 
 _AWAY = (

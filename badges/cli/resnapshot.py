@@ -9,7 +9,7 @@ from badges import event_loop, settings
 from badges.cli.options import Json
 from badges.cli.provision import open_site, print_result
 from schema.check import require_a_source
-from streams.log import provisioning
+from streams.filling import provisioning
 
 
 def resnapshot(

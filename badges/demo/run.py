@@ -22,7 +22,7 @@ from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.errors import Unavailable
 from sinks.pool import Connection
 from streams.errors import Problem
-from streams.log.catching_up import ends_of
+from streams.lag.catching_up import ends_of
 from streams.log.kafka import KafkaAccess
 
 _CONNECTIONS = 6

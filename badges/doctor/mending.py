@@ -9,7 +9,8 @@ from badges.doctor.lines import Line, Safe
 from schema import apply
 from sinks import duplicates
 from streams.errors import Problem
-from streams.log import provisioning, topics
+from streams.filling import provisioning
+from streams.log import topics
 
 _DOES: Mapping[Safe, str] = {
     "migrate": "badges migrate",

@@ -8,7 +8,7 @@ from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from sinks import findings
 from sinks.queries import QUERIES
-from streams.log.backfill import backfill
+from streams.lag.backfill import backfill
 from streams.rule_versions import read
 from tables.rules import RuleBook
 from tables.types import DefinitionVersion, Version

@@ -9,7 +9,7 @@ from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from streams.evaluator import FINGERPRINT
-from streams.log.backlog import backlog
+from streams.lag.backlog import backlog
 from streams.log.cluster import Member
 
 _NEEDS: Final = ("postgres", "kafka")

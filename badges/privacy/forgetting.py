@@ -13,8 +13,8 @@ from badges.upkeep import dead_letters
 from badges.upkeep.dead_letters import Shelf
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.lag.catching_up import partitions_behind
 from streams.log import generations
-from streams.log.catching_up import partitions_behind
 from streams.log.topics import partition_of
 
 

@@ -17,8 +17,8 @@ from badges.stack.layout import Layout
 from schema.database import connect, first_line
 from sinks.polling import POLL_S
 from streams.errors import Problem
+from streams.lag.backlog import backlog
 from streams.log import generations
-from streams.log.backlog import backlog
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 

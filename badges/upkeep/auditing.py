@@ -24,7 +24,7 @@ from sinks.failures import reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from streams.errors import Problem
-from streams.log.catching_up import Behind, until_decided
+from streams.lag.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import insert_lsn
 

@@ -18,8 +18,8 @@ from sinks.column_types import wrong_types
 from sinks.failures import reason_of
 from sinks.pool import Connection
 from streams.errors import Problem
+from streams.lag.catching_up import partitions_behind
 from streams.log import generations
-from streams.log.catching_up import partitions_behind
 from streams.log.generations import Generation
 from streams.log.topics import partition_of
 from streams.unusable import outline

@@ -1,1 +1,1 @@
-"""The log of the mentors' rows: its generations, whether it is whole, and what makes it."""
+"""The log of the mentors' rows: its generations, whether it is whole, and whom to ask about it."""

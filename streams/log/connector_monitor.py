@@ -17,9 +17,9 @@ from sinks.looks import Looks, OneAlert
 from streams.errors import ConnectAway, ConnectRefused, LogBroken
 from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
+from streams.log.connector_progress import Moved, Movement
 from streams.log.generations import Generation
 from streams.log.integrity import Integrity
-from streams.log.movement import Moved, Movement
 
 LOOK_EVERY_S = 1.0
 CONFIRMATIONS = 18

@@ -19,8 +19,8 @@ from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.fingerprint import Fingerprint, changes, renamed
 from streams.log.generations import Generation
+from streams.log.last_record import another_record
 from streams.log.observation import Observation, observe
-from streams.log.tails import another_record
 from streams.log.topics import LOG_SETTINGS, wrong_settings
 
 log = structlog.get_logger(__name__)

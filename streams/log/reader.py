@@ -13,7 +13,7 @@ from sinks.errors import Unavailable
 from streams.log.connections import Connections
 from streams.log.debezium import sequence_of
 from streams.log.kafka import KafkaAccess, stop
-from streams.log.tails import following
+from streams.log.last_record import following
 
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000

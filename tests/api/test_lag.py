@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from badges.api.lag import SharedLag
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 from tests.api.conftest import Organization
 from tests.api.service import Service
 

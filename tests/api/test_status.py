@@ -17,7 +17,7 @@ from badges.remedies import REMEDIES, remedy_of
 from badges.settings import Settings
 from sinks.polling import poll
 from sinks.pool import Pool
-from streams.log.lag import GenerationState, Lag, PartitionLag, Stage
+from streams.lag.stages import GenerationState, Lag, PartitionLag, Stage
 from tests.api.conftest import Organization
 from tests.api.service import Service
 from tests.api.test_lag import NEVER

@@ -19,7 +19,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.anyio
 
 API_TELLS: tuple[tuple[AlertKind, str], ...] = (("nobody_works", ""), ("log_unreachable", "api"))
-"""What the API opens itself (streams/log/backlog_watch.py)."""
+"""What the API opens itself (streams/lag/backlog_watch.py)."""
 
 Seen = Callable[[str], Awaitable[list[tuple[object, bool]]]]
 """The details of a kind's alerts, oldest first, and whether each is open."""

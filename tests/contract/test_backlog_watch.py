@@ -10,11 +10,11 @@ import pytest
 from sinks.alerts import AlertKind, PostgresAlerts
 from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
-from streams.log import backlog
-from streams.log.backlog import WORKER
-from streams.log.backlog_watch import CONFIRMATIONS, FROZEN_S, STILL_S, Watch
+from streams.lag import backlog
+from streams.lag.backlog import WORKER
+from streams.lag.backlog_watch import CONFIRMATIONS, FROZEN_S, STILL_S, Watch
+from streams.lag.pulse import Pulses
 from streams.log.cluster import KafkaError
-from streams.log.pulse import Pulses
 from tests.contract.worlds import PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.stack import Stack

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from sinks.base import Message, Place
 from sinks.errors import Unavailable
+from streams.log.last_record import following
 from streams.log.reader import CHUNK_RECORDS
-from streams.log.tails import following
 
 
 class Record(Struct, frozen=True):

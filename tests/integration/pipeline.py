@@ -20,7 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from reference.verification import verify
 from sinks.pool import Pool
-from streams.log import provisioning
+from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.integration.schema.postgres import execute
 from tests.integration.workers import SESSION_SECONDS, Worker

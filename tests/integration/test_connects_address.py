@@ -9,8 +9,9 @@ import pytest
 
 from badges.stack import docker
 from streams.errors import WRONG_USE, Problem
-from streams.log import generations, provisioning
-from streams.log.filling import ADDRESS
+from streams.filling import provisioning
+from streams.filling.filling import ADDRESS
+from streams.log import generations
 from tests.conftest import BY_DESIGN
 from tests.contract.proxy import proxied
 from tests.log_site import add_mentor, own_site

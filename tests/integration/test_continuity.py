@@ -14,7 +14,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schema import apply
 from sinks.pool import create_pool
 from streams.errors import CannotTell, LogBroken
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.log import generations
 from streams.log.connect import Connect
 from streams.log.connector_monitor import outage
 from streams.log.generations import Generation

@@ -16,7 +16,7 @@ from badges.doctor.lines import Line
 from badges.doctor.mending import mend
 from badges.settings import Settings
 from schema import apply
-from streams.log import provisioning
+from streams.filling import provisioning
 from tests.contract.proxy import proxied
 from tests.integration.doctor_breaks import BREAKS, Act, Break
 from tests.integration.pipeline import Pipeline, Rig

@@ -9,7 +9,7 @@ import pytest
 
 from schema import apply, migrations
 from sinks.pool import Executor, Pool
-from streams.log import provisioning
+from streams.filling import provisioning
 from tests.integration.alerts import OF_WAITING
 from tests.integration.pipeline import Pipeline, Rig, count_of, criteria_text, oslo, pipeline
 from tests.log_site import records

@@ -5,7 +5,7 @@ import json
 from datetime import date
 from uuid import UUID, uuid4
 
-from streams.log import provisioning
+from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.log_site import add_mentor, own_site, records
 from tests.own_site import OwnSite

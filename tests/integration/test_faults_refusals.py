@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from streams.log import provisioning
+from streams.filling import provisioning
 from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, oslo
 from tests.integration.refusing import REFUSALS, refusing, waiting

@@ -3,7 +3,7 @@
 import httpx
 import psutil
 
-from streams.log import provisioning
+from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import Worker

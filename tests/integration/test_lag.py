@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 
-from streams.log.backlog import backlog
+from streams.lag.backlog import backlog
 from tests.integration.commands import Command
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.log.backlog import unworked
-from streams.log.catching_up import partitions_behind, until_decided
+from streams.lag.backlog import unworked
+from streams.lag.catching_up import partitions_behind, until_decided
 from streams.log.wal import insert_lsn
 from tests.api.service import Service, serving_api
 from tests.integration.commands import Command

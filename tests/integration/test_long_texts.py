@@ -9,7 +9,8 @@ import pytest
 
 from sinks.pool import Pool
 from streams.errors import Problem
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.log import generations
 from streams.log.wal import read_slot
 from tests.integration.alerts import OF_WAITING
 from tests.integration.found import complete, somebody

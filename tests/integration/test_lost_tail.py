@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from streams.errors import CannotTell, LogBroken
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.log import generations
 from streams.log.debezium import stream_order
 from streams.log.generations import Decided
 from streams.log.integrity import Integrity, sent_lsn

@@ -6,10 +6,11 @@ from uuid import UUID
 import httpx
 
 from sinks.pool import create_pool
-from streams.log import filling, generations
-from streams.log.backlog import backlog, unworked
-from streams.log.backlog_watch import CONFIRMATIONS, STILL_S, Watch
-from streams.log.pulse import Pulses
+from streams.filling import filling
+from streams.lag.backlog import backlog, unworked
+from streams.lag.backlog_watch import CONFIRMATIONS, STILL_S, Watch
+from streams.lag.pulse import Pulses
+from streams.log import generations
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.integration.alerts import alert, all_closed, told
 from tests.integration.commands import answer

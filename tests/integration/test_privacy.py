@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from badges.privacy.checkpoints import holding
 from sinks.dead_letters import left
-from streams.log import provisioning
-from streams.log.provisioning import resnapshot
+from streams.filling import provisioning
+from streams.filling.provisioning import resnapshot
 from streams.log.reader import KafkaLog
 from tests import often_checkpoints
 from tests.integration.commands import Command

@@ -19,9 +19,10 @@ from badges.cli import provision as command
 from badges.cli.commands import app
 from schema import apply
 from streams.errors import Problem
-from streams.log import filling, generations, provisioning, topics
-from streams.log.filling import Site
-from streams.log.provisioning import resnapshot
+from streams.filling import filling, provisioning
+from streams.filling.filling import Site
+from streams.filling.provisioning import resnapshot
+from streams.log import generations, topics
 from streams.log.wal import read_slot
 from tests.integration.breaks import delete_topic
 from tests.log_site import add_activities, add_mentor, own_site, records, written

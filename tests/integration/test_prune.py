@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from streams.filling.provisioning import resnapshot
 from streams.log.generations import Generation
-from streams.log.provisioning import resnapshot
 from tests.integration.commands import answer
 from tests.integration.pipeline import Pipeline, Rig, count_of
 

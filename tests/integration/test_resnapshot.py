@@ -10,9 +10,10 @@ import pytest
 
 from schema.check import require_a_source
 from streams.errors import Problem
-from streams.log import filling, generations, provisioning
+from streams.filling import filling, provisioning
+from streams.filling.provisioning import resnapshot
+from streams.log import generations
 from streams.log.generations import Generation
-from streams.log.provisioning import resnapshot
 from streams.log.wal import read_slot
 from tests.integration import commands
 from tests.integration.alerts import all_closed, told

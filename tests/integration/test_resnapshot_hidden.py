@@ -3,8 +3,9 @@
 import pytest
 
 from streams.errors import Problem
-from streams.log import generations, provisioning
-from streams.log.provisioning import resnapshot
+from streams.filling import provisioning
+from streams.filling.provisioning import resnapshot
+from streams.log import generations
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
 RESTRICTS = """

@@ -14,7 +14,8 @@ from schema.check import check
 from schema.differences import Difference
 from sinks.pool import Connection
 from streams.errors import CannotTell, LogBroken, Problem
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.log import generations
 from streams.log.fingerprint import SOURCES
 from streams.log.integrity import Integrity
 from tests.log_site import add_activities, add_mentor, own_site

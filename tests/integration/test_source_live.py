@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from streams.errors import Problem
-from streams.log import generations, provisioning
+from streams.filling import provisioning
+from streams.log import generations
 from tests.integration.alerts import OF_WAITING, open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of

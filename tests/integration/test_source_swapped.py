@@ -8,8 +8,9 @@ import pytest
 from schema.check import check
 from sinks.pool import Executor
 from streams.errors import Problem
-from streams.log import generations, provisioning
-from streams.log.provisioning import resnapshot
+from streams.filling import provisioning
+from streams.filling.provisioning import resnapshot
+from streams.log import generations
 from tests.integration.alerts import OF_WAITING, all_closed, open_kinds, told
 from tests.integration.pipeline import Pipeline, Rig, count_of
 

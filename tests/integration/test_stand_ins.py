@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from sinks.pool import Pool
+from streams.filling.provisioning import resnapshot
 from streams.log.debezium import UNAVAILABLE
-from streams.log.provisioning import resnapshot
 from tests.integration.alerts import OF_WAITING, all_closed, open_kinds
 from tests.integration.found import complete, somebody
 from tests.integration.pipeline import Pipeline, Rig, count_of, pipeline

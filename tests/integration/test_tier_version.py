@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.log.provisioning import resnapshot
+from streams.filling.provisioning import resnapshot
 from tests.integration.pipeline import Pipeline, Rig, criteria_text
 
 

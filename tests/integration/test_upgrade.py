@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from streams.filling.provisioning import resnapshot
 from streams.log import generations
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.provisioning import resnapshot
 from tests.builders import PlainTeller, Storyteller
 from tests.integration import commands
 from tests.integration.alerts import OF_WAITING, all_closed
@@ -37,7 +37,7 @@ NAMES_SINCE = {
     "badges.cli.provision": "badges.console.cli.provision",
     "badges.settings": "badges.console.settings",
     "streams.batching": "badges.streams.batching",
-    "streams.log.filling": "badges.console.stack.filling",
+    "streams.filling.filling": "badges.console.stack.filling",
 }
 """Modules that tests and the installed package name, and what that version called them."""
 ALIAS = """\

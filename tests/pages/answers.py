@@ -10,9 +10,9 @@ from badges.api.status import Alert, Audit, Minute, Status, Unlocks, Waiting
 from badges.queries.overview import AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.alerts import AlertKind
-from streams.log.backfill import Backfill
+from streams.lag.backfill import Backfill
+from streams.lag.stages import CatchUp, GenerationState, Lag, PartitionLag, Stage
 from streams.log.cluster import Member
-from streams.log.lag import CatchUp, GenerationState, Lag, PartitionLag, Stage
 from tables.languages import Language
 
 PARTITIONS = 12

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from streams.log.lag import Lag
+from streams.lag.stages import Lag
 from tables.languages import Language
 from tests.api.service import Service
 from tests.pages import answers

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from streams.log import backlog_watch
-from streams.log.backlog_watch import watch_backlog
+from streams.lag import backlog_watch
+from streams.lag.backlog_watch import watch_backlog
+from streams.lag.pulse import Pulses
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
-from streams.log.pulse import Pulses
 from tests.doubles.memory_alerts import MemoryAlerts
 
 

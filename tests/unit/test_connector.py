@@ -5,11 +5,12 @@ import re
 import pytest
 
 from schema import migrations
-from streams.log import filling, topics
+from streams.filling import filling
+from streams.filling.filling import is_complete
+from streams.filling.snapshot_rows import snapshot_lsn
+from streams.log import topics
 from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
-from streams.log.filled_rows import snapshot_lsn
-from streams.log.filling import is_complete
 from streams.log.generations import names
 
 TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses", "badge_awards")

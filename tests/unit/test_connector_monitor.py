@@ -9,7 +9,8 @@ import pytest
 
 from sinks.alerts import OUTAGES, AlertKind
 from streams.errors import ConnectAway, LogBroken
-from streams.log import connector_monitor, movement
+from streams.log import connector_monitor
+from streams.log import connector_progress as movement
 from streams.log.connect import Connect, ConnectorStatus
 from streams.log.connector_monitor import (
     CONFIRMATIONS,
@@ -19,8 +20,8 @@ from streams.log.connector_monitor import (
     monitor_connector,
     outage,
 )
+from streams.log.connector_progress import BEGINS_S, SILENT_S, UNCONFIRMED_S, Moved, Movement
 from streams.log.integrity import Integrity
-from streams.log.movement import BEGINS_S, SILENT_S, UNCONFIRMED_S, Moved, Movement
 from tests.builders import generation
 from tests.serving import serving
 

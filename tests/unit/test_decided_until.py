@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from streams.log import decided_until
-from streams.log.decided_until import Marks
+from streams.lag import decided_until
+from streams.lag.decided_until import Marks
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from streams.errors import SnapshotFailed
-from streams.log.filled_rows import FilledRows
+from streams.filling.snapshot_rows import FilledRows
 from tests.builders import activity, mentor
 from tests.doubles.memory_log import MemoryLog
 from tests.records import Writer

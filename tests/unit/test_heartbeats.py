@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.log import decided_until, heartbeats
+from streams.lag import decided_until
+from streams.lag.decided_until import Marks
+from streams.log import heartbeats
 from streams.log.cluster import Topic
-from streams.log.decided_until import Marks
 from streams.log.generations import Generation
 from streams.log.heartbeats import Unconfirmed
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from streams.log.backlog import Backlog
+from streams.lag.answers import DatabaseAnswer, KafkaAnswer
+from streams.lag.backlog import Backlog
+from streams.lag.stages import Lag, assemble
 from streams.log.connector_monitor import Outage
-from streams.log.lag import Lag, assemble
-from streams.log.lag_asking import Database, Kafka
 from tests.builders import generation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FRESH = NOW - timedelta(seconds=2)
-WELL = Database(
+WELL = DatabaseAnswer(
     True,
     NOW,
     generation(state="live"),
@@ -22,8 +22,8 @@ WELL = Database(
     confirmed=900,
     unconfirmed=8,
 )
-AWAY = Database(slot="unreachable", reason="Postgres cannot be asked")
-AT_THE_END = Kafka("ok", Backlog({0: 7, 1: 3}, {0: 0, 1: 0}, 1), {}, FRESH)
+AWAY = DatabaseAnswer(slot="unreachable", reason="Postgres cannot be asked")
+AT_THE_END = KafkaAnswer("ok", Backlog({0: 7, 1: 3}, {0: 0, 1: 0}, 1), {}, FRESH)
 IDLE = Outage("connector_idle", "the connector is PAUSED")
 
 
@@ -43,7 +43,7 @@ def test_what_is_well_is_on_time() -> None:
 
 
 def test_postgres_that_is_away_holds_up_all_whatever_the_others_say() -> None:
-    found = assemble(AWAY, Kafka("ok"), None, 5, unwritten=["connect_away"])
+    found = assemble(AWAY, KafkaAnswer("ok"), None, 5, unwritten=["connect_away"])
     assert states(found) == {
         "slot": "unreachable",
         "connector": "ok",
@@ -55,7 +55,7 @@ def test_postgres_that_is_away_holds_up_all_whatever_the_others_say() -> None:
     assert found.stages[0].message == "Postgres cannot be asked"
     # One who has asked before knows at least how old the oldest row can be.
     later = replace(AWAY, now=NOW, generation=WELL.generation, decided_until=FRESH)
-    assert assemble(later, Kafka("ok"), None, 5).behind_seconds == 2
+    assert assemble(later, KafkaAnswer("ok"), None, 5).behind_seconds == 2
 
 
 def test_an_alert_that_has_a_row_as_well_is_told_once_with_its_time() -> None:
@@ -68,15 +68,15 @@ def test_an_alert_that_has_a_row_as_well_is_told_once_with_its_time() -> None:
 @pytest.mark.parametrize(
     ("database", "kafka", "out", "silent", "stage"),
     [
-        (WELL, Kafka("unreachable"), IDLE, "", "kafka"),
+        (WELL, KafkaAnswer("unreachable"), IDLE, "", "kafka"),
         (replace(WELL, slot="missing"), AT_THE_END, IDLE, "it is frozen", "slot"),
         (WELL, AT_THE_END, IDLE, "it is frozen", "connector"),
         (WELL, AT_THE_END, None, "it is frozen", "worker"),
-        (replace(WELL, generation=None), Kafka("ok"), None, "", "connector"),
+        (replace(WELL, generation=None), KafkaAnswer("ok"), None, "", "connector"),
     ],
 )
 def test_the_one_that_holds_up_the_others_is_named(
-    database: Database, kafka: Kafka, out: Outage | None, silent: str, stage: str
+    database: DatabaseAnswer, kafka: KafkaAnswer, out: Outage | None, silent: str, stage: str
 ) -> None:
     found = assemble(database, kafka, out, 5, silent=silent)
     assert (found.on_time, found.stage) == (False, stage)
@@ -84,7 +84,7 @@ def test_the_one_that_holds_up_the_others_is_named(
 
 def test_a_row_that_is_late_is_behind_at_the_worker() -> None:
     waiting = Backlog({0: 7, 1: 3}, {0: 2, 1: 0}, 1)
-    kafka = Kafka("ok", waiting, {0: NOW - timedelta(seconds=9)}, FRESH)
+    kafka = KafkaAnswer("ok", waiting, {0: NOW - timedelta(seconds=9)}, FRESH)
     found = assemble(WELL, kafka, None, 5)
     assert (found.stage, found.behind_seconds, found.behind_records) == ("worker", 9, 2)
     assert assemble(WELL, kafka, None, 10).on_time

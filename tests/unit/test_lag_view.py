@@ -9,10 +9,10 @@ from rich.console import Console
 
 from badges.cli import lag_words
 from badges.cli.lag_view import Sparkline, shown
-from streams.log import lag
-from streams.log.backfill import Backfill
-from streams.log.cluster import Member
-from streams.log.lag import (
+from streams.lag import stages as lag
+from streams.lag.backfill import Backfill
+from streams.lag.pulse import Restoring
+from streams.lag.stages import (
     CatchUp,
     FillingState,
     GenerationState,
@@ -20,7 +20,7 @@ from streams.log.lag import (
     PartitionLag,
     Stage,
 )
-from streams.log.pulse import Restoring
+from streams.log.cluster import Member
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELL = Lag(

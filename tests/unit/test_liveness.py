@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sinks.base import Message
-from streams.log.lag_meter import Liveness
-from streams.log.pulse import Progress, Pulses, Restoring
+from streams.lag.meter import Liveness
+from streams.lag.pulse import Progress, Pulses, Restoring
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from tables.decisions import Decision

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from streams.log import filling
+from streams.filling import filling
 from streams.log.debezium import UNAVAILABLE
 from streams.records import TrainingRecord, decode
 

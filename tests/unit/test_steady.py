@@ -3,8 +3,8 @@
 import pytest
 
 from streams.errors import Problem
+from streams.filling.connector_startup import Failures
 from streams.log.connect import ConnectorStatus
-from streams.log.steady import Failures
 
 TOO_LARGE = (
     "org.apache.kafka.common.errors.RecordTooLargeException: The message is 1200426 bytes when "

@@ -8,7 +8,7 @@ import pytest
 from sinks.base import Place
 from streams import write_guard
 from streams.errors import CannotTell, LogBroken
-from streams.log.tails import check_last
+from streams.log.last_record import check_last
 from streams.recovery import Recovery
 from streams.rule_versions import Versions
 from streams.write_guard import WriteGuard

@@ -12,10 +12,10 @@ from typing import Any
 from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, Problem, SnapshotFailed
+from streams.filling.snapshot_rows import FilledRows
 from streams.log import generations, topics
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect, ConnectorStatus
-from streams.log.filled_rows import FilledRows
 from streams.log.generations import Generation
 from streams.log.integrity import CONFIRMATIONS, judge
 from streams.log.kafka import KafkaAccess
@@ -68,7 +68,7 @@ def configuration(
     The database's address and password stay `${env:BADGES_CONNECT_DATABASE_...}`, which Connect
     resolves from its own environment.
     """
-    text = (files(__package__) / "connector.json").read_text(encoding="utf-8")
+    text = (files("streams.log") / "connector.json").read_text(encoding="utf-8")
     names = {"prefix": prefix, "generation": str(generation), "sslmode": sslmode}
     names["standIn"] = stand_in
     for name, value in names.items():

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from streams.log.lag import CatchUp, Lag, assemble
-from streams.log.lag_asking import (
-    Database,
-    Kafka,
+from streams.lag.answers import (
+    DatabaseAnswer,
+    KafkaAnswer,
     Parts,
     ask_connect,
     ask_database,
     ask_kafka,
     unreachable,
 )
-from streams.log.pulse import IT_IS_FROZEN, Pulses
+from streams.lag.pulse import IT_IS_FROZEN, Pulses
+from streams.lag.stages import CatchUp, Lag, assemble
 
 _LIMIT_S = 4.5
 """How long a measurement takes at most, whatever does not answer."""
@@ -112,11 +112,11 @@ class Meter:
         self._on_time_s = on_time_s
         self._pulses = pulses or Pulses()
         self._unwritten = unwritten
-        self._last: tuple[float, Database] | None = None
+        self._last: tuple[float, DatabaseAnswer] | None = None
         """What Postgres said when it last answered, and when that was."""
         self._liveness = Liveness()
         self._waited: deque[tuple[float, int]] = deque()
-        self._given_up: asyncio.Task[Kafka] | None = None
+        self._given_up: asyncio.Task[KafkaAnswer] | None = None
 
     async def measure(self, limit: float = _LIMIT_S) -> Lag:
         """Measure once, within `limit` seconds. What does not answer is told as such."""
@@ -149,7 +149,7 @@ class Meter:
             found = await self.measure(until - clock())
         return found
 
-    def _remembered(self, now: float, database: Database) -> Database:
+    def _remembered(self, now: float, database: DatabaseAnswer) -> DatabaseAnswer:
         """What Postgres says; where it says nothing, of which log it last did, and how long ago.
 
         Kafka and Connect can be asked about that all the same.
@@ -174,7 +174,7 @@ class Meter:
         self._last = now, database
         return database
 
-    async def _ask_kafka(self, database: Database, limit: float) -> Kafka:
+    async def _ask_kafka(self, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
         """Give Kafka so much time; who is given up may take longer to notice it."""
         clock = asyncio.get_running_loop().time
         until = clock() + limit
@@ -192,10 +192,10 @@ class Meter:
                 self._given_up = asking
         return self._unanswered() if self._given_up else asking.result()
 
-    def _unanswered(self) -> Kafka:
+    def _unanswered(self) -> KafkaAnswer:
         return unreachable(self._parts, "it does not answer in time")
 
-    def _look(self, now: float, database: Database, kafka: Kafka) -> str:
+    def _look(self, now: float, database: DatabaseAnswer, kafka: KafkaAnswer) -> str:
         """Look at the workers that there are; what is wrong with them, in a sentence."""
         waiting = kafka.waiting
         if waiting is None or waiting.sessions == 0:
@@ -240,5 +240,5 @@ class Meter:
         return with_fields(found, catch_up=caught_up)
 
 
-def _log_id(database: Database) -> str | None:
+def _log_id(database: DatabaseAnswer) -> str | None:
     return database.generation.log_id if database.generation else None

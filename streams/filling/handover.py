@@ -9,9 +9,9 @@ import asyncio
 import time
 
 from sinks.polling import POLL_S
+from streams.filling.filling import Site, slot_passes
 from streams.log import generations
 from streams.log.cluster import Topic
-from streams.log.filling import Site, slot_passes
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 

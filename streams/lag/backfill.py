@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sinks.pool import Executor
-from streams.log.backlog import WORKER
+from streams.lag.backlog import WORKER
 
 _BACKFILL = """
 SELECT b.definitions, b.partitions_done, l.partitions,

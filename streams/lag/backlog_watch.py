@@ -13,11 +13,11 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.looks import Looks, OneAlert
 from sinks.pool import Executor
+from streams.lag.backlog import Backlog, backlog, records_only, unexplained
+from streams.lag.pulse import Pulses
 from streams.log import generations
-from streams.log.backlog import Backlog, backlog, records_only, unexplained
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
-from streams.log.pulse import Pulses
 
 LOOK_EVERY_S = 2.0
 CONFIRMATIONS = 4

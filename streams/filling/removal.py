@@ -10,8 +10,8 @@ import asyncpg
 
 from sinks.polling import POLL_S
 from sinks.pool import Connection
+from streams.filling.filling import Site
 from streams.log import generations
-from streams.log.filling import Site
 from streams.log.generations import Generation
 
 _DROP_PATIENCE_S = 60.0

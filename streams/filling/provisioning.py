@@ -10,11 +10,8 @@ import asyncpg
 
 from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
-from streams.log import fingerprint, generations, topics
-from streams.log.backlog import unworked
-from streams.log.connect import ConnectorStatus
-from streams.log.debezium import UNAVAILABLE
-from streams.log.filling import (
+from streams.filling.connector_startup import Failures, stays_running
+from streams.filling.filling import (
     ADDRESS,
     Site,
     begin,
@@ -22,11 +19,14 @@ from streams.log.filling import (
     start,
     try_again,
 )
+from streams.filling.handover import near_the_end
+from streams.filling.removal import discard, left_over, sweep
+from streams.lag.backlog import unworked
+from streams.log import fingerprint, generations, topics
+from streams.log.connect import ConnectorStatus
+from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.handover import near_the_end
 from streams.log.integrity import CONFIRMATIONS, Integrity
-from streams.log.removal import discard, left_over, sweep
-from streams.log.steady import Failures, stays_running
 from streams.log.visibility import refuse_hidden
 
 _ATTEMPTS = 3

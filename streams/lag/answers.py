@@ -13,14 +13,14 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Connection, Pool
 from streams.errors import ConnectAway, ConnectRefused
+from streams.lag.backfill import Backfill, backfill
+from streams.lag.backlog import Backlog, backlog, unexplained, without_marks
+from streams.lag.fill_progress import Filling, filling
 from streams.log import generations
-from streams.log.backfill import Backfill, backfill
-from streams.log.backlog import Backlog, backlog, unexplained, without_marks
 from streams.log.cluster import Cluster, KafkaError, Member
 from streams.log.connect import Connect
 from streams.log.connector_monitor import Outage, outage
 from streams.log.debezium import committed_at
-from streams.log.filled import Filling, filling
 from streams.log.generations import Generation
 from streams.log.heartbeats import Heartbeats
 from streams.log.wal import insert_lsn, read_slot
@@ -55,7 +55,7 @@ class Parts(Struct, frozen=True):
     kafka: str
 
 
-class Database(Struct, frozen=True):
+class DatabaseAnswer(Struct, frozen=True):
     """What Postgres says. `slot`, and in bytes of WAL the next two, are the slot's.
 
     `reason` says why it says nothing, or that the slot is missing. `now` and what is older may be
@@ -76,7 +76,7 @@ class Database(Struct, frozen=True):
     reason: str = ""
 
 
-class Kafka(Struct, frozen=True):
+class KafkaAnswer(Struct, frozen=True):
     """What Kafka says. `oldest` are commit times by partition of what is next to be decided.
 
     `explained` are partitions that wait while an open alert says why they do.
@@ -92,7 +92,7 @@ class Kafka(Struct, frozen=True):
     reason: str = ""
 
 
-async def ask_database(parts: Parts, limit: float) -> Database:
+async def ask_database(parts: Parts, limit: float) -> DatabaseAnswer:
     """Everything that Postgres says; where it does not answer, why, and nothing else."""
     limit = min(limit, _DATABASE_S)
     try:
@@ -101,11 +101,11 @@ async def ask_database(parts: Parts, limit: float) -> Database:
                 return await _asked(connection)
     except StoreError as error:
         if error.sqlstate in _NOT_MIGRATED:
-            return Database(
+            return DatabaseAnswer(
                 reason=f"the database {parts.database} lacks what it must have: run "
                 f"`badges migrate` ({error})"
             )
-        return Database(
+        return DatabaseAnswer(
             slot="unreachable",
             reason=f"Postgres at {parts.database} cannot be asked: {error}. See that it runs and "
             "lets us in, and BADGES_DATABASE_URL",
@@ -136,11 +136,11 @@ async def _session(pool: Pool, limit: float) -> AsyncIterator[Connection]:
         await pool.release(connection)
 
 
-async def _asked(connection: Connection) -> Database:
+async def _asked(connection: Connection) -> DatabaseAnswer:
     generation = await generations.live(connection) or await generations.newest(connection)
     alerts = {row["kind"]: row["since"] for row in await connection.fetch(_ALERTS)}
     now = await connection.fetchval("SELECT clock_timestamp()")
-    database = Database(True, now, generation, alerts, filling=await filling(connection))
+    database = DatabaseAnswer(True, now, generation, alerts, filling=await filling(connection))
     if generation is None:
         return replace(database, reason="there is no log: run `badges provision`")
     slot = await read_slot(connection, generation.slot)
@@ -166,7 +166,7 @@ async def _asked(connection: Connection) -> Database:
     )
 
 
-async def ask_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
+async def ask_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
     """Everything that Kafka says, in this order: what was committed before the heartbeat lies
     before the ends. Where it does not answer, why.
     """
@@ -175,17 +175,19 @@ async def ask_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
     except (KafkaError, OSError) as error:
         return unreachable(parts, str(error) or type(error).__name__)
     except StoreError as error:
-        return Kafka("behind", reason=f"Postgres does not say where the positions are: {error}")
+        return KafkaAnswer(
+            "behind", reason=f"Postgres does not say where the positions are: {error}"
+        )
 
 
-def unreachable(parts: Parts, why: str) -> Kafka:
-    return Kafka(
+def unreachable(parts: Parts, why: str) -> KafkaAnswer:
+    return KafkaAnswer(
         reason=f"Kafka at {parts.kafka} cannot be asked: {why}. See that it runs and lets us in, "
         "and BADGES_KAFKA_BOOTSTRAP"
     )
 
 
-async def _asked_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
+async def _asked_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
     cluster, generation = parts.cluster, database.generation
     filling = database.filling
     names = [generation.topic, generation.heartbeat_topic] if generation else []
@@ -194,14 +196,14 @@ async def _asked_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
     if filling and filling.topic in topics:
         filled = sum(await cluster.ends(topics[filling.topic]))
     if generation is None:
-        return Kafka("ok", filled=filled)
+        return KafkaAnswer("ok", filled=filled)
     topic = topics.get(generation.topic)
     if topic is None:
         reason = f"the topic {generation.topic} is gone: `badges resnapshot` makes a new one"
-        return Kafka("missing", filled=filled, reason=reason)
+        return KafkaAnswer("missing", filled=filled, reason=reason)
     members = await cluster.members(generation.group)
     if not database.answers:
-        return Kafka("ok", members=members, filled=filled)
+        return KafkaAnswer("ok", members=members, filled=filled)
     heartbeat = None
     if generation.heartbeat_topic in topics:
         heartbeat = await parts.heartbeats.newest(generation.heartbeat_topic, database.confirmed)
@@ -213,7 +215,7 @@ async def _asked_kafka(parts: Parts, database: Database, limit: float) -> Kafka:
     oldest = {number: committed_at(value) for number, value in values.items()}
     # One that was killed stays in the group for its session.
     members = members if waiting.sessions else []
-    return Kafka("ok", waiting, oldest, heartbeat, members, filled, frozenset(explained))
+    return KafkaAnswer("ok", waiting, oldest, heartbeat, members, filled, frozenset(explained))
 
 
 async def ask_connect(parts: Parts, generation: Generation | None, limit: float) -> Outage | None:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from sinks.alerts import BREAKS, AlertKind
 from sinks.pool import Executor
+from streams.lag.pulse import IT_IS_FROZEN
 from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
-from streams.log.pulse import IT_IS_FROZEN
 
 _MARKS_S = 15.0
 """A topic that is removed meanwhile never says what the next record is."""

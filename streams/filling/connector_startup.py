@@ -6,9 +6,9 @@ import time
 
 from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Problem
-from streams.log.filling import Site
+from streams.filling.filling import Site
+from streams.log.connector_progress import BEGINS_S, Movement, moved
 from streams.log.generations import Generation
-from streams.log.movement import BEGINS_S, Movement, moved
 from streams.log.wal import insert_lsn
 
 _STEADY_S = 30.0

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from sinks.alerts import BREAKS, OUTAGES, OutageKind
+from streams.lag.answers import DatabaseAnswer, KafkaAnswer, State
+from streams.lag.backfill import Backfill
+from streams.lag.fill_progress import Filling
+from streams.lag.pulse import Restoring
 from streams.log import generations
-from streams.log.backfill import Backfill
 from streams.log.cluster import Member
 from streams.log.connector_monitor import Outage
-from streams.log.filled import Filling
-from streams.log.lag_asking import Database, Kafka, State
-from streams.log.pulse import Restoring
 
 _FRESH_S = 5.0
 """One so young tells that the chain lives and holds nothing back.
@@ -139,8 +139,8 @@ class Lag:
 
 
 def assemble(
-    database: Database,
-    kafka: Kafka,
+    database: DatabaseAnswer,
+    kafka: KafkaAnswer,
     out: Outage | None,
     on_time_s: float,
     *,
@@ -211,12 +211,12 @@ def _gravest(stages: Sequence[Stage]) -> _StageName | None:
     return next((name for name, found in _GRAVEST if states[name] == found), None)
 
 
-def _slot(database: Database, unsent: float | None, on_time_s: float) -> State:
+def _slot(database: DatabaseAnswer, unsent: float | None, on_time_s: float) -> State:
     return _late(unsent, on_time_s) if database.slot == "ok" else database.slot
 
 
 def _connector(
-    database: Database, out: Outage | None, unsent: float | None, on_time_s: float
+    database: DatabaseAnswer, out: Outage | None, unsent: float | None, on_time_s: float
 ) -> tuple[State, float | None, None, None, str]:
     if out is not None:
         state = _OUTAGE_STATES.get(out.kind, "stopped")
@@ -229,8 +229,8 @@ def _connector(
 
 
 def _worker(
-    database: Database,
-    kafka: Kafka,
+    database: DatabaseAnswer,
+    kafka: KafkaAnswer,
     behind: tuple[float | None, int | None],
     silent: str,
     on_time_s: float,
@@ -258,7 +258,7 @@ def _since(then: datetime | None, now: datetime | None) -> float | None:
     return round(max((now - then).total_seconds(), 0.0), 3)
 
 
-def _partitions(kafka: Kafka, now: datetime | None) -> list[PartitionLag]:
+def _partitions(kafka: KafkaAnswer, now: datetime | None) -> list[PartitionLag]:
     if kafka.waiting is None:
         return []
     return [
@@ -273,7 +273,7 @@ def _partitions(kafka: Kafka, now: datetime | None) -> list[PartitionLag]:
     ]
 
 
-def _unsent(database: Database, kafka: Kafka) -> float | None:
+def _unsent(database: DatabaseAnswer, kafka: KafkaAnswer) -> float | None:
     """How old the oldest row can be at most that is not in Kafka yet."""
     sent = max(filter(None, (kafka.heartbeat, database.decided_until)), default=None)
     seconds = _since(sent, database.now)
@@ -283,7 +283,7 @@ def _unsent(database: Database, kafka: Kafka) -> float | None:
 
 
 def _undecided(
-    partitions: Sequence[PartitionLag], database: Database, kafka: Kafka
+    partitions: Sequence[PartitionLag], database: DatabaseAnswer, kafka: KafkaAnswer
 ) -> float | None:
     """How old the oldest row is that is in Kafka and not decided."""
     if kafka.waiting is None or not partitions:

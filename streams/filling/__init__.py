@@ -1,0 +1,1 @@
+"""What makes a generation of the log, fills it, and takes away the one before."""
