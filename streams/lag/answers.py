@@ -107,8 +107,8 @@ async def ask_database(parts: Parts, limit: float) -> DatabaseAnswer:
             )
         return DatabaseAnswer(
             slot="unreachable",
-            reason=f"Postgres at {parts.database} cannot be asked: {error}. See that it runs and "
-            "lets us in, and BADGES_DATABASE_URL",
+            reason=f"Postgres at {parts.database} cannot be asked: {error}. See that it runs, and "
+            "accepts the user and password of BADGES_DATABASE_URL",
         )
 
 
@@ -182,8 +182,8 @@ async def ask_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> Kaf
 
 def unreachable(parts: Parts, why: str) -> KafkaAnswer:
     return KafkaAnswer(
-        reason=f"Kafka at {parts.kafka} cannot be asked: {why}. See that it runs and lets us in, "
-        "and BADGES_KAFKA_BOOTSTRAP"
+        reason=f"Kafka at {parts.kafka} cannot be asked: {why}. See that it runs, and that "
+        "BADGES_KAFKA_BOOTSTRAP and the other settings for Kafka are right"
     )
 
 
