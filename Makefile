@@ -46,8 +46,9 @@ demo: up ## Start the stack and watch badges unlock
 test: $(INSTALLED) node ## Run every test, on real stacks that the run starts and ends itself
 	@$(BIN)/python -m pytest -n $(STACKS) --dist loadfile --no-loadscope-reorder
 
+# The inner loop: of each test at random fewer seeds than make test takes.
 unit: $(INSTALLED) ## Run the tests that need no stack
-	@$(BIN)/python -m pytest -n auto --dist worksteal -p no:schemathesis tests/unit
+	@BADGES_SEEDS=$${BADGES_SEEDS:-12} $(BIN)/python -m pytest -n auto --dist worksteal -p no:schemathesis tests/unit
 
 lint: $(INSTALLED) ## Check style and types
 	@$(BIN)/ruff check .

@@ -24,9 +24,10 @@ from tests.integration.operations import Operations
 from tests.integration.pipeline import Pipeline, pipeline
 from tests.integration.recomputed import nothing_to_mend, replay_fills_a_copy
 from tests.integration.workers import Worker
+from tests.seeds import seeds
 from tests.stack import Stack
 
-SEEDS = int(os.environ.get("BADGES_SEEDS", "2"))
+SEEDS = len(seeds(2))
 FIRST_SEED = int(os.environ.get("BADGES_FIRST_SEED", "0"))
 FOUND_ROWS = 60
 """Transactions before the log begins."""

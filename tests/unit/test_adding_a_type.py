@@ -32,6 +32,7 @@ from tests.builders import (
     organization,
 )
 from tests.explain import explain
+from tests.seeds import seeds
 from tests.unit import active_periods
 from tests.unit.active_periods import ActivePeriods, active_periods_on
 from tests.unit.stories import Fold, compare_told, told
@@ -116,7 +117,7 @@ def _standing(*story: Happening) -> Standing:
 
 
 @pytest.mark.usefixtures("added")
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=len(seeds(80)), deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False), length=st.integers(0, 40))
 def test_fold_and_reference_agree_about_it(random: Random, length: int) -> None:
     """Alone, and within `all` and `any`, as stories apply whatever the union has."""

@@ -35,10 +35,11 @@ from tests.builders import (
 from tests.doubles.memory_log import MemoryLog
 from tests.doubles.memory_sink import MemorySink
 from tests.records import Writer
+from tests.seeds import seeds
 from tests.unit.chaos import LOG, World, run
 from tests.unit.partitions import apply_to_all, begun
 
-SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
+SEEDS = len(seeds(40))
 
 
 def told(world: World, length: int) -> list[tuple[int, list[Version]]]:

@@ -9,11 +9,18 @@ from typing import ClassVar
 import pytest
 
 from streams.errors import ConnectAway, ConnectRefused
+from streams.log import connect as connect_client
 from streams.log.connect import PATIENCE_S, Connect
 from tests.serving import serving
 
 STARTING = b'{\n"message":"Not Found",\n"url":"http://connect/connectors",\n"status":"404"\n}'
 """Word for word what Connect's web server says before Connect itself is there."""
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody here needs time between two questions."""
+    monkeypatch.setattr(connect_client, "POLL_S", 0.01)
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -19,6 +19,7 @@ from tables.rules import RuleBook
 from tables.types import Activity
 from tables.watchlist import Watchlist
 from tests.builders import MENTOR, activity, definition, mentor, organization
+from tests.seeds import seeds
 
 METRICS = st.sampled_from(["count", "minutes", "active_days", "distinct_types"])
 WINDOWS = st.one_of(
@@ -98,7 +99,7 @@ def _play(ledger: Ledger, steps: list[tuple[int, str, int, int]]) -> Iterator[li
         yield list(rows.values())
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=len(seeds(400)), deadline=None, suppress_health_check=list(HealthCheck))
 @given(criteria=st.one_of(thresholds(), streaks()), revocable=st.booleans(), steps=STEPS)
 def test_a_badge_is_held_exactly_while_its_level_is_reached(
     criteria: dict[str, Any], revocable: bool, steps: list[tuple[int, str, int, int]]

@@ -1,6 +1,5 @@
 """What makes rows say what the log does: whatever was done to them, and nothing else."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -18,9 +17,10 @@ from tables.rules import RuleBook
 from tables.types import Award
 from tests.builders import MENTOR, award_id, day, definition, generation
 from tests.doubles.memory_sink import MemorySink
+from tests.seeds import seeds
 from tests.unit.chaos import LOG, World, run
 
-SEEDS = int(os.environ.get("BADGES_SEEDS", "20"))
+SEEDS = len(seeds(20))
 CAUSE = Cause(LOG, 0, 7, turn=3)
 TENTH = day("2026-02-10")
 EARNED = datetime(2026, 2, 9, 23, tzinfo=UTC)

@@ -19,6 +19,7 @@ from tests.builders import (
     organization,
     tiers,
 )
+from tests.seeds import seeds
 from tests.unit.stories import Fold, tell, without_ids
 
 STORIES = 300
@@ -58,7 +59,7 @@ class Told:
 
 @pytest.mark.parametrize("teller", [Storyteller, TierTeller])
 def test_a_new_generation_decides_nothing(teller: type[Storyteller]) -> None:
-    for seed in range(STORIES):
+    for seed in seeds(STORIES):
         told = Told()
         for happening in teller(Random(f"generation {seed}")).tell(40):
             told.tell(happening)

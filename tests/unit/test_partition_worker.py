@@ -13,9 +13,10 @@ from streams.differences import differences
 from streams.metrics import WORKER
 from tables.types import Award, Mentor
 from tests.builders import MENTOR
+from tests.seeds import seeds
 from tests.unit.chaos import BY_HAND, LOG, World, as_stored, run
 
-SEEDS = int(os.environ.get("BADGES_SEEDS", "40"))
+SEEDS = len(seeds(40))
 
 
 def with_dates_of(found: Award | None, wanted: Award) -> Award:

@@ -6,6 +6,7 @@ import pytest
 
 from tables.measures import skyline
 from tables.measures.skyline import Skyline
+from tests.seeds import seeds
 
 DAYS = 60
 
@@ -26,7 +27,7 @@ class Plain:
 
 
 @pytest.mark.parametrize("block", [2, 3, 5, 64])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_every_day_is_as_high_as_what_was_added(
     seed: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +61,7 @@ def test_every_day_is_as_high_as_what_was_added(
 
 
 @pytest.mark.parametrize("block", [2, 3, 5, 64])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_many_days_together_are_as_high_as_one_after_the_other(
     seed: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

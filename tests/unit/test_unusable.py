@@ -28,6 +28,7 @@ from tests.builders import (
 )
 from tests.doubles.memory_log import Record
 from tests.records import AFTER_ALL_DAYS, TABLE_OF, UNUSABLE, Writer, unusable, value
+from tests.seeds import seeds
 from tests.unit.chaos import LOG, World, run
 from tests.unit.partitions import apply_to_all, begun, folded, kinds
 
@@ -257,7 +258,7 @@ class Changed(World):
         return [alert.subject for alert in self.alerts.alerts if alert.resolved_at is None]
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(30))
 def test_with_a_wrong_type_a_partition_stands_still_at_one_place_whoever_reads_it(
     seed: int,
 ) -> None:

@@ -14,6 +14,7 @@ from tables.measures.measure import Measure
 from tables.measures.specs import Key, spec_of
 from tables.types import Activity
 from tests.builders import MENTOR, activity
+from tests.seeds import seeds
 
 METRICS: list[Metric] = ["count", "minutes", "active_days", "distinct_types"]
 KINDS = ["visit", "phone", "chat", "call"]
@@ -36,7 +37,7 @@ def check(measure: Measure, metric: Metric, rows: list[Activity], days: int) -> 
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(60))
 def test_the_best_window_is_known_after_every_change(
     metric: Metric, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

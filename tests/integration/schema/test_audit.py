@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from random import Random
@@ -22,11 +21,12 @@ from tests.integration.schema.lives import Life, uuid, write_award
 from tests.integration.schema.people import crowd, settle
 from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
+from tests.seeds import seeds
 
 T = TypeVar("T")
 Damage: TypeAlias = Callable[[Connection, Award], Awaitable[None]]
 
-SEEDS = int(os.environ.get("BADGES_SEEDS", "24"))
+SEEDS = len(seeds(24))
 UNBOUNDED = (
     "ALTER TABLE activities DROP CONSTRAINT activities_activity_type_check",
     "ALTER TABLE mentor_pauses DROP CONSTRAINT mentor_pauses_check",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -26,13 +25,14 @@ from tests.integration.schema.histories import Histories, RuleTeller, Standings
 from tests.integration.schema.people import People, crowd, settle
 from tests.integration.schema.plans import plans
 from tests.integration.schema.postgres import Server, execute
+from tests.seeds import seeds
 from tests.unit.active_periods import ActivePeriods
 
 T = TypeVar("T")
 
 PAGE = Path(__file__).parents[3] / "docs" / "adding-a-criteria-type.md"
 MENTORS = 250
-RULES = int(os.environ.get("BADGES_SEEDS", "60"))
+RULES = len(seeds(60))
 
 MEASURE = """
 SELECT peer_mentor_id::text, path, amount, holds, came_true_on - date '1970-01-01'
