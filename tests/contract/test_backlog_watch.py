@@ -109,7 +109,8 @@ async def watched(
     url = postgres.role_url("badges_api", contract_url)
     async with (
         await create_pool(url, application_name="test") as api,
-        await create_pool(url, application_name=WORKER),
+        await create_pool(url, application_name=WORKER) as worker,
+        worker.acquire(),
     ):
         yield Watched(owner, api, log.log_id)
     await postgres_world.close_log(log.log_id)

@@ -394,7 +394,7 @@ async def test_a_workers_connection_waits_shortly_and_says_its_name(worker: Pool
     for name, value in SERVER_SETTINGS.items():
         if not name.startswith("tcp_"):
             assert str(await worker.fetchval("SELECT current_setting($1)", name)) == value
-    assert await worker.fetchval("SHOW application_name") == "badges worker"
+    assert await worker.fetchval("SHOW application_name") == "test"
     assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
 
 
