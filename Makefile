@@ -17,7 +17,7 @@ FAIL := exit 2
 
 STACK ?= local
 export STACK
-STACKS ?= 3
+STACKS ?= 4
 
 # Tests start Python hundreds of times, and each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
