@@ -48,7 +48,7 @@ test: $(INSTALLED) node ## Run every test, on real stacks that the run starts an
 
 # The inner loop: of each test at random fewer seeds than make test takes.
 unit: $(INSTALLED) ## Run the tests that need no stack
-	@BADGES_SEEDS=$${BADGES_SEEDS:-12} $(BIN)/python -m pytest -n auto --dist worksteal -p no:schemathesis tests/unit
+	@BADGES_SEEDS=$${BADGES_SEEDS:-8} $(BIN)/python -m pytest -n auto --dist worksteal -p no:schemathesis tests/unit
 
 lint: $(INSTALLED) ## Check style and types
 	@$(BIN)/ruff check .
