@@ -7,10 +7,11 @@ and more, under a heading for each kind.
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sinks.alerts import AlertKind
 from tables.languages import Text
@@ -63,12 +64,5 @@ REMEDIES, _OF_ANY_OTHER = _load()
 
 def remedy_of(kind: str) -> Remedy:
     """What to say of a kind as badge_alerts has it: a newer or an older version's has words too."""
-    known = next((remedy for each, remedy in REMEDIES.items() if each == kind), None)
-    if known is not None:
-        return known
-    return Remedy(
-        _OF_ANY_OTHER.what.filled(kind=kind),
-        _OF_ANY_OTHER.todo,
-        _OF_ANY_OTHER.command,
-        _OF_ANY_OTHER.page,
-    )
+    known = REMEDIES.get(cast("AlertKind", kind))
+    return known or replace(_OF_ANY_OTHER, what=_OF_ANY_OTHER.what.filled(kind=kind))

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 
+from sinks.failures import UNREACHED
 from sinks.pool import Connection
 from streams.errors import Problem
 
@@ -29,13 +30,7 @@ async def connect(url: str) -> AsyncIterator[Connection]:
     """A connection that is closed at the end. Raises Problem when Postgres does not answer."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    except (
-        OSError,
-        TimeoutError,
-        ValueError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-    ) as error:
+    except (*UNREACHED, ValueError, asyncpg.PostgresError) as error:
         raise Problem(
             f"Postgres at {where(url)} refuses the connection: {first_line(error)}",
             hint="Check BADGES_DATABASE_URL and that the server runs.",

@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Set when the process is to end: an answer that goes on for ever ends with it.
     app.state.stopping = asyncio.Event()
     # Of requests at the database. Two connections are for the unlock feed and the process itself.
-    app.state.turns = asyncio.Semaphore(max(1, settings.api_connections - 2))
+    app.state.places = asyncio.Semaphore(max(1, settings.api_connections - 2))
     app.state.previews = asyncio.Semaphore(settings.api_connections // 2)
     for part in (
         badge_definitions,

@@ -12,7 +12,7 @@ from fastapi import Request
 
 from badges.api.callers import Caller
 from badges.api.problem import ProblemError
-from badges.api.queueing import place
+from badges.api.queueing import queued
 from badges.queries.tenancy import is_own
 from sinks.failures import translated
 from sinks.pool import Connection
@@ -57,7 +57,7 @@ async def _connection(request: Request) -> AsyncIterator[Connection]:
     state = request.app.state
     latest = time.monotonic() + _PATIENCE_S
     async with (
-        place(state.turns, _PATIENCE_S),
+        queued(state.places, _PATIENCE_S),
         state.pool.acquire(timeout=latest - time.monotonic()) as connection,
     ):
         yield connection

@@ -19,7 +19,7 @@ from badges.api.disconnects import while_connected
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
 from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
-from badges.api.queueing import place
+from badges.api.queueing import queued
 from badges.queries.preview import Comparison, Holders, Rule, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
@@ -29,7 +29,7 @@ from tables.languages import Language
 
 router = APIRouter(prefix="/v1/criteria", tags=["criteria"])
 
-_TURN_S: Final = 25.0
+_PLACE_WITHIN_S: Final = 25.0
 """How long a preview waits for those of others."""
 
 
@@ -104,7 +104,7 @@ async def _preview(
     try:
         async with (
             # However many admins preview at once, half of the connections are for everybody else.
-            place(request.app.state.previews, _TURN_S, _too_many()),
+            queued(request.app.state.previews, _PLACE_WITHIN_S, _too_many()),
             acting(request, caller, statement_timeout_s=seconds) as connection,
         ):
             saved = await _saved(connection, sent.body.definition_id)
@@ -158,7 +158,7 @@ def _too_slow(seconds: float) -> ProblemError:
 def _too_many() -> ProblemError:
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"Others preview too, and within {_TURN_S:g} s it was not your turn: try again soon",
+        f"Others preview too, and no place was free within {_PLACE_WITHIN_S:g} s: try again soon",
         headers=SOON,
     )
 

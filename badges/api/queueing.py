@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def place(
+async def queued(
     places: asyncio.Semaphore, within_s: float, otherwise: Exception | None = None
 ) -> AsyncIterator[None]:
     """Have one of the places during the block, in the order of asking.

@@ -16,7 +16,7 @@ import structlog
 
 from badges.api.follower import Follower
 from badges.api.metrics import UNLOCK_DELAY, UNLOCK_STREAMS, UNLOCKS_SENT
-from badges.api.queueing import place
+from badges.api.queueing import queued
 from badges.api.unlock_pages import MOST, Unlock, page_of
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -32,7 +32,7 @@ _PATIENCE_S: Final = 1.0
 """How long one page of many waits for clients that are behind."""
 _CATCHING_UP: Final = 3
 """Clients that read what they have missed at a time: other requests need connections too."""
-_TURN_WITHIN_S: Final = 5.0
+_PLACE_WITHIN_S: Final = 5.0
 """How long a client waits for its turn to do so before it is told to come again."""
 _CONNECTION_WITHIN_S: Final = 5.0
 """How long the feed waits for a connection; whoever wants to join waits for it meanwhile."""
@@ -86,9 +86,9 @@ class UnlockFeed:
         self._connected_of[follower.organization_id] += 1
         UNLOCK_STREAMS.set(self.streams)
 
-    def turn_to_catch_up(self) -> AbstractAsyncContextManager[None]:
+    def place_to_catch_up(self) -> AbstractAsyncContextManager[None]:
         """For whoever reads what a client has missed. Raises TimeoutError while others go on."""
-        return place(self._catching_up, _TURN_WITHIN_S)
+        return queued(self._catching_up, _PLACE_WITHIN_S)
 
     async def join(self, follower: Follower) -> str:
         """Hand all that comes from now on to who has entered; return the cursor from which on.

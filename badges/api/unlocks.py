@@ -204,7 +204,7 @@ class _Stream:
         """
         try:
             async with (
-                self._feed.turn_to_catch_up(),
+                self._feed.place_to_catch_up(),
                 acting(
                     self._request, self._caller, statement_timeout_s=_READ_WITHIN_S
                 ) as connection,

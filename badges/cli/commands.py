@@ -16,7 +16,7 @@ from badges.reporting import one_line, report, unusable, wants_json
 from badges.stack.layout import VARIABLES
 from badges.starting import INTERRUPTED
 from schema.database import advice, first_line
-from sinks.failures import LOST
+from sinks.failures import LOST, UNREACHED
 from streams.errors import WRONG_USE, Problem
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -128,7 +128,7 @@ def run(arguments: Sequence[str]) -> int:
         return report(problem, as_json=wants_json(arguments))
     except OSError as error:
         return report(unusable(error), as_json=wants_json(arguments))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except (asyncpg.PostgresError, *UNREACHED) as error:
         return report(_refused(error), as_json=wants_json(arguments))
 
 

@@ -14,13 +14,14 @@ from badges.doctor.deployment import Deployment
 from badges.doctor.lines import Area, Finding, Line, failed
 from schema.database import first_line
 from sinks.errors import StoreError
+from sinks.failures import UNREACHED
 from streams.errors import CannotTell, ConnectAway, ConnectRefused, Problem
 
 Server: TypeAlias = Literal["postgres", "kafka", "connect"]
 """Whom a check asks; the check of that name says whether it answers."""
 
 UNANSWERED = (
-    OSError,  # a TimeoutError is one
+    *UNREACHED,
     httpx.HTTPError,
     KafkaError,
     StoreError,
@@ -29,8 +30,6 @@ UNANSWERED = (
     ConnectRefused,
     Problem,
     asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
 )
 
 

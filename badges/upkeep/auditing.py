@@ -20,7 +20,7 @@ from msgspec import Struct
 from badges.queries.audit import comparison
 from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.upkeep import repairing
-from sinks.failures import reason_of
+from sinks.failures import UNREACHED, reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES
 from streams.errors import Problem
@@ -49,7 +49,10 @@ _RESOLVE: Final = """
     WHERE kind = $1 AND resolved_at IS NULL
         AND ($2::text IS NULL OR detail ->> 'subject' = $2)
         AND ($3::date IS NULL OR (detail ->> 'since')::date >= $3)
+        AND NOT ($4 AND coalesce(detail ->> 'subject', '') = coalesce($2, '')
+                 AND (detail ->> 'since')::date IS NOT DISTINCT FROM $3)
 """
+"""The alerts of scopes that one covers; with the last argument but for that of the very scope."""
 
 
 class Scope(Struct, frozen=True):
@@ -122,7 +125,7 @@ async def _recorded(connection: Connection, scope: Scope) -> AsyncIterator[int]:
         yield number
     except BaseException as error:
         # Who stops a run, or takes Postgres away, is told of that and not of what follows from it.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        with suppress(asyncpg.PostgresError, *UNREACHED):
             async with asyncio.timeout(_RECORD_PATIENCE_S):
                 await connection.execute(_FAIL, number, _reason(error))
         raise
@@ -206,7 +209,8 @@ async def _finish(connection: Connection, outcome: Audited) -> None:
 async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None:
     """Open an alert of findings, in the place of those whose scope this run covers.
 
-    So the run of a narrower scope never closes what a wider one has told.
+    So the run of a narrower scope never closes what a wider one has told. One of this very scope
+    stays as it is: it tells since when something differs.
     """
     subject = str(scope.organization) if scope.organization else None
     kinds = Counter(finding.kind for finding in outcome.findings)
@@ -219,7 +223,7 @@ async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None
         **({"since": scope.since} if scope.since else {}),
     }
     async with connection.transaction():
-        await connection.execute(_RESOLVE, _ALERT, subject, scope.since)
+        await connection.execute(_RESOLVE, _ALERT, subject, scope.since, not outcome.ok)
         if not outcome.ok:
             told = msgspec.json.encode(detail).decode()
             await connection.execute(QUERIES["raise_alert"], _ALERT, told)

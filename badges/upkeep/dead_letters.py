@@ -70,7 +70,10 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
         async with Cluster(access) as cluster:
             yield Shelf(access, cluster, topic, store)
     except (KafkaError, Unavailable, OSError) as error:
-        if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError):
+        if isinstance(
+            error.__cause__,
+            asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError,
+        ):
             raise Problem(first_line(error)) from error
         place = settings.kafka_bootstrap
         raise Problem(

@@ -68,7 +68,7 @@ def configuration(
     The database's address and password stay `${env:BADGES_CONNECT_DATABASE_...}`, which Connect
     resolves from its own environment.
     """
-    text = (files("streams.log") / "connector.json").read_text(encoding="utf-8")
+    text = (files(__package__) / "connector.json").read_text(encoding="utf-8")
     names = {"prefix": prefix, "generation": str(generation), "sslmode": sslmode}
     names["standIn"] = stand_in
     for name, value in names.items():

@@ -40,7 +40,7 @@ _NOW_KNOWN = (
     "what it is read from was not recorded, because its migrations were applied without `badges "
     "migrate`; it is from now on, and what changed before nobody can tell"
 )
-_PLACES = (
+_SEEN_ELSEWHERE = (
     "topic_missing", "topic_replaced", "offsets_lost", "slot_ahead", "database_behind",
 )  # fmt: skip
 """What a whole log looks like too, seen in another Kafka or Connect than its own."""
@@ -274,7 +274,7 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
             await asyncio.sleep(_PAUSE_S)
             continue
         if found is not None:
-            hint = _ELSEWHERE if found.kind in _PLACES else None
+            hint = _ELSEWHERE if found.kind in _SEEN_ELSEWHERE else None
             raise Problem(f"the log is broken: {found}", hint=hint, code=FOUND_A_PROBLEM)
         return
     raise Problem(f"whether the log is whole cannot be told: {reason}")

@@ -121,7 +121,7 @@ async def without_marks(
 
 
 async def records_only(found: Backlog, generation: Generation, cluster: Cluster) -> Backlog:
-    """The same without marks, to be told to people. Raises KafkaError."""
+    """`without_marks` of a generation's topic, within a limit. Raises KafkaError."""
     with _told_as_kafkas():
         async with asyncio.timeout(_MARKS_S):
             topic = (await cluster.topics([generation.topic])).get(generation.topic)

@@ -26,7 +26,7 @@ class Application:
     def __init__(self, pool: Pool) -> None:
         self.state = self
         self.pool = pool
-        self.turns = asyncio.Semaphore(1)
+        self.places = asyncio.Semaphore(1)
 
 
 @pytest.fixture

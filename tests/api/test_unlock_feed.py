@@ -42,7 +42,7 @@ class Application:
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self.state = self
         self.pool = pool
-        self.turns = asyncio.Semaphore(1)
+        self.places = asyncio.Semaphore(1)
         self.settings = settings
         self.stopping = asyncio.Event()
         self.unlocks = UnlockFeed(pool, self.stopping)
@@ -80,7 +80,7 @@ async def test_who_joins_while_all_others_leave_has_a_place_all_the_same(
     assert cursor == feed.cursor
 
 
-async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_again(
+async def test_who_waits_too_long_for_a_place_to_catch_up_is_told_when_to_come_again(
     pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application = Application(pool, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
@@ -97,8 +97,8 @@ async def test_who_waits_too_long_for_a_turn_to_catch_up_is_told_when_to_come_ag
         cursor = application.unlocks.cursor
         async with AsyncExitStack() as stack:
             for _ in range(unlock_feed._CATCHING_UP):
-                await stack.enter_async_context(application.unlocks.turn_to_catch_up())
-            monkeypatch.setattr(unlock_feed, "_TURN_WITHIN_S", 0.05)
+                await stack.enter_async_context(application.unlocks.place_to_catch_up())
+            monkeypatch.setattr(unlock_feed, "_PLACE_WITHIN_S", 0.05)
             with pytest.raises(ProblemError) as caught:
                 await unlocks(request, caller, cursor)
         assert caught.value.status == HTTPStatus.SERVICE_UNAVAILABLE

@@ -50,13 +50,14 @@ def test_a_worker_that_is_stopped_in_mid_view_shows_within_5_seconds(
         late: list[float] = []
         with served(p) as address:
             async with viewing(chromium, address) as page:
-                while not took or (min(late) > SAYS_WITHIN_S and len(took) < TRIES):
+                while not took or (min(took) > SAYS_WITHIN_S and len(took) < TRIES):
                     worker.pause()
                     began, before = time.monotonic(), pressure.waited()
                     try:
                         await says(page, LATE)
                         took.append(time.monotonic() - began)
-                        late.append(took[-1] - pressure.since(before))
+                        forgiven = min(pressure.since(before), SAYS_WITHIN_S)
+                        late.append(took[-1] - forgiven)
                         await expect(page.locator("#why")).to_contain_text("Worker")
                         await expect(page.locator("#behind-stage")).to_have_text("Worker")
                         await expect(page.locator("#announcements")).to_contain_text(LATE)

@@ -9,8 +9,7 @@ import pytest
 
 from sinks.alerts import OUTAGES, AlertKind
 from streams.errors import ConnectAway, LogBroken
-from streams.log import connector_monitor
-from streams.log import connector_progress as movement
+from streams.log import connector_monitor, connector_progress
 from streams.log.connect import Connect, ConnectorStatus
 from streams.log.connector_monitor import (
     CONFIRMATIONS,
@@ -239,8 +238,8 @@ def test_a_silence_has_lasted_before_it_is_seen_so_few_looks_tell_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Whatever is as it was at the look before has been silent for long enough.
-    monkeypatch.setattr(movement, "SILENT_S", 1e-9)
-    monkeypatch.setattr(movement, "BEGINS_S", 1e-9)
+    monkeypatch.setattr(connector_progress, "SILENT_S", 1e-9)
+    monkeypatch.setattr(connector_progress, "BEGINS_S", 1e-9)
     beats = [Moved(log=7, heartbeats=number, confirmed=900) for number in range(FORGIVEN + 1)]
 
     def told(silent: int) -> int:

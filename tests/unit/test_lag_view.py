@@ -9,7 +9,7 @@ from rich.console import Console
 
 from badges.cli import lag_words
 from badges.cli.lag_view import Sparkline, shown
-from streams.lag import stages as lag
+from streams.lag import stages
 from streams.lag.backfill import Backfill
 from streams.lag.pulse import Restoring
 from streams.lag.stages import (
@@ -134,7 +134,7 @@ def test_one_measurement_is_one_line() -> None:
 
 
 def test_why_it_is_not_on_time_has_words_whatever_it_is() -> None:
-    assert set(lag_words._SHORT) == set(lag._GRAVEST)
+    assert set(lag_words._SHORT) == set(stages._GRAVEST)
     alone = replace(WELL, on_time=False, alerts=["slot_lost", "nobody_works"])
     assert lag_words.why(alone) == "open alerts: slot_lost, nobody_works"
     filling = replace(WELL, on_time=False, generation=GenerationState(3, "filling"))

@@ -121,14 +121,20 @@ async def test_what_a_wider_run_finds_is_told_in_the_place_of_what_a_narrower_on
     finding = Finding("stats", people.mentor, None, {}, None, "the mentor has no statistics")
     differs = auditing.Audited(1, False, Checked(), [finding], [], [], [])
 
-    async def since() -> list[str | None]:
+    async def told() -> list[tuple[int, str | None]]:
         rows = await db.fetch(
-            "SELECT detail ->> 'since' AS since FROM badge_alerts WHERE resolved_at IS NULL"
+            "SELECT id, detail ->> 'since' AS since FROM badge_alerts WHERE resolved_at IS NULL"
         )
-        return [row["since"] for row in rows]
+        return [(row["id"], row["since"]) for row in rows]
+
+    async def since() -> list[str | None]:
+        return [each for _, each in await told()]
 
     await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
     assert await since() == ["2026-05-01"]
+    before = await told()
+    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    assert await told() == before
     await auditing._alert(db, Scope(), differs)
     assert await since() == [None]
     await auditing._alert(db, Scope(since=date(2026, 5, 1)), replace(differs, ok=True))
