@@ -143,8 +143,7 @@ class Settings(BaseSettings):
     )
     unlock_streams: int = Field(2000, ge=1, le=100_000)
     unlock_heartbeat: float = Field(15, ge=0.1, le=300)
-    # Of rows that are not in Kafka yet less than that cannot be told.
-    on_time_seconds: float = Field(5, ge=5, le=86400)
+    on_time_seconds: float = Field(5, ge=1, le=86400)
     backfill_pause: float = Field(0, ge=0, le=3600)
     metrics_host: _Host = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=1, le=65535)

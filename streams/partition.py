@@ -230,7 +230,7 @@ class Partition:
         decisions, draft.decisions = draft.decisions, []
         draft.touched.clear()
         draft.xids.clear()
-        if self.turn:
+        if self.turn or self.next_offset > self.start:
             draft.dead_letters.clear()
         return decisions
 

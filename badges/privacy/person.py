@@ -27,7 +27,8 @@ def any_of(texts: Iterable[str]) -> str:
 
 def _one(text: str) -> str:
     escaped = _SPECIAL.sub(r"\\\1", text)
-    return escaped if _IDS.fullmatch(text) else rf"(?<!\w){escaped}(?!\w)"
+    # In JSON a line's end is a letter behind a backslash.
+    return escaped if _IDS.fullmatch(text) else rf"(?:(?<!\w)|(?<=\\[nrtbf])){escaped}(?!\w)"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ def test_networks_are_given_with_commas(monkeypatch: pytest.MonkeyPatch) -> None
         ("BADGES_OPEN_NETWORKS", "10.0.0.0/8,everybody"),
         ("BADGES_KAFKA_SSL_CAFILE", "nowhere.pem"),
         ("BADGES_PARTITIONS", "many"),
-        ("BADGES_ON_TIME_SECONDS", "4"),
         ("BADGES_PREFIX", "With Blanks"),
         ("BADGES_API_HOST", "api..local"),
         ("BADGES_METRICS_HOST", "a" * 64),

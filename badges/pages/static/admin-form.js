@@ -143,6 +143,7 @@ export async function definitionForm(definition, saved) {
     if (choice === "mine") await save(theirs.version);
     if (choice !== "theirs") return;
     written = JSON.stringify(fields.value());
+    history.replaceState(null, "", `#/badge/${base.id}`);
     location.reload();
   }
 

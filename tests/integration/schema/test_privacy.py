@@ -204,7 +204,7 @@ async def test_a_role_that_sees_less_is_refused(db: Connection) -> None:
 
 
 async def test_a_name_that_an_error_repeats_goes_as_whole_words(db: Connection) -> None:
-    said = 'the "hook" failed for KARI (Å.) Bø: Bøe and Kari wait; Per has no permission'
+    said = 'the "hook" failed for KARI (Å.) Bø: Bøe and Kari wait;\nPer has no permission'
     await db.execute(
         "INSERT INTO badge_alerts (kind, detail) VALUES ('write_refused', "
         "jsonb_build_object('reason', $1::text))",
@@ -216,6 +216,6 @@ async def test_a_name_that_an_error_repeats_goes_as_whole_words(db: Connection) 
     async with db.transaction():
         await erasing.erase(db, known, person)
     left = await db.fetchval("SELECT detail ->> 'reason' FROM badge_alerts")
-    reason = f'the "hook" failed for {FORGOTTEN}: Bøe and Kari wait; {FORGOTTEN} has no permission'
+    reason = f'the "hook" failed for {FORGOTTEN}: Bøe and Kari wait;\n{FORGOTTEN} has no permission'
     assert left == reason
     assert await erasing.found(db, known, person) == {}
