@@ -287,12 +287,11 @@ def _inherited(
     if any(each["role"] == _CONNECT for each in of_it):
         return "0", _CONNECT
     everybodys = [each for each in of_it if not each["role"]]
+    if not everybodys:
+        return server.get(name, "0"), "the whole server"
     # What is set for the database goes before what is set for all roles.
-    for each in sorted(everybodys, key=lambda each: each["database"] == ""):
-        return each["value"], f"the database {each['database']}" if each[
-            "database"
-        ] else "all roles"
-    return server.get(name, "0"), "the whole server"
+    first = max(everybodys, key=lambda each: each["database"] != "")
+    return first["value"], f"the database {first['database']}" if first["database"] else "all roles"
 
 
 async def _replicas(at: Deployment) -> Sequence[Finding]:

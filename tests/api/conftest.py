@@ -41,6 +41,16 @@ async def owner(service: Service) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
+async def only(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
+    """One connection in the API's own role."""
+    url = postgres.role_url("badges_api", service.database_url)
+    async with await create_pool(
+        url, role="badges_api", max_size=1, application_name="test"
+    ) as pool:
+        yield pool
+
+
+@pytest.fixture
 async def unguarded(owner: Pool) -> AsyncIterator[None]:
     """Turn row-level security off, as it is on tables that were there before."""
     await owner.execute(

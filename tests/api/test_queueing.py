@@ -1,7 +1,6 @@
 """Requests get connections in the order in which they ask, and nobody waits for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -12,10 +11,9 @@ from badges.api.callers import Caller
 from badges.api.database import acting
 from sinks.errors import StoreError
 from sinks.polling import poll
-from sinks.pool import Pool, create_pool
+from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.service import Service
-from tests.stack import LIMIT_S, Stack
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -30,13 +28,9 @@ class Application:
 
 
 @pytest.fixture
-async def request_of_one(service: Service, postgres: Stack) -> AsyncIterator[Request]:
+async def request_of_one(only: Pool) -> Request:
     """A request where there is one connection."""
-    url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(
-        url, role="badges_api", max_size=1, application_name="test"
-    ) as pool:
-        yield Request({"type": "http", "app": Application(pool)})
+    return Request({"type": "http", "app": Application(only)})
 
 
 @pytest.fixture

@@ -204,19 +204,13 @@ async def test_claims_end_with_their_transaction(pool: Pool, there: World) -> No
 
 
 async def test_no_setting_of_role_or_database_names_another_organization(
-    service: Service, postgres: Stack, there: World
+    only: Pool, there: World
 ) -> None:
     """badges.organization is for people at a prompt."""
-    url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(
-        url, role="badges_api", max_size=1, application_name="test"
-    ) as only:
-        await only.execute(
-            "SELECT set_config('badges.organization', $1, false)", there.organization
-        )
-        assert await only.fetchval("SELECT id::text FROM organizations") == there.organization
-        async with acting(request(only), caller(there.foreign_organization)) as connection:
-            found = await connection.fetchval("SELECT id::text FROM organizations")
+    await only.execute("SELECT set_config('badges.organization', $1, false)", there.organization)
+    assert await only.fetchval("SELECT id::text FROM organizations") == there.organization
+    async with acting(request(only), caller(there.foreign_organization)) as connection:
+        found = await connection.fetchval("SELECT id::text FROM organizations")
     assert found == there.foreign_organization
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from uuid import UUID
@@ -18,22 +17,11 @@ from badges.api.unlock_feed import UnlockFeed
 from badges.api.unlocks import unlocks
 from badges.settings import Settings
 from sinks.errors import StoreError
-from sinks.pool import Pool, create_pool
+from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.service import Service
-from tests.stack import LIMIT_S, Stack
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
-    """One connection in the API's own role."""
-    url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(
-        url, role="badges_api", max_size=1, application_name="test"
-    ) as pool:
-        yield pool
 
 
 class Application:
@@ -49,12 +37,12 @@ class Application:
 
 
 async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
-    pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
+    only: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed = UnlockFeed(pool, asyncio.Event())
+    feed = UnlockFeed(only, asyncio.Event())
     follower = Follower(mine.id, None)
     async with asyncio.timeout(LIMIT_S):
-        async with pool.acquire():
+        async with only.acquire():
             monkeypatch.setattr(unlock_feed, "_CONNECTION_WITHIN_S", 0.05)
             with pytest.raises(StoreError):
                 await feed.join(follower)
@@ -63,9 +51,9 @@ async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
 
 
 async def test_who_joins_while_all_others_leave_has_a_place_all_the_same(
-    pool: Pool, mine: Organization
+    only: Pool, mine: Organization
 ) -> None:
-    feed = UnlockFeed(pool, asyncio.Event())
+    feed = UnlockFeed(only, asyncio.Event())
 
     async def join_and_leave() -> None:
         brief = Follower(mine.id, None)
@@ -81,9 +69,9 @@ async def test_who_joins_while_all_others_leave_has_a_place_all_the_same(
 
 
 async def test_who_waits_too_long_for_a_place_to_catch_up_is_told_when_to_come_again(
-    pool: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
+    only: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    application = Application(pool, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
+    application = Application(only, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
     request = Request({"type": "http", "app": application})
     caller = Caller(
         sub="x",

@@ -39,7 +39,7 @@ from tests.seeds import seeds
 from tests.unit.chaos import LOG, World, run
 from tests.unit.partitions import apply_to_all, begun
 
-SEEDS = len(seeds(40))
+SEEDS = seeds(40)
 
 
 def told(world: World, length: int) -> list[tuple[int, list[Version]]]:
@@ -98,7 +98,7 @@ def decide_alike(seed: int) -> int:
     return decided
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_loaded_decides_what_the_one_that_was_dumped_decides(seed: int) -> None:
     decide_alike(seed)
 

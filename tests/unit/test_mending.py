@@ -20,7 +20,7 @@ from tests.doubles.memory_sink import MemorySink
 from tests.seeds import seeds
 from tests.unit.chaos import LOG, World, run
 
-SEEDS = len(seeds(20))
+SEEDS = seeds(20)
 CAUSE = Cause(LOG, 0, 7, turn=3)
 TENTH = day("2026-02-10")
 EARNED = datetime(2026, 2, 9, 23, tzinfo=UTC)
@@ -156,7 +156,7 @@ def test_what_the_log_does_not_explain_is_left(held: Award | None, row: Award, r
     assert reason in why
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_became_of_the_rows_they_say_what_the_log_does(seed: int) -> None:
     async def story() -> None:
         world = World(seed)

@@ -16,7 +16,7 @@ from tests.builders import MENTOR
 from tests.seeds import seeds
 from tests.unit.chaos import BY_HAND, LOG, World, as_stored, run
 
-SEEDS = len(seeds(40))
+SEEDS = seeds(40)
 
 
 def with_dates_of(found: Award | None, wanted: Award) -> Award:
@@ -44,7 +44,7 @@ async def live(world: World) -> None:
     assert stats == (reference.stats() if reference.rows[Mentor] else None)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
     async def story() -> None:
         world = World(seed)
@@ -54,7 +54,7 @@ def test_whatever_happens_the_awards_are_those_of_the_log(seed: int) -> None:
     run(story())
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_who_reads_the_log_again_gives_every_award_the_name_that_its_row_has(seed: int) -> None:
     async def story() -> None:
         world = World(seed, marks=0.5)
@@ -65,7 +65,7 @@ def test_who_reads_the_log_again_gives_every_award_the_name_that_its_row_has(see
     run(story())
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +80,7 @@ def test_rows_that_nobody_can_use_are_gone_until_they_say_something(
     run(story())
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_held_may_come_from_checkpoints(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +118,7 @@ def refused(seed: int) -> World:
     return world
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_an_application_refuses_for_a_while_is_written_at_last(seed: int) -> None:
     world = refused(seed)
 
