@@ -66,7 +66,7 @@ def play(reference: Told, story: list[Happening]) -> Told:
 def test_it_ends_where_the_plain_reference_does(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: Counter[str] = Counter()
     spared: Counter[int] = Counter()
-    for seed in range(200):
+    for seed in range(100):
         story = tell_in_order(Random(f"thrifty {seed}"), 30, 20)
         plain = play(Reference(MENTOR), story)
         for many in (0, 8):
@@ -76,8 +76,8 @@ def test_it_ends_where_the_plain_reference_does(monkeypatch: pytest.MonkeyPatch)
             assert thrifty.stats() == plain.stats()
             spared[many] += len(story) - thrifty.evaluations
         ends.update(str(award.revoked_by) for award in plain.awards.values())
-    assert min(ends["None"], ends["rule"]) > 15
-    assert min(spared.values()) > 200 * 20
+    assert min(ends["None"], ends["rule"]) > 5
+    assert min(spared.values()) > 100 * 20
 
 
 def test_a_story_may_end_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
