@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 
 from badges.stack import docker, secrets
@@ -53,6 +54,11 @@ LONGEST = (
     "tests/pages/test_admin_badge.py",
 )
 """Files that begin first, so that no process is left with one when the others are done."""
+
+# What judges a change judges it by the same examples each time; elsewhere they are always new.
+settings.register_profile("judging", derandomize=True, database=None)
+if os.environ.get("BADGES_CI"):
+    settings.load_profile("judging")
 
 BY_DESIGN = "by design: "
 """How the reason of a skip begins that is right in CI too."""

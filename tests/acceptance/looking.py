@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from tests import http
 from tests.acceptance.faults import Machine
 from tests.pages.browser import ARGUMENTS
 from tests.stack import LIMIT_S
@@ -24,7 +25,7 @@ def status(machine: Machine) -> Any:
     """What GET /v1/status answers; nothing while it does not."""
     with suppress(httpx.HTTPError):
         address = machine.settings["BADGES_API_URL"]
-        answer = httpx.get(f"{address}/v1/status", timeout=LIMIT_S)
+        answer = http.get(f"{address}/v1/status")
         if answer.status_code == httpx.codes.OK:
             return answer.json()
     return {}

@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 from badges.stack import addresses, secrets
+from tests import http
 from tests.launcher import Launcher, kill
 from tests.stack import LIMIT_S, wait_for
 
@@ -34,7 +35,7 @@ def _id(launcher: Launcher, name: str) -> int:
 
 def _is_ready(launcher: Launcher) -> bool:
     with suppress(httpx.HTTPError):
-        return httpx.get(f"{launcher.layout.api_url}/readyz").status_code == 200
+        return http.get(f"{launcher.layout.api_url}/readyz").status_code == 200
     return False
 
 
@@ -73,7 +74,7 @@ def _execute(launcher: Launcher, statements: str) -> None:
 
 def _waiting(launcher: Launcher) -> float:
     """How many records wait, by the API's metrics."""
-    text = httpx.get(f"{launcher.layout.api_url}/metrics").text
+    text = http.get(f"{launcher.layout.api_url}/metrics").text
     found = re.findall(r'^badges_behind_records\{partition="\d+"\} (\S+)$', text, re.MULTILINE)
     return sum(map(float, found))
 
@@ -81,9 +82,9 @@ def _waiting(launcher: Launcher) -> float:
 def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     code, output, errors = launcher.run("up")
     assert code == 0, output + errors
-    assert _is_ready(launcher)
+    wait_for(lambda: _is_ready(launcher), LIMIT_S, "the API's readiness")
     assert f"dashboard at {launcher.layout.dashboard_url}" in output
-    assert httpx.get(launcher.layout.dashboard_url).headers["content-type"].startswith("text/html")
+    assert http.get(launcher.layout.dashboard_url).headers["content-type"].startswith("text/html")
     assert all(psutil.pid_exists(_id(launcher, name)) for name in NAMES)
 
     worker, api = _id(launcher, "worker"), _id(launcher, "api")

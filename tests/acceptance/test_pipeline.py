@@ -187,7 +187,9 @@ async def story(stack: LocalStack) -> None:
     await until(lambda: holds(world, moved, "three"))
     await until(lambda: holds(world, paused, "days"))
 
-    verified = await verify(connection, KafkaAccess(settings["BADGES_KAFKA_BOOTSTRAP"]))
+    verified = await verify(
+        connection, KafkaAccess(settings["BADGES_KAFKA_BOOTSTRAP"]), limit=LIMIT_S
+    )
     assert verified.mismatches == []
     assert {name: await world.earned(mentor) for name, mentor in mentors.items()} == EARNED
     assert {name: await world.tier(mentor) for name, mentor in mentors.items()} == dict.fromkeys(

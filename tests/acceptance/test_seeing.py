@@ -61,7 +61,7 @@ def is_well(machine: Machine, eyes: Eyes) -> bool:
     return (
         bool(eyes.lag and told)
         and eyes.lag["on_time"]
-        and told["lag"]["on_time"]
+        and bool(told["lag"] and told["lag"]["on_time"])
         and told["alerts"] == []
         and WORDS["verdict_good"] in eyes.page
     )
@@ -87,7 +87,7 @@ def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
 ) -> None:
     told: dict[str, Callable[[], bool]] = {
         "badges lag": lambda: shows(eyes.lag, fault),
-        "GET /v1/status": lambda: shows(status(machine).get("lag", {}), fault),
+        "GET /v1/status": lambda: shows(status(machine).get("lag") or {}, fault),
         "the alert": lambda: any(
             a["kind"] == fault.alert for a in status(machine).get("alerts", ())
         ),
@@ -107,17 +107,19 @@ def test_whoever_looks_is_told_and_the_doctor_knows_the_remedy(
     try:
         wait_for(all_told, LIMIT_S, "that all tell of it")
         limit = allowed(before)
-        diagnosis = machine.doctor()
+        # On a busy machine a check may not end in its time, which the doctor says instead.
+        wait_for(lambda: bool(named(machine.doctor(), fault)), LIMIT_S, "that the doctor names it")
     finally:
         fault.mend(machine)
 
     print(f"{fault.name}: allowed are {limit:.1f} s")
     assert max(took.values()) <= limit, took
-    assert named(diagnosis, fault), diagnosis
     wait_for(lambda: is_well(machine, eyes), LIMIT_S, "that all is well again")
-    content = machine.doctor()
-    assert content["ok"], content
-    assert not named(content, fault), content
+    wait_for(lambda: is_content(machine.doctor(), fault), LIMIT_S, "that the doctor is content")
+
+
+def is_content(diagnosis: Any, fault: Fault) -> bool:
+    return bool(diagnosis["ok"]) and not named(diagnosis, fault)
 
 
 def named(diagnosis: Any, fault: Fault) -> list[Any]:
@@ -137,6 +139,19 @@ ADMIN = ("#sentence", "button[value=preview]", "#preview-heading", ".preview tbo
 """What the pictures show."""
 
 
+def awards(machine: Machine) -> int:
+    """How many awards have been told of; a part of an answer is null while it is not known."""
+    counts: list[int] = []
+
+    def are_told() -> bool:
+        told = status(machine).get("award_seconds")
+        counts.extend([told["count"]] if told else [])
+        return bool(counts)
+
+    wait_for(are_told, LIMIT_S, "the number of awards")
+    return counts[-1]
+
+
 @pytest.fixture(scope="module")
 def lively(machine: Machine) -> Machine:
     """The machine, while people earn badges and nothing else goes on."""
@@ -144,19 +159,21 @@ def lively(machine: Machine) -> Machine:
     def is_quiet() -> bool:
         told = status(machine)
         return bool(
-            told
+            told.get("lag")
             and told["lag"]["on_time"]
             and told["lag"]["backfill"] is None
+            and told["unlocks"]
             and told["unlocks"]["last_minute"] < QUIET
+            and told["award_seconds"]
         )
 
     wait_for(is_quiet, LIMIT_S, "that everybody has the new badges")
-    before = status(machine)["award_seconds"]["count"]
+    before = awards(machine)
     screens.live(machine)
 
     def unlocked() -> bool:
         told = status(machine)
-        return bool(told and told["award_seconds"]["count"] > before and told["lag"]["on_time"])
+        return bool(awards(machine) > before and told.get("lag") and told["lag"]["on_time"])
 
     wait_for(unlocked, LIMIT_S, "awards for what people do now")
     return machine

@@ -1,5 +1,6 @@
 """The API as a process of its own, and tokens for it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import httpx
 import jwt
 
 from badges.stack.layout import HOST
+from tests import http
 from tests.stack import LIMIT_S, Stack, free_port_base, wait_for
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -37,6 +39,24 @@ class Service:
         return httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
         )
+
+    def patient_client(
+        self, role: str, organization: UUID | str, sub: UUID | str | None = None
+    ) -> httpx.AsyncClient:
+        """A client for many calls at once, each of which is made until the API has room for it."""
+        token = signed(role, organization, sub)
+        return _Patient(
+            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
+        )
+
+
+class _Patient(httpx.AsyncClient):
+    async def request(self, *call: Any, **more: Any) -> httpx.Response:
+        while True:
+            answer = await super().request(*call, **more)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            await asyncio.sleep(0.1)
 
 
 def signed(
@@ -88,5 +108,5 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
 
 def _answers(service: Service) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(f"{service.url}/healthz").status_code == 200
+        return http.get(f"{service.url}/healthz").status_code == 200
     return False

@@ -13,6 +13,7 @@ from tests.api.conftest import Organization
 from tests.api.definitions import FIRST, VISITS, badges
 from tests.api.mentors import define
 from tests.api.service import Service
+from tests.stack import LIMIT_S
 from tests.verdicts import VERDICTS, text_of, verdict_of
 
 pytestmark = pytest.mark.anyio
@@ -176,13 +177,13 @@ async def test_whatever_is_sent_is_judged(service: Service, mine: Organization) 
 
 
 async def test_it_is_for_whoever_has_a_token(service: Service) -> None:
-    async with httpx.AsyncClient() as nobody:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as nobody:
         answer = await nobody.post(f"{service.url}{PATH}", json=VISITS)
     assert answer.status_code == 401
 
 
 async def test_openapi_has_the_schema_of_criteria(service: Service) -> None:
-    async with httpx.AsyncClient() as anybody:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as anybody:
         description = (await anybody.get(f"{service.url}/openapi.json")).json()
     body = description["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]
     assert body["schema"] == {"$ref": "#/components/schemas/Criteria"}

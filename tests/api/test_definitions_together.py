@@ -3,13 +3,12 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import PATH, VISITS, created, definition, saved
-from tests.api.service import Service, signed
+from tests.api.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -17,12 +16,6 @@ pytestmark = pytest.mark.anyio
 def asking(*keys: str) -> dict[str, Any]:
     """Criteria that ask for other badges."""
     return {"version": 1, "type": "badges", "badges": list(keys)}
-
-
-def calling(service: Service, organization: str, sub: str = "anna") -> httpx.AsyncClient:
-    """A client for many calls at once."""
-    headers = {"Authorization": f"Bearer {signed('admin', organization, sub)}"}
-    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60)
 
 
 async def test_a_badge_that_there_is_not_cannot_be_asked_for(
@@ -55,7 +48,7 @@ async def test_two_saves_at_once_close_no_circle_either(
 ) -> None:
     with service.client("admin", mine.id) as client:
         pairs = [(created(client), created(client)) for _ in range(10)]
-    async with calling(service, mine.id) as client:
+    async with service.patient_client("admin", mine.id) as client:
         answers = await asyncio.gather(
             *(
                 client.put(
@@ -77,7 +70,7 @@ async def test_the_same_new_definition_sent_at_once_is_made_once(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with calling(service, mine.id) as client:
+    async with service.patient_client("admin", mine.id) as client:
         answers = await asyncio.gather(
             *(
                 client.post(PATH, json=body, headers={"Idempotency-Key": "at once"})
@@ -92,7 +85,7 @@ async def test_of_new_definitions_with_one_key_one_is_made(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with calling(service, mine.id) as client:
+    async with service.patient_client("admin", mine.id) as client:
         answers = await asyncio.gather(*(client.post(PATH, json=body) for _ in range(20)))
     assert sorted(each.status_code for each in answers) == [201] + [409] * 19
     (made,) = (each.json()["id"] for each in answers if each.status_code == 201)

@@ -9,6 +9,7 @@ from badges.api.lag import SharedLag
 from streams.lag.stages import Lag
 from tests.api.conftest import Organization
 from tests.api.service import Service
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,7 @@ async def test_a_token_has_to_be_a_coordinators(service: Service, mine: Organiza
 async def test_an_open_network_needs_no_token_unless_a_proxy_passes_it_on(
     service: Service,
 ) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as nobody:
+    async with httpx.AsyncClient(base_url=service.url, timeout=LIMIT_S) as nobody:
         assert (await nobody.get("/v1/lag")).status_code == 200
         passed_on = await nobody.get("/v1/lag", headers={"X-Forwarded-For": "127.0.0.1"})
         assert passed_on.status_code == 401

@@ -5,6 +5,7 @@ import pytest
 
 from tests.api.conftest import Organization
 from tests.api.service import Service
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -34,5 +35,5 @@ async def test_it_is_for_coordinators(service: Service, mine: Organization) -> N
         refused = client.get("/v1/peer-mentors")
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
-    async with httpx.AsyncClient() as nobody:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as nobody:
         assert (await nobody.get(f"{service.url}/v1/peer-mentors")).status_code == 401

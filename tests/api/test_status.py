@@ -40,7 +40,7 @@ async def alert(owner: Pool) -> AsyncIterator[None]:
 
 
 async def ask(service: Service, language: str = "en", **query: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with httpx.AsyncClient(base_url=service.url, timeout=LIMIT_S) as client:
         headers = {"Accept-Language": language}
         answer = await client.get("/v1/status", params=query, headers=headers)
         assert answer.status_code == 200, answer.text

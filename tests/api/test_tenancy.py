@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import httpx
 import msgspec
 import pytest
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from badges.api.problem import ProblemError
 from sinks.errors import StoreError
 from sinks.pool import Connection, Pool, create_pool
 from tests.api.conftest import Organization
-from tests.api.service import Service, signed
+from tests.api.service import Service
 from tests.api.world import World, world
 from tests.stack import Stack
 
@@ -254,12 +253,11 @@ async def test_callers_of_two_organizations_at_once_each_see_their_own(
     """They share connections, and no claim stays on one."""
 
     async def asked(organization: Organization) -> bool:
-        headers = {"Authorization": f"Bearer {signed('coordinator', organization.id)}"}
-        answer = await client.get("/v1/peer-mentors", headers=headers)
+        async with service.patient_client("coordinator", organization.id) as client:
+            answer = await client.get("/v1/peer-mentors")
         return {each["peer_mentor_id"] for each in answer.json()["items"]} == {
             *organization.mentors
         }
 
-    async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
-        told = await asyncio.gather(*(asked(each) for each in (mine, other) * 50))
+    told = await asyncio.gather(*(asked(each) for each in (mine, other) * 50))
     assert all(told)

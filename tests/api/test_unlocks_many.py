@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 import pytest
 
 from sinks.pool import Executor, Pool
+from tests import http
 from tests.api.conftest import Organization
 from tests.api.service import Service, signed
 from tests.api.unlock_client import Client, coordinator, definition, mentor, until, write
@@ -218,7 +218,7 @@ async def _wait(connection: Executor, dice: random.Random) -> None:
 
 
 def _dropped(service: Service) -> float:
-    told = httpx.get(f"{service.url}/metrics").text
+    told = http.get(f"{service.url}/metrics").text
     return float(told.partition("\nbadges_unlock_streams_dropped_total ")[2].split()[0])
 
 

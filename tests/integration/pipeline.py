@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import msgspec
 from aiokafka.partitioner import murmur2
 
@@ -235,6 +236,11 @@ class Pipeline:
         await self._mark(number)
         await self.until(lambda: self._decided(number), seconds, "that everything is decided")
 
+    async def come_to_rest(self) -> None:
+        """Settle, and so that the awards written meanwhile have come back through the log too."""
+        await self.settle()
+        await self.settle()
+
     def forget_markers(self) -> None:
         """Choose other marker mentors: the log has another number of partitions."""
         self._markers = []
@@ -338,6 +344,7 @@ async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,
+        httpx.TransportError,
         OSError,
     ):
         return False

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 
 from badges.stack import processes
+from tests import http
 from tests.integration.pipeline import Pipeline
 from tests.stack import LIMIT_S, free_port_base, wait_for
 
@@ -33,6 +34,6 @@ def served(p: Pipeline, port: int | None = None) -> Iterator[str]:
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/readyz").status_code == 200
+        return http.get(f"{address}/readyz").status_code == 200
     except httpx.TransportError:
         return False

@@ -10,6 +10,7 @@ from tests.integration.commands import Command
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import Pipeline, Rig
+from tests.stack import LIMIT_S
 
 MOST = 100
 RULE_GIVEN = """
@@ -26,7 +27,9 @@ SHIFTS = (
 
 async def audit(p: Pipeline, *options: str) -> tuple[int, Any]:
     """How an audit ends, and what it prints."""
-    code, out, err = await (await Command(p, "audit", "--json", *options).start()).end()
+    code, out, err = await (
+        await Command(p, "audit", "--json", f"--limit={LIMIT_S:g}", *options).start()
+    ).end()
     assert out, err
     return code, json.loads(out)
 

@@ -10,7 +10,8 @@ import httpx
 from tests.integration.commands import Command
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served
-from tests.integration.workers import Worker
+from tests.integration.workers import LONG_SESSION, Worker
+from tests.stack import LIMIT_S
 
 A_LONG_PAUSE = "3600"
 WORKERS = 2
@@ -115,7 +116,7 @@ def figures(text: str) -> dict[str, str]:
 
 async def throttled(p: Pipeline) -> list[Worker]:
     """Two workers with half of the partitions each, of which one may take versions up, once."""
-    workers = [p.worker(BADGES_BACKFILL_PAUSE=A_LONG_PAUSE) for _ in range(WORKERS)]
+    workers = [p.worker(BADGES_BACKFILL_PAUSE=A_LONG_PAUSE, **LONG_SESSION) for _ in range(WORKERS)]
     await p.at_work(*workers)
     await p.until(partial(are_shared_out, *workers), what="two partitions each")
     return workers
@@ -136,7 +137,7 @@ async def newcomer_in(p: Pipeline, partition: int) -> tuple[UUID, UUID]:
 
 async def is_told(address: str) -> bool:
     """Whether a process's metrics tell of one badge that one partition of each worker has."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as client:
         found = figures((await client.get(f"{address}/metrics")).text)
     left = found.pop("seconds_left", "NaN")
     return left != "NaN" and found == {"definitions": "1.0", "partitions_done": f"{WORKERS}.0"}

@@ -243,7 +243,7 @@ def test_a_row_dated_for_ever_is_gone_until_it_has_a_date(working: Rig) -> None:
         )
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
-        answer = await dead_letters(p, "retry")
+        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
         assert answer["items"] == [{"key": letter["key"], "outcome": "taken in", "reason": None}]
         assert not await alert(p, "dead_letters", "activities")
 
@@ -267,7 +267,7 @@ def test_many_rows_dated_for_ever_let_a_partition_go_on(working: Rig) -> None:
             p, "dead_letters", f"partition {partition_of(mentor, p.log.partitions)}"
         )
         await p.pool.execute("DELETE FROM activities WHERE activity_date = 'infinity'")
-        answer = await dead_letters(p, "retry", "--table", "activities")
+        answer = await dead_letters(p, "retry", "--table", "activities", "--wait", str(MENDED_S))
         assert {item["outcome"] for item in answer["items"]} == {"gone"}
         assert await listed(p, "activities") == []
 
@@ -311,7 +311,7 @@ def test_completions_pauses_and_minutes_below_nothing_count_as_gone(working: Rig
         await p.pool.execute(
             "UPDATE training_completions SET completed_on = '2026-01-03' WHERE id = $1", course
         )
-        answer = await dead_letters(p, "retry")
+        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
         assert {item["outcome"] for item in answer["items"]} == {"taken in"}
         assert await p.events(mentor, trained) == ["granted", "revoked", "restored"]
         assert await p.events(mentor, minutes) == ["granted", "revoked", "restored"]
@@ -352,7 +352,7 @@ def test_a_text_that_is_not_sent_again_is_known_when_its_row_has_a_date_again(
             )
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
-        answer = await dead_letters(p, "retry")
+        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
         assert [item["outcome"] for item in answer["items"]] == ["taken in"] * 2
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
 
@@ -393,7 +393,7 @@ def test_what_an_application_does_to_updates_is_told_and_loses_no_letter(working
         assert "Postgres refuses" in answer["error"]
         await p.pool.execute("ALTER TABLE activities DISABLE ROW LEVEL SECURITY")
         assert await listed(p, "activities") == [letter]
-        assert (await dead_letters(p, "retry"))["left"] == 0
+        assert (await dead_letters(p, "retry", "--wait", str(MENDED_S)))["left"] == 0
 
     working.run(test)
 
@@ -499,7 +499,7 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
             award["earned_at"],
             award["earned_on"],
         )
-        (told,) = (await dead_letters(p, "retry", letter["key"]))["items"]
+        (told,) = (await dead_letters(p, "retry", letter["key"], "--wait", str(MENDED_S)))["items"]
         assert told["outcome"] == "taken in"
         assert await listed(p, "badge_awards") == []
         assert not await alert(p, "dead_letters", "badge_awards")

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 from tests.integration.pipeline import Pipeline, Rig, count_of
+from tests.integration.workers import LONG_SESSION
 
 MENTORS, VISITS = 400, 250
 BYTES_A_ROW = 250
@@ -21,7 +22,7 @@ def test_a_backlog_is_decided_in_bounded_memory_without_losing_the_session(unman
         for number in range(10):
             rolling = count_of(50 + number, "visit", window={"rolling_days": 90})
             await p.badge(organization, rolling, revocable=True)
-        worker = p.worker()
+        worker = p.worker(**LONG_SESSION)
         await p.at_work(worker)
         await p.settle()
         idle = worker.peak_memory()

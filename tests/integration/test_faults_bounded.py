@@ -15,7 +15,7 @@ from reference import partition
 from tests.integration.alerts import OF_WAITING, open_kinds
 from tests.integration.load import Load, load
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import SESSION_SECONDS, Worker
+from tests.integration.workers import LONG_SESSION, SESSION_SECONDS, Worker
 from tests.stack import LIMIT_S
 from tests.thrifty_reference import ThriftyReference
 
@@ -117,7 +117,7 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
         organization = await p.organization()
         mentors = [await p.mentor(organization) for _ in range(400)]
         reached, one_short = [await p.badge(organization, count_of(VISITS + n)) for n in (0, 1)]
-        worker = p.worker()
+        worker = p.worker(**LONG_SESSION)
         await p.at_work(worker)
         await p.settle()
         idle, member = worker.peak_memory(), await members(p)
@@ -229,7 +229,7 @@ def test_a_mentor_with_many_thousand_rows(unmanned: Rig) -> None:
         organization = await p.organization()
         reached, one_more = await define_badges(p, organization)
         mentor = await p.mentor(organization)
-        worker = p.worker()
+        worker = p.worker(**LONG_SESSION)
         await p.at_work(worker)
         await p.settle()
         idle, member = worker.peak_memory(), await members(p)

@@ -7,7 +7,7 @@ from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.workers import Worker
-from tests.stack import free_port_base
+from tests.stack import LIMIT_S, free_port_base
 
 
 async def next_generation(p: Pipeline) -> Generation:
@@ -38,7 +38,7 @@ def listening(worker: Worker) -> set[tuple[str, int]]:
 
 async def metrics(port: int) -> str:
     """What a worker answers at its metrics port."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as client:
         answer = await client.get(f"http://127.0.0.1:{port}/metrics")
     return answer.raise_for_status().text
 

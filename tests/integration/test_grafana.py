@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from tests import http
 from tests.dashboards import DASHBOARDS, panels, rules
 from tests.parts import Containers
 from tests.stack import LIMIT_S
@@ -34,7 +35,7 @@ def test_grafana_has_the_dashboards_and_reaches_prometheus(containers: Container
         refused = client.post("/api/dashboards/db", json={"dashboard": {"title": "another"}})
         assert refused.status_code in {401, 403}
         assert client.get("/api/org/users", auth=("admin", "admin")).status_code in {401, 403}
-        prometheus = httpx.get(f"{containers.layout.url('prometheus')}/api/v1/rules").json()
+        prometheus = http.get(f"{containers.layout.url('prometheus')}/api/v1/rules").json()
         names = {r["name"] for group in prometheus["data"]["groups"] for r in group["rules"]}
         assert names == {rule.get("alert") or rule["record"] for rule in rules()}
 

@@ -78,7 +78,7 @@ async def write(p: Pipeline, mentor: UUID, rows: int) -> None:
 
 def test_as_of_follows_the_clock_while_nothing_happens(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         for _ in range(2):
             await p.until(partial(later, p, await now(p)), what="an as_of after now")
 
@@ -87,12 +87,18 @@ def test_as_of_follows_the_clock_while_nothing_happens(working: Rig) -> None:
 
 def test_what_has_caught_up_is_0_behind_for_command_and_api_alike(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         await p.until(partial(later, p, await now(p)), what="an as_of after now")
         answer = await lag(p, 0)
+        same: dict[str, Any] = {}
         with served(p) as address:
-            async with httpx.AsyncClient() as client:
-                same = (await client.get(f"{address}/v1/lag")).json()
+            async with httpx.AsyncClient(timeout=LIMIT_S) as client:
+
+                async def api_says_so() -> bool:
+                    same.update((await client.get(f"{address}/v1/lag")).json())
+                    return same["on_time"] is True and same["alerts"] == []
+
+                await p.until(api_says_so, what="that the API says so")
         for each in (answer, same):
             assert each["on_time"] is True
             assert (each["behind_seconds"], each["behind_records"]) == (0, 0)
@@ -117,7 +123,7 @@ def test_rows_that_nobody_decides_are_as_far_behind_as_the_oldest_is_old(unmanne
         _, mentor = await p.newcomer()
         worker = p.worker()
         await p.at_work(worker)
-        await p.settle()
+        await p.come_to_rest()
         worker.end()
         before = await now(p)
         await write(p, mentor, 1)
@@ -185,7 +191,7 @@ def test_rows_that_never_reach_kafka_are_behind_at_the_slot(working: Rig) -> Non
 
 def test_who_does_not_answer_is_named(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         nobody = f"127.0.0.1:{free_port_base()}"
         answer = await lag(p, 2, BADGES_KAFKA_BOOTSTRAP=nobody)
         assert states(answer)[2] == "unreachable"
@@ -228,7 +234,7 @@ def test_rules_that_are_not_taken_up_yet_are_told(unmanned: Rig) -> None:
 
 def test_people_are_told_the_same_in_words(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         await p.until(partial(later, p, await now(p)), what="an as_of after now")
         out = await printed(p, 0)
         assert out.startswith("On time: 0.0 s behind, 0 records to decide.")
@@ -265,16 +271,19 @@ async def interrupted(process: asyncio.subprocess.Process) -> int:
 
 def test_without_a_terminal_each_measurement_is_a_line_until_ctrl_c(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         for arguments in ((), ("--plain",)):
             process = await begun(p, *arguments, out=asyncio.subprocess.PIPE)
             for _ in range(2):
-                line = await line_of(process)
-                assert " on time; " in line
+                # On a busy machine a part may not answer in time, and it says so first.
+                while " on time; " not in (line := await line_of(process)):
+                    assert "\x1b" not in line
                 assert "\x1b" not in line
             assert await interrupted(process) == 130
         process = await begun(p, "--json", out=asyncio.subprocess.PIPE)
-        assert json.loads(await line_of(process))["generation"]["state"] == "live"
+        while not (generation := json.loads(await line_of(process))["generation"]):
+            pass
+        assert generation["state"] == "live"
         assert await interrupted(process) == 130
 
     working.run(test)
@@ -306,7 +315,7 @@ class Terminal:
 
 def test_on_a_terminal_it_is_shown_anew_and_the_last_stays(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
-        await p.settle()
+        await p.come_to_rest()
         terminal = Terminal()
         terminal.resize(24, 80)
         process = await begun(p, out=terminal.theirs)

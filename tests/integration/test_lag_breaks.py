@@ -63,7 +63,7 @@ async def shown(service: Service) -> Answer:
 
 async def all_well(p: Pipeline, service: Service) -> None:
     """Wait until everything is on time."""
-    await p.settle()
+    await p.come_to_rest()
 
     async def is_so() -> bool:
         return (await shown(service))["on_time"] is True

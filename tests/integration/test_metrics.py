@@ -110,16 +110,22 @@ def test_the_api_tells_of_the_whole_service_also_when_all_workers_are_gone(unman
         await p.badge(organization, count_of(9), status="draft")
         worker, _ = telling(p)
         await p.at_work(worker)
-        await p.settle()
+        await p.come_to_rest()
         with served(p) as api:
             well = {"badges_on_time": 1, "badges_workers": 1, "badges_slot_active": 1}
+            group = {"consumergroup": f"{p.site.prefix}-worker", "topic": p.log.topic}
+
+            async def group_is_told() -> bool:
+                told = await told_at(api)
+                return told.value("kafka_consumergroup_lag", **group, partition=0) == 0
+
+            await p.until(group_is_told, what="the group's lag")
             told = await until_told(p, api, **well)
             assert told.value("badges_lag_records") == told.value("badges_lag_seconds") == 0
             for stage in ("slot", "connector", "kafka", "worker"):
                 assert told.value("badges_lag_stage_ok", stage=stage) == 1
             for partition in range(PARTITIONS):
                 assert told.value("badges_behind_records", partition=partition) == 0
-            group = {"consumergroup": f"{p.site.prefix}-worker", "topic": p.log.topic}
             assert told.value("kafka_consumergroup_lag", **group, partition=0) == 0
             assert told.value("pg_replication_slots_active", slot_name=p.log.slot) == 1
             assert (told.value("badges_slot_retained_bytes") or 0) > 0

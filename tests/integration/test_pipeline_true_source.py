@@ -270,14 +270,15 @@ def test_what_may_be_held_twice_and_what_cannot_be_decided_is_told(working: Rig)
         badge = await p.badge(organization, count_of(100))
         await p.settle()
         await p.pool.execute(f"ALTER TABLE badge_awards DROP CONSTRAINT {CONSTRAINT}")
-        for year in (2023, 2022, 2024):
-            await p.pool.execute(
-                "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at, "
-                "awarded_by) VALUES ($1, $2, make_timestamptz($3, 5, 5, 12, 0, 0), 'Anna')",
-                mentor,
-                badge,
-                year,
-            )
+        # In one transaction: a look between two would tell of fewer.
+        await p.pool.execute(
+            "INSERT INTO badge_awards (peer_mentor_id, badge_definition_id, earned_at, awarded_by) "
+            "SELECT $1, $2, make_timestamptz(year, 5, 5, 12, 0, 0), 'Anna' "
+            "FROM unnest($3::int[]) AS year",
+            mentor,
+            badge,
+            [2023, 2022, 2024],
+        )
         bad = await p.badge(organization, '{"version": 1, "type": "thresh"}', key="typo")
         first = await p.badge(organization, {"type": "badges", "badges": ["b"]}, key="a")
         cycle = await p.badge(organization, {"type": "badges", "badges": ["a"]}, key="b")

@@ -16,7 +16,7 @@ from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.prometheus import Prometheus, scraping
 from tests.integration.serving import served
 from tests.integration.workers import Worker
-from tests.stack import free_port_base
+from tests.stack import LIMIT_S, free_port_base
 
 POISON = (
     "INSERT INTO activities (id, peer_mentor_id, activity_type, activity_date) "
@@ -57,7 +57,9 @@ async def everything_happens(p: Pipeline) -> None:
     await p.settle()
     await p.activity(mentor, "2026-03-01")
     await p.settle()
-    code, out, err = await (await Command(p, "audit", "--json").start()).end()
+    code, out, err = await (
+        await Command(p, "audit", "--json", f"--limit={LIMIT_S:g}").start()
+    ).end()
     assert code == 0, out + err
     await p.pool.execute(POISON, mentor)
 

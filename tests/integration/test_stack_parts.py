@@ -8,11 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
-import httpx
 import psutil
 import pytest
 
 from badges.stack import processes, versions
+from tests import http
 from tests.stack import LIMIT_S, Stack, running_postgres, wait_for
 
 
@@ -52,12 +52,12 @@ def test_postgres_asks_for_the_password(postgres: Stack) -> None:
 
 
 def test_connect_has_debezium_and_the_offsets_interface(stack: Stack) -> None:
-    plugins = httpx.get(f"{stack.connect_url}/connector-plugins").json()
-    offsets = httpx.get(f"{stack.connect_url}/connectors/nobody/offsets")
+    plugins = http.get(f"{stack.connect_url}/connector-plugins").json()
+    offsets = http.get(f"{stack.connect_url}/connectors/nobody/offsets")
 
     found = {plugin["class"]: plugin["version"] for plugin in plugins}
     assert found["io.debezium.connector.postgresql.PostgresConnector"] == versions.DEBEZIUM
-    assert httpx.get(stack.connect_url).json()["version"] == versions.KAFKA
+    assert http.get(stack.connect_url).json()["version"] == versions.KAFKA
     assert "nobody" in offsets.json()["message"]
 
 

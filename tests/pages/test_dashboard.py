@@ -193,7 +193,7 @@ async def test_announcements_are_the_newest_alone_and_no_more_often_than_allowed
                     said.push([region.textContent, performance.now()]);
                     if (region.textContent === "three") resolve();
                 }).observe(region, { childList: true }));
-                const announcer = new Announcer(300);
+                const announcer = new Announcer(3000);
                 announcer.say("one");
                 await new Promise((resolve) => setTimeout(resolve, 50));
                 for (const text of ["two", "one", "three", "three"]) announcer.say(text);
@@ -203,7 +203,7 @@ async def test_announcements_are_the_newest_alone_and_no_more_often_than_allowed
         )
         of_it = [(text, at) for text, at in said if text in {"one", "two", "three"}]
         assert [text for text, _ in of_it] == ["one", "three"]
-        assert of_it[1][1] - of_it[0][1] >= 290
+        assert of_it[1][1] - of_it[0][1] >= 2990
 
 
 async def test_keys_alone_reach_everything_and_focus_is_seen(

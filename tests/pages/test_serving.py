@@ -1,9 +1,9 @@
 """How pages are served: their language, look and policy, and to whom."""
 
-import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests import http
 from tests.api.service import Service
 from tests.pages.axe import axe
 
@@ -41,19 +41,19 @@ def test_the_language_is_that_of_the_address_or_else_of_the_browser(service: Ser
         ("/?lang=en", "nb", "en"),
         ("/?lang=xx", "nb", "nb"),
     ):
-        answer = httpx.get(f"{service.url}{path}", headers={"Accept-Language": accepted})
+        answer = http.get(f"{service.url}{path}", headers={"Accept-Language": accepted})
         assert answer.headers["content-language"] == expected
         assert f'<html lang="{expected}"' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/assets/base.css", "/assets/page.js", "/assets/icon.svg"])
 def test_what_the_browser_has_is_not_sent_again(service: Service, path: str) -> None:
-    first = httpx.get(f"{service.url}{path}")
-    again = httpx.get(f"{service.url}{path}", headers={"If-None-Match": first.headers["etag"]})
+    first = http.get(f"{service.url}{path}")
+    again = http.get(f"{service.url}{path}", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code) == (200, 304)
     assert again.content == b""
     assert again.headers["etag"] == first.headers["etag"]
-    plain = httpx.get(f"{service.url}{path}", headers={"Accept-Encoding": "identity"})
+    plain = http.get(f"{service.url}{path}", headers={"Accept-Encoding": "identity"})
     assert first.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert plain.content == first.content
@@ -62,13 +62,13 @@ def test_what_the_browser_has_is_not_sent_again(service: Service, path: str) -> 
 
 @pytest.mark.parametrize("name", ["nothing.js", "layout.html", "..%2Fsite.py", "en.json"])
 def test_nothing_else_is_an_asset(service: Service, name: str) -> None:
-    assert httpx.get(f"{service.url}/assets/{name}").status_code == 404
+    assert http.get(f"{service.url}/assets/{name}").status_code == 404
 
 
 def test_elsewhere_it_says_in_words_that_it_is_not_shown(service: Service) -> None:
     for language, said in (("en", "not shown to your network"), ("nb", "ikke til ditt nettverk")):
         headers = {"X-Forwarded-For": "127.0.0.1", "Accept-Language": language}
-        answer = httpx.get(service.url, headers=headers)
+        answer = http.get(service.url, headers=headers)
         assert answer.status_code == 403
         assert said in answer.text
         assert "BADGES_OPEN_NETWORKS" in answer.text
