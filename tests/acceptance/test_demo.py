@@ -20,7 +20,7 @@ from tests.integration.pipeline import Pipeline, Rig, pipeline
 from tests.integration.serving import served
 from tests.stack import LIMIT_S, Stack
 
-PATIENCE_S = 240
+PATIENCE_S = 480
 SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance", "--keep")
 LONG = ("--plain", "--seconds", "600")
 SOME = re.compile(r"^[1-9]")

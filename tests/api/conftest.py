@@ -53,13 +53,17 @@ async def only(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def unguarded(owner: Pool) -> AsyncIterator[None]:
     """Turn row-level security off, as it is on tables that were there before."""
-    await owner.execute(
-        "".join(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;" for table in GUARDED)
-    )
+    await guard(owner, "DISABLE")
     yield
-    await owner.execute(
-        "".join(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" for table in GUARDED)
-    )
+    await guard(owner, "ENABLE")
+
+
+async def guard(owner: Pool, action: str) -> None:
+    async with owner.acquire() as connection, connection.transaction():
+        # The API reads all the time, and on a busy machine each read lasts.
+        await connection.execute("SET LOCAL lock_timeout = '60s'")
+        for table in GUARDED:
+            await connection.execute(f"ALTER TABLE {table} {action} ROW LEVEL SECURITY")
 
 
 @dataclass(frozen=True)
