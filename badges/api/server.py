@@ -17,6 +17,8 @@ _LAST_REQUESTS_S: Final = 10
 """How long requests that are under way may take once the process is to end."""
 _FILES: Final = 65_536
 """Connections, and all else that is open."""
+_HEAD_BYTES: Final = 65_536
+"""What a request says before its body: an id of the feed alone may have 20,000 characters."""
 _UNREAD_S: Final = 20
 """How long a client may read nothing of what is sent to it."""
 
@@ -40,6 +42,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
         ws="none",
+        h11_max_incomplete_event_size=_HEAD_BYTES,
         timeout_graceful_shutdown=_LAST_REQUESTS_S,
     )
     # uvicorn handles signals meanwhile, and raises them again when it is done.

@@ -1,18 +1,24 @@
 """What the fields of criteria have in common: what belongs in each, checked and said."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Final, Literal, NamedTuple, Self, TypeAlias, get_args
+from contextlib import suppress
+from functools import cache
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias, cast, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
     StrictInt,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tables.documents import shown
 from tables.languages import Text, either_of
@@ -85,11 +91,64 @@ class Strict(BaseModel):
         """What is wrong although each field is right by itself; what is within it aside."""
         return ()
 
-    @model_validator(mode="after")
-    def _flawless(self) -> Self:
-        if flaws := list(self.flaws()):
-            raise PydanticCustomError("flaws", "", {"flaws": flaws})
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _flawless(
+        cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        """Say what is wrong between fields also where others are wrong by themselves."""
+        try:
+            read = handler(value)
+        except ValidationError as error:
+            flaws = cls._flaws_of_the_rest(value, error, info)
+            if not flaws:
+                raise
+            lines = [_said_again(each) for each in error.errors(include_url=False)]
+            lines.append(InitErrorDetails(type=_flawed(flaws), loc=(), input=value))
+            raise ValidationError.from_exception_data(error.title, lines) from None
+        if flaws := list(read.flaws()):
+            raise _flawed(flaws)
+        return read
+
+    @classmethod
+    def _flaws_of_the_rest(
+        cls, value: Any, error: ValidationError, info: ValidationInfo
+    ) -> list[Flaw]:
+        """What is wrong between the fields that are right, as far as these tell."""
+        if not isinstance(value, dict):
+            return []
+        wrong = {each["loc"][0] for each in error.errors() if each["loc"]}
+        right = {}
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if key in value and key not in wrong:
+                right[name] = _reader(cls, name).validate_python(value[key], context=info.context)
+            elif value.get(key) and isinstance(value[key], list):
+                # Of a list in which something is wrong the length is known.
+                right[name] = value[key]
+        flaws = []
+        with suppress(AttributeError, TypeError):
+            for flaw in cls.model_construct(**right).flaws():
+                flaws.append(flaw)
+        return flaws
+
+
+def _flawed(flaws: list[Flaw]) -> PydanticCustomError:
+    return PydanticCustomError("flaws", "", {"flaws": flaws})
+
+
+@cache
+def _reader(model: type[Strict], name: str) -> TypeAdapter[Any]:
+    """What reads one field of a model."""
+    field = model.model_fields[name]
+    annotated: Any = Annotated[cast("Any", field.annotation), name, *field.metadata]
+    return TypeAdapter(annotated)
+
+
+def _said_again(error: ErrorDetails) -> InitErrorDetails:
+    said = {**error.get("ctx", {}), "said": error["msg"]}
+    kind = PydanticCustomError(error["type"], "{said}", said)
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
 def expected(what: Text) -> PydanticCustomError:
