@@ -17,9 +17,8 @@ from streams.log import generations, topics
 from streams.log.cluster import Cluster, KafkaError
 from streams.log.connect import Connect, ConnectorStatus
 from streams.log.generations import Generation
-from streams.log.integrity import CONFIRMATIONS, judge
+from streams.log.integrity import judged
 from streams.log.kafka import KafkaAccess
-from streams.log.observation import observe
 from streams.log.reader import KafkaLog
 from streams.log.visibility import refuse_hidden
 from streams.log.wal import read_slot
@@ -261,22 +260,16 @@ async def _advance(site: Site, generation: Generation) -> str:
 
 async def _check_whole(site: Site, generation: Generation) -> None:
     """Raise SnapshotFailed when the log is broken before it begins: put back, say."""
-    looks = 0
     while True:
         try:
-            observation = await observe(
-                generation, site.connection, site.cluster, site.connect, reread=False
-            )
+            found = await judged(generation, site.connection, site.cluster, site.connect)
         except CannotTell as error:
             site.progress(f"Waiting: {error}")
-        else:
-            found = judge(generation, observation)
-            looks += 1
-            if found is None:
-                return
-            if looks == CONFIRMATIONS:
-                raise SnapshotFailed(found.message)
-        await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_S)
+            continue
+        if found is not None:
+            raise SnapshotFailed(found.message)
+        return
 
 
 async def _check_hidden(site: Site, generation: Generation) -> None:

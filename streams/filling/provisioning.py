@@ -26,7 +26,7 @@ from streams.log import fingerprint, generations, topics
 from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.integrity import CONFIRMATIONS, Integrity
+from streams.log.integrity import CONFIRMATIONS, judged
 from streams.log.visibility import refuse_hidden
 
 _ATTEMPTS = 3
@@ -264,11 +264,10 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
     """Raise Problem if the log is broken, and note nothing: that is for workers, which have read
     from this Kafka before, while a shell's settings may lead to another one.
     """
-    integrity = Integrity(generation, site.connection, site.cluster, site.connect)
     reason = ""
     for _ in range(CONFIRMATIONS):
         try:
-            found = await integrity.judged()
+            found = await judged(generation, site.connection, site.cluster, site.connect)
         except CannotTell as error:
             reason = str(error)
             await asyncio.sleep(_PAUSE_S)
