@@ -29,7 +29,6 @@ from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.reader import KafkaLog
-from streams.log.wal import confirmed, insert_lsn
 from streams.pacing import GC_THRESHOLDS, Pace
 from streams.recovery import Rules
 from streams.replay import Around, PacedLog, Replay, Scope
@@ -234,8 +233,6 @@ async def _replay(
                 pool=pool,
                 sink=PostgresSink(pool),
                 versions=PostgresVersions(pool, PostgresAlerts(pool)),
-                wal_written=partial(insert_lsn, pool),
-                wal_sent=partial(confirmed, pool, live.slot),
                 end=end,
             ),
             log,
