@@ -13,7 +13,7 @@ from schema.check import check
 from schema.database import connect
 from schema.differences import Difference
 from sinks.pool import Connection
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log import generations, topics
 from streams.log.cluster import Cluster, Member, Placement
 from streams.log.connect import Connect

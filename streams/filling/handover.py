@@ -9,7 +9,8 @@ import asyncio
 import time
 
 from sinks.polling import POLL_S
-from streams.filling.filling import Site, slot_passes
+from streams.filling.next_generation import slot_passes
+from streams.filling.site import Site
 from streams.log import generations
 from streams.log.cluster import Topic
 from streams.log.generations import Generation

@@ -11,16 +11,10 @@ import asyncpg
 from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
 from streams.filling.connector_startup import Failures, stays_running
-from streams.filling.filling import (
-    ADDRESS,
-    Site,
-    begin,
-    snapshot_ended,
-    start,
-    try_again,
-)
 from streams.filling.handover import near_the_end
+from streams.filling.next_generation import begin, snapshot_ended, start, try_again
 from streams.filling.removal import discard, left_over, sweep
+from streams.filling.site import ADDRESS, Site
 from streams.lag.backlog import unworked
 from streams.log import fingerprint, generations, topics
 from streams.log.connect import ConnectorStatus

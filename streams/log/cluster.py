@@ -12,7 +12,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
-    KafkaError,
     NoError,
     UnknownMemberIdError,
     UnknownTopicOrPartitionError,
@@ -274,6 +273,3 @@ def _places(topic: Topic) -> list[TopicPartition]:
 
 def _in_order(offsets: Mapping[TopicPartition, int]) -> list[int]:
     return [offsets[place] for place in sorted(offsets)]
-
-
-__all__ = ["Cluster", "KafkaError", "Topic"]

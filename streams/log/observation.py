@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from sinks.failures import UNREACHED
 from sinks.pool import Executor
 from streams.errors import CannotTell, ConnectAway, ConnectRefused
 from streams.log import fingerprint, generations
-from streams.log.cluster import Cluster, KafkaError, Topic
+from streams.log.cluster import Cluster, Topic
 from streams.log.connect import Connect
 from streams.log.debezium import sequence_of
 from streams.log.fingerprint import Fingerprint

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from streams.log.cluster import Cluster, KafkaError, Topic
+from streams.log.cluster import Cluster, Topic
 
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
