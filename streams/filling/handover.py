@@ -53,7 +53,7 @@ async def _log_is_near(site: Site, generation: Generation) -> None:
 async def _workers_are_near(site: Site, live: Generation) -> bool:
     """Whether they came near; False when the log is broken or nobody moves."""
     while True:
-        topic = (await site.cluster.topics([live.topic])).get(live.topic)
+        topic = await site.cluster.topic(live.topic)
         if topic is None or topic.id != live.log_id:
             return False
         began = time.monotonic()

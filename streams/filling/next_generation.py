@@ -129,7 +129,7 @@ async def start(site: Site, generation: Generation) -> Generation:
     before anything is closed, unless that comes to be while it is. Whoever is ended in between, or
     waits there for a connector that hangs, leaves no log live, which the API tells.
     """
-    topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
+    topic = await site.cluster.topic(generation.topic)
     if topic is None:
         raise SnapshotFailed(f"its topic {generation.topic} is gone")
     rows = await _rows(site, generation)
@@ -192,8 +192,8 @@ def _check(status: ConnectorStatus | None, generation: Generation) -> None:
 
 
 async def _advance(site: Site, generation: Generation) -> str:
-    found = await site.cluster.topics([generation.topic])
-    rows = sum(await site.cluster.ends(found[generation.topic])) if found else 0
+    topic = await site.cluster.topic(generation.topic)
+    rows = sum(await site.cluster.ends(topic)) if topic else 0
     if rows:
         return f"Snapshot: {rows:,} rows in {generation.topic}"
     oldest = await site.connection.fetchval(

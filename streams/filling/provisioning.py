@@ -186,11 +186,7 @@ async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
     placed = await site.cluster.placement([generation.topic])
     replicas = placed.replicas.get(generation.topic, site.replication_factor)
-    wanted = [
-        topics.mentor_log(generation.topic, site.partitions, replicas),
-        topics.heartbeats(generation.heartbeat_topic),
-        topics.dead_letters(site.prefix),
-    ]
+    wanted = generations.topics_of(generation, site.partitions, replicas)
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
     if replicas == 1:
         lines.append(ONE_REPLICA)

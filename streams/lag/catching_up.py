@@ -56,7 +56,7 @@ async def partitions_behind(
     )
 
     async def ends() -> dict[int, int]:
-        topic = (await cluster.topics([log.topic])).get(log.topic)
+        topic = await cluster.topic(log.topic)
         if topic is None:
             raise Problem(f"the topic {log.topic} is missing")
         found = await _ends_to_reach(connection, cluster, topic)

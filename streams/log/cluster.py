@@ -108,6 +108,10 @@ class Cluster:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
 
+    async def topic(self, name: str) -> Topic | None:
+        """One topic; None where it is not there."""
+        return (await self.topics([name])).get(name)
+
     async def placement(self, names: Sequence[str]) -> Placement:
         """Where these topics lie; one that is not there is not in the answer."""
         await self.start()
@@ -159,7 +163,7 @@ class Cluster:
         """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
 
         async def known() -> Topic | None:
-            found = (await self.topics([topic])).get(topic)
+            found = await self.topic(topic)
             return found if found is not None and found.partitions == partitions else None
 
         return await poll(known, within=_WAIT_S)

@@ -103,7 +103,7 @@ async def _ask_database(generation: Generation, connection: Executor) -> dict[st
 
 
 async def _ask_kafka(generation: Generation, cluster: Cluster) -> dict[str, Any]:
-    topic = (await cluster.topics([generation.topic])).get(generation.topic)
+    topic = await cluster.topic(generation.topic)
     if topic is None:
         return {"topic": None, "settings": LOG_SETTINGS, "starts": (), "ends": ()}
     settings, starts, ends = (

@@ -61,7 +61,7 @@ def dead_letters(prefix: str) -> WantedTopic:
 
 
 async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
-    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    found = await cluster.topic(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
         found = await cluster.wait_for(wanted.name, wanted.partitions)
@@ -82,7 +82,7 @@ async def ensure_dead_letters(cluster: Cluster, prefix: str, replication_factor:
 
 async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
     """What about an existing topic is not as it has to be, one line a setting."""
-    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    found = await cluster.topic(wanted.name)
     if found is None:
         return [f"topic {wanted.name} is missing"]
     settings = await cluster.settings(wanted.name)
