@@ -275,9 +275,7 @@ async def _assemble(
         alerts=alerts,
         throttle=Throttle(settings.backfill_pause),
     )
-    options = WorkerOptions(
-        settings.prefix, kafka, settings.session_timeout, settings.instance_directory
-    )
+    options = WorkerOptions(kafka, settings.session_timeout, settings.instance_directory)
     worker: Worker
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(
