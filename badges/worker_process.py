@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import asyncpg
 import prometheus_client
 import structlog
+from aiokafka.errors import KafkaError
 
 from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
@@ -37,7 +38,7 @@ from streams.lag.backlog import WORKER
 from streams.lag.decided_until import note_decided
 from streams.lag.pulse import beat
 from streams.log import fingerprint, generations, topics
-from streams.log.cluster import Cluster, KafkaError
+from streams.log.cluster import Cluster
 from streams.log.connect import Connect
 from streams.log.connector_monitor import monitor_connector
 from streams.log.connector_progress import moved
@@ -274,9 +275,7 @@ async def _assemble(
         alerts=alerts,
         throttle=Throttle(settings.backfill_pause),
     )
-    options = WorkerOptions(
-        settings.prefix, kafka, settings.session_timeout, settings.instance_directory
-    )
+    options = WorkerOptions(kafka, settings.session_timeout, settings.instance_directory)
     worker: Worker
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(

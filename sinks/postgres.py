@@ -68,9 +68,7 @@ class PostgresSink:
 
     async def position(self, log_id: str, partition: int) -> Position | None:
         self._partitions.pop((log_id, partition), None)
-        with translated():
-            row = await self._pool.fetchrow(QUERIES["position"], log_id, partition)
-        return Position(row["next_offset"], row["turn"]) if row else None
+        return await Written(self._pool, log_id, partition).position()
 
     async def last_decided(self, log_id: str, partition: int) -> Place | None:
         with translated():

@@ -35,6 +35,7 @@ from streams.errors import Problem
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.topics import partition_of
+from streams.log.wal import confirmed, insert_lsn
 from streams.mending import Mending, mending
 from streams.pacing import Pace
 from streams.partition import Partition
@@ -109,8 +110,6 @@ class Around(NamedTuple):
     pool: Pool
     sink: PostgresSink
     versions: Versions
-    wal_written: Callable[[], Awaitable[int]]
-    wal_sent: Callable[[], Awaitable[int]]
     end: Callable[[int], Awaitable[int]]
     """The end of a partition of the log."""
 
@@ -267,11 +266,11 @@ class Replay:
         What a rule that is still to be taken up has deleted, the fold may hold until it is.
         """
         around, log_id = self._around, self._generation.log_id
-        until = await around.wal_written()
+        until = await insert_lsn(around.pool)
         await around.versions.refresh()
 
         async def sent() -> bool:
-            return await around.wal_sent() >= until
+            return await confirmed(around.pool, self._generation.slot) >= until
 
         async def decided() -> bool:
             position = self._live(await self._position(number))

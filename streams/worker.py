@@ -22,7 +22,6 @@ from msgspec import Struct
 from sinks.cancellation import uncancelled
 from streams import metrics
 from streams.errors import GenerationClosed, NameTaken
-from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
@@ -47,14 +46,9 @@ STOP_SECONDS = 3
 
 
 class WorkerOptions(Struct, frozen=True):
-    prefix: str
     kafka: KafkaAccess
     session_timeout: float
     instance_directory: Path | None = None
-
-    @property
-    def group(self) -> str:
-        return generations.group(self.prefix)
 
 
 class Worker:
@@ -75,10 +69,12 @@ class Worker:
         self._options = options
         self._duties = duties
         self._static_member = StaticMember(
-            options.group, options.kafka.bootstrap, options.instance_directory
+            generation.group, options.kafka.bootstrap, options.instance_directory
         )
         self._member = self._name(generation.number)
-        self._app = _faust_app(options, self._static_member.directory, self._member)
+        self._app = _faust_app(
+            generation.group, options, self._static_member.directory, self._member
+        )
         self._displaced = Displaced(options.session_timeout)
         self._name_taken = asyncio.Event()
         self._partition_workers: dict[int, tuple[PartitionWorker, asyncio.Task[None]]] = {}
@@ -115,7 +111,7 @@ class Worker:
             return
         try:
             async with asyncio.timeout(STOP_SECONDS), Cluster(self._options.kafka) as cluster:
-                await cluster.leave(self._options.group, names)
+                await cluster.leave(self._generation.group, names)
         except (KafkaError, OSError) as error:
             log.warning("names stay in the group for a session", names=names, error=str(error))
 
@@ -250,9 +246,9 @@ class Worker:
                 partition_worker.wake()
 
 
-def _faust_app(options: WorkerOptions, directory: Path, member: str) -> Any:
+def _faust_app(group: str, options: WorkerOptions, directory: Path, member: str) -> Any:
     return faust.App(
-        options.group,
+        group,
         broker=[f"badges://{server}" for server in options.kafka.bootstrap.split(",")],
         broker_credentials=_credentials(options.kafka),
         broker_session_timeout=options.session_timeout,

@@ -12,7 +12,7 @@ import asyncpg
 from schema import apply
 from sinks.pool import Connection
 from streams.filling import removal
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streams.filling.filling import Site
+from streams.filling.site import Site
 
 _POLL_MS = "50"
 """Connectors that look for rows as often as the real one take a twelfth of a core doing nothing."""

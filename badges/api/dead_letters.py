@@ -46,7 +46,7 @@ class DeadLettersWaiting:
 
     async def look(self) -> None:
         """Count what is new. Raises KafkaError, OSError or Unavailable."""
-        found = (await self._cluster.topics([self._name])).get(self._name)
+        found = await self._cluster.topic(self._name)
         if found != self._topic:
             self._topic, self._keys, self._read_to = found, set(), {}
         if found is not None:

@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager, suppress
 from itertools import groupby
 from typing import Final, TypeAlias
 
-import asyncpg
 import structlog
 
 from badges.api.follower import Follower
@@ -20,12 +19,12 @@ from badges.api.queueing import queued
 from badges.api.unlock_pages import MOST, Unlock, page_of
 from sinks.errors import StoreError
 from sinks.failures import translated
+from sinks.listening import at_each_notify
 from sinks.polling import poll
-from sinks.pool import Connection, Pool
+from sinks.pool import Pool
 
 _CHANNEL: Final = "badges_unlocks"
-_POLL_S: Final = 1.0
-"""Should a notification be lost, events come this much later."""
+_AGAIN_S: Final = 1.0
 _PAUSE_S: Final = 0.005
 """Between two reads, so that a burst of small transactions is read together."""
 _PATIENCE_S: Final = 1.0
@@ -130,36 +129,18 @@ class UnlockFeed:
         """Read on every NOTIFY, and each second in case one was lost; never returns."""
         while True:
             try:
-                with translated():
-                    async with self._pool.acquire(timeout=_CONNECTION_WITHIN_S) as connection:
-                        await self._listen(connection)
+                await at_each_notify(
+                    self._pool, _CHANNEL, self._read_for_all, within=_CONNECTION_WITHIN_S
+                )
             except StoreError as error:
                 log.warning("unlocks cannot be read, asking again", error=str(error))
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(_AGAIN_S)
 
-    async def _listen(self, connection: Connection) -> None:
-        notified = asyncio.Event()
-
-        def wake(*_: object) -> None:
-            notified.set()
-
-        await connection.add_listener(_CHANNEL, wake)
-        try:
-            # What is read comes over other connections, so that this one is lost says nobody else.
-            while not connection.is_closed():
-                # Cleared first: what commits while we read is read at the next turn.
-                notified.clear()
-                if self._followers():
-                    async with self._reading:
-                        await self._read()
-                await asyncio.sleep(_PAUSE_S)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_S):
-                        await notified.wait()
-        finally:
-            # A lost one has been taken out of the pool, and listens to nothing.
-            with suppress(asyncpg.InterfaceError):
-                await connection.remove_listener(_CHANNEL, wake)
+    async def _read_for_all(self) -> None:
+        if self._followers():
+            async with self._reading:
+                await self._read()
+        await asyncio.sleep(_PAUSE_S)
 
     async def _read(self) -> None:
         """Hand out all that is there and was not; the lock is held."""

@@ -19,7 +19,7 @@ from sinks.errors import Unavailable
 from sinks.failures import UNREACHED
 from streams.errors import ConnectAway, ConnectRefused, Problem
 from streams.filling import provisioning
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect

@@ -13,7 +13,7 @@ from schema.check import check
 from schema.database import connect
 from schema.differences import Difference
 from sinks.pool import Connection
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log import generations, topics
 from streams.log.cluster import Cluster, Member, Placement
 from streams.log.connect import Connect
@@ -113,15 +113,11 @@ class Deployment:
         )
 
     async def topics(self) -> Sequence[WantedTopic]:
-        """The topics as they have to be, the log's own first, by the replicas that it has."""
+        """The topics as they have to be, the log's own first."""
         live = await self.log()
         placed = (await self.placement()).replicas
         replicas = placed.get(live.topic, self.chosen.replication_factor)
-        return (
-            topics.mentor_log(live.topic, live.partitions, replicas),
-            topics.heartbeats(live.heartbeat_topic),
-            self.dead_letters,
-        )
+        return generations.topics_of(live, live.partitions, replicas)
 
     @property
     def dead_letters(self) -> WantedTopic:

@@ -1,6 +1,5 @@
 """The log: its generation, whether it is whole, its slot and what others hold."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,15 +9,13 @@ from badges.doctor.kafka import alter
 from badges.doctor.lines import Finding, failed, ok, warning
 from sinks import findings
 from sinks.queries import QUERIES
-from streams.errors import NEW_GENERATION, LogBroken
+from streams.errors import NEW_GENERATION
 from streams.log import generations
-from streams.log.integrity import CONFIRMATIONS, judge
-from streams.log.observation import observe
+from streams.log.integrity import judged
 from streams.log.topics import LOG_SETTINGS
 from streams.log.wal import Slot, insert_lsn, read_slot
 
 _NEEDS: Final = ("postgres", "kafka")
-_AGAIN_S = 0.2
 _MUCH_BYTES = 1 << 30
 _RESNAPSHOT = "badges resnapshot"
 
@@ -58,15 +55,8 @@ async def _prefix(at: Deployment) -> Sequence[Finding]:
 
 
 async def _whole(at: Deployment) -> Sequence[Finding]:
-    """As a worker looks, without noting anything: what is not certain is seen several times."""
     live = await at.log()
-    found: LogBroken | None = None
-    for _ in range(CONFIRMATIONS):
-        seen = await observe(live, at.connection, at.cluster, at.connect, reread=True)
-        found = judge(live, seen)
-        if found is None or found.certain:
-            break
-        await asyncio.sleep(_AGAIN_S)
+    found = await judged(live, at.connection, at.cluster, at.connect)
     if found is None:
         message = f"generation {live.number} says all that the database did"
         return [ok(live.topic, message)]

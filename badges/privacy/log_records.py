@@ -37,7 +37,7 @@ async def read(
     """The mentor's records of these generations in their order; everybody else's are read past."""
     key = mentor.encode()
     for generation in kept:
-        topic = (await cluster.topics([generation.topic])).get(generation.topic)
+        topic = await cluster.topic(generation.topic)
         if topic is None:
             continue
         partition = partition_of(mentor, generation.partitions)

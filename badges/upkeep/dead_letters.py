@@ -47,7 +47,7 @@ class Shelf:
 
     async def records(self) -> AsyncIterator[Message]:
         """What is in the topic, removed dead letters included; nothing when there is no topic."""
-        found = (await self.cluster.topics([self.topic])).get(self.topic)
+        found = await self.cluster.topic(self.topic)
         if found is None:
             return
         starts, ends = await self.cluster.starts(found), await self.cluster.ends(found)

@@ -29,7 +29,6 @@ from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.generations import Generation
 from streams.log.reader import KafkaLog
-from streams.log.wal import confirmed, insert_lsn
 from streams.pacing import GC_THRESHOLDS, Pace
 from streams.recovery import Rules
 from streams.replay import Around, PacedLog, Replay, Scope
@@ -43,7 +42,6 @@ SELECT DISTINCT ON (id) id::text, key FROM badge_definition_versions
 WHERE NOT deleted ORDER BY id, version DESC
 """
 _AWAY = (*UNREACHED, StoreError, KafkaError, asyncpg.PostgresError)
-_RECORDS = "SELECT partition, next_offset FROM badge_log_positions WHERE log_id = $1"
 # Null says that an earlier version decided, which is no change to tell of.
 _AGREED = """
 UPDATE badge_log_positions SET evaluator = $1 WHERE evaluator <> $1 AND log_id IN
@@ -76,8 +74,7 @@ async def plan(settings: Settings, scope: Scope) -> Plan:
     """What there is to read. Raises Problem where no log is live."""
     async with connect(settings.database_url.get_secret_value()) as connection:
         live = await _live(connection, settings)
-        rows = await connection.fetch(_RECORDS, live.log_id)
-        records = {row["partition"]: row["next_offset"] for row in rows}
+        records = await generations.next_offsets(connection, live.log_id)
         return Plan(live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)})
 
 
@@ -221,7 +218,7 @@ async def _replay(
             )
 
         async def end(number: int) -> int:
-            topic = (await cluster.topics([live.topic])).get(live.topic)
+            topic = await cluster.topic(live.topic)
             if topic is None:
                 raise Problem(f"the topic {live.topic} is missing")
             return (await cluster.ends(topic))[number]
@@ -234,8 +231,6 @@ async def _replay(
                 pool=pool,
                 sink=PostgresSink(pool),
                 versions=PostgresVersions(pool, PostgresAlerts(pool)),
-                wal_written=partial(insert_lsn, pool),
-                wal_sent=partial(confirmed, pool, live.slot),
                 end=end,
             ),
             log,

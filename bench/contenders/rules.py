@@ -46,7 +46,7 @@ def generation(filled: Filled) -> Generation:
         number=1,
         topic=filled.topic,
         slot="",
-        connector="",
+        connector=f"race-{filled.topic}-mentor-log-1",
         partitions=len(filled.ends),
         system_identifier="",
         timeline=1,

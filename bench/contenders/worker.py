@@ -66,7 +66,7 @@ async def race(filled: Filled) -> Lap:
         alerts=alerts,
     )
     with tempfile.TemporaryDirectory() as locks:
-        options = WorkerOptions(f"race-{filled.topic}", access, 30, Path(locks))
+        options = WorkerOptions(access, 30, Path(locks))
         working = asyncio.create_task(Worker(options, log, services, versions).run())
         try:
             working.add_done_callback(lambda _: sink.lap.cancel())

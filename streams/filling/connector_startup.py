@@ -6,7 +6,7 @@ import time
 
 from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Problem
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log.connector_progress import BEGINS_S, Movement, moved
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn

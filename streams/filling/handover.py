@@ -9,7 +9,8 @@ import asyncio
 import time
 
 from sinks.polling import POLL_S
-from streams.filling.filling import Site, slot_passes
+from streams.filling.next_generation import slot_passes
+from streams.filling.site import Site
 from streams.log import generations
 from streams.log.cluster import Topic
 from streams.log.generations import Generation
@@ -52,7 +53,7 @@ async def _log_is_near(site: Site, generation: Generation) -> None:
 async def _workers_are_near(site: Site, live: Generation) -> bool:
     """Whether they came near; False when the log is broken or nobody moves."""
     while True:
-        topic = (await site.cluster.topics([live.topic])).get(live.topic)
+        topic = await site.cluster.topic(live.topic)
         if topic is None or topic.id != live.log_id:
             return False
         began = time.monotonic()

@@ -11,22 +11,16 @@ import asyncpg
 from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
 from streams.filling.connector_startup import Failures, stays_running
-from streams.filling.filling import (
-    ADDRESS,
-    Site,
-    begin,
-    snapshot_ended,
-    start,
-    try_again,
-)
 from streams.filling.handover import near_the_end
+from streams.filling.next_generation import begin, snapshot_ended, start, try_again
 from streams.filling.removal import discard, left_over, sweep
+from streams.filling.site import ADDRESS, Site
 from streams.lag.backlog import unworked
 from streams.log import fingerprint, generations, topics
 from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.integrity import CONFIRMATIONS, Integrity
+from streams.log.integrity import CONFIRMATIONS, judged
 from streams.log.visibility import refuse_hidden
 
 _ATTEMPTS = 3
@@ -192,11 +186,7 @@ async def notes(site: Site, generation: Generation) -> list[str]:
     """What a person should know: what differs from the settings and stays so, and what waits."""
     placed = await site.cluster.placement([generation.topic])
     replicas = placed.replicas.get(generation.topic, site.replication_factor)
-    wanted = [
-        topics.mentor_log(generation.topic, site.partitions, replicas),
-        topics.heartbeats(generation.heartbeat_topic),
-        topics.dead_letters(site.prefix),
-    ]
+    wanted = generations.topics_of(generation, site.partitions, replicas)
     lines = [line for topic in wanted for line in await topics.differences(site.cluster, topic)]
     if replicas == 1:
         lines.append(ONE_REPLICA)
@@ -264,11 +254,10 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
     """Raise Problem if the log is broken, and note nothing: that is for workers, which have read
     from this Kafka before, while a shell's settings may lead to another one.
     """
-    integrity = Integrity(generation, site.connection, site.cluster, site.connect)
     reason = ""
     for _ in range(CONFIRMATIONS):
         try:
-            found = await integrity.judged()
+            found = await judged(generation, site.connection, site.cluster, site.connect)
         except CannotTell as error:
             reason = str(error)
             await asyncio.sleep(_PAUSE_S)

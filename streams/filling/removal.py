@@ -10,7 +10,7 @@ import asyncpg
 
 from sinks.polling import POLL_S
 from sinks.pool import Connection
-from streams.filling.filling import Site
+from streams.filling.site import Site
 from streams.log import generations
 from streams.log.generations import Generation
 

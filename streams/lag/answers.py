@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from aiokafka.errors import KafkaError
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from streams.lag.backfill import Backfill, backfill
 from streams.lag.backlog import Backlog, backlog, unexplained, without_marks
 from streams.lag.fill_progress import Filling, filling
 from streams.log import generations
-from streams.log.cluster import Cluster, KafkaError, Member
+from streams.log.cluster import Cluster, Member
 from streams.log.connect import Connect
 from streams.log.connector_monitor import Outage, outage
 from streams.log.debezium import committed_at

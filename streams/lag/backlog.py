@@ -90,7 +90,7 @@ async def backlog(generation: Generation, connection: Executor, cluster: Cluster
     """What waits of a live generation. Raises KafkaError, or errors of Postgres."""
     positions = await generations.next_offsets(connection, generation.log_id)
     with _told_as_kafkas():
-        found = (await cluster.topics([generation.topic])).get(generation.topic)
+        found = await cluster.topic(generation.topic)
         ends = dict(enumerate(await cluster.ends(found))) if found else {}
     sessions = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity "
@@ -124,7 +124,7 @@ async def records_only(found: Backlog, generation: Generation, cluster: Cluster)
     """`without_marks` of a generation's topic, within a limit. Raises KafkaError."""
     with _told_as_kafkas():
         async with asyncio.timeout(_MARKS_S):
-            topic = (await cluster.topics([generation.topic])).get(generation.topic)
+            topic = await cluster.topic(generation.topic)
             return (await without_marks(found, topic, cluster))[0] if topic else found
 
 

@@ -1,13 +1,10 @@
 """Waiting until everything that was committed up to a moment is decided."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from functools import partial
 
-from msgspec import Struct
-
-from sinks.polling import poll
+from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.errors import Problem
 from streams.log import generations
@@ -23,26 +20,21 @@ class Behind(Exception):
     """What was committed is not decided in time; says what it waits for, and what to look at."""
 
 
-class _Wait(Struct):
-    """What is waited for, so that it can be told when it takes longer than `limit` seconds."""
-
-    limit: float
-    reason: str = ""
-
-
 async def until_decided(connection: Connection, kafka: KafkaAccess, lsn: int, limit: float) -> None:
     """Return once all that was committed below a WAL position (bytes) is decided.
 
-    It is in the log once the replication slot is confirmed past that; it is decided once every
-    partition is at the log's ends of then. Versions of rules have to be in effect everywhere. Where
-    another generation of the log takes over meanwhile, that one counts. Raises Behind after `limit`
-    seconds, and what Kafka and Postgres raise.
+    Versions of rules have to be in effect everywhere. Where another generation of the log takes
+    over meanwhile, that one counts. Raises Behind after `limit` seconds, and what Kafka and
+    Postgres raise.
     """
-    wait = _Wait(limit)
+    reason = _not_sent(limit)
     try:
-        await poll(partial(_is_decided, connection, kafka, lsn, wait), within=limit, every=_PAUSE_S)
+        async with asyncio.timeout(limit):
+            async for now in _reasons(connection, kafka, lsn, limit):
+                reason = now
+                await asyncio.sleep(_PAUSE_S)
     except TimeoutError:
-        raise Behind(wait.reason) from None
+        raise Behind(reason) from None
 
 
 async def partitions_behind(
@@ -63,28 +55,24 @@ async def partitions_behind(
         partitions, "the connector has not sent it: see that Kafka Connect runs"
     )
 
-    async def is_sent() -> bool:
-        return await confirmed(connection, log.slot) >= written
-
-    async def is_decided() -> bool:
-        nonlocal waited_for
-        behind = await _behind(connection, log, {number: ends[number] for number in waited_for})
-        waited_for = {
-            number: f"partition {number} is decided up to {how_far}: see that a worker runs, and "
-            "badge_alerts"
-            for number, how_far in behind.items()
-        }
-        return not waited_for
+    async def ends() -> dict[int, int]:
+        topic = await cluster.topic(log.topic)
+        if topic is None:
+            raise Problem(f"the topic {log.topic} is missing")
+        found = await _ends_to_reach(connection, cluster, topic)
+        return {number: found[number] for number in waited_for if number in found}
 
     with suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            await poll(is_sent)
-            found = (await cluster.topics([log.topic])).get(log.topic)
-            if found is None:
-                raise Problem(f"the topic {log.topic} is missing")
-            ends = await _ends_to_reach(connection, cluster, found)
-            waited_for = {each: reason for each, reason in waited_for.items() if each in ends}
-            await poll(is_decided)
+            async for behind in _undecided(connection, log, written, ends):
+                if behind is not None:
+                    waited_for = {
+                        number: f"partition {number} is decided up to {how_far}: see that a worker "
+                        "runs, and badge_alerts"
+                        for number, how_far in behind.items()
+                    }
+                await asyncio.sleep(POLL_S)
+            return {}
     return waited_for
 
 
@@ -113,62 +101,80 @@ async def _ends_to_reach(connection: Connection, cluster: Cluster, topic: Topic)
     }
 
 
-async def _is_decided(connection: Connection, kafka: KafkaAccess, lsn: int, wait: _Wait) -> bool:
-    """Wait for the generation that is live; False where there is none, or no longer that one."""
-    log = await generations.live(connection)
-    if log is None:
-        wait.reason = f"no log has become live within {wait.limit:g} s: run `badges provision`"
-        return False
-    wait.reason = (
-        f"the connector has not sent within {wait.limit:g} s what was committed before: see that "
-        "Kafka Connect runs, and its log"
-    )
-    while await confirmed(connection, log.slot) < lsn:
-        await asyncio.sleep(_PAUSE_S)
-        if await _is_over(connection, log):
-            return False
-    async with Cluster(kafka) as cluster:
-        topic = Topic(log.topic, log.log_id, log.partitions)
-        ends = await _ends_to_reach(connection, cluster, topic)
-    while reason := await _undecided(connection, log, ends, wait.limit):
-        wait.reason = reason
-        await asyncio.sleep(_PAUSE_S)
-        if await _is_over(connection, log):
-            return False
-    return True
+async def _reasons(
+    connection: Connection, kafka: KafkaAccess, lsn: int, limit: float
+) -> AsyncIterator[str]:
+    """At each look what has still to be done, in a sentence; ends once nothing has."""
+    while True:
+        log = await generations.live(connection)
+        if log is None:
+            yield f"no log has become live within {limit:g} s: run `badges provision`"
+            continue
+        async for reason in _reasons_of(connection, kafka, log, lsn, limit):
+            yield reason
+            live = await generations.live(connection)
+            if live is None or live.log_id != log.log_id:
+                break
+        else:
+            return
 
 
-async def _is_over(connection: Connection, log: Generation) -> bool:
-    live = await generations.live(connection)
-    return live is None or live.log_id != log.log_id
+async def _reasons_of(
+    connection: Connection, kafka: KafkaAccess, log: Generation, lsn: int, limit: float
+) -> AsyncIterator[str]:
+    async def ends() -> dict[int, int]:
+        async with Cluster(kafka) as cluster:
+            topic = Topic(log.topic, log.log_id, log.partitions)
+            return await _ends_to_reach(connection, cluster, topic)
 
-
-async def _undecided(
-    connection: Connection, log: Generation, ends: Mapping[int, int], limit: float
-) -> str | None:
-    """What the worker has still to do, in a sentence."""
-    behind = await _behind(connection, log, ends)
-    if behind:
+    async for behind in _undecided(connection, log, lsn, ends):
+        if behind is None:
+            yield _not_sent(limit)
+            continue
         places = ", ".join(f"{number} ({how_far})" for number, how_far in [*behind.items()][:5])
-        return (
+        yield (
             f"the worker has not caught up within {limit:g} s, partitions {places}: see that "
             "`badges worker` runs, and its log"
         )
-    missing = await connection.fetchval(
+    while missing := await connection.fetchval(
         "SELECT definitions FROM badges_private.backfill($1)", log.log_id
-    )
-    if missing:
-        return (
+    ):
+        yield (
             f"newer versions of {missing} rules are not in effect everywhere within {limit:g} s: "
             "see `badges lag`"
         )
-    return None
+
+
+def _not_sent(limit: float) -> str:
+    return (
+        f"the connector has not sent within {limit:g} s what was committed before: see that Kafka "
+        "Connect runs, and its log"
+    )
+
+
+async def _undecided(
+    connection: Connection,
+    log: Generation,
+    lsn: int,
+    ends: Callable[[], Awaitable[Mapping[int, int]]],
+) -> AsyncIterator[Mapping[int, str] | None]:
+    """Look until all that was committed below a WAL position (bytes) is decided.
+
+    It is in the log once the replication slot is confirmed past that: None at each look before. It
+    is decided once every partition is at the log's `ends` of then: at each look those that are not,
+    each with how far it is.
+    """
+    while await confirmed(connection, log.slot) < lsn:
+        yield None
+    left = await ends()
+    while behind := await _behind(connection, log, left):
+        yield behind
+        left = {number: left[number] for number in behind}
 
 
 async def _behind(
     connection: Connection, log: Generation, ends: Mapping[int, int]
 ) -> dict[int, str]:
-    """The partitions that are not decided up to these ends, each with how far it is."""
     positions = await generations.next_offsets(connection, log.log_id)
     return {
         number: f"{positions.get(number)} of {end}"

@@ -8,19 +8,18 @@ It is a NOTIFY: nothing is stored, and who does not listen misses nothing.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 from uuid import uuid4
 
-import asyncpg
 import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sinks.errors import StoreError
 from sinks.failures import translated
-from sinks.pool import Connection, Executor, Pool
+from sinks.listening import listening
+from sinks.pool import Executor, Pool
 
 _CHANNEL = "badges_pulse"
 _EVERY_S = 1.0
@@ -102,28 +101,16 @@ class Pulses:
         """Hear what workers tell, for good."""
         while True:
             try:
-                with translated():
-                    async with pool.acquire() as connection:
-                        await self._listen(connection)
+                async with listening(pool, _CHANNEL, self.hear) as connection:
+                    while not connection.is_closed():
+                        # What was told before comes before the answer, over the same connection.
+                        await connection.execute("SELECT 1")
+                        self.listened()
+                        await asyncio.sleep(_EVERY_S)
             except StoreError as error:
                 log.warning("workers cannot be heard, asking again", error=str(error))
             self._last.clear()
             await asyncio.sleep(_EVERY_S)
-
-    async def _listen(self, connection: Connection) -> None:
-        def told(_connection: object, session: int, _channel: str, payload: object) -> None:
-            self.hear(session, str(payload))
-
-        await connection.add_listener(_CHANNEL, told)
-        try:
-            while not connection.is_closed():
-                # What was told before comes before the answer, over the same connection.
-                await connection.execute("SELECT 1")
-                self.listened()
-                await asyncio.sleep(_EVERY_S)
-        finally:
-            with suppress(asyncpg.InterfaceError):
-                await connection.remove_listener(_CHANNEL, told)
 
     def hear(self, session: int, payload: str) -> None:
         """Note a pulse. Whose partitions have gone to somebody else is no longer waited for."""

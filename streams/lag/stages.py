@@ -171,7 +171,7 @@ def assemble(
             database.unconfirmed,
             message=database.reason,
         ),
-        Stage("connector", *_connector(database, out, unsent, on_time_s)),
+        _connector(database, out, unsent, on_time_s),
         Stage("kafka", kafka.state, undecided, behind_records=records, message=kafka.reason),
         _worker(database, kafka, (behind, records), silent, on_time_s),
     ]
@@ -217,15 +217,14 @@ def _slot(database: DatabaseAnswer, unsent: float | None, on_time_s: float) -> S
 
 def _connector(
     database: DatabaseAnswer, out: Outage | None, unsent: float | None, on_time_s: float
-) -> tuple[State, float | None, None, None, str]:
-    if out is not None:
-        state = _OUTAGE_STATES.get(out.kind, "stopped")
-        return state, unsent, None, None, out.message
-    if database.generation is None and database.answers:
-        return "missing", unsent, None, None, ""
+) -> Stage:
     # It answers that it runs: what it has sent nobody knows without Postgres.
-    state = _late(unsent, on_time_s) if database.answers else "ok"
-    return state, unsent, None, None, ""
+    state, message = _late(unsent, on_time_s) if database.answers else "ok", ""
+    if out is not None:
+        state, message = _OUTAGE_STATES.get(out.kind, "stopped"), out.message
+    elif database.generation is None and database.answers:
+        state = "missing"
+    return Stage("connector", state, unsent, message=message)
 
 
 def _worker(

@@ -12,7 +12,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
-    KafkaError,
     NoError,
     UnknownMemberIdError,
     UnknownTopicOrPartitionError,
@@ -109,6 +108,10 @@ class Cluster:
                 raise for_code(topic["error_code"])(topic["topic"])
         return found
 
+    async def topic(self, name: str) -> Topic | None:
+        """One topic; None where it is not there."""
+        return (await self.topics([name])).get(name)
+
     async def placement(self, names: Sequence[str]) -> Placement:
         """Where these topics lie; one that is not there is not in the answer."""
         await self.start()
@@ -160,7 +163,7 @@ class Cluster:
         """The topic, once the brokers know it and lead its partitions. Raises TimeoutError."""
 
         async def known() -> Topic | None:
-            found = (await self.topics([topic])).get(topic)
+            found = await self.topic(topic)
             return found if found is not None and found.partitions == partitions else None
 
         return await poll(known, within=_WAIT_S)
@@ -274,6 +277,3 @@ def _places(topic: Topic) -> list[TopicPartition]:
 
 def _in_order(offsets: Mapping[TopicPartition, int]) -> list[int]:
     return [offsets[place] for place in sorted(offsets)]
-
-
-__all__ = ["Cluster", "KafkaError", "Topic"]

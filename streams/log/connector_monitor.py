@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import structlog
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from sinks.alerts import OUTAGES, Alerts, OutageKind
@@ -15,7 +16,6 @@ from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.looks import Looks, OneAlert
 from streams.errors import ConnectAway, ConnectRefused, LogBroken
-from streams.log.cluster import KafkaError
 from streams.log.connect import Connect
 from streams.log.connector_progress import Moved, Movement
 from streams.log.generations import Generation

@@ -10,9 +10,10 @@ from sinks.alerts import PARTITION_SUBJECT, PARTITIONS, BreakKind
 from sinks.base import Place
 from sinks.pool import Connection, Executor
 from streams.errors import Problem
-from streams.log import fingerprint
+from streams.log import fingerprint, topics
 from streams.log.carrying import carry_over
 from streams.log.debezium import UNAVAILABLE
+from streams.log.topics import WantedTopic
 from streams.log.wal import insert_lsn
 
 State: TypeAlias = Literal["filling", "live", "closed", "broken"]
@@ -114,6 +115,15 @@ def other_prefix(generation: Generation, prefix: str) -> Problem | None:
         f"generation {generation.number} of this database's log was made with the prefix "
         f"{generation.prefix!r}, and BADGES_PREFIX is {prefix!r}",
         hint=f"Set BADGES_PREFIX={generation.prefix}: the prefix of a log that is there stays",
+    )
+
+
+def topics_of(generation: Generation, partitions: int, replicas: int) -> Sequence[WantedTopic]:
+    """The topics of a log as they have to be, its own first, by the replicas that it has."""
+    return (
+        topics.mentor_log(generation.topic, partitions, replicas),
+        topics.heartbeats(generation.heartbeat_topic),
+        topics.dead_letters(generation.prefix),
     )
 
 

@@ -4,6 +4,7 @@ The checks are pure: they are given an observation that was made before. What on
 connector that is gone or has failed, Connect away) is no break.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 CONFIRMATIONS = 3
 """A break is believed when this many looks in a row have found it."""
+
+_AGAIN_S = 0.5
 
 
 def _known_broken(_: Generation, seen: Observation) -> LogBroken | None:
@@ -214,6 +217,25 @@ def judge(generation: Generation, seen: Observation) -> LogBroken | None:
     return next((found for ask in _CHECKS if (found := ask(generation, seen))), None)
 
 
+async def judged(
+    generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+) -> LogBroken | None:
+    """What is broken, or None, for a command: its settings may lead to another Kafka.
+
+    So nothing is noted, and what is not certain is looked at as often as a worker does. Raises
+    CannotTell when somebody who has to be asked does not answer.
+    """
+    found: LogBroken | None = None
+    for _ in range(CONFIRMATIONS):
+        found = judge(
+            generation, await observe(generation, connection, cluster, connect, reread=True)
+        )
+        if found is None or found.certain:
+            break
+        await asyncio.sleep(_AGAIN_S)
+    return found
+
+
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:
     """How far the connector has come, in bytes of WAL, by an offset that Connect stores."""
     # Which of them there are depends on where in a transaction the connector was.
@@ -226,8 +248,8 @@ class Integrity:
 
     A break is returned when CONFIRMATIONS looks in a row have found it, so that a broker that is
     just starting cannot break a log; until then CannotTell is raised, which stops writing too.
-    What one statement has read of one database is certain at once. `look` notes a lasting break in
-    badge_logs, for all workers; `judged` notes nothing.
+    What one statement has read of one database is certain at once. A lasting break is noted in
+    badge_logs, for all workers.
     """
 
     def __init__(
@@ -245,22 +267,6 @@ class Integrity:
 
         That takes longer, and is needed after a connection was lost. Raises CannotTell.
         """
-        found, seen = await self._looked(reread)
-        if found is None:
-            await self._note_ends(seen)
-        elif found.lasting:
-            await self.mark_broken(found)
-        return found
-
-    async def judged(self) -> LogBroken | None:
-        """What is broken, or None, for a command, whose settings may lead to another Kafka.
-
-        Raises CannotTell.
-        """
-        found, _ = await self._looked(reread=True)
-        return found
-
-    async def _looked(self, reread: bool) -> tuple[LogBroken | None, Observation]:
         seen = await observe(
             self._generation, self._connection, self._cluster, self._connect, reread=reread
         )
@@ -271,7 +277,11 @@ class Integrity:
         times = self._looks.found(found.kind if found else None)
         if found is not None and times < CONFIRMATIONS and not found.certain:
             raise CannotTell(f"looking again: {found}")
-        return found, seen
+        if found is None:
+            await self._note_ends(seen)
+        elif found.lasting:
+            await self.mark_broken(found)
+        return found
 
     async def ever_renamed(self, column: str) -> list[str]:
         """The tables of which a column of this name has another one, or had at a look before."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from sinks.failures import UNREACHED
 from sinks.pool import Executor
 from streams.errors import CannotTell, ConnectAway, ConnectRefused
 from streams.log import fingerprint, generations
-from streams.log.cluster import Cluster, KafkaError, Topic
+from streams.log.cluster import Cluster, Topic
 from streams.log.connect import Connect
 from streams.log.debezium import sequence_of
 from streams.log.fingerprint import Fingerprint
@@ -102,7 +103,7 @@ async def _ask_database(generation: Generation, connection: Executor) -> dict[st
 
 
 async def _ask_kafka(generation: Generation, cluster: Cluster) -> dict[str, Any]:
-    topic = (await cluster.topics([generation.topic])).get(generation.topic)
+    topic = await cluster.topic(generation.topic)
     if topic is None:
         return {"topic": None, "settings": LOG_SETTINGS, "starts": (), "ends": ()}
     settings, starts, ends = (

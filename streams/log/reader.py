@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -69,7 +69,7 @@ class KafkaLog:
         """Read over one connection. Raises _Reconnected where another one begins."""
         if after is not None:
             start, end = after.offset, max(end, after.offset + 1)
-        async with _Assigned(self._access, place) as (consumer, connections):
+        async with _assigned(self._access, place) as (consumer, connections):
             async with asyncio.timeout(_READ_SECONDS):
                 await self._check(consumer, place, start, end)
                 consumer.seek(place, start)
@@ -115,29 +115,23 @@ class _Reconnected(Exception):
     """The connection was lost: the broker behind the next one may have another log."""
 
 
-class _Assigned:
+@asynccontextmanager
+async def _assigned(
+    access: KafkaAccess, place: TopicPartition
+) -> AsyncIterator[tuple["AIOKafkaConsumer[Any, Any]", Connections]]:
     """A consumer without a group, assigned to one partition for the length of a `with`."""
-
-    def __init__(self, access: KafkaAccess, place: TopicPartition) -> None:
-        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-            **access.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-        )
-        self._connections = Connections(self._consumer)
-        self._place = place
-
-    async def __aenter__(self) -> "tuple[AIOKafkaConsumer[Any, Any], Connections]":
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await self._consumer.start()
-        except BaseException:
-            await stop(self._consumer)
-            raise
-        self._consumer.assign([self._place])
-        return self._consumer, self._connections
-
-    async def __aexit__(self, *_: object) -> None:
-        await stop(self._consumer)
+    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+        **access.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    connections = Connections(consumer)
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            await consumer.start()
+        consumer.assign([place])
+        yield consumer, connections
+    finally:
+        await stop(consumer)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from streams.log.cluster import Cluster, KafkaError, Topic
+from streams.log.cluster import Cluster, Topic
 
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """What keeps the log whole: nothing is compacted, nothing expires."""
@@ -60,7 +61,7 @@ def dead_letters(prefix: str) -> WantedTopic:
 
 
 async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
-    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    found = await cluster.topic(wanted.name)
     if found is None:
         await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
         found = await cluster.wait_for(wanted.name, wanted.partitions)
@@ -81,7 +82,7 @@ async def ensure_dead_letters(cluster: Cluster, prefix: str, replication_factor:
 
 async def differences(cluster: Cluster, wanted: WantedTopic) -> list[str]:
     """What about an existing topic is not as it has to be, one line a setting."""
-    found = (await cluster.topics([wanted.name])).get(wanted.name)
+    found = await cluster.topic(wanted.name)
     if found is None:
         return [f"topic {wanted.name} is missing"]
     settings = await cluster.settings(wanted.name)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from sinks.alerts import AlertKind, PostgresAlerts
 from sinks.errors import Unavailable
@@ -14,7 +15,6 @@ from streams.lag import backlog
 from streams.lag.backlog import WORKER
 from streams.lag.backlog_watch import CONFIRMATIONS, FROZEN_S, STILL_S, Watch
 from streams.lag.pulse import Pulses
-from streams.log.cluster import KafkaError
 from tests.contract.worlds import PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.stack import Stack

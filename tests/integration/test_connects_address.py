@@ -10,7 +10,7 @@ import pytest
 from badges.stack import docker
 from streams.errors import WRONG_USE, Problem
 from streams.filling import provisioning
-from streams.filling.filling import ADDRESS
+from streams.filling.site import ADDRESS
 from streams.log import generations
 from tests.conftest import BY_DESIGN
 from tests.contract.proxy import proxied

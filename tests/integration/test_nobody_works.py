@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 from sinks.pool import create_pool
-from streams.filling import filling
+from streams.filling import next_generation
 from streams.lag.backlog import backlog, unworked
 from streams.lag.backlog_watch import CONFIRMATIONS, STILL_S, Watch
 from streams.lag.pulse import Pulses
@@ -139,8 +139,8 @@ def test_a_log_that_nothing_took_the_place_of_is_an_alert(unmanned: Rig) -> None
         with served(p) as address:
             await p.until(lambda: is_behind(address, 0), what="that nothing waits")
             # What `badges resnapshot` does until it is killed.
-            half = await filling.begin(p.site)
-            await filling.snapshot_ended(p.site, half)
+            half = await next_generation.begin(p.site)
+            await next_generation.snapshot_ended(p.site, half)
             await generations.close_older(p.site.connection, half.number)
 
             detail = await told(p, "nobody_works")

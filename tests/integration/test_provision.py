@@ -19,9 +19,9 @@ from badges.cli import provision as command
 from badges.cli.commands import app
 from schema import apply
 from streams.errors import Problem
-from streams.filling import filling, provisioning
-from streams.filling.filling import Site
+from streams.filling import next_generation, provisioning
 from streams.filling.provisioning import resnapshot
+from streams.filling.site import Site
 from streams.log import generations, topics
 from streams.log.wal import read_slot
 from tests.integration.breaks import delete_topic
@@ -185,8 +185,8 @@ def test_a_provision_that_was_killed_is_gone_on_with(stack: Stack, database_url:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             await add_mentor(site.connection, activities=100)
-            begun = await filling.begin(site)
-            await filling.snapshot_ended(site, begun)
+            begun = await next_generation.begin(site)
+            await next_generation.snapshot_ended(site, begun)
 
             live = await provisioning.provision(site)
 

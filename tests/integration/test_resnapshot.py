@@ -10,7 +10,7 @@ import pytest
 
 from schema.check import require_a_source
 from streams.errors import Problem
-from streams.filling import filling, provisioning
+from streams.filling import next_generation, provisioning
 from streams.filling.provisioning import resnapshot
 from streams.log import generations
 from streams.log.generations import Generation
@@ -95,8 +95,8 @@ def test_a_whole_log_is_replaced_under_load(own: Rig) -> None:
             await going.more(40)
             await p.verify()
             old = p.log
-            begun = await filling.begin(p.site)
-            await filling.snapshot_ended(p.site, begun)
+            begun = await next_generation.begin(p.site)
+            await next_generation.snapshot_ended(p.site, begun)
             await p.verify()
             await is_told_apart(p, old, begun)
             before = await granted(p)
@@ -183,7 +183,7 @@ def test_another_number_of_partitions(own: Rig) -> None:
             "('awards_differ', '3'), ('partition_failed', '3'), ('turn_stalled', '3'), "
             "('dead_letters', 'partition 3')) AS told (kind, subject)"
         )
-        half = await filling.begin(p.site)
+        half = await next_generation.begin(p.site)
 
         for partitions, number in ((3, 3), (7, 4)):
             result = await commands.answer(p, "resnapshot", "--partitions", str(partitions))
@@ -250,8 +250,8 @@ def test_what_was_killed_between_the_closing_and_the_start_is_gone_on_with_by_ei
             badge = await p.badge(organization, count_of(number))
             await p.settle()
             old = p.log
-            half = await filling.begin(p.site)
-            await filling.snapshot_ended(p.site, half)
+            half = await next_generation.begin(p.site)
+            await next_generation.snapshot_ended(p.site, half)
             await generations.close_older(p.site.connection, half.number)
             await p.activity(mentor, f"2026-01-{number:02}")
 
@@ -466,8 +466,8 @@ def test_a_half_filled_generation_of_a_database_that_was_put_back_is_thrown_away
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
-            half = await filling.begin(site)
-            await filling.snapshot_ended(site, half)
+            half = await next_generation.begin(site)
+            await next_generation.snapshot_ended(site, half)
             await note_another_identity(site, half)
 
             new = await resnapshot(site)

@@ -37,7 +37,7 @@ NAMES_SINCE = {
     "badges.cli.provision": "badges.console.cli.provision",
     "badges.settings": "badges.console.settings",
     "streams.batching": "badges.streams.batching",
-    "streams.filling.filling": "badges.console.stack.filling",
+    "streams.filling.site": "badges.console.stack.filling",
 }
 """Modules that tests and the installed package name, and what that version called them."""
 ALIAS = """\

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from schema import migrations
-from streams.filling import filling
-from streams.filling.filling import is_complete
+from streams.filling.next_generation import is_complete
+from streams.filling.site import configuration
 from streams.filling.snapshot_rows import snapshot_lsn
 from streams.log import topics
 from streams.log.connect import ConnectorStatus
@@ -17,7 +17,7 @@ TABLES = ("peer_mentors", "activities", "training_completions", "mentor_pauses",
 
 
 def test_its_names_are_the_generations() -> None:
-    config = filling.configuration("abc", 7, UNAVAILABLE)
+    config = configuration("abc", 7, UNAVAILABLE)
     wanted = names("abc", 7)
 
     assert config["slot.name"] == wanted.slot
@@ -30,11 +30,11 @@ def test_its_names_are_the_generations() -> None:
 def test_what_stands_for_texts_is_the_generations() -> None:
     setting = "unavailable.value.placeholder"
 
-    assert filling.configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
+    assert configuration("abc", 7, "not sent 1")[setting] == "not sent 1"
 
 
 def test_no_address_or_password_is_in_it() -> None:
-    config = filling.configuration("abc", 7, UNAVAILABLE)
+    config = configuration("abc", 7, UNAVAILABLE)
 
     for setting in ("hostname", "port", "dbname", "user", "password"):
         name = "NAME" if setting == "dbname" else setting.upper()
@@ -42,7 +42,7 @@ def test_no_address_or_password_is_in_it() -> None:
 
 
 def test_a_snapshot_reads_the_columns_that_are_published() -> None:
-    config = filling.configuration("abc", 7, UNAVAILABLE)
+    config = configuration("abc", 7, UNAVAILABLE)
     included = re.compile(config["column.include.list"])
 
     # What a later migration publishes of a table is what counts.
@@ -72,7 +72,7 @@ def test_a_snapshot_reads_the_columns_that_are_published() -> None:
     ],
 )
 def test_only_rows_of_mentors_go_to_the_log(topic: str, row: bool, heartbeat: bool) -> None:
-    config = filling.configuration("abc", 7, UNAVAILABLE)
+    config = configuration("abc", 7, UNAVAILABLE)
 
     assert bool(re.fullmatch(config["predicates.isRow.pattern"], topic)) == row
     assert bool(re.fullmatch(config["predicates.isHeartbeat.pattern"], topic)) == heartbeat

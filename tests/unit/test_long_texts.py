@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from streams.filling import filling
+from streams.filling.site import configuration
 from streams.log.debezium import UNAVAILABLE
 from streams.records import TrainingRecord, decode
 
@@ -40,7 +40,7 @@ def test_half_a_pair_anywhere_else_cannot_be_read() -> None:
 
 
 def test_every_text_that_is_published_is_cut_well_above_what_counts() -> None:
-    config = filling.configuration("abc", 7, UNAVAILABLE)
+    config = configuration("abc", 7, UNAVAILABLE)
     (setting,) = [name for name in config if name.startswith("column.truncate.to.")]
 
     # A character outside the first 65,536 takes two of the units in which the connector cuts.

@@ -1,80 +1,27 @@
-"""Filling a generation of the log: from its first snapshot to the moment it goes live."""
+"""The next generation of the log: from its first snapshot to the moment it goes live."""
 
 import asyncio
-import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
 from sinks.polling import POLL_S
-from sinks.pool import Connection
 from streams.errors import CannotTell, ConnectAway, Problem, SnapshotFailed
+from streams.filling.site import ADDRESS, Site
 from streams.filling.snapshot_rows import FilledRows
 from streams.log import generations, topics
-from streams.log.cluster import Cluster, KafkaError
-from streams.log.connect import Connect, ConnectorStatus
+from streams.log.connect import ConnectorStatus
 from streams.log.generations import Generation
-from streams.log.integrity import CONFIRMATIONS, judge
-from streams.log.kafka import KafkaAccess
-from streams.log.observation import observe
+from streams.log.integrity import judged
 from streams.log.reader import KafkaLog
 from streams.log.visibility import refuse_hidden
 from streams.log.wal import read_slot
 
 _BEGIN_S = 10.0
 """How long Connect may call a connector failed that it was just told to start."""
-
-ADDRESS = "BADGES_CONNECT_DATABASE_HOSTNAME and BADGES_CONNECT_DATABASE_PORT"
-"""Variables of Kafka Connect's: where the connector finds Postgres."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """Everything a generation stands on, and where to tell people what happens.
-
-    `say` takes what is worth keeping, `progress` a line that the next one may replace.
-    """
-
-    connection: Connection
-    access: KafkaAccess
-    cluster: Cluster
-    connect: Connect
-    prefix: str
-    partitions: int
-    replication_factor: int
-    sslmode: str = "prefer"
-    say: Callable[[str], None] = field(default=print)
-    progress: Callable[[str], None] = field(default=print)
-
-    @property
-    def publication(self) -> str:
-        """What every generation of the log is published in."""
-        return generations.publication(self.prefix)
-
-    def configuration(self, number: int, stand_in: str, /) -> dict[str, str]:
-        return configuration(self.prefix, number, stand_in, sslmode=self.sslmode)
-
-
-def configuration(
-    prefix: str, generation: int, stand_in: str, *, sslmode: str = "prefer"
-) -> dict[str, str]:
-    """The configuration in connector.json with the names of one generation filled in.
-
-    `stand_in` is what the connector sends in the place of a long text that an update left alone.
-
-    The database's address and password stay `${env:BADGES_CONNECT_DATABASE_...}`, which Connect
-    resolves from its own environment.
-    """
-    text = (files(__package__) / "connector.json").read_text(encoding="utf-8")
-    names = {"prefix": prefix, "generation": str(generation), "sslmode": sslmode}
-    names["standIn"] = stand_in
-    for name, value in names.items():
-        text = text.replace(f"{{{name}}}", value)
-    filled: dict[str, str] = json.loads(text)
-    return filled
 
 
 async def _next_number(site: Site) -> int:
@@ -182,7 +129,7 @@ async def start(site: Site, generation: Generation) -> Generation:
     before anything is closed, unless that comes to be while it is. Whoever is ended in between, or
     waits there for a connector that hangs, leaves no log live, which the API tells.
     """
-    topic = (await site.cluster.topics([generation.topic])).get(generation.topic)
+    topic = await site.cluster.topic(generation.topic)
     if topic is None:
         raise SnapshotFailed(f"its topic {generation.topic} is gone")
     rows = await _rows(site, generation)
@@ -245,8 +192,8 @@ def _check(status: ConnectorStatus | None, generation: Generation) -> None:
 
 
 async def _advance(site: Site, generation: Generation) -> str:
-    found = await site.cluster.topics([generation.topic])
-    rows = sum(await site.cluster.ends(found[generation.topic])) if found else 0
+    topic = await site.cluster.topic(generation.topic)
+    rows = sum(await site.cluster.ends(topic)) if topic else 0
     if rows:
         return f"Snapshot: {rows:,} rows in {generation.topic}"
     oldest = await site.connection.fetchval(
@@ -261,22 +208,16 @@ async def _advance(site: Site, generation: Generation) -> str:
 
 async def _check_whole(site: Site, generation: Generation) -> None:
     """Raise SnapshotFailed when the log is broken before it begins: put back, say."""
-    looks = 0
     while True:
         try:
-            observation = await observe(
-                generation, site.connection, site.cluster, site.connect, reread=False
-            )
+            found = await judged(generation, site.connection, site.cluster, site.connect)
         except CannotTell as error:
             site.progress(f"Waiting: {error}")
-        else:
-            found = judge(generation, observation)
-            looks += 1
-            if found is None:
-                return
-            if looks == CONFIRMATIONS:
-                raise SnapshotFailed(found.message)
-        await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_S)
+            continue
+        if found is not None:
+            raise SnapshotFailed(found.message)
+        return
 
 
 async def _check_hidden(site: Site, generation: Generation) -> None:
