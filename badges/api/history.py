@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from badges.api.lag import SharedLag
+from badges.api.shared import Shared
 from streams.lag.stages import Lag
 
 _EVERY: Final = timedelta(seconds=5)
@@ -35,7 +35,7 @@ class _Reached:
 class History:
     """The newest measurement that there is, and samples of those before it, 5 s apart at least."""
 
-    def __init__(self, lag: SharedLag) -> None:
+    def __init__(self, lag: Shared[Lag]) -> None:
         self._lag = lag
         self._samples: deque[Sample] = deque()
         self._reached: deque[_Reached] = deque()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -69,15 +70,10 @@ async def read_progress(
 def _item(found: Progress, language: Language) -> BadgeProgress:
     assert found.criteria is not None
     stands = standing(found.criteria, found.amounts, language, tier=found.tier)
-    part = _part(stands, found.at_risk)
-    return BadgeProgress(
-        **{**dict(part), "at_risk_until": None if found.held else part.at_risk_until},
-        badge_definition_id=found.badge_definition_id,
-        key=found.key,
-        name=found.name,
-        held=found.held,
-        tier=found.tier,
-    )
+    told = msgspec.structs.asdict(found) | dict(_part(stands, found.at_risk))
+    if found.held:
+        told["at_risk_until"] = None
+    return BadgeProgress(**told)
 
 
 def _part(stands: Standing, at_risk: Mapping[str, date]) -> Part:

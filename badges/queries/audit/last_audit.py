@@ -1,24 +1,25 @@
 """What the newest audit of everything came to."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 
 from sinks.pool import Executor
 
 _PATIENCE_S = 2.0
 
 
-class LastAudit(Struct, frozen=True):
-    """When it ended, and how many results differed, by kind; kinds without any are left out."""
+@dataclass(frozen=True)
+class Audit:
+    """When the newest audit of everything ended, and what it found, by kind."""
 
     finished_at: datetime
-    findings: Mapping[str, int]
+    findings: dict[str, int]
+    """How many results differed; kinds without any are left out."""
 
 
-async def last_audit(connection: Executor) -> LastAudit | None:
+async def last_audit(connection: Executor) -> Audit | None:
     """The newest audit that came to an end; those of one organization or since a date aside."""
     row = await connection.fetchrow(
         "SELECT finished_at, findings::text AS findings FROM badges_private.last_audit()",
@@ -27,4 +28,4 @@ async def last_audit(connection: Executor) -> LastAudit | None:
     if row is None:
         return None
     findings = msgspec.json.decode(row["findings"], type=dict[str, int])
-    return LastAudit(row["finished_at"], findings)
+    return Audit(row["finished_at"], findings)
