@@ -15,6 +15,7 @@ from badges.api.paging import Limit, Page, page
 from badges.api.verbatim import answer, verbatim
 from badges.queries.dates import near_date, near_instant
 from badges.queries.tenancy import applies, is_own
+from badges.queries.verdicts import judge_alone
 
 router = APIRouter(prefix="/v1/badge-definitions/{definition_id}", tags=["badge definitions"])
 
@@ -84,7 +85,7 @@ async def versions(
     found = [
         DefinitionVersion(
             **{**row, "criteria": verbatim(row["criteria"])},
-            summary=definitions.say(row["criteria"], language).summary,
+            summary=judge_alone(row["criteria"], language).summary,
         )
         for row in rows
     ]
