@@ -71,7 +71,7 @@ async def list_all(
         )
         for row in rows
     ]
-    return answer(page(found, limit, [str(each.id) for each in found]))
+    return answer(page(found, limit, lambda each: each.id))
 
 
 @router.post(

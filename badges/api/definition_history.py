@@ -89,7 +89,7 @@ async def versions(
         )
         for row in rows
     ]
-    return answer(page(found, limit, [str(each.version) for each in found]))
+    return answer(page(found, limit, lambda each: each.version))
 
 
 @router.get("/awards")
@@ -105,4 +105,4 @@ async def awards(
         await definitions.find(connection, definition_id)
         rows = await connection.fetch(_AWARDS, definition_id, after, limit + 1)
     found = [Holder(**row) for row in rows]
-    return page(found, limit, [str(each.peer_mentor_id) for each in found])
+    return page(found, limit, lambda each: each.peer_mentor_id)

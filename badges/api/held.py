@@ -67,7 +67,7 @@ async def read_badges(
         found = await held(
             connection, peer_mentor_id, after, limit + 1, revoked=include is not None
         )
-    shown = page(found, limit, [str(each.badge_definition_id) for each in found])
+    shown = page(found, limit, lambda each: each.badge_definition_id)
     badge = HeldBadge if include is None else HeldOrRevokedBadge
     told = [badge(**_told(each, language)) for each in shown.items]
     return answer(DecidedPage(items=told, next=shown.next, as_of=decided))

@@ -7,8 +7,7 @@ from typing import Final
 
 from badges.api.shared import Shared
 from badges.queries import overview as queries
-from badges.queries.audit.last_audit import Audit, last_audit
-from badges.queries.overview import AlertsOpen, AwardSeconds, Definitions
+from badges.queries.overview import AlertsOpen, Audit, AwardSeconds, Definitions
 from sinks.failures import translated
 from sinks.pool import Connection, Pool
 
@@ -40,7 +39,7 @@ async def ask_standing(pool: Pool) -> Standing:
             return Standing(
                 await queries.refused_writes(connection),
                 await queries.definitions(connection),
-                await last_audit(connection),
+                await queries.last_audit(connection),
                 await queries.alerts_open(connection),
             )
 

@@ -150,7 +150,7 @@ def _too_many() -> ProblemError:
 
 def _answer(found: Sequence[Difference], limit: int, against_version: int | None) -> Preview:
     holders, gains, losses = found
-    shown = page(holders.items, limit, [str(each.peer_mentor_id) for each in holders.items])
+    shown = page(holders.items, limit, lambda each: each.peer_mentor_id)
     compared = against_version is not None
     return Preview(
         count=holders.count,

@@ -59,7 +59,7 @@ async def read_progress(
     async with acting_for(request, caller, peer_mentor_id) as connection:
         decided = await as_of(connection)
         found = await progress(connection, peer_mentor_id, after, limit + 1)
-    shown = page(found, limit, [str(each.badge_definition_id) for each in found])
+    shown = page(found, limit, lambda each: each.badge_definition_id)
     return DecidedPage(
         items=[_item(each, language) for each in shown.items if each.criteria is not None],
         next=shown.next,

@@ -19,7 +19,6 @@ from badges.api.overview import Standing
 from badges.api.shared import Shared
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
-from badges.queries.audit.last_audit import Audit
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -170,7 +169,7 @@ def _set_silence(days: list[float]) -> None:
     metrics.RULE_SILENT_DAYS.set(max(days, default=0))
 
 
-def _set_audit(newest: Audit | None) -> None:
+def _set_audit(newest: overview.Audit | None) -> None:
     if newest is not None:
         metrics.AUDIT_FINISHED.set(newest.finished_at.timestamp())
         for kind in get_args(FindingKind):

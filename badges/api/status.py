@@ -19,8 +19,7 @@ from badges.api.languages import AnswersIn
 from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.overview import Standing, Unlocks
 from badges.api.shared import Shared
-from badges.queries.audit.last_audit import Audit
-from badges.queries.overview import AwardSeconds, Definitions
+from badges.queries.overview import Audit, AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.errors import StoreError
 from streams.lag.stages import Lag

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.queries.audit import comparison
-from badges.queries.audit.findings import Checked, Compared, Finding
+from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.upkeep import repairing
 from sinks.failures import UNREACHED, reason_of
 from sinks.pool import Connection
@@ -142,10 +142,10 @@ def _reason(error: BaseException) -> str:
 async def _look_twice(
     connection: Connection,
     kafka: KafkaAccess,
-    looking: Callable[[], Awaitable[tuple[Compared, int]]],
+    looking: Callable[[], Awaitable[tuple[Audit, int]]],
     limit: float,
     tell: Callable[[str], None],
-) -> Compared:
+) -> Audit:
     tell("comparing")
     first, lsn = await looking()
     if not first.findings:
@@ -168,7 +168,7 @@ async def _look_twice(
 
 async def look(
     connection: Connection, beside: "Connection | None", scope: Scope
-) -> tuple[Compared, int]:
+) -> tuple[Audit, int]:
     """What one snapshot says, and the WAL position (bytes) below which all of it was committed."""
     async with AsyncExitStack() as looks:
         await looks.enter_async_context(_reading(connection))

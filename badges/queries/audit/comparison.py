@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from badges.queries.audit.awards import MentorRow, award_findings
-from badges.queries.audit.findings import Checked, Compared, Finding
+from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.queries.audit.rules import Rules, read_rules
 from badges.queries.audit.statements import AUDIT
 from badges.queries.audit.stats import stats_findings, stats_of_nobody
@@ -29,7 +29,7 @@ async def find(
     since: date | None,
     mentors: Sequence[UUID] | None = None,
     beside: "Connection | None" = None,
-) -> Compared:
+) -> Audit:
     """Compare everything, or an organization's, or some mentors'; with a date, what changed since.
 
     The connection is the owner's, and sees one snapshot; with another one `beside` it that sees the
@@ -52,7 +52,7 @@ async def find(
         look.findings += await stats_of_nobody(connection)
     for found in (look.findings, look.explained):
         found.sort(key=lambda each: each.peer_mentor_id)
-    return Compared(Checked(look.mentors, look.awards, look.stats), look.findings, look.explained)
+    return Audit(Checked(look.mentors, look.awards, look.stats), look.findings, look.explained)
 
 
 class _Look:

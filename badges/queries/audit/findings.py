@@ -41,7 +41,7 @@ class Checked(Struct, frozen=True):
     stats: int = 0
 
 
-class Compared(Struct, frozen=True):
+class Audit(Struct, frozen=True):
     """What there is to mend, and what differs for a reason that its evidence shows."""
 
     checked: Checked

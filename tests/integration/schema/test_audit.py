@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from badges.queries.audit.comparison import find
-from badges.queries.audit.findings import Compared, Finding, FindingKind
+from badges.queries.audit.findings import Audit, Finding, FindingKind
 from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 from tables.types import Award
@@ -56,7 +56,7 @@ def world(server: Server, template: str) -> Iterator[World]:
     server.drop_database(f"{start}/audited")
 
 
-async def audited(db: Connection, life: Life) -> Compared:
+async def audited(db: Connection, life: Life) -> Audit:
     transaction = db.transaction()
     await transaction.start()
     try:
