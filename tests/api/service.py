@@ -18,6 +18,8 @@ from badges.stack.layout import HOST
 from tests.stack import LIMIT_S, Stack, free_port_base, wait_for
 
 SECRET = "a secret of the tests, long enough for HS256"
+ORGANIZATION = "11111111-1111-4111-8111-111111111111"
+"""One that tokens name where no database has to have it."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,20 @@ class Service:
         self, role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
     ) -> httpx.Client:
         """A client that calls as somebody of an organization."""
-        token = signed(role, organization, sub, **claims)
-        return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
-        )
+        headers = bearer(signed(role, organization, sub, **claims))
+        return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S)
+
+    def many(
+        self, role: str, organization: UUID | str, sub: UUID | str | None = None
+    ) -> httpx.AsyncClient:
+        """One that makes many calls at once."""
+        headers = bearer(signed(role, organization, sub))
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=LIMIT_S)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of a request that has a token."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 def signed(

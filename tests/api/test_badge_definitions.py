@@ -3,13 +3,12 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import PATH, RAW, VISITS, created, definition, everybodys, saved
-from tests.api.service import Service, signed
+from tests.api.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -178,11 +177,8 @@ async def test_of_fifty_saves_of_one_version_one_wins(
 ) -> None:
     with service.client("admin", mine.id) as client:
         first = created(client)
-    headers = {
-        "Authorization": f"Bearer {signed('admin', mine.id)}",
-        "If-Match": '"1"',
-    }
-    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
+    async with service.many("admin", mine.id) as client:
+        client.headers["If-Match"] = '"1"'
         answers = await asyncio.gather(
             *(
                 client.put(f"{PATH}/{first['id']}", json={**first, "name": f"Name {number}"})

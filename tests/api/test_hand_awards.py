@@ -10,7 +10,7 @@ import pytest
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import PATH, RAW, created, everybodys
-from tests.api.service import Service, signed
+from tests.api.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -190,8 +190,7 @@ async def test_of_fifty_who_give_a_badge_one_does(
     mentor = mine.mentors[0]
     with service.client("admin", mine.id) as client:
         badge = created(client, status="active")["id"]
-    headers = {"Authorization": f"Bearer {signed('admin', mine.id, ADMIN)}"}
-    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
+    async with service.many("admin", mine.id, ADMIN) as client:
         answers = await asyncio.gather(
             *(
                 client.post(badges_of(mentor), json={"badge_definition_id": badge})

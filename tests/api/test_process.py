@@ -19,8 +19,8 @@ from badges.api.app import create_app
 from badges.settings import Settings
 from sinks.pool import Pool, create_pool
 from tests.api.conftest import Organization
-from tests.api.issuer import ISSUER, ORGANIZATION, Issuer
-from tests.api.service import SECRET, Service, serving_api, signed
+from tests.api.issuer import ISSUER, Issuer
+from tests.api.service import ORGANIZATION, SECRET, Service, bearer, serving_api, signed
 from tests.stack import LIMIT_S, Stack, wait_for
 
 pytestmark = pytest.mark.anyio
@@ -96,8 +96,7 @@ async def test_keys_of_an_issuer_are_fetched_before_anybody_comes(
         wait_for(lambda: issuer.fetched == 1, LIMIT_S, "the first fetch")
         answers = []
         for token in (issuer.sign("ec"), issuer.sign("rsa"), issuer.sign("ec", iss="another")):
-            headers = {"Authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=running.url, headers=headers) as client:
+            async with httpx.AsyncClient(base_url=running.url, headers=bearer(token)) as client:
                 answers.append((await client.get("/v1/peer-mentors")).status_code)
     assert answers == [200, 200, 401]
     assert issuer.fetched == 1
@@ -200,11 +199,10 @@ def app() -> FastAPI:
 
 
 async def asked(app: FastAPI, path: str) -> httpx.Response:
-    token = signed("admin", "11111111-1111-4111-8111-111111111111")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://api",
-        headers={"Authorization": f"Bearer {token}"},
+        headers=bearer(signed("admin", ORGANIZATION)),
     ) as client:
         return await client.get(path)
 
