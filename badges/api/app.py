@@ -32,12 +32,12 @@ from badges.api import (
 from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.errors import answer_with_problems
 from badges.api.history import History
-from badges.api.lag import SharedLag
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.overview import SharedPace, SharedStanding
+from badges.api.overview import SharedPace, ask_standing
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.service_metrics import ServiceMetrics
+from badges.api.shared import Shared
 from badges.api.tokens import Tokens
 from badges.api.unlock_feed import UnlockFeed
 from badges.settings import Settings
@@ -59,6 +59,8 @@ _Duty: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 _AGAIN_S = 1.0
 """How long a duty that has ended waits before it begins again."""
+_GOOD_FOR_S = 1.0
+"""An alert is seen within ten seconds of what it is about, and most of these are gone by then."""
 _LAST_STATEMENTS_S = 2.0
 """How long statements that outlive their requests may take once the process is to end."""
 
@@ -169,8 +171,8 @@ async def _connect(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Par
 
 def _share(app: FastAPI, meter: Meter, pool: Pool, stack: AsyncExitStack) -> None:
     """Let what is measured and counted be asked once for all who ask."""
-    app.state.lag = SharedLag(meter.measure)
-    app.state.standing = SharedStanding(pool)
+    app.state.lag = Shared(meter.measure, _GOOD_FOR_S)
+    app.state.standing = Shared(partial(ask_standing, pool), _GOOD_FOR_S)
     app.state.pace = SharedPace(pool)
     for shared in (app.state.lag, app.state.standing, app.state.pace):
         stack.push_async_callback(shared.close)

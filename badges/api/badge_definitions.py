@@ -15,14 +15,14 @@ from badges.api.callers import Admin, Coordinator
 from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
 from badges.api.database import acting
 from badges.api.definition_body import DefinitionBody, Status
-from badges.api.definitions import BadgeDefinition, Said
+from badges.api.definitions import BadgeDefinition
 from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, Page, page
 from badges.api.problem import ProblemError, responses
 from badges.api.verbatim import answer
 from badges.api.writing import writing
 from badges.queries.definition_lock import lock_definitions
-from badges.queries.verdicts import judge
+from badges.queries.verdicts import Verdict, judge, judge_alone
 from sinks.pool import Connection
 from tables.criteria.union import TYPES
 from tables.languages import Language
@@ -65,12 +65,13 @@ async def list_all(
     found = [
         definitions.told(
             row,
-            definitions.say(row["criteria"], language),
+            judge_alone(row["criteria"], language),
+            language,
             None if holders is None else holders.get(row["id"], 0),
         )
         for row in rows
     ]
-    return answer(page(found, limit, [str(each.id) for each in found]))
+    return answer(page(found, limit, lambda each: each.id))
 
 
 @router.post(
@@ -95,9 +96,9 @@ async def create(
             made = await _made_before(connection, idempotency_key, body, definition_id)
             if made != definition_id:
                 return await _answer(connection, made, language)
-        new = await saving.judged(connection, body, language)
+        new, verdict = await saving.judged(connection, body, language)
         row = await saving.insert(connection, definition_id, new)
-        return _told(row, new.said, HTTPStatus.CREATED)
+        return _told(row, verdict, language, HTTPStatus.CREATED)
 
 
 @router.get(
@@ -134,9 +135,9 @@ async def replace(
     async with acting(request, caller) as connection, writing(connection):
         old = await saving.hold(connection, definition_id)
         check(request, old["version"], needed=True)
-        new = await saving.judged(connection, body, language)
+        new, verdict = await saving.judged(connection, body, language)
         row = await saving.update(connection, old, new)
-        return _told(row, new.said)
+        return _told(row, verdict, language)
 
 
 @router.delete(
@@ -189,14 +190,16 @@ async def _judged(connection: Connection, row: Record, language: Language) -> Re
         key=row["key"],
         counts_from=row["counts_from"],
     )
-    return _told(row, definitions.said_of(verdict, language))
+    return _told(row, verdict, language)
 
 
-def _told(row: Record, said: Said, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _told(
+    row: Record, verdict: Verdict, language: Language, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
     headers = _headers(row)
     if status == HTTPStatus.CREATED:
         headers["Location"] = f"{router.prefix}/{row['id']}"
-    return answer(definitions.told(row, said), status, headers)
+    return answer(definitions.told(row, verdict, language), status, headers)
 
 
 def _headers(row: Record) -> dict[str, str]:

@@ -7,14 +7,12 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.json_schema import WithJsonSchema
 
-from badges.api.bodies import Sent, read_body
 from badges.api.criteria_schema import CriteriaDocument
 from badges.api.texts import Text
-from tables.languages import Language
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
-_ANSWERED: Final = {
+ANSWERED: Final = {
     "id", "organization_id", "version", "saved_by", "saved_at", "warnings", "summary",
     "holders",
 }  # fmt: skip
@@ -49,8 +47,3 @@ class DefinitionBody(BaseModel):
     status: Annotated[
         Status | None, WithJsonSchema({"enum": ["draft", "active", "retired"], "type": "string"})
     ] = Field(None, description="draft unless given; an existing definition keeps its own")
-
-
-def read_definition(body: bytes, language: Language) -> Sent[DefinitionBody]:
-    """Read a request's body. Raises as `read_body` does."""
-    return read_body(body, DefinitionBody, language, ignored=_ANSWERED)

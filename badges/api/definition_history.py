@@ -15,6 +15,7 @@ from badges.api.paging import Limit, Page, page
 from badges.api.verbatim import answer, verbatim
 from badges.queries.dates import near_date, near_instant
 from badges.queries.tenancy import applies, is_own
+from badges.queries.verdicts import judge_alone
 
 router = APIRouter(prefix="/v1/badge-definitions/{definition_id}", tags=["badge definitions"])
 
@@ -84,11 +85,11 @@ async def versions(
     found = [
         DefinitionVersion(
             **{**row, "criteria": verbatim(row["criteria"])},
-            summary=definitions.say(row["criteria"], language).summary,
+            summary=judge_alone(row["criteria"], language).summary,
         )
         for row in rows
     ]
-    return answer(page(found, limit, [str(each.version) for each in found]))
+    return answer(page(found, limit, lambda each: each.version))
 
 
 @router.get("/awards")
@@ -104,4 +105,4 @@ async def awards(
         await definitions.find(connection, definition_id)
         rows = await connection.fetch(_AWARDS, definition_id, after, limit + 1)
     found = [Holder(**row) for row in rows]
-    return page(found, limit, [str(each.peer_mentor_id) for each in found])
+    return page(found, limit, lambda each: each.peer_mentor_id)

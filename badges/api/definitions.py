@@ -7,14 +7,13 @@ from typing import Final
 from uuid import UUID
 
 from asyncpg import Record
-from msgspec import Struct
 from pydantic import BaseModel
 
 from badges.api.problem import ProblemError
 from badges.api.verbatim import Verbatim, verbatim
 from badges.queries.dates import near_date
 from badges.queries.tenancy import applies, is_own
-from badges.queries.verdicts import Verdict, judge_alone
+from badges.queries.verdicts import Verdict
 from sinks.pool import Connection
 from tables.languages import Language, Text
 
@@ -80,13 +79,6 @@ class BadgeDefinition(Content):
     """How many of the organization's mentors hold the badge; None unless a list is asked for it."""
 
 
-class Said(Struct, frozen=True):
-    """What there is to say of criteria."""
-
-    warnings: list[str]
-    summary: str | None
-
-
 async def find(connection: Connection, definition_id: UUID) -> Record:
     """A definition's row. Raises ProblemError, 404, where the caller has none of this id."""
     row = await connection.fetchrow(_ONE, definition_id)
@@ -116,20 +108,13 @@ async def holders_of(connection: Connection, rows: Sequence[Record]) -> dict[UUI
     return {row["badge_definition_id"]: row["holders"] for row in counted}
 
 
-def told(row: Record, said: Said, holders: int | None = None) -> BadgeDefinition:
-    """The row as an answer."""
+def told(
+    row: Record, verdict: Verdict, language: Language, holders: int | None = None
+) -> BadgeDefinition:
+    """The row as an answer, with what a verdict on its criteria comes to now that it is saved."""
+    warnings = verdict.warnings
+    if not verdict.valid:
+        why = _SET_ASIDE(language, why="; ".join(map(str, verdict.errors)))
+        warnings = [why, *warnings]
     fields = {**row, "criteria": verbatim(row["criteria"]), "holders": holders}
-    return BadgeDefinition(**fields, warnings=said.warnings, summary=said.summary)
-
-
-def say(text: str, language: Language) -> Said:
-    """What the criteria themselves say: without a look at what else there is in the database."""
-    return said_of(judge_alone(text, language), language)
-
-
-def said_of(verdict: Verdict, language: Language) -> Said:
-    """What a verdict on criteria that are saved comes to."""
-    if verdict.valid:
-        return Said(verdict.warnings, verdict.summary)
-    why = _SET_ASIDE(language, why="; ".join(map(str, verdict.errors)))
-    return Said([why, *verdict.warnings], None)
+    return BadgeDefinition(**fields, warnings=warnings, summary=verdict.summary)

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
@@ -66,31 +67,13 @@ async def read_badges(
         found = await held(
             connection, peer_mentor_id, after, limit + 1, revoked=include is not None
         )
-    shown = page(found, limit, [str(each.badge_definition_id) for each in found])
-    if include is None:
-        return answer(
-            DecidedPage[HeldBadge](
-                items=[HeldBadge(**_told(each, language)) for each in shown.items],
-                next=shown.next,
-                as_of=decided,
-            )
-        )
-    return answer(
-        DecidedPage[HeldOrRevokedBadge](
-            items=[
-                HeldOrRevokedBadge(
-                    **_told(each, language), revoked_at=each.revoked_at, revoked_by=each.revoked_by
-                )
-                for each in shown.items
-            ],
-            next=shown.next,
-            as_of=decided,
-        )
-    )
+    shown = page(found, limit, lambda each: each.badge_definition_id)
+    badge = HeldBadge if include is None else HeldOrRevokedBadge
+    told = [badge(**_told(each, language)) for each in shown.items]
+    return answer(DecidedPage(items=told, next=shown.next, as_of=decided))
 
 
 def _told(award: Held, language: Language) -> dict[str, Any]:
+    """What there is to tell of an award, of which an answer takes what it has a field for."""
     said = {"evidence": verbatim(award.evidence), "why": why(award, language)}
-    return {
-        name: getattr(award, name) for name in HeldBadge.model_fields if name not in said
-    } | said
+    return msgspec.structs.asdict(award) | said

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from badges.api.lag import SharedLag
+from badges.api.shared import Shared
+from streams.lag.rate import Rate
 from streams.lag.stages import Lag
 
 _EVERY: Final = timedelta(seconds=5)
 _SPAN: Final = timedelta(minutes=15)
-_RATE_SPAN: Final = timedelta(minutes=1)
-_RATE_LEAST: Final = timedelta(seconds=9)
+_RATE_SPAN_S: Final = 60.0
+_RATE_LEAST_S: Final = 9.0
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,15 @@ class Sample:
     partitions: dict[int, float | None]
 
 
-@dataclass(frozen=True)
-class _Reached:
-    """How many records of a generation were decided at a time."""
-
-    at: datetime
-    generation: int | None
-    records: int
-
-
 class History:
     """The newest measurement that there is, and samples of those before it, 5 s apart at least."""
 
-    def __init__(self, lag: SharedLag) -> None:
+    def __init__(self, lag: Shared[Lag]) -> None:
         self._lag = lag
         self._samples: deque[Sample] = deque()
-        self._reached: deque[_Reached] = deque()
+        self._decided = Rate(_RATE_SPAN_S, _RATE_LEAST_S)
+        self._generation: int | None = None
+        """Of whose records that is told."""
         self.newest: tuple[datetime, Lag] | None = None
         """What was measured last, and when, by this machine's clock."""
 
@@ -61,19 +55,14 @@ class History:
 
     def records_per_minute(self) -> float | None:
         """How many records were decided a minute of late; None while that is not known."""
-        if len(self._reached) < 2:
-            return None
-        first, last = self._reached[0], self._reached[-1]
-        took = last.at - first.at
-        if took < _RATE_LEAST:
-            return None
-        return round((last.records - first.records) / (took / _RATE_SPAN), 1)
+        per_second = self._decided.per_second
+        return None if per_second is None else round(60 * per_second, 1)
 
     def add(self, at: datetime, lag: Lag) -> None:
         """Keep a measurement as a sample, if it is time for one."""
         if not lag.partitions:
             # How many are decided meanwhile nobody knows.
-            self._reached.clear()
+            self._decided.forget()
         if self._samples and at < self._samples[-1].at + _EVERY:
             return
         partitions = {each.partition: each.behind_seconds for each in lag.partitions}
@@ -86,9 +75,7 @@ class History:
 
     def _note(self, at: datetime, lag: Lag) -> None:
         generation = lag.generation.number if lag.generation else None
-        if self._reached and self._reached[-1].generation != generation:
-            self._reached.clear()
-        records = sum(each.next_offset for each in lag.partitions)
-        self._reached.append(_Reached(at, generation, records))
-        while self._reached[0].at < at - _RATE_SPAN:
-            self._reached.popleft()
+        if generation != self._generation:
+            self._generation = generation
+            self._decided.forget()
+        self._decided.see(at.timestamp(), sum(each.next_offset for each in lag.partitions))

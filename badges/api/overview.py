@@ -1,21 +1,18 @@
 """What Postgres tells of the whole service, asked once for all who look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from badges.api.shared import Shared
 from badges.queries import overview as queries
-from badges.queries.audit.last_audit import LastAudit, last_audit
-from badges.queries.overview import AlertsOpen, AwardSeconds, Definitions
+from badges.queries.overview import AlertsOpen, Audit, AwardSeconds, Definitions
 from sinks.failures import translated
 from sinks.pool import Connection, Pool
 
-_STANDING_GOOD_FOR_S: Final = 1.0
-"""An alert is seen within ten seconds of what it is about, and most of these are gone by then."""
 _PACE_GOOD_FOR_S: Final = 2.0
-MINUTES: Final = timedelta(minutes=30)
+_MINUTES: Final = timedelta(minutes=30)
 """For how long unlocks are told by the minute."""
 _AWARDS: Final = timedelta(minutes=15)
 _MINUTE: Final = timedelta(minutes=1)
@@ -27,44 +24,44 @@ class Standing:
 
     refused_writes: int
     definitions: Definitions
-    last_audit: LastAudit | None
+    last_audit: Audit | None
     alerts: Sequence[AlertsOpen]
 
 
-class SharedStanding(Shared[Standing]):
-    """For metrics and the dashboard, a second old at most. Raises StoreError.
+async def ask_standing(pool: Pool) -> Standing:
+    """For metrics and the dashboard. Raises StoreError.
 
     It is apart from the pace, whose questions take longer the more there is: alerts are told then
     too.
     """
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(self._ask, _STANDING_GOOD_FOR_S)
-        self._pool = pool
-
-    async def _ask(self) -> Standing:
-        with translated():
-            async with self._pool.acquire() as connection:
-                return Standing(
-                    await queries.refused_writes(connection),
-                    await queries.definitions(connection),
-                    await last_audit(connection),
-                    await queries.alerts_open(connection),
-                )
+    with translated():
+        async with pool.acquire() as connection:
+            return Standing(
+                await queries.refused_writes(connection),
+                await queries.definitions(connection),
+                await queries.last_audit(connection),
+                await queries.alerts_open(connection),
+            )
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast badges come, in all organizations; `by_minute` has each minute that had unlocks."""
+class Minute:
+    """How many badges were unlocked in the minute that begins then."""
 
-    now: datetime
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
+class Unlocks:
+    """Awards that came into force in the last 60 seconds, and in each of the last 30 minutes."""
+
     last_minute: int
-    by_minute: Mapping[datetime, int]
-    award_seconds: AwardSeconds
+    per_minute: list[Minute]
 
 
-class SharedPace(Shared[Pace]):
-    """The pace, two seconds old at most. Raises StoreError when Postgres does not answer."""
+class SharedPace(Shared[tuple[Unlocks, AwardSeconds]]):
+    """How fast badges come, in all organizations, two seconds old at most. Raises StoreError."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(self._ask, _PACE_GOOD_FOR_S)
@@ -72,24 +69,24 @@ class SharedPace(Shared[Pace]):
         self._by_minute: dict[datetime, int] = {}
         self._asked_at: datetime | None = None
 
-    async def _ask(self) -> Pace:
+    async def _ask(self) -> tuple[Unlocks, AwardSeconds]:
         with translated():
             async with self._pool.acquire() as connection:
-                now, last_minute = await self._count(connection)
-                seconds = await queries.award_seconds(connection, _AWARDS)
-                return Pace(now, last_minute, dict(self._by_minute), seconds)
+                unlocks = await self._count(connection)
+                return unlocks, await queries.award_seconds(connection, _AWARDS)
 
-    async def _count(self, connection: Connection) -> tuple[datetime, int]:
+    async def _count(self, connection: Connection) -> Unlocks:
         """Count anew only what may have changed since the last time: the last minutes."""
         since = None
         if self._asked_at is not None:
             since = (self._asked_at - _MINUTE).replace(second=0, microsecond=0)
-        found = await queries.unlocks(connection, since, MINUTES)
-        if since is not None and found.now - since > MINUTES:
-            found = await queries.unlocks(connection, None, MINUTES)
+        found = await queries.unlocks(connection, since, _MINUTES)
+        if since is not None and found.now - since > _MINUTES:
+            found = await queries.unlocks(connection, None, _MINUTES)
             self._by_minute.clear()
         self._by_minute |= found.by_minute
-        for minute in [each for each in self._by_minute if each < found.now - MINUTES]:
-            del self._by_minute[minute]
+        newest = found.now.replace(second=0, microsecond=0)
+        minutes = [newest - n * _MINUTE for n in reversed(range(_MINUTES // _MINUTE))]
+        self._by_minute = {each: self._by_minute.get(each, 0) for each in minutes}
         self._asked_at = found.now
-        return found.now, found.last_minute
+        return Unlocks(found.last_minute, [Minute(*each) for each in self._by_minute.items()])

@@ -1,6 +1,6 @@
 """Lists, a page at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
@@ -27,9 +27,10 @@ class DecidedPage(Page[_Item], Generic[_Item]):
     as_of: datetime | None = Field(description=AS_OF)
 
 
-def page(found: Sequence[_Item], limit: int, after: Sequence[str]) -> Page[_Item]:
+def page(found: Sequence[_Item], limit: int, after: Callable[[_Item], object]) -> Page[_Item]:
     """The first `limit` of what was found, one more having been asked for.
 
-    `after` says where to go on behind each of them.
+    `after` says of an item where to go on behind it.
     """
-    return Page(items=list(found[:limit]), next=after[limit - 1] if len(found) > limit else None)
+    behind = str(after(found[limit - 1])) if len(found) > limit else None
+    return Page(items=list(found[:limit]), next=behind)

@@ -44,7 +44,7 @@ async def find(
     async with acting(request, caller) as connection:
         rows = await connection.fetch(_FIND, search, after, limit + 1)
     found = [PeerMentor(**row) for row in rows]
-    return page(found, limit, [str(each.peer_mentor_id) for each in found])
+    return page(found, limit, lambda each: each.peer_mentor_id)
 
 
 @router.get("/{peer_mentor_id}")

@@ -1,6 +1,7 @@
 """/v1/criteria/preview: who would hold a badge, before anybody saves its criteria."""
 
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
 from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
 from badges.api.queueing import queued
-from badges.queries.preview import Comparison, Holders, Rule, preview
+from badges.queries.preview import Difference, Rule, WouldHold, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
 from sinks.pool import Connection
@@ -41,22 +42,6 @@ class PreviewBody(BaseModel):
     criteria: CriteriaDocument
     counts_from: CountsFrom = None
     definition_id: UUID | None = None
-
-
-class WouldHold(BaseModel):
-    """A mentor for whom criteria hold."""
-
-    peer_mentor_id: UUID
-    display_name: str | None
-    earned_on: date
-    tier: str | None
-
-
-class Difference(BaseModel):
-    """How many mentors, and the first of them behind `after`, by id."""
-
-    count: int
-    items: list[WouldHold]
 
 
 class Preview(BaseModel):
@@ -163,31 +148,15 @@ def _too_many() -> ProblemError:
     )
 
 
-def _answer(found: Comparison, limit: int, against_version: int | None) -> Preview:
-    items = _items(found.holders)
-    shown = page(items, limit, [str(each.peer_mentor_id) for each in items])
+def _answer(found: Sequence[Difference], limit: int, against_version: int | None) -> Preview:
+    holders, gains, losses = found
+    shown = page(holders.items, limit, lambda each: each.peer_mentor_id)
     compared = against_version is not None
     return Preview(
-        count=found.holders.count,
+        count=holders.count,
         items=shown.items,
         next=shown.next,
-        gains=_difference(found.gains, limit) if compared else None,
-        losses=_difference(found.losses, limit) if compared else None,
+        gains=replace(gains, items=gains.items[:limit]) if compared else None,
+        losses=replace(losses, items=losses.items[:limit]) if compared else None,
         against_version=against_version,
     )
-
-
-def _difference(found: Holders, limit: int) -> Difference:
-    return Difference(count=found.count, items=_items(found)[:limit])
-
-
-def _items(found: Holders) -> list[WouldHold]:
-    return [
-        WouldHold(
-            peer_mentor_id=each.peer_mentor_id,
-            display_name=each.display_name,
-            earned_on=each.earned_on,
-            tier=each.tier,
-        )
-        for each in found.items
-    ]

@@ -66,7 +66,7 @@ def invalid(violations: Sequence[documents.Violation]) -> ProblemError:
     return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The request is not as it has to be: errors says where",
-        errors=[msgspec.structs.asdict(each) for each in violations[:_MOST]],
+        errors=msgspec.to_builtins(violations[:_MOST]),
     )
 
 

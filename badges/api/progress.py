@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -58,7 +59,7 @@ async def read_progress(
     async with acting_for(request, caller, peer_mentor_id) as connection:
         decided = await as_of(connection)
         found = await progress(connection, peer_mentor_id, after, limit + 1)
-    shown = page(found, limit, [str(each.badge_definition_id) for each in found])
+    shown = page(found, limit, lambda each: each.badge_definition_id)
     return DecidedPage(
         items=[_item(each, language) for each in shown.items if each.criteria is not None],
         next=shown.next,
@@ -69,15 +70,10 @@ async def read_progress(
 def _item(found: Progress, language: Language) -> BadgeProgress:
     assert found.criteria is not None
     stands = standing(found.criteria, found.amounts, language, tier=found.tier)
-    part = _part(stands, found.at_risk)
-    return BadgeProgress(
-        **{**dict(part), "at_risk_until": None if found.held else part.at_risk_until},
-        badge_definition_id=found.badge_definition_id,
-        key=found.key,
-        name=found.name,
-        held=found.held,
-        tier=found.tier,
-    )
+    told = msgspec.structs.asdict(found) | dict(_part(stands, found.at_risk))
+    if found.held:
+        told["at_risk_until"] = None
+    return BadgeProgress(**told)
 
 
 def _part(stands: Standing, at_risk: Mapping[str, date]) -> Part:

@@ -6,17 +6,16 @@ from uuid import UUID
 
 import asyncpg
 from asyncpg import Record
-from msgspec import Struct
 
-from badges.api.definition_body import DefinitionBody, read_definition
-from badges.api.definitions import Said, find
+from badges.api.bodies import Sent, read_body
+from badges.api.definition_body import ANSWERED, DefinitionBody
+from badges.api.definitions import find
 from badges.api.problem import ProblemError, invalid_criteria
 from badges.api.writing import write
 from badges.queries.definition_lock import lock_definitions
 from badges.queries.tenancy import is_own
-from badges.queries.verdicts import judge
+from badges.queries.verdicts import Verdict, judge
 from sinks.pool import Connection
-from tables.criteria.base import Criterion
 from tables.criteria.parsing import MAX_TEXT, parse_saved
 from tables.languages import Language
 
@@ -51,15 +50,6 @@ _UPDATE_WITH_KEY: Final = f"UPDATE badge_definitions SET {_CONTENT}, key = $9 WH
 _RETIRE: Final = f"UPDATE badge_definitions SET status = 'retired' WHERE {_OWN}"
 
 
-class Judged(Struct, frozen=True):
-    """A definition that may be saved, and what there is to say of its criteria."""
-
-    body: DefinitionBody
-    text: str
-    criteria: Criterion
-    said: Said
-
-
 async def hold(connection: Connection, definition_id: UUID) -> Record:
     """A definition of the organization, which nobody else changes before the transaction ends.
 
@@ -77,12 +67,14 @@ async def hold(connection: Connection, definition_id: UUID) -> Record:
     return await find(connection, definition_id)
 
 
-async def judged(connection: Connection, body: bytes, language: Language) -> Judged:
-    """Read a definition that was sent, and judge its criteria.
+async def judged(
+    connection: Connection, body: bytes, language: Language
+) -> tuple[Sent[DefinitionBody], Verdict]:
+    """Read a definition that was sent, and judge its criteria: both, where it may be saved.
 
     Raises RequestValidationError, and ProblemError, 422, with all that is wrong with the criteria.
     """
-    sent = read_definition(body, language)
+    sent = read_body(body, DefinitionBody, language, ignored=ANSWERED)
     verdict = await judge(
         connection,
         sent.criteria,
@@ -90,13 +82,12 @@ async def judged(connection: Connection, body: bytes, language: Language) -> Jud
         key=sent.body.key,
         counts_from=sent.body.counts_from,
     )
-    if verdict.criteria is None or not verdict.valid:
+    if not verdict.valid:
         raise invalid_criteria(verdict.errors)
-    said = Said(verdict.warnings, verdict.summary)
-    return Judged(sent.body, sent.criteria, verdict.criteria, said)
+    return sent, verdict
 
 
-async def insert(connection: Connection, definition_id: UUID, new: Judged) -> Record:
+async def insert(connection: Connection, definition_id: UUID, new: Sent[DefinitionBody]) -> Record:
     """Save a new definition; its row. Raises ProblemError, 409, where its key is another one's."""
     await _check_key(connection, new.body.key)
     try:
@@ -106,7 +97,7 @@ async def insert(connection: Connection, definition_id: UUID, new: Judged) -> Re
     return await _written(connection, definition_id)
 
 
-async def update(connection: Connection, old: Record, new: Judged) -> Record:
+async def update(connection: Connection, old: Record, new: Sent[DefinitionBody]) -> Record:
     """Save a definition in place of the one that is held; its row.
 
     Raises ProblemError, 409, where the key is another one's, or the one before is asked for.
@@ -141,10 +132,10 @@ async def _written(connection: Connection, definition_id: UUID) -> Record:
     return row
 
 
-def _values(new: Judged, status: str) -> list[object]:
+def _values(new: Sent[DefinitionBody], status: str) -> list[object]:
     body = new.body
     return [
-        *(body.name, body.description, body.icon, new.text),
+        *(body.name, body.description, body.icon, new.criteria),
         *(body.counts_from, body.revocable, body.status or status),
     ]
 
@@ -164,12 +155,12 @@ def _key_taken(key: str, namesake: UUID | None = None) -> ProblemError:
     )
 
 
-async def _check_unasked(connection: Connection, old: Record, new: Judged) -> None:
+async def _check_unasked(connection: Connection, old: Record, new: Sent[DefinitionBody]) -> None:
     """Refuse another key while criteria ask for the one before: they would ask for nothing."""
     asking = [
         row["key"]
         for row in await connection.fetch(_ASKING, old["id"])
-        if _asks(parse_saved(row["criteria"]), old["key"])
+        if _asks(row["criteria"], old["key"])
     ]
     if _asks(new.criteria, old["key"]):
         asking.append(new.body.key)
@@ -181,5 +172,6 @@ async def _check_unasked(connection: Connection, old: Record, new: Judged) -> No
         )
 
 
-def _asks(criteria: Criterion | None, key: str) -> bool:
+def _asks(text: str, key: str) -> bool:
+    criteria = parse_saved(text)
     return criteria is not None and key in criteria.badge_keys()

@@ -15,10 +15,10 @@ import structlog
 
 from badges.api import metrics
 from badges.api.history import History
-from badges.api.overview import SharedStanding
+from badges.api.overview import Standing
+from badges.api.shared import Shared
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
-from badges.queries.audit.last_audit import LastAudit
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -44,7 +44,7 @@ class ServiceMetrics:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
     def __init__(
-        self, pool: Pool, history: History, standing: SharedStanding, alerts: PostgresAlerts
+        self, pool: Pool, history: History, standing: Shared[Standing], alerts: PostgresAlerts
     ) -> None:
         self._pool = pool
         self._history = history
@@ -169,7 +169,7 @@ def _set_silence(days: list[float]) -> None:
     metrics.RULE_SILENT_DAYS.set(max(days, default=0))
 
 
-def _set_audit(newest: LastAudit | None) -> None:
+def _set_audit(newest: overview.Audit | None) -> None:
     if newest is not None:
         metrics.AUDIT_FINISHED.set(newest.finished_at.timestamp())
         for kind in get_args(FindingKind):

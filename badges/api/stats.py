@@ -1,9 +1,9 @@
 """/v1/peer-mentors/{id}/stats: what a mentor did in all, and the streaks as of today."""
 
 from datetime import date, datetime
+from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -11,7 +11,7 @@ from badges.api.callers import AnyCaller
 from badges.api.database import acting_for
 from badges.api.paging import AS_OF
 from badges.queries.as_of import as_of
-from badges.queries.stats import MentorStats, stats
+from badges.queries.dates import near_date
 
 router = APIRouter(prefix="/v1/peer-mentors", tags=["peer mentors"])
 
@@ -43,10 +43,24 @@ class Stats(BaseModel):
     as_of: datetime | None = Field(description=AS_OF)
 
 
+_COLUMNS: Final = ", ".join(
+    f"{near_date(name)} AS {name}" if name.endswith("_on") else name
+    for name in Stats.model_fields
+    if name != "as_of"
+)
+_STATS: Final = f"SELECT {_COLUMNS} FROM peer_mentor_stats_current WHERE peer_mentor_id = $1"
+_NOTHING: Final[dict[str, Any]] = {
+    **{name: 0 if field.annotation is int else None for name, field in Stats.model_fields.items()},
+    "counts_by_type": {},
+}
+"""What a mentor has done of whom there is no row yet."""
+
+
 @router.get("/{peer_mentor_id}/stats")
 async def read_stats(request: Request, caller: AnyCaller, peer_mentor_id: UUID) -> Stats:
     """The mentor's statistics; zeros for one who has no row yet."""
     async with acting_for(request, caller, peer_mentor_id) as connection:
         decided = await as_of(connection)
-        found: MentorStats = await stats(connection, peer_mentor_id)
-    return Stats(**msgspec.structs.asdict(found), as_of=decided)
+        row = await connection.fetchrow(_STATS, peer_mentor_id)
+    found = row or _NOTHING | {"peer_mentor_id": peer_mentor_id}
+    return Stats(**{**found, "as_of": decided})

@@ -6,7 +6,7 @@ It is answered within `_PATIENCE_S`, whatever does not answer: then what is know
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
@@ -17,9 +17,9 @@ from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
 from badges.api.languages import AnswersIn
 from badges.api.networks import CoordinatorOrOpenNetwork
-from badges.api.overview import MINUTES, Pace, Standing
+from badges.api.overview import Standing, Unlocks
 from badges.api.shared import Shared
-from badges.queries.overview import AwardSeconds, Definitions
+from badges.queries.overview import Audit, AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.errors import StoreError
 from streams.lag.stages import Lag
@@ -33,34 +33,10 @@ _Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
-class Minute:
-    """How many badges were unlocked in the minute that begins then."""
-
-    at: datetime
-    count: int
-
-
-@dataclass(frozen=True)
-class Unlocks:
-    """Awards that came into force in the last 60 seconds, and in each of the last 30 minutes."""
-
-    last_minute: int
-    per_minute: list[Minute]
-
-
-@dataclass(frozen=True)
 class Waiting:
     """How many there are that wait for somebody."""
 
     waiting: int
-
-
-@dataclass(frozen=True)
-class Audit:
-    """When the newest audit of everything ended, and what it found, by kind."""
-
-    finished_at: datetime
-    findings: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -121,24 +97,27 @@ async def status(
     history: History = request.app.state.history
     dead_letters: DeadLettersWaiting = request.app.state.dead_letters
     standing, pace = await _asked(request.app.state)
+    unlocks, award_seconds = pace or (None, None)
     measured_at, lag = history.newest or (None, None)
     return Status(
         at=datetime.now(UTC),
         measured_at=measured_at,
         lag=lag,
-        unlocks=_unlocks(pace) if pace else None,
-        award_seconds=pace.award_seconds if pace else None,
+        unlocks=unlocks,
+        award_seconds=award_seconds,
         events_per_minute=history.records_per_minute(),
         history=history.since(since),
         dead_letters=Waiting(dead_letters.waiting) if dead_letters.waiting is not None else None,
         refused_writes=Waiting(standing.refused_writes) if standing else None,
         definitions=standing.definitions if standing else None,
-        last_audit=_audit(standing),
+        last_audit=standing.last_audit if standing else None,
         alerts=list(_alerts(lag, standing, language)),
     )
 
 
-async def _asked(state: State) -> tuple[Standing | None, Pace | None]:
+async def _asked(
+    state: State,
+) -> tuple[Standing | None, tuple[Unlocks, AwardSeconds] | None]:
     """Let the history measure, and what Postgres tells meanwhile. Raises what measuring does.
 
     Whoever waits too long leaves; what is being asked goes on.
@@ -162,20 +141,6 @@ async def _known(shared: Shared[_Told]) -> _Told | None:
         return await shared.now()
     except StoreError:
         return None
-
-
-def _unlocks(pace: Pace) -> Unlocks:
-    newest = pace.now.replace(second=0, microsecond=0)
-    minutes = [newest - timedelta(minutes=n) for n in reversed(range(MINUTES.seconds // 60))]
-    return Unlocks(
-        pace.last_minute,
-        [Minute(each, pace.by_minute.get(each, 0)) for each in minutes],
-    )
-
-
-def _audit(standing: Standing | None) -> Audit | None:
-    found = standing.last_audit if standing else None
-    return Audit(found.finished_at, dict(found.findings)) if found else None
 
 
 def _alerts(lag: Lag | None, standing: Standing | None, language: Language) -> Iterator[Alert]:

@@ -1,8 +1,9 @@
 """Preview: who would hold a badge by some criteria, and whom an edit gives it or takes it from."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal, TypeAlias
+from typing import Final
 from uuid import UUID
 
 from asyncpg import Record
@@ -11,8 +12,6 @@ from msgspec import Struct
 from badges.queries.dates import near_date
 from badges.queries.tenancy import is_own
 from sinks.pool import Connection
-
-_List: TypeAlias = Literal["items", "gains", "losses"]
 
 # Frozen, whatever the criteria: mentors who are not active, and awards that somebody took away.
 _PREVIEW: Final = f"""
@@ -66,7 +65,8 @@ class Rule(Struct, frozen=True):
     counts_from: date | None
 
 
-class Holder(Struct, frozen=True):
+@dataclass(frozen=True)
+class WouldHold:
     """A mentor for whom criteria hold."""
 
     peer_mentor_id: UUID
@@ -75,19 +75,12 @@ class Holder(Struct, frozen=True):
     tier: str | None
 
 
-class Holders(Struct, frozen=True):
-    """Mentors by id: how many there are, and some of them."""
+@dataclass(frozen=True)
+class Difference:
+    """How many mentors, and the first of them behind `after`, by id."""
 
     count: int
-    items: list[Holder]
-
-
-class Comparison(Struct, frozen=True):
-    """For whom new criteria hold; and of those, and of whom the old ones hold for, who differs."""
-
-    holders: Holders
-    gains: Holders
-    losses: Holders
+    items: list[WouldHold]
 
 
 async def preview(
@@ -98,11 +91,12 @@ async def preview(
     definition_id: UUID | None,
     after: UUID | None,
     limit: int,
-) -> Comparison:
+) -> list[Difference]:
     """Compare two rules for the active mentors of the organization that the connection acts for.
 
-    Of each list the first mentors are given whose id is above `after`. Without old criteria that
-    are ever evaluated everybody gains. Awards of the definition that somebody took away stay so.
+    For whom the new one holds, for whom it alone holds, and for whom the old one alone does: of
+    each the first mentors are given whose id is above `after`. Without old criteria that are ever
+    evaluated everybody gains. Awards of the definition that somebody took away stay so.
     """
     rows = await connection.fetch(
         _PREVIEW,
@@ -110,14 +104,14 @@ async def preview(
         *((None, None) if old is None else (old.criteria, old.counts_from)),
         *(definition_id, after, limit),
     )
-    return Comparison(*(_holders(rows, name) for name in ("items", "gains", "losses")))
+    return [_listed(rows, name) for name in ("items", "gains", "losses")]
 
 
-def _holders(rows: Sequence[Record], name: _List) -> Holders:
+def _listed(rows: Sequence[Record], name: str) -> Difference:
     mine = [row for row in rows if row["list"] == name]
     found = [
-        Holder(row["peer_mentor_id"], row["display_name"], row["earned_on"], row["tier"])
+        WouldHold(row["peer_mentor_id"], row["display_name"], row["earned_on"], row["tier"])
         for row in mine
         if row["peer_mentor_id"] is not None
     ]
-    return Holders(mine[0]["count"], found)
+    return Difference(mine[0]["count"], found)

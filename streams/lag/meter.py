@@ -1,7 +1,6 @@
 """Measuring how far behind the awards are, again and again, and whether the workers get on."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as with_fields
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from streams.lag.answers import (
     unreachable,
 )
 from streams.lag.pulse import IT_IS_FROZEN, Pulses
+from streams.lag.rate import Rate
 from streams.lag.stages import CatchUp, Lag, assemble
 
 _LIMIT_S = 4.5
@@ -115,7 +115,7 @@ class Meter:
         self._last: tuple[float, DatabaseAnswer] | None = None
         """What Postgres said when it last answered, and when that was."""
         self._liveness = Liveness()
-        self._waited: deque[tuple[float, int]] = deque()
+        self._waited = Rate(_PACE_S, _PACE_AT_LEAST_S)
         self._given_up: asyncio.Task[KafkaAnswer] | None = None
 
     async def measure(self, limit: float = _LIMIT_S) -> Lag:
@@ -170,7 +170,7 @@ class Meter:
             )
         if _log_id(last) != _log_id(database):
             self._liveness = Liveness()
-            self._waited.clear()
+            self._waited.forget()
         self._last = now, database
         return database
 
@@ -223,21 +223,17 @@ class Meter:
         """The same, with how fast what waits becomes less where it is late."""
         records = found.behind_records
         if not records:
-            self._waited.clear()
+            self._waited.forget()
             return found
-        self._waited.append((now, records))
-        while now - self._waited[0][0] > _PACE_S:
-            self._waited.popleft()
+        self._waited.see(now, records)
         late = any(s.name == "worker" and s.state != "ok" for s in found.stages)
         if not late:
             return found
-        began, before = self._waited[0]
-        took, fewer = now - began, before - records
-        if took < _PACE_AT_LEAST_S or fewer <= 0:
-            return with_fields(found, catch_up=CatchUp(records, None, None))
-        pace = fewer / took
-        caught_up = CatchUp(records, round(pace, 1), round(records / pace, 1))
-        return with_fields(found, catch_up=caught_up)
+        growth = self._waited.per_second
+        catch_up = CatchUp(records, None, None)
+        if growth is not None and growth < 0:
+            catch_up = CatchUp(records, round(-growth, 1), round(records / -growth, 1))
+        return with_fields(found, catch_up=catch_up)
 
 
 def _log_id(database: DatabaseAnswer) -> str | None:

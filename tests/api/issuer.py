@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from tests.api.service import claims_of
+from tests.api.service import ORGANIZATION, claims_of
 from tests.serving import serving
 from tests.stack import LIMIT_S
 
@@ -72,6 +72,3 @@ class Issuer:
 
         with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
             yield f"http://{address}/auth/v1/.well-known/jwks.json"
-
-
-ORGANIZATION = "11111111-1111-4111-8111-111111111111"

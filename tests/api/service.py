@@ -20,6 +20,8 @@ from tests import http
 from tests.stack import LIMIT_S, Stack, free_port_base, wait_for
 
 SECRET = "a secret of the tests, long enough for HS256"
+ORGANIZATION = "11111111-1111-4111-8111-111111111111"
+"""One that tokens name where no database has to have it."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,20 @@ class Service:
         self, role: str, organization: UUID | str, sub: UUID | str | None = None, **claims: Any
     ) -> httpx.Client:
         """A client that calls as somebody of an organization."""
-        token = signed(role, organization, sub, **claims)
-        return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
-        )
+        headers = bearer(signed(role, organization, sub, **claims))
+        return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S)
 
-    def patient_client(
+    def many(
         self, role: str, organization: UUID | str, sub: UUID | str | None = None
     ) -> httpx.AsyncClient:
-        """A client for many calls at once, each of which is made until the API has room for it."""
-        token = signed(role, organization, sub)
-        return _Patient(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=LIMIT_S
-        )
+        """One for many calls at once, each of which is made until the API has room for it."""
+        headers = bearer(signed(role, organization, sub))
+        return _Patient(base_url=self.url, headers=headers, timeout=LIMIT_S)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of a request that has a token."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 class _Patient(httpx.AsyncClient):

@@ -1,21 +1,15 @@
 """Badge definitions that know each other and the organization, and saves beside other saves."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.definitions import PATH, VISITS, created, definition, saved
+from tests.api.definitions import PATH, VISITS, badges, created, definition, saved
 from tests.api.service import Service
 
 pytestmark = pytest.mark.anyio
-
-
-def asking(*keys: str) -> dict[str, Any]:
-    """Criteria that ask for other badges."""
-    return {"version": 1, "type": "badges", "badges": list(keys)}
 
 
 async def test_a_badge_that_there_is_not_cannot_be_asked_for(
@@ -25,8 +19,8 @@ async def test_a_badge_that_there_is_not_cannot_be_asked_for(
         theirs = created(client)["key"]
     with service.client("admin", mine.id) as client:
         ours = created(client)["key"]
-        refused = client.post(PATH, json=definition(asking(ours, theirs)))
-        assert created(client, asking(ours))["summary"]
+        refused = client.post(PATH, json=definition(badges(ours, theirs)))
+        assert created(client, badges(ours))["summary"]
     assert refused.status_code == 422
     assert [each["path"] for each in refused.json()["errors"]] == ["$.badges[1]"]
 
@@ -34,10 +28,10 @@ async def test_a_badge_that_there_is_not_cannot_be_asked_for(
 async def test_no_save_closes_a_circle(service: Service, mine: Organization) -> None:
     with service.client("admin", mine.id) as client:
         first = created(client)
-        second = created(client, asking(first["key"]))
-        third = created(client, asking(second["key"]))
+        second = created(client, badges(first["key"]))
+        third = created(client, badges(second["key"]))
         for key in (first["key"], third["key"]):
-            refused = saved(client, first, criteria=asking(key))
+            refused = saved(client, first, criteria=badges(key))
             assert refused.status_code == 422
             assert [each["path"] for each in refused.json()["errors"]] == ["$.badges[0]"]
         assert client.get(f"{PATH}/{first['id']}").json() == first
@@ -48,12 +42,12 @@ async def test_two_saves_at_once_close_no_circle_either(
 ) -> None:
     with service.client("admin", mine.id) as client:
         pairs = [(created(client), created(client)) for _ in range(10)]
-    async with service.patient_client("admin", mine.id) as client:
+    async with service.many("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(
             *(
                 client.put(
                     f"{PATH}/{one['id']}",
-                    json={**one, "criteria": asking(another["key"])},
+                    json={**one, "criteria": badges(another["key"])},
                     headers={"If-Match": "*"},
                 )
                 for pair in pairs
@@ -70,7 +64,7 @@ async def test_the_same_new_definition_sent_at_once_is_made_once(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with service.patient_client("admin", mine.id) as client:
+    async with service.many("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(
             *(
                 client.post(PATH, json=body, headers={"Idempotency-Key": "at once"})
@@ -85,7 +79,7 @@ async def test_of_new_definitions_with_one_key_one_is_made(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with service.patient_client("admin", mine.id) as client:
+    async with service.many("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(*(client.post(PATH, json=body) for _ in range(20)))
     assert sorted(each.status_code for each in answers) == [201] + [409] * 19
     (made,) = (each.json()["id"] for each in answers if each.status_code == 201)

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from badges.api.lag import SharedLag
+from badges.api.shared import Shared
 from streams.lag.stages import Lag
 from tests.api.conftest import Organization
 from tests.api.service import Service
@@ -61,7 +61,7 @@ async def test_many_who_ask_at_once_share_one_measurement() -> None:
         await go_on.wait()
         return NEVER
 
-    shared = SharedLag(measure)
+    shared = Shared(measure, 1.0)
     asking = [asyncio.create_task(shared.now()) for _ in range(50)]
     await asyncio.sleep(0)
     asking[0].cancel()
@@ -81,7 +81,7 @@ async def test_what_cannot_be_measured_is_told_to_all_who_ask() -> None:
         begun += 1
         raise LookupError("nobody thought of this")
 
-    shared = SharedLag(measure)
+    shared = Shared(measure, 1.0)
     told = await asyncio.gather(*(shared.now() for _ in range(5)), return_exceptions=True)
     assert [str(each) for each in told] == ["nobody thought of this"] * 5
     assert begun == 1

@@ -10,9 +10,7 @@ from pydantic import SecretStr
 from badges.api.app import create_app
 from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.settings import Settings
-from tests.api.service import SECRET, signed
-
-ORGANIZATION = "11111111-1111-4111-8111-111111111111"
+from tests.api.service import ORGANIZATION, SECRET, bearer, signed
 
 pytestmark = pytest.mark.anyio
 
@@ -62,13 +60,10 @@ async def test_what_a_proxy_passes_on_comes_from_anywhere(app: FastAPI, header: 
 
 
 async def test_elsewhere_it_takes_a_coordinators_token(app: FastAPI) -> None:
-    def bearer(role: str) -> str:
-        return f"Bearer {signed(role, ORGANIZATION)}"
-
     assert await status(app, "/half-open", "10.1.2.3") == 200
     assert await status(app, "/half-open", "127.0.0.1") == 401
     for role, expected in (("mentor", 403), ("coordinator", 200), ("admin", 200)):
-        token = bearer(role)
-        assert await status(app, "/half-open", "127.0.0.1", authorization=token) == expected
+        token = bearer(signed(role, ORGANIZATION))
+        assert await status(app, "/half-open", "127.0.0.1", **token) == expected
     assert await status(app, "/half-open", "10.1.2.3", authorization="Bearer x") == 401
     assert await status(app, "/half-open", "10.1.2.3", authorization="Basic x") == 200

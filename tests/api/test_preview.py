@@ -12,7 +12,7 @@ from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.definitions import RAW, created, saved
 from tests.api.mentors import log
-from tests.api.service import Service, serving_api, signed
+from tests.api.service import Service, serving_api
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
@@ -258,7 +258,7 @@ async def test_many_at_once_take_turns_and_leave_connections_for_others(
     patient: Service, owner: Pool, mine: Organization
 ) -> None:
     """Fifteen, where ten connections are: held up by a lock, and let go on."""
-    async with admin(patient, mine.id) as client, owner.acquire() as connection:
+    async with patient.many("admin", mine.id) as client, owner.acquire() as connection:
         async with connection.transaction():
             await connection.execute("LOCK TABLE activities IN ACCESS EXCLUSIVE MODE")
             body = {"criteria": threshold(1)}
@@ -278,19 +278,13 @@ RUNNING = """
 
 
 async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, busy: str) -> None:
-    async with admin(patient, busy) as client:
+    async with patient.many("admin", busy) as client:
         asked = asyncio.create_task(client.post(PATH, json={"criteria": WORK}))
         await _until(owner, 1)
         asked.cancel()
     await _until(owner, 0)
     with pytest.raises(asyncio.CancelledError):
         await asked
-
-
-def admin(service: Service, organization: str) -> httpx.AsyncClient:
-    """Somebody who asks for several things at once."""
-    headers = {"Authorization": f"Bearer {signed('admin', organization)}"}
-    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=LIMIT_S)
 
 
 async def _until(owner: Pool, number: int, counted: str = RUNNING) -> None:

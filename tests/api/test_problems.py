@@ -17,10 +17,9 @@ from badges.api.callers import AnyCaller
 from badges.settings import Settings
 from sinks.failures import translated
 from tests.api.conftest import Organization
-from tests.api.service import SECRET, Service, signed
+from tests.api.service import ORGANIZATION, SECRET, Service, bearer, signed
 
 MEGABYTE = 1024 * 1024
-ORGANIZATION = "11111111-1111-4111-8111-111111111111"
 
 pytestmark = pytest.mark.anyio
 
@@ -61,11 +60,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     """A caller of an application with routes of the test's own, in this process."""
     app = create_app(Settings(_env_file=None, jwt_secret=SecretStr(SECRET)))
     app.include_router(router)
-    token = signed("admin", ORGANIZATION)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=("127.0.0.1", 1)),
         base_url="http://api",
-        headers={"Authorization": f"Bearer {token}"},
+        headers=bearer(signed("admin", ORGANIZATION)),
     ) as client:
         yield client
 

@@ -20,8 +20,8 @@ from badges.settings import Settings
 from sinks.pool import Pool, create_pool
 from tests import http
 from tests.api.conftest import Organization
-from tests.api.issuer import ISSUER, ORGANIZATION, Issuer
-from tests.api.service import SECRET, Service, serving_api, signed
+from tests.api.issuer import ISSUER, Issuer
+from tests.api.service import ORGANIZATION, SECRET, Service, bearer, serving_api, signed
 from tests.stack import LIMIT_S, Stack, wait_for
 
 pytestmark = pytest.mark.anyio
@@ -97,8 +97,8 @@ async def test_keys_of_an_issuer_are_fetched_before_anybody_comes(
         wait_for(lambda: issuer.fetched == 1, LIMIT_S, "the first fetch")
         answers = []
         for token in (issuer.sign("ec"), issuer.sign("rsa"), issuer.sign("ec", iss="another")):
-            headers = {"Authorization": f"Bearer {token}"}
-            answers.append(http.get(f"{running.url}/v1/peer-mentors", headers=headers).status_code)
+            asked = f"{running.url}/v1/peer-mentors"
+            answers.append(http.get(asked, headers=bearer(token)).status_code)
     assert answers == [200, 200, 401]
     assert issuer.fetched == 1
 
@@ -204,11 +204,10 @@ def app() -> FastAPI:
 
 
 async def asked(app: FastAPI, path: str) -> httpx.Response:
-    token = signed("admin", "11111111-1111-4111-8111-111111111111")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://api",
-        headers={"Authorization": f"Bearer {token}"},
+        headers=bearer(signed("admin", ORGANIZATION)),
     ) as client:
         return await client.get(path)
 

@@ -1,7 +1,6 @@
 """Requests get connections in the order in which they ask, and nobody waits for ever."""
 
 import asyncio
-from uuid import UUID
 
 import pytest
 from starlette.requests import Request
@@ -12,32 +11,22 @@ from badges.api.database import acting
 from sinks.errors import StoreError
 from sinks.polling import poll
 from sinks.pool import Pool
+from tests.api import callers
 from tests.api.conftest import Organization
 from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
 
-class Application:
-    """As much of one as `acting` asks for."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.state = self
-        self.pool = pool
-        self.places = asyncio.Semaphore(1)
-
-
 @pytest.fixture
 async def request_of_one(only: Pool) -> Request:
     """A request where there is one connection."""
-    return Request({"type": "http", "app": Application(only)})
+    return callers.request(only)
 
 
 @pytest.fixture
 def caller(mine: Organization) -> Caller:
-    return Caller(
-        sub="x", organization_id=UUID(mine.id), role="admin", expires_at=0, mentor_id=None
-    )
+    return callers.caller(mine.id)
 
 
 async def test_who_comes_as_a_connection_is_given_back_gets_it_after_who_waits(

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from badges.api.history import History
-from badges.api.lag import SharedLag
+from badges.api.shared import Shared
 from badges.doctor.deployment import Deployment
 from badges.doctor.waiting import CHECKS
 from badges.remedies import REMEDIES, remedy_of
@@ -163,7 +163,7 @@ async def test_the_history_has_one_sample_for_each_measurement_and_knows_the_rat
     async def measure() -> Lag:
         return answers[0]
 
-    history = History(SharedLag(measure))
+    history = History(Shared(measure, 1.0))
     start = datetime(2026, 1, 1, tzinfo=UTC)
 
     def add(seconds: int, lag: Lag) -> None:
@@ -192,7 +192,7 @@ async def test_the_rate_is_not_known_while_nobody_tells_how_far_it_is_decided() 
     async def measure() -> Lag:
         return NEVER
 
-    history = History(SharedLag(measure))
+    history = History(Shared(measure, 1.0))
     start = datetime(2026, 1, 1, tzinfo=UTC)
     history.add(start, measured(1000))
     history.add(start + timedelta(seconds=30), measured(1100))

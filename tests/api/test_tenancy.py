@@ -1,21 +1,20 @@
 """Row-level security under the API: what its role reads, whatever the route asks for."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import msgspec
 import pytest
-from starlette.requests import Request
 
-from badges.api.callers import Caller
 from badges.api.database import acting, acting_for
 from badges.api.problem import ProblemError
 from sinks.errors import StoreError
 from sinks.pool import Connection, Pool, create_pool
+from tests.api.callers import caller, request
 from tests.api.conftest import Organization
-from tests.api.service import Service
+from tests.api.service import Service, claims_of
 from tests.api.world import World, world
 from tests.stack import Stack
 
@@ -102,16 +101,16 @@ async def seen(pool: Pool, owner: Pool, claims: str) -> dict[str, str]:
         }
 
 
-def claims_of(organization: str, role: str = "admin") -> str:
-    claims = {"sub": "x", "app_metadata": {"organization_id": organization, "role": role}}
-    return msgspec.json.encode(claims).decode()
+def admins(organization: str) -> str:
+    """The claims of an admin."""
+    return json.dumps(claims_of("admin", organization))
 
 
 async def test_every_table_shows_ones_own_organization_alone(
     pool: Pool, owner: Pool, there: World
 ) -> None:
-    own = await seen(pool, owner, claims_of(there.organization))
-    foreign = await seen(pool, owner, claims_of(there.foreign_organization))
+    own = await seen(pool, owner, admins(there.organization))
+    foreign = await seen(pool, owner, admins(there.foreign_organization))
 
     assert [table for table, rows in foreign.items() if any(id in rows for id in there.ids())] == []
     missing = {id for id in there.ids() if not any(id in rows for rows in own.values())}
@@ -143,29 +142,6 @@ async def test_claims_that_name_no_organization_show_none(
     assert [table for table, rows in found.items() if any(id in rows for id in there.ids())] == []
 
 
-class Application:
-    """As much of one as `acting` asks for."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.state = self
-        self.pool = pool
-        self.places = asyncio.Semaphore(1)
-
-
-def request(pool: Pool) -> Request:
-    return Request({"type": "http", "app": Application(pool)})
-
-
-def caller(organization: str, role: str = "admin", mentor: str | None = None) -> Caller:
-    return Caller(
-        sub="x",
-        organization_id=UUID(organization),
-        role=role,  # type: ignore[arg-type]
-        expires_at=0,
-        mentor_id=UUID(mentor) if mentor else None,
-    )
-
-
 async def test_every_function_with_rights_of_its_own_is_known(owner: Pool) -> None:
     found = {row[0] for row in await owner.fetch(WITH_RIGHTS_OF_THEIR_OWN)}
 
@@ -189,7 +165,7 @@ async def test_functions_for_people_answer_for_the_organization_of_the_claims(
         (there.organization, (2, 2, 3, 1)),
         (there.foreign_organization, (0, 0, 0, 0)),
     ):
-        async with claiming(pool, claims_of(organization)) as connection:
+        async with claiming(pool, admins(organization)) as connection:
             found = await connection.fetchrow(asked, there.mentor, definitions)
             assert tuple(found or ()) == expected
 
@@ -253,7 +229,7 @@ async def test_callers_of_two_organizations_at_once_each_see_their_own(
     """They share connections, and no claim stays on one."""
 
     async def asked(organization: Organization) -> bool:
-        async with service.patient_client("coordinator", organization.id) as client:
+        async with service.many("coordinator", organization.id) as client:
             answer = await client.get("/v1/peer-mentors")
         return {each["peer_mentor_id"] for each in answer.json()["items"]} == {
             *organization.mentors

@@ -13,7 +13,7 @@ import pytest
 from badges.stack import secrets
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.service import SECRET, Service
+from tests.api.service import SECRET, Service, bearer
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -46,8 +46,7 @@ async def slug_of(owner: Pool, organization: Organization) -> str:
 
 async def called(service: Service, token: str) -> httpx.Response:
     async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
-        headers = {"Authorization": f"Bearer {token}"}
-        return await client.get("/v1/peer-mentors", headers=headers)
+        return await client.get("/v1/peer-mentors", headers=bearer(token))
 
 
 async def test_a_coordinators_token_opens_the_organization(

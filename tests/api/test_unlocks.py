@@ -12,12 +12,13 @@ import pytest
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.service import Service, serving_api, signed
+from tests.api.definitions import RAW
+from tests.api.mentors import define
+from tests.api.service import Service, bearer, serving_api, signed
 from tests.api.unlock_client import (
     AWARDED,
     Client,
     coordinator,
-    definition,
     mentor,
     messages,
     until,
@@ -31,7 +32,7 @@ CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
 
 
 async def test_an_award_by_hand_is_told(service: Service, owner: Pool, mine: Organization) -> None:
-    badge = await definition(owner, mine.id, "Første samtale")
+    badge = await define(owner, mine.id, RAW, key="first", name="Første samtale")
     client = coordinator(service, mine.id)
     await client.begin()
     await owner.execute(AWARDED, mine.mentors[0], badge)
@@ -53,7 +54,7 @@ async def test_an_award_by_hand_is_told(service: Service, owner: Pool, mine: Org
         "kind": "granted",
         "peer_mentor_id": mine.mentors[0],
         "badge_definition_id": badge,
-        "key": f"key-{badge}",
+        "key": "first",
         "name": "Første samtale",
         "tier": None,
         "earned_on": row["earned_on"].isoformat(),
@@ -65,7 +66,7 @@ async def test_an_award_by_hand_is_told(service: Service, owner: Pool, mine: Org
 async def test_whoever_is_connected_hears_of_a_commit(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     client = coordinator(service, mine.id)
     reading = asyncio.create_task(client.read(lambda: len(client.events) >= 2))
     await until(lambda: client.last_id is not None)
@@ -79,7 +80,7 @@ async def test_whoever_is_connected_hears_of_a_commit(
 async def test_a_client_without_an_id_begins_now(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     await write(owner, mine.mentors[0], badge, 3)
     client = coordinator(service, mine.id)
     await client.begin()
@@ -92,7 +93,7 @@ async def test_each_event_is_a_place_to_go_on_from(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     """Hangs up after every single event, of batches too, whether missed or heard as they came."""
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     client = coordinator(service, mine.id)
     await client.begin()
     written = await write(owner, mine.mentors[0], badge, 4)
@@ -114,7 +115,7 @@ async def test_each_event_is_a_place_to_go_on_from(
 async def test_an_open_transaction_delays_its_own_events_alone(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     listening, returning = coordinator(service, mine.id), coordinator(service, mine.id)
     await returning.begin()
     reading = asyncio.create_task(listening.read(lambda: len(listening.events) >= 8))
@@ -140,7 +141,7 @@ async def test_an_open_transaction_delays_its_own_events_alone(
 async def test_a_transaction_that_is_rolled_back_is_never_told(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     client = coordinator(service, mine.id)
     await client.begin()
     async with owner.acquire() as connection:
@@ -159,7 +160,7 @@ async def test_nobody_sees_another_organization(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
     """Neither live nor when they come back; and a mentor sees nobody else."""
-    badge = await definition(owner, None)
+    badge = await define(owner, None, RAW)
     kari, ola = mine.mentors
     whole = coordinator(service, mine.id)
     own = mentor(service, mine.id, kari)
@@ -191,7 +192,7 @@ async def test_a_mentor_who_moves_is_seen_where_they_are(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
     """And the badge of the organization that they left is not named to the new one."""
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     left, entered = coordinator(service, mine.id), coordinator(service, other.id)
     await left.begin()
     await entered.begin()
@@ -244,7 +245,7 @@ async def test_what_is_no_id_of_the_feed_is_refused(
 async def test_another_clusters_id_goes_on_by_the_event(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     written = await write(owner, mine.mentors[0], badge, 5)
     clients = [
         Client(service, signed("coordinator", mine.id), f"1.{cluster}.{written[1]}.{snapshot}:")
@@ -274,7 +275,7 @@ async def test_a_place_before_everything_gives_what_is_the_callers(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
     """Somebody makes up a cursor: it shows them what is theirs to see, in pages."""
-    badge = await definition(owner, None)
+    badge = await define(owner, None, RAW)
     for _ in range(3):
         await write(owner, other.mentors[0], badge, 10)
         await write(owner, mine.mentors[0], badge, 700)
@@ -290,7 +291,7 @@ async def test_the_stream_ends_with_its_token(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     """In good order, and the next token goes on from there."""
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     client = coordinator(service, mine.id)
     # Who takes longer to connect than a token lasts has heard of no place to go on from.
     while client.last_id is None:
@@ -315,7 +316,7 @@ async def test_the_token_is_not_read_from_the_url(service: Service, mine: Organi
 async def test_a_restart_loses_and_repeats_nothing(
     service: Service, postgres: Stack, owner: Pool, mine: Organization, tmp_path: Path
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     with serving_api(postgres, service.database_url, tmp_path / "first") as first:
         client = coordinator(first, mine.id)
         reading = asyncio.create_task(client.read(lambda: False))
@@ -350,9 +351,8 @@ async def test_one_client_too_many_is_told_when_to_come_again(
                 assert int(refused.headers["Retry-After"]) > 0
 
         def has_room() -> bool:
-            token = {"Authorization": f"Bearer {client.token}"}
-            url = f"{small.url}/v1/unlocks"
-            with httpx.stream("GET", url, headers=token, timeout=LIMIT_S) as again:
+            url, headers = f"{small.url}/v1/unlocks", bearer(client.token)
+            with httpx.stream("GET", url, headers=headers, timeout=LIMIT_S) as again:
                 return again.status_code == 200
 
         await until(has_room)
@@ -380,7 +380,7 @@ async def test_one_organization_cannot_take_the_room_of_all(
 
 
 async def test_metrics_tell_of_the_feed(service: Service, owner: Pool, mine: Organization) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     client = coordinator(service, mine.id)
     await client.begin()
     await write(owner, mine.mentors[0], badge)
@@ -396,7 +396,7 @@ async def test_metrics_tell_of_the_feed(service: Service, owner: Pool, mine: Org
 async def test_a_mentor_unknown_to_the_organization_hears_nothing(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     stranger, whole = mentor(service, mine.id, str(uuid4())), coordinator(service, mine.id)
     await stranger.begin()
     await whole.begin()

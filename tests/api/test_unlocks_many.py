@@ -13,8 +13,10 @@ import pytest
 from sinks.pool import Executor, Pool
 from tests import http
 from tests.api.conftest import Organization
+from tests.api.definitions import RAW
+from tests.api.mentors import define
 from tests.api.service import Service, signed
-from tests.api.unlock_client import Client, coordinator, definition, mentor, until, write
+from tests.api.unlock_client import Client, coordinator, mentor, until, write
 from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +69,7 @@ async def following(lines: list[Line]) -> AsyncIterator[None]:
 async def test_a_thousand_clients_get_each_event_once(
     service: Service, owner: Pool, mine: Organization, other: Organization
 ) -> None:
-    badge = await definition(owner, None)
+    badge = await define(owner, None, RAW)
     tokens = [
         signed("coordinator", mine.id),
         signed("mentor", mine.id, mine.mentors[0]),
@@ -93,7 +95,7 @@ async def test_a_slow_client_is_dropped_and_the_others_go_on(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     """It is not buffered for, and comes again to where it was."""
-    badge = await definition(owner, mine.id, LONG_NAME)
+    badge = await define(owner, mine.id, RAW, name=LONG_NAME)
     listening = Line(service, signed("coordinator", mine.id))
     slow = coordinator(service, mine.id)
     written: list[int] = []
@@ -125,7 +127,7 @@ async def test_a_backfill_drops_nobody_who_reads(
     service: Service, owner: Pool, mine: Organization
 ) -> None:
     """However many events one transaction has."""
-    badge = await definition(owner, mine.id)
+    badge = await define(owner, mine.id, RAW)
     lines = [Line(service, signed("coordinator", mine.id)) for _ in range(5)]
     returning = coordinator(service, mine.id)
     await returning.begin()
@@ -143,7 +145,7 @@ async def test_at_random_everybody_gets_all_of_theirs_once(
 ) -> None:
     """Writers commit late, or not at all; readers hang up whenever they like."""
     dice = random.Random(8)
-    badge = await definition(owner, None)
+    badge = await define(owner, None, RAW)
     mentors = [*mine.mentors, *other.mentors]
     written: dict[str, set[int]] = {one: set() for one in mentors}
     clients: dict[str, Client] = {

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 
 from sinks.polling import poll
-from sinks.pool import Executor, Pool
-from tests.api.service import Service, signed
+from sinks.pool import Executor
+from tests.api.service import Service, bearer, signed
 from tests.stack import LIMIT_S
 
 AWARDED = """
@@ -51,7 +51,7 @@ class Client:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[httpx.Response]:
         """Be connected; nothing is read yet."""
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = bearer(self.token)
         if self.last_id is not None:
             headers["Last-Event-ID"] = self.last_id
         async with (
@@ -113,20 +113,6 @@ def coordinator(service: Service, organization: str, **claims: Any) -> Client:
 def mentor(service: Service, organization: str, sub: str) -> Client:
     """A mentor who is not connected yet."""
     return Client(service, signed("mentor", organization, sub))
-
-
-async def definition(owner: Pool, organization: str | None, name: str = "A badge") -> str:
-    """Insert an active badge; return its id."""
-    found: str = await owner.fetchval(
-        """
-        INSERT INTO badge_definitions (id, organization_id, key, name, criteria, status)
-        SELECT id, $1::uuid, 'key-' || id, $2, '{"version": 1, "type": "raw"}', 'active'
-        FROM gen_random_uuid() AS id RETURNING id::text
-        """,
-        organization,
-        name,
-    )
-    return found
 
 
 async def write(connection: Executor, mentor: str, badge: str, count: int = 1) -> list[int]:

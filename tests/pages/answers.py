@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pydantic import TypeAdapter
 
 from badges.api.history import Sample
-from badges.api.status import Alert, Audit, Minute, Status, Unlocks, Waiting
-from badges.queries.overview import AwardSeconds, Definitions
+from badges.api.overview import Minute, Unlocks
+from badges.api.status import Alert, Status, Waiting
+from badges.queries.overview import Audit, AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.alerts import AlertKind
 from streams.lag.backfill import Backfill

@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page
 
 from tests.api.conftest import Organization
 from tests.api.service import signed
-from tests.stack import LIMIT_S
-
-expect.set_options(timeout=1000 * LIMIT_S)
+from tests.pages.browser import LIMIT_MS
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 """A name that would run if a page took it for HTML."""
@@ -32,7 +30,7 @@ async def at(
     """
     options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 900}, **context}
     opened = await browser.new_context(**options)
-    opened.set_default_timeout(1000 * LIMIT_S)
+    opened.set_default_timeout(LIMIT_MS)
     if token is not None:
         await opened.add_init_script(f"sessionStorage.setItem('token', {token!r})")
     page = await opened.new_page()
@@ -60,3 +58,11 @@ def is_wrong(message: Any) -> bool:
 def token(role: str, organization: Organization, sub: str | None = None, **claims: Any) -> str:
     """A token of somebody of an organization."""
     return signed(role, organization.id, sub or f"the-{role}", **claims)
+
+
+async def write_badge(page: Page, name: str, number: str = "3") -> None:
+    """Fill in the form of a badge for so many activities."""
+    await page.get_by_label("Name", exact=True).fill(name)
+    await page.get_by_label("Type", exact=True).select_option("threshold")
+    await page.get_by_label("What is counted").select_option("count")
+    await page.get_by_label("At least").fill(number)

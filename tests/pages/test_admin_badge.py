@@ -11,7 +11,7 @@ from tests.api.conftest import Organization
 from tests.api.definitions import PATH, RAW, VISITS, created, saved
 from tests.api.mentors import log
 from tests.api.service import Service
-from tests.pages.people import HOSTILE, at, token
+from tests.pages.people import HOSTILE, at, token, write_badge
 
 pytestmark = pytest.mark.anyio
 
@@ -160,7 +160,7 @@ async def test_a_save_that_is_sent_twice_makes_one_badge(
             await route.abort()
 
         await page.route(f"**{PATH}", lose, times=1)
-        await fill(page, "Once")
+        await write_badge(page, "Once")
         await page.get_by_role("button", name="Save").click()
         await expect(page.locator(".summary")).to_contain_text("The service does not answer")
         async with page.expect_request(
@@ -175,21 +175,13 @@ async def test_a_save_that_is_sent_twice_makes_one_badge(
         assert [each["name"] for each in client.get(PATH).json()["items"]] == ["Once"]
 
 
-async def fill(page: Page, name: str, number: str = "3") -> None:
-    """Write a badge for so many activities."""
-    await page.get_by_label("Name", exact=True).fill(name)
-    await page.get_by_label("Type", exact=True).select_option("threshold")
-    await page.get_by_label("What is counted").select_option("count")
-    await page.get_by_label("At least").fill(number)
-
-
 async def test_what_the_api_refuses_is_told_at_the_field(
     browser: Browser, service: Service, mine: Organization
 ) -> None:
     with service.client("admin", mine.id) as client:
         created(client, key="taken")
     async with at(browser, service.url, "/admin#/new", token("admin", mine)) as page:
-        await fill(page, "Taken")
+        await write_badge(page, "Taken")
         await page.get_by_role("button", name="Save").click()
         summary = page.locator(".summary")
         await expect(summary).to_be_focused()
@@ -283,7 +275,7 @@ async def test_nothing_that_is_written_is_lost_unasked(
     browser: Browser, service: Service, mine: Organization
 ) -> None:
     async with at(browser, service.url, "/admin#/new", token("admin", mine)) as page:
-        await fill(page, "Unsaved")
+        await write_badge(page, "Unsaved")
         await page.get_by_role("link", name="Badges", exact=True).click()
         dialog = page.get_by_role("dialog")
         await expect(dialog).to_contain_text("Leave without saving?")

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Request, Route, expect
 from tests.api.conftest import Organization
 from tests.api.definitions import PATH, created
 from tests.api.service import Service
-from tests.pages.people import at, token
+from tests.pages.people import at, token, write_badge
 from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
@@ -54,20 +54,12 @@ async def slowly(page: Page) -> AsyncIterator[Saves]:
         saves.let_go()
 
 
-async def write(page: Page, name: str) -> None:
-    """Fill in the form of a new badge."""
-    await page.get_by_label("Name", exact=True).fill(name)
-    await page.get_by_label("Type", exact=True).select_option("threshold")
-    await page.get_by_label("What is counted").select_option("count")
-    await page.get_by_label("At least").fill("3")
-
-
 async def test_what_is_written_while_a_new_badge_is_saved_is_kept_and_is_not_called_saved(
     browser: Browser, service: Service, mine: Organization
 ) -> None:
     async with at(browser, service.url, "/admin#/new", token("admin", mine)) as page:
         name, save = page.get_by_label("Name", exact=True), page.get_by_role("button", name="Save")
-        await write(page, "Once")
+        await write_badge(page, "Once")
         async with slowly(page) as saves:
             await save.click()
             await saves.one()
@@ -115,7 +107,7 @@ async def test_a_save_that_is_under_way_is_not_begun_again(
     async with at(browser, service.url, path, token("admin", mine)) as page:
         save = page.get_by_role("button", name="Save")
         if is_new:
-            await write(page, "Once")
+            await write_badge(page, "Once")
         async with slowly(page) as saves:
             await save.click()
             await saves.one()
@@ -137,7 +129,7 @@ async def test_a_badge_that_was_left_while_it_is_saved_does_not_come_back(
     browser: Browser, service: Service, mine: Organization
 ) -> None:
     async with at(browser, service.url, "/admin#/new", token("admin", mine)) as page:
-        await write(page, "Left")
+        await write_badge(page, "Left")
         async with slowly(page) as saves:
             await page.get_by_role("button", name="Save").click()
             await saves.one()

@@ -7,13 +7,11 @@ from playwright.async_api import Browser, expect
 
 from sinks.pool import Pool
 from tests.api.conftest import Organization
-from tests.api.mentors import define, grant, log
+from tests.api.mentors import COUNT, define, grant, log
 from tests.api.service import Service
 from tests.pages.people import at, token
 
 pytestmark = pytest.mark.anyio
-
-VISITS = {"type": "threshold", "metric": "count", "at_least": 4}
 
 
 async def test_a_coordinator_finds_a_mentor_and_sees_how_far_they_are(
@@ -22,10 +20,10 @@ async def test_a_coordinator_finds_a_mentor_and_sees_how_far_they_are(
     mentor = mine.mentors[0]
     name = await owner.fetchval("SELECT display_name FROM peer_mentors WHERE id = $1", mentor)
     course = {"type": "training", "courses": ["basic"]}
-    both = {"type": "all", "of": [VISITS, course]}
-    await define(owner, mine.id, VISITS, name="Four visits")
+    both = {"type": "all", "of": [COUNT, course]}
+    await define(owner, mine.id, COUNT, name="Four visits")
     await define(owner, mine.id, both, name="Visits and a course")
-    held = await define(owner, mine.id, {**VISITS, "at_least": 1}, name="First visit")
+    held = await define(owner, mine.id, {**COUNT, "at_least": 1}, name="First visit")
     await log(owner, mentor, "2026-01-05", "2026-01-06", "2026-01-07")
     evidence = {"counts": {"$": 1}}
     await grant(owner, mentor, held, date(2026, 1, 5).isoformat(), evidence)

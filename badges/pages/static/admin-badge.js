@@ -1,11 +1,11 @@
 /** One badge: its form for an admin, what it asks for to everybody else, who holds it, its history. */
 
-import { element, say } from "/assets/page.js";
+import { day, element, say } from "/assets/page.js";
 import { definitionForm } from "/assets/admin-form.js";
 import { awardSection, holdersSection } from "/assets/admin-hand.js";
 import { historySection } from "/assets/admin-history.js";
 import { stateMark, stateOf } from "/assets/admin-list.js";
-import { day } from "/assets/people-lists.js";
+import { pair } from "/assets/people-lists.js";
 import { api, user } from "/assets/people-session.js";
 
 /** The form of a badge that there is not yet; once all of it is saved, its own view. */
@@ -67,8 +67,4 @@ function facts(definition) {
     element("dl", {}, ...said.map(([key, text]) => pair(say(key), text))),
     ...definition.warnings.map((each) => element("p", { class: "notice" }, each)),
   );
-}
-
-function pair(term, text) {
-  return element("div", {}, element("dt", {}, term), element("dd", {}, text));
 }

@@ -1,9 +1,9 @@
 /** What to do where somebody else has saved the badge in the meantime. */
 
-import { element, say } from "/assets/page.js";
+import { element, moment, say } from "/assets/page.js";
 import { writeExactly } from "/assets/page-json.js";
 import { dialog } from "/assets/people-dialog.js";
-import { moment, row, table } from "/assets/people-lists.js";
+import { row, table } from "/assets/people-lists.js";
 
 /** Show what is different, and ask which to keep: "mine", "theirs", or undefined to go on writing. */
 export async function conflict(mine, theirs, fields) {

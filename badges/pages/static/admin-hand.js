@@ -1,8 +1,8 @@
 /** Who holds a badge, and what an admin does by hand: give it, and take it away. */
 
-import { element, say } from "/assets/page.js";
+import { day, element, say } from "/assets/page.js";
 import { dialog } from "/assets/people-dialog.js";
-import { day, mentorLink, mentorSearch, paged, query, row, table } from "/assets/people-lists.js";
+import { mentorLink, mentorSearch, paged, query, row, section, table } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 /** The holders of a badge; an admin may take it from each. `refresh()` asks for them again. */
@@ -54,8 +54,7 @@ export function awardSection(definition, given) {
       element("button", { type: "button", class: "small", click: act }, say("give_to", { name })),
     ];
   });
-  const heading = element("h2", { id: "give" }, say("give"));
-  return element("section", { class: "stack", "aria-labelledby": "give" }, heading, search, status);
+  return section("give", search, status);
 }
 
 function reasonField() {

@@ -1,7 +1,7 @@
 /** Every version of a badge: who saved it, when, and what it asked for. */
 
-import { element, say } from "/assets/page.js";
-import { moment, paged, query, row, table } from "/assets/people-lists.js";
+import { moment, say } from "/assets/page.js";
+import { paged, query, row, section, table } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 /** The section of a badge's versions, newest first. */
@@ -9,13 +9,7 @@ export function historySection(id) {
   const headings = ["version", "saved_at", "saved_by", "state", "asks_for"].map((each) => say(`heading_${each}`));
   const { node, body } = table(say("history"), headings, []);
   const load = (after) => api(query(`/v1/badge-definitions/${id}/versions`, { limit: 10, after }));
-  return element(
-    "section",
-    { class: "stack", "aria-labelledby": "history" },
-    element("h2", { id: "history" }, say("history")),
-    node,
-    paged(body, load, version),
-  );
+  return section("history", node, paged(body, load, version));
 }
 
 function version(each) {

@@ -1,7 +1,7 @@
 /** Who would hold a badge, before it is saved: how many, by name, and what changes. */
 
-import { element, say } from "/assets/page.js";
-import { day, row, table } from "/assets/people-lists.js";
+import { day, element, say } from "/assets/page.js";
+import { row, table } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 const A_PAGE = 20;

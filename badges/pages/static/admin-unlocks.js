@@ -1,7 +1,7 @@
 /** What happens to awards, as it happens: the feed of /v1/unlocks, read with the token in its header. */
 
-import { Announcer, element, language, say } from "/assets/page.js";
-import { day, mentorLink, moment } from "/assets/people-lists.js";
+import { Announcer, day, element, language, moment, say } from "/assets/page.js";
+import { mentorLink } from "/assets/people-lists.js";
 import { api, authorization, renewed } from "/assets/people-session.js";
 
 const MOST = 50;

@@ -2,7 +2,8 @@
 
 import { clock, element, number, say } from "/assets/page.js";
 
-const SPAN_MS = 15 * 60_000;
+/** What is drawn: the last quarter of an hour. */
+export const SPAN_MS = 15 * 60_000;
 const HEIGHT = 200;
 const MARGIN = { left: 44, right: 8, top: 10, bottom: 26 };
 const MOST_PARTITIONS = 24;

@@ -1,14 +1,13 @@
 /** The dashboard: asks /v1/status each second and shows it, and says when nobody answers. */
 
-import { Announcer, Problem, ask, clock, element, moment, number, say } from "/assets/page.js";
-import { drawLegend, drawPartitions, drawStages } from "/assets/dashboard-plot.js";
+import { Announcer, Problem, ask, clock, element, lately, number, say } from "/assets/page.js";
+import { SPAN_MS, drawLegend, drawPartitions, drawStages } from "/assets/dashboard-plot.js";
 
 const AGAIN_MS = 1000;
 const WITHIN_MS = 3500;
 /** So long without an answer, or with nothing measured, nobody knows whether badges are on time. */
 const SILENT_MS = 4000;
 const UNMEASURED_MS = 8000;
-const HISTORY_MS = 15 * 60_000;
 
 const at = (id) => document.querySelector(`#${id}`);
 const announcer = new Announcer();
@@ -17,10 +16,11 @@ let history = [];
 let paused = false;
 
 /** Write a text where it is another one: what stays the same is left alone, for readers and for selections. */
-function put(id, text) {
-  const place = at(id);
+function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
+
+const put = (id, text) => write(at(id), text);
 
 /** Seconds in a unit that makes a short number of them. */
 function duration(seconds) {
@@ -109,7 +109,7 @@ function showAlerts({ alerts, definitions }) {
         element(
           "p",
           { class: "quiet" },
-          alert.since ? say("alert_since", { time: moment(alert.since) }) : say("alert_unwritten"),
+          alert.since ? say("alert_since", { time: lately(alert.since) }) : say("alert_unwritten"),
           ` · ${say("alert_more")} `,
           element("code", {}, `docs/operating/${alert.page}`),
         ),
@@ -125,10 +125,9 @@ function showStages(stages) {
   stages.forEach((stage, n) => {
     const [name, state, more] = list.children[n].children;
     list.children[n].dataset.state = stage.state;
-    const texts = [say(`stage_${stage.name}`), say(`state_${stage.state}`), amounts(stage)];
-    [name, state, more].forEach((place, i) => {
-      if (place.textContent !== texts[i]) place.textContent = texts[i];
-    });
+    write(name, say(`stage_${stage.name}`));
+    write(state, say(`state_${stage.state}`));
+    write(more, amounts(stage));
   });
 }
 
@@ -162,19 +161,21 @@ function showWork(status) {
   put("generation", generation(lag));
 }
 
-function backfill({ definitions, partitions_done: done, partitions, seconds_left: left }) {
-  const more = left === null ? "" : ` · ${say("left", { time: duration(left) })}`;
-  return say("backfill_is", { count: definitions, done, partitions }) + more;
+function backfill({ definitions, partitions_done: done, partitions, seconds_left: seconds }) {
+  return say("backfill_is", { count: definitions, done, partitions }) + left(seconds);
 }
 
-function catchUp({ records, seconds_left: left }) {
-  const more = left === null ? "" : ` · ${say("left", { time: duration(left) })}`;
-  return say("records", { count: records }) + more;
+function catchUp({ records, seconds_left: seconds }) {
+  return say("records", { count: records }) + left(seconds);
+}
+
+function left(seconds) {
+  return seconds === null ? "" : ` · ${say("left", { time: duration(seconds) })}`;
 }
 
 function auditText({ finished_at: finished, findings }) {
   const count = Object.values(findings).reduce((sum, each) => sum + each, 0);
-  return `${moment(finished)} · ${count ? say("audit_found", { count }) : say("audit_right")}`;
+  return `${lately(finished)} · ${count ? say("audit_found", { count }) : say("audit_right")}`;
 }
 
 function generation(lag) {
@@ -188,7 +189,7 @@ function remember(samples) {
   const last = history.at(-1)?.time ?? 0;
   history.push(...samples.map((each) => ({ ...each, time: Date.parse(each.at) })).filter((each) => each.time > last));
   const end = history.at(-1)?.time ?? 0;
-  history = history.filter((each) => each.time >= end - HISTORY_MS);
+  history = history.filter((each) => each.time >= end - SPAN_MS);
 }
 
 function showPlots(lag) {

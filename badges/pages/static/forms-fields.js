@@ -1,16 +1,8 @@
 /** Controls for single values: a label, what may stand there, the input, and room for what is wrong. */
 
-import { element, knows, number, say } from "/assets/page.js";
+import { element, freshId, knows, number, say } from "/assets/page.js";
 import { readExactly, unmarked, writeExactly } from "/assets/page-json.js";
 import { kindOf } from "/assets/forms-schema.js";
-
-let made = 0;
-
-/** An id that no other element has. */
-export function freshId() {
-  made += 1;
-  return `field-${made}`;
-}
 
 /** The first of some texts that there is, else what the schema calls it. */
 export function wordFor(keys, fallback) {
@@ -35,7 +27,7 @@ function hintOf(place, schema) {
  * The error is tied to the input by `report`, and taken away by it without a text.
  */
 export function labelled(name, input, { hint = null, optional = false } = {}) {
-  input.id ||= freshId();
+  input.id ||= freshId("field");
   const about = hint && element("span", { class: "hint", id: `${input.id}-hint` }, hint);
   const error = element("p", { class: "error", id: `${input.id}-error`, hidden: true });
   const mark = optional ? element("span", { class: "quiet" }, " (", say("optional"), ")") : null;

@@ -6,8 +6,8 @@
  * [path, {input, name, report(text)}] of itself and of all within it, by JSON path.
  */
 
-import { element, say } from "/assets/page.js";
-import { freshId, nameOf, numbered, report, single, wordFor } from "/assets/forms-fields.js";
+import { element, freshId, say } from "/assets/page.js";
+import { nameOf, numbered, report, single, wordFor } from "/assets/forms-fields.js";
 import { alternatives, chosen, kindOf, members, nearest, plain } from "/assets/forms-schema.js";
 
 /**
@@ -54,7 +54,7 @@ function insideOf(schema, place, value, form) {
 
 /** A fieldset around controls, which can say itself what is wrong. */
 function group(name, inside, extra = []) {
-  const id = freshId();
+  const id = freshId("field");
   const error = element("p", { class: "error", id: `${id}-error`, hidden: true });
   const legend = element("legend", {}, name);
   const node = element("fieldset", { id, tabindex: "-1" }, legend, error, ...extra, ...inside.nodes);
@@ -71,7 +71,7 @@ function group(name, inside, extra = []) {
 function choice(schema, place, value, form) {
   const tag = schema.discriminator?.propertyName;
   const options = alternatives(schema, form.document);
-  const id = freshId();
+  const id = freshId("field");
   const select = element(
     "select",
     { id, required: place.needed },

@@ -1,7 +1,7 @@
 /** The badges that a mentor holds or held, and why. */
 
-import { element, say } from "/assets/page.js";
-import { day, moment, paged, query } from "/assets/people-lists.js";
+import { day, element, moment, say } from "/assets/page.js";
+import { paged, query, section } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 /** The section of a mentor's badges; those that were taken away are said to be. */
@@ -14,9 +14,8 @@ export function badgesSection(id) {
     asOf.textContent = found.as_of ? say("as_of", { when: moment(found.as_of) }) : "";
     return found;
   };
-  const heading = element("h2", { id: "held" }, say("held"));
   const rest = paged(list, load, badge, say("no_badge_held"));
-  return element("section", { class: "stack", "aria-labelledby": "held" }, heading, asOf, list, rest);
+  return section("held", asOf, list, rest);
 }
 
 function badge(each) {

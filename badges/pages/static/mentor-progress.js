@@ -1,7 +1,7 @@
 /** How far a mentor is with each badge, and what is missing: bars, and the same in words. */
 
-import { element, number, say } from "/assets/page.js";
-import { day, paged, query } from "/assets/people-lists.js";
+import { day, element, number, say } from "/assets/page.js";
+import { paged, query, section } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 /** The section of a mentor's progress: a badge that is held stays listed while a tier is ahead. */
@@ -11,9 +11,7 @@ export function progressSection(id) {
     const found = await api(query(`/v1/peer-mentors/${id}/progress`, { limit: 50, after }));
     return { ...found, items: found.items.filter((each) => !each.held || each.next_tier) };
   };
-  const heading = element("h2", { id: "ahead" }, say("ahead"));
-  const rest = paged(list, load, badge, say("nothing_ahead"));
-  return element("section", { class: "stack", "aria-labelledby": "ahead" }, heading, list, rest);
+  return section("ahead", list, paged(list, load, badge, say("nothing_ahead")));
 }
 
 function badge(each) {

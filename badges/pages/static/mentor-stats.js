@@ -1,8 +1,8 @@
 /** What a mentor did in all. */
 
-import { element, number, say } from "/assets/page.js";
-import { tell } from "/assets/people-dialog.js";
-import { day } from "/assets/people-lists.js";
+import { day, element, number, say } from "/assets/page.js";
+import { wrong } from "/assets/people-dialog.js";
+import { pair, section } from "/assets/people-lists.js";
 import { api } from "/assets/people-session.js";
 
 const COUNTS = [
@@ -15,14 +15,8 @@ const DAYS = ["first_activity_on", "last_activity_on"];
 /** The section of a mentor's statistics. */
 export function statsSection(id) {
   const list = element("dl", {});
-  const node = element(
-    "section",
-    { class: "stack", "aria-labelledby": "stats" },
-    element("h2", { id: "stats" }, say("stats")),
-    list,
-  );
   fill(id, list);
-  return node;
+  return section("stats", list);
 }
 
 async function fill(id, list) {
@@ -35,12 +29,6 @@ async function fill(id, list) {
     });
     list.append(...counts, ...days, ...types);
   } catch (error) {
-    const wrong = element("p", { class: "notice", role: "alert" });
-    tell(wrong, error);
-    list.replaceWith(wrong);
+    list.replaceWith(wrong(error));
   }
-}
-
-function pair(term, text) {
-  return element("div", {}, element("dt", {}, term), element("dd", {}, text));
 }

@@ -38,11 +38,21 @@ export function clock(time) {
   return new Intl.DateTimeFormat(locale, { timeStyle: "medium" }).format(new Date(time));
 }
 
-/** The same, with its day where that is not today. */
+/** The same with its day: an instant, where the reader is. */
 export function moment(time) {
-  const then = new Date(time);
-  if (then.toDateString() === new Date().toDateString()) return clock(then);
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(then);
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+}
+
+/** An instant, with its day where that is not today. */
+export function lately(time) {
+  const isToday = new Date(time).toDateString() === new Date().toDateString();
+  return isToday ? clock(time) : moment(time);
+}
+
+/** A date as the API writes it, 2026-01-31, as the API's sentences write it: 31 January 2026. */
+export function day(text) {
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" });
+  return format.format(new Date(`${text}T00:00:00Z`));
 }
 
 /** What the API says is wrong, by its problem document: `status`, `message`, `errors`, all of it in `body`. */
@@ -99,6 +109,14 @@ export function element(name, attributes = {}, ...children) {
   }
   made.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return made;
+}
+
+let made = 0;
+
+/** An id that no other element has, for one of a kind. */
+export function freshId(kind) {
+  made += 1;
+  return `${kind}-${made}`;
 }
 
 /**

@@ -1,8 +1,6 @@
 /** Questions that are to be answered before anything else, in a modal <dialog>. */
 
-import { element, say } from "/assets/page.js";
-
-let made = 0;
+import { element, freshId, say } from "/assets/page.js";
 
 /**
  * Show a dialog and wait for its end: what `act` returned, or undefined when it was closed.
@@ -10,8 +8,7 @@ let made = 0;
  * which then stays. Focus goes back to where it was by itself.
  */
 export function dialog({ title, nodes = [], yes, no = say("cancel"), act, closable = true }) {
-  made += 1;
-  const id = `dialog-${made}`;
+  const id = freshId("dialog");
   const problem = element("p", { class: "error", role: "alert", hidden: true });
   const submit = element("button", { type: "submit", class: "primary" }, yes);
   const close = closable && element("button", { type: "button", click: () => box.close() }, no);
@@ -58,4 +55,11 @@ export function tell(place, error) {
   place.textContent = told(error);
   if (error.status) place.lang = "en";
   else place.removeAttribute("lang");
+}
+
+/** A paragraph of a page that says what went wrong. */
+export function wrong(error) {
+  const text = element("p", { class: "notice", role: "alert" });
+  tell(text, error);
+  return text;
 }

@@ -1,23 +1,8 @@
-/** What both pages show alike: lists by pages, the search for a mentor, dates, and changes of view. */
+/** What both pages show alike: sections, lists by pages, the search for a mentor, and changes of view. */
 
-import { element, language, say } from "/assets/page.js";
-import { tell, told } from "/assets/people-dialog.js";
+import { element, freshId, language, say } from "/assets/page.js";
+import { wrong } from "/assets/people-dialog.js";
 import { api } from "/assets/people-session.js";
-
-/** Dates are written as the API's sentences write them: 31 January 2026. */
-const LOCALE = language === "en" ? "en-GB" : language;
-
-/** A date as the API writes it, 2026-01-31, in words. */
-export function day(text) {
-  const format = new Intl.DateTimeFormat(LOCALE, { dateStyle: "long", timeZone: "UTC" });
-  return format.format(new Date(`${text}T00:00:00Z`));
-}
-
-/** An instant, where the reader is. */
-export function moment(text) {
-  const format = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
-  return format.format(new Date(text));
-}
 
 /** The address of another page, in the language of this one. */
 export function pageAt(path, hash) {
@@ -27,6 +12,17 @@ export function pageAt(path, hash) {
 /** A link to a mentor's page. */
 export function mentorLink(id, name) {
   return element("a", { href: pageAt("/mentor", `/${id}`) }, name || say("nameless"));
+}
+
+/** A section under the heading that `key` is the text of, and the id. */
+export function section(key, ...nodes) {
+  const heading = element("h2", { id: key }, say(key));
+  return element("section", { class: "stack", "aria-labelledby": key }, heading, ...nodes);
+}
+
+/** A term of a <dl> with what there is to say of it. */
+export function pair(term, text) {
+  return element("div", {}, element("dt", {}, term), element("dd", {}, text));
 }
 
 /** A table in a box, and its body. The caption is seen where no heading says the same. */
@@ -79,9 +75,7 @@ export function paged(body, load, show, nothing = say("nobody")) {
       after.replaceChildren(...rest(found.next));
       if (from) focusOn(shown[0]);
     } catch (error) {
-      const wrong = element("p", { class: "notice", role: "alert" });
-      tell(wrong, error);
-      after.replaceChildren(wrong);
+      after.replaceChildren(wrong(error));
     }
   }
 
@@ -109,7 +103,7 @@ export function query(path, parameters) {
 
 /** The search for mentors by name; `show(mentor)` is the list's item for one that was found. */
 export function mentorSearch(show) {
-  const id = `search-${Math.random().toString(36).slice(2)}`;
+  const id = freshId("search");
   const input = element("input", { id, type: "search", autocomplete: "off", maxlength: 200 });
   const results = element("div", { class: "results" });
   const status = element("p", { role: "status", class: "quiet" });
@@ -150,7 +144,5 @@ export function show(place, nodes, { focus = true } = {}) {
 
 /** Show instead of a view why there is none. */
 export function showProblem(place, error) {
-  const text = element("p", { class: "notice", role: "alert" }, told(error));
-  tell(text, error);
-  show(place, [element("h1", {}, say("problem")), text]);
+  show(place, [element("h1", {}, say("problem")), wrong(error)]);
 }

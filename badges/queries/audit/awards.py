@@ -10,12 +10,11 @@ from asyncpg import Record
 from msgspec import Struct
 
 from badges.queries.audit.differences import Difference, by_records, by_rows
-from badges.queries.audit.findings import Finding
+from badges.queries.audit.findings import WAITS, Finding
 from badges.queries.audit.rules import Rules
 from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 
-_WAITS: Final = "what was decided waits, because Postgres refuses to write it"
 _BUILDS_ON: Final = "it builds on a badge that is wrong itself: look again once that is mended"
 _CHANGES_OTHERS: Final = ("missing", "extra", "revocation")
 """Findings that change for which mentors the badges that build on theirs hold."""
@@ -96,7 +95,7 @@ def _sorted_out(
         errors = [each for each in alike if each.is_error]
         certain = [each for each in errors if not (each.by_rows and is_shaken)]
         if waiting & {(mentor, definition), (mentor, None)}:
-            doubtful.append(_because(alike[0], _WAITS))
+            doubtful.append(_because(alike[0], WAITS))
         elif certain:
             # What the rows say comes last, and says all of what is expected.
             findings.append(certain[-1].finding)

@@ -1,12 +1,15 @@
 """What an audit finds: results that are not what the source tables say they should be."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 FindingKind: TypeAlias = Literal["missing", "extra", "date", "tier", "revocation", "stats"]
+
+WAITS: Final = "what was decided waits, because Postgres refuses to write it"
+"""The reason of what is explained so."""
 
 
 class Finding(Struct, frozen=True):

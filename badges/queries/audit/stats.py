@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from badges.queries.audit.findings import Finding
+from badges.queries.audit.findings import WAITS, Finding
 from sinks.pool import Connection
 
 _STATS: Final = files(__package__).joinpath("stats.sql").read_text("utf-8")
@@ -17,8 +17,6 @@ _OF_NOBODY: Final = """
     WHERE NOT EXISTS (SELECT FROM peer_mentors m WHERE m.id = s.peer_mentor_id)
     ORDER BY s.peer_mentor_id
 """
-
-_WAITS: Final = "what was decided waits, because Postgres refuses to write it"
 
 
 async def stats_findings(
@@ -34,7 +32,7 @@ async def stats_findings(
         found = None if row["found"] is None else _decoded(row["found"])
         differs = _finding(row["id"], _decoded(row["expected"]), found)
         if row["waits"]:
-            explained.append(msgspec.structs.replace(differs, reason=_WAITS))
+            explained.append(msgspec.structs.replace(differs, reason=WAITS))
         else:
             findings.append(differs)
     return findings, explained
