@@ -82,8 +82,7 @@ async def _audit(
     verbose: bool,
     as_json: bool,
 ) -> Audited:
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, connect(url) as beside:
+    async with connect(chosen.database) as connection, connect(chosen.database) as beside:
         only = await organizations.find(connection, organization) if organization else None
         scope = Scope(only.id if only else None, since.date() if since else None)
         with _progress() as progress, _reachable(chosen):

@@ -109,10 +109,7 @@ def apply(
 async def _apply(
     chosen: settings.Settings, org: str | None, lang: Language, *, activate: bool, dry_run: bool
 ) -> tuple[Organization | None, Sequence[Step]]:
-    async with (
-        connect(chosen.database_url.get_secret_value()) as connection,
-        connection.transaction(),
-    ):
+    async with connect(chosen.database) as connection, connection.transaction():
         try:
             organization = None if org is None else await organizations.find(connection, org)
             entries = load().of(None if organization is None else organization.slug)

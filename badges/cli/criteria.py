@@ -112,10 +112,7 @@ def _read(file: str) -> bytes:
 async def _judge(
     chosen: settings.Settings, organization: str, text: bytes, language: Language
 ) -> Verdict:
-    async with (
-        connect(chosen.database_url.get_secret_value()) as connection,
-        connection.transaction(readonly=True),
-    ):
+    async with connect(chosen.database) as connection, connection.transaction(readonly=True):
         found = await organizations.find(connection, organization)
         await organizations.act_for(connection, found.id)
         return await judge(connection, text, language)

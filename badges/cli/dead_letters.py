@@ -105,21 +105,19 @@ async def _retry(
     chosen: settings.Settings, keys: Sequence[str], table: str | None, wait: float
 ) -> Sequence[Told]:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, shelves.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         told = await retrying.retry(connection, shelf, letters, wait) if letters else []
-        await shelves.close_alerts(url, shelf)
+        await shelves.close_alerts(chosen.database, shelf)
         return told
 
 
 async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | None) -> Sequence[str]:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url), shelves.shelf(chosen) as shelf:
+    async with connect(chosen.database), shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         await shelf.store.remove(letters.keys())
-        await shelves.close_alerts(url, shelf)
+        await shelves.close_alerts(chosen.database, shelf)
         return list(letters)
 
 

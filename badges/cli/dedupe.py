@@ -40,7 +40,7 @@ def dedupe(
 
 
 async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Duplicate]:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         return await locks.patiently(
             connection,
             partial(_remove, connection, dry_run=dry_run),

@@ -49,7 +49,7 @@ def doctor(
     say = partial(typer.echo, err=as_json)
     found, done = event_loop.run(lambda: _doctor(chosen, timeout, say, fix=fix))
     if page is not None:
-        place = where(chosen.database_url.get_secret_value())
+        place = where(chosen.database)
         try:
             page.write_text(report.page(found, datetime.now(UTC), place), encoding="utf-8")
         except OSError as error:

@@ -60,14 +60,13 @@ async def _forget(
     chosen: settings.Settings, mentor: str, names: list[str], *, limit: float, dry_run: bool
 ) -> Forgotten:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         return await forgetting.forget(
             connection,
             shelf,
             mentor,
             names=names,
-            url=url,
+            url=chosen.database,
             directory=chosen.checkpoints,
             limit=limit,
             dry_run=dry_run,

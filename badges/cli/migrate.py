@@ -122,7 +122,7 @@ def _print_differences(differences: Sequence[Difference], otherwise: str) -> Non
 
 
 async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference]:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         return await check(connection, prefix=chosen.prefix, create=create)
 
 
@@ -135,7 +135,7 @@ async def _migrate(
         "badges_api": chosen.api_password,
         "badges_connect": chosen.connect_password,
     }
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         report = await apply.migrate(
             connection,
             prefix=chosen.prefix,

@@ -69,10 +69,9 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
     What is done is said on stdout, or aside, on stderr.
     """
     progress = _Progress(aside=aside)
-    url = chosen.database_url.get_secret_value()
     try:
         async with (
-            connect(url) as connection,
+            connect(chosen.database) as connection,
             Cluster(chosen.kafka_access()) as cluster,
             Connect(chosen.connect_url.get_secret_value(), patience=PATIENCE_S) as rest,
         ):
@@ -84,7 +83,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
                 prefix=chosen.prefix,
                 partitions=chosen.partitions,
                 replication_factor=chosen.replication_factor,
-                sslmode=urls.sslmode(url),
+                sslmode=urls.sslmode(chosen.database),
                 say=progress.say,
                 progress=progress.show,
             )

@@ -63,12 +63,11 @@ def prune(
 
 async def _prune(chosen: settings.Settings, older_than: int, *, apply: bool) -> _Told:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         await pruning.see_all(connection)
         if apply:
             items = await pruning.remove(connection, shelf, older_than)
-            await dead_letters.close_alerts(url, shelf)
+            await dead_letters.close_alerts(chosen.database, shelf)
         else:
             items = await pruning.prunable(connection, shelf, older_than)
         left_over = await pruning.left_over(connection, shelf.cluster)

@@ -112,7 +112,7 @@ async def _replay(
     as_json: bool,
 ) -> None:
     logs.configure(level="CRITICAL")
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         order = order_of(await _scope(connection, asked))
     plan = await replaying.plan(chosen, order.scope)
     replayed = await _run(chosen, order, plan, processes)

@@ -79,7 +79,7 @@ async def _token(
 ) -> _Signed:
     import jwt  # noqa: PLC0415 (no other command should wait for it)
 
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         organization_id = (await organizations.find(connection, organization)).id
         if mentor is not None:
             await _check_mentor(connection, mentor, organization_id, organization)

@@ -64,8 +64,8 @@ class Deployment:
     async def open_postgres(self) -> None:
         """Connect to Postgres, anew where it was lost. Raises Problem."""
         if self._connection is None or self._connection.is_closed():
-            url = self.chosen.database_url.get_secret_value()
-            self._connection = await self._resources.enter_async_context(connect(url))
+            opening = connect(self.chosen.database)
+            self._connection = await self._resources.enter_async_context(opening)
         await self._connection.execute("SELECT 1")
 
     @property
@@ -85,7 +85,7 @@ class Deployment:
             prefix=self.chosen.prefix,
             partitions=self.chosen.partitions,
             replication_factor=self.chosen.replication_factor,
-            sslmode=urls.sslmode(self.chosen.database_url.get_secret_value()),
+            sslmode=urls.sslmode(self.chosen.database),
             say=self.say,
             progress=lambda _: None,
         )

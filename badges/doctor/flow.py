@@ -117,7 +117,7 @@ async def _change(at: Deployment) -> datetime | _Holder | None:
         if done:
             changed: datetime | None = changing.result()
             return changed
-        async with connect(at.chosen.database_url.get_secret_value()) as other:
+        async with connect(at.chosen.database) as other:
             found = await other.fetchrow(_HOLDER, at.connection.get_server_pid())
         assert found is not None
         return _Holder(found["pid"], found["trigger"])

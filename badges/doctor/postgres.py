@@ -74,7 +74,7 @@ _SMALL_WAL_MB = 1024
 
 async def _answers(at: Deployment) -> Sequence[Finding]:
     await at.open_postgres()
-    return [ok("Postgres", f"answers at {where(at.chosen.database_url.get_secret_value())}")]
+    return [ok("Postgres", f"answers at {where(at.chosen.database)}")]
 
 
 POSTGRES = Check(
@@ -93,14 +93,15 @@ async def _server(at: Deployment) -> Mapping[str, Any]:
 
 async def _pooler(at: Deployment) -> Sequence[Finding]:
     """Connect as a worker does. A pooler refuses its settings, or hands out pids of its own."""
-    url = at.chosen.database_url.get_secret_value()
     told = (
         "something stands between, such as PgBouncer: what is set for a session does not stay, and "
         "no slot can be read through it"
     )
     fix = "set BADGES_DATABASE_URL to the address of the database itself"
     try:
-        session = await asyncpg.connect(url, timeout=at.limit_s, server_settings=SERVER_SETTINGS)
+        session = await asyncpg.connect(
+            at.chosen.database, timeout=at.limit_s, server_settings=SERVER_SETTINGS
+        )
     except asyncpg.ProtocolViolationError as error:
         return [failed("BADGES_DATABASE_URL", told, fix, words=str(error.args[0]))]
     try:
