@@ -1,6 +1,5 @@
 """`badges audit`: whether every award and all statistics are what the source tables say."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-import msgspec
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console, RenderableType
@@ -17,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from badges import event_loop, organizations, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, Scope
@@ -96,7 +94,7 @@ async def _audit(
                 beside=beside,
             )
         if as_json:
-            typer.echo(json.dumps(msgspec.to_builtins(outcome)))
+            print_json(outcome)
             return outcome
         keys = await _keys(connection, [*outcome.findings, *outcome.explained])
     console = Console(highlight=False)

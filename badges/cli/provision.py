@@ -1,7 +1,6 @@
 """`badges provision`: topics, connector, first snapshot, and one live generation of the log."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.status import Status
 
 from badges import event_loop, settings, urls
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from schema.database import connect, first_line
 from sinks.errors import Unavailable
 from sinks.failures import UNREACHED
@@ -105,7 +104,7 @@ def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
 
 def _print_plan(steps: list[str], notes: list[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"would": steps, "notes": notes}))
+        print_json({"would": steps, "notes": notes})
         return
     for note in notes:
         typer.echo(f"Note: {note}.")
@@ -123,10 +122,10 @@ def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
             "topic": live.topic,
             "slot": live.slot,
             "connector": live.connector,
-            "starts": list(live.starts),
+            "starts": live.starts,
             "notes": notes,
         }
-        typer.echo(json.dumps(result))
+        print_json(result)
         return
     for note in notes:
         typer.echo(f"Note: {note}.")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from badges import event_loop, logs, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.upkeep import dead_letters, pruning
 from badges.upkeep.pruning import LeftOver
 from schema.database import connect
@@ -56,7 +56,7 @@ def prune(
     """
     told = event_loop.run(lambda: _prune(settings.load(), older_than, apply=apply))
     if as_json:
-        typer.echo(msgspec.json.encode(told))
+        print_json(told)
         return
     _print(told)
 
