@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import wraps
 from typing import Any, Self, TypeVar, cast
 
 import httpx
@@ -26,6 +27,20 @@ _CLOSE_S = 2.0
 Answer = TypeVar("Answer")
 
 
+def once(
+    ask: Callable[["Deployment"], Awaitable[Answer]],
+) -> Callable[["Deployment"], Awaitable[Answer]]:
+    """A question of several checks, which each deployment is asked at the first time alone."""
+
+    @wraps(ask)
+    async def asked(at: "Deployment") -> Answer:
+        if ask not in at.answers:
+            at.answers[ask] = await ask(at)
+        return cast("Answer", at.answers[ask])
+
+    return asked
+
+
 class Deployment:
     """One installation, by its settings (`async with`). Nothing is connected to before it is asked.
 
@@ -45,7 +60,8 @@ class Deployment:
         """Who was in the workers' group when doctor began to look."""
         self._connection: Connection | None = None
         self._resources = AsyncExitStack()
-        self._known: dict[str, Any] = {}
+        self.answers: dict[object, Any] = {}
+        """What was asked `once`, by the question."""
 
     async def __aenter__(self) -> Self:
         for part in (self.cluster, self.connect):
@@ -90,15 +106,10 @@ class Deployment:
             progress=lambda _: None,
         )
 
-    async def once(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """What `ask` gives, asked at the first time alone."""
-        if name not in self._known:
-            self._known[name] = await ask()
-        return cast("Answer", self._known[name])
-
+    @once
     async def live(self) -> Generation | None:
         """The live generation of the log."""
-        return await self.once("live", lambda: generations.live(self.connection))
+        return await generations.live(self.connection)
 
     async def log(self) -> Generation:
         """The live generation, where the check `generation` has found one."""
@@ -106,11 +117,10 @@ class Deployment:
         assert live is not None
         return live
 
+    @once
     async def differences(self) -> Sequence[Difference]:
         """All that `badges migrate --check` finds."""
-        return await self.once(
-            "differences", lambda: check(self.connection, prefix=self.chosen.prefix)
-        )
+        return await check(self.connection, prefix=self.chosen.prefix)
 
     async def topics(self) -> Sequence[WantedTopic]:
         """The topics as they have to be, the log's own first, by the replicas that it has."""
@@ -128,8 +138,9 @@ class Deployment:
         """The topic of dead letters, which is there before any log."""
         return topics.dead_letters(self.chosen.prefix)
 
+    @once
     async def placement(self) -> Placement:
         """How the topics of the log lie in Kafka; those that are there."""
         live = await self.log()
         names = [live.topic, live.heartbeat_topic, self.dead_letters.name]
-        return await self.once("placement", lambda: self.cluster.placement(names))
+        return await self.cluster.placement(names)

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from badges.doctor.deployment import Deployment
+from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from schema.database import where
@@ -82,13 +82,11 @@ POSTGRES = Check(
 )
 
 
+@once
 async def _server(at: Deployment) -> Mapping[str, Any]:
-    async def ask() -> Mapping[str, Any]:
-        row = await at.connection.fetchrow(_SERVER)
-        assert row is not None
-        return dict(row)
-
-    return await at.once("server", ask)
+    row = await at.connection.fetchrow(_SERVER)
+    assert row is not None
+    return dict(row)
 
 
 async def _pooler(at: Deployment) -> Sequence[Finding]:
@@ -231,11 +229,9 @@ def _login(role: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
+@once
 async def _overrides(at: Deployment) -> Sequence[Mapping[str, Any]]:
-    async def ask() -> Sequence[Mapping[str, Any]]:
-        return [dict(row) for row in await at.connection.fetch(_OVERRIDES)]
-
-    return await at.once("overrides", ask)
+    return [dict(row) for row in await at.connection.fetch(_OVERRIDES)]
 
 
 def _reset(override: Mapping[str, Any]) -> str:
