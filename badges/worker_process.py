@@ -19,7 +19,7 @@ import structlog
 from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
 from badges.settings import Settings
-from schema.log_types import log_types
+from schema.wanted import LOG_TYPES
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.backoff import delays
 from sinks.cancellation import uncancelled
@@ -262,7 +262,7 @@ async def _assemble(
     services = Services(
         sink=sink,
         aside=SettingAside(
-            generation.topic, dead_letters, partial(wrong_types, pool, log_types()), alerts
+            generation.topic, dead_letters, partial(wrong_types, pool, LOG_TYPES), alerts
         ),
         versions=versions,
         source=source,

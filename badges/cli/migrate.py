@@ -84,7 +84,7 @@ def _write(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for migration in migrations.load():
-            path = folder / f"{migration.version}_{migration.name}.sql"
+            path = folder / f"{migration.title}.sql"
             path.write_text(migration.sql, encoding="utf-8")
             written.append(path)
     except OSError as error:
