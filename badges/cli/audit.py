@@ -10,7 +10,6 @@ from uuid import UUID
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console, RenderableType
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -80,10 +79,11 @@ async def _audit(
     verbose: bool,
     as_json: bool,
 ) -> Audited:
+    progress = Console(stderr=True, highlight=False).status("")
     async with connect(chosen.database) as connection, connect(chosen.database) as beside:
         only = await organizations.find(connection, organization) if organization else None
         scope = Scope(only.id if only else None, since.date() if since else None)
-        with _progress() as progress, _reachable(chosen):
+        with progress, _reachable(chosen):
             outcome = await auditing.run(
                 connection,
                 chosen.kafka_access(),
@@ -101,11 +101,6 @@ async def _audit(
     for part in _shown(outcome, keys, repair=repair, most=None if verbose else _SHOWN):
         console.print(part)
     return outcome
-
-
-def _progress() -> Status:
-    """What goes on, on a terminal: a line on stderr that changes."""
-    return Console(stderr=True, highlight=False).status("")
 
 
 @contextmanager

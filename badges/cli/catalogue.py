@@ -36,8 +36,8 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
     found = [
         {
             "key": entry.key,
-            "name": entry.name(lang),
-            "description": entry.description(lang),
+            "name": entry.name[lang],
+            "description": entry.description[lang],
             "summary": entry.parsed().summary(lang),
             "only_for": entry.only_for,
             "criteria": entry.criteria,
@@ -45,9 +45,9 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
         for entry in offered.badges
     ]
     if as_json:
-        print_json({"notice": offered.notice(lang), "badges": found}, indent=2)
+        print_json({"notice": offered.notice[lang], "badges": found}, indent=2)
         return
-    typer.echo(offered.notice(lang))
+    typer.echo(offered.notice[lang])
     for badge in found:
         alone = f" ({badge['only_for']})" if badge["only_for"] else ""
         typer.echo(f"{badge['key']}{alone}: {badge['name']} ({badge['summary']})")
@@ -91,7 +91,7 @@ def apply(
     if as_json:
         print_json(
             {
-                "notice": load().notice(lang),
+                "notice": load().notice[lang],
                 "organization": None if organization is None else organization.slug,
                 "dry_run": dry_run,
                 "nothing_to_do": not any(step.changes for step in steps),
@@ -100,7 +100,7 @@ def apply(
             indent=2,
         )
         return
-    typer.echo(load().notice(lang))
+    typer.echo(load().notice[lang])
     for line in _lines(steps, dry_run=dry_run):
         typer.echo(line)
 

@@ -1,7 +1,6 @@
 """`badges prune`: remove what nothing reads any more."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -81,7 +80,7 @@ def _print(told: _Told) -> None:
         console.print("Removed:" if told.applied else "May go:")
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for each in found:
-            since = f"since {_day(each.since)}" if each.since else ""
+            since = f"since {each.since:%Y-%m-%d}" if each.since else ""
             size = filesize.decimal(each.bytes)
             table.add_row(each.kind, f"{each.count:,}", size, since, _WHAT[each.kind])
         console.print(table)
@@ -92,7 +91,3 @@ def _print(told: _Told) -> None:
     for left in told.left_over:
         size = f", {filesize.decimal(left.bytes)} of WAL" if left.bytes is not None else ""
         console.print(f"The {left.kind} {left.name}{size} is left over: {left.command} removes it.")
-
-
-def _day(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d}"

@@ -95,12 +95,10 @@ async def _log(
     document: _Document, connection: Connection, shelf: Shelf, mentor: str, with_log: bool
 ) -> Person:
     """Write how much the log has, and every record if that is asked for; the person by all ids."""
-    generations = await log_records.kept_generations(connection, shelf.cluster)
     tally = log_records.Tally(await kept.own_ids(connection, mentor))
 
     async def items() -> AsyncIterator[str]:
-        read = log_records.read(shelf.access, shelf.cluster, generations, mentor)
-        async for generation, record in read:
+        async for generation, record in log_records.read(connection, shelf, mentor):
             tally.add(generation, record)
             if with_log:
                 yield json.dumps(log_records.item(generation, record))
