@@ -121,7 +121,7 @@ async def _until_told(settings: Settings) -> None:
 async def _work(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(
-            settings.database_url.get_secret_value(),
+            settings.database,
             application_name=WORKER,
             role="badges_worker",
             max_size=settings.partitions + 4,
