@@ -21,15 +21,15 @@ _CLOSING_S = 0.3
 @asynccontextmanager
 async def measuring(chosen: Settings, command: str) -> AsyncIterator[Meter]:
     """A meter that hears the workers too; Postgres sees it as the command of that name."""
-    url = chosen.database_url.get_secret_value()
     kafka = chosen.kafka_access()
     cluster, heartbeats, pulses = Cluster(kafka), Heartbeats(kafka), Pulses()
     # One connection hears the workers: one that reads the state of its partitions notes nothing.
-    pool = await create_pool(url, application_name=command, max_size=2)
+    pool = await create_pool(chosen.database, application_name=command, max_size=2)
     hearing = asyncio.create_task(pulses.listen(pool))
     try:
         async with Connect(chosen.connect_url.get_secret_value()) as rest:
-            parts = Parts(pool, cluster, rest, heartbeats, where(url), chosen.kafka_bootstrap)
+            place = where(chosen.database)
+            parts = Parts(pool, cluster, rest, heartbeats, place, chosen.kafka_bootstrap)
             yield Meter(parts, chosen.on_time_seconds, pulses)
     finally:
         hearing.cancel()

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 
 from streams.errors import Problem
 
@@ -21,11 +20,6 @@ def unusable(error: OSError) -> Problem:
     if error.filename is None:
         raise error
     return Problem(f"{error.filename}: {error.strerror}")
-
-
-def wants_json(arguments: Sequence[str]) -> bool:
-    """Say whether a command line asks for JSON, be it understood otherwise or not."""
-    return "--json" in arguments
 
 
 def one_line(text: str) -> str:

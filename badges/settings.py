@@ -175,6 +175,11 @@ class Settings(BaseSettings):
             raise ValueError("BADGES_JWT_ISSUER: needed with BADGES_JWKS_URL")
         return self
 
+    @property
+    def database(self) -> str:
+        """The database's URL as whoever connects needs it, password included."""
+        return self.database_url.get_secret_value()
+
     def kafka_access(self) -> KafkaAccess:
         password = self.kafka_sasl_password
         return KafkaAccess(

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
 from badges.settings import Settings
-from schema.log_types import log_types
+from schema.wanted import LOG_TYPES
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.backoff import delays
 from sinks.cancellation import uncancelled
@@ -122,7 +122,7 @@ async def _until_told(settings: Settings) -> None:
 async def _work(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(
-            settings.database_url.get_secret_value(),
+            settings.database,
             application_name=WORKER,
             role="badges_worker",
             max_size=settings.partitions + 4,
@@ -263,7 +263,7 @@ async def _assemble(
     services = Services(
         sink=sink,
         aside=SettingAside(
-            generation.topic, dead_letters, partial(wrong_types, pool, log_types()), alerts
+            generation.topic, dead_letters, partial(wrong_types, pool, LOG_TYPES), alerts
         ),
         versions=versions,
         source=source,

@@ -86,21 +86,19 @@ async def _change(connection: Connection, prefix: str, look: Look) -> Report:
     await connection.execute("SELECT set_config('badges.prefix', $1, true)", prefix)
     differences = await look()
     _refuse(of("stop", differences))
-    done = await history.applied(connection)
-    every = migrations.load()
-    pending = [each for each in every if each.version not in done]
+    pending = await history.pending(connection)
     mended = [] if pending else of("mend", differences)
     changing = bool(pending or mended)
     if changing:
         await locks.take_all(connection)
     whole = await filled_from.whole(connection) if changing else []
     removed = await duplicates.remove(connection) if changing else []
-    for migration in every if mended else pending:
+    for migration in migrations.load() if mended else pending:
         await _apply(connection, migration)
     await duplicates.tell(connection, removed)
     await filled_from.stamp(connection, whole)
     return Report(
-        applied=tuple(f"{each.version}_{each.name}" for each in pending),
+        applied=tuple(each.title for each in pending),
         mended=tuple(mended),
         removed=tuple(removed),
     )
@@ -123,8 +121,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
             raise
         except asyncpg.PostgresError as error:
             raise Problem(
-                f"migration {migration.version}_{migration.name}: {advice(error)} "
-                "Nothing was changed.",
+                f"migration {migration.title}: {advice(error)} Nothing was changed.",
                 code=FOUND_A_PROBLEM,
             ) from error
     await history.record(connection, migration)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from schema import checks, compare_log, compare_tables, filled_from, history, migrations
+from schema import checks, compare_log, compare_tables, filled_from, history
 from schema.differences import Difference, of
 from sinks.pool import Connection
 from streams.errors import Problem
@@ -30,7 +30,7 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
         differences += await checks.run(connection, *checks.ROWS)
     differences += await compare_log.log_differences(connection, prefix)
     differences += await checks.run(connection, *checks.THINGS, *checks.RIGHTS)
-    newer = await history.newer(connection, migrations.load())
+    newer = await history.newer(connection)
     if newer:
         theirs = (each for each in differences if each.consequence != "mend" or each.spoils_log)
         differences = [*theirs, _newer(newer)]

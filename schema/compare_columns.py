@@ -5,7 +5,7 @@ from dataclasses import replace
 from schema.catalog import Tables
 from schema.compare_types import differs, type_differences
 from schema.differences import Difference
-from schema.wanted import ALIKE, PRIMARY_KEYS, TABLES, Column
+from schema.wanted import PRIMARY_KEYS, TABLES, Column
 
 _MIGRATE = "badges migrate"
 
@@ -32,7 +32,7 @@ async def column_differences(tables: Tables, table: str) -> list[Difference]:
         if found is None:
             differences.append(await _missing(tables, table, column))
             continue
-        if found.type not in ALIKE.get(column.type, {column.type}):
+        if found.type not in column.types:
             differences += await type_differences(tables, table, column, found)
         if column.not_null and not found.not_null:
             differences.append(await _null(tables, table, column))

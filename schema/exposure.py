@@ -34,24 +34,17 @@ async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]
     all definitions.
     """
     try:
-        return await _expose(connection, claims)
-    except (
-        asyncpg.UndefinedObjectError,
-        asyncpg.ObjectNotInPrerequisiteStateError,
-    ) as error:
+        async with connection.transaction():
+            for claim, path in claims.items():
+                await connection.execute(
+                    "UPDATE badges_private.claim_paths SET path = $2 WHERE claim = $1", claim, path
+                )
+            await connection.execute("SELECT badges_private.expose()")
+            return await _given(connection)
+    except (asyncpg.UndefinedObjectError, asyncpg.ObjectNotInPrerequisiteStateError) as error:
         raise Problem(
             f"nothing was exposed: {first_line(error)}", hint=error.hint, code=FOUND_A_PROBLEM
         ) from error
-
-
-async def _expose(connection: Connection, claims: Mapping[str, str]) -> list[str]:
-    async with connection.transaction():
-        for claim, path in claims.items():
-            await connection.execute(
-                "UPDATE badges_private.claim_paths SET path = $2 WHERE claim = $1", claim, path
-            )
-        await connection.execute("SELECT badges_private.expose()")
-        return await _given(connection)
 
 
 async def conceal(connection: Connection) -> list[str]:

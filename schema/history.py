@@ -1,8 +1,7 @@
 """Which migrations a database has: the table that the Supabase CLI keeps."""
 
-from collections.abc import Iterable
-
-from schema.migrations import MARK, Migration
+from schema import migrations
+from schema.migrations import Migration
 from sinks.pool import Connection
 
 _CREATE = """
@@ -33,15 +32,21 @@ async def applied(connection: Connection) -> set[str]:
     return {row["version"] for row in rows}
 
 
-async def newer(connection: Connection, known: Iterable[Migration]) -> list[str]:
-    """The recorded migrations of ours that are not among those known, as version_name, in order.
+async def pending(connection: Connection) -> list[Migration]:
+    """Our migrations that are not recorded, oldest first."""
+    done = await applied(connection)
+    return [each for each in migrations.load() if each.version not in done]
+
+
+async def newer(connection: Connection) -> list[str]:
+    """What a newer version of ours has recorded and this one has not, as version_name, in order.
 
     Others' are not told, whatever their versions are.
     """
-    unknown = await applied(connection) - {each.version for each in known}
+    unknown = await applied(connection) - {each.version for each in migrations.load()}
     if not unknown:
         return []
-    rows = await connection.fetch(_OURS, sorted(unknown), MARK)
+    rows = await connection.fetch(_OURS, sorted(unknown), migrations.MARK)
     return [row["name"] for row in rows]
 
 

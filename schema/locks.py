@@ -31,7 +31,9 @@ _TELL_EVERY_S = 10.0
 
 # Shorter than deadlock_timeout (1 s): where we and an application wait for each other, it is we who
 # give way. It bounds each wait, and taking all tables together.
-_LIMIT = "SELECT greatest(1, least(500, setting::int / 2)) FROM pg_settings WHERE name = $1"
+_LIMIT = """
+SELECT greatest(1, least(500, setting::int / 2)) FROM pg_settings WHERE name = 'deadlock_timeout'
+"""
 
 _LOCKABLE = """
 SELECT name FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place)
@@ -109,7 +111,7 @@ async def take_all(connection: Connection) -> None:
     rows = await connection.fetch(_LOCKABLE, _EVERY)
     if not rows:
         return
-    limit = await connection.fetchval(_LIMIT, "deadlock_timeout")
+    limit = await connection.fetchval(_LIMIT)
     listed = ", ".join(f"public.{row['name']}" for row in rows)
     await connection.execute(f"SET LOCAL statement_timeout = '{limit}ms'")
     try:
@@ -130,6 +132,6 @@ async def holders(connection: Connection, names: Sequence[str]) -> str:
 
 
 async def _limit(connection: Connection) -> None:
-    limit = await connection.fetchval(_LIMIT, "deadlock_timeout")
+    limit = await connection.fetchval(_LIMIT)
     await connection.execute(f"SET LOCAL lock_timeout = '{limit}ms'")
     await connection.execute("SET LOCAL statement_timeout = 0")

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from msgspec import Struct, json, structs
 
+from sinks.column_types import Wanted
+
 SOURCE = (
     "organizations",
     "peer_mentors",
@@ -20,7 +22,7 @@ SOURCE = (
 CASCADING = {"peer_mentors", "badge_definitions"}
 """With their rows goes what refers to them; with an organization it need not."""
 
-ALIKE = {"text": {"text", "character varying"}, "integer": {"integer", "smallint"}}
+_ALIKE = {"text": {"text", "character varying"}, "integer": {"integer", "smallint"}}
 """Types that serve as well: the log and the rules see no difference."""
 
 
@@ -36,6 +38,11 @@ class Column(Struct, frozen=True, omit_defaults=True):
     default: str | None = None
     added: bool = False
     identity: bool = False
+
+    @property
+    def types(self) -> set[str]:
+        """The types that will do, by Postgres' names."""
+        return _ALIKE.get(self.type, {self.type})
 
     @property
     def needed(self) -> str:
@@ -111,3 +118,9 @@ TABLES = {
     name: [_needed(name, each) for each in columns] for name, columns in WANTED.tables.items()
 }
 """The columns that each table must have, the application's first."""
+
+LOG_TYPES: Wanted = {
+    name: {each.name: each.types for each in TABLES[name] if each.name in published}
+    for name, published in WANTED.published.items()
+}
+"""By table and column, the types that `badges migrate` accepts, for whoever reads the log."""

@@ -165,7 +165,7 @@ async def _connect(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Par
     stack.push_async_callback(cluster.close)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
-    place = where(settings.database_url.get_secret_value())
+    place = where(settings.database)
     return Parts(pool, cluster, connect, heartbeats, place, settings.kafka_bootstrap)
 
 
@@ -181,7 +181,7 @@ def _share(app: FastAPI, meter: Meter, pool: Pool, stack: AsyncExitStack) -> Non
 
 async def _pool(settings: Settings, connections: int) -> Pool:
     return await create_pool(
-        settings.database_url.get_secret_value(),
+        settings.database,
         application_name="badges api",
         role="badges_api",
         max_size=connections,

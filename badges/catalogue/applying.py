@@ -136,13 +136,13 @@ def _of_own(entry: Entry, row: Record, language: Language, *, activate: bool) ->
 def _step(
     entry: Entry, language: Language, action: Action, status: str, reason: str | None = None
 ) -> Step:
-    return Step(entry.key, entry.name(language), action, status, reason)
+    return Step(entry.key, entry.name[language], action, status, reason)
 
 
 def _content(entry: Entry, language: Language) -> list[Any]:
     """What a definition says but for its status, as the query lists it."""
     counts_from = None if entry.counts_from is None else str(entry.counts_from)
-    texts = entry.name(language), entry.description(language), entry.icon
+    texts = entry.name[language], entry.description[language], entry.icon
     return [*texts, entry.criteria, counts_from, entry.revocable]
 
 
@@ -171,7 +171,7 @@ async def _write(
     step: Step,
     language: Language,
 ) -> None:
-    texts = entry.name(language), entry.description(language), entry.icon
+    texts = entry.name[language], entry.description[language], entry.icon
     rest = json.dumps(entry.criteria), entry.counts_from, entry.revocable, step.status
     if row is None:
         await connection.execute(_CREATE, owner, entry.key, *texts, *rest)

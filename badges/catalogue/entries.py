@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -13,15 +13,8 @@ from tables.criteria.base import Criterion
 from tables.criteria.parsing import parse
 from tables.languages import Language
 
-
-class _Words(Struct, frozen=True, forbid_unknown_fields=True):
-    """The same in both languages."""
-
-    nb: str
-    en: str
-
-    def __call__(self, language: Language) -> str:
-        return self.nb if language == "nb" else self.en
+_Words: TypeAlias = dict[Language, str]
+"""The same in every language."""
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,5 @@
 """`badges audit`: whether every award and all statistics are what the source tables say."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,16 +7,14 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-import msgspec
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console, RenderableType
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from badges import event_loop, organizations, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, Scope
@@ -82,11 +79,11 @@ async def _audit(
     verbose: bool,
     as_json: bool,
 ) -> Audited:
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, connect(url) as beside:
+    progress = Console(stderr=True, highlight=False).status("")
+    async with connect(chosen.database) as connection, connect(chosen.database) as beside:
         only = await organizations.find(connection, organization) if organization else None
         scope = Scope(only.id if only else None, since.date() if since else None)
-        with _progress() as progress, _reachable(chosen):
+        with progress, _reachable(chosen):
             outcome = await auditing.run(
                 connection,
                 chosen.kafka_access(),
@@ -97,18 +94,13 @@ async def _audit(
                 beside=beside,
             )
         if as_json:
-            typer.echo(json.dumps(msgspec.to_builtins(outcome)))
+            print_json(outcome)
             return outcome
         keys = await _keys(connection, [*outcome.findings, *outcome.explained])
     console = Console(highlight=False)
     for part in _shown(outcome, keys, repair=repair, most=None if verbose else _SHOWN):
         console.print(part)
     return outcome
-
-
-def _progress() -> Status:
-    """What goes on, on a terminal: a line on stderr that changes."""
-    return Console(stderr=True, highlight=False).status("")
 
 
 @contextmanager

@@ -1,18 +1,16 @@
 """`badges catalogue`: ready badges for an organization to begin with."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import asyncpg
 import typer
-from msgspec import to_builtins
 
 from badges import event_loop, organizations, settings
 from badges.catalogue import applying
 from badges.catalogue.applying import Action, Step
 from badges.catalogue.entries import load
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.organizations import Organization
 from schema.database import connect
 from streams.errors import Problem
@@ -38,8 +36,8 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
     found = [
         {
             "key": entry.key,
-            "name": entry.name(lang),
-            "description": entry.description(lang),
+            "name": entry.name[lang],
+            "description": entry.description[lang],
             "summary": entry.parsed().summary(lang),
             "only_for": entry.only_for,
             "criteria": entry.criteria,
@@ -47,9 +45,9 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
         for entry in offered.badges
     ]
     if as_json:
-        _print_json({"notice": offered.notice(lang), "badges": found})
+        print_json({"notice": offered.notice[lang], "badges": found}, indent=2)
         return
-    typer.echo(offered.notice(lang))
+    typer.echo(offered.notice[lang])
     for badge in found:
         alone = f" ({badge['only_for']})" if badge["only_for"] else ""
         typer.echo(f"{badge['key']}{alone}: {badge['name']} ({badge['summary']})")
@@ -58,7 +56,7 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
 @catalogue.command()
 def examples() -> None:
     """Print every badge's examples, as `badges criteria test` reads them."""
-    _print_json([trial for entry in load().badges for trial in entry.trials()])
+    print_json([trial for entry in load().badges for trial in entry.trials()], indent=2)
 
 
 @catalogue.command()
@@ -91,17 +89,18 @@ def apply(
         lambda: _apply(settings.load(), org, lang, activate=activate, dry_run=dry_run)
     )
     if as_json:
-        _print_json(
+        print_json(
             {
-                "notice": load().notice(lang),
+                "notice": load().notice[lang],
                 "organization": None if organization is None else organization.slug,
                 "dry_run": dry_run,
                 "nothing_to_do": not any(step.changes for step in steps),
-                "items": to_builtins(steps),
-            }
+                "items": steps,
+            },
+            indent=2,
         )
         return
-    typer.echo(load().notice(lang))
+    typer.echo(load().notice[lang])
     for line in _lines(steps, dry_run=dry_run):
         typer.echo(line)
 
@@ -109,10 +108,7 @@ def apply(
 async def _apply(
     chosen: settings.Settings, org: str | None, lang: Language, *, activate: bool, dry_run: bool
 ) -> tuple[Organization | None, Sequence[Step]]:
-    async with (
-        connect(chosen.database_url.get_secret_value()) as connection,
-        connection.transaction(),
-    ):
+    async with connect(chosen.database) as connection, connection.transaction():
         try:
             organization = None if org is None else await organizations.find(connection, org)
             entries = load().of(None if organization is None else organization.slug)
@@ -136,7 +132,3 @@ def _lines(steps: Sequence[Step], *, dry_run: bool) -> Iterator[str]:
         yield from (f"  {warning}" for warning in step.warnings)
     if not any(step.changes for step in steps):
         yield "Nothing to do."
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from typer.main import get_group
 
 from badges import spelling, starting
-from badges.reporting import one_line, report, unusable, wants_json
+from badges.reporting import one_line, report, unusable
 from badges.stack.layout import VARIABLES
 from badges.starting import INTERRUPTED
 from schema.database import advice, first_line
@@ -123,13 +123,16 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except TyperException as error:
-        return _misunderstood(error, arguments)
-    except Problem as problem:
-        return report(problem, as_json=wants_json(arguments))
+        if not error.format_message().strip():  # a command without arguments has printed its help
+            return WRONG_USE
+        problem = _misunderstood(error)
+    except Problem as error:
+        problem = error
     except OSError as error:
-        return report(unusable(error), as_json=wants_json(arguments))
+        problem = unusable(error)
     except (asyncpg.PostgresError, *UNREACHED) as error:
-        return report(_refused(error), as_json=wants_json(arguments))
+        problem = _refused(error)
+    return report(problem, as_json="--json" in arguments)
 
 
 def _refused(error: Exception) -> Problem:
@@ -140,11 +143,7 @@ def _refused(error: Exception) -> Problem:
     return Problem(f"Postgres does not answer any more: {first_line(error)}", hint=hint)
 
 
-def _misunderstood(error: TyperException, arguments: Sequence[str]) -> int:
-    text = error.format_message()
-    if not text.strip():  # a command without arguments has printed its help
-        return WRONG_USE
+def _misunderstood(error: TyperException) -> Problem:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "badges"
-    problem = Problem(one_line(text), hint=f"{command} --help shows what there is")
-    return report(problem, as_json=wants_json(arguments))
+    return Problem(one_line(error.format_message()), hint=f"{command} --help shows what there is")

@@ -1,6 +1,5 @@
 """`badges criteria`: check criteria, print their schema and clients, try them without a stack."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from badges import event_loop, organizations, settings, trials
-from badges.cli.options import Json, Lang
+from badges.cli.options import Json, Lang, print_json
 from badges.clients import dart, reading, typescript
 from badges.clients.model import Model
 from badges.queries.verdicts import Verdict, judge, judge_alone
@@ -56,7 +55,7 @@ def validate(
     else:
         verdict = event_loop.run(lambda: _judge(settings.load(), organization, text, lang))
     if as_json:
-        typer.echo(json.dumps(verdict.answer(), indent=2, ensure_ascii=False))
+        print_json(verdict.answer(), indent=2)
     else:
         for error in verdict.errors:
             typer.echo(str(error))
@@ -71,7 +70,7 @@ def validate(
 @criteria.command()
 def schema() -> None:
     """Print the JSON schema of criteria, for editors."""
-    typer.echo(json.dumps(json_schema(), indent=2))
+    print_json(json_schema(), indent=2)
 
 
 @criteria.command()
@@ -92,7 +91,7 @@ def try_out(file: _File, lang: Lang = "en", as_json: Json = False) -> None:
     results = [_tried(each, lang) for each in trials.read_trials(_read(file), file)]
     passed = all(result["passed"] for result in results)
     if as_json:
-        typer.echo(json.dumps({"passed": passed, "trials": results}, indent=2))
+        print_json({"passed": passed, "trials": results}, indent=2)
     else:
         for result in results:
             typer.echo(f"{(_PASSED if result['passed'] else _FAILED)(lang)}: {result['name']}")
@@ -112,10 +111,7 @@ def _read(file: str) -> bytes:
 async def _judge(
     chosen: settings.Settings, organization: str, text: bytes, language: Language
 ) -> Verdict:
-    async with (
-        connect(chosen.database_url.get_secret_value()) as connection,
-        connection.transaction(readonly=True),
-    ):
+    async with connect(chosen.database) as connection, connection.transaction(readonly=True):
         found = await organizations.find(connection, organization)
         await organizations.act_for(connection, found.id)
         return await judge(connection, text, language)

@@ -1,14 +1,12 @@
 """`badges dead-letters`: what could not be used, taken in again or dropped."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from badges import event_loop, logs, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.upkeep import dead_letters as shelves
 from badges.upkeep import retrying
 from badges.upkeep.retrying import LEFT, Told
@@ -36,7 +34,7 @@ def list_(table: Table = None, as_json: Json = False) -> None:
     letters = event_loop.run(lambda: _list(settings.load(), _known(table)))
     if as_json:
         items = [_item(key, letter) for key, letter in letters.items()]
-        typer.echo(json.dumps({"items": items}, indent=2))
+        print_json({"items": items}, indent=2)
         return
     for key, letter in letters.items():
         row = f"{letter.table or UNREADABLE} {letter.row_id or '-'}"
@@ -61,7 +59,7 @@ def retry(
     told = event_loop.run(lambda: _retry(settings.load(), keys or [], _known(table), wait))
     stay = [each for each in told if each.outcome in LEFT]
     if as_json:
-        typer.echo(json.dumps({"items": [asdict(each) for each in told], "left": len(stay)}))
+        print_json({"items": told, "left": len(stay)})
     else:
         for each in told:
             reason = f": {each.reason}" if each.reason else ""
@@ -91,7 +89,7 @@ def drop(
         typer.confirm(question, abort=True)
     dropped = event_loop.run(lambda: _drop(settings.load(), keys or [], _known(table)))
     if as_json:
-        typer.echo(json.dumps({"dropped": list(dropped)}))
+        print_json({"dropped": dropped})
     else:
         typer.echo(f"{_number(len(dropped))} dropped." if dropped else "Nothing to do.")
 
@@ -105,21 +103,19 @@ async def _retry(
     chosen: settings.Settings, keys: Sequence[str], table: str | None, wait: float
 ) -> Sequence[Told]:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, shelves.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         told = await retrying.retry(connection, shelf, letters, wait) if letters else []
-        await shelves.close_alerts(url, shelf)
+        await shelves.close_alerts(chosen.database, shelf)
         return told
 
 
 async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | None) -> Sequence[str]:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url), shelves.shelf(chosen) as shelf:
+    async with connect(chosen.database), shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         await shelf.store.remove(letters.keys())
-        await shelves.close_alerts(url, shelf)
+        await shelves.close_alerts(chosen.database, shelf)
         return list(letters)
 
 

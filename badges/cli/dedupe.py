@@ -1,14 +1,13 @@
 """`badges dedupe`: remove awards that a mentor holds twice."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from badges import event_loop, settings
+from badges.cli.options import Json, print_json
 from schema import locks
 from schema.database import connect
 from sinks import duplicates
@@ -20,7 +19,7 @@ def dedupe(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the duplicates and remove none.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Keep the earliest award of each mentor and badge alone.
 
@@ -30,7 +29,7 @@ def dedupe(
     """
     found = event_loop.run(lambda: _dedupe(settings.load(), dry_run=dry_run))
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], default=str, indent=2))
+        print_json(found, indent=2)
         return
     verb = "Would remove" if dry_run else "Removed"
     for each in found:
@@ -40,7 +39,7 @@ def dedupe(
 
 
 async def _dedupe(chosen: settings.Settings, *, dry_run: bool) -> Sequence[Duplicate]:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         return await locks.patiently(
             connection,
             partial(_remove, connection, dry_run=dry_run),

@@ -42,7 +42,7 @@ def demo(  # noqa: PLR0913, PLR0917
 
     place = stage.with_local_stack(settings.load())
     play = Demo(
-        place.database_url.get_secret_value(),
+        place.database,
         place.kafka_access(),
         seed,
         seconds,

@@ -1,6 +1,5 @@
 """`badges doctor`: whether every part is there, as it must be, and joined to the others."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 
 from badges import event_loop, logs, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.doctor import report
 from badges.doctor.checks import CHECKS, SERVERS
 from badges.doctor.deployment import Deployment
@@ -49,13 +48,13 @@ def doctor(
     say = partial(typer.echo, err=as_json)
     found, done = event_loop.run(lambda: _doctor(chosen, timeout, say, fix=fix))
     if page is not None:
-        place = where(chosen.database_url.get_secret_value())
+        place = where(chosen.database)
         try:
             page.write_text(report.page(found, datetime.now(UTC), place), encoding="utf-8")
         except OSError as error:
             raise unusable(error) from None
     if as_json:
-        typer.echo(json.dumps(_told(found, done if fix else None), ensure_ascii=False))
+        print_json(_told(found, done if fix else None))
     else:
         Console(highlight=False).print(report.shown(found))
     if not found.ok:

@@ -51,6 +51,5 @@ async def _export(
     chosen: settings.Settings, mentor: str, out: IO[str], with_log: bool
 ) -> dict[str, int]:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         return await exporting.export(connection, shelf, mentor, out, with_log=with_log)

@@ -3,11 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 import typer
 
 from badges import event_loop, logs, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.privacy import forgetting
 from badges.privacy.forgetting import Forgotten
 from badges.upkeep import dead_letters
@@ -49,7 +48,7 @@ def forget(
         lambda: _forget(settings.load(), str(mentor), names, limit=wait, dry_run=dry_run)
     )
     if as_json:
-        typer.echo(msgspec.json.encode(told))
+        print_json(told)
     else:
         _print(told, dry_run=dry_run)
     if any(each.until is None for each in told.left):
@@ -60,14 +59,13 @@ async def _forget(
     chosen: settings.Settings, mentor: str, names: list[str], *, limit: float, dry_run: bool
 ) -> Forgotten:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         return await forgetting.forget(
             connection,
             shelf,
             mentor,
             names=names,
-            url=url,
+            url=chosen.database,
             directory=chosen.checkpoints,
             limit=limit,
             dry_run=dry_run,

@@ -2,12 +2,10 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeAlias
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -15,7 +13,7 @@ from rich.live import Live
 from badges import event_loop, logs, settings
 from badges.cli import lag_words
 from badges.cli.lag_view import Sparkline, shown
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.measuring import measuring
 from streams.errors import FOUND_A_PROBLEM, WRONG_USE
 from streams.lag.stages import Lag
@@ -49,7 +47,7 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
     # What does not answer is told here, in a word.
     logs.configure(level="CRITICAL")
     async with measuring(chosen, "badges lag") as meter:
-        say = _say_json if as_json else _say_line
+        say = print_json if as_json else _say_line
         console = Console(highlight=False)
         if not once:
             lines = as_json or plain or not console.is_terminal or console.is_dumb_terminal
@@ -62,13 +60,8 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
         return found
 
 
-def _say_json(found: Lag) -> None:
-    typer.echo(msgspec.json.encode(found))
-
-
 def _say_line(found: Lag) -> None:
     typer.echo(lag_words.line(found, datetime.now()))
-    sys.stdout.flush()
 
 
 async def _print(look: _Look, say: Callable[[Lag], None]) -> NoReturn:

@@ -1,6 +1,5 @@
 """`badges migrate`: bring the database up to date, or say what differs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from badges import event_loop, settings
+from badges.cli.options import Json, print_json
 from badges.reporting import unusable
 from schema import apply, exposure, migrations
 from schema.check import check
@@ -46,7 +46,7 @@ def migrate(
             help="Write the migrations into this folder, for the Supabase CLI, and do nothing else."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Create and update our tables, functions and roles.
 
@@ -62,14 +62,14 @@ def migrate(
     if only_check:
         differences = event_loop.run(lambda: _check(chosen, create))
         if as_json:
-            typer.echo(json.dumps([asdict(each) for each in differences], indent=2))
+            print_json(differences, indent=2)
         else:
             _print_differences(differences, "Nothing differs.")
     else:
         report, told = event_loop.run(lambda: _migrate(chosen, create, exposed))
         differences = [each for each in report.left if each.consequence != "report"]
         if as_json:
-            typer.echo(json.dumps(asdict(report) | told, default=str, indent=2))
+            print_json(asdict(report) | told, indent=2)
         else:
             _print_report(report, nothing_else=not told)
             for done, names in told.items():
@@ -84,7 +84,7 @@ def _write(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for migration in migrations.load():
-            path = folder / f"{migration.version}_{migration.name}.sql"
+            path = folder / f"{migration.title}.sql"
             path.write_text(migration.sql, encoding="utf-8")
             written.append(path)
     except OSError as error:
@@ -94,7 +94,7 @@ def _write(folder: Path) -> list[Path]:
 
 def _print_files(written: Sequence[Path], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([str(path) for path in written], indent=2))
+        print_json(written, indent=2)
         return
     for path in written:
         typer.echo(f"Wrote {path}.")
@@ -122,7 +122,7 @@ def _print_differences(differences: Sequence[Difference], otherwise: str) -> Non
 
 
 async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference]:
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         return await check(connection, prefix=chosen.prefix, create=create)
 
 
@@ -135,7 +135,7 @@ async def _migrate(
         "badges_api": chosen.api_password,
         "badges_connect": chosen.connect_password,
     }
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         report = await apply.migrate(
             connection,
             prefix=chosen.prefix,

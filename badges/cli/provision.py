@@ -1,7 +1,6 @@
 """`badges provision`: topics, connector, first snapshot, and one live generation of the log."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.status import Status
 
 from badges import event_loop, settings, urls
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from schema.database import connect, first_line
 from sinks.errors import Unavailable
 from sinks.failures import UNREACHED
@@ -69,10 +68,9 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
     What is done is said on stdout, or aside, on stderr.
     """
     progress = _Progress(aside=aside)
-    url = chosen.database_url.get_secret_value()
     try:
         async with (
-            connect(url) as connection,
+            connect(chosen.database) as connection,
             Cluster(chosen.kafka_access()) as cluster,
             Connect(chosen.connect_url.get_secret_value(), patience=PATIENCE_S) as rest,
         ):
@@ -84,7 +82,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
                 prefix=chosen.prefix,
                 partitions=chosen.partitions,
                 replication_factor=chosen.replication_factor,
-                sslmode=urls.sslmode(url),
+                sslmode=urls.sslmode(chosen.database),
                 say=progress.say,
                 progress=progress.show,
             )
@@ -106,7 +104,7 @@ def _where_it_failed(error: BaseException, chosen: settings.Settings) -> str:
 
 def _print_plan(steps: list[str], notes: list[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"would": steps, "notes": notes}))
+        print_json({"would": steps, "notes": notes})
         return
     for note in notes:
         typer.echo(f"Note: {note}.")
@@ -124,10 +122,10 @@ def print_result(live: Generation, notes: list[str], *, as_json: bool) -> None:
             "topic": live.topic,
             "slot": live.slot,
             "connector": live.connector,
-            "starts": list(live.starts),
+            "starts": live.starts,
             "notes": notes,
         }
-        typer.echo(json.dumps(result))
+        print_json(result)
         return
     for note in notes:
         typer.echo(f"Note: {note}.")

@@ -1,7 +1,6 @@
 """`badges prune`: remove what nothing reads any more."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from badges import event_loop, logs, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.upkeep import dead_letters, pruning
 from badges.upkeep.pruning import LeftOver
 from schema.database import connect
@@ -56,19 +55,18 @@ def prune(
     """
     told = event_loop.run(lambda: _prune(settings.load(), older_than, apply=apply))
     if as_json:
-        typer.echo(msgspec.json.encode(told))
+        print_json(told)
         return
     _print(told)
 
 
 async def _prune(chosen: settings.Settings, older_than: int, *, apply: bool) -> _Told:
     logs.configure(level="ERROR")
-    url = chosen.database_url.get_secret_value()
-    async with connect(url) as connection, dead_letters.shelf(chosen) as shelf:
+    async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         await pruning.see_all(connection)
         if apply:
             items = await pruning.remove(connection, shelf, older_than)
-            await dead_letters.close_alerts(url, shelf)
+            await dead_letters.close_alerts(chosen.database, shelf)
         else:
             items = await pruning.prunable(connection, shelf, older_than)
         left_over = await pruning.left_over(connection, shelf.cluster)
@@ -82,7 +80,7 @@ def _print(told: _Told) -> None:
         console.print("Removed:" if told.applied else "May go:")
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for each in found:
-            since = f"since {_day(each.since)}" if each.since else ""
+            since = f"since {each.since:%Y-%m-%d}" if each.since else ""
             size = filesize.decimal(each.bytes)
             table.add_row(each.kind, f"{each.count:,}", size, since, _WHAT[each.kind])
         console.print(table)
@@ -93,7 +91,3 @@ def _print(told: _Told) -> None:
     for left in told.left_over:
         size = f", {filesize.decimal(left.bytes)} of WAL" if left.bytes is not None else ""
         console.print(f"The {left.kind} {left.name}{size} is left over: {left.command} removes it.")
-
-
-def _day(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d}"

@@ -1,7 +1,7 @@
 """`badges replay`: everything decided anew from the log, and what differs from the tables."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Annotated, get_args
 from uuid import UUID
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from badges import event_loop, logs, organizations, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.cli.replay_progress import Progress
 from badges.upkeep import replaying
 from badges.upkeep.replaying import Order, Plan
@@ -73,21 +73,17 @@ def replay(
             "definition anew",
         )
     chosen = settings.load()
-    event_loop.run(
-        lambda: _replay(
-            chosen,
-            _Asked(organization, str(mentor) if mentor else None, badge),
-            lambda scope: Order(scope, rules, apply, max_rate or None),
-            processes,
-            as_json=as_json,
-        )
-    )
 
+    async def replayed() -> Result:
+        logs.configure(level="CRITICAL")
+        scope = await _scope(chosen, organization, mentor, badge)
+        return await _replay(chosen, Order(scope, rules, apply, max_rate or None), processes)
 
-class _Asked(msgspec.Struct, frozen=True):
-    organization: str | None
-    mentor: str | None
-    badge: str | None
+    result = event_loop.run(replayed)
+    if as_json:
+        print_json(result)
+    else:
+        _print(result, Console(highlight=False))
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -103,26 +99,13 @@ class Result(msgspec.Struct, frozen=True):
     unexplained: Sequence[Unexplained]
 
 
-async def _replay(
-    chosen: settings.Settings,
-    asked: _Asked,
-    order_of: Callable[[Scope], Order],
-    processes: int,
-    *,
-    as_json: bool,
-) -> None:
-    logs.configure(level="CRITICAL")
-    async with connect(chosen.database_url.get_secret_value()) as connection:
-        order = order_of(await _scope(connection, asked))
+async def _replay(chosen: settings.Settings, order: Order, processes: int) -> Result:
     plan = await replaying.plan(chosen, order.scope)
     replayed = await _run(chosen, order, plan, processes)
     result = _result(replayed, plan, applied=order.apply)
     if order.scope.whole and order.rules == "live" and (order.apply or result.nothing_to_do):
         await replaying.settle_change(chosen)
-    if as_json:
-        typer.echo(msgspec.json.encode(result))
-    else:
-        _print(result, Console(highlight=False))
+    return result
 
 
 async def _run(
@@ -137,24 +120,30 @@ async def _run(
             return [each async for each in found]
 
 
-async def _scope(connection: Connection, asked: _Asked) -> Scope:
+async def _scope(
+    chosen: settings.Settings, organization: str | None, mentor: UUID | None, badge: str | None
+) -> Scope:
     """What is asked for, by ids. Raises Problem where there is no such thing."""
-    organization = None
-    if asked.organization is not None:
-        organization = str((await organizations.find(connection, asked.organization)).id)
-    definitions = None
-    if asked.badge is not None:
-        named = await replaying.keys(connection)
-        definitions = frozenset(
-            definition for definition, key in named.items() if asked.badge in (key, definition)
+    async with connect(chosen.database) as connection:
+        own = definitions = None
+        if organization is not None:
+            own = str((await organizations.find(connection, organization)).id)
+        if badge is not None:
+            definitions = await _definitions(connection, badge)
+    return Scope(own, str(mentor) if mentor else None, definitions)
+
+
+async def _definitions(connection: Connection, badge: str) -> frozenset[str]:
+    """The ids of the badges of that key, or of that id."""
+    named = await replaying.keys(connection)
+    definitions = frozenset(id_ for id_, key in named.items() if badge in (key, id_))
+    if not definitions:
+        close = nearest(badge, sorted(set(named.values())))
+        raise Problem(
+            f"no badge has the key or id {shown(badge)}{f' ({close})' if close else ''}",
+            hint="SELECT key, id FROM badge_definitions lists them",
         )
-        if not definitions:
-            close = nearest(asked.badge, sorted(set(named.values())))
-            raise Problem(
-                f"no badge has the key or id {shown(asked.badge)}{f' ({close})' if close else ''}",
-                hint="SELECT key, id FROM badge_definitions lists them",
-            )
-    return Scope(organization, asked.mentor, definitions)
+    return definitions
 
 
 def _result(replayed: Sequence[Replayed], plan: Plan, *, applied: bool) -> Result:

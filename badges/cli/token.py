@@ -1,8 +1,6 @@
 """`badges token`: a token for the API, as an issuer would sign one."""
 
-import json
 import time
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
@@ -11,7 +9,7 @@ import typer
 from pydantic import SecretStr
 
 from badges import event_loop, organizations, settings
-from badges.cli.options import Json
+from badges.cli.options import Json, print_json
 from badges.roles import Role
 from badges.settings import Settings
 from badges.stack import addresses, layout, secrets
@@ -22,15 +20,6 @@ from streams.errors import Problem
 _ALGORITHM = "HS256"
 
 _Claims: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Signed:
-    token: str
-    role: Role
-    organization_id: str
-    sub: str
-    expires_at: str
 
 
 def token(
@@ -53,7 +42,10 @@ def token(
     signed = event_loop.run(
         lambda: _token(_completed(settings.load()), role, organization, mentor, hours)
     )
-    typer.echo(json.dumps(asdict(signed), indent=2) if as_json else signed.token)
+    if as_json:
+        print_json(signed, indent=2)
+    else:
+        typer.echo(signed["token"])
 
 
 def _completed(chosen: Settings) -> Settings:
@@ -76,10 +68,11 @@ def _completed(chosen: Settings) -> Settings:
 
 async def _token(
     chosen: Settings, role: Role, organization: str, mentor: UUID | None, hours: float
-) -> _Signed:
+) -> dict[str, str]:
+    """A token, and what it says."""
     import jwt  # noqa: PLC0415 (no other command should wait for it)
 
-    async with connect(chosen.database_url.get_secret_value()) as connection:
+    async with connect(chosen.database) as connection:
         organization_id = (await organizations.find(connection, organization)).id
         if mentor is not None:
             await _check_mentor(connection, mentor, organization_id, organization)
@@ -95,8 +88,13 @@ async def _token(
         _put(claims, chosen.jwt_mentor_claim, str(mentor))
     assert chosen.jwt_secret is not None
     signed = jwt.encode(claims, chosen.jwt_secret.get_secret_value(), algorithm=_ALGORITHM)
-    at = datetime.fromtimestamp(expires, UTC).isoformat()
-    return _Signed(signed, role, str(organization_id), sub, at)
+    return {
+        "token": signed,
+        "role": role,
+        "organization_id": str(organization_id),
+        "sub": sub,
+        "expires_at": datetime.fromtimestamp(expires, UTC).isoformat(),
+    }
 
 
 async def _check_mentor(

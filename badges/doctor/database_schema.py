@@ -62,18 +62,16 @@ _MIGRATE = "badges migrate"
 
 
 async def _migrations(at: Deployment) -> Sequence[Finding]:
-    every = migrations.load()
-    newer = await history.newer(at.connection, every)
+    newer = await history.newer(at.connection)
     if newer:
         message = f"the database is newer than this version, which does not have {newer[-1]}"
         return [failed("migrations", message, "run the newer version's `badges doctor`")]
-    done = await history.applied(at.connection)
-    pending = [each for each in every if each.version not in done]
+    pending, every = await history.pending(at.connection), len(migrations.load())
     if not pending:
-        return [ok("migrations", f"all {len(every)} are applied")]
-    names = ", ".join(f"{each.version}_{each.name}" for each in pending[:3])
+        return [ok("migrations", f"all {every} are applied")]
+    names = ", ".join(each.title for each in pending[:3])
     more = f" and {len(pending) - 3} more" if len(pending) > 3 else ""
-    message = f"{len(pending)} of {len(every)} are not applied: {names}{more}"
+    message = f"{len(pending)} of {every} are not applied: {names}{more}"
     return [failed("migrations", message, _MIGRATE, safe="migrate")]
 
 

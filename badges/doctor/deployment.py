@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import wraps
 from typing import Any, Self, TypeVar, cast
 
 import httpx
@@ -26,6 +27,20 @@ _CLOSE_S = 2.0
 Answer = TypeVar("Answer")
 
 
+def once(
+    ask: Callable[["Deployment"], Awaitable[Answer]],
+) -> Callable[["Deployment"], Awaitable[Answer]]:
+    """A question of several checks, which each deployment is asked at the first time alone."""
+
+    @wraps(ask)
+    async def asked(at: "Deployment") -> Answer:
+        if ask not in at.answers:
+            at.answers[ask] = await ask(at)
+        return cast("Answer", at.answers[ask])
+
+    return asked
+
+
 class Deployment:
     """One installation, by its settings (`async with`). Nothing is connected to before it is asked.
 
@@ -45,7 +60,8 @@ class Deployment:
         """Who was in the workers' group when doctor began to look."""
         self._connection: Connection | None = None
         self._resources = AsyncExitStack()
-        self._known: dict[str, Any] = {}
+        self.answers: dict[object, Any] = {}
+        """What was asked `once`, by the question."""
 
     async def __aenter__(self) -> Self:
         for part in (self.cluster, self.connect):
@@ -64,8 +80,8 @@ class Deployment:
     async def open_postgres(self) -> None:
         """Connect to Postgres, anew where it was lost. Raises Problem."""
         if self._connection is None or self._connection.is_closed():
-            url = self.chosen.database_url.get_secret_value()
-            self._connection = await self._resources.enter_async_context(connect(url))
+            opening = connect(self.chosen.database)
+            self._connection = await self._resources.enter_async_context(opening)
         await self._connection.execute("SELECT 1")
 
     @property
@@ -85,20 +101,15 @@ class Deployment:
             prefix=self.chosen.prefix,
             partitions=self.chosen.partitions,
             replication_factor=self.chosen.replication_factor,
-            sslmode=urls.sslmode(self.chosen.database_url.get_secret_value()),
+            sslmode=urls.sslmode(self.chosen.database),
             say=self.say,
             progress=lambda _: None,
         )
 
-    async def once(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """What `ask` gives, asked at the first time alone."""
-        if name not in self._known:
-            self._known[name] = await ask()
-        return cast("Answer", self._known[name])
-
+    @once
     async def live(self) -> Generation | None:
         """The live generation of the log."""
-        return await self.once("live", lambda: generations.live(self.connection))
+        return await generations.live(self.connection)
 
     async def log(self) -> Generation:
         """The live generation, where the check `generation` has found one."""
@@ -106,11 +117,10 @@ class Deployment:
         assert live is not None
         return live
 
+    @once
     async def differences(self) -> Sequence[Difference]:
         """All that `badges migrate --check` finds."""
-        return await self.once(
-            "differences", lambda: check(self.connection, prefix=self.chosen.prefix)
-        )
+        return await check(self.connection, prefix=self.chosen.prefix)
 
     async def topics(self) -> Sequence[WantedTopic]:
         """The topics as they have to be, the log's own first."""
@@ -124,8 +134,9 @@ class Deployment:
         """The topic of dead letters, which is there before any log."""
         return topics.dead_letters(self.chosen.prefix)
 
+    @once
     async def placement(self) -> Placement:
         """How the topics of the log lie in Kafka; those that are there."""
         live = await self.log()
         names = [live.topic, live.heartbeat_topic, self.dead_letters.name]
-        return await self.once("placement", lambda: self.cluster.placement(names))
+        return await self.cluster.placement(names)

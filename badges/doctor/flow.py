@@ -14,13 +14,12 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from badges.doctor.deployment import Deployment
+from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from badges.measuring import measuring
 from schema.database import connect
 from sinks.polling import poll
-from streams.log.generations import Generation
 from streams.log.heartbeats import change_in
 from streams.log.kafka import stop
 from streams.log.wal import confirmed
@@ -76,15 +75,10 @@ class _Probe(Struct, frozen=True):
     holder: _Holder | None = None
 
 
-async def _probe_once(at: Deployment) -> _Probe:
-    async def ask() -> _Probe:
-        return await _send(at, await at.log())
-
-    return await at.once("probe", ask)
-
-
-async def _send(at: Deployment, live: Generation) -> _Probe:
-    place = TopicPartition(live.heartbeat_topic, 0)
+@once
+async def _sent(at: Deployment) -> _Probe:
+    """Change the row, and wait until that is in Kafka."""
+    place = TopicPartition((await at.log()).heartbeat_topic, 0)
     consumer = AIOKafkaConsumer(
         **at.chosen.kafka_access().client_options(), enable_auto_commit=False
     )
@@ -117,7 +111,7 @@ async def _change(at: Deployment) -> datetime | _Holder | None:
         if done:
             changed: datetime | None = changing.result()
             return changed
-        async with connect(at.chosen.database_url.get_secret_value()) as other:
+        async with connect(at.chosen.database) as other:
             found = await other.fetchrow(_HOLDER, at.connection.get_server_pid())
         assert found is not None
         return _Holder(found["pid"], found["trigger"])
@@ -127,7 +121,7 @@ async def _change(at: Deployment) -> datetime | _Holder | None:
 
 
 async def _probe(at: Deployment) -> Sequence[Finding]:
-    found = await _probe_once(at)
+    found = await _sent(at)
     if found.holder:
         return [found.holder.finding(at.limit_s)]
     if found.at is None:
@@ -143,7 +137,7 @@ async def _probe(at: Deployment) -> Sequence[Finding]:
 
 async def _confirmed(at: Deployment) -> Sequence[Finding]:
     """The slot's confirmed position against the newest row."""
-    live, found = await at.log(), await _probe_once(at)
+    live, found = await at.log(), await _sent(at)
     began = time.monotonic()
 
     async def passed() -> bool:
@@ -171,7 +165,7 @@ async def _clock(at: Deployment) -> Sequence[Finding]:
 
 async def _record_times(at: Deployment) -> Sequence[Finding]:
     """A record has the time of Connect's host, between the commit and its arrival here."""
-    found = await _probe_once(at)
+    found = await _sent(at)
     assert found.at is not None
     assert found.recorded is not None
     later = (found.recorded - found.at).total_seconds()

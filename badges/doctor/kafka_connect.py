@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from badges.doctor.deployment import Deployment
+from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from badges.stack.versions import DEBEZIUM, KAFKA
@@ -81,12 +81,9 @@ async def _connector(at: Deployment) -> Sequence[Finding]:
     return [failed(live.connector, message, _PROVISION, words=words, safe="provision")]
 
 
+@once
 async def _differing(at: Deployment) -> Sequence[str]:
     """The names of settings that are other than we would provision; values may be secrets."""
-    return await at.once("differing settings", lambda: _compared(at))
-
-
-async def _compared(at: Deployment) -> Sequence[str]:
     live = await at.log()
     wanted = at.site.configuration(live.number, live.stand_in)
     stored = await at.connect.config(live.connector) or _NONE

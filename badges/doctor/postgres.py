@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from badges.doctor.deployment import Deployment
+from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, failed, ok, warning
 from schema.database import where
@@ -74,7 +74,7 @@ _SMALL_WAL_MB = 1024
 
 async def _answers(at: Deployment) -> Sequence[Finding]:
     await at.open_postgres()
-    return [ok("Postgres", f"answers at {where(at.chosen.database_url.get_secret_value())}")]
+    return [ok("Postgres", f"answers at {where(at.chosen.database)}")]
 
 
 POSTGRES = Check(
@@ -82,25 +82,24 @@ POSTGRES = Check(
 )
 
 
+@once
 async def _server(at: Deployment) -> Mapping[str, Any]:
-    async def ask() -> Mapping[str, Any]:
-        row = await at.connection.fetchrow(_SERVER)
-        assert row is not None
-        return dict(row)
-
-    return await at.once("server", ask)
+    row = await at.connection.fetchrow(_SERVER)
+    assert row is not None
+    return dict(row)
 
 
 async def _pooler(at: Deployment) -> Sequence[Finding]:
     """Connect as a worker does. A pooler refuses its settings, or hands out pids of its own."""
-    url = at.chosen.database_url.get_secret_value()
     told = (
         "something stands between, such as PgBouncer: what is set for a session does not stay, and "
         "no slot can be read through it"
     )
     fix = "set BADGES_DATABASE_URL to the address of the database itself"
     try:
-        session = await asyncpg.connect(url, timeout=at.limit_s, server_settings=SERVER_SETTINGS)
+        session = await asyncpg.connect(
+            at.chosen.database, timeout=at.limit_s, server_settings=SERVER_SETTINGS
+        )
     except asyncpg.ProtocolViolationError as error:
         return [failed("BADGES_DATABASE_URL", told, fix, words=str(error.args[0]))]
     try:
@@ -230,11 +229,9 @@ def _login(role: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
+@once
 async def _overrides(at: Deployment) -> Sequence[Mapping[str, Any]]:
-    async def ask() -> Sequence[Mapping[str, Any]]:
-        return [dict(row) for row in await at.connection.fetch(_OVERRIDES)]
-
-    return await at.once("overrides", ask)
+    return [dict(row) for row in await at.connection.fetch(_OVERRIDES)]
 
 
 def _reset(override: Mapping[str, Any]) -> str:

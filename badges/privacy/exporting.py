@@ -24,27 +24,20 @@ class _Document:
         self.out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "sections": {')
 
     async def section(self, name: str, rows: AsyncIterator[str]) -> None:
-        self._open(name)
+        self.out.write(f'{", " if self.counts else ""}"{name}": [')
+        self.counts[name] = 0
         async for row in rows:
-            self._add(name, row)
-        self.out.write("]")
-
-    def short_section(self, name: str, rows: Iterable[str]) -> None:
-        self._open(name)
-        for row in rows:
-            self._add(name, row)
+            self.out.write(f"{', ' if self.counts[name] else ''}\n{row}")
+            self.counts[name] += 1
         self.out.write("]")
 
     def end(self) -> None:
         self.out.write("}}\n")
 
-    def _open(self, name: str) -> None:
-        self.out.write(f'{", " if self.counts else ""}"{name}": [')
-        self.counts[name] = 0
 
-    def _add(self, name: str, row: str) -> None:
-        self.out.write(f"{', ' if self.counts[name] else ''}\n{row}")
-        self.counts[name] += 1
+async def _each(rows: Iterable[str]) -> AsyncIterator[str]:
+    for row in rows:
+        yield row
 
 
 async def export(
@@ -68,15 +61,14 @@ async def export(
             if place.words:
                 found = await kept.mentions(connection, table, place, person)
                 texts = [person.without_others(row, everybodys) for _, row, _ in found]
-                document.short_section(table.partition(".")[2], texts)
+                await document.section(table.partition(".")[2], _each(texts))
             if place.found:
                 rest = await kept.found_awards(connection, table, place.found, mentor)
-                document.short_section(f"{table.partition('.')[2]}_{place.found}", rest)
+                await document.section(f"{table.partition('.')[2]}_{place.found}", _each(rest))
         done = await kept.acts(connection, known, mentor)
-        document.short_section(
-            "acts", (json.dumps({"column": name, "rows": rows}) for name, rows in done.items())
-        )
-        document.short_section("dead_letters", await _letters(shelf, person))
+        acts = (json.dumps({"column": name, "rows": rows}) for name, rows in done.items())
+        await document.section("acts", _each(acts))
+        await document.section("dead_letters", _each(await _letters(shelf, person)))
     document.end()
     return document.counts
 
@@ -95,12 +87,10 @@ async def _log(
     document: _Document, connection: Connection, shelf: Shelf, mentor: str, with_log: bool
 ) -> Person:
     """Write how much the log has, and every record if that is asked for; the person by all ids."""
-    generations = await log_records.kept_generations(connection, shelf.cluster)
     tally = log_records.Tally(await kept.own_ids(connection, mentor))
 
     async def items() -> AsyncIterator[str]:
-        read = log_records.read(shelf.access, shelf.cluster, generations, mentor)
-        async for generation, record in read:
+        async for generation, record in log_records.read(connection, shelf, mentor):
             tally.add(generation, record)
             if with_log:
                 yield json.dumps(log_records.item(generation, record))
@@ -110,7 +100,7 @@ async def _log(
     else:
         async for _ in items():
             pass
-    document.short_section("log", map(json.dumps, tally.topics()))
+    await document.section("log", _each(map(json.dumps, tally.topics())))
     return await kept.person(connection, mentor, tally.rows)
 
 

@@ -73,7 +73,9 @@ async def forget(
         if about:
             await shelf.store.remove(about.keys())
             await dead_letters.close_alerts(url, shelf)
-        removed = await _erase(connection, known, person)
+        async with connection.transaction():
+            await _refuse_who_is_there(connection, mentor)
+            removed = dict(await erasing.erase(connection, known, person))
         removed["dead_letters"] = len(about)
         removed["checkpoints"] = checkpoints.remove(directory, mentor)
         left += await _uncleaned(shelf, person, limit)
@@ -84,8 +86,7 @@ async def forget(
 
 async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_records.Tally:
     tally = log_records.Tally()
-    there = await log_records.kept_generations(connection, shelf.cluster)
-    async for record in log_records.read(shelf.access, shelf.cluster, there, mentor):
+    async for record in log_records.read(connection, shelf, mentor):
         tally.add(*record)
     return tally
 
@@ -98,14 +99,6 @@ async def _refuse_who_is_there(connection: Connection, mentor: str) -> None:
             f"'{mentor}'), which takes their awards, events and stats along, and run this again",
             code=FOUND_A_PROBLEM,
         )
-
-
-async def _erase(
-    connection: Connection, known: Mapping[str, Any], person: Person
-) -> dict[str, int]:
-    async with connection.transaction():
-        await _refuse_who_is_there(connection, person.mentor)
-        return dict(await erasing.erase(connection, known, person))
 
 
 async def _undecided(connection: Connection, shelf: Shelf, mentor: str, limit: float) -> list[Left]:

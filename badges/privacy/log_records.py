@@ -1,25 +1,25 @@
 """What the log holds about a person: their records, in every generation that is still there."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from badges.upkeep.dead_letters import Shelf
 from sinks.base import Message
 from sinks.pool import Connection
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.debezium import UNREADABLE, committed_at
 from streams.log.generations import Generation
-from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.log.topics import partition_of
 from streams.unusable import outline
 
 
-async def kept_generations(connection: Connection, cluster: Cluster) -> list[Generation]:
+async def _kept(connection: Connection, cluster: Cluster) -> list[Generation]:
     """The generations whose topic is in Kafka, oldest first."""
     rows = await connection.fetch("SELECT log_id FROM badge_logs ORDER BY generation")
     found = [await generations.find(connection, row["log_id"]) for row in rows]
@@ -32,20 +32,21 @@ async def kept_generations(connection: Connection, cluster: Cluster) -> list[Gen
 
 
 async def read(
-    access: KafkaAccess, cluster: Cluster, kept: Sequence[Generation], mentor: str
+    connection: Connection, shelf: Shelf, mentor: str
 ) -> AsyncIterator[tuple[Generation, Message]]:
-    """The mentor's records of these generations in their order; everybody else's are read past."""
+    """The mentor's records in their order, in every generation that the shelf's Kafka still has.
+
+    Everybody else's are read past.
+    """
     key = mentor.encode()
-    for generation in kept:
-        topic = await cluster.topic(generation.topic)
+    for generation in await _kept(connection, shelf.cluster):
+        topic = await shelf.cluster.topic(generation.topic)
         if topic is None:
             continue
         partition = partition_of(mentor, generation.partitions)
-        start, end = (
-            (await cluster.starts(topic))[partition],
-            (await cluster.ends(topic))[partition],
-        )
-        async for chunk in KafkaLog(access, topic.name).read(partition, start, end):
+        starts, ends = await shelf.cluster.starts(topic), await shelf.cluster.ends(topic)
+        log = KafkaLog(shelf.access, topic.name)
+        async for chunk in log.read(partition, starts[partition], ends[partition]):
             for record in chunk:
                 if record.key == key:
                     yield generation, record

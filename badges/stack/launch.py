@@ -99,10 +99,6 @@ def _start(infra: Infra, tell: Callable[[str], None], *, only_infra: bool) -> No
         return
     infra.start(with_database=lambda: services.run(infra, "migrate"), tell=tell)
     services.run(infra, "provision")
-    _start_services(infra)
-
-
-def _start_services(infra: Infra) -> None:
     supervisor = infra.process("supervisor") or services.start_supervisor(infra.layout)
     processes.wait_until_ready(
         infra.layout,

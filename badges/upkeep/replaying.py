@@ -72,7 +72,7 @@ class Plan(Struct, frozen=True):
 
 async def plan(settings: Settings, scope: Scope) -> Plan:
     """What there is to read. Raises Problem where no log is live."""
-    async with connect(settings.database_url.get_secret_value()) as connection:
+    async with connect(settings.database) as connection:
         live = await _live(connection, settings)
         records = await generations.next_offsets(connection, live.log_id)
         return Plan(live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)})
@@ -84,7 +84,7 @@ async def settle_change(settings: Settings) -> None:
     A partition in which nothing happens has no turn that would note that: it would be told again.
     """
     pool = await create_pool(
-        settings.database_url.get_secret_value(),
+        settings.database,
         application_name="badges replay",
         role="badges_worker",
         max_size=1,
@@ -203,7 +203,7 @@ async def _replay(
     access = settings.kafka_access()
     async with (
         await create_pool(
-            settings.database_url.get_secret_value(),
+            settings.database,
             application_name="badges replay",
             role="badges_worker",
             max_size=_CONNECTIONS,

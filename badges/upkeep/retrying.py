@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from badges.upkeep.dead_letters import Shelf
-from schema.log_types import log_types
+from schema.wanted import LOG_TYPES
 from sinks.base import DeadLetter
 from sinks.column_types import wrong_types
 from sinks.failures import reason_of
@@ -132,7 +132,7 @@ async def _send_all(
 ) -> AsyncIterator[tuple[_Row, _Sent | tuple[_Fate, str]]]:
     for table in sorted({table for table, _ in rows}):
         ids = sorted(row_id for name, row_id in rows if name == table)
-        wrong = await wrong_types(connection, log_types(), table)
+        wrong = await wrong_types(connection, LOG_TYPES, table)
         if wrong:
             reason = f"{', '.join(map(str, wrong))}: `badges migrate --check` prints what mends it"
             for row_id in ids:

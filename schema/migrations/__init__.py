@@ -25,6 +25,11 @@ class Migration:
     sql: str
 
     @property
+    def title(self) -> str:
+        """The file's name without its end."""
+        return f"{self.version}_{self.name}"
+
+    @property
     def statements(self) -> list[str]:
         """The statements of the file in order, without their semicolons."""
         return split(self.sql)

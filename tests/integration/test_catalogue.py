@@ -84,7 +84,7 @@ def test_what_it_creates_are_drafts_that_the_second_run_finds(site: Site) -> Non
     assert "ennå ikke bekreftet" in first["notice"]
     assert first["organization"] == "hlf"
     assert {item["action"] for item in first["items"]} == {"create"}
-    expected = {entry.key: entry.name.nb for entry in load().of("hlf")}
+    expected = {entry.key: entry.name["nb"] for entry in load().of("hlf")}
     before = site.query(CONTENT)
     assert {row["key"]: row["name"] for row in before} == expected
     assert {row["status"] for row in before} == {"draft"}
@@ -121,7 +121,7 @@ def test_another_language_changes_what_nobody_has_edited(site: Site) -> None:
     assert set(site.actions("hlf", "--lang", "en").values()) == {"change"}
 
     names = {row["key"]: row["name"] for row in site.query(CONTENT)}
-    assert names == {entry.key: entry.name.en for entry in load().of("hlf")}
+    assert names == {entry.key: entry.name["en"] for entry in load().of("hlf")}
 
 
 def test_what_an_admin_has_edited_is_left_and_said(site: Site) -> None:

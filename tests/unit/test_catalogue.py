@@ -53,9 +53,9 @@ def test_a_badge_is_whole_in_both_languages(entry: Entry) -> None:
     assert criteria.summary("nb")
     assert criteria.summary("en")
     for words in (entry.name, entry.description):
-        assert words.nb.strip()
-        assert words.en.strip()
-    assert entry.description.nb != entry.description.en
+        assert words["nb"].strip()
+        assert words["en"].strip()
+    assert entry.description["nb"] != entry.description["en"]
 
 
 @pytest.mark.parametrize("entry", BADGES, ids=lambda entry: entry.key)
