@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     open_networks: _Networks = Field(
         default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     )
-    unlock_streams: int = Field(2000, ge=1, le=100_000)
+    unlock_streams: int = Field(4000, ge=1, le=100_000)
     unlock_heartbeat: float = Field(15, ge=0.1, le=300)
     on_time_seconds: float = Field(5, ge=1, le=86400)
     backfill_pause: float = Field(0, ge=0, le=3600)

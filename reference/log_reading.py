@@ -44,15 +44,22 @@ def events(records: Iterable[Message], start: int) -> Iterator[tuple[int, Record
     """What the records say, with their offsets: nothing of what is sent again, or says nothing.
 
     From the start on, a row is one that was sent before when its commit, or its place within the
-    commit, lies below that of a row before it.
+    commit, lies below that of a row before it; or when the same was done to the same award in the
+    very same place.
     """
     last = (0, 0)
+    awards: set[tuple[tuple[int, int], str, str]] = set()
     for raw in records:
         told, place = _read(raw.value or b"")
         if place is not None:
             if place < last and raw.offset >= start:
                 continue
             last = max(last, place)
+        if isinstance(told, AwardRecord) or (isinstance(told, Lost) and told.kind is Award):
+            change = last, told.id, "d" if isinstance(told, Lost) else told.op
+            if change in awards and raw.offset >= start:
+                continue
+            awards.add(change)
         if told is not None:
             yield raw.offset, told
 

@@ -171,6 +171,8 @@ class Partition:
                             ledger = watchlist.ledger if watchlist else None
                             fill_in(record, column, ledger, self.number, offset)
                     if offset < start:
+                        if type(record) is AwardRecord and record.op != "r":
+                            order.is_same_award(record.id, record.op)
                         self._put_or_drop(record, watchlist)
                     elif waiting and table.rule and self._names_unknown_rule(record):
                         return record
@@ -269,7 +271,7 @@ class Partition:
         draft, kind, offset = self._draft, type(record), message.offset
         if kind is AwardRecord:
             # The fold holds it since it decided it.
-            if _is_own_output(record):
+            if _is_own_output(record) or self._order.is_same_award(record.id, record.op):
                 return
             draft.decisions += self._displaced(record, offset)
         watchlist = self._put_or_drop(record, watchlist)

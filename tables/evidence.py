@@ -48,10 +48,13 @@ def _position(cause: Cause) -> dict[str, Any]:
 def _holding(
     ledger: Ledger, condition: Condition, path: str, day: Day
 ) -> Iterator[tuple[str, Condition, Day]]:
-    """The innermost conditions that hold, with their paths in the criteria and their dates."""
+    """The innermost conditions that held on a day, with their paths in the criteria and their dates.
+
+    Of several parts that hold some may have come true later, when it did not need them any more.
+    """
     if not condition.parts:
         yield path, condition, day
         return
     for index, part in enumerate(condition.parts):
-        if part.holds(ledger):
-            yield from _holding(ledger, part, f"{path}.of[{index}]", part.day(ledger))
+        if part.holds(ledger) and (since := part.day(ledger)) <= day:
+            yield from _holding(ledger, part, f"{path}.of[{index}]", since)

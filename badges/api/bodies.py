@@ -12,8 +12,11 @@ from pydantic_core import ErrorDetails
 
 from badges.api.problem import invalid, invalid_criteria
 from tables.documents import Violation, nearest, read, too_deep
-from tables.languages import Language
+from tables.languages import Language, Text
 
+_ANOTHER: Final = Text(
+    "expected one of {known}, found another", "forventet en av {known}, fant en annen"
+)
 _WITHIN: Final = re.compile(r"\$\.criteria(?![A-Za-z0-9_])")
 
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -72,13 +75,14 @@ def _relative(violation: Violation) -> Violation:
 
 
 def _all(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_context=False, include_input=False)
+    return error.errors(include_url=False, include_input=False)
 
 
 def _located(error: ErrorDetails, model: type[BaseModel], language: Language) -> dict[str, Any]:
-    said = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = list(model.model_fields)
-        hint = nearest(error["loc"][0], known, language)
-        said = f"expected one of {', '.join(known)}, found another" + (f": {hint}" if hint else "")
-    return {"type": error["type"], "loc": ("body", *error["loc"]), "msg": said}
+    located = {**error, "loc": ("body", *error["loc"])}
+    if error["type"] != "extra_forbidden":
+        return located
+    known = list(model.model_fields)
+    hint = nearest(error["loc"][0], known, language)
+    said = _ANOTHER(language, known=", ".join(known)) + (f": {hint}" if hint else "")
+    return {**located, "msg": said}

@@ -11,10 +11,13 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from badges.api.languages import language_of
 from badges.api.limits import TOO_LARGE
 from badges.api.problem import SOON, ProblemError, invalid, problem
+from badges.api.wrong_values import wrong_value
 from sinks.errors import Refused, StoreError
 from tables.documents import Violation, member
+from tables.languages import Language
 
 _BAD_VALUE: Final = "22"
 """The SQLSTATE class of a data exception: text with \\u0000, for instance."""
@@ -85,13 +88,15 @@ async def _store(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     json_sent = "json" in request.headers.get("content-type", "")
-    return invalid([_violation(each, json_sent=json_sent) for each in error.errors()]).response()
+    language = language_of(request)
+    found = [_violation(each, language, json_sent=json_sent) for each in error.errors()]
+    return invalid(found).response()
 
 
-def _violation(error: dict[str, Any], *, json_sent: bool) -> Violation:
+def _violation(error: dict[str, Any], language: Language, *, json_sent: bool) -> Violation:
     """Where and what, without the value itself."""
     where, *location = error["loc"]
-    said = error["msg"].removeprefix("Value error, ")
+    said = wrong_value(error, language)
     if error["type"] == "json_invalid":
         reason = error["ctx"]["error"]
         message = f"expected a JSON document, but at character {location[0]}: {reason}"

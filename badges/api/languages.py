@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from tables.languages import Language
 
 
-def _language(request: Request) -> Language:
+def language_of(request: Request) -> Language:
     """Norwegian for nb, nn and no, whichever comes first of those and English; else English."""
     weighed: list[tuple[float, Language]] = []
     for part in request.headers.get("accept-language", "").split(","):
@@ -26,4 +26,4 @@ def _language(request: Request) -> Language:
     return min(weighed, key=lambda each: each[0])[1] if weighed else "en"
 
 
-AnswersIn: TypeAlias = Annotated[Language, Depends(_language)]
+AnswersIn: TypeAlias = Annotated[Language, Depends(language_of)]

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from badges.api.callers import AnyCaller, Caller
 from badges.api.database import acting, acting_for
+from badges.api.problem import responses
 from badges.queries.tenancy import is_own
 from badges.roles import Role
 from sinks.pool import Connection
@@ -38,7 +40,7 @@ class Me(BaseModel):
     )
 
 
-@router.get("")
+@router.get("", responses=responses(HTTPStatus.NOT_FOUND))
 async def read_me(request: Request, caller: AnyCaller) -> Me:
     """Who calls, of which organization, in which role, and until when the token counts."""
     async with _acting(request, caller) as connection:

@@ -4,6 +4,7 @@ It tells of the whole service what it measures itself (`badges.api.service_metri
 stays when all workers are gone. docs/metrics.md is made from it.
 """
 
+from http import HTTPStatus
 from typing import Final
 
 import prometheus_client
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import Counter, Gauge, Histogram
 
 from badges.api.networks import OpenNetwork
+from badges.api.problem import responses
 from streams.metrics import ALERTS_OPEN, process_registry
 
 router = APIRouter(tags=["metrics"])
@@ -183,7 +185,7 @@ UNLOCK_DELAY: Final = Histogram(
 )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=responses(HTTPStatus.FORBIDDEN))
 async def metrics(_: OpenNetwork) -> Response:
     """Give the process's metrics in Prometheus' text format."""
     return Response(

@@ -54,7 +54,7 @@ def show(lang: _Lang = "nb", as_json: Json = False) -> None:
 
 
 @catalogue.command()
-def examples() -> None:
+def examples(_: Json = False) -> None:
     """Print every badge's examples, as `badges criteria test` reads them."""
     print_json([trial for entry in load().badges for trial in entry.trials()], indent=2)
 

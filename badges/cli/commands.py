@@ -74,7 +74,11 @@ class _Commands(TyperGroup):
 def _imported(name: str) -> Any:
     own = name.replace("-", "_")
     with starting.imports():
+        from badges import logs  # noqa: PLC0415 - help and completion need no logs
+
         found = getattr(import_module(f"badges.cli.{own}"), own)
+    # What goes wrong is told by the command; who runs long logs more.
+    logs.configure(level="ERROR", silent=["aiokafka"])
     alone = typer.Typer()
     if isinstance(found, typer.Typer):
         alone.add_typer(found, name=name)

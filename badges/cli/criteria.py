@@ -68,7 +68,7 @@ def validate(
 
 
 @criteria.command()
-def schema() -> None:
+def schema(_: Json = False) -> None:
     """Print the JSON schema of criteria, for editors."""
     print_json(json_schema(), indent=2)
 

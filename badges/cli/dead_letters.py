@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from badges import event_loop, logs, settings
+from badges import event_loop, settings
 from badges.cli.options import Json, print_json
 from badges.upkeep import dead_letters as shelves
 from badges.upkeep import retrying
@@ -102,7 +102,6 @@ async def _list(chosen: settings.Settings, table: str | None) -> Mapping[str, De
 async def _retry(
     chosen: settings.Settings, keys: Sequence[str], table: str | None, wait: float
 ) -> Sequence[Told]:
-    logs.configure(level="ERROR")
     async with connect(chosen.database) as connection, shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         told = await retrying.retry(connection, shelf, letters, wait) if letters else []
@@ -111,7 +110,6 @@ async def _retry(
 
 
 async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | None) -> Sequence[str]:
-    logs.configure(level="ERROR")
     async with connect(chosen.database), shelves.shelf(chosen) as shelf:
         letters = shelves.chosen(await shelf.letters(), keys, table)
         await shelf.store.remove(letters.keys())

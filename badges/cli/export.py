@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from badges import event_loop, logs, settings
+from badges import event_loop, settings
 from badges.cli.options import Json
 from badges.privacy import exporting
 from badges.upkeep import dead_letters
@@ -50,6 +50,5 @@ def export(
 async def _export(
     chosen: settings.Settings, mentor: str, out: IO[str], with_log: bool
 ) -> dict[str, int]:
-    logs.configure(level="ERROR")
     async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         return await exporting.export(connection, shelf, mentor, out, with_log=with_log)

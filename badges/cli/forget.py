@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from badges import event_loop, logs, settings
+from badges import event_loop, settings
 from badges.cli.options import Json, print_json
 from badges.privacy import forgetting
 from badges.privacy.forgetting import Forgotten
@@ -58,7 +58,6 @@ def forget(
 async def _forget(
     chosen: settings.Settings, mentor: str, names: list[str], *, limit: float, dry_run: bool
 ) -> Forgotten:
-    logs.configure(level="ERROR")
     async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         return await forgetting.forget(
             connection,

@@ -9,7 +9,7 @@ from rich import filesize
 from rich.console import Console
 from rich.table import Table
 
-from badges import event_loop, logs, settings
+from badges import event_loop, settings
 from badges.cli.options import Json, print_json
 from badges.upkeep import dead_letters, pruning
 from badges.upkeep.pruning import LeftOver
@@ -61,7 +61,6 @@ def prune(
 
 
 async def _prune(chosen: settings.Settings, older_than: int, *, apply: bool) -> _Told:
-    logs.configure(level="ERROR")
     async with connect(chosen.database) as connection, dead_letters.shelf(chosen) as shelf:
         await pruning.see_all(connection)
         if apply:

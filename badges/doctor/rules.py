@@ -16,7 +16,7 @@ from tables.zones import SAMPLES
 
 _RAW = """
 SELECT id::text AS id, key FROM badge_definitions
-WHERE criteria ->> 'type' = 'raw' AND status = 'active' ORDER BY key
+WHERE criteria ->> 'type' = 'raw' AND status IS DISTINCT FROM 'retired' ORDER BY key
 """
 
 

@@ -43,7 +43,8 @@ async def _dead_letters(at: Deployment) -> Sequence[Finding]:
     if not letters:
         return [ok(topic, "none is kept")]
     message = f"{len(letters)} records could not be used, and are kept"
-    return [warning(topic, message, "badges dead-letters list")]
+    fix = "mend the rows that `badges dead-letters list` names, then: badges dead-letters retry"
+    return [warning(topic, message, fix)]
 
 
 async def _refused(at: Deployment) -> Sequence[Finding]:

@@ -77,7 +77,8 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
             raise Problem(first_line(error)) from error
         place = settings.kafka_bootstrap
         raise Problem(
-            f"Kafka at {place}: {first_line(error)}. Check BADGES_KAFKA_BOOTSTRAP and that it runs"
+            f"Kafka at {place}: {first_line(error)}",
+            hint="Check BADGES_KAFKA_BOOTSTRAP and that it runs",
         ) from error
     finally:
         await store.close()

@@ -251,3 +251,27 @@ async def test_a_key_that_is_there_twice_is_told(service: Service, mine: Organiz
         refused = client.post(PATH, content=body, headers=JSON)
     assert refused.status_code == 422
     assert [each["path"] for each in refused.json()["errors"]] == ["$.key"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "english", "norwegian"),
+    [
+        ({"key": ""}, "not empty", "ikke er tomt"),
+        ({"key": 7}, "expected a text", "forventet en tekst"),
+        ({"status": "live"}, "or", "eller"),
+        ({"revocable": "maybe"}, "expected true or false", "forventet true eller false"),
+        ({"counts_from": "soon"}, "expected a date", "forventet en dato"),
+        ({"keys": 7}, "found another", "fant en annen"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_the_readers_language(
+    service: Service, mine: Organization, sent: dict[str, Any], english: str, norwegian: str
+) -> None:
+    with service.client("admin", mine.id) as client:
+        for language, said in (("en", english), ("nb", norwegian)):
+            headers = {"Accept-Language": language}
+            refused = client.post(PATH, json={**definition(), **sent}, headers=headers)
+            assert refused.status_code == 422
+            (error,) = refused.json()["errors"]
+            assert error["path"] == f"$.{next(iter(sent))}"
+            assert said in error["message"]

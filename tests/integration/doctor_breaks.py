@@ -187,8 +187,8 @@ async def _unseen_organization(p: Pipeline) -> None:
         )
 
 
-async def _badge(p: Pipeline, criteria: dict[str, Any], key: str) -> None:
-    await p.badge(await p.organization(), criteria, key=key)
+async def _badge(p: Pipeline, criteria: dict[str, Any], key: str, status: str = "active") -> None:
+    await p.badge(await p.organization(), criteria, key=key, status=status)
 
 
 async def _circle(p: Pipeline) -> None:
@@ -212,6 +212,14 @@ NOTES = (
         "raw criteria",
         ("definitions_raw",),
         lambda p: _badge(p, {"type": "raw", "criteria_raw": {}, "reason": "none"}, "circle-3"),
+        DROP_CIRCLE,
+    ),
+    Break(
+        "raw criteria of a draft",
+        ("definitions_raw",),
+        lambda p: _badge(
+            p, {"type": "raw", "criteria_raw": {}, "reason": "none"}, "circle-4", "draft"
+        ),
         DROP_CIRCLE,
     ),
     Break(

@@ -96,3 +96,15 @@ def test_an_awards_id_is_a_uuid_of_its_place() -> None:
     cause = Cause("log", 3, 17, turn=2)
     assert cause.award_id("m", "d") == str(uuid5(AWARD_NAMESPACE, "m/d/log/3/17/2"))
     assert Cause("log", 3, 17).award_id("m", "d") == str(uuid5(AWARD_NAMESPACE, "m/d/log/3/17/"))
+
+
+def test_parts_that_came_true_after_the_award_are_no_evidence() -> None:
+    visits, calls = VISITS | {"at_least": 1}, VISITS | {"at_least": 3, "activity_types": ["phone"]}
+    rows = [activity(f"call {n}", f"2026-02-0{n}", kind="phone") for n in (1, 2, 3)]
+    decision = granted(
+        {"type": "any", "of": [visits, calls]}, activity("first", "2026-01-01"), *rows
+    )
+    assert decision.evidence is not None
+    assert decision.evidence["earned_on"] == "2026-01-01"
+    assert decision.evidence["rows"] == ["first"]
+    assert decision.evidence["counts"] == {"$.of[0]": 1}
