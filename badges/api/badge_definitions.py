@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from badges.api import definitions, saving
 from badges.api.bodies import described
 from badges.api.callers import Admin, Coordinator
-from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
+from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, knows
 from badges.api.database import acting
 from badges.api.definition_body import DefinitionBody, Status
 from badges.api.definitions import BadgeDefinition
@@ -116,7 +116,7 @@ async def get(
     """One definition; 304 where If-None-Match names the version that it is in."""
     async with acting(request, caller) as connection:
         row = await definitions.find(connection, definition_id)
-        if is_known(request, row["version"]):
+        if knows(request, etag_of(row["version"])):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(row))
         return await _judged(connection, row, language)
 
