@@ -48,9 +48,9 @@ def _position(cause: Cause) -> dict[str, Any]:
 def _holding(
     ledger: Ledger, condition: Condition, path: str, day: Day
 ) -> Iterator[tuple[str, Condition, Day]]:
-    """The innermost conditions that held on a day, with their paths in the criteria and their dates.
+    """The innermost conditions that held by a day, with their paths and their dates.
 
-    Of several parts that hold some may have come true later, when it did not need them any more.
+    Of several parts some may have come true later, when they were not needed any more.
     """
     if not condition.parts:
         yield path, condition, day

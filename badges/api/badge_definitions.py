@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from badges.api import definitions, saving
 from badges.api.bodies import described
 from badges.api.callers import Admin, Coordinator
-from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, is_known
+from badges.api.conditions import IF_MATCH, IF_NONE_MATCH, check, etag_of, knows
 from badges.api.database import acting
 from badges.api.definition_body import DefinitionBody, Status
 from badges.api.definitions import BadgeDefinition
@@ -24,8 +24,9 @@ from badges.api.writing import writing
 from badges.queries.definition_lock import lock_definitions
 from badges.queries.verdicts import Verdict, judge, judge_alone
 from sinks.pool import Connection
+from tables.criteria.fields import expected
 from tables.criteria.union import TYPES
-from tables.languages import Language
+from tables.languages import Language, Text
 
 router = APIRouter(prefix="/v1/badge-definitions", tags=["badge definitions"])
 
@@ -34,9 +35,14 @@ _BODY: Final = described(DefinitionBody)
 _FIRST_REQUEST: Final = "SELECT * FROM badges_private.first_request($1, $2, $3)"
 
 
+_TYPES: Final = Text("one of the types {types}", "en av typene {types}").filled(
+    types=", ".join(TYPES)
+)
+
+
 def _known_type(name: str) -> str:
     if name not in TYPES:
-        raise ValueError(f"one of the types {', '.join(TYPES)} is expected")
+        raise expected(_TYPES)
     return name
 
 
@@ -116,7 +122,7 @@ async def get(
     """One definition; 304 where If-None-Match names the version that it is in."""
     async with acting(request, caller) as connection:
         row = await definitions.find(connection, definition_id)
-        if is_known(request, row["version"]):
+        if knows(request, etag_of(row["version"])):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(row))
         return await _judged(connection, row, language)
 

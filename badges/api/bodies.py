@@ -62,8 +62,8 @@ def read_body(
         parsed = model.model_validate(document)
         criteria = msgspec.json.decode(body, type=_Members).criteria
     except ValidationError as error:
-        located = [_located(each, model, language) for each in _all(error)]
-        raise RequestValidationError(located) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([_located(each, model, language) for each in found]) from None
     except (msgspec.DecodeError, RecursionError):
         within = [_relative(each) for each in wrong]
         raise invalid_criteria(within or [too_deep(language)]) from None
@@ -72,10 +72,6 @@ def read_body(
 
 def _relative(violation: Violation) -> Violation:
     return Violation(_WITHIN.sub("$", violation.path), violation.message, violation.hint)
-
-
-def _all(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False)
 
 
 def _located(error: ErrorDetails, model: type[BaseModel], language: Language) -> dict[str, Any]:

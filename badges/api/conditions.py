@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
 
 from fastapi import Request
-from msgspec import Struct
 
 from badges.api.problem import ProblemError
 
@@ -25,22 +24,9 @@ IF_NONE_MATCH: Final[dict[str, Any]] = {
 
 _Header: TypeAlias = Literal["If-Match", "If-None-Match"]
 
+_ANY: Final = "*"
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _TAGS: Final = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
-
-
-class _Condition(Struct, frozen=True):
-    """The ETags that a header lists, the weak ones with their W/; None: `*`, whatever there is."""
-
-    tags: frozenset[str] | None
-
-    def names(self, etag: str) -> bool:
-        """Whether the strong ETag is among them, by strong comparison."""
-        return self.tags is None or etag in self.tags
-
-    def knows(self, etag: str) -> bool:
-        """Whether it is, by weak comparison."""
-        return self.names(etag) or (self.tags is not None and f"W/{etag}" in self.tags)
 
 
 def etag_of(version: int) -> str:
@@ -48,15 +34,9 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def is_known(request: Request, version: int) -> bool:
-    """Whether If-None-Match says that the client has this version."""
-    return knows(request, etag_of(version))
-
-
 def knows(request: Request, etag: str) -> bool:
     """Whether If-None-Match has the strong ETag, by weak comparison."""
-    condition = _condition(request, "If-None-Match")
-    return condition is not None and condition.knows(etag)
+    return not {_ANY, etag, f"W/{etag}"}.isdisjoint(_tags(request, "If-None-Match"))
 
 
 def check(request: Request, version: int, *, needed: bool) -> None:
@@ -64,33 +44,38 @@ def check(request: Request, version: int, *, needed: bool) -> None:
 
     Raises ProblemError: 412 where they do not hold, 428 where one is needed and there is none.
     """
-    match = _condition(request, "If-Match")
-    if match is None and needed:
+    etag = etag_of(version)
+    match = _tags(request, "If-Match")
+    if needed and not match:
         raise ProblemError(
             HTTPStatus.PRECONDITION_REQUIRED,
             "Send If-Match with the ETag that you read, so that nobody's change is lost",
-            headers={"ETag": etag_of(version)},
+            headers={"ETag": etag},
         )
-    if (match is not None and not match.names(etag_of(version))) or is_known(request, version):
+    # Strong comparison: a weak tag matches nothing here.
+    if (match and match.isdisjoint({_ANY, etag})) or knows(request, etag):
         raise ProblemError(
             HTTPStatus.PRECONDITION_FAILED,
             f"It is in version {version} by now: read it again, and save your change to that",
-            headers={"ETag": etag_of(version)},
+            headers={"ETag": etag},
             version=version,
         )
 
 
-def _condition(request: Request, header: _Header) -> _Condition | None:
-    """What the header says; None without it. Raises ProblemError, 400, when it is no list."""
+def _tags(request: Request, header: _Header) -> set[str]:
+    """The ETags that the header lists, the weak ones with their W/, or _ANY; none without it.
+
+    Raises ProblemError, 400, when it is no list.
+    """
     values = request.headers.getlist(header)
     if not values:
-        return None
+        return set()
     value = ", ".join(values)
-    if value.strip(" \t") == "*":
-        return _Condition(None)
+    if value.strip(" \t") == _ANY:
+        return {_ANY}
     if _TAGS.fullmatch(value) is None:
         raise ProblemError(
             HTTPStatus.BAD_REQUEST,
             f'{header} has to be * or ETags in double quotes, as in {header}: "3"',
         )
-    return _Condition(frozenset(_TAG.findall(value)))
+    return set(_TAG.findall(value))

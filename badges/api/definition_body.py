@@ -8,7 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.json_schema import WithJsonSchema
 
 from badges.api.criteria_schema import CriteriaDocument
-from badges.api.texts import Text
+from badges.api.texts import StorableText
+from badges.api.wrong_values import DATE
+from tables.criteria.fields import expected
+from tables.languages import Text
 
 Status: TypeAlias = Literal["draft", "active", "retired"]
 
@@ -19,11 +22,14 @@ ANSWERED: Final = {
 """What an answer has besides: whoever sends an answer back, changed, may leave it in."""
 
 
+_DATE_OR_NULL: Final = Text("{date} or null", "{date} eller null").filled(date=DATE)
+
+
 def _iso_date(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("a date like 2026-01-31 is expected")
+        raise expected(DATE)
     if value is not None and not isinstance(value, str):
-        raise ValueError("a date like 2026-01-31, or null, is expected")
+        raise expected(_DATE_OR_NULL)
     return value
 
 
@@ -36,11 +42,11 @@ class DefinitionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[Text, Field(min_length=1, max_length=200, examples=["a-hundred-hours"])]
+    key: Annotated[StorableText, Field(min_length=1, max_length=200, examples=["a-hundred-hours"])]
     """What other criteria know it by: no other definition of the organization has it."""
-    name: Annotated[Text, Field(min_length=1, max_length=500, examples=["A hundred hours"])]
-    description: Annotated[Text, Field(max_length=10_000)] = ""
-    icon: Annotated[Text, Field(max_length=10_000)] | None = None
+    name: Annotated[StorableText, Field(min_length=1, max_length=500, examples=["A hundred hours"])]
+    description: Annotated[StorableText, Field(max_length=10_000)] = ""
+    icon: Annotated[StorableText, Field(max_length=10_000)] | None = None
     criteria: CriteriaDocument
     counts_from: CountsFrom = None
     revocable: StrictBool = False

@@ -15,8 +15,11 @@ from badges.api.database import acting_for
 from badges.api.problem import ProblemError
 from badges.api.texts import Reason
 from badges.api.writing import write, writing
+from badges.api.wrong_values import INSTANT
 from badges.queries.dates import near_date, near_instant
 from sinks.pool import Connection
+from tables.criteria.fields import expected
+from tables.languages import Text
 
 router = APIRouter(prefix="/v1/peer-mentors/{peer_mentor_id}/badges", tags=["peer mentors"])
 
@@ -49,16 +52,19 @@ _HELD: Final = f"""
 """
 
 
+_IN_REACH: Final = Text("an instant of the years 1 to 9999", "et tidspunkt i årene 1 til 9999")
+
+
 def _text(value: object) -> object:
     if value is not None and not isinstance(value, str):
-        raise ValueError("an instant like 2026-01-31T12:00:00Z is expected")
+        raise expected(INSTANT)
     return value
 
 
 def _kept_by_postgres(instant: datetime) -> datetime:
     # With an offset the ends of the calendar are out of reach in UTC.
     if not _FIRST <= instant <= _LAST:
-        raise ValueError("an instant of the years 1 to 9999 is expected")
+        raise expected(_IN_REACH)
     return instant.astimezone(UTC)
 
 

@@ -92,13 +92,14 @@ async def _preview(
             queued(request.app.state.previews, _PLACE_WITHIN_S, _too_many()),
             acting(request, caller, statement_timeout_s=seconds) as connection,
         ):
-            saved = await _saved(connection, sent.body.definition_id)
+            named = sent.body.definition_id
+            saved = None if named is None else await definitions.find(connection, named)
             await _check(connection, language, sent, None if saved is None else saved["key"])
             found = await preview(
                 connection,
                 Rule(sent.criteria, sent.body.counts_from),
                 _rule(saved),
-                definition_id=sent.body.definition_id,
+                definition_id=named,
                 after=after,
                 limit=limit + 1,
             )
@@ -107,10 +108,6 @@ async def _preview(
             raise _too_slow(seconds) from error
         raise
     return _answer(found, limit, None if saved is None else saved["version"])
-
-
-async def _saved(connection: Connection, definition_id: UUID | None) -> asyncpg.Record | None:
-    return None if definition_id is None else await definitions.find(connection, definition_id)
 
 
 async def _check(

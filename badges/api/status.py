@@ -19,10 +19,12 @@ from badges.api.languages import AnswersIn
 from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.overview import Standing, Unlocks
 from badges.api.shared import Shared
+from badges.api.wrong_values import INSTANT
 from badges.queries.overview import Audit, AwardSeconds, Definitions
 from badges.remedies import remedy_of
 from sinks.errors import StoreError
 from streams.lag.stages import Lag
+from tables.criteria.fields import expected
 from tables.languages import Language
 
 _PATIENCE_S: Final = 2.0
@@ -78,7 +80,7 @@ class Status:
 def _no_number(text: object) -> object:
     # Which would be taken for seconds since 1970.
     if isinstance(text, str) and "T" not in text.upper():
-        raise ValueError("an instant like 2026-01-31T12:00:00Z is expected")
+        raise expected(INSTANT)
     return text
 
 
