@@ -37,13 +37,13 @@ class Watched:
         self._log_id = log_id
         self._now = 0.0
         cluster: Any = SimpleNamespace(
-            topics=self._topics, ends=self._ends, first_values=self._first_values
+            topic=self._topic, ends=self._ends, first_values=self._first_values
         )
         self.pulses = Pulses(lambda: self._now)
         self._watch = Watch(api, cluster, self.alerts, self.pulses, lambda: self._now)
 
-    async def _topics(self, names: list[str]) -> Mapping[str, object]:
-        return dict.fromkeys(names, object())
+    async def _topic(self, _: str) -> object:
+        return object()
 
     async def _ends(self, _: object) -> list[int]:
         if self.network:
