@@ -13,7 +13,7 @@ import asyncpg
 from sinks.errors import StoreError
 from sinks.failures import translated
 from sinks.pool import Pool
-from streams.errors import Problem
+from streams.errors import Failure
 
 PATIENCE_S = 30.0
 _LOOK_EVERY_S = 5.0
@@ -31,14 +31,14 @@ class Lockout:
         self._since = None
 
     def refused(self, error: BaseException | None, now: float) -> None:
-        """Note an error at `now` (monotonic seconds). Raises Problem when it lasts."""
+        """Note an error at `now` (monotonic seconds). Raises Failure when it lasts."""
         if not _is_lockout(error):
             self._since = None
             return
         self._since = now if self._since is None else self._since
         lasted = now - self._since
         if lasted >= PATIENCE_S:
-            raise Problem(
+            raise Failure(
                 f"Postgres has refused the worker a connection for {lasted:.0f} s: {error}",
                 hint="Check the user, the password and the database in BADGES_DATABASE_URL; "
                 "`badges migrate` sets the passwords of the roles",
@@ -46,7 +46,7 @@ class Lockout:
 
 
 async def watch(pool: Pool) -> NoReturn:
-    """Look every few seconds, for good, if Postgres takes connections. Raises Problem if not."""
+    """Look every few seconds, for good, if Postgres takes connections. Raises Failure if not."""
     lockout = Lockout()
     while True:
         try:

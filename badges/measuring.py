@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from badges.settings import Settings
 from schema.database import where
 from sinks.pool import create_pool
-from streams.lag.answers import Parts
+from streams.lag.answers import Clients
 from streams.lag.meter import Meter
 from streams.lag.pulse import Pulses
 from streams.log.cluster import Cluster
@@ -29,7 +29,7 @@ async def measuring(chosen: Settings, command: str) -> AsyncIterator[Meter]:
     try:
         async with Connect(chosen.connect_url.get_secret_value()) as rest:
             place = where(chosen.database)
-            parts = Parts(pool, cluster, rest, heartbeats, place, chosen.kafka_bootstrap)
+            parts = Clients(pool, cluster, rest, heartbeats, place, chosen.kafka_bootstrap)
             yield Meter(parts, chosen.on_time_seconds, pulses)
     finally:
         hearing.cancel()

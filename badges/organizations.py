@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tables.documents import nearest, shown
 
 _FIND: Final = """
@@ -25,13 +25,13 @@ class Organization(Struct, frozen=True):
 
 
 async def find(connection: Connection, name: str) -> Organization:
-    """The organization of a slug or an id. Raises Problem where there is none."""
+    """The organization of a slug or an id. Raises Failure where there is none."""
     row = await connection.fetchrow(_FIND, name)
     if row is not None:
         return Organization(row["id"], row["slug"])
     slugs = [each["slug"] for each in await connection.fetch(_SLUGS)]
     close = nearest(name, slugs)
-    raise Problem(
+    raise Failure(
         f"no organization has the slug or id {shown(name)}{f' ({close})' if close else ''}",
         hint="SELECT slug, id FROM organizations lists them",
     )

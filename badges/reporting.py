@@ -3,10 +3,10 @@
 import json
 import sys
 
-from streams.errors import Problem
+from streams.errors import Failure
 
 
-def report(problem: Problem, *, as_json: bool = False) -> int:
+def report(problem: Failure, *, as_json: bool = False) -> int:
     """Print the problem, as JSON where the result would be, and return its exit code."""
     if as_json:
         print(json.dumps({"error": problem.message, "hint": problem.hint}, ensure_ascii=False))
@@ -15,11 +15,11 @@ def report(problem: Problem, *, as_json: bool = False) -> int:
     return problem.code
 
 
-def unusable(error: OSError) -> Problem:
+def unusable(error: OSError) -> Failure:
     """Return the problem that a file cannot be used; an error about no file is raised again."""
     if error.filename is None:
         raise error
-    return Problem(f"{error.filename}: {error.strerror}")
+    return Failure(f"{error.filename}: {error.strerror}")
 
 
 def one_line(text: str) -> str:

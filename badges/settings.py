@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from badges import urls
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log.kafka import KafkaAccess
 
 FILE = Path(".env")
@@ -194,30 +194,30 @@ class Settings(BaseSettings):
 
 @cache
 def load() -> Settings:
-    """Read the settings once. Raises Problem with the variable's name when one is wrong."""
+    """Read the settings once. Raises Failure with the variable's name when one is wrong."""
     with understood():
         return Settings()
 
 
 def from_file() -> Mapping[str, str | None]:
-    """What the .env file sets, ours or not. Raises Problem when it cannot be read."""
+    """What the .env file sets, ours or not. Raises Failure when it cannot be read."""
     with understood():
         return dotenv_values(FILE, encoding="utf-8") if FILE.is_file() else {}
 
 
 @contextmanager
 def understood() -> Iterator[None]:
-    """Turn settings that are wrong, or a .env file that cannot be read, into a Problem."""
+    """Turn settings that are wrong, or a .env file that cannot be read, into a Failure."""
     try:
         yield
     except ValidationError as error:
-        raise Problem(_explained(error)) from None
+        raise Failure(_explained(error)) from None
     except UnicodeDecodeError:
-        raise Problem(
+        raise Failure(
             f"the file {FILE} in this folder is not UTF-8", hint="Save it as that"
         ) from None
     except OSError as error:
-        raise Problem(f"the file {FILE} in this folder cannot be read: {error.strerror}") from None
+        raise Failure(f"the file {FILE} in this folder cannot be read: {error.strerror}") from None
 
 
 def _explained(error: ValidationError) -> str:

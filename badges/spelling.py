@@ -7,7 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 
 from badges.settings import Settings, from_file
-from streams.errors import Problem
+from streams.errors import Failure
 
 _PREFIX = "BADGES_"
 _NEAR = 0.7
@@ -42,6 +42,6 @@ def misspelt(others: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _in_file() -> set[str]:
-    with suppress(Problem):  # a file that cannot be read is for the settings to tell
+    with suppress(Failure):  # a file that cannot be read is for the settings to tell
         return set(from_file())
     return set()

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import msgspec
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError, model_validator
 
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.log_tables import NAMED
 from streams.records import Record
 from tables.decisions import Cause
@@ -151,15 +151,15 @@ _TRIALS: TypeAdapter[list[Trial]] = TypeAdapter(list[Trial])
 def read_trials(text: bytes, source: str) -> list[Trial]:
     """The trials of a file, which holds one or a list of them; source "-" is standard input.
 
-    Raises Problem with the first thing that is wrong, be it the JSON, its shape or a repetition.
+    Raises Failure with the first thing that is wrong, be it the JSON, its shape or a repetition.
     """
     source = "standard input" if source == "-" else source
     document, problems = read(text)
     if problems:
-        raise Problem(f"{source}, {problems[0]}; see docs/criteria.md")
+        raise Failure(f"{source}, {problems[0]}; see docs/criteria.md")
     several = isinstance(document, list)
     if document == []:
-        raise Problem(f"{source} holds no trial", hint="docs/criteria.md has an example")
+        raise Failure(f"{source} holds no trial", hint="docs/criteria.md has an example")
     try:
         trials = _TRIALS.validate_python(document if several else [document])
     except ValidationError as error:
@@ -167,11 +167,11 @@ def read_trials(text: bytes, source: str) -> list[Trial]:
         place = ".".join(str(part) for part in first["loc"][0 if several else 1 :])
         where = f"{source}, {place}" if place else source
         message = first["msg"].removeprefix("Value error, ")
-        raise Problem(f"{where}: {message}; see docs/criteria.md") from None
+        raise Failure(f"{where}: {message}; see docs/criteria.md") from None
     for number, trial in enumerate(trials):
         place = f"{number}." if several else ""
         for repetition in _repetitions(trial):
-            raise Problem(f"{source}, {place}{repetition}")
+            raise Failure(f"{source}, {place}{repetition}")
     return trials
 
 
@@ -199,11 +199,11 @@ def _again(keys: Iterable[str]) -> Iterator[tuple[int, str, int]]:
 
 
 def run(trial: Trial) -> list[_TrialAward]:
-    """The awards that the fold comes to. Raises Problem on criteria or a time zone it rejects."""
+    """The awards that the fold comes to. Raises Failure on criteria or a time zone it rejects."""
     book = RuleBook()
     book.apply([OrganizationVersion(_ORGANIZATION, 1, _SAVED, trial.timezone), *_saved(trial)])
     for name, reason in book.set_aside.items():
-        raise Problem(f"{trial.name}, {name}: {reason}", code=FOUND_A_PROBLEM)
+        raise Failure(f"{trial.name}, {name}: {reason}", code=FOUND_A_PROBLEM)
     watchlist = Watchlist(Ledger(_ID), book)
     watchlist.ledger.put_mentor(Mentor(_ID, _ORGANIZATION, True))
     rows = (each for row in trial.rows for each in row.each())

@@ -33,7 +33,7 @@ from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
 from streams import metrics
 from streams.checkpoints import Checkpoints
-from streams.errors import GenerationClosed, NameTaken, Problem
+from streams.errors import Failure, GenerationClosed, NameTaken
 from streams.lag.backlog import WORKER
 from streams.lag.decided_until import note_decided
 from streams.lag.pulse import beat
@@ -81,7 +81,7 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
     except NameTaken as taken:
-        raise Problem(
+        raise Failure(
             f"another worker that is alive has the name {taken} in the consumer group, so they "
             "would throw each other out",
             hint="Give each host a name of its own, and do not copy a worker's "
@@ -93,7 +93,7 @@ def _serve_metrics(host: str, port: int) -> None:
     try:
         prometheus_client.start_http_server(port, addr=host, registry=metrics.WORKER)
     except OSError as error:
-        raise Problem(
+        raise Failure(
             f"metrics cannot be served at {host}, port {port}: {error.strerror}",
             hint="Set BADGES_METRICS_HOST, and for each worker a --metrics-port of its own",
         ) from None
@@ -205,11 +205,11 @@ async def _know_source(pool: Pool, generation: Generation) -> None:
 
 
 def _refuse_address(error: BaseException | None) -> None:
-    """Raise Problem where waiting is in vain: what is no address, or a pooler's."""
+    """Raise Failure where waiting is in vain: what is no address, or a pooler's."""
     if isinstance(error, asyncpg.ClientConfigurationError):
-        raise Problem(f"BADGES_DATABASE_URL: {error}")
+        raise Failure(f"BADGES_DATABASE_URL: {error}")
     if isinstance(error, asyncpg.ProtocolViolationError):
-        raise Problem(
+        raise Failure(
             f"BADGES_DATABASE_URL is not the address of a Postgres server, which would take the "
             f"worker's settings ({error.args[0]})",
             hint="Give it that of the database itself, not of PgBouncer or another pooler",
@@ -296,7 +296,7 @@ async def _assemble(
     try:
         worker = Worker(options, generation, services, versions, duties)
     except OSError as error:
-        raise Problem(
+        raise Failure(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",
             hint="Set BADGES_INSTANCE_DIRECTORY to a folder that it may write to",
         ) from None

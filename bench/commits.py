@@ -15,7 +15,7 @@ import asyncpg
 from bench.figures import Figure
 from bench.live import live
 from bench.site import Bench
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from tests.integration.pipeline import Pipeline
 from tests.stack import Stack
 
@@ -92,7 +92,7 @@ async def _wake(pipe: Pipeline) -> None:
 
 
 def _commit(stack: Stack, url: str, seconds: int) -> float:
-    """Commits a second. Raises Problem with pgbench's words."""
+    """Commits a second. Raises Failure with pgbench's words."""
     pgbench = Path(stack.process("postgres").exe()).with_name("pgbench")
     place = urlsplit(url)
     done = subprocess.run(
@@ -109,5 +109,5 @@ def _commit(stack: Stack, url: str, seconds: int) -> float:
     )
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or found is None:
-        raise Problem(f"pgbench failed: {done.stderr.strip()[-1000:]}", code=FOUND_A_PROBLEM)
+        raise Failure(f"pgbench failed: {done.stderr.strip()[-1000:]}", code=FOUND_A_PROBLEM)
     return float(found[1])

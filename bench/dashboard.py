@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from bench.figures import Figure, percentile
 from bench.site import Bench
-from streams.errors import Problem
+from streams.errors import Failure
 from tests import programs
 from tests.api.service import serving_api
 from tests.pages.browser import launched
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> list[Figure]:
     """Open the page again and again, each time as somebody who has never seen it."""
     program = programs.find("chromium")
     if program is None:
-        raise Problem("Chromium is not installed", hint="Install it to measure the dashboard")
+        raise Failure("Chromium is not installed", hint="Install it to measure the dashboard")
     with _serving(bench.postgres) as address:
         loads = asyncio.run(_loads(program, address, bench.size(20, 3)))
     paints = [load["paint"] / 1000 for load in loads]

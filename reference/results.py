@@ -13,7 +13,7 @@ from reference.refused_writes import RefusedWrite
 from sinks.base import Found
 from sinks.pool import Connection, Executor
 from streams import rule_versions
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import generations
 from streams.log.generations import Generation
 from tables.types import AppliedVersion, Award, RuleKey, Stats, Version, rule_key
@@ -76,11 +76,11 @@ class Results:
 
 
 async def read(connection: Connection) -> Results:
-    """Read everything as of one instant. Raises Problem when no log is live."""
+    """Read everything as of one instant. Raises Failure when no log is live."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         log = await generations.live(connection)
         if log is None:
-            raise Problem(
+            raise Failure(
                 "no log is live here: run `badges provision` (make up does) and try again"
             )
         applied = await connection.fetch(_RULE_POSITIONS, log.log_id)

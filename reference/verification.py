@@ -15,7 +15,7 @@ from reference.reference import Reference
 from reference.refused_writes import Pair, awards_then, stats_then
 from reference.results import AwardEvent, Results
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.lag.catching_up import Behind, until_decided
 from streams.log import generations
 from streams.log.kafka import KafkaAccess
@@ -62,7 +62,7 @@ async def verify(
 
     A mismatch is looked at twice: rows that people write meanwhile are in the tables before they
     are in the log. `limit` is in seconds, for each wait. `report` hears how many records are read,
-    of how many. Raises Problem when there is no live log, or the worker does not catch up.
+    of how many. Raises Failure when there is no live log, or the worker does not catch up.
     """
     verified = await _compare_once(connection, kafka, limit, report)
     if verified.mismatches:
@@ -76,14 +76,14 @@ async def verify(
 async def caught_up(connection: Connection, kafka: KafkaAccess, limit: float) -> Results:
     """What is recorded once the worker has decided everything that is committed now.
 
-    New versions of rules are applied in every partition by then. Raises Problem after `limit`
+    New versions of rules are applied in every partition by then. Raises Failure after `limit`
     seconds, and at once where no log is live.
     """
     if await generations.live(connection) is not None:
         try:
             await until_decided(connection, kafka, await insert_lsn(connection), limit)
         except Behind as behind:
-            raise Problem(str(behind), code=FOUND_A_PROBLEM) from None
+            raise Failure(str(behind), code=FOUND_A_PROBLEM) from None
     return await results.read(connection)
 
 

@@ -10,16 +10,16 @@ import asyncpg
 from schema import filled_from, history, indexes, locks, migrations, passwords
 from schema.check import check
 from schema.database import advice
-from schema.differences import Difference, of
+from schema.differences import Deviation, of
 from schema.migrations import Migration
 from schema.wanted import Thing
 from sinks import duplicates
 from sinks.duplicates import Duplicate
 from sinks.locks import Tell, one_at_a_time
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
-Look: TypeAlias = Callable[[], Awaitable[list[Difference]]]
+Look: TypeAlias = Callable[[], Awaitable[list[Deviation]]]
 
 LOCK = str(0x6261646765730001)
 
@@ -31,10 +31,10 @@ class Report:
     """
 
     applied: tuple[str, ...] = ()
-    mended: tuple[Difference, ...] = ()
+    mended: tuple[Deviation, ...] = ()
     removed: tuple[Duplicate, ...] = ()
     passwords: tuple[str, ...] = ()
-    left: tuple[Difference, ...] = ()
+    left: tuple[Deviation, ...] = ()
 
 
 async def migrate(
@@ -52,7 +52,7 @@ async def migrate(
     missing tables are created beside an application's of other names; `tell` hears what is waited
     for, and a lock is tried for `patience_s` seconds. Files that are recorded as applied are
     applied again only where something they create is missing. What they change of a log's source
-    is no gap in it; what was changed before stays one. Raises Problem, with nothing changed, when
+    is no gap in it; what was changed before stays one. Raises Failure, with nothing changed, when
     the database differs in what belongs to somebody else.
     """
     look = partial(check, connection, prefix=prefix, create=create)
@@ -72,7 +72,7 @@ async def migrate(
         )
 
 
-async def _look(connection: Connection, look: Look) -> tuple[list[Thing], list[Difference]]:
+async def _look(connection: Connection, look: Look) -> tuple[list[Thing], list[Deviation]]:
     """The indexes to build beforehand, and the differences that show it; both mostly empty."""
     missing = await indexes.missing(connection)
     if not missing:
@@ -104,9 +104,9 @@ async def _change(connection: Connection, prefix: str, look: Look) -> Report:
     )
 
 
-def _refuse(differences: Sequence[Difference]) -> None:
+def _refuse(differences: Sequence[Deviation]) -> None:
     if differences:
-        raise Problem(
+        raise Failure(
             "the database differs where migrate must not change it; nothing was changed.\n"
             + "\n".join(each.lines() for each in differences),
             code=FOUND_A_PROBLEM,
@@ -120,7 +120,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             raise
         except asyncpg.PostgresError as error:
-            raise Problem(
+            raise Failure(
                 f"migration {migration.title}: {advice(error)} Nothing was changed.",
                 code=FOUND_A_PROBLEM,
             ) from error

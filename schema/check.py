@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from schema import checks, compare_log, compare_tables, filled_from, history
-from schema.differences import Difference, of
+from schema.differences import Deviation, of
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 
 NEWER = "newer"
 """The check that finds a newer version's migrations."""
 
 
-async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Difference]:
+async def check(connection: Connection, *, prefix: str, create: bool = False) -> list[Deviation]:
     """Every difference, those that stop `migrate` first. Reads only.
 
     With `create`, tables of other names are no reason to ask before missing ones are created.
@@ -37,8 +37,8 @@ async def check(connection: Connection, *, prefix: str, create: bool = False) ->
     return sorted(differences + gaps, key=lambda each: each.consequence != "stop")
 
 
-def _newer(applied: Sequence[str]) -> Difference:
-    return Difference(
+def _newer(applied: Sequence[str]) -> Deviation:
+    return Deviation(
         "the database",
         f"is newer than this version of badge streams, which does not have {', '.join(applied)}",
         "the newer version's `badges migrate`",
@@ -51,7 +51,7 @@ def _newer(applied: Sequence[str]) -> Difference:
 async def require_a_source(
     connection: Connection, *, prefix: str, say: Callable[[str], None]
 ) -> None:
-    """Raise Problem where what a log is read from is wrong: it would be missing from a new one too.
+    """Raise Failure where what a log is read from is wrong: it would be missing from a new one too.
 
     Whatever else differs is as wrong as before: `say` tells it, and a log can be mended.
     """
@@ -62,7 +62,7 @@ async def require_a_source(
             say(f"Warning: {each.where} {each.found}; see `badges migrate --check`.")
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise Problem(
+        raise Failure(
             f"the database is not as a log needs it: {faults[0].where} {faults[0].found}{more}",
             hint="Run `badges migrate`, which mends what it may; `badges migrate --check` lists "
             "all, with the statements that mend them",

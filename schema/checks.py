@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from msgspec import json
 
-from schema.differences import Difference
+from schema.differences import Deviation
 from schema.exposure import EXPOSABLE
 from schema.queries import QUERIES
 from schema.wanted import BY_MENTOR, CASCADING, FOREIGN_KEYS, OLDER, SOURCE, TABLES, WANTED
@@ -87,11 +87,11 @@ RIGHTS = ("roles", "rights", "open", "concealed", "without_row_security", "restr
 
 async def run(
     connection: Connection, *names: str, more: Mapping[str, Sequence[object]] = MappingProxyType({})
-) -> list[Difference]:
+) -> list[Deviation]:
     """The differences that these checks find, each check's in its order; `more` are values too."""
     values = {**_VALUES, **more}
     return [
-        Difference(**{"check": name, **dict(row.items())})
+        Deviation(**{"check": name, **dict(row.items())})
         for name in names
         if name not in _NEEDS or await connection.fetchval(_ARE_THERE, _NEEDS[name])
         for row in await connection.fetch(QUERIES[name], *values.get(name, ()))

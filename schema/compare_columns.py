@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from schema.catalog import Tables
 from schema.compare_types import differs, type_differences
-from schema.differences import Difference
+from schema.differences import Deviation
 from schema.wanted import PRIMARY_KEYS, TABLES, Column
 
 _MIGRATE = "badges migrate"
@@ -24,7 +24,7 @@ _YOURS = "'...'"
 """Stands in a statement for what only the reader knows."""
 
 
-async def column_differences(tables: Tables, table: str) -> list[Difference]:
+async def column_differences(tables: Tables, table: str) -> list[Deviation]:
     """How the columns differ; what is mended after another assumes that one to be done."""
     differences = []
     for column in TABLES[table]:
@@ -48,7 +48,7 @@ def renamed_key(tables: Tables, table: str) -> str | None:
     return None if others or name in {"key", "slug"} else name
 
 
-async def _missing(tables: Tables, table: str, wanted: Column) -> Difference:
+async def _missing(tables: Tables, table: str, wanted: Column) -> Deviation:
     alter, name = f"ALTER TABLE public.{table}", f'"{wanted.name}"'
     add = f"{alter} ADD COLUMN {'IF NOT EXISTS ' if wanted.added else ''}{name} "
     other = renamed_key(tables, table) if wanted.name == "id" else None
@@ -71,7 +71,7 @@ async def _missing(tables: Tables, table: str, wanted: Column) -> Difference:
     return replace(told, consequence="mend" if wanted.added else "stop", spoils_log=True)
 
 
-async def _null(tables: Tables, table: str, wanted: Column) -> Difference:
+async def _null(tables: Tables, table: str, wanted: Column) -> Deviation:
     number = await tables.connection.fetchval(
         f'SELECT count(*) FROM public.{table} WHERE "{wanted.name}" IS NULL'
     )

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from schema.catalog import FoundKey, Tables
 from schema.compare_columns import renamed_key
-from schema.differences import Consequence, Difference
+from schema.differences import Consequence, Deviation
 from schema.wanted import FOREIGN_KEYS, OLDER, PRIMARY_KEYS, TableKey
 
 _KEYS = "keys"
 """The check that finds these differences."""
 
 
-async def key_differences(tables: Tables, plain: Sequence[str]) -> list[Difference]:
+async def key_differences(tables: Tables, plain: Sequence[str]) -> list[Deviation]:
     """The keys that the tables `plain` lack, or have by other columns."""
     primary = [each for name in plain for each in await _primary(tables, name)]
     lacking = [
@@ -26,7 +26,7 @@ async def key_differences(tables: Tables, plain: Sequence[str]) -> list[Differen
     return primary + [await _foreign(tables, each, each.target in plain) for each in lacking]
 
 
-async def _primary(tables: Tables, name: str) -> list[Difference]:
+async def _primary(tables: Tables, name: str) -> list[Deviation]:
     wanted, key = PRIMARY_KEYS[name], tables.primary_key(name)
     if key is not None and (key.columns == wanted or renamed_key(tables, name) is not None):
         return []
@@ -38,7 +38,7 @@ async def _primary(tables: Tables, name: str) -> list[Difference]:
     else:
         found = f"primary key is ({', '.join(key.columns)})"
         statement = _replaced(key, clause, apart, [k for k in tables.keys if _rests_on(k, key)])
-    return [Difference(where, found, clause, statement, consequence="stop", check=_KEYS)]
+    return [Deviation(where, found, clause, statement, consequence="stop", check=_KEYS)]
 
 
 def _rests_on(key: FoundKey, other: FoundKey) -> bool:
@@ -69,7 +69,7 @@ async def _told_apart(tables: Tables, name: str) -> str:
     )
 
 
-async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Difference:
+async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Deviation:
     (column,) = wanted.columns
     where = f"public.{wanted.table}.{column}"
     clause = (
@@ -81,7 +81,7 @@ async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Differ
     found, add = "has no foreign key", f"ALTER TABLE public.{wanted.table} ADD {clause}"
     if not lost:
         consequence: Consequence = "mend" if ours else "stop"
-        return Difference(where, found, clause, f"{add};", consequence, check=_KEYS)
+        return Deviation(where, found, clause, f"{add};", consequence, check=_KEYS)
     if ours:
         found += f", and {lost} awards are of something that is gone"
         statement = (
@@ -92,7 +92,7 @@ async def _foreign(tables: Tables, wanted: TableKey, has_target: bool) -> Differ
         # They count for nobody, and it is not for us to say that they may go.
         found += f", and {lost} rows name one that does not exist"
         statement = f"{add} NOT VALID;"
-    return Difference(where, found, clause, statement, consequence="stop", check=_KEYS)
+    return Deviation(where, found, clause, statement, consequence="stop", check=_KEYS)
 
 
 async def _lost(tables: Tables, wanted: TableKey, column: str) -> int:

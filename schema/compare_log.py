@@ -3,13 +3,13 @@
 from msgspec import json
 
 from schema import checks, history
-from schema.differences import Difference
+from schema.differences import Deviation
 from schema.wanted import BY_MENTOR, WANTED
 from sinks.pool import Connection
 from streams.log import generations
 
 
-async def log_differences(connection: Connection, prefix: str) -> list[Difference]:
+async def log_differences(connection: Connection, prefix: str) -> list[Deviation]:
     """How identities and publications differ; somebody else's that does not fit stops."""
     ours = generations.publication(prefix)
     published = _published(await history.applied(connection))

@@ -2,13 +2,13 @@
 
 from schema import catalog, checks, compare_columns, compare_keys
 from schema.catalog import Tables
-from schema.differences import Difference
+from schema.differences import Deviation
 from schema.wanted import TABLES
 from schema.zones import LOOKS_ELSEWHERE
 from sinks.pool import Connection
 
 
-async def table_differences(connection: Connection) -> list[Difference]:
+async def table_differences(connection: Connection) -> list[Deviation]:
     """How the tables that exist differ from what they must be. Missing tables are not listed.
 
     What is not a table, or not this user's to alter, comes first and alone: its rows may be hidden.

@@ -9,7 +9,7 @@ from schema.catalog import FoundKey, Tables
 from schema.conversions import assumed, converted, needs_zone
 from schema.database import first_line
 from schema.dependants import Dependant
-from schema.differences import Difference
+from schema.differences import Deviation
 from schema.wanted import TABLES, WANTED, Column
 from schema.zones import Zone, zone_of
 from sinks.pool import Connection
@@ -24,9 +24,9 @@ _ASSUMED = (
 
 def differs(
     table: str, wanted: Column, found: str, statement: str = "", *, needed: str = ""
-) -> Difference:
+) -> Deviation:
     """A difference of an application's column; `needed` is what it needs beside its type."""
-    return Difference(
+    return Deviation(
         f"public.{table}.{wanted.name}",
         found,
         wanted.needed + needed,
@@ -38,7 +38,7 @@ def differs(
 
 async def type_differences(
     tables: Tables, table: str, wanted: Column, found: Column
-) -> list[Difference]:
+) -> list[Deviation]:
     """Say that the type is another, unless it is mended together with what the column refers to."""
     has = f"has type {found.type}"
     target = _target(tables, table, wanted.name) if wanted.type == "uuid" else None

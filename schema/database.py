@@ -9,7 +9,7 @@ import asyncpg
 
 from sinks.failures import UNREACHED
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 
 CONNECT_TIMEOUT_S = 10
 _PORT = re.compile(r"\]?:[0-9]+$")
@@ -27,11 +27,11 @@ OWN_SETTINGS = {
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Connection]:
-    """A connection that is closed at the end. Raises Problem when Postgres does not answer."""
+    """A connection that is closed at the end. Raises Failure when Postgres does not answer."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     except (*UNREACHED, ValueError, asyncpg.PostgresError) as error:
-        raise Problem(
+        raise Failure(
             f"Postgres at {where(url)} refuses the connection: {first_line(error)}",
             hint="Check BADGES_DATABASE_URL and that the server runs.",
         ) from error

@@ -10,7 +10,7 @@ only reports it, because the database serves as it is."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class Deviation:
     """One thing that is not as it must be, and the SQL statement that mends it.
 
     The statement may be a command of ours, and is empty where no statement can mend it.
@@ -35,5 +35,5 @@ class Difference:
         return f"{sentence} Mend it with:\n    {statement}"
 
 
-def of(consequence: Consequence, differences: Iterable[Difference]) -> list[Difference]:
+def of(consequence: Consequence, differences: Iterable[Deviation]) -> list[Deviation]:
     return [each for each in differences if each.consequence == consequence]

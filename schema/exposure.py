@@ -6,7 +6,7 @@ import asyncpg
 
 from schema.database import first_line
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 EXPOSABLE = (
     "public.badge_awards",
@@ -30,7 +30,7 @@ async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]
     """Let `authenticated` read awards, events, stats and definitions; what was given to it.
 
     `claims` are the dotted paths in a token that lead to mentor, organization and role. Safe to do
-    again. Raises Problem, with nothing exposed, where that role is missing or everybody would read
+    again. Raises Failure, with nothing exposed, where that role is missing or everybody would read
     all definitions.
     """
     try:
@@ -42,7 +42,7 @@ async def expose(connection: Connection, claims: Mapping[str, str]) -> list[str]
             await connection.execute("SELECT badges_private.expose()")
             return await _given(connection)
     except (asyncpg.UndefinedObjectError, asyncpg.ObjectNotInPrerequisiteStateError) as error:
-        raise Problem(
+        raise Failure(
             f"nothing was exposed: {first_line(error)}", hint=error.hint, code=FOUND_A_PROBLEM
         ) from error
 

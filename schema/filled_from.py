@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from schema.differences import Difference
+from schema.differences import Deviation
 from sinks.pool import Connection
 from streams.errors import TOLD
 from streams.log import fingerprint
@@ -37,7 +37,7 @@ _NEWEST = f"""
 """
 
 
-async def gaps(connection: Connection) -> list[Difference]:
+async def gaps(connection: Connection) -> list[Deviation]:
     """Whether the newest generation of the log is broken, or will be when a worker looks."""
     for newest in await _logs(connection, _NEWEST):
         if newest["state"] == "broken":
@@ -50,10 +50,10 @@ async def gaps(connection: Connection) -> list[Difference]:
     return []
 
 
-async def renamed(connection: Connection) -> list[Difference]:
+async def renamed(connection: Connection) -> list[Deviation]:
     """The published columns that have another name now, told by their numbers."""
     return [
-        Difference(
+        Deviation(
             f"public.{table}.{column}",
             f"is called {now}",
             f"the name {column}",
@@ -112,8 +112,8 @@ async def _renamed(connection: Connection, log: asyncpg.Record) -> dict[str, dic
     }
 
 
-def _gap(newest: asyncpg.Record, found: str) -> Difference:
-    return Difference(
+def _gap(newest: asyncpg.Record, found: str) -> Deviation:
+    return Deviation(
         f"generation {newest['number']} of the log",
         found,
         "a new generation, filled from the tables as they are",

@@ -11,7 +11,7 @@ from schema.statements import split
 from schema.wanted import WANTED, Thing
 from sinks.locks import Tell
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 # Of those that are wanted, the ones that a table which exists lacks, or has half.
 _LACKING = """
@@ -73,7 +73,7 @@ async def build(
     """Build them one by one; returns those that were, as differences call them.
 
     Writers of the tables wait for nothing. It waits itself for every transaction that is older.
-    Raises Problem when one of them is open for longer than `patience_s`; what was begun then is
+    Raises Failure when one of them is open for longer than `patience_s`; what was begun then is
     invalid, and built anew the next time.
     """
     before = await connection.fetchval("SHOW lock_timeout")
@@ -114,7 +114,7 @@ async def _run(connection: Connection, wanted: Thing, statement: str) -> None:
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
         table = wanted.table.removeprefix("public.")
         why = await locks.holders(connection, [table]) or first_line(error)
-        raise Problem(
+        raise Failure(
             f"{_where(wanted)} is not built, for older transactions do not end: {why}",
             hint=locks.AGAIN,
             code=FOUND_A_PROBLEM,

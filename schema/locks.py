@@ -15,7 +15,7 @@ from schema.database import first_line
 from schema.wanted import TABLES
 from sinks.locks import Tell
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 PATIENCE_S = 120.0
 """How long a lock is tried for, counted from the first attempt."""
@@ -75,7 +75,7 @@ async def patiently(
 ) -> Result:
     """Try in a transaction of its own until no lock is missing; a failed try leaves nothing.
 
-    Raises Problem, with the names of those who hold what is needed and the hint, after
+    Raises Failure, with the names of those who hold what is needed and the hint, after
     `patience_s` seconds.
     """
     loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ async def patiently(
             why = await holders(connection, _EVERY) or first_line(error)
             left = patience_s - (loop.time() - began)
             if left <= 0:
-                raise Problem(
+                raise Failure(
                     f"no lock was to be had for {patience_s:.0f} s: {why}",
                     hint=hint,
                     code=FOUND_A_PROBLEM,

@@ -10,14 +10,14 @@ import asyncpg
 
 from schema.database import advice
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 _ITERATIONS = 4096
 _ATTEMPTS = 5
 
 
 async def set_password(connection: Connection, role: str, password: str) -> None:
-    """Let `role` log in with `password`. Raises Problem when this user may not do that."""
+    """Let `role` log in with `password`. Raises Failure when this user may not do that."""
     statement = await connection.fetchval(
         "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)",
         role,
@@ -32,7 +32,7 @@ async def set_password(connection: Connection, role: str, password: str) -> None
             if attempt == _ATTEMPTS - 1:
                 raise
         except asyncpg.InsufficientPrivilegeError as error:
-            raise Problem(
+            raise Failure(
                 f"the schema is up to date, but the password of {role} is not set: {advice(error)} "
                 f"As a superuser run: ALTER ROLE {role} LOGIN PASSWORD '...';",
                 code=FOUND_A_PROBLEM,

@@ -21,7 +21,7 @@ from streams import metrics
 from streams.checkpoint_files import Damaged, read, remove_unused, touch, write
 from streams.evaluator import FINGERPRINT
 from streams.pacing import in_spells
-from streams.partition import Partition, Standing
+from streams.partition import Bookmark, Partition
 from tables.dumps import Dump, Load
 from tables.ledger import Ledger
 from tables.types import AppliedVersion, Version
@@ -43,7 +43,7 @@ class _Header(Struct, array_like=True):
     log_id: str
     partition: int
     evaluator: str
-    standing: Standing
+    bookmark: Bookmark
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -98,16 +98,16 @@ class Checkpoints:
                     log.info("no checkpoint, the log is read", partition=partition)
                     return False
                 header = _decode(parts[0])
-                standing = header.standing
+                bookmark = header.bookmark
                 self._check(header, partition, position, recorded)
-                taken_up = [each for each in recorded if each.turn < standing.position.turn]
-                state.go_on_from(standing, versions_up_to(taken_up))
+                taken_up = [each for each in recorded if each.turn < bookmark.position.turn]
+                state.go_on_from(bookmark, versions_up_to(taken_up))
                 await _load(state, parts[1:])
             except (OSError, Damaged, *_NOT_READABLE) as error:
                 self.pass_over(partition, str(error))
                 return False
-        self.kept[partition] = standing.position
-        log.info("checkpoint loaded", partition=partition, offset=standing.position.next_offset)
+        self.kept[partition] = bookmark.position
+        log.info("checkpoint loaded", partition=partition, offset=bookmark.position.next_offset)
         return True
 
     def pass_over(self, partition: int, reason: str) -> None:
@@ -123,7 +123,7 @@ class Checkpoints:
         recorded: Sequence[AppliedVersion],
     ) -> None:
         """Raise Damaged unless a file is of this partition, and of what led to its position."""
-        found, at = header.standing, header.standing.position
+        found, at = header.bookmark, header.bookmark.position
         if (header.log_id, header.partition) != (self._log_id, partition):
             raise Damaged("it is of another log or partition")
         if header.evaluator != FINGERPRINT:
@@ -148,7 +148,7 @@ class Checkpoints:
         await self._one_at_a_time.acquire()
         try:
             began = time.monotonic()
-            header = _Header(self._log_id, state.number, FINGERPRINT, state.standing())
+            header = _Header(self._log_id, state.number, FINGERPRINT, state.bookmark())
             parts = [_encode(header), *await _dump(state)]
             # Kept here as well: nobody else may hold it for so long.
             self._writing = asyncio.create_task(self._write(header, parts, began))
@@ -166,7 +166,7 @@ class Checkpoints:
         # Meanwhile somebody else may have got it.
         if partition not in self.kept:
             return True
-        self.kept[partition] = header.standing.position
+        self.kept[partition] = header.bookmark.position
         metrics.CHECKPOINT_SECONDS.observe(time.monotonic() - began)
         metrics.CHECKPOINT_BYTES.labels(partition).set(sum(map(len, parts)))
         return True

@@ -6,7 +6,7 @@ from streams.errors import LogBroken
 from streams.log.debezium import stream_order
 
 
-class Reached(Struct, frozen=True):
+class HighWaterMark(Struct, frozen=True):
     """How far the rows have come: their mark in the WAL, and the LSN of the log's snapshot.
 
     `awards` are the changes of awards at the mark, each the row's id and what was done to it.
@@ -40,10 +40,10 @@ class Deduplicator:
         self._awards = set[tuple[str, str]]()
 
     @property
-    def reached(self) -> Reached:
-        return Reached(self._mark, self._snapshot_lsn, frozenset(self._awards))
+    def reached(self) -> HighWaterMark:
+        return HighWaterMark(self._mark, self._snapshot_lsn, frozenset(self._awards))
 
-    def go_on_from(self, reached: Reached) -> None:
+    def go_on_from(self, reached: HighWaterMark) -> None:
         """Go on, as a new one, from where another had come to."""
         self._mark, self._snapshot_lsn = reached.mark, reached.snapshot_lsn
         self._awards = set(reached.awards)

@@ -1,4 +1,4 @@
-"""The errors of this package. `Problem` alone is for people; the others are for who calls."""
+"""The errors of this package. `Failure` alone is for people; the others are for who calls."""
 
 from typing import Final, Literal
 
@@ -20,7 +20,7 @@ class _StreamError(Exception):
     pass
 
 
-class Problem(_StreamError):
+class Failure(_StreamError):
     """What is wrong and where, and a `hint` that says what to do; `code` is the exit code.
 
     A message may hold its remedy itself, and then needs no hint.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from sinks import turns
 from sinks.base import DeadLetter, Found, Message, Place, Position, Turn
-from streams.dedup import Deduplicator, Reached
+from streams.dedup import Deduplicator, HighWaterMark
 from streams.drafts import Draft, dead_letter
 from streams.evaluator import FINGERPRINT
 from streams.log.debezium import UNAVAILABLE, UNREADABLE, sequence_of
@@ -29,7 +29,7 @@ _READ_OR_DELETED = ("r", "d")
 """What is rare among records, and looked at more closely."""
 
 
-class Standing(Struct, frozen=True):
+class Bookmark(Struct, frozen=True):
     """Where a partition stands between two turns: what it holds besides its ledgers.
 
     `in_a_row` are the records in a row of each table that could not be used.
@@ -38,7 +38,7 @@ class Standing(Struct, frozen=True):
     position: Position
     taken_up: Sequence[AppliedVersion]
     last: Place | None
-    reached: Reached
+    reached: HighWaterMark
     in_a_row: Mapping[str, int]
 
 
@@ -246,22 +246,22 @@ class Partition:
         self.next_offset = self._turn_start = offset
         self.turn = turn
 
-    def standing(self) -> Standing:
+    def bookmark(self) -> Bookmark:
         """Where it stands; to be asked while nothing is to be written."""
         reached, in_a_row = self._order.reached, dict(self._in_a_row)
-        return Standing(self.position, list(self.taken_up), self.last, reached, in_a_row)
+        return Bookmark(self.position, list(self.taken_up), self.last, reached, in_a_row)
 
-    def go_on_from(self, standing: Standing, versions: Iterable[Version]) -> None:
+    def go_on_from(self, bookmark: Bookmark, versions: Iterable[Version]) -> None:
         """Stand, as a new one, where another stood; all `versions` up to there are in effect.
 
         What it held of mentors is still to be given: `hold_ledgers`.
         """
         self.apply(versions)
-        self.taken_up = list(standing.taken_up)
-        self.resume(standing.position.next_offset, standing.position.turn)
-        self._last = standing.last
-        self._in_a_row = dict(standing.in_a_row)
-        self._order.go_on_from(standing.reached)
+        self.taken_up = list(bookmark.taken_up)
+        self.resume(bookmark.position.next_offset, bookmark.position.turn)
+        self._last = bookmark.last
+        self._in_a_row = dict(bookmark.in_a_row)
+        self._order.go_on_from(bookmark.reached)
 
     def hold_ledgers(self, ledgers: Iterable[Ledger]) -> None:
         for ledger in ledgers:

@@ -31,7 +31,7 @@ from sinks.pool import Pool
 from sinks.postgres import PostgresSink
 from sinks.written import Written
 from streams.differences import Differences, Pair, agree, differences, lasting
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log.generations import Generation
 from streams.log.reader import Log
 from streams.log.topics import partition_of
@@ -163,7 +163,7 @@ class Replay:
     async def replay(self, number: int, *, apply: bool) -> Replayed:
         """Compare one partition, and write what is missing if that is wanted.
 
-        Raises Problem, Unavailable, Refused and LogBroken; nothing is written then.
+        Raises Failure, Unavailable, Refused and LogBroken; nothing is written then.
         """
         state = await self._restored(number, self._reading)
         seen = await self._look(state)
@@ -191,7 +191,7 @@ class Replay:
 
     async def _restored(self, number: int, recovery: Recovery) -> Partition:
         if self._live(await self._position(number)).turn == 0:
-            raise Problem(
+            raise Failure(
                 f"partition {number} of the log was not decided yet: there is nothing to compare",
                 hint="Start a worker, or wait for it: `badges lag` says how far it is",
             )
@@ -205,7 +205,7 @@ class Replay:
 
     def _live(self, position: Position | None) -> Position:
         if position is None:
-            raise Problem(
+            raise Failure(
                 f"generation {self._generation.number} of the log was closed meanwhile",
                 hint="Run the command again: it reads the generation that is live then",
             )
@@ -284,7 +284,7 @@ class Replay:
             end = await around.end(number)
             await poll(decided, within=PATIENCE_S)
         except TimeoutError:
-            raise Problem(
+            raise Failure(
                 f"partition {number} differs, and whether that is on its way cannot be told: it "
                 f"was not decided within {PATIENCE_S:g} s up to where the database is",
                 hint="`badges lag` says what holds it up; run the command again after that",

@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from types import MappingProxyType
 
-import asyncpg
 import structlog
 
 from sinks.alerts import Alerts
 from sinks.errors import Disconnected, StoreError
 from sinks.failures import translated
-from sinks.pool import Connection, Executor, Pool
+from sinks.listening import at_each_notify
+from sinks.pool import Executor, Pool
 from sinks.refused_writes import Stall
 from tables.types import (
     Applied,
@@ -23,7 +22,7 @@ from tables.types import (
 )
 
 _CHANNEL = "badges_rules"
-_POLL_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0
 _STANDING = "rules"
 """The subject of the alert that new versions cannot be read."""
 _NONE_KNOWN: Mapping[str, int] = MappingProxyType({})
@@ -144,35 +143,15 @@ class PostgresVersions(Versions):
         """
         while True:
             try:
-                with translated():
-                    async with self._pool.acquire() as connection:
-                        await self._listen(connection)
+                await at_each_notify(self._pool, _CHANNEL, self._refreshed)
             except StoreError as error:
                 log.warning("rule versions cannot be read, asking again", error=str(error))
-                pause = _POLL_SECONDS
+                pause = _AGAIN_SECONDS
                 if not isinstance(error, Disconnected):
                     now = asyncio.get_running_loop().time()
                     pause = await self._stall.failed(error, now, pause)
                 await asyncio.sleep(pause)
 
-    async def _listen(self, connection: Connection) -> None:
-        notified = asyncio.Event()
-
-        def wake(*_: object) -> None:
-            notified.set()
-
-        await connection.add_listener(_CHANNEL, wake)
-        try:
-            # What is read comes over other connections, so that this one is lost says nobody else.
-            while not connection.is_closed():
-                # Cleared first: a save that comes while we read is read at the next turn.
-                notified.clear()
-                await self.refresh()
-                await self._stall.over()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await notified.wait()
-        finally:
-            # A lost one has been taken out of the pool, and listens to nothing.
-            with suppress(asyncpg.InterfaceError):
-                await connection.remove_listener(_CHANNEL, wake)
+    async def _refreshed(self) -> None:
+        await self.refresh()
+        await self._stall.over()

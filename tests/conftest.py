@@ -12,7 +12,7 @@ from xdist.remote import Producer
 from badges.stack import docker, secrets
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
-from streams.errors import Problem
+from streams.errors import Failure
 from tests import hangs, programs, reruns
 from tests.launcher import Launcher, launching
 from tests.parts import Containers
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         if docker.asked_for():
             docker.require_engine()
-    except Problem as problem:
+    except Failure as problem:
         raise pytest.UsageError(str(problem)) from None
 
 

@@ -11,7 +11,7 @@ from testcontainers.compose import DockerCompose
 
 from badges.stack import docker, postgres, processes
 from badges.stack.infra import PARTS, PATIENCE, Infra
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 RUNNING, PAUSED = "running", "paused"
 STOP_SECONDS = 30
@@ -156,4 +156,4 @@ class Containers:
         )
         if done.returncode:
             said = done.stderr.strip()[-1000:]
-            raise Problem(f"docker compose {arguments[0]} failed: {said}", code=FOUND_A_PROBLEM)
+            raise Failure(f"docker compose {arguments[0]} failed: {said}", code=FOUND_A_PROBLEM)

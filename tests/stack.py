@@ -25,7 +25,7 @@ from badges.stack import addresses, docker, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, PORTS, Layout
 from schema import apply
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.parts import PAUSED, Containers, Parts, Processes
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +104,7 @@ class Stack:
         wanted = parts or PARTS
         try:
             self._parts.start(wanted)
-        except Problem as problem:
+        except Failure as problem:
             raise ServersLost(str(problem)) from problem
         self._started.update(wanted)
 

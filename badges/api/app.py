@@ -34,7 +34,7 @@ from badges.api.errors import answer_with_problems
 from badges.api.history import History
 from badges.api.limits import BoundedBody
 from badges.api.openapi import DocumentedApp
-from badges.api.overview import SharedPace, ask_standing
+from badges.api.overview import SharedPace, ask_overview
 from badges.api.requests import REQUEST_ID, Guarded, Recorded
 from badges.api.service_metrics import ServiceMetrics
 from badges.api.shared import Shared
@@ -45,7 +45,7 @@ from schema.database import where
 from sinks.alerts import PostgresAlerts
 from sinks.cancellation import uncancelled
 from sinks.pool import Pool, create_pool
-from streams.lag.answers import Parts
+from streams.lag.answers import Clients
 from streams.lag.backlog_watch import watch_backlog
 from streams.lag.meter import Meter
 from streams.lag.pulse import Pulses
@@ -141,7 +141,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             app.state.history.has_log,
         )
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
-        told = ServiceMetrics(pool, app.state.history, app.state.standing, alerts)
+        told = ServiceMetrics(pool, app.state.history, app.state.overview, alerts)
         duties: list[_Duty] = [
             partial(watch_backlog, pool, parts.cluster, alerts, pulses),
             partial(pulses.listen, hearing),
@@ -159,22 +159,22 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _connect(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Parts:
+async def _connect(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Clients:
     """Clients of the servers that are asked how far behind the awards are."""
     cluster = Cluster(settings.kafka_access())
     stack.push_async_callback(cluster.close)
     connect = await stack.enter_async_context(Connect(settings.connect_url.get_secret_value()))
     heartbeats = await stack.enter_async_context(Heartbeats(settings.kafka_access()))
     place = where(settings.database)
-    return Parts(pool, cluster, connect, heartbeats, place, settings.kafka_bootstrap)
+    return Clients(pool, cluster, connect, heartbeats, place, settings.kafka_bootstrap)
 
 
 def _share(app: FastAPI, meter: Meter, pool: Pool, stack: AsyncExitStack) -> None:
     """Let what is measured and counted be asked once for all who ask."""
     app.state.lag = Shared(meter.measure, _GOOD_FOR_S)
-    app.state.standing = Shared(partial(ask_standing, pool), _GOOD_FOR_S)
+    app.state.overview = Shared(partial(ask_overview, pool), _GOOD_FOR_S)
     app.state.pace = SharedPace(pool)
-    for shared in (app.state.lag, app.state.standing, app.state.pace):
+    for shared in (app.state.lag, app.state.overview, app.state.pace):
         stack.push_async_callback(shared.close)
     app.state.history = History(app.state.lag)
 

@@ -19,7 +19,7 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Standing:
+class Overview:
     """What waits for somebody, in numbers of every organization together."""
 
     refused_writes: int
@@ -28,7 +28,7 @@ class Standing:
     alerts: Sequence[AlertsOpen]
 
 
-async def ask_standing(pool: Pool) -> Standing:
+async def ask_overview(pool: Pool) -> Overview:
     """For metrics and the dashboard. Raises StoreError.
 
     It is apart from the pace, whose questions take longer the more there is: alerts are told then
@@ -36,7 +36,7 @@ async def ask_standing(pool: Pool) -> Standing:
     """
     with translated():
         async with pool.acquire() as connection:
-            return Standing(
+            return Overview(
                 await queries.refused_writes(connection),
                 await queries.definitions(connection),
                 await queries.last_audit(connection),

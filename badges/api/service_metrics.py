@@ -15,7 +15,7 @@ import structlog
 
 from badges.api import metrics
 from badges.api.history import History
-from badges.api.overview import Standing
+from badges.api.overview import Overview
 from badges.api.shared import Shared
 from badges.queries import overview
 from badges.queries.audit.findings import FindingKind
@@ -44,11 +44,11 @@ class ServiceMetrics:
     """Keeps the metrics of the whole service, by one measurement and one look after another."""
 
     def __init__(
-        self, pool: Pool, history: History, standing: Shared[Standing], alerts: PostgresAlerts
+        self, pool: Pool, history: History, overview: Shared[Overview], alerts: PostgresAlerts
     ) -> None:
         self._pool = pool
         self._history = history
-        self._standing = standing
+        self._overview = overview
         self._alerts = alerts
         self._generation: Generation | None = None
         self._rows = Counter[str]()
@@ -90,7 +90,7 @@ class ServiceMetrics:
 
     async def _look(self) -> None:
         pool = self._pool
-        found = await self._standing.now()
+        found = await self._overview.now()
         self._rows = Counter({each.kind: each.count for each in found.alerts})
         _set_definitions(found.definitions)
         metrics.REFUSED_WAITING.set(found.refused_writes)

@@ -17,7 +17,7 @@ from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
 from badges.api.languages import AnswersIn
 from badges.api.networks import CoordinatorOrOpenNetwork
-from badges.api.overview import Standing, Unlocks
+from badges.api.overview import Overview, Unlocks
 from badges.api.shared import Shared
 from badges.api.wrong_values import INSTANT
 from badges.queries.overview import Audit, AwardSeconds, Definitions
@@ -98,7 +98,7 @@ async def status(
     """Whether badges are on time, how fast they come, what waits and what is wrong."""
     history: History = request.app.state.history
     dead_letters: DeadLettersWaiting = request.app.state.dead_letters
-    standing, pace = await _asked(request.app.state)
+    overview, pace = await _asked(request.app.state)
     unlocks, award_seconds = pace or (None, None)
     measured_at, lag = history.newest or (None, None)
     return Status(
@@ -110,32 +110,32 @@ async def status(
         events_per_minute=history.records_per_minute(),
         history=history.since(since),
         dead_letters=Waiting(dead_letters.waiting) if dead_letters.waiting is not None else None,
-        refused_writes=Waiting(standing.refused_writes) if standing else None,
-        definitions=standing.definitions if standing else None,
-        last_audit=standing.last_audit if standing else None,
-        alerts=list(_alerts(lag, standing, language)),
+        refused_writes=Waiting(overview.refused_writes) if overview else None,
+        definitions=overview.definitions if overview else None,
+        last_audit=overview.last_audit if overview else None,
+        alerts=list(_alerts(lag, overview, language)),
     )
 
 
 async def _asked(
     state: State,
-) -> tuple[Standing | None, tuple[Unlocks, AwardSeconds] | None]:
+) -> tuple[Overview | None, tuple[Unlocks, AwardSeconds] | None]:
     """Let the history measure, and what Postgres tells meanwhile. Raises what measuring does.
 
     Whoever waits too long leaves; what is being asked goes on.
     """
     measuring = asyncio.create_task(state.history.measure())
-    counting = asyncio.create_task(_known(state.standing))
+    counting = asyncio.create_task(_known(state.overview))
     timing = asyncio.create_task(_known(state.pace))
     tasks = (measuring, counting, timing)
     await asyncio.wait(tasks, timeout=_PATIENCE_S)
     if measuring.done():
         measuring.result()
-    standing = counting.result() if counting.done() else None
+    overview = counting.result() if counting.done() else None
     pace = timing.result() if timing.done() else None
     for each in tasks:
         each.cancel()
-    return standing, pace
+    return overview, pace
 
 
 async def _known(shared: Shared[_Told]) -> _Told | None:
@@ -145,9 +145,9 @@ async def _known(shared: Shared[_Told]) -> _Told | None:
         return None
 
 
-def _alerts(lag: Lag | None, standing: Standing | None, language: Language) -> Iterator[Alert]:
+def _alerts(lag: Lag | None, overview: Overview | None, language: Language) -> Iterator[Alert]:
     """The kinds that the measurement knows, and those that Postgres has, each once."""
-    rows = {each.kind: each for each in (standing.alerts if standing else ())}
+    rows = {each.kind: each for each in (overview.alerts if overview else ())}
     for kind in dict.fromkeys([*(lag.alerts if lag else ()), *rows]):
         remedy = remedy_of(kind)
         row = rows.get(kind)

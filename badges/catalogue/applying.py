@@ -19,7 +19,7 @@ from badges.organizations import Organization, act_for
 from badges.queries.definition_lock import lock_definitions
 from badges.queries.verdicts import judge, judge_alone
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from tables.languages import Language
 
 _AUTHOR: Final = "badges catalogue"
@@ -149,7 +149,7 @@ def _content(entry: Entry, language: Language) -> list[Any]:
 async def _warnings(
     connection: Connection, owner: UUID | None, entry: Entry, language: Language
 ) -> list[str]:
-    """What there is to say of its criteria, as of everybody's; raises Problem if they are wrong."""
+    """What there is to say of its criteria, as of everybody's; raises Failure if they are wrong."""
     criteria = json.dumps(entry.criteria)
     if owner is None:
         verdict = judge_alone(criteria, language, counts_from=entry.counts_from)
@@ -159,7 +159,7 @@ async def _warnings(
             connection, criteria, language, key=entry.key, counts_from=entry.counts_from
         )
     if not verdict.valid:
-        raise Problem(f"{entry.key} cannot be saved: {verdict.errors[0]}", code=FOUND_A_PROBLEM)
+        raise Failure(f"{entry.key} cannot be saved: {verdict.errors[0]}", code=FOUND_A_PROBLEM)
     return verdict.warnings
 
 

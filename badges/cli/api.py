@@ -4,7 +4,7 @@ import os
 import socket
 
 from badges import logs, settings, starting
-from streams.errors import Problem
+from streams.errors import Failure
 
 
 def api() -> None:
@@ -33,7 +33,7 @@ def _listening(host: str, port: int) -> socket.socket:
         return listening
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise Problem(
+        raise Failure(
             f"the API cannot listen at {host}, port {port}: {reason}",
             hint="Set BADGES_API_HOST and BADGES_API_PORT",
         ) from None

@@ -20,7 +20,7 @@ from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, Scope
 from schema.database import connect, first_line
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 _SHOWN: Final = 50
 """Rows of a table; --json and --verbose have them all."""
@@ -108,7 +108,7 @@ def _reachable(chosen: settings.Settings) -> Iterator[None]:
     try:
         yield
     except (KafkaError, OSError) as error:
-        raise Problem(
+        raise Failure(
             f"Kafka at {chosen.kafka_bootstrap}: {first_line(error)} (BADGES_KAFKA_BOOTSTRAP)",
             hint="Run `badges audit` again when that is mended",
         ) from error

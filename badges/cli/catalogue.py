@@ -13,7 +13,7 @@ from badges.catalogue.entries import load
 from badges.cli.options import Json, print_json
 from badges.organizations import Organization
 from schema.database import connect
-from streams.errors import Problem
+from streams.errors import Failure
 from tables.languages import Language
 
 catalogue = typer.Typer(
@@ -84,7 +84,7 @@ def apply(
         said = (
             "both an organization and --global are given" if of_all else "no organization is given"
         )
-        raise Problem(said, hint="Name an organization by its slug or id, or say --global")
+        raise Failure(said, hint="Name an organization by its slug or id, or say --global")
     organization, steps = event_loop.run(
         lambda: _apply(settings.load(), org, lang, activate=activate, dry_run=dry_run)
     )
@@ -116,7 +116,7 @@ async def _apply(
                 connection, organization, entries, lang, activate=activate, dry_run=dry_run
             )
         except asyncpg.UndefinedTableError as error:
-            raise Problem(
+            raise Failure(
                 f"the database is not ready: {error}", hint="Run `badges migrate`"
             ) from None
     return organization, steps

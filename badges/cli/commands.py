@@ -17,7 +17,7 @@ from badges.stack.layout import VARIABLES
 from badges.starting import INTERRUPTED
 from schema.database import advice, first_line
 from sinks.failures import LOST, UNREACHED
-from streams.errors import WRONG_USE, Problem
+from streams.errors import WRONG_USE, Failure
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Set up": {
@@ -130,7 +130,7 @@ def run(arguments: Sequence[str]) -> int:
         if not error.format_message().strip():  # a command without arguments has printed its help
             return WRONG_USE
         problem = _misunderstood(error)
-    except Problem as error:
+    except Failure as error:
         problem = error
     except OSError as error:
         problem = unusable(error)
@@ -139,15 +139,15 @@ def run(arguments: Sequence[str]) -> int:
     return report(problem, as_json="--json" in arguments)
 
 
-def _refused(error: Exception) -> Problem:
+def _refused(error: Exception) -> Failure:
     if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(LOST):
         hint = "BADGES_DATABASE_URL has to name a role that may do this"
-        return Problem(f"Postgres refuses: {advice(error)}", hint=hint)
+        return Failure(f"Postgres refuses: {advice(error)}", hint=hint)
     hint = "Run the command again once it answers"
-    return Problem(f"Postgres does not answer any more: {first_line(error)}", hint=hint)
+    return Failure(f"Postgres does not answer any more: {first_line(error)}", hint=hint)
 
 
-def _misunderstood(error: TyperException) -> Problem:
+def _misunderstood(error: TyperException) -> Failure:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "badges"
-    return Problem(one_line(error.format_message()), hint=f"{command} --help shows what there is")
+    return Failure(one_line(error.format_message()), hint=f"{command} --help shows what there is")

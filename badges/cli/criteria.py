@@ -14,7 +14,7 @@ from badges.clients import dart, reading, typescript
 from badges.clients.model import Model
 from badges.queries.verdicts import Verdict, judge, judge_alone
 from schema.database import connect
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from tables.criteria.schema import json_schema
 from tables.languages import Language, Text
 
@@ -105,7 +105,7 @@ def _read(file: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise Problem(f"cannot read {file}: {error.strerror}") from None
+        raise Failure(f"cannot read {file}: {error.strerror}") from None
 
 
 async def _judge(

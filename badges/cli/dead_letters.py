@@ -13,7 +13,7 @@ from badges.upkeep.retrying import LEFT, Told
 from schema.database import connect
 from sinks.base import DeadLetter
 from sinks.dead_letters import UNREADABLE
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 dead_letters = typer.Typer(
     help="See input that could not be used, take it in, or drop it.", no_args_is_help=True
@@ -81,11 +81,11 @@ def drop(
 ) -> None:
     """Drop dead letters for good: those with a KEY, those of a table, or all. No row is changed."""
     if sum([bool(keys), table is not None, everything]) != 1:
-        raise Problem("say which dead letters to drop: their keys, --table TABLE or --all")
+        raise Failure("say which dead letters to drop: their keys, --table TABLE or --all")
     if not keys and not yes:
         question = f"Drop every dead letter{f' of {table}' if table else ''} for good?"
         if as_json or not typer.get_text_stream("stdin").isatty():
-            raise Problem("this cannot be undone: add --yes if it is meant")
+            raise Failure("this cannot be undone: add --yes if it is meant")
         typer.confirm(question, abort=True)
     dropped = event_loop.run(lambda: _drop(settings.load(), keys or [], _known(table)))
     if as_json:
@@ -119,7 +119,7 @@ async def _drop(chosen: settings.Settings, keys: Sequence[str], table: str | Non
 
 def _known(table: str | None) -> str | None:
     if table is not None and table not in shelves.SUBJECTS:
-        raise Problem(f"no dead letter is of {table}: the tables are {', '.join(shelves.SUBJECTS)}")
+        raise Failure(f"no dead letter is of {table}: the tables are {', '.join(shelves.SUBJECTS)}")
     return table
 
 

@@ -13,7 +13,7 @@ from badges.cli.options import Json
 from badges.privacy import exporting
 from badges.upkeep import dead_letters
 from schema.database import connect
-from streams.errors import Problem
+from streams.errors import Failure
 
 _IN_MEMORY = 4 * 1024 * 1024
 """Bytes of the document that are held in memory; a longer one waits in a temporary file."""
@@ -35,7 +35,7 @@ def export(
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as out:
         counts = event_loop.run(lambda: _export(settings.load(), str(mentor), out, with_log))
         if not any(counts.values()):
-            raise Problem(
+            raise Failure(
                 f"nothing is kept about a peer mentor with the id {mentor}",
                 hint="The id is that of a row of peer_mentors; BADGES_DATABASE_URL names the "
                 "database",

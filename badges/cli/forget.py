@@ -11,7 +11,7 @@ from badges.privacy import forgetting
 from badges.privacy.forgetting import Forgotten
 from badges.upkeep import dead_letters
 from schema.database import connect
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 
 def forget(
@@ -43,7 +43,7 @@ def forget(
     """
     names = [each.strip() for each in name or ()]
     if not all(names):
-        raise Problem("--name is empty: leave it out, or give a name")
+        raise Failure("--name is empty: leave it out, or give a name")
     told = event_loop.run(
         lambda: _forget(settings.load(), str(mentor), names, limit=wait, dry_run=dry_run)
     )

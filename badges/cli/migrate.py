@@ -14,8 +14,8 @@ from badges.reporting import unusable
 from schema import apply, exposure, migrations
 from schema.check import check
 from schema.database import connect
-from schema.differences import Difference
-from streams.errors import FOUND_A_PROBLEM, Problem
+from schema.differences import Deviation
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 
 def migrate(
@@ -56,9 +56,9 @@ def migrate(
         _print_files(_write(files), as_json)
         return
     if only_check and exposed is not None:
-        raise Problem("--check changes nothing: leave out --expose or --no-expose")
+        raise Failure("--check changes nothing: leave out --expose or --no-expose")
     chosen = settings.load()
-    differences: Sequence[Difference]
+    differences: Sequence[Deviation]
     if only_check:
         differences = event_loop.run(lambda: _check(chosen, create))
         if as_json:
@@ -114,14 +114,14 @@ def _print_report(report: apply.Report, *, nothing_else: bool) -> None:
     _print_differences(report.left, "")
 
 
-def _print_differences(differences: Sequence[Difference], otherwise: str) -> None:
+def _print_differences(differences: Sequence[Deviation], otherwise: str) -> None:
     for difference in differences:
         typer.echo(difference.lines())
     if otherwise and not differences:
         typer.echo(otherwise)
 
 
-async def _check(chosen: settings.Settings, create: bool) -> Sequence[Difference]:
+async def _check(chosen: settings.Settings, create: bool) -> Sequence[Deviation]:
     async with connect(chosen.database) as connection:
         return await check(connection, prefix=chosen.prefix, create=create)
 

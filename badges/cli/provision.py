@@ -16,7 +16,7 @@ from badges.cli.options import Json, print_json
 from schema.database import connect, first_line
 from sinks.errors import Unavailable
 from sinks.failures import UNREACHED
-from streams.errors import ConnectAway, ConnectRefused, Problem
+from streams.errors import ConnectAway, ConnectRefused, Failure
 from streams.filling import provisioning
 from streams.filling.site import Site
 from streams.log import generations
@@ -63,7 +63,7 @@ async def _provision(chosen: settings.Settings, *, dry_run: bool, as_json: bool)
 
 @asynccontextmanager
 async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> AsyncIterator[Site]:
-    """All clients that a command needs. Whoever does not answer becomes a Problem.
+    """All clients that a command needs. Whoever does not answer becomes a Failure.
 
     What is done is said on stdout, or aside, on stderr.
     """
@@ -88,7 +88,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
             )
     except _AWAY as error:
         again = f"Run `badges {command}` again when that is mended; it goes on where it was."
-        raise Problem(_where_it_failed(error, chosen), hint=again) from error
+        raise Failure(_where_it_failed(error, chosen), hint=again) from error
     finally:
         progress.stop()
 

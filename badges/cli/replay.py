@@ -18,7 +18,7 @@ from badges.upkeep import replaying
 from badges.upkeep.replaying import Order, Plan
 from schema.database import connect
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.recovery import Rules
 from streams.replay import Scope
 from streams.replayed import Item, ItemKind, Replayed, Unexplained
@@ -66,7 +66,7 @@ def replay(
     Workers go on meanwhile. With --apply a partition's worker is held for the moment of writing.
     """
     if apply and rules == "today":
-        raise Problem(
+        raise Failure(
             "--rules today only shows: workers go by the rules as they took effect, and would know "
             "nothing of what was written by others",
             hint="To put a badge's rule of today into effect for the whole history, save its "
@@ -123,7 +123,7 @@ async def _run(
 async def _scope(
     chosen: settings.Settings, organization: str | None, mentor: UUID | None, badge: str | None
 ) -> Scope:
-    """What is asked for, by ids. Raises Problem where there is no such thing."""
+    """What is asked for, by ids. Raises Failure where there is no such thing."""
     async with connect(chosen.database) as connection:
         own = definitions = None
         if organization is not None:
@@ -139,7 +139,7 @@ async def _definitions(connection: Connection, badge: str) -> frozenset[str]:
     definitions = frozenset(id_ for id_, key in named.items() if badge in (key, id_))
     if not definitions:
         close = nearest(badge, sorted(set(named.values())))
-        raise Problem(
+        raise Failure(
             f"no badge has the key or id {shown(badge)}{f' ({close})' if close else ''}",
             hint="SELECT key, id FROM badge_definitions lists them",
         )

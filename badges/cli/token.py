@@ -15,7 +15,7 @@ from badges.settings import Settings
 from badges.stack import addresses, layout, secrets
 from schema.database import connect
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 
 _ALGORITHM = "HS256"
 
@@ -38,7 +38,7 @@ def token(
     """
     if (role == "mentor") != (mentor is not None):
         problem = "--mentor is needed with --role mentor, and goes with no other"
-        raise Problem(problem, hint="An id is in peer_mentors, and in /v1/peer-mentors")
+        raise Failure(problem, hint="An id is in peer_mentors, and in /v1/peer-mentors")
     signed = event_loop.run(
         lambda: _token(_completed(settings.load()), role, organization, mentor, hours)
     )
@@ -55,7 +55,7 @@ def _completed(chosen: Settings) -> Settings:
     place = layout.load()
     if chosen.jwt_secret is None and chosen.jwks_url is not None:
         problem = "only the issuer of BADGES_JWT_ISSUER signs tokens here"
-        raise Problem(problem, hint="Ask it for one, or set BADGES_JWT_SECRET too")
+        raise Failure(problem, hint="Ask it for one, or set BADGES_JWT_SECRET too")
     local = addresses.for_people(place, secrets.load(place.run_dir))
     updates = {
         "jwt_secret": chosen.jwt_secret or SecretStr(local[addresses.JWT_SECRET]),
@@ -107,7 +107,7 @@ async def _check_mentor(
     )
     if not there:
         hint = "GET /v1/peer-mentors lists those that it has"
-        raise Problem(f"{name} has no mentor {mentor}", hint=hint)
+        raise Failure(f"{name} has no mentor {mentor}", hint=hint)
 
 
 def _put(claims: _Claims, path: str, value: str) -> None:

@@ -14,7 +14,7 @@ from badges.demo import catalogue
 from badges.demo.catalogue import Organization
 from badges.demo.compose import QUIET_END
 from badges.demo.world import SLUGS, Moment, Person, World, ids, insert
-from streams.errors import Problem
+from streams.errors import Failure
 
 _COMMITS_A_SECOND = 40
 _TICKS_A_SECOND = 3
@@ -40,7 +40,7 @@ class Commit:
 
 
 def read(repository: Path) -> list[Commit]:
-    """All commits that HEAD has, oldest first, merges left out. Raises Problem when there are none.
+    """All commits that HEAD has, oldest first, merges left out. Raises Failure when there are none.
 
     The day is the author's own local date.
     """
@@ -49,7 +49,7 @@ def read(repository: Path) -> list[Commit]:
         _commits(_git(repository, "log", "--no-merges", "--reverse", form).split(RECORD))
     )
     if not commits:
-        raise Problem(f"{repository} has no commits yet")
+        raise Failure(f"{repository} has no commits yet")
     return commits
 
 
@@ -62,12 +62,12 @@ def _git(repository: Path, *arguments: str) -> str:
             line, capture_output=True, check=True, timeout=_PATIENCE_S, env=surroundings
         )
     except FileNotFoundError:
-        raise Problem("git is not installed: --git needs it") from None
+        raise Failure("git is not installed: --git needs it") from None
     except subprocess.TimeoutExpired:
-        raise Problem(f"git log of {repository} takes longer than {_PATIENCE_S} s") from None
+        raise Failure(f"git log of {repository} takes longer than {_PATIENCE_S} s") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise Problem(f"git finds no history in {repository}: {said[0]}") from None
+        raise Failure(f"git finds no history in {repository}: {said[0]}") from None
     return done.stdout.decode(errors="replace")
 
 

@@ -21,7 +21,7 @@ from reference.verification import Mismatch, Verified, caught_up, verify
 from schema.database import OWN_SETTINGS, connect, first_line, where
 from sinks.errors import Unavailable
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.lag.catching_up import ends_of
 from streams.log.kafka import KafkaAccess
 
@@ -57,7 +57,7 @@ class Demo:
     async def run(self, show: Show) -> Finished:
         """Load a world, play its script, verify the outcome, and remove what was made.
 
-        Raises Problem when something does not answer, the worker does not keep up, or the database
+        Raises Failure when something does not answer, the worker does not keep up, or the database
         has rows of others. SIGTERM interrupts it as Ctrl-C does.
         """
         event_loop.heed_sigterm()
@@ -78,7 +78,7 @@ class Demo:
     async def _refuse_others(self, connection: Connection) -> None:
         found = None if self.among_others else await visit.others(connection)
         if found:
-            raise Problem(
+            raise Failure(
                 f"the database has rows that are not the demo's: {found}",
                 hint="Give it one of its own, or say --among-others: it leaves theirs alone",
             )
@@ -157,12 +157,12 @@ class Demo:
             yield
         except asyncpg.UndefinedTableError as error:
             reason = f"{first_line(error)}: run `badges migrate` first (make up does)"
-            raise Problem(reason) from error
+            raise Failure(reason) from error
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
             place = where(self.database_url)
-            raise Problem(f"Postgres at {place} went away: {first_line(error)}") from error
+            raise Failure(f"Postgres at {place} went away: {first_line(error)}") from error
         except (KafkaError, Unavailable) as error:
-            raise Problem(
+            raise Failure(
                 f"Kafka at {self.kafka.bootstrap} does not answer: {first_line(error)}. "
                 "Check BADGES_KAFKA_BOOTSTRAP and that it runs (make up)."
             ) from error

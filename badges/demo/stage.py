@@ -41,7 +41,7 @@ def dashboard() -> str | None:
 def perform(
     demo: Demo, *, plain: bool, as_json: bool, picture: Path | None, address: str | None
 ) -> int:
-    """Run the demo, print its summary and return the exit code. Raises Problem as `Demo.run` does.
+    """Run the demo, print its summary and return the exit code. Raises Failure as `Demo.run` does.
 
     Without a terminal it is shown as plain lines in any case. `address` is the dashboard's, where
     there is one.

@@ -14,7 +14,7 @@ from badges.demo.world import SLUGS, definition_id, organization_id
 from schema.database import connect
 from sinks.locks import one_at_a_time
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 
 LOCK = "hashtextextended('badges demo', 0)"
 _GONE_WITHIN_S = 10.0
@@ -23,7 +23,7 @@ _GONE_WITHIN_S = 10.0
 
 @asynccontextmanager
 async def alone(connection: Connection) -> AsyncIterator[None]:
-    """Keep other demos away. Raises Problem when one plays here."""
+    """Keep other demos away. Raises Failure when one plays here."""
     async with AsyncExitStack() as held:
         try:
             async with asyncio.timeout(_GONE_WITHIN_S):
@@ -31,7 +31,7 @@ async def alone(connection: Connection) -> AsyncIterator[None]:
                 await held.enter_async_context(lock)
         except TimeoutError:
             hint = "Wait for its end"
-            raise Problem("another demo plays in this database", hint=hint) from None
+            raise Failure("another demo plays in this database", hint=hint) from None
         yield
 
 

@@ -8,9 +8,9 @@ from badges.doctor.examination import Check
 from badges.doctor.lines import Finding, Status, failed, ok
 from schema import history, migrations
 from schema.check import NEWER
-from schema.differences import Consequence, Difference
+from schema.differences import Consequence, Deviation
 from schema.filled_from import GAP
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log.visibility import refuse_hidden
 
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
@@ -81,7 +81,7 @@ async def _of(id: str, at: Deployment) -> Sequence[Finding]:
     return found or [ok(id.replace("_", " "), _FINE[id])]
 
 
-def _finding(found: Difference) -> Finding:
+def _finding(found: Deviation) -> Finding:
     # A role is a superuser's to change: `migrate` only makes one that is missing.
     mends = found.consequence == "mend" and not found.statement.startswith("ALTER ROLE")
     return Finding(
@@ -96,7 +96,7 @@ def _finding(found: Difference) -> Finding:
 async def _rows_visible(at: Deployment) -> Sequence[Finding]:
     try:
         await refuse_hidden(at.connection, at.site.publication)
-    except Problem as problem:
+    except Failure as problem:
         return [failed("badges_connect", problem.message, problem.hint)]
     return [ok("badges_connect", "sees every row of the published tables")]
 

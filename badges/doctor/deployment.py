@@ -12,7 +12,7 @@ from badges import urls
 from badges.settings import Settings
 from schema.check import check
 from schema.database import connect
-from schema.differences import Difference
+from schema.differences import Deviation
 from sinks.pool import Connection
 from streams.filling.site import Site
 from streams.log import generations, topics
@@ -78,7 +78,7 @@ class Deployment:
             await closing
 
     async def open_postgres(self) -> None:
-        """Connect to Postgres, anew where it was lost. Raises Problem."""
+        """Connect to Postgres, anew where it was lost. Raises Failure."""
         if self._connection is None or self._connection.is_closed():
             opening = connect(self.chosen.database)
             self._connection = await self._resources.enter_async_context(opening)
@@ -118,7 +118,7 @@ class Deployment:
         return live
 
     @once
-    async def differences(self) -> Sequence[Difference]:
+    async def differences(self) -> Sequence[Deviation]:
         """All that `badges migrate --check` finds."""
         return await check(self.connection, prefix=self.chosen.prefix)
 

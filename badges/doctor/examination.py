@@ -15,7 +15,7 @@ from badges.doctor.lines import Area, Finding, Line, failed
 from schema.database import first_line
 from sinks.errors import StoreError
 from sinks.failures import UNREACHED
-from streams.errors import CannotTell, ConnectAway, ConnectRefused, Problem
+from streams.errors import CannotTell, ConnectAway, ConnectRefused, Failure
 
 Server: TypeAlias = Literal["postgres", "kafka", "connect"]
 """Whom a check asks; the check of that name says whether it answers."""
@@ -28,7 +28,7 @@ UNANSWERED = (
     CannotTell,
     ConnectAway,
     ConnectRefused,
-    Problem,
+    Failure,
     asyncpg.PostgresError,
 )
 

@@ -8,7 +8,7 @@ from badges.doctor.examination import UNANSWERED
 from badges.doctor.lines import Line, Safe
 from schema import apply
 from sinks import duplicates
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.log import topics
 
@@ -66,10 +66,10 @@ async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
 
 
 async def _migrate(at: Deployment) -> None:
-    """Raises Problem where it would remove awards: which of them stays is for a person to see."""
+    """Raises Failure where it would remove awards: which of them stays is for a person to see."""
     twice = await duplicates.remove(at.connection, dry_run=True)
     if twice:
-        raise Problem(
+        raise Failure(
             f"it would remove {len(twice)} awards that are held twice: `badges dedupe --dry-run` "
             "lists them, `badges dedupe` removes them"
         )

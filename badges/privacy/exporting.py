@@ -87,7 +87,7 @@ async def _log(
     document: _Document, connection: Connection, shelf: Shelf, mentor: str, with_log: bool
 ) -> Person:
     """Write how much the log has, and every record if that is asked for; the person by all ids."""
-    tally = log_records.Tally(await kept.own_ids(connection, mentor))
+    tally = log_records.RecordCounts(await kept.own_ids(connection, mentor))
 
     async def items() -> AsyncIterator[str]:
         async for generation, record in log_records.read(connection, shelf, mentor):

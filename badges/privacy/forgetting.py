@@ -12,7 +12,7 @@ from badges.privacy.person import Person
 from badges.upkeep import dead_letters
 from badges.upkeep.dead_letters import Shelf
 from sinks.pool import Connection
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.lag.catching_up import partitions_behind
 from streams.log import generations
 from streams.log.topics import partition_of
@@ -54,7 +54,7 @@ async def forget(
 
     `names` are removed too, where an application's errors repeat them in alerts. The connection,
     and `url`, are those of the tables' owner; `directory` is where workers of this machine keep
-    checkpoints. Raises Problem while the application still has the mentor's row.
+    checkpoints. Raises Failure while the application still has the mentor's row.
     """
     await kept.show_all_rows(connection)
     await _refuse_who_is_there(connection, mentor)
@@ -84,8 +84,8 @@ async def forget(
     return Forgotten(mentor, _by_name(found), _by_name(removed), left)
 
 
-async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_records.Tally:
-    tally = log_records.Tally()
+async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_records.RecordCounts:
+    tally = log_records.RecordCounts()
     async for record in log_records.read(connection, shelf, mentor):
         tally.add(*record)
     return tally
@@ -93,7 +93,7 @@ async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_rec
 
 async def _refuse_who_is_there(connection: Connection, mentor: str) -> None:
     if await kept.is_there(connection, mentor):
-        raise Problem(
+        raise Failure(
             f"the mentor {mentor} is in peer_mentors: what is kept about them belongs there",
             hint=f"Delete the row in the application (DELETE FROM peer_mentors WHERE id = "
             f"'{mentor}'), which takes their awards, events and stats along, and run this again",

@@ -53,7 +53,7 @@ async def read(
 
 
 @dataclass
-class Tally:
+class RecordCounts:
     """How many records there are of a person in each topic, and of which rows."""
 
     rows: set[str] = field(default_factory=set)

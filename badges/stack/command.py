@@ -18,7 +18,7 @@ from badges.stack import (
 )
 from badges.stack.infra import Infra
 from badges.starting import INTERRUPTED
-from streams.errors import Problem
+from streams.errors import Failure
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
     spelling.warn(layout.VARIABLES)
     try:
         _run(chosen.action, only_infra=chosen.infra)
-    except Problem as problem:
+    except Failure as problem:
         return report(problem)
     except OSError as error:
         return report(unusable(error))
@@ -60,7 +60,7 @@ def _up(place: layout.Layout, *, only_infra: bool) -> None:
         docker.up(place, _tell)
         return
     if docker.run(place):
-        raise Problem(f"containers of {place.run_dir} run", hint="make down first")
+        raise Failure(f"containers of {place.run_dir} run", hint="make down first")
     launch.up(place, _tell, only_infra=only_infra)
 
 

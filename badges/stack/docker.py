@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from badges.stack import layout as layouts
 from badges.stack import processes, secrets, services
 from badges.stack.layout import Layout
-from streams.errors import Problem
+from streams.errors import Failure
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 MONITORING = "monitoring"
@@ -22,26 +22,26 @@ _PATIENCE_S = 120.0
 
 
 def asked_for() -> bool:
-    """Say whether STACK asks for containers. Raises Problem when it says neither that nor local."""
+    """Say whether STACK asks for containers. Raises Failure when it says neither that nor local."""
     kind = os.environ.get("STACK", "local")
     if kind not in {"local", "docker"}:
-        raise Problem(f"STACK={kind}: it must be local or docker")
+        raise Failure(f"STACK={kind}: it must be local or docker")
     return kind == "docker"
 
 
 def require_engine(what: str = "STACK=docker") -> None:
-    """Raise Problem, in one line, when no Docker engine answers or compose is missing.
+    """Raise Failure, in one line, when no Docker engine answers or compose is missing.
 
     `what` needs it.
     """
     if shutil.which("docker") is None:
-        raise Problem(f"{what} needs Docker, and there is no docker command on the PATH")
+        raise Failure(f"{what} needs Docker, and there is no docker command on the PATH")
     for question in (["info"], ["compose", "version"]):
         asked = subprocess.run(["docker", *question], check=False, capture_output=True, text=True)
         if asked.returncode:
             said = (asked.stderr.strip() or asked.stdout.strip()).splitlines()[:1]
             line = " ".join(["docker", *question])
-            raise Problem(f"{what} needs Docker, and {line} does not work: {' '.join(said)}")
+            raise Failure(f"{what} needs Docker, and {line} does not work: {' '.join(said)}")
 
 
 def up(layout: Layout, tell: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
     Nothing is written when they cannot be started for another stack's sake, or a stranger's port.
     """
     if processes.find_all(layout):
-        raise Problem(f"a local stack runs in {layout.run_dir}", hint="make down first")
+        raise Failure(f"a local stack runs in {layout.run_dir}", hint="make down first")
     require_engine()
     _refuse_other_project(layout)
     if not run(layout):
@@ -62,7 +62,7 @@ def up(layout: Layout, tell: Callable[[str], None]) -> None:
     write_variables(layout, passwords)
     _compose(layout, "up", "--detach", "--build", "--remove-orphans")
     if not processes.comes_true(lambda: services.is_ready(layout), _PATIENCE_S):
-        raise Problem(
+        raise Failure(
             f"the API was not ready after {_PATIENCE_S:.0f} s",
             hint=f"docker compose --project-name {project(layout)} logs says why",
         )
@@ -138,7 +138,7 @@ def write_variables(layout: Layout, passwords: dict[str, str]) -> Path:
 def _refuse_other_project(layout: Layout) -> None:
     before = made(layout.run_dir)
     if before is not None and before.port_base != layout.port_base:
-        raise Problem(
+        raise Failure(
             f"the containers of {layout.run_dir} have BADGES_PORT_BASE={before.port_base}",
             hint="Leave it at that, give the second stack a folder of its own with BADGES_RUN_DIR, "
             "or make clean",
@@ -153,7 +153,7 @@ def _compose(layout: Layout, *arguments: str) -> None:
     line = _line(layout, *arguments)
     if subprocess.run(line, check=False, env=processes.surroundings()).returncode:
         order = next(each for each in arguments if each in {"up", "rm", "down"})
-        raise Problem(f"docker compose {order} failed; its own lines above say why")
+        raise Failure(f"docker compose {order} failed; its own lines above say why")
 
 
 def _line(layout: Layout, *arguments: str) -> Sequence[str]:

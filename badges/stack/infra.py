@@ -11,7 +11,7 @@ import psutil
 
 from badges.stack import addresses, connect, kafka, postgres, processes
 from badges.stack.layout import PORTS, Layout
-from streams.errors import Problem
+from streams.errors import Failure
 
 PARTS = ("postgres", "kafka", "connect")
 PATIENCE = 180.0
@@ -36,7 +36,7 @@ class Infra:
         """Start the parts that do not run and return when all answer.
 
         `with_database` is run as soon as Postgres answers, while the others still start; `tell`
-        is given a line for each part that is ready. Raises Problem of the first that fails.
+        is given a line for each part that is ready. Raises Failure of the first that fails.
         """
         self.require_ports(parts)
         began = time.monotonic()
@@ -50,7 +50,7 @@ class Infra:
         _together([partial(start, name) for name in parts])
 
     def require_ports(self, parts: Sequence[str]) -> None:
-        """Raise Problem when a port that is needed belongs to somebody else."""
+        """Raise Failure when a port that is needed belongs to somebody else."""
         for name in PORTS:
             owner = "kafka" if name == "controller" else name
             if owner in parts and self.process(owner) is None:
@@ -93,7 +93,7 @@ class Infra:
         connect.prepare(layout, self.prefix)
         # Until it is there: whether it answers is what Connect itself waits for.
         if not processes.comes_true(lambda: self.process("kafka") is not None, PATIENCE):
-            raise Problem("Connect cannot start: Kafka does not run")
+            raise Failure("Connect cannot start: Kafka does not run")
         return connect.command(layout, addresses.for_connect(layout, self.passwords))
 
 

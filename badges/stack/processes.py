@@ -23,7 +23,7 @@ import psutil
 
 from badges.stack import secrets
 from badges.stack.layout import HOST, Layout
-from streams.errors import Problem
+from streams.errors import Failure
 
 MARK = "BADGES_STACK_PART"
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -62,14 +62,14 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
                 **_rights(command.user),  # type: ignore[call-overload]
             )
     except OSError as error:
-        raise Problem(f"cannot start {command.name}: {error.strerror}: {error.filename}") from None
+        raise Failure(f"cannot start {command.name}: {error.strerror}: {error.filename}") from None
     _children[child.pid] = child
     _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
     return psutil.Process(child.pid)
 
 
 def complete(layout: Layout, command: Command, failure: str) -> None:
-    """Run a program to its end. Raises Problem with the failure and the program's own words."""
+    """Run a program to its end. Raises Failure with the failure and the program's own words."""
     done = subprocess.run(
         list(command.arguments),
         capture_output=True,
@@ -82,7 +82,7 @@ def complete(layout: Layout, command: Command, failure: str) -> None:
     if done.returncode:
         log = layout.log_file(command.name)
         log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise Problem(f"{failure}: {log_tail(log)}")
+        raise Failure(f"{failure}: {log_tail(log)}")
 
 
 def surroundings() -> dict[str, str]:
@@ -140,17 +140,17 @@ def stop(process: psutil.Process, *, sign: int = signal.SIGTERM, patience: float
 def wait_until_ready(
     layout: Layout, name: str, process: psutil.Process, ready: Callable[[], bool], patience: float
 ) -> None:
-    """Wait until a process answers. Raises Problem naming its log if it ends or takes too long."""
+    """Wait until a process answers. Raises Failure naming its log if it ends or takes too long."""
     log = layout.log_file(name)
 
     def is_there() -> bool:
         is_ready = ready()
         if not is_ready and not is_running(process):
-            raise Problem(f"{name} ended while starting: {log_tail(log)}")
+            raise Failure(f"{name} ended while starting: {log_tail(log)}")
         return is_ready
 
     if not comes_true(is_there, patience):
-        raise Problem(f"{name} was not ready after {patience:.0f} s: {log_tail(log)}")
+        raise Failure(f"{name} was not ready after {patience:.0f} s: {log_tail(log)}")
 
 
 def comes_true(look: Callable[[], bool], within: float) -> bool:
@@ -172,7 +172,7 @@ def log_tail(log: Path, lines: int = 5) -> str:
 
 
 def require_free_port(name: str, port: int) -> None:
-    """Raise Problem when something listens on the port, naming it where the system tells."""
+    """Raise Failure when something listens on the port, naming it where the system tells."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -180,7 +180,7 @@ def require_free_port(name: str, port: int) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            raise Problem(
+            raise Failure(
                 f"port {port} (for {name}) is in use{_listener(port)}",
                 hint="Stop that, or set BADGES_PORT_BASE to another number",
             ) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from streams.errors import Problem
+from streams.errors import Failure
 
 NAMES = (
     "BADGES_OWNER_PASSWORD",
@@ -30,10 +30,10 @@ def ensure(run_dir: Path) -> dict[str, str]:
 
 
 def load(run_dir: Path) -> dict[str, str]:
-    """Return the passwords of a stack that exists. Raises Problem when none was ever started."""
+    """Return the passwords of a stack that exists. Raises Failure when none was ever started."""
     known = _read(run_dir / "secrets.env")
     if not known:
-        raise Problem(
+        raise Failure(
             f"no local stack in {run_dir}", hint="Run `make up` first, or set BADGES_RUN_DIR"
         )
     return known

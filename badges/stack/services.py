@@ -16,7 +16,7 @@ from badges.stack.infra import Infra
 from badges.stack.layout import Layout
 from schema.database import connect, first_line
 from sinks.polling import POLL_S
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.lag.backlog import backlog
 from streams.log import generations
 from streams.log.cluster import Cluster
@@ -35,12 +35,12 @@ def command(infra: Infra, name: str) -> processes.Command:
 
 
 def run(infra: Infra, name: str) -> None:
-    """Run a badges command in the foreground; what it prints is seen. Raises Problem on failure."""
+    """Run a badges command in the foreground; what it prints is seen. Raises Failure on failure."""
     marked = {processes.MARK: processes.mark(infra.layout, name)}
     told = {**processes.surroundings(), **_environment(infra, name), **marked}
     code = subprocess.run(_line(name), check=False, env=told).returncode
     if code:
-        raise Problem(f"badges {name} failed (exit code {code}); its own line above says why")
+        raise Failure(f"badges {name} failed (exit code {code}); its own line above says why")
 
 
 def start_supervisor(layout: Layout) -> psutil.Process:
@@ -88,5 +88,5 @@ async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | Non
                 if time.monotonic() > deadline:
                     return found.sentence
                 await asyncio.sleep(POLL_S)
-    except (Problem, OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (Failure, OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return f"what waits cannot be told: {first_line(error)}"

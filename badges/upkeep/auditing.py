@@ -23,7 +23,7 @@ from badges.upkeep import repairing
 from sinks.failures import UNREACHED, reason_of
 from sinks.pool import Connection
 from sinks.queries import QUERIES
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.lag.catching_up import Behind, until_decided
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import insert_lsn
@@ -92,7 +92,7 @@ async def run(
 
     With another connection `beside` the first it takes about half the time.
     `limit` is how long, in seconds, the stream may take to decide what the first look saw. What is
-    done is told to `tell`. Raises Problem when it takes longer, and what Postgres and Kafka raise.
+    done is told to `tell`. Raises Failure when it takes longer, and what Postgres and Kafka raise.
     """
     async with _recorded(connection, scope) as number:
         looking = partial(look, connection, beside, scope)
@@ -154,7 +154,7 @@ async def _look_twice(
     try:
         await until_decided(connection, kafka, lsn, limit)
     except Behind as behind:
-        raise Problem(
+        raise Failure(
             f"something differs ({len(first.findings)}), and whether it is only on its way cannot "
             f"be told: {behind}",
             hint="Run it again once `badges lag` is on time, or with a higher --limit",

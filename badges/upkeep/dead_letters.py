@@ -15,7 +15,7 @@ from sinks.base import DeadLetter, Message
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.errors import Unavailable
 from sinks.pool import create_pool
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import generations, topics
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
@@ -36,12 +36,12 @@ class Shelf:
     store: KafkaDeadLetters
 
     async def letters(self) -> dict[str, DeadLetter]:
-        """All dead letters by their key, oldest first. Raises Problem when there is no topic.
+        """All dead letters by their key, oldest first. Raises Failure when there is no topic.
 
         Those of versions before this one do not name their row; what their value says is filled in.
         """
         if not await self.cluster.topics([self.topic]):
-            raise Problem(f"the topic {self.topic} is missing: `badges provision` creates it")
+            raise Failure(f"the topic {self.topic} is missing: `badges provision` creates it")
         records = [record async for record in self.records()]
         return {key: _named(letter) for key, letter in left(records).items()}
 
@@ -61,7 +61,7 @@ class Shelf:
 async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
     """The dead letters of the settings' prefix.
 
-    A Kafka, or a Postgres, that does not answer meanwhile becomes a Problem.
+    A Kafka, or a Postgres, that does not answer meanwhile becomes a Failure.
     """
     access = settings.kafka_access()
     topic = topics.dead_letters(settings.prefix).name
@@ -74,9 +74,9 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
             error.__cause__,
             asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError,
         ):
-            raise Problem(first_line(error)) from error
+            raise Failure(first_line(error)) from error
         place = settings.kafka_bootstrap
-        raise Problem(
+        raise Failure(
             f"Kafka at {place}: {first_line(error)}",
             hint="Check BADGES_KAFKA_BOOTSTRAP and that it runs",
         ) from error
@@ -96,11 +96,11 @@ def chosen(
 ) -> dict[str, DeadLetter]:
     """The dead letters with these keys, or all of them; of one table, if that is given.
 
-    Raises Problem for a key that no dead letter has.
+    Raises Failure for a key that no dead letter has.
     """
     for key in keys:
         if key not in letters:
-            raise Problem(f"no dead letter has the key {key}: see `badges dead-letters list`")
+            raise Failure(f"no dead letter has the key {key}: see `badges dead-letters list`")
     return {
         key: letter
         for key, letter in letters.items()

@@ -13,7 +13,7 @@ from sinks.base import DeadLetter
 from sinks.pool import Connection
 from sinks.pruning import OVER, Prunable
 from sinks.queries import QUERIES
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log_tables import NAMED
@@ -31,10 +31,10 @@ class LeftOver(Struct, frozen=True):
 
 
 async def see_all(connection: Connection) -> None:
-    """Make it an error, and not an answer, that a policy hides rows. Raises Problem."""
+    """Make it an error, and not an answer, that a policy hides rows. Raises Failure."""
     await connection.execute("SET row_security = off")
     if not await connection.fetchval("SELECT to_regclass('public.badge_logs') IS NOT NULL"):
-        raise Problem("this database has no tables of ours", hint="Run `badges migrate` first")
+        raise Failure("this database has no tables of ours", hint="Run `badges migrate` first")
 
 
 async def prunable(connection: Connection, shelf: Shelf, older_than: int) -> list[Prunable]:

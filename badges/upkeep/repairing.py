@@ -19,7 +19,7 @@ from sinks import repairs
 from sinks.failures import LOCKED, reason_of, refusal_of
 from sinks.pool import Connection
 from sinks.repairs import REPAIRABLE
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import generations
 from streams.log.topics import partition_of
 
@@ -80,7 +80,7 @@ class _Repair:
                 self._connection, self._log_id, partition, mentors, list(definitions)
             )
             if not held:
-                raise Problem(
+                raise Failure(
                     "the log was replaced meanwhile, and not everything is repaired",
                     hint="Run `badges audit --repair` again",
                 )
@@ -113,12 +113,12 @@ async def repair(
     """Write what the findings of audit `number` say is missing or wrong.
 
     Returns what was mended, and why Postgres refused to write others. Awards that should not be
-    there are left, and so is what has changed since it was found. Raises Problem where no log is
+    there are left, and so is what has changed since it was found. Raises Failure where no log is
     live, or where it is replaced meanwhile.
     """
     log = await generations.live(connection)
     if log is None:
-        raise Problem("no log is live, so nothing is repaired", hint="Run `badges provision`")
+        raise Failure("no log is live, so nothing is repaired", hint="Run `badges provision`")
     work = _Repair(connection, number, since, log.log_id)
     for partition, chunk in _chunks(findings, lambda m: partition_of(str(m), log.partitions)):
         await work.mend(partition, chunk)

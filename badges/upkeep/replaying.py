@@ -22,7 +22,7 @@ from sinks.errors import StoreError
 from sinks.failures import UNREACHED
 from sinks.pool import Executor, create_pool
 from sinks.postgres import PostgresSink
-from streams.errors import LogBroken, Problem
+from streams.errors import Failure, LogBroken
 from streams.evaluator import FINGERPRINT
 from streams.evaluator_change import EVALUATOR_CHANGED
 from streams.log import generations
@@ -71,7 +71,7 @@ class Plan(Struct, frozen=True):
 
 
 async def plan(settings: Settings, scope: Scope) -> Plan:
-    """What there is to read. Raises Problem where no log is live."""
+    """What there is to read. Raises Failure where no log is live."""
     async with connect(settings.database) as connection:
         live = await _live(connection, settings)
         records = await generations.next_offsets(connection, live.log_id)
@@ -123,7 +123,7 @@ async def replay_in_processes(
                     has_read(told)
                 found.put_nowait(told)
         except (EOFError, OSError):
-            found.put_nowait(Problem("a process of the replay ended by itself"))
+            found.put_nowait(Failure("a process of the replay ended by itself"))
 
     with _processes(settings, order, plan, min(processes, len(numbers))) as pipes:
         serving = [asyncio.create_task(serve(pipe)) for pipe in pipes]
@@ -182,12 +182,12 @@ async def _serve_partitions(
             while True:
                 number = await asyncio.to_thread(pipe.recv)
                 pipe.send(await replay(number))
-    except Problem as problem:
+    except Failure as problem:
         pipe.send(problem)
     except EOFError:
         pass  # Whoever asked has ended.
     except _AWAY as error:
-        pipe.send(Problem(f"the log cannot be replayed: {first_line(error)}"))
+        pipe.send(Failure(f"the log cannot be replayed: {first_line(error)}"))
 
 
 @asynccontextmanager
@@ -212,7 +212,7 @@ async def _replay(
     ):
         live = await _live(pool, settings)
         if live.number != plan.generation:
-            raise Problem(
+            raise Failure(
                 f"generation {live.number} of the log went live meanwhile",
                 hint="Run the command again",
             )
@@ -220,7 +220,7 @@ async def _replay(
         async def end(number: int) -> int:
             topic = await cluster.topic(live.topic)
             if topic is None:
-                raise Problem(f"the topic {live.topic} is missing")
+                raise Failure(f"the topic {live.topic} is missing")
             return (await cluster.ends(topic))[number]
 
         log = KafkaLog(access, live.topic)
@@ -250,7 +250,7 @@ async def _cluster(settings: Settings) -> AsyncIterator[Cluster]:
             await cluster.start()
         except (KafkaError, OSError) as error:
             place = settings.kafka_bootstrap
-            raise Problem(
+            raise Failure(
                 f"Kafka at {place}: {first_line(error)}",
                 hint="Check BADGES_KAFKA_BOOTSTRAP and that it runs",
             ) from error
@@ -260,16 +260,16 @@ async def _cluster(settings: Settings) -> AsyncIterator[Cluster]:
 
 
 async def _one(replay: Replay, number: int, *, apply: bool) -> Replayed:
-    """Replay a partition; whatever does not answer, or is broken, becomes a Problem."""
+    """Replay a partition; whatever does not answer, or is broken, becomes a Failure."""
     try:
         return await replay.replay(number, apply=apply)
     except _AWAY as error:
-        raise Problem(
+        raise Failure(
             f"partition {number} cannot be replayed: {first_line(error)}",
             hint="Nothing of it was written; run the command again when that is mended",
         ) from error
     except LogBroken as broken:
-        raise Problem(f"the log is broken: {broken}") from broken
+        raise Failure(f"the log is broken: {broken}") from broken
     finally:
         # The partition's state refers to itself in circles, and the next one needs the room.
         gc.collect()
@@ -283,7 +283,7 @@ async def keys(connection: Executor) -> dict[str, str]:
 async def _live(connection: Executor, settings: Settings) -> Generation:
     live = await generations.live(connection)
     if live is None:
-        raise Problem("no log is live: `badges provision` makes one, or `badges resnapshot`")
+        raise Failure("no log is live: `badges provision` makes one, or `badges resnapshot`")
     if problem := generations.other_prefix(live, settings.prefix):
         raise problem
     return live

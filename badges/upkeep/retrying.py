@@ -17,7 +17,7 @@ from sinks.base import DeadLetter
 from sinks.column_types import wrong_types
 from sinks.failures import reason_of
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.lag.catching_up import partitions_behind
 from streams.log import generations
 from streams.log.generations import Generation
@@ -76,11 +76,11 @@ async def retry(
     """Take in the rows of dead letters that name one; remove those of which nothing is left.
 
     The connection is the owner's of the tables. `limit` is how many seconds the worker may take.
-    Raises Problem when no log is live, and PostgresError when the role may not do this.
+    Raises Failure when no log is live, and PostgresError when the role may not do this.
     """
     log = await generations.live(connection)
     if log is None:
-        raise Problem("no log is live here: see `badges provision`, or badge_logs for why it broke")
+        raise Failure("no log is live here: see `badges provision`, or badge_logs for why it broke")
     known = (await shelf.letters()).keys()
     outcomes: dict[_Row, tuple[_Fate, str | None]] = {}
     rows = {row for letter in letters.values() if (row := row_of(letter))}

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.topic import Filled
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.pacing import GC_THRESHOLDS
 from tests.stack import ROOT
 
@@ -50,7 +50,7 @@ class Watch:
 
 
 def run(name: str, filled: Filled) -> Lap:
-    """Run a contender to its end. Raises Problem with its own words when it fails."""
+    """Run a contender to its end. Raises Failure with its own words when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", f"bench.contenders.{name}", msgspec.json.encode(filled).decode()],
         capture_output=True,
@@ -60,7 +60,7 @@ def run(name: str, filled: Filled) -> Lap:
     )
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise Problem(f"{name} failed ({done.returncode}): {words}", code=FOUND_A_PROBLEM)
+        raise Failure(f"{name} failed ({done.returncode}): {words}", code=FOUND_A_PROBLEM)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Lap)
 
 

@@ -5,7 +5,7 @@ import re
 import time
 
 from sinks.polling import POLL_S
-from streams.errors import FOUND_A_PROBLEM, Problem
+from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.filling.site import Site
 from streams.log.connector_progress import BEGINS_S, Movement, moved
 from streams.log.generations import Generation
@@ -37,9 +37,9 @@ class Failures:
         return again
 
     def refuse(self, connector: str, cause: str) -> None:
-        """Note a cause. Raises Problem when it will come again."""
+        """Note a cause. Raises Failure when it will come again."""
         if self.seen(cause):
-            raise Problem(
+            raise Failure(
                 f"the connector {connector} fails, and will again: {cause}",
                 hint="Mend that, then run this again",
                 code=FOUND_A_PROBLEM,
@@ -51,7 +51,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
 
     RUNNING alone says nothing: it is so long before a connector meets again what ended it, and one
     that hangs is so for ever. One that fails is started again, unless that is in vain. Raises
-    Problem then, when it does not come to run within a minute, and when it sends nothing.
+    Failure then, when it does not come to run within a minute, and when it sends nothing.
     """
     name = generation.connector
     end = await insert_lsn(site.connection)
@@ -65,7 +65,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
         if status is None or not status.running:
             steady_since = time.monotonic()
             if now - began > _PATIENCE_S:
-                raise Problem(
+                raise Failure(
                     f"the connector {name} does not come to run within {_PATIENCE_S:g} s "
                     f"({status})",
                     hint="See Kafka Connect's log",
@@ -80,7 +80,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
         await asyncio.sleep(POLL_S)
     # What it had in hand as it began to hang may have moved something still.
     if silent >= BEGINS_S:
-        raise Problem(
+        raise Failure(
             f"the connector {name} runs but sends nothing, not even the heartbeat of each second, "
             f"for {BEGINS_S:g} s",
             hint="See in pg_stat_activity what the sessions of badges_connect wait for, and Kafka "

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from sinks.polling import POLL_S
-from streams.errors import CannotTell, ConnectAway, Problem, SnapshotFailed
+from streams.errors import CannotTell, ConnectAway, Failure, SnapshotFailed
 from streams.filling.site import ADDRESS, Site
 from streams.filling.snapshot_rows import FilledRows
 from streams.log import generations, topics
@@ -78,7 +78,7 @@ async def begin(site: Site) -> Generation:
 async def snapshot_ended(site: Site, generation: Generation) -> None:
     """Wait until the first snapshot is in the topic whole.
 
-    Raises SnapshotFailed, and Problem when the snapshot cannot even begin.
+    Raises SnapshotFailed, and Failure when the snapshot cannot even begin.
 
     Connect tells its end, not Debezium, whose COMPLETED comes before the last rows are written.
     Where the slot began is noted as soon as it can be seen: a snapshot that was begun a second
@@ -159,14 +159,14 @@ async def _note_slot(site: Site, generation: Generation) -> None:
 async def _refuse_unbegun(
     site: Site, generation: Generation, status: ConnectorStatus | None
 ) -> None:
-    """Raise Problem when the connector failed before it had a slot.
+    """Raise Failure when the connector failed before it had a slot.
 
     Another generation would fail of the same, and this one has not read anything yet: it stays,
     for `try_again`.
     """
     if status is None or not status.failed or await _had_slot(site, generation):
         return
-    raise Problem(
+    raise Failure(
         f"the connector {generation.connector} failed before it could read anything: "
         f"{status.cause}",
         hint=f"Kafka Connect's own {ADDRESS} have to lead to Postgres itself, not to a pooler such "
@@ -223,7 +223,7 @@ async def _check_whole(site: Site, generation: Generation) -> None:
 async def _check_hidden(site: Site, generation: Generation) -> None:
     try:
         await refuse_hidden(site.connection, generation.publication)
-    except Problem as hidden:
+    except Failure as hidden:
         raise SnapshotFailed(hidden.message) from hidden
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import asyncpg
 
 from sinks.locks import one_at_a_time
-from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Problem, SnapshotFailed
+from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Failure, SnapshotFailed
 from streams.filling.connector_startup import Failures, stays_running
 from streams.filling.handover import near_the_end
 from streams.filling.next_generation import begin, snapshot_ended, start, try_again
@@ -47,7 +47,7 @@ _PAUSE_S = 0.5
 
 
 async def provision(site: Site) -> Generation:
-    """Return the live generation, filled now if there was none. Raises Problem.
+    """Return the live generation, filled now if there was none. Raises Failure.
 
     Running it again, or twice at once, changes nothing that is right already.
     """
@@ -68,13 +68,13 @@ async def resnapshot(site: Site, *, keep: bool = False) -> Generation:
 
     The one there is may be live and whole, or broken with any of its parts missing. What an
     interrupted run has begun is gone on with. Who had to wait for another run is content with what
-    that has made. Raises Problem.
+    that has made. Raises Failure.
     """
     await _check_site(site)
     before = await generations.live(site.connection)
     async with _alone(site):
         if await generations.last_live(site.connection) is None:
-            raise Problem(
+            raise Failure(
                 "there is no log yet that a new generation could replace",
                 hint="Run `badges provision`",
             )
@@ -92,7 +92,7 @@ async def fill(site: Site) -> Generation:
 
     A generation that is being filled already is gone on with, unless its snapshot broke off or
     another number of partitions is asked for.
-    Raises Problem after _ATTEMPTS snapshots that broke off, and when none could begin.
+    Raises Failure after _ATTEMPTS snapshots that broke off, and when none could begin.
     """
     failures = Failures()
     reason = ""
@@ -111,7 +111,7 @@ async def fill(site: Site) -> Generation:
             continue
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
-    raise Problem(
+    raise Failure(
         f"the first snapshot broke off {_ATTEMPTS} times, at last because {reason}",
         hint="See Kafka Connect's log, then run this again",
         code=FOUND_A_PROBLEM,
@@ -130,7 +130,7 @@ async def _half_filled(site: Site) -> Generation | None:
 
 
 async def _maintain(site: Site, generation: Generation) -> None:
-    """Bring back what is missing of the live generation. Raises Problem if its log is broken."""
+    """Bring back what is missing of the live generation. Raises Failure if its log is broken."""
     name = generation.connector
     if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
         site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
@@ -159,7 +159,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
 
 
 async def plan(site: Site) -> list[str]:
-    """Say what `provision` would do, without doing it. Raises Problem like it."""
+    """Say what `provision` would do, without doing it. Raises Failure like it."""
     await _check_site(site)
     live = await generations.live(site.connection)
     if live is None:
@@ -201,7 +201,7 @@ async def notes(site: Site, generation: Generation) -> list[str]:
 
 
 async def _check_site(site: Site) -> None:
-    """Raise Problem when the database or Connect are not ready for a generation at all."""
+    """Raise Failure when the database or Connect are not ready for a generation at all."""
     try:
         row = await site.connection.fetchrow(
             """
@@ -212,19 +212,19 @@ async def _check_site(site: Site) -> None:
             site.publication,
         )
     except asyncpg.PostgresError as error:
-        raise Problem(f"Postgres refuses to say how it is set up: {error}") from error
+        raise Failure(f"Postgres refuses to say how it is set up: {error}") from error
     assert row is not None
     if row["migrated"]:
         await _check_prefix(site)
     if not row["migrated"] or not row["published"]:
-        raise Problem("the database is not prepared: run `badges migrate` first")
+        raise Failure("the database is not prepared: run `badges migrate` first")
     if row["wal_level"] != "logical":
-        raise Problem(
+        raise Failure(
             f"Postgres has wal_level = {row['wal_level']}: set it to logical and restart Postgres"
         )
     wrong = await site.connect.validate(site.configuration(0, UNAVAILABLE))
     if wrong:
-        raise Problem(
+        raise Failure(
             f"Kafka Connect cannot use the connector: {'; '.join(wrong)}",
             hint=f"Kafka Connect's own {ADDRESS} say where it finds Postgres, by name or IPv4 "
             "address; an IPv6 address needs a name. Its _NAME, _USER and _PASSWORD say the rest",
@@ -251,7 +251,7 @@ def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
 
 
 async def _check_integrity(site: Site, generation: Generation) -> None:
-    """Raise Problem if the log is broken, and note nothing: that is for workers, which have read
+    """Raise Failure if the log is broken, and note nothing: that is for workers, which have read
     from this Kafka before, while a shell's settings may lead to another one.
     """
     reason = ""
@@ -264,9 +264,9 @@ async def _check_integrity(site: Site, generation: Generation) -> None:
             continue
         if found is not None:
             hint = _ELSEWHERE if found.kind in _SEEN_ELSEWHERE else None
-            raise Problem(f"the log is broken: {found}", hint=hint, code=FOUND_A_PROBLEM)
+            raise Failure(f"the log is broken: {found}", hint=hint, code=FOUND_A_PROBLEM)
         return
-    raise Problem(f"whether the log is whole cannot be told: {reason}")
+    raise Failure(f"whether the log is whole cannot be told: {reason}")
 
 
 async def _create_again(site: Site, generation: Generation) -> None:
@@ -282,7 +282,7 @@ async def _refuse_broken(site: Site) -> None:
     last = await generations.last_live(site.connection)
     if last is not None and last.state == "broken":
         reason = str(last.reason).removesuffix(f" {NEW_GENERATION}")
-        raise Problem(
+        raise Failure(
             f"generation {last.number} of the log is broken: {reason} {NEW_GENERATION}",
             code=FOUND_A_PROBLEM,
         )

@@ -42,7 +42,7 @@ FROM badges_private.open_alerts() AS k ORDER BY k
 """Since when is not told to those who may not read the alerts themselves."""
 
 
-class Parts(Struct, frozen=True):
+class Clients(Struct, frozen=True):
     """Whom is asked: clients that are kept from one measurement to the next.
 
     `database` and `kafka` are where they are, for people.
@@ -93,7 +93,7 @@ class KafkaAnswer(Struct, frozen=True):
     reason: str = ""
 
 
-async def ask_database(parts: Parts, limit: float) -> DatabaseAnswer:
+async def ask_database(parts: Clients, limit: float) -> DatabaseAnswer:
     """Everything that Postgres says; where it does not answer, why, and nothing else."""
     limit = min(limit, _DATABASE_S)
     try:
@@ -167,7 +167,7 @@ async def _asked(connection: Connection) -> DatabaseAnswer:
     )
 
 
-async def ask_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
+async def ask_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
     """Everything that Kafka says, in this order: what was committed before the heartbeat lies
     before the ends. Where it does not answer, why.
     """
@@ -181,14 +181,14 @@ async def ask_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> Kaf
         )
 
 
-def unreachable(parts: Parts, why: str) -> KafkaAnswer:
+def unreachable(parts: Clients, why: str) -> KafkaAnswer:
     return KafkaAnswer(
         reason=f"Kafka at {parts.kafka} cannot be asked: {why}. See that it runs, and that "
         "BADGES_KAFKA_BOOTSTRAP and the other settings for Kafka are right"
     )
 
 
-async def _asked_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
+async def _asked_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
     cluster, generation = parts.cluster, database.generation
     filling = database.filling
     names = [generation.topic, generation.heartbeat_topic] if generation else []
@@ -219,7 +219,7 @@ async def _asked_kafka(parts: Parts, database: DatabaseAnswer, limit: float) -> 
     return KafkaAnswer("ok", waiting, oldest, heartbeat, members, filled, frozenset(explained))
 
 
-async def ask_connect(parts: Parts, generation: Generation | None, limit: float) -> Outage | None:
+async def ask_connect(parts: Clients, generation: Generation | None, limit: float) -> Outage | None:
     """Why the connector does not run; without a generation, whether Connect answers at all."""
     try:
         async with asyncio.timeout(limit):

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from sinks.polling import POLL_S
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
@@ -46,7 +46,7 @@ async def partitions_behind(
 ) -> dict[int, str]:
     """Wait until these partitions have decided all that is committed now, `limit` seconds at most.
 
-    Returns those that have not, each with the reason. Raises Problem when the topic is missing.
+    Returns those that have not, each with the reason. Raises Failure when the topic is missing.
     """
     if not partitions:
         return {}
@@ -58,7 +58,7 @@ async def partitions_behind(
     async def ends() -> dict[int, int]:
         topic = await cluster.topic(log.topic)
         if topic is None:
-            raise Problem(f"the topic {log.topic} is missing")
+            raise Failure(f"the topic {log.topic} is missing")
         found = await _ends_to_reach(connection, cluster, topic)
         return {number: found[number] for number in waited_for if number in found}
 

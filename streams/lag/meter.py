@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from streams.lag.answers import (
+    Clients,
     DatabaseAnswer,
     KafkaAnswer,
-    Parts,
     ask_connect,
     ask_database,
     ask_kafka,
@@ -103,7 +103,7 @@ class Meter:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Clients,
         on_time_s: float,
         pulses: Pulses | None = None,
         unwritten: Callable[[], Sequence[str]] = tuple,

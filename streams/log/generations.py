@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from sinks.alerts import PARTITION_SUBJECT, PARTITIONS, BreakKind
 from sinks.base import Place
 from sinks.pool import Connection, Executor
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log import fingerprint, topics
 from streams.log.carrying import carry_over
 from streams.log.debezium import UNAVAILABLE
@@ -102,7 +102,7 @@ def names(prefix: str, number: int) -> Names:
     )
 
 
-def other_prefix(generation: Generation, prefix: str) -> Problem | None:
+def other_prefix(generation: Generation, prefix: str) -> Failure | None:
     """The problem that a generation's parts have other names than those that the prefix gives."""
     expected = names(prefix, generation.number)
     if (expected.topic, expected.slot, expected.connector) == (
@@ -111,7 +111,7 @@ def other_prefix(generation: Generation, prefix: str) -> Problem | None:
         generation.connector,
     ):
         return None
-    return Problem(
+    return Failure(
         f"generation {generation.number} of this database's log was made with the prefix "
         f"{generation.prefix!r}, and BADGES_PREFIX is {prefix!r}",
         hint=f"Set BADGES_PREFIX={generation.prefix}: the prefix of a log that is there stays",

@@ -1,7 +1,7 @@
 """Whether the connector sees every row: what row-level security hides is in no snapshot."""
 
 from sinks.pool import Executor
-from streams.errors import Problem
+from streams.errors import Failure
 
 _HIDDEN = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, narrows.polname AS policy
@@ -30,17 +30,17 @@ ORDER BY 1
 
 
 async def refuse_hidden(connection: Executor, publication: str) -> None:
-    """Raise Problem where a policy hides rows of a published table from badges_connect.
+    """Raise Failure where a policy hides rows of a published table from badges_connect.
 
     A snapshot without them would go live, and every badge that they earned would be revoked.
     """
     for row in await connection.fetch(_HIDDEN, publication):
         if row["policy"] is None:
-            raise Problem(
+            raise Failure(
                 f"row-level security hides rows of {row['name']} from badges_connect",
                 hint="Give it back its policy: `badges migrate --check` prints the statement",
             )
-        raise Problem(
+        raise Failure(
             f"the restrictive policy {row['policy']} on {row['name']} may hide rows from "
             "badges_connect",
             hint="Let it apply to your own roles alone, such as authenticated: "

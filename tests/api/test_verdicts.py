@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from badges.cli.commands import app
 from badges.queries.verdicts import Verdict, judge, judge_alone
 from sinks.pool import Pool
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.api.conftest import Organization
 from tests.api.definitions import FIRST, VISITS, badges
 from tests.api.mentors import define
@@ -136,5 +136,5 @@ async def test_the_command_judges_for_an_organization(
     )
     assert "forventet nøkkelen" in (await run(mine.id, "--lang", "nb")).output
     nobody = await run("nobody")
-    assert isinstance(nobody.exception, Problem)
+    assert isinstance(nobody.exception, Failure)
     assert 'no organization has the slug or id "nobody"' in str(nobody.exception)

@@ -14,7 +14,7 @@ from badges.upkeep.dead_letters import Shelf
 from sinks.base import DeadLetter, DeadLetters
 from sinks.dead_letters import CHUNK, LARGEST_VALUE, KafkaDeadLetters, key_of
 from sinks.errors import Unavailable
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
@@ -173,7 +173,7 @@ async def test_what_somebody_else_wrote_into_the_topic_is_a_letter_that_can_be_r
 async def test_a_topic_that_nobody_made_yet_has_no_letters(kafka_alone: Stack) -> None:
     letters = KafkaDeadLetters("nothing", {"bootstrap_servers": kafka_alone.kafka_bootstrap})
     async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
-        with pytest.raises(Problem, match="badges provision"):
+        with pytest.raises(Failure, match="badges provision"):
             await shelf_of(kafka_alone, "nothing", cluster, letters).letters()
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from badges.stack import docker
-from streams.errors import WRONG_USE, Problem
+from streams.errors import WRONG_USE, Failure
 from streams.filling import provisioning
 from streams.filling.site import ADDRESS
 from streams.log import generations
@@ -43,7 +43,7 @@ def test_a_pooler_is_one_line_and_nothing_is_thrown_away(stack: Stack, database_
             led = {"database.port": str(urlsplit(pooler).port)}
 
             for _ in range(2):
-                with pytest.raises(Problem) as caught:
+                with pytest.raises(Failure) as caught:
                     await provisioning.provision(elsewhere(site, lines, led))
                 assert ADDRESS in str(caught.value)
                 assert "unsupported startup parameter: replication" in str(caught.value)
@@ -77,7 +77,7 @@ def test_what_connect_cannot_use_begins_nothing(
 ) -> None:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
-            with pytest.raises(Problem) as caught:
+            with pytest.raises(Failure) as caught:
                 await provisioning.provision(elsewhere(site, [], told))
             assert cause in str(caught.value)
             assert ADDRESS in str(caught.value)

@@ -12,7 +12,7 @@ import pytest
 from badges.stack import launch, processes, secrets
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
 from tests.stack import LIMIT_S, Stack, free_port_base, guarded, wait_for
@@ -147,7 +147,7 @@ def test_a_missing_download_is_one_line(launcher: Launcher, tmp_path: Path) -> N
 def test_a_full_disk_is_one_line(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "ROOM", 10**18)
 
-    with pytest.raises(Problem, match=r"the disk of .* is full: \d+ MB are free"):
+    with pytest.raises(Failure, match=r"the disk of .* is full: \d+ MB are free"):
         launch.up(launcher.layout, print, only_infra=True)
 
 
@@ -156,7 +156,7 @@ def test_a_part_that_ends_while_starting_shows_its_own_words(launcher: Launcher)
     line = ["sh", "-c", "echo No space left on device; exit 1"]
     process = processes.spawn(launcher.layout, processes.Command("kafka", line))
 
-    with pytest.raises(Problem, match=r"kafka\.log says\n  No space left on device"):
+    with pytest.raises(Failure, match=r"kafka\.log says\n  No space left on device"):
         processes.wait_until_ready(launcher.layout, "kafka", process, lambda: False, 10)
 
 

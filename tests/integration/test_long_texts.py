@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from sinks.pool import Pool
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.log import generations
 from streams.log.wal import read_slot
@@ -139,7 +139,7 @@ def test_a_snapshot_that_cannot_be_sent_is_told_by_its_cause_and_tried_once(
             mentor = await add_mentor(site.connection)
             await complete(site.connection, mentor, "x" * LONG)
 
-            with pytest.raises(Problem, match="RecordTooLargeException") as told:
+            with pytest.raises(Failure, match="RecordTooLargeException") as told:
                 await provisioning.provision(Uncut(**vars(site)))
 
             assert told.value.code == 1
@@ -164,7 +164,7 @@ def test_a_connector_that_fails_again_is_not_called_whole(stack: Stack, database
             await _failed(site, live)
 
             for _ in range(2):
-                with pytest.raises(Problem, match=r"will again: .*RecordTooLarge") as told:
+                with pytest.raises(Failure, match=r"will again: .*RecordTooLarge") as told:
                     await provisioning.provision(uncut)
                 assert told.value.code == 1
             assert await provisioning.provision(site) == live

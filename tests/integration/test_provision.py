@@ -18,7 +18,7 @@ from badges import settings
 from badges.cli import provision as command
 from badges.cli.commands import app
 from schema import apply
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import next_generation, provisioning
 from streams.filling.provisioning import resnapshot
 from streams.filling.site import Site
@@ -282,7 +282,7 @@ def test_a_connector_whose_offsets_are_gone_is_not_started_again(
             await site.connect.delete(live.connector)
 
             for _ in range(2):
-                with pytest.raises(Problem, match=r"offsets .* `badges resnapshot`") as caught:
+                with pytest.raises(Failure, match=r"offsets .* `badges resnapshot`") as caught:
                     await provisioning.provision(site)
                 assert caught.value.code == 1
 
@@ -305,7 +305,7 @@ def test_whoever_looks_into_another_kafka_ends_no_log_and_makes_no_topic_there(
             await site.cluster.delete([letters])
 
             for act in (provisioning.provision, provisioning.plan):
-                with pytest.raises(Problem, match=f"the topic {live.topic} is gone") as caught:
+                with pytest.raises(Failure, match=f"the topic {live.topic} is gone") as caught:
                     await act(site)
                 assert caught.value.code == 1
                 assert "Make sure first that BADGES_KAFKA_BOOTSTRAP" in str(caught.value)
@@ -330,7 +330,7 @@ def test_a_log_of_another_prefix_is_left_alone(stack: Stack, database_url: str, 
                 if prepared:
                     await apply.migrate(site.connection, prefix=other.prefix, role_passwords={})
                 for act in (provisioning.provision, provisioning.plan, resnapshot):
-                    with pytest.raises(Problem) as caught:
+                    with pytest.raises(Failure) as caught:
                         await act(other)
                     assert caught.value.code == 2
                     assert f"was made with the prefix '{site.prefix}'" in str(caught.value)
@@ -361,7 +361,7 @@ def test_a_database_without_migrations_is_told_what_to_do(stack: Stack, database
         async with own_site(stack, database_url) as site:
             await site.connection.execute(f"DROP PUBLICATION {site.prefix}_mentor_log")
 
-            with pytest.raises(Problem, match="run `badges migrate` first"):
+            with pytest.raises(Failure, match="run `badges migrate` first"):
                 await provisioning.provision(site)
 
     run(test())

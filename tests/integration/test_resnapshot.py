@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from schema.check import require_a_source
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import next_generation, provisioning
 from streams.filling.provisioning import resnapshot
 from streams.log import generations
@@ -150,7 +150,7 @@ def test_each_break_is_mended_by_one_command(own: Rig, kinds: list[str]) -> None
                     worker.kill()
                     worker.start()
             await told(p, kind)
-            with pytest.raises(Problem, match="`badges resnapshot`") as broken:
+            with pytest.raises(Failure, match="`badges resnapshot`") as broken:
                 await provisioning.provision(p.site)
             assert broken.value.code == 1
             await p.activity(mentor, f"2026-01-{number:02}")
@@ -373,7 +373,7 @@ def test_what_is_kept_stays_until_somebody_does_not_want_it_kept(own: Rig) -> No
 def test_without_a_log_it_says_what_makes_one(stack: Stack, database_url: str) -> None:
     async def test() -> None:
         async with own_site(stack, database_url) as site:
-            with pytest.raises(Problem, match="Run `badges provision`") as refused:
+            with pytest.raises(Failure, match="Run `badges provision`") as refused:
                 await resnapshot(site)
             assert refused.value.code == 2
             assert await generations.newest(site.connection) is None
@@ -414,7 +414,7 @@ def test_a_database_that_would_spoil_the_new_log_is_told_before_anything_begins(
                 await undone.start()
                 await site.connection.execute(damage.format(prefix=site.prefix))
 
-                with pytest.raises(Problem, match=f"{told}.*`badges migrate") as refused:
+                with pytest.raises(Failure, match=f"{told}.*`badges migrate") as refused:
                     await require_a_source(site.connection, prefix=site.prefix, say=site.say)
 
                 await undone.rollback()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.filling.provisioning import resnapshot
 from streams.log import generations
@@ -25,11 +25,11 @@ def test_nothing_is_filled_while_rows_are_hidden_from_the_connector(own: Rig) ->
 
         await p.pool.execute("ALTER TABLE activities ENABLE ROW LEVEL SECURITY")
         await p.pool.execute(RESTRICTS)
-        with pytest.raises(Problem, match=r"the restrictive policy tenant on public\.activities"):
+        with pytest.raises(Failure, match=r"the restrictive policy tenant on public\.activities"):
             await resnapshot(p.site)
         await p.pool.execute("DROP POLICY tenant ON activities")
         await p.pool.execute("DROP POLICY badges_connect_all ON activities")
-        with pytest.raises(Problem, match=r"hides rows of public\.activities from badges_connect"):
+        with pytest.raises(Failure, match=r"hides rows of public\.activities from badges_connect"):
             await resnapshot(p.site)
         live = await generations.live(p.pool)
         assert live is not None

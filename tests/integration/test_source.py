@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from schema import apply, history, migrations
 from schema.check import check
-from schema.differences import Difference
+from schema.differences import Deviation
 from sinks.pool import Connection
-from streams.errors import CannotTell, LogBroken, Problem
+from streams.errors import CannotTell, Failure, LogBroken
 from streams.filling import provisioning
 from streams.log import generations
 from streams.log.fingerprint import SOURCES
@@ -36,7 +36,7 @@ async def verdict(integrity: Integrity) -> LogBroken | None:
             await asyncio.sleep(0.1)
 
 
-def of_source(differences: list[Difference]) -> list[str]:
+def of_source(differences: list[Deviation]) -> list[str]:
     """The statements that `migrate --check` prints about the tables and the log."""
     return [each.statement for each in differences]
 
@@ -64,7 +64,7 @@ def test_every_renamed_column_is_told_and_mends(stack: Stack, database_url: str)
                     assert f"column {column} of public.{table} is called other now" in str(found)
                     assert back in str(found)
                     assert of_source(await check(site.connection, prefix=site.prefix)) == [back]
-                    with pytest.raises(Problem, match=f"public.{table}.{column} is called other"):
+                    with pytest.raises(Failure, match=f"public.{table}.{column} is called other"):
                         await migrate(site)
                     await site.connection.execute(back)
                     assert await verdict(integrity) is None
@@ -188,9 +188,9 @@ def test_a_gap_in_the_source_lasts(
             assert (noted.state, noted.reason) == ("broken", str(found))
             opened = await site.connection.fetch("SELECT kind FROM badge_alerts")
             assert [row["kind"] for row in opened] == [kind]
-            with suppress(Problem):
+            with suppress(Failure):
                 await migrate(site)
-            with pytest.raises(Problem, match="is broken") as refused:
+            with pytest.raises(Failure, match="is broken") as refused:
                 await provisioning.provision(site)
             assert refused.value.code == 1
             assert "badges resnapshot" in of_source(
@@ -223,7 +223,7 @@ def test_what_migrate_mends_stays_a_gap(
             assert found is not None
             assert (found.kind, str(found)) == ("log_broken", noted.reason)
             assert len(await site.connection.fetch("SELECT FROM badge_alerts")) == 1
-            with pytest.raises(Problem, match="is broken"):
+            with pytest.raises(Failure, match="is broken"):
                 await provisioning.provision(site)
 
     run(test())
@@ -325,7 +325,7 @@ def test_a_log_whose_migrations_others_applied_is_watched_from_the_next_provisio
             (recorded,) = [line for line in said if "what it is read from" in line]
             assert recorded.startswith("Generation 1: what it is read from was not recorded")
             await publish_again(site.connection, site)
-            with pytest.raises(Problem, match="activities was taken out of the publication"):
+            with pytest.raises(Failure, match="activities was taken out of the publication"):
                 await provisioning.provision(site)
 
     run(test())

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.log import generations
 from tests.integration.alerts import OF_WAITING, open_kinds, told
@@ -145,7 +145,7 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
         noted = await generations.find(p.site.connection, p.log.log_id)
         assert noted is not None
         assert (noted.state, noted.reason) == ("broken", message)
-        with pytest.raises(Problem, match=f"a row of {table} without its column"):
+        with pytest.raises(Failure, match=f"a row of {table} without its column"):
             await provisioning.provision(p.site)
         assert await mentor.held() == mentor.badges
         assert await p.stats(mentor.id) == before

@@ -7,7 +7,7 @@ import pytest
 
 from schema.check import check
 from sinks.pool import Executor
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.filling.provisioning import resnapshot
 from streams.log import generations
@@ -109,7 +109,7 @@ def test_a_gap_stays_one_after_mending_and_one_resnapshot_counts_every_row(
         noted = await generations.find(p.site.connection, old.log_id)
         assert noted is not None
         assert noted.state == "broken"
-        with pytest.raises(Problem, match="`badges resnapshot`"):
+        with pytest.raises(Failure, match="`badges resnapshot`"):
             await provisioning.provision(p.site)
         assert await p.award(mentor, badge) is None
 

@@ -18,7 +18,7 @@ import yaml
 from badges.stack import docker, secrets, services
 from badges.stack.infra import PARTS, Infra
 from badges.stack.layout import HOST, Layout
-from streams.errors import Problem
+from streams.errors import Failure
 from tests import launcher
 from tests.parts import PAUSED, RUNNING, Containers
 from tests.stack import Stack, free_port_base
@@ -157,7 +157,7 @@ def test_repair_lets_go_on_what_is_paused_and_starts_what_is_dead(told: Told, in
 def test_what_compose_says_against_an_order_is_passed_on(told: Told, infra: Infra) -> None:
     (told.folder / "refusal").write_text("no such image")
 
-    with pytest.raises(Problem, match="docker compose up failed: no such image"):
+    with pytest.raises(Failure, match="docker compose up failed: no such image"):
         Containers(infra).start(["kafka"])
 
 
@@ -266,7 +266,7 @@ def test_containers_on_a_port_in_use_leave_nothing_behind(tmp_path: Path) -> Non
     layout = Layout(tmp_path / "new", free_port_base())
     with (
         socket.create_server((HOST, layout.port("connect"))),
-        pytest.raises(Problem, match=r"\(for connect\) is in use"),
+        pytest.raises(Failure, match=r"\(for connect\) is in use"),
     ):
         docker.up(layout, print)
 
@@ -305,7 +305,7 @@ def test_where_to_look_is_said_when_it_is_asked_for(
 def test_containers_keep_their_ports(infra: Infra) -> None:
     docker.write_variables(infra.layout, infra.passwords)
 
-    with pytest.raises(Problem, match="have BADGES_PORT_BASE=25000"):
+    with pytest.raises(Failure, match="have BADGES_PORT_BASE=25000"):
         docker.up(Layout(infra.layout.run_dir, 25100), print)
     assert docker.made(infra.layout.run_dir) == infra.layout
 

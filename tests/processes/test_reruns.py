@@ -20,7 +20,7 @@ import pytest
 
 from badges.stack.infra import Infra
 from badges.stack.layout import Layout
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.reruns import STACK
 from tests.stack import ServersLost, Stack, free_port_base
 
@@ -39,7 +39,7 @@ class Parts:
 
     def start(self, parts):
         if times("start") == 1 and TIMES.with_name("fails-to-start").exists():
-            raise Problem("kafka did not answer within 180 s")
+            raise Failure("kafka did not answer within 180 s")
 
     def kill(self, part):
         pass

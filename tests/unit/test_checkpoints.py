@@ -56,12 +56,12 @@ def moved(state: Partition, versions: list[Version]) -> Partition:
     """The same state, dumped and loaded."""
     dump, load = Dump(), Load()
     parts = [dump.part([watchlist.ledger]) for watchlist in state.mentors.values()]
-    standing = msgspec.msgpack.encode(state.standing())
+    bookmark = msgspec.msgpack.encode(state.bookmark())
     new = Partition(state.log_id, state.number, state.start)
-    new.go_on_from(msgspec.msgpack.decode(standing, type=type(state.standing())), versions)
+    new.go_on_from(msgspec.msgpack.decode(bookmark, type=type(state.bookmark())), versions)
     for part in parts:
         new.hold_ledgers(load.part(part))
-    assert new.standing() == state.standing()
+    assert new.bookmark() == state.bookmark()
     assert new.applied == state.applied
     return new
 

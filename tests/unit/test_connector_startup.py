@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.filling.connector_startup import Failures
 from streams.log.connect import ConnectorStatus
 
@@ -13,7 +13,7 @@ TOO_LARGE = (
 
 
 def test_what_cannot_pass_is_refused_at_once_with_its_cause() -> None:
-    with pytest.raises(Problem, match=r"c-1 fails, and will again: .*RecordTooLarge") as refused:
+    with pytest.raises(Failure, match=r"c-1 fails, and will again: .*RecordTooLarge") as refused:
         Failures().refuse("c-1", TOO_LARGE)
     assert refused.value.code == 1
 
@@ -23,7 +23,7 @@ def test_what_may_pass_is_refused_when_it_comes_again_under_other_numbers() -> N
     failures.refuse("c-1", "PSQLException: slot c_1 is active for PID 77")
     failures.refuse("c-1", "PSQLException: the server is shutting down")
 
-    with pytest.raises(Problem, match="c-2 fails, and will again"):
+    with pytest.raises(Failure, match="c-2 fails, and will again"):
         failures.refuse("c-2", "PSQLException: slot c_2 is active for PID 1234")
 
 

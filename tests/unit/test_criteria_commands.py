@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.cli.commands import app
-from streams.errors import Problem
+from streams.errors import Failure
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 10}'
@@ -14,7 +14,7 @@ GOOD = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 10}'
 
 def run(*arguments: str, given: str = "") -> tuple[int, str]:
     result = CliRunner().invoke(app, ["criteria", *arguments], input=given)
-    if isinstance(result.exception, Problem):
+    if isinstance(result.exception, Failure):
         raise result.exception
     return result.exit_code, result.output
 
@@ -61,7 +61,7 @@ def test_raw_criteria_carry_a_warning() -> None:
 
 
 def test_a_file_that_is_not_there_is_wrong_use() -> None:
-    with pytest.raises(Problem, match=r"cannot read nowhere\.json") as raised:
+    with pytest.raises(Failure, match=r"cannot read nowhere\.json") as raised:
         run("validate", "nowhere.json")
     assert raised.value.code == 2
 
@@ -124,11 +124,11 @@ def test_a_trial_may_change_delete_pause_and_train() -> None:
 
 def test_a_trial_of_another_shape_is_refused_with_its_place() -> None:
     with pytest.raises(
-        Problem, match=r"standard input, rows: Field required; see docs/criteria.md"
+        Failure, match=r"standard input, rows: Field required; see docs/criteria.md"
     ):
         run("test", "-", given='{"badges": [], "expected": []}')
-    with pytest.raises(Problem, match="needs this date"):
+    with pytest.raises(Failure, match="needs this date"):
         run("test", "-", given='{"badges": [], "expected": [], "rows": [{"table": "activities"}]}')
     given = '{"badges": [{"key": "two", "criteria": {}}], "expected": [], "rows": []}'
-    with pytest.raises(Problem, match="two: invalid criteria"):
+    with pytest.raises(Failure, match="two: invalid criteria"):
         run("test", "-", given=given)

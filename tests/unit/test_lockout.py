@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from badges.lockout import PATIENCE_S, Lockout
-from streams.errors import Problem
+from streams.errors import Failure
 
 WRONG = asyncpg.InvalidPasswordError('password authentication failed for user "badges_worker"')
 
@@ -14,7 +14,7 @@ def test_a_wrong_password_ends_it_after_a_while() -> None:
     lockout.refused(WRONG, 100)
     lockout.refused(WRONG, 100 + PATIENCE_S - 1)
 
-    with pytest.raises(Problem, match=r"for 30 s: password authentication failed") as raised:
+    with pytest.raises(Failure, match=r"for 30 s: password authentication failed") as raised:
         lockout.refused(WRONG, 100 + PATIENCE_S)
     assert raised.value.code == 2
     assert raised.value.hint is not None
@@ -66,5 +66,5 @@ def test_other_ways_to_be_locked_out(error: Exception) -> None:
     lockout = Lockout()
     lockout.refused(error, 0)
 
-    with pytest.raises(Problem):
+    with pytest.raises(Failure):
         lockout.refused(error, PATIENCE_S)

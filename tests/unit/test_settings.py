@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from badges import settings
-from streams.errors import Problem
+from streams.errors import Failure
 
 
 @pytest.fixture(autouse=True)
@@ -40,5 +40,5 @@ def test_a_wrong_setting_is_named(
 ) -> None:
     monkeypatch.setenv(variable, value)
 
-    with pytest.raises(Problem, match=f"^{variable}: "):
+    with pytest.raises(Failure, match=f"^{variable}: "):
         settings.load()

@@ -10,7 +10,7 @@ import pytest
 from badges.stack import addresses, layout, processes, secrets
 from badges.stack.layout import PORTS, Layout
 from badges.stack.supervisor import LONGEST_WAIT, Restart
-from streams.errors import Problem
+from streams.errors import Failure
 
 PASSWORDS = dict.fromkeys(secrets.NAMES, "secret")
 
@@ -49,7 +49,7 @@ def test_a_stack_keeps_the_ports_it_was_last_started_with(place: Path) -> None:
 def test_a_wrong_port_base_is_named(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("BADGES_PORT_BASE", wrong)
 
-    with pytest.raises(Problem, match="BADGES_PORT_BASE"):
+    with pytest.raises(Failure, match="BADGES_PORT_BASE"):
         layout.load()
 
 
@@ -57,7 +57,7 @@ def test_a_damaged_note_says_what_to_do(place: Path) -> None:
     (place / ".run").mkdir()
     (place / ".run" / "stack.json").write_text("{")
 
-    with pytest.raises(Problem, match=r"stack\.json is damaged\. Delete it"):
+    with pytest.raises(Failure, match=r"stack\.json is damaged\. Delete it"):
         layout.load()
 
 
@@ -79,7 +79,7 @@ def test_a_password_that_is_new_joins_those_that_are_known(tmp_path: Path) -> No
 
 
 def test_a_stack_that_never_was_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="Run `make up` first"):
+    with pytest.raises(Failure, match="Run `make up` first"):
         secrets.load(tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_a_taken_port_names_the_setting() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(Problem, match=rf"port {port} \(for kafka\) .* BADGES_PORT_BASE"):
+        with pytest.raises(Failure, match=rf"port {port} \(for kafka\) .* BADGES_PORT_BASE"):
             processes.require_free_port("kafka", port)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from badges.stack import postgres
 from badges.stack.layout import Layout
-from streams.errors import Problem
+from streams.errors import Failure
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="by design: only root gives its rights away"
@@ -47,9 +47,9 @@ def test_a_folder_that_somebody_else_made_is_refused(layout: Layout, how: str) -
             home.chmod(0o777)
 
     for use in (postgres.command, postgres.remove):
-        with pytest.raises(Problem, match=r"was not made by root, or others may write to it\."):
+        with pytest.raises(Failure, match=r"was not made by root, or others may write to it\."):
             use(layout)
-    with pytest.raises(Problem, match="BADGES_RUN_DIR"):
+    with pytest.raises(Failure, match="BADGES_RUN_DIR"):
         postgres.prepare(layout, "secret")
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badges.cli.commands import app
-from streams.errors import Problem
+from streams.errors import Failure
 
 TWO = {"version": 1, "type": "threshold", "metric": "count", "at_least": 2}
 MINUTES = {"version": 1, "type": "threshold", "metric": "minutes", "at_least": 1}
@@ -31,7 +31,7 @@ def attempt(given: str) -> tuple[int, str]:
 
 
 def refusal(given: str) -> str:
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Failure) as raised:
         attempt(given)
     assert raised.value.code == 2
     message = str(raised.value)

@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.audit.differences import Difference, by_records, by_rows
+from badges.queries.audit.differences import Suspicion, by_records, by_rows
 from badges.queries.audit.findings import WAITS, Finding
 from badges.queries.audit.rules import Rules
 from badges.queries.audit.statements import AUDIT
@@ -50,7 +50,7 @@ async def award_findings(
 
 async def _by_records(
     connection: Connection, rules: Rules, decided: _Decided, mentors: Sequence[UUID]
-) -> list[Difference]:
+) -> list[Suspicion]:
     return [
         difference
         for row in await connection.fetch(AUDIT["records"], mentors)
@@ -62,12 +62,12 @@ async def _by_records(
     ]
 
 
-async def _by_rows(connection: Connection, rules: Rules, decided: _Decided) -> list[Difference]:
+async def _by_rows(connection: Connection, rules: Rules, decided: _Decided) -> list[Suspicion]:
     mentors: dict[UUID, list[UUID]] = defaultdict(list)
     for mentor, definitions in decided.items():
         for definition_id in definitions:
             mentors[definition_id].append(mentor)
-    found: list[Difference] = []
+    found: list[Suspicion] = []
     for definition_id, among in mentors.items():
         definition = rules.definitions[definition_id]
         rows = await connection.fetch(
@@ -78,17 +78,17 @@ async def _by_rows(connection: Connection, rules: Rules, decided: _Decided) -> l
 
 
 def _sorted_out(
-    differences: Iterable[Difference], decided: _Decided, waiting: set[tuple[UUID, ...]]
-) -> tuple[list[Finding], list[Difference]]:
+    differences: Iterable[Suspicion], decided: _Decided, waiting: set[tuple[UUID, ...]]
+) -> tuple[list[Finding], list[Suspicion]]:
     """Findings, at most one of each kind and award, and what may be explained."""
-    by_key: dict[tuple[UUID, UUID, str], list[Difference]] = defaultdict(list)
+    by_key: dict[tuple[UUID, UUID, str], list[Suspicion]] = defaultdict(list)
     for each in differences:
         by_key[*each.pair, each.finding.kind].append(each)
     wrong = {
         each.pair for each in differences if each.is_error and each.finding.kind in _CHANGES_OTHERS
     }
     findings: list[Finding] = []
-    doubtful: list[Difference] = []
+    doubtful: list[Suspicion] = []
     for (mentor, definition, _), alike in by_key.items():
         needs = decided.get(mentor, {}).get(definition, frozenset())
         is_shaken = any((mentor, needed) in wrong for needed in needs)
@@ -104,13 +104,13 @@ def _sorted_out(
     return findings, doubtful
 
 
-def _because(difference: Difference, reason: str) -> Difference:
+def _because(difference: Suspicion, reason: str) -> Suspicion:
     finding = msgspec.structs.replace(difference.finding, reason=reason)
     return msgspec.structs.replace(difference, finding=finding)
 
 
 async def _explained(
-    connection: Connection, rules: Rules, doubtful: Sequence[Difference]
+    connection: Connection, rules: Rules, doubtful: Sequence[Suspicion]
 ) -> list[Finding]:
     """What differs, each with the reason for it."""
     unknown = [each for each in doubtful if not each.finding.reason]
@@ -126,7 +126,7 @@ async def _explained(
     return explained
 
 
-def _reason(difference: Difference, evidence: Record, older_date: str | None) -> str:
+def _reason(difference: Suspicion, evidence: Record, older_date: str | None) -> str:
     kind, found = difference.finding.kind, difference.finding.found or {}
     if kind == "tier":
         return "a higher tier was reached before, and none is lost"
@@ -145,7 +145,7 @@ def _reason(difference: Difference, evidence: Record, older_date: str | None) ->
 
 
 async def _dates_of_older_versions(
-    connection: Connection, rules: Rules, differences: Iterable[Difference]
+    connection: Connection, rules: Rules, differences: Iterable[Suspicion]
 ) -> Mapping[tuple[UUID, UUID, int | None], str]:
     """Of those that hold by the version that gave the award, the date, as ISO 8601 has it."""
     mentors: dict[tuple[UUID, int], list[UUID]] = defaultdict(list)

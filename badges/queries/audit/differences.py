@@ -18,7 +18,7 @@ _TIER: Final = ("tier", *_TIER_DATES)
 _WHOLE: Final = (*_DATES, *_TIER, "definition_version")
 
 
-class Difference(Struct, frozen=True):
+class Suspicion(Struct, frozen=True):
     """An award, or the lack of one, that is not what it should be at first sight."""
 
     finding: Finding
@@ -56,7 +56,7 @@ class _Case:
         expected: Mapping[str, Any] | None,
         columns: Sequence[str] = (),
         is_error: bool = True,
-    ) -> Difference:
+    ) -> Suspicion:
         """What was found is told by the columns, or by those that are expected."""
         found = {name: self.found[name] for name in columns or expected or ()}
         finding = Finding(
@@ -67,7 +67,7 @@ class _Case:
             found if self.row["id"] is not None else None,
             reason,
         )
-        return Difference(
+        return Suspicion(
             finding, is_error, self._by_rows, self.row["id"], self.row["definition_version"]
         )
 
@@ -75,7 +75,7 @@ class _Case:
         return {name: self.expected[name] for name in columns}
 
 
-def by_rows(definition: Definition, row: Record) -> Iterator[Difference]:
+def by_rows(definition: Definition, row: Record) -> Iterator[Suspicion]:
     """What differs from what the rows say now, of a row of `compare`."""
     case = _Case(definition, row, by_rows=True)
     if row["id"] is None:
@@ -87,7 +87,7 @@ def by_rows(definition: Definition, row: Record) -> Iterator[Difference]:
         yield from _held(case)
 
 
-def _held_without(case: _Case) -> Difference:
+def _held_without(case: _Case) -> Suspicion:
     """The rule gave what does not hold by the rows as they are."""
     row, definition = case.row, case.definition
     if not row["is_on_record"]:
@@ -103,12 +103,12 @@ def _held_without(case: _Case) -> Difference:
     return _extra(case, "", is_error=False)
 
 
-def _extra(case: _Case, reason: str, *, is_error: bool = True) -> Difference:
+def _extra(case: _Case, reason: str, *, is_error: bool = True) -> Suspicion:
     columns = (*_DATES, "tier", "awarded_by", "definition_version")
     return case.differs("extra", reason, expected=None, columns=columns, is_error=is_error)
 
 
-def _held(case: _Case) -> Iterator[Difference]:
+def _held(case: _Case) -> Iterator[Suspicion]:
     """The criteria hold, and there is an award."""
     row = case.row
     if row["revoked_by"] == "rule":
@@ -123,7 +123,7 @@ def _held(case: _Case) -> Iterator[Difference]:
         yield case.differs("date", reason, expected=case.should_be(_DATES), is_error=is_error)
 
 
-def _tier(case: _Case) -> Iterator[Difference]:
+def _tier(case: _Case) -> Iterator[Suspicion]:
     row, definition = case.row, case.definition
     levels, tier, reached = definition.newest.levels, row["tier"], row["tier_reached"]
     held = 0
@@ -136,7 +136,7 @@ def _tier(case: _Case) -> Iterator[Difference]:
         yield case.differs("tier", reason, expected=case.should_be(_TIER), is_error=is_error)
 
 
-def by_records(definition: Definition, row: Record, *, is_decided: bool) -> Iterator[Difference]:
+def by_records(definition: Definition, row: Record, *, is_decided: bool) -> Iterator[Suspicion]:
     """What differs from events or evidence, or in itself, of a row of `records`."""
     case = _Case(definition, row, by_rows=False)
     if row["awarded_by"] == "rule":
@@ -156,7 +156,7 @@ def by_records(definition: Definition, row: Record, *, is_decided: bool) -> Iter
         yield case.differs("revocation", reason, expected={"revoked_by": None})
 
 
-def _dates(case: _Case) -> Iterator[Difference]:
+def _dates(case: _Case) -> Iterator[Suspicion]:
     row, expected = case.row, case.should_be(_DATES)
     if not row["is_proven"]:
         reason = f"its evidence says {expected['earned_on']}"

@@ -7,7 +7,7 @@ import pytest
 
 from schema import apply, migrations
 from schema.check import check
-from schema.differences import Difference, of
+from schema.differences import Deviation, of
 from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.people import settle
@@ -108,7 +108,7 @@ async def test_an_index_follows_what_the_table_becomes(db: Connection) -> None:
 
 async def mend(db: Connection) -> list[str]:
     """What differs, mended by the statements that --check prints."""
-    found: list[Difference] = await check(db, prefix="badges")
+    found: list[Deviation] = await check(db, prefix="badges")
     assert of("stop", found) == []
     for each in found:
         await db.execute(each.statement)

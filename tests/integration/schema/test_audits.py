@@ -13,7 +13,7 @@ from badges.queries.audit.findings import Checked, Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Scope
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from streams.log.kafka import KafkaAccess
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.test_commands import badges
@@ -68,7 +68,7 @@ async def test_where_nothing_differs_no_stream_is_needed(db: Connection) -> None
 
 async def test_what_differs_is_not_called_wrong_without_a_stream(db: Connection, url: str) -> None:
     await settle(db)
-    with pytest.raises(Problem, match="no log has become live within"):
+    with pytest.raises(Failure, match="no log has become live within"):
         await audit(db)
     row = await db.fetchrow("SELECT ok, finished_at, error FROM badge_audits")
     assert row is not None

@@ -6,7 +6,7 @@ from schema import apply
 from schema.check import check
 from schema.differences import of
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema import application
 
 pytestmark = pytest.mark.anyio
@@ -173,7 +173,7 @@ async def test_what_belongs_to_others_stops_migrate_before_anything_changes(
     await empty_db.execute(application.ROWS)
     await empty_db.execute(change)
     before = await empty_db.fetch(SNAPSHOT)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Failure) as caught:
         await apply.migrate(empty_db, prefix=PREFIX, role_passwords={})
     assert caught.value.code == 1
     assert expected in str(caught.value)
@@ -205,7 +205,7 @@ async def test_keys_that_are_used_twice_are_refused(empty_db: Connection) -> Non
     await empty_db.execute(application.TABLES)
     await empty_db.execute(application.ROWS)
     await empty_db.execute("UPDATE badge_definitions SET key = 'same'")
-    with pytest.raises(Problem, match="2 definitions of every organization have the key 'same'"):
+    with pytest.raises(Failure, match="2 definitions of every organization have the key 'same'"):
         await apply.migrate(empty_db, prefix=PREFIX, role_passwords={})
 
 

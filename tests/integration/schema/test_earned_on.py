@@ -12,7 +12,7 @@ from schema import migrations
 from schema.check import check
 from schema.differences import of
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema.older import migrate, migrate_to_before
 from tests.integration.schema.people import People, settle
 
@@ -322,7 +322,7 @@ async def test_a_publication_of_before_is_mended_and_one_cut_down_is_not(
         await older.execute(f"ALTER PUBLICATION badges_mentor_log {change}")
         (published,) = of("stop", await check(older, prefix="badges"))
         assert published.where == "publication badges_mentor_log"
-        with pytest.raises(Problem, match="other tables, columns or row filters"):
+        with pytest.raises(Failure, match="other tables, columns or row filters"):
             await migrate(older)
     await older.execute(published.statement)
     assert await check(older, prefix="badges") == []
@@ -331,7 +331,7 @@ async def test_a_publication_of_before_is_mended_and_one_cut_down_is_not(
 @pytest.mark.parametrize("taken", ["DROP TABLE activities", "DROP TABLE badge_awards"])
 async def test_a_publication_of_before_that_lacks_more_stops(older: Connection, taken: str) -> None:
     await older.execute(f"ALTER PUBLICATION badges_mentor_log {taken}")
-    with pytest.raises(Problem, match="other tables, columns or row filters"):
+    with pytest.raises(Failure, match="other tables, columns or row filters"):
         await migrate(older)
 
 

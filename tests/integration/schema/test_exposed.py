@@ -10,7 +10,7 @@ import pytest
 from schema import apply, exposure
 from schema.check import check
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema.people import People, define, settle
 from tests.integration.schema.roles import claiming
 
@@ -277,7 +277,7 @@ async def test_claims_may_have_other_names(supabase: Connection) -> None:
 
 async def test_definitions_that_everybody_would_read_are_not_exposed(supabase: Connection) -> None:
     await supabase.execute("ALTER TABLE badge_definitions DISABLE ROW LEVEL SECURITY")
-    with pytest.raises(Problem, match="row-level security is off") as raised:
+    with pytest.raises(Failure, match="row-level security is off") as raised:
         await exposure.expose(supabase, CLAIMS)
     assert raised.value.hint is not None
     assert "ENABLE ROW LEVEL SECURITY" in raised.value.hint
@@ -293,6 +293,6 @@ async def test_a_right_that_the_application_gave_stays(supabase: Connection) -> 
 
 
 async def test_without_supabases_roles_it_says_what_is_missing(db: Connection) -> None:
-    with pytest.raises(Problem, match="authenticated is missing") as raised:
+    with pytest.raises(Failure, match="authenticated is missing") as raised:
         await exposure.expose(db, CLAIMS)
     assert raised.value.hint == "CREATE ROLE authenticated NOLOGIN;"

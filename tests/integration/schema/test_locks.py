@@ -10,7 +10,7 @@ import pytest
 from schema import apply, migrations
 from schema.check import check
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema import application
 from tests.integration.schema.conftest import RELOAD
 from tests.stack import LIMIT_S
@@ -189,7 +189,7 @@ async def test_it_waits_for_so_long_and_names_who_has_the_table(
     indexed: Connection, empty_url: str
 ) -> None:
     async with session(empty_url, AWARD) as busy:
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(Failure) as caught:
             await migrate(indexed, Told(), patience_s=1)
         assert f"process {busy.get_server_pid()} " in caught.value.message
         assert "has badge_awards" in caught.value.message
@@ -209,7 +209,7 @@ async def test_a_long_vacuum_is_named_and_waited_for_again(
         await writer.execute(f"SET application_name = 'writer'; {MANY}")
         await writer.execute("UPDATE activities SET duration_minutes = 1")
     await until(indexed, VACUUMS)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Failure) as caught:
         await migrate(indexed, Told(), patience_s=1)
     pid = await indexed.fetchval(VACUUMS)
     assert f"process {pid} (autovacuum worker, active, for " in caught.value.message
@@ -250,7 +250,7 @@ async def test_a_build_that_waits_too_long_is_told_and_begun_anew(
 ) -> None:
     async with session(empty_url, ACTIVITY) as busy:
         with pytest.raises(
-            Problem, match="is not built, for older transactions do not end"
+            Failure, match="is not built, for older transactions do not end"
         ) as told:
             await migrate(filled, Told(), patience_s=0.2)
         assert f"process {busy.get_server_pid()} " in told.value.message

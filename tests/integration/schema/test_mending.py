@@ -8,7 +8,7 @@ import pytest
 
 from schema import apply
 from schema.check import check
-from schema.differences import Difference, of
+from schema.differences import Deviation, of
 from sinks.pool import Connection
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate
@@ -249,7 +249,7 @@ VALUES = {
 """What a reader knows, and no statement."""
 
 
-def told(difference: Difference) -> str:
+def told(difference: Deviation) -> str:
     """The statement with what its reader knows in the place of '...'."""
     filled = re.sub(
         r"\"(\w+)\" = '\.\.\.'",
@@ -260,7 +260,7 @@ def told(difference: Difference) -> str:
     return filled.replace("id = '...'", f"id = '{ids[0]}'")
 
 
-async def mend(db: Connection, choose: Callable[[list[Difference]], list[Difference]]) -> None:
+async def mend(db: Connection, choose: Callable[[list[Deviation]], list[Deviation]]) -> None:
     """Run what is printed until nothing of the chosen is left."""
     for _ in range(6):
         differences = choose(await check(db, prefix="badges"))

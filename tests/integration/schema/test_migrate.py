@@ -12,7 +12,7 @@ from schema.differences import of
 from schema.wanted import TABLES
 from sinks import duplicates
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema import application
 from tests.integration.schema import postgres as installed
 from tests.integration.schema.postgres import execute
@@ -83,7 +83,7 @@ async def test_a_database_that_a_newer_version_migrated_is_left_as_it_is(db: Con
     await db.execute(ANOTHER)
     await db.execute(LATER, "99990101000000", [f"{migrations.MARK}another role", "SELECT 1"], "new")
     before = await db.fetchval(BODY)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Failure) as refused:
         await migrate(db)
     assert refused.value.code == 1
     assert "nothing was changed" in str(refused.value)
@@ -229,7 +229,7 @@ async def test_an_owner_who_is_no_superuser_migrates(empty_db: Connection) -> No
             )
             == "application"
         )
-        with pytest.raises(Problem, match="ALTER ROLE badges_worker LOGIN"):
+        with pytest.raises(Failure, match="ALTER ROLE badges_worker LOGIN"):
             await apply.migrate(
                 empty_db, prefix="badges", role_passwords={"badges_worker": "secret"}
             )
@@ -244,7 +244,7 @@ async def test_tables_of_somebody_else_are_refused(empty_db: Connection) -> None
     await empty_db.execute(f"CREATE ROLE stranger; GRANT CREATE ON DATABASE {database} TO stranger")
     try:
         await empty_db.execute("SET ROLE stranger")
-        with pytest.raises(Problem, match="owned by postgres") as caught:
+        with pytest.raises(Failure, match="owned by postgres") as caught:
             await migrate(empty_db)
         assert caught.value.code == 1
     finally:
@@ -263,7 +263,7 @@ def test_an_owner_who_may_not_create_roles_is_told_what_to_run(postgres_15: Path
                 f"ALTER DATABASE {name} OWNER TO application",
             )
         )
-        with pytest.raises(Problem, match="run: CREATE ROLE badges_connect NOLOGIN REPLICATION;"):
+        with pytest.raises(Failure, match="run: CREATE ROLE badges_connect NOLOGIN REPLICATION;"):
             asyncio.run(migrate_at(server.role_url("application", url)))
         asyncio.run(execute(url, "CREATE ROLE badges_connect NOLOGIN REPLICATION"))
         assert asyncio.run(migrate_at(server.role_url("application", url))).left == ()

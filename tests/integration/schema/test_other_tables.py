@@ -8,7 +8,7 @@ from schema import apply
 from schema.check import check
 from schema.differences import of
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema import application
 from tests.integration.schema.sessions import migrate
 from tests.integration.schema.test_commands import badges
@@ -95,7 +95,7 @@ async def test_beside_tables_of_other_names_it_asks_before_it_creates_any(
 async def test_an_application_that_lacks_one_table_is_asked_too(empty_db: Connection) -> None:
     await empty_db.execute(application.TABLES)
     await empty_db.execute("DROP TABLE mentor_pauses; CREATE TABLE pauses (id uuid)")
-    with pytest.raises(Problem, match="has no mentor_pauses, and tables that look like"):
+    with pytest.raises(Failure, match="has no mentor_pauses, and tables that look like"):
         await migrate(empty_db)
     await empty_db.execute("DROP TABLE pauses")
     assert (await migrate(empty_db)).left == ()
@@ -103,7 +103,7 @@ async def test_an_application_that_lacks_one_table_is_asked_too(empty_db: Connec
 
 async def test_a_table_that_is_renamed_later_is_missed(db: Connection) -> None:
     await db.execute("ALTER TABLE activities RENAME TO visits")
-    with pytest.raises(Problem, match=r"has no activities, and .* application's: visits"):
+    with pytest.raises(Failure, match=r"has no activities, and .* application's: visits"):
         await migrate(db)
 
 
@@ -170,7 +170,7 @@ async def test_what_is_no_plain_table_is_told_as_it_is(
     if "TABLE activities" not in change:
         await empty_db.execute("DROP TABLE mentor_pauses")
     await empty_db.execute(change)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Failure) as caught:
         await migrate(empty_db)
     assert "something else has this name: " in caught.value.message
     assert expected in caught.value.message

@@ -10,7 +10,7 @@ from badges.queries.audit.findings import Finding
 from badges.upkeep import repairing
 from sinks import repairs
 from sinks.pool import Connection
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.test_pruning import GENERATION
 
@@ -64,6 +64,6 @@ async def test_nothing_is_repaired_without_the_lock_of_a_position(db: Connection
     people = await begin(db)
     expected = {"activity_count": 3}
     finding = Finding("stats", people.mentor, None, expected, None, "the mentor has no statistics")
-    with pytest.raises(Problem, match="replaced meanwhile"):
+    with pytest.raises(Failure, match="replaced meanwhile"):
         await repairing.repair(db, [finding], 1, None)
     assert await db.fetch("SELECT FROM peer_mentor_stats") == []

@@ -13,7 +13,7 @@ from schema.check import check
 from schema.wanted import SOURCE
 from sinks.errors import Unavailable
 from sinks.pool import Connection, create_pool
-from streams.errors import Problem
+from streams.errors import Failure
 from tests.contract.builders import grant, stats_of
 from tests.contract.worlds import PostgresWorld
 from tests.integration.schema import application
@@ -97,7 +97,7 @@ async def test_force_is_found_after_migrate_and_mended_by_its_statement(
     (difference,) = await check(owned, prefix="badges")
     assert difference.where == "table public.peer_mentors"
     assert "forces row-level security" in difference.found
-    with pytest.raises(Problem, match=r"public\.peer_mentors forces row-level security") as caught:
+    with pytest.raises(Failure, match=r"public\.peer_mentors forces row-level security") as caught:
         await migrate(owned)
     assert difference.statement in str(caught.value)
 
@@ -119,7 +119,7 @@ async def test_force_is_found_before_anything_is_changed(owned: Connection) -> N
     for table in ("badge_definitions", "peer_mentors"):
         await owned.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
-    with pytest.raises(Problem, match="nothing was changed") as caught:
+    with pytest.raises(Failure, match="nothing was changed") as caught:
         await migrate(owned)
 
     for table in ("badge_definitions", "peer_mentors"):
