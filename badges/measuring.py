@@ -29,8 +29,8 @@ async def measuring(chosen: Settings, command: str) -> AsyncIterator[Meter]:
     try:
         async with Connect(chosen.connect_url.get_secret_value()) as rest:
             place = where(chosen.database)
-            parts = Clients(pool, cluster, rest, heartbeats, place, chosen.kafka_bootstrap)
-            yield Meter(parts, chosen.on_time_seconds, pulses)
+            clients = Clients(pool, cluster, rest, heartbeats, place, chosen.kafka_bootstrap)
+            yield Meter(clients, chosen.on_time_seconds, pulses)
     finally:
         hearing.cancel()
         pool.terminate()

@@ -132,8 +132,7 @@ async def _work(settings: Settings) -> None:
         for kind in ALERTS:
             metrics.ALERTS_OPEN.labels(kind).set_function(partial(_unwritten, alerts, kind))
         generation = await _live(pool, alerts)
-        if problem := generations.other_prefix(generation, settings.prefix):
-            raise problem
+        generations.refuse_other_prefix(generation, settings.prefix)
         await _know_source(pool, generation)
         worker = await _assemble(settings, generation, pool, alerts, stack)
         await worker.run()

@@ -40,20 +40,20 @@ class Deduplicator:
         self._awards = set[tuple[str, str]]()
 
     @property
-    def reached(self) -> HighWaterMark:
+    def high_water_mark(self) -> HighWaterMark:
         return HighWaterMark(self._mark, self._snapshot_lsn, frozenset(self._awards))
 
-    def go_on_from(self, reached: HighWaterMark) -> None:
+    def go_on_from(self, mark: HighWaterMark) -> None:
         """Go on, as a new one, from where another had come to."""
-        self._mark, self._snapshot_lsn = reached.mark, reached.snapshot_lsn
-        self._awards = set(reached.awards)
+        self._mark, self._snapshot_lsn = mark.mark, mark.snapshot_lsn
+        self._awards = set(mark.awards)
 
     def is_duplicate(self, sequence: str | None) -> bool:
         """Whether a connector that began again sends a row once more.
 
         Rows of one commit may share a place (COPY), so an equal one is folded again: what it says
         is there already, and a row that changes nothing is no event. Of awards, which the rules
-        change too, `is_same_award` tells. Raises ValueError when it cannot be read.
+        change too, `note_award` tells. Raises ValueError when it cannot be read.
         """
         # Rows of one commit come one after another with one place: it is read once for all of them.
         if sequence != self._sequence:
@@ -64,8 +64,8 @@ class Deduplicator:
                 self._awards.clear()
         return self._sent_before
 
-    def is_same_award(self, award_id: str, op: str) -> bool:
-        """Whether this change of an award, at the mark, was there before: it is sent once more.
+    def note_award(self, award_id: str, op: str) -> bool:
+        """Note a change of an award at the mark; whether it was there before: it is sent once more.
 
         The rules may have changed the award since, and their row is not sent before this one is.
         """

@@ -38,7 +38,7 @@ class Bookmark(Struct, frozen=True):
     position: Position
     taken_up: Sequence[AppliedVersion]
     last: Place | None
-    reached: HighWaterMark
+    high_water_mark: HighWaterMark
     in_a_row: Mapping[str, int]
 
 
@@ -172,7 +172,7 @@ class Partition:
                             fill_in(record, column, ledger, self.number, offset)
                     if offset < start:
                         if type(record) is AwardRecord and record.op != "r":
-                            order.is_same_award(record.id, record.op)
+                            order.note_award(record.id, record.op)
                         self._put_or_drop(record, watchlist)
                     elif waiting and table.rule and self._names_unknown_rule(record):
                         return record
@@ -248,8 +248,8 @@ class Partition:
 
     def bookmark(self) -> Bookmark:
         """Where it stands; to be asked while nothing is to be written."""
-        reached, in_a_row = self._order.reached, dict(self._in_a_row)
-        return Bookmark(self.position, list(self.taken_up), self.last, reached, in_a_row)
+        mark, in_a_row = self._order.high_water_mark, dict(self._in_a_row)
+        return Bookmark(self.position, list(self.taken_up), self.last, mark, in_a_row)
 
     def go_on_from(self, bookmark: Bookmark, versions: Iterable[Version]) -> None:
         """Stand, as a new one, where another stood; all `versions` up to there are in effect.
@@ -261,7 +261,7 @@ class Partition:
         self.resume(bookmark.position.next_offset, bookmark.position.turn)
         self._last = bookmark.last
         self._in_a_row = dict(bookmark.in_a_row)
-        self._order.go_on_from(bookmark.reached)
+        self._order.go_on_from(bookmark.high_water_mark)
 
     def hold_ledgers(self, ledgers: Iterable[Ledger]) -> None:
         for ledger in ledgers:
@@ -271,7 +271,7 @@ class Partition:
         draft, kind, offset = self._draft, type(record), message.offset
         if kind is AwardRecord:
             # The fold holds it since it decided it.
-            if _is_own_output(record) or self._order.is_same_award(record.id, record.op):
+            if _is_own_output(record) or self._order.note_award(record.id, record.op):
                 return
             draft.decisions += self._displaced(record, offset)
         watchlist = self._put_or_drop(record, watchlist)

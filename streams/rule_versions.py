@@ -23,7 +23,7 @@ from tables.types import (
 
 _CHANNEL = "badges_rules"
 _AGAIN_SECONDS = 1.0
-_STANDING = "rules"
+_SUBJECT = "rules"
 """The subject of the alert that new versions cannot be read."""
 _NONE_KNOWN: Mapping[str, int] = MappingProxyType({})
 """No version is known of any id."""
@@ -114,7 +114,7 @@ class PostgresVersions(Versions):
         super().__init__()
         self._pool = pool
         self._stall = Stall(
-            _STANDING, "nothing new of definitions and time zones is applied", alerts
+            _SUBJECT, "nothing new of definitions and time zones is applied", alerts
         )
         self._changed = asyncio.Condition()
         self.stamp = 0

@@ -128,22 +128,22 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         app.state.pool = pool = await _pool(settings, settings.api_connections)
         stack.push_async_callback(_close, pool)
-        parts = await _connect(settings, pool, stack)
+        clients = await _connect(settings, pool, stack)
         hearing = await _pool(settings, 1)
         stack.push_async_callback(_close, hearing)
         alerts, pulses = PostgresAlerts(pool), Pulses()
-        meter = Meter(parts, settings.on_time_seconds, pulses, lambda: alerts.unwritten)
+        meter = Meter(clients, settings.on_time_seconds, pulses, lambda: alerts.unwritten)
         _share(app, meter, pool, stack)
         app.state.dead_letters = DeadLettersWaiting(
             settings.kafka_access(),
-            parts.cluster,
+            clients.cluster,
             topics.dead_letters(settings.prefix).name,
             app.state.history.has_log,
         )
         app.state.unlocks = UnlockFeed(pool, app.state.stopping)
         told = ServiceMetrics(pool, app.state.history, app.state.overview, alerts)
         duties: list[_Duty] = [
-            partial(watch_backlog, pool, parts.cluster, alerts, pulses),
+            partial(watch_backlog, pool, clients.cluster, alerts, pulses),
             partial(pulses.listen, hearing),
             told.measure,
             told.look,

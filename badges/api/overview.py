@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from badges.api.shared import Shared
 from badges.queries import overview as queries
@@ -60,7 +60,10 @@ class Unlocks:
     per_minute: list[Minute]
 
 
-class SharedPace(Shared[tuple[Unlocks, AwardSeconds]]):
+Pace: TypeAlias = tuple[Unlocks, AwardSeconds]
+
+
+class SharedPace(Shared[Pace]):
     """How fast badges come, in all organizations, two seconds old at most. Raises StoreError."""
 
     def __init__(self, pool: Pool) -> None:
@@ -69,7 +72,7 @@ class SharedPace(Shared[tuple[Unlocks, AwardSeconds]]):
         self._by_minute: dict[datetime, int] = {}
         self._asked_at: datetime | None = None
 
-    async def _ask(self) -> tuple[Unlocks, AwardSeconds]:
+    async def _ask(self) -> Pace:
         with translated():
             async with self._pool.acquire() as connection:
                 unlocks = await self._count(connection)

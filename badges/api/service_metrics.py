@@ -17,7 +17,7 @@ from badges.api import metrics
 from badges.api.history import History
 from badges.api.overview import Overview
 from badges.api.shared import Shared
-from badges.queries import overview
+from badges.queries import overview as queries
 from badges.queries.audit.findings import FindingKind
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
@@ -98,7 +98,7 @@ class ServiceMetrics:
         self._generation = live = await generations.live(pool)
         slot = await read_slot(pool, live.slot) if live else None
         _set_slot(live, slot, await insert_lsn(pool))
-        _set_silence([*await overview.days_since_awards(pool)])
+        _set_silence([*await queries.days_since_awards(pool)])
 
     def _open(self, kind: AlertKind) -> int:
         # One that is told again while Postgres is away may be there already.
@@ -158,7 +158,7 @@ def _set_slot(generation: Generation | None, slot: Slot | None, written: int) ->
     metrics.SLOT_RETAINED.set(_less(written, slot.restart if slot else None))
 
 
-def _set_definitions(found: overview.Definitions) -> None:
+def _set_definitions(found: queries.Definitions) -> None:
     for state in ("active", "draft", "retired", "raw", "invalid"):
         metrics.DEFINITIONS.labels(state).set(getattr(found, state))
 
@@ -169,7 +169,7 @@ def _set_silence(days: list[float]) -> None:
     metrics.RULE_SILENT_DAYS.set(max(days, default=0))
 
 
-def _set_audit(newest: overview.Audit | None) -> None:
+def _set_audit(newest: queries.Audit | None) -> None:
     if newest is not None:
         metrics.AUDIT_FINISHED.set(newest.finished_at.timestamp())
         for kind in get_args(FindingKind):

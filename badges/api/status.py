@@ -17,7 +17,7 @@ from badges.api.dead_letters import DeadLettersWaiting
 from badges.api.history import History, Sample
 from badges.api.languages import AnswersIn
 from badges.api.networks import CoordinatorOrOpenNetwork
-from badges.api.overview import Overview, Unlocks
+from badges.api.overview import Overview, Pace, Unlocks
 from badges.api.shared import Shared
 from badges.api.wrong_values import INSTANT
 from badges.queries.overview import Audit, AwardSeconds, Definitions
@@ -119,7 +119,7 @@ async def status(
 
 async def _asked(
     state: State,
-) -> tuple[Overview | None, tuple[Unlocks, AwardSeconds] | None]:
+) -> tuple[Overview | None, Pace | None]:
     """Let the history measure, and what Postgres tells meanwhile. Raises what measuring does.
 
     Whoever waits too long leaves; what is being asked goes on.

@@ -66,4 +66,5 @@ def wrong_value(error: Mapping[str, Any], language: Language) -> str:
     if what is None:
         return str(error["msg"]).removeprefix("Value error, ")
     said = _EXPECTED(language, what=what(language, **error.get("ctx", {})))
+    # Pydantic joins the words of a Literal with "or".
     return said.replace(" or ", " eller ") if language == "nb" else said

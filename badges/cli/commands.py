@@ -129,14 +129,14 @@ def run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         if not error.format_message().strip():  # a command without arguments has printed its help
             return WRONG_USE
-        problem = _misunderstood(error)
+        failure = _misunderstood(error)
     except Failure as error:
-        problem = error
+        failure = error
     except OSError as error:
-        problem = unusable(error)
+        failure = unusable(error)
     except (asyncpg.PostgresError, *UNREACHED) as error:
-        problem = _refused(error)
-    return report(problem, as_json="--json" in arguments)
+        failure = _refused(error)
+    return report(failure, as_json="--json" in arguments)
 
 
 def _refused(error: Exception) -> Failure:

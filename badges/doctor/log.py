@@ -9,7 +9,7 @@ from badges.doctor.kafka import alter
 from badges.doctor.lines import Finding, failed, ok, warning
 from sinks import findings
 from sinks.queries import QUERIES
-from streams.errors import NEW_GENERATION
+from streams.errors import NEW_GENERATION, Failure
 from streams.log import generations
 from streams.log.integrity import judged
 from streams.log.topics import LOG_SETTINGS
@@ -48,10 +48,12 @@ async def _not_live(at: Deployment) -> Finding:
 
 
 async def _prefix(at: Deployment) -> Sequence[Finding]:
-    problem = generations.other_prefix(await at.log(), at.chosen.prefix)
-    if problem is None:
-        return [ok("BADGES_PREFIX", f"{at.chosen.prefix}, as the log was made with")]
-    return [failed("BADGES_PREFIX", problem.message, problem.hint)]
+    live = await at.log()
+    try:
+        generations.refuse_other_prefix(live, at.chosen.prefix)
+    except Failure as failure:
+        return [failed("BADGES_PREFIX", failure.message, failure.hint)]
+    return [ok("BADGES_PREFIX", f"{at.chosen.prefix}, as the log was made with")]
 
 
 async def _whole(at: Deployment) -> Sequence[Finding]:

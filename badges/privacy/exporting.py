@@ -87,11 +87,11 @@ async def _log(
     document: _Document, connection: Connection, shelf: Shelf, mentor: str, with_log: bool
 ) -> Person:
     """Write how much the log has, and every record if that is asked for; the person by all ids."""
-    tally = log_records.RecordCounts(await kept.own_ids(connection, mentor))
+    counts = log_records.RecordCounts(await kept.own_ids(connection, mentor))
 
     async def items() -> AsyncIterator[str]:
         async for generation, record in log_records.read(connection, shelf, mentor):
-            tally.add(generation, record)
+            counts.add(generation, record)
             if with_log:
                 yield json.dumps(log_records.item(generation, record))
 
@@ -100,8 +100,8 @@ async def _log(
     else:
         async for _ in items():
             pass
-    await document.section("log", _each(map(json.dumps, tally.topics())))
-    return await kept.person(connection, mentor, tally.rows)
+    await document.section("log", _each(map(json.dumps, counts.topics())))
+    return await kept.person(connection, mentor, counts.rows)
 
 
 async def _letters(shelf: Shelf, person: Person) -> list[str]:

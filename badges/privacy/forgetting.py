@@ -59,8 +59,8 @@ async def forget(
     await kept.show_all_rows(connection)
     await _refuse_who_is_there(connection, mentor)
     left = [] if dry_run else await _undecided(connection, shelf, mentor, limit)
-    tally = await _in_logs(connection, shelf, mentor)
-    person = await kept.person(connection, mentor, tally.rows)
+    counts = await _in_logs(connection, shelf, mentor)
+    person = await kept.person(connection, mentor, counts.rows)
     about = await letters.about(shelf, person)
     rows = person.rows | {each.row_id for each in about.values() if each.row_id}
     person = replace(await kept.person(connection, mentor, rows), names=tuple(names))
@@ -80,15 +80,15 @@ async def forget(
         removed["checkpoints"] = checkpoints.remove(directory, mentor)
         left += await _uncleaned(shelf, person, limit)
     left += await _of_the_application(connection, known, person)
-    left += [each for told in tally.topics() for each in _of_the_log(told)]
+    left += [each for told in counts.topics() for each in _of_the_log(told)]
     return Forgotten(mentor, _by_name(found), _by_name(removed), left)
 
 
 async def _in_logs(connection: Connection, shelf: Shelf, mentor: str) -> log_records.RecordCounts:
-    tally = log_records.RecordCounts()
+    counts = log_records.RecordCounts()
     async for record in log_records.read(connection, shelf, mentor):
-        tally.add(*record)
-    return tally
+        counts.add(*record)
+    return counts
 
 
 async def _refuse_who_is_there(connection: Connection, mentor: str) -> None:

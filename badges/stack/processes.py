@@ -69,7 +69,7 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
 
 
 def complete(layout: Layout, command: Command, failure: str) -> None:
-    """Run a program to its end. Raises Failure with the failure and the program's own words."""
+    """Run a program to its end. Raises Failure with `failure` and the program's own words."""
     done = subprocess.run(
         list(command.arguments),
         capture_output=True,

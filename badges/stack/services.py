@@ -35,7 +35,7 @@ def command(infra: Infra, name: str) -> processes.Command:
 
 
 def run(infra: Infra, name: str) -> None:
-    """Run a badges command in the foreground; what it prints is seen. Raises Failure on failure."""
+    """Run a badges command; what it prints is seen. Raises Failure if it fails."""
     marked = {processes.MARK: processes.mark(infra.layout, name)}
     told = {**processes.surroundings(), **_environment(infra, name), **marked}
     code = subprocess.run(_line(name), check=False, env=told).returncode

@@ -284,6 +284,5 @@ async def _live(connection: Executor, settings: Settings) -> Generation:
     live = await generations.live(connection)
     if live is None:
         raise Failure("no log is live: `badges provision` makes one, or `badges resnapshot`")
-    if problem := generations.other_prefix(live, settings.prefix):
-        raise problem
+    generations.refuse_other_prefix(live, settings.prefix)
     return live

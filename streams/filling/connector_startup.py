@@ -24,7 +24,9 @@ _LASTING = re.compile(
 """In the cause of a failure that will come again however often the connector is started."""
 
 
-class Failures:
+class Causes:
+    """Why a connector failed so far in this run."""
+
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
@@ -46,7 +48,7 @@ class Failures:
             )
 
 
-async def stays_running(site: Site, generation: Generation, failures: Failures) -> None:
+async def stays_running(site: Site, generation: Generation, causes: Causes) -> None:
     """Return when the connector has sent everything up to now, or has run for a while unbroken.
 
     RUNNING alone says nothing: it is so long before a connector meets again what ended it, and one
@@ -60,7 +62,7 @@ async def stays_running(site: Site, generation: Generation, failures: Failures) 
     while (now := time.monotonic()) - steady_since < _STEADY_S:
         status = await site.connect.status(name)
         if status is not None and status.failed:
-            failures.refuse(name, status.cause)
+            causes.refuse(name, status.cause)
             await site.connect.restart_failed(name)
         if status is None or not status.running:
             steady_since = time.monotonic()

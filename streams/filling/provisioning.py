@@ -10,7 +10,7 @@ import asyncpg
 
 from sinks.locks import one_at_a_time
 from streams.errors import FOUND_A_PROBLEM, NEW_GENERATION, CannotTell, Failure, SnapshotFailed
-from streams.filling.connector_startup import Failures, stays_running
+from streams.filling.connector_startup import Causes, stays_running
 from streams.filling.handover import near_the_end
 from streams.filling.next_generation import begin, snapshot_ended, start, try_again
 from streams.filling.removal import discard, left_over, sweep
@@ -20,7 +20,7 @@ from streams.log import fingerprint, generations, topics
 from streams.log.connect import ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
-from streams.log.integrity import CONFIRMATIONS, judged
+from streams.log.integrity import judged
 from streams.log.visibility import refuse_hidden
 
 _ATTEMPTS = 3
@@ -43,6 +43,8 @@ _ELSEWHERE = (
     "and Connect: its workers look for themselves, and nothing is noted by this command"
 )
 _LOCK = "hashtextextended('badges provision', 0)"
+_TRIES = 3
+"""So often those who have to be asked may not answer."""
 _PAUSE_S = 0.5
 
 
@@ -94,7 +96,7 @@ async def fill(site: Site) -> Generation:
     another number of partitions is asked for.
     Raises Failure after _ATTEMPTS snapshots that broke off, and when none could begin.
     """
-    failures = Failures()
+    causes = Causes()
     reason = ""
     for _ in range(_ATTEMPTS):
         await refuse_hidden(site.connection, site.publication)
@@ -107,7 +109,7 @@ async def fill(site: Site) -> Generation:
             reason = str(failed)
             await discard(site, generation, reason)
             if failed.cause is not None:
-                failures.refuse(generation.connector, failed.cause)
+                causes.refuse(generation.connector, failed.cause)
             continue
         site.say(f"Generation {live.number} of the log is live ({sum(live.starts):,} rows).")
         return live
@@ -137,7 +139,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
     # Before anything is made in a Kafka or Connect that may be others.
     await _check_integrity(site, generation)
     await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
-    failures = Failures()
+    causes = Causes()
     status = await site.connect.status(name)
     if status is None:
         await _create_again(site, generation)
@@ -152,10 +154,10 @@ async def _maintain(site: Site, generation: Generation) -> None:
     if status is not None and status.failed:
         await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
-        failures.seen(status.cause)
+        causes.seen(status.cause)
     beats = topics.heartbeats(generation.heartbeat_topic)
     await topics.ensure(site.cluster, beats, site.replication_factor)
-    await stays_running(site, generation, failures)
+    await stays_running(site, generation, causes)
 
 
 async def plan(site: Site) -> list[str]:
@@ -237,9 +239,8 @@ async def _check_prefix(site: Site) -> None:
         await generations.live(site.connection),
         await generations.filling(site.connection),
     ):
-        problem = generation and generations.other_prefix(generation, site.prefix)
-        if problem:
-            raise problem
+        if generation is not None:
+            generations.refuse_other_prefix(generation, site.prefix)
 
 
 def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
@@ -251,11 +252,9 @@ def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
 
 
 async def _check_integrity(site: Site, generation: Generation) -> None:
-    """Raise Failure if the log is broken, and note nothing: that is for workers, which have read
-    from this Kafka before, while a shell's settings may lead to another one.
-    """
+    """Raise Failure if the log is broken, or if that cannot be told."""
     reason = ""
-    for _ in range(CONFIRMATIONS):
+    for _ in range(_TRIES):
         try:
             found = await judged(generation, site.connection, site.cluster, site.connect)
         except CannotTell as error:

@@ -93,23 +93,23 @@ class KafkaAnswer(Struct, frozen=True):
     reason: str = ""
 
 
-async def ask_database(parts: Clients, limit: float) -> DatabaseAnswer:
+async def ask_database(clients: Clients, limit: float) -> DatabaseAnswer:
     """Everything that Postgres says; where it does not answer, why, and nothing else."""
     limit = min(limit, _DATABASE_S)
     try:
         with translated():
-            async with _session(parts.pool, limit) as connection:
+            async with _session(clients.pool, limit) as connection:
                 return await _asked(connection)
     except StoreError as error:
         if error.sqlstate in _NOT_MIGRATED:
             return DatabaseAnswer(
-                reason=f"the database {parts.database} lacks what it must have: run "
+                reason=f"the database {clients.database} lacks what it must have: run "
                 f"`badges migrate` ({error})"
             )
         return DatabaseAnswer(
             slot="unreachable",
-            reason=f"Postgres at {parts.database} cannot be asked: {error}. See that it runs, and "
-            "accepts the user and password of BADGES_DATABASE_URL",
+            reason=f"Postgres at {clients.database} cannot be asked: {error}. See that it runs, "
+            "and accepts the user and password of BADGES_DATABASE_URL",
         )
 
 
@@ -167,29 +167,29 @@ async def _asked(connection: Connection) -> DatabaseAnswer:
     )
 
 
-async def ask_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
+async def ask_kafka(clients: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
     """Everything that Kafka says, in this order: what was committed before the heartbeat lies
     before the ends. Where it does not answer, why.
     """
     try:
-        return await _asked_kafka(parts, database, limit)
+        return await _asked_kafka(clients, database, limit)
     except (KafkaError, OSError) as error:
-        return unreachable(parts, str(error) or type(error).__name__)
+        return unreachable(clients, str(error) or type(error).__name__)
     except StoreError as error:
         return KafkaAnswer(
             "behind", reason=f"Postgres does not say where the positions are: {error}"
         )
 
 
-def unreachable(parts: Clients, why: str) -> KafkaAnswer:
+def unreachable(clients: Clients, why: str) -> KafkaAnswer:
     return KafkaAnswer(
-        reason=f"Kafka at {parts.kafka} cannot be asked: {why}. See that it runs, and that "
+        reason=f"Kafka at {clients.kafka} cannot be asked: {why}. See that it runs, and that "
         "BADGES_KAFKA_BOOTSTRAP and the other settings for Kafka are right"
     )
 
 
-async def _asked_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
-    cluster, generation = parts.cluster, database.generation
+async def _asked_kafka(clients: Clients, database: DatabaseAnswer, limit: float) -> KafkaAnswer:
+    cluster, generation = clients.cluster, database.generation
     filling = database.filling
     names = [generation.topic, generation.heartbeat_topic] if generation else []
     topics = await cluster.topics([*names, *([filling.topic] if filling else [])])
@@ -207,9 +207,9 @@ async def _asked_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -
         return KafkaAnswer("ok", members=members, filled=filled)
     heartbeat = None
     if generation.heartbeat_topic in topics:
-        heartbeat = await parts.heartbeats.newest(generation.heartbeat_topic, database.confirmed)
+        heartbeat = await clients.heartbeats.newest(generation.heartbeat_topic, database.confirmed)
     with translated():
-        async with _session(parts.pool, limit) as connection:
+        async with _session(clients.pool, limit) as connection:
             waiting = await backlog(generation, connection, cluster)
             explained = waiting.waits - set(await unexplained(connection, sorted(waiting.waits)))
     waiting, values = await without_marks(waiting, topic, cluster)
@@ -219,19 +219,21 @@ async def _asked_kafka(parts: Clients, database: DatabaseAnswer, limit: float) -
     return KafkaAnswer("ok", waiting, oldest, heartbeat, members, filled, frozenset(explained))
 
 
-async def ask_connect(parts: Clients, generation: Generation | None, limit: float) -> Outage | None:
+async def ask_connect(
+    clients: Clients, generation: Generation | None, limit: float
+) -> Outage | None:
     """Why the connector does not run; without a generation, whether Connect answers at all."""
     try:
         async with asyncio.timeout(limit):
             if generation is not None:
-                return await outage(generation, parts.connect)
-            await parts.connect.connectors()
+                return await outage(generation, clients.connect)
+            await clients.connect.connectors()
     except (ConnectAway, ConnectRefused) as error:
         return Outage("connect_away", f"{error}. No new rows arrive until it answers.")
     except TimeoutError:
         return Outage(
             "connect_away",
-            f"Kafka Connect at {parts.connect.place} does not answer within {limit:.0f} s. See "
+            f"Kafka Connect at {clients.connect.place} does not answer within {limit:.0f} s. See "
             "that it runs; no new rows arrive until it answers.",
         )
     return None

@@ -103,12 +103,12 @@ class Meter:
 
     def __init__(
         self,
-        parts: Clients,
+        clients: Clients,
         on_time_s: float,
         pulses: Pulses | None = None,
         unwritten: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._parts = parts
+        self._clients = clients
         self._on_time_s = on_time_s
         self._pulses = pulses or Pulses()
         self._unwritten = unwritten
@@ -122,10 +122,10 @@ class Meter:
         """Measure once, within `limit` seconds. What does not answer is told as such."""
         clock = asyncio.get_running_loop().time
         until = clock() + limit
-        database = self._remembered(clock(), await ask_database(self._parts, limit))
+        database = self._remembered(clock(), await ask_database(self._clients, limit))
         left = max(until - clock(), _LEAST_S)
         kafka, out = await asyncio.gather(
-            self._ask_kafka(database, left), ask_connect(self._parts, database.generation, left)
+            self._ask_kafka(database, left), ask_connect(self._clients, database.generation, left)
         )
         silent = self._look(clock(), database, kafka)
         found = assemble(
@@ -183,7 +183,7 @@ class Meter:
             if not self._given_up.done():
                 return self._unanswered()
             self._given_up = None
-        asking = asyncio.create_task(ask_kafka(self._parts, database, until - clock()))
+        asking = asyncio.create_task(ask_kafka(self._clients, database, until - clock()))
         try:
             await asyncio.wait([asking], timeout=until - clock())
         finally:
@@ -193,7 +193,7 @@ class Meter:
         return self._unanswered() if self._given_up else asking.result()
 
     def _unanswered(self) -> KafkaAnswer:
-        return unreachable(self._parts, "it does not answer in time")
+        return unreachable(self._clients, "it does not answer in time")
 
     def _look(self, now: float, database: DatabaseAnswer, kafka: KafkaAnswer) -> str:
         """Look at the workers that there are; what is wrong with them, in a sentence."""

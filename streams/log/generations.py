@@ -102,16 +102,16 @@ def names(prefix: str, number: int) -> Names:
     )
 
 
-def other_prefix(generation: Generation, prefix: str) -> Failure | None:
-    """The problem that a generation's parts have other names than those that the prefix gives."""
+def refuse_other_prefix(generation: Generation, prefix: str) -> None:
+    """Raise Failure where a generation has other names than those that the prefix gives."""
     expected = names(prefix, generation.number)
     if (expected.topic, expected.slot, expected.connector) == (
         generation.topic,
         generation.slot,
         generation.connector,
     ):
-        return None
-    return Failure(
+        return
+    raise Failure(
         f"generation {generation.number} of this database's log was made with the prefix "
         f"{generation.prefix!r}, and BADGES_PREFIX is {prefix!r}",
         hint=f"Set BADGES_PREFIX={generation.prefix}: the prefix of a log that is there stays",

@@ -226,13 +226,13 @@ async def judged(
     CannotTell when somebody who has to be asked does not answer.
     """
     found: LogBroken | None = None
-    for _ in range(CONFIRMATIONS):
-        found = judge(
-            generation, await observe(generation, connection, cluster, connect, reread=True)
-        )
+    for look in range(CONFIRMATIONS):
+        if look:
+            await asyncio.sleep(_AGAIN_S)
+        seen = await observe(generation, connection, cluster, connect, reread=True)
+        found = judge(generation, seen)
         if found is None or found.certain:
             break
-        await asyncio.sleep(_AGAIN_S)
     return found
 
 

@@ -83,7 +83,7 @@ async def test_every_route_describes_who_may_call_it_and_its_problems(
         for status, response in operation["responses"].items():
             if status >= "400":
                 schema = response["content"][MEDIA_TYPE]["schema"]
-                assert schema == {"$ref": "#/components/schemas/Failure"}, name
+                assert schema == {"$ref": "#/components/schemas/Problem"}, name
         expected = {"401", "403", "503"} if secured else set()
         assert expected <= set(operation["responses"]), name
     assert "HTTPValidationError" not in json.dumps(described)

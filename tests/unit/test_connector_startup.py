@@ -1,9 +1,9 @@
-"""Which failures of a connector will come again."""
+"""Which causes of a connector will come again."""
 
 import pytest
 
 from streams.errors import Failure
-from streams.filling.connector_startup import Failures
+from streams.filling.connector_startup import Causes
 from streams.log.connect import ConnectorStatus
 
 TOO_LARGE = (
@@ -14,17 +14,17 @@ TOO_LARGE = (
 
 def test_what_cannot_pass_is_refused_at_once_with_its_cause() -> None:
     with pytest.raises(Failure, match=r"c-1 fails, and will again: .*RecordTooLarge") as refused:
-        Failures().refuse("c-1", TOO_LARGE)
+        Causes().refuse("c-1", TOO_LARGE)
     assert refused.value.code == 1
 
 
 def test_what_may_pass_is_refused_when_it_comes_again_under_other_numbers() -> None:
-    failures = Failures()
-    failures.refuse("c-1", "PSQLException: slot c_1 is active for PID 77")
-    failures.refuse("c-1", "PSQLException: the server is shutting down")
+    causes = Causes()
+    causes.refuse("c-1", "PSQLException: slot c_1 is active for PID 77")
+    causes.refuse("c-1", "PSQLException: the server is shutting down")
 
     with pytest.raises(Failure, match="c-2 fails, and will again"):
-        failures.refuse("c-2", "PSQLException: slot c_2 is active for PID 1234")
+        causes.refuse("c-2", "PSQLException: slot c_2 is active for PID 1234")
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,8 @@ export async function definitionForm(definition, saved) {
     const { errors, message, body } = error;
     if (body.within === "criteria") return summarize(mark(errors));
     if (body.badge_definition_id) return summarize([[{ message, english: true }, fields.field("key")]]);
-    const all = errors.length ? errors : [{ message }];
-    summarize(all.map((each) => [{ ...each, english: true }, fields.field(each.path?.split(".").pop())]));
+    const all = errors.length ? errors : [{ message, english: true }];
+    summarize(all.map((each) => [each, fields.field(each.path?.split(".").pop())]));
   }
 
   async function disagreed() {

@@ -38,7 +38,7 @@ export function clock(time) {
   return new Intl.DateTimeFormat(locale, { timeStyle: "medium" }).format(new Date(time));
 }
 
-/** The same with its day: an instant, where the reader is. */
+/** An instant with its day, by the reader's clock. */
 export function moment(time) {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 }
@@ -111,12 +111,12 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-let made = 0;
+let lastId = 0;
 
 /** An id that no other element has, for one of a kind. */
 export function freshId(kind) {
-  made += 1;
-  return `${kind}-${made}`;
+  lastId += 1;
+  return `${kind}-${lastId}`;
 }
 
 /**

@@ -50,10 +50,10 @@ export function told(error) {
   throw error;
 }
 
-/** Write into an element what went wrong; what the API says of a request it says in English. */
+/** Write into an element what went wrong; without `errors` the API says it in English. */
 export function tell(place, error) {
   place.textContent = told(error);
-  if (error.status) place.lang = "en";
+  if (error.status && !error.errors?.length) place.lang = "en";
   else place.removeAttribute("lang");
 }
 

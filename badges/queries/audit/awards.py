@@ -9,10 +9,10 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.audit.differences import Suspicion, by_records, by_rows
 from badges.queries.audit.findings import WAITS, Finding
 from badges.queries.audit.rules import Rules
 from badges.queries.audit.statements import AUDIT
+from badges.queries.audit.suspicions import Suspicion, by_records, by_rows
 from sinks.pool import Connection
 
 _BUILDS_ON: Final = "it builds on a badge that is wrong itself: look again once that is mended"
@@ -39,12 +39,12 @@ async def award_findings(
         mentor.id: rules.decided(mentor.organization_id) for mentor in mentors if mentor.active
     }
     ids = [mentor.id for mentor in mentors]
-    differences = [
+    suspicions = [
         *await _by_records(connection, rules, decided, ids),
         *await _by_rows(connection, rules, decided),
     ]
     waiting = {tuple(row) for row in await connection.fetch(AUDIT["waiting"], ids)}
-    findings, doubtful = _sorted_out(differences, decided, waiting)
+    findings, doubtful = _sorted_out(suspicions, decided, waiting)
     return findings, await _explained(connection, rules, doubtful)
 
 
@@ -52,9 +52,9 @@ async def _by_records(
     connection: Connection, rules: Rules, decided: _Decided, mentors: Sequence[UUID]
 ) -> list[Suspicion]:
     return [
-        difference
+        suspicion
         for row in await connection.fetch(AUDIT["records"], mentors)
-        for difference in by_records(
+        for suspicion in by_records(
             rules.definitions[row["badge_definition_id"]],
             row,
             is_decided=row["badge_definition_id"] in decided.get(row["peer_mentor_id"], ()),
@@ -78,14 +78,14 @@ async def _by_rows(connection: Connection, rules: Rules, decided: _Decided) -> l
 
 
 def _sorted_out(
-    differences: Iterable[Suspicion], decided: _Decided, waiting: set[tuple[UUID, ...]]
+    suspicions: Iterable[Suspicion], decided: _Decided, waiting: set[tuple[UUID, ...]]
 ) -> tuple[list[Finding], list[Suspicion]]:
     """Findings, at most one of each kind and award, and what may be explained."""
     by_key: dict[tuple[UUID, UUID, str], list[Suspicion]] = defaultdict(list)
-    for each in differences:
+    for each in suspicions:
         by_key[*each.pair, each.finding.kind].append(each)
     wrong = {
-        each.pair for each in differences if each.is_error and each.finding.kind in _CHANGES_OTHERS
+        each.pair for each in suspicions if each.is_error and each.finding.kind in _CHANGES_OTHERS
     }
     findings: list[Finding] = []
     doubtful: list[Suspicion] = []
@@ -104,9 +104,9 @@ def _sorted_out(
     return findings, doubtful
 
 
-def _because(difference: Suspicion, reason: str) -> Suspicion:
-    finding = msgspec.structs.replace(difference.finding, reason=reason)
-    return msgspec.structs.replace(difference, finding=finding)
+def _because(suspicion: Suspicion, reason: str) -> Suspicion:
+    finding = msgspec.structs.replace(suspicion.finding, reason=reason)
+    return msgspec.structs.replace(suspicion, finding=finding)
 
 
 async def _explained(
@@ -126,14 +126,14 @@ async def _explained(
     return explained
 
 
-def _reason(difference: Suspicion, evidence: Record, older_date: str | None) -> str:
-    kind, found = difference.finding.kind, difference.finding.found or {}
+def _reason(suspicion: Suspicion, evidence: Record, older_date: str | None) -> str:
+    kind, found = suspicion.finding.kind, suspicion.finding.found or {}
     if kind == "tier":
         return "a higher tier was reached before, and none is lost"
     if kind == "date" and evidence["dated_by"] not in (None, "audit"):
         return f"{evidence['dated_by']} wrote the date"
     if older_date is not None and (kind == "extra" or older_date == found["earned_on"]):
-        return f"version {difference.version} of its definition gives it, and no edit takes it away"
+        return f"version {suspicion.version} of its definition gives it, and no edit takes it away"
     if evidence["gone"]:
         return (
             f"{evidence['gone']} of the {evidence['named']} rows that its evidence names are gone, "
@@ -145,11 +145,11 @@ def _reason(difference: Suspicion, evidence: Record, older_date: str | None) -> 
 
 
 async def _dates_of_older_versions(
-    connection: Connection, rules: Rules, differences: Iterable[Suspicion]
+    connection: Connection, rules: Rules, suspicions: Iterable[Suspicion]
 ) -> Mapping[tuple[UUID, UUID, int | None], str]:
     """Of those that hold by the version that gave the award, the date, as ISO 8601 has it."""
     mentors: dict[tuple[UUID, int], list[UUID]] = defaultdict(list)
-    for each in differences:
+    for each in suspicions:
         mentor, definition = each.pair
         newest = rules.definitions[definition].newest.number
         if each.version not in (None, newest) and each.finding.kind in ("date", "extra"):

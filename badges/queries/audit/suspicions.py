@@ -1,4 +1,4 @@
-"""What differs about one award: from what the rows say, from its events, or from itself."""
+"""What is suspicious about one award: by what the rows say, by its events, or by itself."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
