@@ -46,6 +46,7 @@ _WHAT: Final[Mapping[str, Text]] = {
     "timezone_aware": INSTANT,
     "int_type": _INTEGER,
     "int_parsing": _INTEGER,
+    "int_parsing_size": _INTEGER,
     "int_from_float": _INTEGER,
     "greater_than_equal": Text("{ge} or more", "{ge} eller mer"),
     "less_than_equal": Text("{le} or less", "{le} eller mindre"),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeAlias
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -47,7 +48,7 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
     # What does not answer is told here, in a word.
     logs.configure(level="CRITICAL")
     async with measuring(chosen, "badges lag") as meter:
-        say = print_json if as_json else _say_line
+        say = _say_json if as_json else _say_line
         console = Console(highlight=False)
         if not once:
             lines = as_json or plain or not console.is_terminal or console.is_dumb_terminal
@@ -58,6 +59,11 @@ async def _lag(chosen: settings.Settings, *, once: bool, as_json: bool, plain: b
         else:
             console.print(shown(found))
         return found
+
+
+def _say_json(found: Lag) -> None:
+    # Instants as the API answers them.
+    print_json(msgspec.to_builtins(found))
 
 
 def _say_line(found: Lag) -> None:

@@ -11,7 +11,8 @@ from badges.queries.vocabulary import read_vocabulary
 from sinks.pool import Connection
 from tables.criteria.base import Criterion
 from tables.criteria.errors import InvalidCriteria, violations_from
-from tables.criteria.parsing import MAX_VIOLATIONS, parse
+from tables.criteria.fields import MANY
+from tables.criteria.parsing import parse
 from tables.documents import Violation
 from tables.languages import Language
 
@@ -88,6 +89,6 @@ def _verdict(
     criteria: Criterion | None, errors: list[Violation], unseen: list[str], language: Language
 ) -> Verdict:
     if criteria is None or errors:
-        return Verdict(False, errors[:MAX_VIOLATIONS], unseen, None, criteria)
+        return Verdict(False, errors[:MANY], unseen, None, criteria)
     warnings = [*criteria.warnings(language), *unseen]
     return Verdict(True, errors, warnings, criteria.summary(language), criteria)

@@ -71,6 +71,10 @@ _UP_TO: Final = Text(
 )
 
 
+MANY: Final = 100
+"""More that is wrong with a document helps nobody, and costs time to look for."""
+
+
 class Flaw(NamedTuple):
     """What is wrong between the fields of an object: what is expected instead, and what is there.
 
@@ -115,7 +119,7 @@ class Strict(BaseModel):
         cls, value: Any, error: ValidationError, info: ValidationInfo
     ) -> list[Flaw]:
         """What is wrong between the fields that are right, as far as these tell."""
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or error.error_count() > MANY:
             return []
         wrong = {each["loc"][0] for each in error.errors() if each["loc"]}
         right = {}

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tables.criteria.base import Criterion, Root
 from tables.criteria.errors import InvalidCriteria, violations
+from tables.criteria.fields import MANY
 from tables.criteria.union import TYPES
 from tables.documents import NOTHING, Violation, mismatch, read, shown, too_deep
 from tables.languages import Language, Text
@@ -14,8 +15,6 @@ _MAX_DEPTH: Final = 4
 _MAX_NODES: Final = 32
 MAX_TEXT: Final = 128 * 1024
 """The characters of a document written plainly: room for 500 courses with the longest names."""
-MAX_VIOLATIONS: Final = 100
-"""More of them help nobody."""
 
 _OBJECT: Final = Text("an object", "et objekt")
 _TOO_DEEP: Final = Text(
@@ -39,7 +38,7 @@ def parse(text: str | bytes, language: Language = "en") -> Criterion:
     except RecursionError:
         found = [too_deep(language)]
     if isinstance(found, list):
-        raise InvalidCriteria(found[:MAX_VIOLATIONS])
+        raise InvalidCriteria(found[:MANY])
     return found
 
 
@@ -60,13 +59,16 @@ def _parse(text: str | bytes, language: Language) -> Criterion | list[Violation]
         return wrong
     if not isinstance(document, dict):
         return [mismatch("$", _OBJECT(language), shown(document), language)]
-    wrong += _version(document, language) + _size(document, language)
+    wrong += _version(document, language)
+    if too_large := _size(document, language):
+        # What is within is not looked at: that could take long.
+        return wrong + too_large
     criteria = {key: value for key, value in document.items() if key != "version"}
     try:
         parsed = _ROOT.validate_python(criteria, context=TYPES)
     except ValidationError as error:
         said = {each.path for each in wrong}
-        found = violations(error, document, TYPES, MAX_VIOLATIONS, language)
+        found = violations(error, document, TYPES, MANY, language)
         return wrong + [each for each in found if each.path not in said]
     return wrong or parsed
 

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import sys
@@ -103,6 +104,7 @@ def test_what_has_caught_up_is_0_behind_for_command_and_api_alike(working: Rig) 
             assert each["on_time"] is True
             assert (each["behind_seconds"], each["behind_records"]) == (0, 0)
             assert states(each) == OK
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", each["as_of"])
             assert each["generation"] == {"number": p.log.number, "state": "live"}
             assert each["backfill"] is None
             assert each["alerts"] == []
