@@ -116,9 +116,9 @@ async def take_all(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL statement_timeout = '{limit}ms'")
     try:
         await connection.execute(f"LOCK TABLE {listed} IN ACCESS EXCLUSIVE MODE")
+        await connection.execute("SET LOCAL statement_timeout = 0")
     except asyncpg.QueryCanceledError as error:
         raise _Busy(first_line(error)) from error
-    await connection.execute("SET LOCAL statement_timeout = 0")
 
 
 async def holders(connection: Connection, names: Sequence[str]) -> str:

@@ -19,8 +19,8 @@ async def listening(
 ) -> AsyncIterator[Connection]:
     """Call `heard` with the session and the payload of whatever is notified over a channel.
 
-    The connection may take `within` seconds to come. That it is lost says nobody, only
-    `is_closed`, or a statement over it. Raises StoreError.
+    The connection may take `within` seconds to come. That it is lost says nobody, only `is_lost`,
+    or a statement over it. Raises StoreError.
     """
 
     def told(_connection: object, session: int, _channel: str, payload: object) -> None:
@@ -37,6 +37,14 @@ async def listening(
                     await connection.remove_listener(channel, told)
 
 
+def is_lost(connection: Connection) -> bool:
+    """Whether a connection has ended. The pool takes one back that has, and asks of it no more."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def at_each_notify(
     pool: Pool, channel: str, look: Callable[[], Awaitable[None]], *, within: float | None = None
 ) -> None:
@@ -48,7 +56,7 @@ async def at_each_notify(
     notified = asyncio.Event()
     async with listening(pool, channel, lambda *_: notified.set(), within=within) as connection:
         # What is read comes over other connections, so that this one is lost says nobody else.
-        while not connection.is_closed():
+        while not is_lost(connection):
             # Cleared first: what is saved while we look is seen at the next look.
             notified.clear()
             await look()

@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from asyncpg.connect_utils import TLSUpgradeProto
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from badges.stack import docker, secrets
@@ -55,6 +56,9 @@ LONGEST = (
 )
 """Files that begin first, so that no process is left with one when the others are done."""
 
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # What judges a change judges it by the same examples each time; elsewhere they are always new.
 settings.register_profile("judging", derandomize=True, database=None)
 if os.environ.get("BADGES_CI"):
@@ -69,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.pluginmanager.register(hangs)
     config.pluginmanager.register(reruns)
+    _forget_lost_connections()
     # Servers of tests live for minutes: the work of Java's second compiler never comes back.
     os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     try:
@@ -76,6 +81,21 @@ def pytest_configure(config: pytest.Config) -> None:
             docker.require_engine()
     except Failure as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def _forget_lost_connections() -> None:
+    """Let nothing be told of a connection to Postgres that was given up while it was made.
+
+    asyncpg leaves its error to nobody, and anyio has whatever test is at work fail of it.
+    """
+    told = TLSUpgradeProto.connection_lost
+
+    def connection_lost(self: TLSUpgradeProto, error: Exception | None) -> None:
+        told(self, error)
+        if self.on_data.done() and not self.on_data.cancelled():
+            self.on_data.exception()
+
+    setattr(TLSUpgradeProto, "connection_lost", connection_lost)  # noqa: B010
 
 
 @pytest.hookimpl(optionalhook=True)

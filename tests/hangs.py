@@ -1,26 +1,79 @@
 """A test that hangs ends its process, with the stacks of all threads, and fails; the rest go on.
 
 Nothing that it waits for can be trusted to end, its loop and its fixtures included, so it is the
-process that ends. `tests/scheduling.py` gives what it still had to do to others.
+process that ends. `tests/scheduling.py` gives what it still had to do to others. What threads and
+coroutines were at is kept in build/hung/, and told with the failure.
 """
 
+import asyncio
 import faulthandler
+import gc
+import os
+import threading
+import time
 from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 LIMIT_S = 600.0
 """For a test's fixtures, the test itself and their end, each: many times what the longest takes."""
+_TO_TELL_S = 5.0
+"""What it takes at most to write down where everything is."""
+
+
+class _Watch:
+    """Writes down what the coroutines of this process are at, at a time that is put off and off."""
+
+    def __init__(self, kept: Path) -> None:
+        self._kept = kept
+        self._at = float("inf")
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def put_off(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(1)
+            if time.monotonic() > self._at:
+                self._at = float("inf")
+                self._tell()
+
+    def _tell(self) -> None:
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        with self._kept.open("w") as file:
+            faulthandler.dump_traceback(file)
+            for each in gc.get_objects():
+                if isinstance(each, asyncio.Task) and not each.done():
+                    each.print_stack(file=file)
+
+
+_WATCH = pytest.StashKey[_Watch]()
+
+
+def _kept(config: pytest.Config, process: str) -> Path:
+    """Where a process of a run (gw0, gw1, ...) writes down what it was at."""
+    return config.rootpath / "build" / "hung" / f"{process}.txt"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to watch."""
+    kept = _kept(config, os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    kept.unlink(missing_ok=True)
+    config.stash[_WATCH] = _Watch(kept)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Stop counting with the very end of a test."""
     try:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+        item.config.stash[_WATCH].put_off(float("inf"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,4 +94,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def _begin(item: pytest.Item) -> None:
     # pytest keeps where errors went before it began to capture them.
     told = item.config.stash[fault_handler_stderr_fd_key]
-    faulthandler.dump_traceback_later(LIMIT_S, exit=True, file=told)
+    faulthandler.dump_traceback_later(LIMIT_S + _TO_TELL_S, exit=True, file=told)
+    item.config.stash[_WATCH].put_off(LIMIT_S)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(report: Any, sched: Any) -> None:
+    """Tell of a test whose process has ended what that was at."""
+    kept = _kept(sched.config, report.node.gateway.id)
+    if kept.exists():
+        report.sections.append(("where it hung", kept.read_text()))

@@ -42,7 +42,9 @@ def cut(data: Path, topic: str, partition: int, offset: int, regrown: int = 0) -
     assert kept, f"{segment} has nothing before offset {offset}"
     end = kept[-1].first + kept[-1].records
     if end < regrown:
-        one = next(batch for batch in kept if batch.records == 1)
+        one = next((batch for batch in kept if batch.records == 1), None)
+        # In a thread, StopIteration would leave whoever waits for it waiting for ever.
+        assert one is not None, f"{segment} has no batch of a single record"
         kept += [_moved(one, place, kept[-1].epoch) for place in range(end, regrown)]
     segment.write_bytes(b"".join(batch.content for batch in kept))
     for kind in ("*.index", "*.timeindex", "*.snapshot", "leader-epoch-checkpoint"):

@@ -42,7 +42,7 @@ class Launcher:
     def run(self, action: str, *options: str, **more: str) -> tuple[int, str, str]:
         """Run an action to its end; return its exit code, output and errors."""
         process = self.begin(action, *options, **more)
-        output, errors = process.communicate(timeout=240)
+        output, errors = process.communicate(timeout=540)
         return process.returncode, output, errors
 
     def running(self) -> set[str]:

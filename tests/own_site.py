@@ -1,6 +1,7 @@
 """A site of a test's own, of whatever version of badges is imported."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from streams.filling.site import Site
 
@@ -13,6 +14,8 @@ class OwnSite(Site):
     """A site whose connector reads a database of the test's own, not the one in Connect's mind."""
 
     database: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of the connector."""
 
     def configuration(self, number: int, /, *stand_in: str) -> dict[str, str]:
         # An earlier version has no stand-ins of its own.
@@ -20,4 +23,5 @@ class OwnSite(Site):
             **super().configuration(number, *stand_in),
             "database.dbname": self.database,
             "poll.interval.ms": _POLL_MS,
+            **self.more,
         }

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -171,7 +171,14 @@ class Stack:
 
     def drop_database(self, url: str) -> None:
         """Drop a database made by `create_database`, connections to it included."""
-        asyncio.run(self._execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)"))
+        asyncio.run(self._drop(url.rpartition("/")[2]))
+
+    async def _drop(self, name: str) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                # Postgres waits five seconds for those whom it ends, and they may have no time.
+                with suppress(asyncpg.ObjectInUseError):
+                    return await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.database_url)

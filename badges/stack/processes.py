@@ -119,7 +119,8 @@ def find_all(layout: Layout) -> dict[int, tuple[str, psutil.Process]]:
 
 def is_running(process: psutil.Process) -> bool:
     child = _children.get(process.pid)
-    if child is not None:
+    # One that has ended says nothing of who has its id by now.
+    if child is not None and child.returncode is None:
         return child.poll() is None
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

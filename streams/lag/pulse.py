@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from sinks.errors import StoreError
 from sinks.failures import translated
-from sinks.listening import listening
+from sinks.listening import is_lost, listening
 from sinks.pool import Executor, Pool
 
 _CHANNEL = "badges_pulse"
@@ -102,7 +102,7 @@ class Pulses:
         while True:
             try:
                 async with listening(pool, _CHANNEL, self.hear) as connection:
-                    while not connection.is_closed():
+                    while not is_lost(connection):
                         # What was told before comes before the answer, over the same connection.
                         await connection.execute("SELECT 1")
                         self.listened()

@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 
 from badges.stack import addresses, secrets
+from tests import http
 from tests.acceptance import people
 from tests.launcher import Launcher, kill, launching
 from tests.stack import LIMIT_S, wait_for
@@ -68,6 +69,7 @@ class LocalStack:
             base_url=self.settings["BADGES_API_URL"],
             headers={"Authorization": f"Bearer {token.strip()}"},
             timeout=LIMIT_S,
+            limits=http.ANEW,
         )
 
 

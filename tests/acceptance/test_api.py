@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import httpx
 
 from sinks.polling import poll
-from sinks.pool import Pool, create_pool
+from sinks.pool import Pool
 from tests.acceptance.local_stack import LocalStack
 from tests.acceptance.people import HERE
 from tests.api.unlock_client import Event, messages
+from tests.patience import patient_pool
 from tests.stack import LIMIT_S
 
 AT_ONCE = 8
@@ -73,7 +74,7 @@ def test_a_badge_goes_to_those_whom_its_preview_named_and_the_feed_tells_each_on
 
 async def _story(stack: LocalStack) -> None:
     async with (
-        await create_pool(stack.settings["BADGES_DATABASE_URL"], application_name="test") as owner,
+        await patient_pool(stack.settings["BADGES_DATABASE_URL"], application_name="test") as owner,
         stack.client("admin", HERE) as admin,
         stack.client("coordinator", HERE) as coordinator,
         _following(coordinator) as feed,

@@ -22,7 +22,9 @@ from tests.stack import LIMIT_S, Stack
 
 PATIENCE_S = 480
 SHORT = ("--plain", "--seconds", "3", "--seed", "acceptance", "--keep")
-LONG = ("--plain", "--seconds", "600")
+PATIENT = ("--limit", "180")
+"""For awards, on a busy machine."""
+LONG = ("--plain", "--seconds", "600", *PATIENT)
 SOME = re.compile(r"^[1-9]")
 HEEDING_CTRL_C = """
 import signal
@@ -89,7 +91,7 @@ class Demo:
         return self.rig.run(work)
 
 
-COMMAND = (sys.executable, "-m", "badges.cli.main", "demo")
+COMMAND = (sys.executable, "-m", "badges.cli.main", "demo", *PATIENT)
 
 
 def surroundings(settings: dict[str, str]) -> dict[str, str]:

@@ -12,11 +12,12 @@ from uuid import uuid4
 import httpx
 
 from sinks.polling import poll
-from sinks.pool import Pool, create_pool
+from sinks.pool import Pool
 from tests.acceptance.local_stack import LocalStack
 from tests.acceptance.people import HERE, THERE
 from tests.api.definitions import RAW
 from tests.api.unlock_client import Event, messages
+from tests.patience import patient_pool
 from tests.stack import LIMIT_S
 
 SECRET: Final = "the-skittles-cup"
@@ -94,7 +95,7 @@ def test_another_organization_reads_changes_and_infers_nothing(raised: LocalStac
 
 async def _story(stack: LocalStack) -> None:
     async with (
-        await create_pool(stack.settings["BADGES_DATABASE_URL"], application_name="test") as owner,
+        await patient_pool(stack.settings["BADGES_DATABASE_URL"], application_name="test") as owner,
         stack.client("admin", HERE) as admin,
         stack.client("admin", THERE) as stranger,
     ):

@@ -8,6 +8,7 @@ import pytest
 
 from sinks.pool import Pool, create_pool
 from tests.api.service import Service, serving_api
+from tests.patience import patient_pool
 from tests.stack import Stack
 
 GUARDED = (
@@ -36,7 +37,7 @@ def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 async def owner(service: Service) -> AsyncIterator[Pool]:
     """Connections of the database's owner, who acts as the application does."""
-    async with await create_pool(service.database_url, application_name="owner") as pool:
+    async with await patient_pool(service.database_url, application_name="owner") as pool:
         yield pool
 
 
@@ -60,8 +61,6 @@ async def unguarded(owner: Pool) -> AsyncIterator[None]:
 
 async def guard(owner: Pool, action: str) -> None:
     async with owner.acquire() as connection, connection.transaction():
-        # The API reads all the time, and on a busy machine each read lasts.
-        await connection.execute("SET LOCAL lock_timeout = '60s'")
         for table in GUARDED:
             await connection.execute(f"ALTER TABLE {table} {action} ROW LEVEL SECURITY")
 

@@ -38,14 +38,14 @@ class Service:
     ) -> httpx.Client:
         """A client that calls as somebody of an organization."""
         headers = bearer(signed(role, organization, sub, **claims))
-        return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW)
 
     def many(
         self, role: str, organization: UUID | str, sub: UUID | str | None = None
     ) -> httpx.AsyncClient:
         """One for many calls at once, each of which is made until the API has room for it."""
         headers = bearer(signed(role, organization, sub))
-        return _Patient(base_url=self.url, headers=headers, timeout=LIMIT_S)
+        return _Patient(base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ class _Patient(httpx.AsyncClient):
     async def request(self, *call: Any, **more: Any) -> httpx.Response:
         while True:
             answer = await super().request(*call, **more)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            if "retry-after" not in answer.headers:
                 return answer
             await asyncio.sleep(0.1)
 

@@ -265,7 +265,8 @@ async def test_many_at_once_take_turns_and_leave_connections_for_others(
             previews = [asyncio.create_task(client.post(PATH, json=body)) for _ in range(15)]
             await _until(owner, 5, HELD_UP)
             assert (await client.get("/v1/badge-definitions")).status_code == 200
-            assert await owner.fetchval(HELD_UP) == 5
+            # Each gives up after a while and comes again: never more, now and then fewer.
+            assert await owner.fetchval(HELD_UP) <= 5
         answers = await asyncio.gather(*previews)
     assert {answer.status_code for answer in answers} == {200}
 

@@ -54,10 +54,12 @@ async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
             await connection.execute("LOCK TABLE peer_mentors")
             answer = threads.submit(idle.get, "/v1/peer-mentors")
             while not await owner.fetchval(WAITS):
-                assert not answer.done(), answer.result().text
+                if answer.done():  # it has given up the lock before anybody saw it wait
+                    assert answer.result().status_code == 503, answer.result().text
+                    answer = threads.submit(idle.get, "/v1/peer-mentors")
             another.process.send_signal(signal.SIGTERM)
         # Where the machine is slow the request has given up the lock: that is an answer too.
-        assert answer.result(30).status_code in {200, 503}
+        assert answer.result(LIMIT_S).status_code in {200, 503}
     assert another.process.wait(LIMIT_S) == 0
     assert not [line for line in lines(another) if line["level"] in {"error", "critical"}]
 

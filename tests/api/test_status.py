@@ -58,7 +58,13 @@ async def told_alert(service: Service, language: str = "en") -> httpx.Response:
 
 
 async def test_it_tells_of_everything_in_numbers(service: Service) -> None:
-    found = (await ask(service)).json()
+    parts = ("lag", "unlocks", "award_seconds", "refused_writes", "definitions")
+
+    async def whole() -> Any:
+        told = (await ask(service)).json()
+        return told if all(told[each] is not None for each in parts) else None
+
+    found = await poll(whole, within=LIMIT_S)
     assert found["lag"]["on_time"] is False
     assert found["measured_at"] <= found["at"]
     assert len(found["unlocks"]["per_minute"]) == 30

@@ -14,7 +14,7 @@ from badges.stack import secrets
 from sinks.pool import Pool
 from tests.api.conftest import Organization
 from tests.api.service import SECRET, Service, bearer
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ async def slug_of(owner: Pool, organization: Organization) -> str:
 
 
 async def called(service: Service, token: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=service.url, timeout=LIMIT_S) as client:
         return await client.get("/v1/peer-mentors", headers=bearer(token))
 
 

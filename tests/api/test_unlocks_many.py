@@ -35,7 +35,11 @@ class Line:
         self.has_begun = False
 
     async def read(self) -> None:
-        """Read for ever."""
+        """Read for ever; come again where there was no room."""
+        while await self._was_refused():  # noqa: ASYNC110
+            await asyncio.sleep(1)
+
+    async def _was_refused(self) -> bool:
         reader, writer = await asyncio.open_connection(
             self._address.hostname, self._address.port, limit=1 << 20
         )
@@ -44,6 +48,8 @@ class Line:
                 f"GET /v1/unlocks HTTP/1.1\r\nHost: {self._address.netloc}\r\n"
                 f"Authorization: Bearer {self._token}\r\n\r\n".encode()
             )
+            if b" 503 " in await reader.readline():
+                return True
             async for line in reader:
                 if line.startswith(b"id: "):
                     self.has_begun = True
@@ -51,6 +57,7 @@ class Line:
                     self.ids.append(int(line[12 : line.index(b",")]))
         finally:
             writer.close()
+        return False
 
 
 @asynccontextmanager

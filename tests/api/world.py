@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 
 from sinks.pool import Pool
+from tests import http
 from tests.api.conftest import Organization
 from tests.api.service import Service
 from tests.stack import LIMIT_S
@@ -50,7 +51,7 @@ class World:
     def client(self, service: Service, caller: str) -> httpx.Client:
         """A client that calls as one of CALLERS."""
         if caller == "nobody":
-            return httpx.Client(base_url=service.url, timeout=LIMIT_S)
+            return httpx.Client(base_url=service.url, timeout=LIMIT_S, limits=http.ANEW)
         organization = self.foreign_organization if "foreign" in caller else self.organization
         subs = {
             "mentor": self.mentor,

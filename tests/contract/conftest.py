@@ -9,6 +9,7 @@ import pytest
 
 from sinks.pool import Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
+from tests.patience import patient_pool
 from tests.stack import Stack
 
 
@@ -30,7 +31,7 @@ def contract_url(postgres: Stack) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def owner(contract_url: str) -> AsyncIterator[Pool]:
     """Connections of the database's owner, who acts as people do."""
-    async with await create_pool(contract_url, application_name="owner") as pool:
+    async with await patient_pool(contract_url, application_name="owner") as pool:
         yield pool
 
 
@@ -38,6 +39,15 @@ async def owner(contract_url: str) -> AsyncIterator[Pool]:
 async def worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections of the worker's role."""
     async with await create_pool(
+        postgres.role_url("badges_worker", contract_url), application_name="test"
+    ) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+async def patient_worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
+    """Connections of the worker's role that wait for a lock as long as it takes."""
+    async with await patient_pool(
         postgres.role_url("badges_worker", contract_url), application_name="test"
     ) as pool:
         yield pool
@@ -64,6 +74,12 @@ async def organization(owner: Pool) -> str:
 def postgres_world(owner: Pool, worker: Pool, organization: str) -> PostgresWorld:
     """Postgres, with a sink of the test's own."""
     return PostgresWorld(owner, worker, organization)
+
+
+@pytest.fixture
+def patient_world(owner: Pool, patient_worker: Pool, organization: str) -> PostgresWorld:
+    """Postgres, with a worker whom nobody is too slow for."""
+    return PostgresWorld(owner, patient_worker, organization)
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -8,7 +8,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from badges.upkeep.dead_letters import Shelf
 from sinks.base import DeadLetter, DeadLetters
@@ -55,20 +54,16 @@ def memory() -> Store:
 async def topic(kafka_alone: Stack) -> str:
     """A compacted topic of the test's own."""
     name = f"test-{uuid4()}.dead-letters"
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_alone.kafka_bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics(
-            [NewTopic(name, 1, 1, topic_configs={"cleanup.policy": "compact"})]
-        )
-    finally:
-        await admin.close()
+    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+        await cluster.create(name, 1, 1, {"cleanup.policy": "compact"})
+        await cluster.wait_for(name, 1)
     return name
 
 
 @pytest.fixture
 async def kafka(kafka_alone: Stack, topic: str) -> AsyncIterator[Store]:
-    letters = KafkaDeadLetters(topic, {"bootstrap_servers": kafka_alone.kafka_bootstrap})
+    options = {"bootstrap_servers": kafka_alone.kafka_bootstrap}
+    letters = KafkaDeadLetters(topic, options, patience=LIMIT_S)
     async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
         yield letters, shelf_of(kafka_alone, topic, cluster, letters).letters
     await letters.close()

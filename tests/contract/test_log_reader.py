@@ -11,7 +11,7 @@ from streams.log import reader
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
                 gone.set()
 
     reading = asyncio.create_task(read())
-    await asyncio.wait([reading], timeout=60)
+    await asyncio.wait([reading], timeout=LIMIT_S)
 
     assert reading.done()
     assert not reading.cancelled()

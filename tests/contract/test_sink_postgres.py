@@ -427,7 +427,10 @@ async def test_two_acts_that_leave_a_row_as_it_was_overtake_all_the_same(
     assert (len(fresh.written), fresh.overtaken) == (1, 0)
 
 
-async def test_of_two_turns_at_once_one_is_never_taken_for_the_other(world: PostgresWorld) -> None:
+async def test_of_two_turns_at_once_one_is_never_taken_for_the_other(
+    patient_world: PostgresWorld,
+) -> None:
+    world = patient_world
     log = await world.live_log()
     mentor, definition = await world.mentor(), await world.definition()
     turn = log.turn(grant(log.cause(), mentor, definition))

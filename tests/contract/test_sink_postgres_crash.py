@@ -54,7 +54,8 @@ async def test_postgres_dies_under_a_writer(
     reached = {number: asyncio.Event() for number in (15, 40)}
     writing = asyncio.create_task(write_all(world, turns, reached))
     for moment in reached.values():
-        await moment.wait()
+        async with asyncio.timeout(LIMIT_S):
+            await moment.wait()
         await asyncio.to_thread(getattr(postgres, how), "postgres")
         await asyncio.to_thread(postgres.start, "postgres")
     await writing

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def world(postgres_world: PostgresWorld) -> PostgresWorld:
-    return postgres_world
+def world(patient_world: PostgresWorld) -> PostgresWorld:
+    return patient_world
 
 
 async def test_a_turn_is_made_while_nobody_moves_the_position(world: PostgresWorld) -> None:

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def world(postgres_world: PostgresWorld) -> PostgresWorld:
-    return postgres_world
+def world(patient_world: PostgresWorld) -> PostgresWorld:
+    return patient_world
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ class PostgresWorld:
     def __init__(self, owner: Pool, worker: Pool, organization: str) -> None:
         self.owner = owner
         self.worker = worker
-        self.postgres = PostgresSink(worker, patience=2, refusal_patience=0)
+        self.postgres = PostgresSink(worker, patience=60, refusal_patience=0)
         self._organization = organization
         self._is_new = True
 

@@ -49,17 +49,17 @@ async def when_free(site: OwnSite, statement: str) -> None:
 
 
 async def delete_topic(site: OwnSite, live: Generation) -> None:
-    """Delete the log's topic."""
+    """Delete the log's topic; the broker knows it no more then."""
     await site.connect.stop(live.connector)
     await site.cluster.delete([live.topic])
+    async with asyncio.timeout(LIMIT_S):
+        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 async def make_topic_again(site: OwnSite, live: Generation) -> None:
     """Put an empty topic in the place of the log's."""
     await delete_topic(site, live)
-    async with asyncio.timeout(LIMIT_S):
-        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
     await topics.ensure(site.cluster, topics.mentor_log(live.topic, live.partitions, 1), 1)
 
 

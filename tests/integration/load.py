@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 
-from tests.integration.operations import Operations, Transaction
+from tests.integration.operations import Operations, Statement, Transaction
 from tests.integration.pipeline import Pipeline
 from tests.stack import LIMIT_S
 
@@ -73,6 +74,10 @@ class Load:
         )
         assert sorted(row["peer_mentor_id"] for row in rows) == sorted(self.operations.counted)
         assert {row["badge_definition_id"] for row in rows} == {self.operations.reached}
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        """One statement beside the load, which may be run twice as any of its own may."""
+        await self.commit([Statement(sql, values)])
 
     async def commit(self, transaction: Transaction) -> None:
         """Try until it is committed: lost connections and deadlocks are none of the load's."""

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import msgspec
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from reference.verification import verify
@@ -345,6 +346,7 @@ async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,
         httpx.TransportError,
+        KafkaError,
         OSError,
     ):
         return False

@@ -1,5 +1,6 @@
 """A real Prometheus beside a pipeline, by deploy/prometheus.yml and its rules."""
 
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,8 +57,7 @@ async def scraping(
     layout: Layout, program: Path, port: int, targets: Mapping[str, Sequence[str]]
 ) -> AsyncIterator[Prometheus]:
     """Run Prometheus at a port, scraping HOST:PORT of each job of ours instead of containers."""
-    folder = layout.run_dir / f"prometheus-{port}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="prometheus-", dir=layout.run_dir))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(targets)))
     line = [
         str(program),

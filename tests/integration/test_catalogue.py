@@ -15,8 +15,8 @@ from badges.catalogue.entries import load
 from badges.cli import commands
 from badges.queries.definition_lock import lock_definitions
 from sinks.polling import poll
-from sinks.pool import create_pool
 from streams.errors import WRONG_USE
+from tests.patience import patient_pool
 from tests.stack import LIMIT_S, Stack
 
 CONTENT = "SELECT key, name, status, version, criteria::text AS criteria FROM badge_definitions"
@@ -266,7 +266,7 @@ def test_two_at_once_make_each_badge_once(site: Site) -> None:
 @pytest.mark.anyio
 async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None:
     """What is judged beside what is not there yet could close a circle together with that."""
-    async with await create_pool(site.url, application_name="test") as pool:
+    async with await patient_pool(site.url, application_name="test") as pool:
 
         async def waits() -> bool:
             found: bool = await pool.fetchval(
@@ -282,6 +282,7 @@ async def test_it_waits_for_a_definition_that_somebody_saves(site: Site) -> None
             )
             await poll(waits, within=LIMIT_S, every=0.05)
             assert await pool.fetchval("SELECT count(*) FROM badge_definitions") == 0
-        output, _ = await applying.communicate()
+        async with asyncio.timeout(LIMIT_S):
+            output, _ = await applying.communicate()
     assert applying.returncode == 0
     assert json.loads(output)["nothing_to_do"] is False

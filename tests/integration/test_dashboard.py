@@ -12,7 +12,7 @@ from badges.remedies import REMEDIES
 from tests import pressure
 from tests.integration.pipeline import Pipeline, Rig
 from tests.integration.serving import served
-from tests.pages.browser import launched
+from tests.pages.browser import LIMIT_MS, launched
 from tests.stack import free_port_base
 
 SAYS_WITHIN_S = 5.0
@@ -29,6 +29,7 @@ async def viewing(program: Path, address: str) -> AsyncIterator[Page]:
     """The dashboard as somebody looks at it, once it says that badges are on time."""
     async with launched(program) as browser:
         page = await browser.new_page(locale="en-GB")
+        page.set_default_timeout(LIMIT_MS)
         await page.goto(address)
         await says(page, ON_TIME)
         yield page

@@ -52,6 +52,18 @@ async def look(p: Pipeline, only: Collection[str] = (), **more: Any) -> Examinat
         return await examine(at, SERVERS, checks)
 
 
+async def seen(p: Pipeline, *only: str, **more: Any) -> set[str]:
+    """What some checks name, once all servers have had the time to answer."""
+    found: list[set[str]] = []
+
+    async def all_answer() -> bool:
+        found.append(named(await look(p, only, **more)))
+        return found[-1].isdisjoint(SERVERS)
+
+    await p.until(all_answer, what="an answer of every server")
+    return found[-1]
+
+
 def named(found: Examination) -> set[str]:
     """The checks that are not ok, the one that no worker runs aside."""
     return {line.id for line in found.lines if line.finding.status != "ok"} - UNMANNED
@@ -138,9 +150,9 @@ def test_a_setting_that_is_misspelt_is_named(
 ) -> None:
     async def test(p: Pipeline) -> None:
         monkeypatch.setenv("BADGES_KAFKA_BOOTSTRP", "x")
-        assert named(await look(p, ["settings"])) == {"settings"}
+        assert await seen(p, "settings") == {"settings"}
         monkeypatch.delenv("BADGES_KAFKA_BOOTSTRP")
-        assert named(await look(p, ["settings"])) == set()
+        assert await seen(p, "settings") == set()
 
     unmanned.run(test)
 
@@ -149,17 +161,17 @@ def test_checkpoints_that_anybody_may_write_are_named(unmanned: Rig, tmp_path: P
     folder = tmp_path / "checkpoints"
 
     async def test(p: Pipeline) -> None:
-        assert named(await look(p, ["checkpoints"], checkpoints=folder)) == set()
+        assert await seen(p, "checkpoints", checkpoints=folder) == set()
         folder.mkdir()
         folder.chmod(0o777)
+        assert await seen(p, "checkpoints", checkpoints=folder) == {"checkpoints"}
         found = await look(p, ["checkpoints"], checkpoints=folder)
-        assert named(found) == {"checkpoints"}
         (fix,) = (line.finding.fix for line in found.lines if line.id == "checkpoints")
         command, mode, place = (fix or "").split(maxsplit=2)
         assert (command, mode) == ("chmod", "700")
         assert Path(place.strip("'")) == folder
         folder.chmod(int(mode, 8))
-        assert named(await look(p, ["checkpoints"], checkpoints=folder)) == set()
+        assert await seen(p, "checkpoints", checkpoints=folder) == set()
 
     unmanned.run(test)
 
@@ -193,7 +205,7 @@ def test_a_timeout_of_everybodys_is_named_until_connect_has_its_own(
             await p.until(partial(is_named, p), what="doctor to name a timeout")
             (line,) = (line for line in found[-1].lines if line.id == "role_timeouts")
             await heed(p, line)
-            assert named(await look(p, ["role_timeouts"])) == set()
+            assert await seen(p, "role_timeouts") == set()
         finally:
             await act(p, ends)
             await act(p, "ALTER ROLE badges_connect RESET statement_timeout")
@@ -204,10 +216,9 @@ def test_a_timeout_of_everybodys_is_named_until_connect_has_its_own(
 def test_a_pooler_in_the_place_of_postgres_is_named(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         async with proxied(p.owner_url) as (proxy, url):
-            assert named(await look(p, ["pooler"], database_url=url)) == set()
+            assert await seen(p, "pooler", database_url=url) == set()
             proxy.name_processes()
-            found = await look(p, ["pooler"], database_url=url)
-            assert named(found) == {"pooler"}
+            assert await seen(p, "pooler", database_url=url) == {"pooler"}
 
     unmanned.run(test)
 
@@ -219,9 +230,9 @@ def test_a_clock_that_is_off_is_named(unmanned: Rig, monkeypatch: pytest.MonkeyP
             return super().now(tz) + timedelta(minutes=5)
 
     async def test(p: Pipeline) -> None:
-        assert named(await look(p, ["clock"])) == set()
+        assert await seen(p, "clock") == set()
         monkeypatch.setattr(flow, "datetime", Ahead)
-        assert named(await look(p, ["clock"])) == {"clock"}
+        assert await seen(p, "clock") == {"clock"}
 
     unmanned.run(test)
 

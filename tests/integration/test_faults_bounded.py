@@ -138,7 +138,12 @@ def test_postgres_is_away_for_long_while_rows_wait_in_kafka(unmanned: Rig) -> No
         assert late - early < MORE_WHILE_WAITING
         assert len(worker.said("partitions assigned")) == 1
         assert await members(p) == member
-        assert await open_kinds(p, but=["definition_invalid", *OF_WAITING]) == []
+
+        async def is_quiet() -> bool:
+            return await open_kinds(p, but=["definition_invalid", *OF_WAITING]) == []
+
+        # What was refused for a lock of the load's is written before it is told.
+        await p.until(is_quiet, what="that nothing is told any more")
         holders = await p.pool.fetch(
             "SELECT badge_definition_id, count(*) FROM badge_awards "
             "WHERE badge_definition_id = ANY ($1) GROUP BY 1",

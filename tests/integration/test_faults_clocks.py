@@ -37,12 +37,12 @@ def ahead_in_the_log(worker: Worker) -> timedelta:
     return datetime.fromisoformat(stamped[-1]) - written
 
 
-async def save_rules(p: Pipeline, going: Load, zone: str) -> None:
+async def save_rules(going: Load, zone: str) -> None:
     """Edit definitions, and take both organizations to another time zone."""
     for _ in range(4):
         await going.commit(going.operations.edit())
         await going.more(4)
-    await p.pool.execute(
+    await going.execute(
         "UPDATE organizations SET timezone = $2 WHERE id = ANY ($1)",
         going.operations.organizations,
         zone,
@@ -78,16 +78,16 @@ def test_workers_with_clocks_twenty_minutes_apart_work_beside_and_after_each_oth
             await going.more(30)
             assert await is_ahead(ahead, TEN_MINUTES)
             await p.at_work(behind)
-            await save_rules(p, going, ZONES[0])
+            await save_rules(going, ZONES[0])
             assert await is_ahead(behind, -TEN_MINUTES)
 
             await asyncio.to_thread(ahead.ask_to_end)
-            await save_rules(p, going, ZONES[1])
+            await save_rules(going, ZONES[1])
             await p.at_work(ahead)
-            await save_rules(p, going, ZONES[2])
+            await save_rules(going, ZONES[2])
 
             await asyncio.to_thread(behind.kill)
-            await save_rules(p, going, ZONES[3])
+            await save_rules(going, ZONES[3])
             await p.next_decision()
         assert await written_outside(p, began) == []
 
@@ -108,13 +108,13 @@ def test_a_clock_is_put_back_by_twenty_minutes_while_the_worker_works(unmanned: 
         async with load(p, 42) as going:
             await going.more(30)
             worker.process.send_signal(signal.SIGUSR1)
-            await save_rules(p, going, ZONES[0])
+            await save_rules(going, ZONES[0])
             await p.at_work(other)
             # It says something of the other that joins, sooner or later than that has partitions.
             await p.until(lambda: is_ahead(worker, -TEN_MINUTES), what="a line by that clock")
             await asyncio.to_thread(other.ask_to_end)
             worker.process.send_signal(signal.SIGUSR1)
-            await save_rules(p, going, ZONES[1])
+            await save_rules(going, ZONES[1])
             await p.next_decision()
         assert await written_outside(p, began) == []
         assert worker.runs

@@ -55,7 +55,7 @@ async def _stored_inside(site: OwnSite, live: Generation, transaction: int) -> i
     async with asyncio.timeout(LIMIT_S):
         while True:
             for offset in await site.connect.offsets(live.connector) or []:
-                if offset.get("txId") == transaction:
+                if offset.get("txId") == transaction and offset.get("lsn_events_processed"):
                     return int(offset["lsn_events_processed"])
             await asyncio.sleep(0.01)
 

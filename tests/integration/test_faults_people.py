@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from random import Random
 from uuid import UUID, uuid4
 
@@ -29,18 +30,19 @@ def test_acts_by_hand_race_the_rule(rig: Rig) -> None:
             await p.badge(organization, count_of(3)),
         ]
 
-        async def arrive(mentor: UUID) -> None:
+        async def arrive(going: Load, mentor: UUID) -> None:
             for day in range(1, 7):
                 activity = await p.activity(mentor, f"2026-01-0{day}")
                 if random.random() < 0.5:
-                    await p.pool.execute("DELETE FROM activities WHERE id = $1", activity)
+                    await going.execute("DELETE FROM activities WHERE id = $1", activity)
 
-        async def act(mentor: UUID) -> None:
+        async def act(going: Load, mentor: UUID) -> None:
             for _ in range(6):
-                await p.pool.execute(random.choice(ACTS), mentor, random.choice(badges))
+                await going.execute(random.choice(ACTS), mentor, random.choice(badges))
 
-        async with one_worker(p, 31):
-            await asyncio.gather(*map(arrive, mentors), *map(act, mentors), *map(act, mentors))
+        async with one_worker(p, 31) as going:
+            acts = [partial(does, going, each) for does in (arrive, act, act) for each in mentors]
+            await asyncio.gather(*(does() for does in acts))
 
     rig.run(test)
 
@@ -62,7 +64,7 @@ def test_rules_and_time_zones_are_saved_in_mid_load(rig: Rig) -> None:
                 await going.commit(going.operations.edit())
                 await going.more(3)
             for zone in ("Asia/Kolkata", "America/Sao_Paulo", "Europe/Oslo"):
-                await p.pool.execute(
+                await going.execute(
                     "UPDATE organizations SET timezone = $2 WHERE id = ANY ($1)",
                     going.operations.organizations,
                     zone,
@@ -79,17 +81,17 @@ def test_one_definition_is_edited_retired_deleted_and_made_again_in_mid_load(rig
             badge = await p.badge(home, count_of(2), key="restless", revocable=True)
             for at_least in (4, 1, 3):
                 await going.more(10)
-                await p.pool.execute(
+                await going.execute(
                     "UPDATE badge_definitions SET criteria = $2, status = 'active' WHERE id = $1",
                     badge,
                     criteria_text(count_of(at_least)),
                 )
                 await going.more(10)
-                await p.pool.execute(
+                await going.execute(
                     "UPDATE badge_definitions SET status = 'retired' WHERE id = $1", badge
                 )
                 await going.more(5)
-                await p.pool.execute("DELETE FROM badge_definitions WHERE id = $1", badge)
+                await going.execute("DELETE FROM badge_definitions WHERE id = $1", badge)
                 await going.more(5)
                 await p.pool.execute(
                     "INSERT INTO badge_definitions (id, organization_id, key, name, criteria, "

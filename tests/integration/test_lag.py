@@ -10,6 +10,7 @@ import signal
 import struct
 import sys
 import termios
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,15 +26,34 @@ from tests.stack import LIMIT_S, free_port_base
 
 ROWS = 7
 OK = ["ok", "ok", "ok", "ok"]
+CONNECT, KAFKA = 1, 2
+"""The places of stages."""
 
 
-async def lag(p: Pipeline, code: int, **settings: str) -> Any:
-    """What `badges lag --once --json` prints when it ends with this exit code."""
-    return json.loads(await printed(p, code, "--json", **settings))
+def anything(_: str) -> bool:
+    return True
 
 
-async def printed(p: Pipeline, code: int, *arguments: str, **settings: str) -> str:
-    """What `badges lag --once` prints when it ends with this exit code.
+async def lag(
+    p: Pipeline, code: int, such: Callable[[Any], bool] = anything, **settings: str
+) -> Any:
+    """What `badges lag --once --json` prints when it ends with this exit code and is such."""
+
+    def is_such(out: str) -> bool:
+        return such(json.loads(out))
+
+    return json.loads(await printed(p, code, "--json", such=is_such, **settings))
+
+
+def alone(stage: int) -> Callable[[Any], bool]:
+    """Whether that stage alone does not answer."""
+    return lambda answer: [n for n, s in enumerate(states(answer)) if s == "unreachable"] == [stage]
+
+
+async def printed(
+    p: Pipeline, code: int, *arguments: str, such: Callable[[str], bool] = anything, **settings: str
+) -> str:
+    """What `badges lag --once` prints when it ends with this exit code and is such.
 
     It gives nobody more than some seconds, and on a busy machine that may not be enough.
     """
@@ -43,7 +63,7 @@ async def printed(p: Pipeline, code: int, *arguments: str, **settings: str) -> s
         command = await Command(p, "lag", "--once", *arguments, **settings).start()
         ended, out, _ = await command.end()
         said[:] = [out]
-        return ended == code
+        return ended == code and such(out)
 
     await p.until(ends_so, what=f"that badges lag ends with {code}")
     return said[0]
@@ -90,14 +110,19 @@ def test_what_has_caught_up_is_0_behind_for_command_and_api_alike(working: Rig) 
     async def test(p: Pipeline) -> None:
         await p.come_to_rest()
         await p.until(partial(later, p, await now(p)), what="an as_of after now")
-        answer = await lag(p, 0)
+
+        def is_whole(found: Any) -> bool:
+            shares = [each["partitions"] for each in found["workers"]]
+            return found["alerts"] == [] and shares == [[*range(PARTITIONS)]]
+
+        answer = await lag(p, 0, is_whole)
         same: dict[str, Any] = {}
         with served(p) as address:
             async with httpx.AsyncClient(timeout=LIMIT_S) as client:
 
                 async def api_says_so() -> bool:
                     same.update((await client.get(f"{address}/v1/lag")).json())
-                    return same["on_time"] is True and same["alerts"] == []
+                    return same["on_time"] is True and is_whole(same)
 
                 await p.until(api_says_so, what="that the API says so")
         for each in (answer, same):
@@ -133,6 +158,7 @@ def test_rows_that_nobody_decides_are_as_far_behind_as_the_oldest_is_old(unmanne
         await write(p, mentor, ROWS - 1)
         await p.until(partial(is_behind, p, ROWS), what="the rows in Kafka")
 
+        await lag(p, 1, lambda each: states(each)[3] == "stopped")
         asked = await now(p)
         answer = await lag(p, 1)
         answered = await now(p)
@@ -195,12 +221,12 @@ def test_who_does_not_answer_is_named(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.come_to_rest()
         nobody = f"127.0.0.1:{free_port_base()}"
-        answer = await lag(p, 2, BADGES_KAFKA_BOOTSTRAP=nobody)
+        answer = await lag(p, 2, alone(KAFKA), BADGES_KAFKA_BOOTSTRAP=nobody)
         assert states(answer)[2] == "unreachable"
         assert answer["behind_records"] is None
         # At most that, by what is known to be decided.
         assert answer["behind_seconds"] is not None
-        answer = await lag(p, 2, BADGES_CONNECT_URL=f"http://{nobody}")
+        answer = await lag(p, 2, alone(CONNECT), BADGES_CONNECT_URL=f"http://{nobody}")
         assert states(answer)[1] == "unreachable"
         assert answer["behind_records"] == 0
         answer = await lag(p, 2, BADGES_DATABASE_URL=f"postgresql://postgres@{nobody}/postgres")
@@ -249,7 +275,9 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
     """The next line that a command prints."""
     assert process.stdout is not None
     async with asyncio.timeout(LIMIT_S):
-        return (await process.stdout.readline()).decode()
+        line = await process.stdout.readline()
+    assert line, "the command has ended"
+    return line.decode()
 
 
 async def begun(p: Pipeline, *arguments: str, out: int) -> asyncio.subprocess.Process:

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from streams.errors import CannotTell, LogBroken
 from streams.filling import provisioning
@@ -68,6 +69,12 @@ class Holder:
         topic = (await self.p.site.cluster.topics([self.p.log.topic]))[self.p.log.topic]
         return (await self.p.site.cluster.ends(topic))[self.partition]
 
+    async def reached(self) -> int:
+        """The end of their partition, as far as the broker tells."""
+        with suppress(KafkaError):
+            return await self.end()
+        return 0
+
     async def all_is_decided(self) -> bool:
         """Whether the log has nothing more of their partition."""
         decided = await self.position()
@@ -84,7 +91,7 @@ class Holder:
     async def more_rows(self, end: int) -> None:
         """Insert rows of theirs until the partition reaches an end."""
         async with asyncio.timeout(LIMIT_S):
-            while await self.end() < end:
+            while await self.reached() < end:
                 await add_activities(self.p.site.connection, self.mentor, 10)
                 await asyncio.sleep(0.5)
 
@@ -93,12 +100,14 @@ async def holder(p: Pipeline) -> Holder:
     """Insert a mentor and let them earn a badge, event after event."""
     organization, mentor = await p.newcomer()
     badge = await p.badge(organization, count_of(3), revocable=True)
+    found = Holder(p, mentor, badge)
+    # Their own row is in a batch by itself then, of which there can be copies.
+    await p.until(found.end, what="the mentor's row in the log")
     for day in range(10, 13):
         await p.activity(mentor, f"2026-01-{day}")
         await p.settle()
     # The award's own row comes round too, before what is committed now.
     await p.settle()
-    found = Holder(p, mentor, badge)
     await p.until(found.all_is_decided, what="the end of the log")
     await p.until(found.sent_for_good, what="Connect's offsets")
     return found
@@ -207,7 +216,7 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
                 await add_activities(site.connection, mentor, 2)
                 await written(site, live, sum(live.starts) + 2 * number + 2)
             integrity = Integrity(live, site.connection, site.cluster, site.connect)
-            assert await integrity.look() is None
+            assert await _verdict(integrity) is None
             highest = (await generations.decided(site.connection, live.log_id))[0].highest_end
             assert highest == live.starts[0] + 4
 

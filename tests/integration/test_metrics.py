@@ -13,6 +13,7 @@ from tests.integration.alerts import all_closed
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of
 from tests.integration.serving import served
 from tests.integration.told_metrics import Told, telling, told_at
+from tests.integration.workers import LONG_SESSION
 from tests.metrics_page import listed
 
 OF_ANY_PROCESS = ("process_", "python_")
@@ -52,7 +53,7 @@ def test_a_row_that_earns_a_badge_is_counted_once(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         organization, mentor = await p.newcomer()
         badge = await p.badge(organization, count_of(1))
-        worker, address = telling(p)
+        worker, address = telling(p, **LONG_SESSION)
         await p.at_work(worker)
         before = await settled(p, address)
 
@@ -112,7 +113,8 @@ def test_the_api_tells_of_the_whole_service_also_when_all_workers_are_gone(unman
         await p.at_work(worker)
         await p.come_to_rest()
         with served(p) as api:
-            well = {"badges_on_time": 1, "badges_workers": 1, "badges_slot_active": 1}
+            well = {"badges_on_time": 1, "badges_workers": 1, "badges_slot_active": 1,
+                    "badges_lag_records": 0, "badges_lag_seconds": 0}  # fmt: skip
             group = {"consumergroup": f"{p.site.prefix}-worker", "topic": p.log.topic}
 
             async def group_is_told() -> bool:

@@ -145,7 +145,7 @@ def test_a_log_that_nothing_took_the_place_of_is_an_alert(unmanned: Rig) -> None
 
             detail = await told(p, "nobody_works")
             assert "run `badges resnapshot` again" in detail["message"]
-            assert waiting(address) == {}
+            await p.until(lambda: is_behind(address, 0, 0), what="that no partition is told of")
 
             await answer(p, "resnapshot", "--partitions", str(PARTITIONS - 1))
             live = await generations.live(p.pool)

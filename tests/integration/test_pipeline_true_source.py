@@ -418,14 +418,15 @@ def test_several_workers_tell_one_thing_once(working: Rig) -> None:
         await p.at_work(p.worker())
         bad = await p.badge(None, "[]", key="bad-everywhere")
         await told(p, "definition_invalid", str(bad))
-        await p.pool.execute("UPDATE badge_definitions SET status = 'retired' WHERE id = $1", bad)
-        await all_closed(p, "definition_invalid", subject=str(bad))
+        await p.settle()
         number = await p.pool.fetchval(
             "SELECT count(*) FROM badge_alerts WHERE kind = 'definition_invalid' "
             "AND detail ->> 'subject' = $1",
             str(bad),
         )
         assert number == 1
+        await p.pool.execute("UPDATE badge_definitions SET status = 'retired' WHERE id = $1", bad)
+        await all_closed(p, "definition_invalid", subject=str(bad))
 
     working.run(test)
 

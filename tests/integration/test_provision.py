@@ -122,6 +122,10 @@ def test_every_kind_of_change_arrives_under_the_key_of_its_mentor(
     run(test())
 
 
+IN_SMALL_STEPS = {"max.batch.size": "200", "max.queue.size": "400"}
+"""Settings of a connector, so that its snapshot is not over before it is broken off."""
+
+
 @pytest.mark.parametrize("how", ["connect killed", "connector deleted", "connector stopped"])
 def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_number(
     stack: Stack, database_url: str, how: str
@@ -140,7 +144,7 @@ def test_a_snapshot_that_breaks_off_is_thrown_away_and_begun_again_as_the_next_n
     async def test() -> None:
         async with own_site(stack, database_url) as quiet_site:
             begun = asyncio.Event()
-            site = replace(quiet_site, say=lambda _: begun.set())
+            site = replace(quiet_site, say=lambda _: begun.set(), more=IN_SMALL_STEPS)
             await add_mentor(site.connection, activities=60_000)
             other = await asyncpg.connect(database_url)
             live, _ = await asyncio.gather(
@@ -348,7 +352,8 @@ def test_a_log_of_another_prefix_is_left_alone(stack: Stack, database_url: str, 
                 },
                 stderr=asyncio.subprocess.PIPE,
             )
-            _, errors = await worker.communicate()
+            async with asyncio.timeout(LIMIT_S):
+                _, errors = await worker.communicate()
             assert worker.returncode == 2
             line = errors.decode().splitlines()[-1]
             assert line.startswith("badges: generation 1 of this database's log was made with")

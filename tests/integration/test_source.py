@@ -170,7 +170,7 @@ def test_a_gap_in_the_source_lasts(
             await add_mentor(site.connection, activities=3)
             live = await provisioning.provision(site)
             integrity = Integrity(live, site.connection, site.cluster, site.connect)
-            assert await integrity.look() is None
+            assert await verdict(integrity) is None
             before = await check(site.connection, prefix=site.prefix)
             assert before == []
 

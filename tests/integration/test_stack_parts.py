@@ -81,7 +81,7 @@ def test_a_killed_part_stays_dead_until_it_is_started(stack: Stack, part: str) -
     stack.start(part)
 
     assert part in stack.running()
-    assert stack.infra.is_ready(part)
+    wait_for(lambda: stack.infra.is_ready(part), LIMIT_S, f"the answer of {part}")
 
 
 def test_a_paused_part_can_still_be_stopped(stack: Stack) -> None:
@@ -128,4 +128,4 @@ def test_two_stacks_run_side_by_side(postgres: Stack) -> None:
         urls = (postgres.database_url, other.database_url)
         first, second = (asyncio.run(_identity(url)) for url in urls)
         assert first != second
-    assert postgres.infra.is_ready("postgres")
+    wait_for(lambda: postgres.infra.is_ready("postgres"), LIMIT_S, "the answer of the first")

@@ -98,19 +98,26 @@ def test_rows_of_a_transaction_that_is_broken_off_count_once(rig: Rig) -> None:
         options = p.site.access.client_options()
         async with AIOKafkaConsumer(**options, isolation_level="read_uncommitted") as consumer:
             log = Uncommitted(consumer, place)
-            rows = await open_transaction(p, mentor, log)
+            rows, was_broken_off = 0, False
+            for _ in range(TRIES):
+                rows += await open_transaction(p, mentor, log)
+                p.stack.kill("connect")
+                p.stack.start("connect")
+                await p.settle(AGAIN_WITHIN)
 
-            p.stack.kill("connect")
-            p.stack.start("connect")
-            await p.settle(AGAIN_WITHIN)
-
-            stats = await p.stats(mentor)
-            assert stats is not None
-            assert stats["activity_count"] == rows
-            committed = [value for key, value in await records(p.site, p.log) if key == str(mentor)]
-            ids = [msgspec.json.decode(value)["id"] for value in committed]
-            assert len(ids) == len(set(ids)) == rows + 1  # and the mentor
-            assert await log.sent(mentor) > len(ids), "nothing was broken off"
+                stats = await p.stats(mentor)
+                assert stats is not None
+                assert stats["activity_count"] == rows
+                found = await records(p.site, p.log)
+                ids = [
+                    msgspec.json.decode(value)["id"] for key, value in found if key == str(mentor)
+                ]
+                assert len(ids) == len(set(ids)) == rows + 1  # and the mentor
+                # What Connect has asked for before it was stopped is committed after all.
+                was_broken_off = await log.sent(mentor) > len(ids)
+                if was_broken_off:
+                    break
+            assert was_broken_off
         await p.verify()
 
     rig.run(test)

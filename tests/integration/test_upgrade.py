@@ -113,13 +113,18 @@ async def migrate(p: Pipeline) -> None:
     assert [award for award, day in found.items() if dated.get(award, day) != day] == []
 
 
+ON_A_BUSY_MACHINE = [*OF_WAITING, "write_refused"]
+"""What may be told for a while: whoever holds a lock may get no time to let go of it."""
+
+
 async def nothing_broke(p: Pipeline) -> None:
     """Fail if an alert tells of anything but invalid criteria and a while of waiting."""
     alerts = await p.pool.fetch(
-        "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)", [*OF_THE_RULES, *OF_WAITING]
+        "SELECT kind, detail FROM badge_alerts WHERE kind <> ALL ($1)",
+        [*OF_THE_RULES, *ON_A_BUSY_MACHINE],
     )
     assert [tuple(alert) for alert in alerts] == []
-    await all_closed(p, *OF_WAITING)
+    await all_closed(p, *ON_A_BUSY_MACHINE)
 
 
 def test_a_database_and_a_log_of_the_version_before_go_on(

@@ -6,6 +6,7 @@ from playwright.async_api import Browser, expect
 from tests import http
 from tests.api.service import Service
 from tests.pages.axe import axe
+from tests.pages.browser import LIMIT_MS
 
 pytestmark = pytest.mark.anyio
 
@@ -15,6 +16,7 @@ async def test_a_page_loads_without_an_error_under_its_own_policy(
 ) -> None:
     context = await browser.new_context(locale="en-GB")
     page = await context.new_page()
+    page.set_default_timeout(LIMIT_MS)
     wrong: list[str] = []
     asked: list[str] = []
     page.on("console", lambda message: wrong.append(message.text))

@@ -10,7 +10,7 @@ import pytest
 from tests import hangs
 from tests.scheduling import ByFile
 
-hangs.LIMIT_S = 3.0
+hangs.LIMIT_S = 15.0
 
 
 def pytest_configure(config):
@@ -82,4 +82,4 @@ def test_the_others_go_on(
     # Of the end of a fixture pytest tells apart from its test.
     run.assert_outcomes(failed=2 if what == "the end of a fixture" else 1, passed=13)
     if what != "a process that dies":
-        assert "Timeout (0:00:03)!" in run.stderr.str()
+        assert "Timeout (0:00:20)!" in run.stderr.str()

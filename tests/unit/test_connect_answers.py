@@ -19,8 +19,9 @@ STARTING = b'{\n"message":"Not Found",\n"url":"http://connect/connectors",\n"sta
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody here needs time between two questions."""
+    """Nobody here needs time between two questions, and a busy machine gets all it needs."""
     monkeypatch.setattr(connect_client, "POLL_S", 0.01)
+    monkeypatch.setattr(connect_client, "_TIMEOUT_S", 180.0)
 
 
 class Answer(BaseHTTPRequestHandler):

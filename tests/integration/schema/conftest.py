@@ -11,7 +11,7 @@ import pytest
 from schema import apply
 from sinks.pool import Connection
 from tests.integration.schema import postgres as installed
-from tests.integration.schema.postgres import Server, execute
+from tests.integration.schema.postgres import Server, copy, execute
 from tests.integration.schema.roles import SUPABASE_ROLES
 from tests.stack import Stack
 
@@ -69,7 +69,7 @@ def url(server: Server, template: str) -> Iterator[str]:
     """The owner's URL of a migrated database without rows."""
     start, _, model = template.rpartition("/")
     name = f"migrated_{next(_NUMBERS)}"
-    asyncio.run(execute(f"{start}/postgres", f'CREATE DATABASE "{name}" TEMPLATE "{model}"'))
+    asyncio.run(copy(start, name, model))
     yield f"{start}/{name}"
     server.drop_database(f"{start}/{name}")
 

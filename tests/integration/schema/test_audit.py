@@ -20,7 +20,7 @@ from tests.builders import MENTOR
 from tests.integration.schema.lives import Life, uuid, write_award
 from tests.integration.schema.people import crowd, settle
 from tests.integration.schema.plans import plans
-from tests.integration.schema.postgres import Server, execute
+from tests.integration.schema.postgres import Server, copy, execute
 from tests.seeds import seeds
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(server: Server, template: str) -> Iterator[World]:
     start, _, model = template.rpartition("/")
-    asyncio.run(execute(f"{start}/postgres", f'CREATE DATABASE audited TEMPLATE "{model}"'))
+    asyncio.run(copy(start, "audited", model))
     asyncio.run(execute(f"{start}/audited", *UNBOUNDED))
     with asyncio.Runner() as runner:
         db = runner.run(asyncpg.connect(f"{start}/audited"))

@@ -16,7 +16,7 @@ from sinks.queries import QUERIES
 from tests.integration.schema import histories
 from tests.integration.schema.histories import Histories
 from tests.integration.schema.people import settle
-from tests.integration.schema.postgres import Server, execute
+from tests.integration.schema.postgres import Server, copy
 
 MENTORS = 250
 
@@ -38,7 +38,7 @@ def world(request: pytest.FixtureRequest, server: Server, template: str) -> Iter
     name = f"stats_{request.param}"
     random = Random(f"stats {request.param}")
     with asyncio.Runner() as runner:
-        runner.run(execute(f"{start}/postgres", f'CREATE DATABASE {name} TEMPLATE "{model}"'))
+        runner.run(copy(start, name, model))
         db = runner.run(asyncpg.connect(f"{start}/{name}"))
         made = histories.make_up(random, runner.run(histories.define(db, random)), MENTORS)
         runner.run(histories.load(db, made))

@@ -24,7 +24,7 @@ from tests.integration.schema import histories
 from tests.integration.schema.histories import Histories, RuleTeller, Standings
 from tests.integration.schema.people import People, crowd, settle
 from tests.integration.schema.plans import plans
-from tests.integration.schema.postgres import Server, execute
+from tests.integration.schema.postgres import Server, copy
 from tests.seeds import seeds
 from tests.unit.active_periods import ActivePeriods
 
@@ -87,7 +87,7 @@ def world(request: pytest.FixtureRequest, server: Server, template: str) -> Iter
     name = f"histories_{request.param}"
     random = Random(request.param)
     with asyncio.Runner() as runner:
-        runner.run(execute(f"{start}/postgres", f'CREATE DATABASE {name} TEMPLATE "{model}"'))
+        runner.run(copy(start, name, model))
         db = runner.run(asyncpg.connect(f"{start}/{name}"))
         made = histories.make_up(random, runner.run(histories.define(db, random)), MENTORS)
         runner.run(histories.load(db, made))

@@ -18,6 +18,7 @@ import pytest
 
 from sinks.pool import Connection
 from tests.integration.schema.people import settle
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +136,7 @@ def run(folder: Path, url: str, badge: UUID, *requests: dict[str, Any]) -> list[
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -171,9 +171,9 @@ async def test_where_both_wait_for_each_other_migrate_gives_way(
 ) -> None:
     told = Told()
     # Who waits longest finds the deadlock: that would be the application, if migrate waited on.
-    await indexed.execute("SET deadlock_timeout = '60s'")
+    await indexed.execute("SET deadlock_timeout = '240s'")
     async with session(empty_url) as busy:
-        await busy.execute("SET deadlock_timeout = '10s'")
+        await busy.execute("SET deadlock_timeout = '120s'")
         await busy.execute("BEGIN")
         await busy.execute(first)
         running = asyncio.create_task(migrate(indexed, told))

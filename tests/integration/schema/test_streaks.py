@@ -1,5 +1,6 @@
 """Streaks as of today: peer_mentor_stats_current."""
 
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +11,13 @@ from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+async def _one_instant(db: Connection) -> AsyncIterator[None]:
+    """In a transaction `now()` stands still: midnight comes between nothing here."""
+    async with db.transaction():
+        yield
 
 
 async def current(
@@ -152,6 +160,7 @@ async def test_a_zone_that_nobody_knows_counts_as_utc(db: Connection) -> None:
         await db.execute(
             "UPDATE organizations SET timezone = 'No/Where' WHERE id = $1", unknown.organization
         )
+        await db.execute("RESET session_replication_role")
     for people in (known, unknown):
         await put_on(db, people, str(await today(db) - timedelta(days=1)))
     utc = await db.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
