@@ -64,6 +64,7 @@ async def crowd(db: Connection, people: People) -> None:
         "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
     )
     known = "SELECT relallvisible >= relpages FROM pg_class WHERE oid = 'activities'::regclass"
+    await db.execute("VACUUM ANALYZE activities")
     async with asyncio.timeout(LIMIT_S):
         while not await db.fetchval(known):  # an older snapshot of the server's own was open
             await db.execute("VACUUM ANALYZE activities")
