@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from streams.filling.site import Site
 
-_POLL_MS = "50"
+RARELY = {"poll.interval.ms": "50"}
 """Connectors that look for rows as often as the real one take a twelfth of a core doing nothing."""
 
 
@@ -22,6 +22,6 @@ class OwnSite(Site):
         return {
             **super().configuration(number, *stand_in),
             "database.dbname": self.database,
-            "poll.interval.ms": _POLL_MS,
+            **RARELY,
             **self.more,
         }
