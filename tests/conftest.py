@@ -92,7 +92,7 @@ def _forget_lost_connections() -> None:
 
     def connection_lost(self: TLSUpgradeProto, error: Exception | None) -> None:
         told(self, error)
-        if self.on_data.done() and not self.on_data.cancelled():
+        if not self.on_data.cancelled():
             self.on_data.exception()
 
     setattr(TLSUpgradeProto, "connection_lost", connection_lost)  # noqa: B010

@@ -12,11 +12,13 @@ from aiokafka.errors import KafkaError
 
 from schema import apply
 from sinks.pool import Connection
+from streams.errors import CannotTell, LogBroken
 from streams.filling import removal
 from streams.filling.site import Site
 from streams.log import generations
 from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect
+from streams.log.integrity import Integrity
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite
@@ -118,6 +120,15 @@ async def records(site: Site, generation: generations.Generation) -> list[tuple[
         async for chunk in reader.read(partition, 0, end)
         for record in chunk
     ]
+
+
+async def verdict(integrity: Integrity) -> LogBroken | None:
+    """What the first look finds that can tell; fails when none does."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with suppress(CannotTell):
+                return await integrity.look()
+            await asyncio.sleep(0.1)
 
 
 async def written(site: Site, generation: generations.Generation, rows: int) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -171,14 +171,9 @@ class Stack:
 
     def drop_database(self, url: str) -> None:
         """Drop a database made by `create_database`, connections to it included."""
-        asyncio.run(self._drop(url.rpartition("/")[2]))
-
-    async def _drop(self, name: str) -> None:
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                # Postgres waits five seconds for those whom it ends, and they may have no time.
-                with suppress(asyncpg.ObjectInUseError):
-                    return await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        statement = f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)"
+        # Postgres waits five seconds for those whom it ends, and they may have no time.
+        asyncio.run(when_free(lambda: self._execute(statement)))
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.database_url)
@@ -186,6 +181,16 @@ class Stack:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+async def when_free(act: Callable[[], Awaitable[object]]) -> None:
+    """Do something as soon as nobody in Postgres uses any more what it is done to."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with suppress(asyncpg.ObjectInUseError):
+                await act()
+                return
+            await asyncio.sleep(0.1)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str = "the condition") -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
@@ -12,7 +11,7 @@ from streams.log import topics
 from streams.log.generations import Generation
 from tests.log_site import add_mentor
 from tests.own_site import OwnSite
-from tests.stack import LIMIT_S
+from tests.stack import LIMIT_S, when_free
 
 
 async def lose_offsets(site: OwnSite, live: Generation) -> None:
@@ -24,28 +23,16 @@ async def lose_offsets(site: OwnSite, live: Generation) -> None:
 async def drop_slot(site: OwnSite, live: Generation) -> None:
     """Drop the slot."""
     await site.connect.stop(live.connector)
-    await when_free(site, f"SELECT pg_drop_replication_slot('{live.slot}')")
+    drop = f"SELECT pg_drop_replication_slot('{live.slot}')"
+    await when_free(lambda: site.connection.execute(drop))
 
 
 async def advance_slot(site: OwnSite, live: Generation) -> None:
     """Move the slot past rows that were not sent."""
     await site.connect.stop(live.connector)
     await add_mentor(site.connection)
-    await when_free(
-        site, f"SELECT pg_replication_slot_advance('{live.slot}', pg_current_wal_insert_lsn())"
-    )
-
-
-async def when_free(site: OwnSite, statement: str) -> None:
-    """Run a statement as soon as nobody uses the slot any more."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            try:
-                await site.connection.execute(statement)
-            except asyncpg.ObjectInUseError:
-                await asyncio.sleep(0.1)
-            else:
-                return
+    advance = f"SELECT pg_replication_slot_advance('{live.slot}', pg_current_wal_insert_lsn())"
+    await when_free(lambda: site.connection.execute(advance))
 
 
 async def delete_topic(site: OwnSite, live: Generation) -> None:

@@ -34,7 +34,7 @@ from tests.integration.breaks import (
     lose_offsets,
     make_topic_again,
 )
-from tests.log_site import add_activities, add_mentor, own_site, records, written
+from tests.log_site import add_activities, add_mentor, own_site, records, verdict, written
 from tests.own_site import OwnSite
 from tests.stack import LIMIT_S, Stack, running_postgres
 
@@ -85,7 +85,7 @@ def test_a_break_is_told_and_noted_for_good(
             await add_mentor(site.connection, activities=3)
             live = await provisioning.provision(site)
             integrity = _integrity(site, live)
-            assert await _verdict(integrity) is None
+            assert await verdict(integrity) is None
 
             await damage(site, live)
             found = await _break(integrity)
@@ -122,7 +122,7 @@ def test_a_topic_that_would_expire_is_told_and_mends(stack: Stack, database_url:
             await configure(site, live.topic, dict(LOG_SETTINGS))
             # A broker learns of settings only after they are accepted.
             async with asyncio.timeout(LIMIT_S):
-                while await _verdict(integrity) is not None:  # noqa: ASYNC110
+                while await verdict(integrity) is not None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_EVERY_S)
             assert await generations.live(site.connection) == live
 
@@ -198,22 +198,13 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
             await add_activities(again, mentor, 500)
             await again.close()
             await written(site, live, 1001)
-            last = await _verdict(integrity)
+            last = await verdict(integrity)
             done.set()
 
             assert [last, *await looking] == [None] * (1 + len(looking.result()))
             pool.terminate()
 
     run(test())
-
-
-async def _verdict(integrity: Integrity) -> LogBroken | None:
-    """What the first look finds that can tell; fails in vain."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with suppress(CannotTell):
-                return await integrity.look()
-            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _looks(integrity: Integrity, done: asyncio.Event) -> list[LogBroken | None]:
@@ -235,10 +226,10 @@ def test_a_connector_that_does_not_run_is_an_outage_and_no_break(
             kinds = [await _outage(site, live)]
             await site.connect.stop(live.connector)
             kinds.append(await _outage(site, live))
-            assert await _verdict(_integrity(site, live)) is None
+            assert await verdict(_integrity(site, live)) is None
             await site.connect.delete(live.connector)
             kinds.append(await _outage(site, live))
-            assert await _verdict(_integrity(site, live)) is None
+            assert await verdict(_integrity(site, live)) is None
 
             assert kinds == [None, "connector_idle", "connector_missing"]
             nowhere = Connect("http://127.0.0.1:9")

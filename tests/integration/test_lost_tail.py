@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.errors import CannotTell, LogBroken
 from streams.filling import provisioning
 from streams.log import generations
 from streams.log.debezium import stream_order
@@ -18,7 +17,7 @@ from tests import kafka_files
 from tests.integration.alerts import alert, open_alerts
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.workers import Worker
-from tests.log_site import add_activities, add_mentor, own_site, written
+from tests.log_site import add_activities, add_mentor, own_site, verdict, written
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.usefixtures("local")
@@ -216,24 +215,16 @@ def test_a_log_that_was_longer_before_is_short(stack: Stack, database_url: str) 
                 await add_activities(site.connection, mentor, 2)
                 await written(site, live, sum(live.starts) + 2 * number + 2)
             integrity = Integrity(live, site.connection, site.cluster, site.connect)
-            assert await _verdict(integrity) is None
+            assert await verdict(integrity) is None
             highest = (await generations.decided(site.connection, live.log_id))[0].highest_end
             assert highest == live.starts[0] + 4
 
             end = await asyncio.to_thread(restarted_without, stack, live.topic, 0, highest - 1)
             assert live.starts[0] <= end < highest
-            found = await _verdict(integrity)
+            found = await verdict(integrity)
 
             assert found is not None
             assert (found.kind, found.lasting) == ("log_short", True)
             assert f"ends at offset {end}, and did at {highest} before" in str(found)
 
     asyncio.run(test())
-
-
-async def _verdict(integrity: Integrity) -> LogBroken | None:
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with suppress(CannotTell):
-                return await integrity.look()
-            await asyncio.sleep(0.2)

@@ -13,27 +13,18 @@ from schema import apply, history, migrations
 from schema.check import check
 from schema.differences import Deviation
 from sinks.pool import Connection
-from streams.errors import CannotTell, Failure, LogBroken
+from streams.errors import Failure
 from streams.filling import provisioning
 from streams.log import generations
 from streams.log.fingerprint import SOURCES
 from streams.log.integrity import Integrity
-from tests.log_site import add_activities, add_mentor, own_site
+from tests.log_site import add_activities, add_mentor, own_site, verdict
 from tests.own_site import OwnSite
-from tests.stack import LIMIT_S, Stack
+from tests.stack import Stack
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
-
-
-async def verdict(integrity: Integrity) -> LogBroken | None:
-    """What the first look finds that can tell; fails when none does."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with suppress(CannotTell):
-                return await integrity.look()
-            await asyncio.sleep(0.1)
 
 
 def of_source(differences: list[Deviation]) -> list[str]:

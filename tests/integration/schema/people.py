@@ -64,10 +64,11 @@ async def crowd(db: Connection, people: People) -> None:
         "FROM generate_series(1, 500) AS n, peer_mentors ORDER BY n"
     )
     known = "SELECT relallvisible >= relpages FROM pg_class WHERE oid = 'activities'::regclass"
-    await db.execute("VACUUM ANALYZE activities")
     async with asyncio.timeout(LIMIT_S):
-        while not await db.fetchval(known):  # an older snapshot of the server's own was open
+        while True:
             await db.execute("VACUUM ANALYZE activities")
+            if await db.fetchval(known):  # else an older snapshot of the server's own was open
+                return
 
 
 async def somebody_waits(db: Connection) -> None:

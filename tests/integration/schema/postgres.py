@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Protocol
 
 import asyncpg
 
-from tests.stack import LIMIT_S, free_port_base, wait_for
+from tests.stack import LIMIT_S, free_port_base, wait_for, when_free
 
 HOST = "127.0.0.1"
 OWNER = "postgres"
@@ -23,10 +23,7 @@ OWNER = "postgres"
 async def copy(server: str, name: str, model: str) -> None:
     """Copy a database of the server at a URL; Postgres waits 5 s for those who are leaving it."""
     statement = f'CREATE DATABASE "{name}" TEMPLATE "{model}"'
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with suppress(asyncpg.ObjectInUseError):
-                return await execute(f"{server}/postgres", statement)
+    await when_free(lambda: execute(f"{server}/postgres", statement))
 
 
 class Server(Protocol):
@@ -59,7 +56,8 @@ class Installed:
 
     def drop_database(self, url: str) -> None:
         name = url.rpartition("/")[2]
-        asyncio.run(execute(self._url("postgres"), f'DROP DATABASE "{name}" WITH (FORCE)'))
+        statement = f'DROP DATABASE "{name}" WITH (FORCE)'
+        asyncio.run(when_free(lambda: execute(self._url("postgres"), statement)))
 
     def role_url(self, role: str, url: str | None = None) -> str:
         return (url or self._url("postgres")).replace(f"//{OWNER}@", f"//{role}@")
