@@ -11,7 +11,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,18 @@ class _Watch:
 
     def __init__(self, kept: Path) -> None:
         self._kept = kept
+        self._test = ""
         self._at = float("inf")
         threading.Thread(target=self._look, daemon=True).start()
 
-    def put_off(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
+    def begin(self, test: str) -> None:
+        """Count from now, for a part of that test."""
+        self._test, self._at = test, time.monotonic() + LIMIT_S
+
+    def end(self) -> None:
+        """Count no more. What was told of a test that came to its end after all is forgotten."""
+        self._at = float("inf")
+        self._kept.unlink(missing_ok=True)
 
     def _look(self) -> None:
         while True:
@@ -44,11 +51,25 @@ class _Watch:
 
     def _tell(self) -> None:
         self._kept.parent.mkdir(parents=True, exist_ok=True)
-        with self._kept.open("w") as file:
+        # Line by line: the process may be ended at any.
+        with self._kept.open("w", buffering=1) as file:
+            print(self._test, file=file)
             faulthandler.dump_traceback(file)
+            # Some of what the collector knows fails when it is asked for its class.
             for each in gc.get_objects():
-                if isinstance(each, asyncio.Task) and not each.done():
-                    each.print_stack(file=file)
+                if issubclass(type(each), asyncio.Task) and not each.done():
+                    print(f"\n{each.get_name()}:", *_places(each.get_coro()), sep="\n  ", file=file)
+
+
+def _places(awaited: Any) -> Iterator[str]:
+    """Where a coroutine is at, and each that it waits for in turn."""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is None:
+            yield repr(awaited)
+            return
+        yield f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
 _WATCH = pytest.StashKey[_Watch]()
@@ -73,7 +94,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
-        item.config.stash[_WATCH].put_off(float("inf"))
+        item.config.stash[_WATCH].end()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -95,7 +116,7 @@ def _begin(item: pytest.Item) -> None:
     # pytest keeps where errors went before it began to capture them.
     told = item.config.stash[fault_handler_stderr_fd_key]
     faulthandler.dump_traceback_later(LIMIT_S + _TO_TELL_S, exit=True, file=told)
-    item.config.stash[_WATCH].put_off(LIMIT_S)
+    item.config.stash[_WATCH].begin(item.nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,28 @@ WATCHING = ("prometheus", "grafana")
 """Services of the profile monitoring; to name them is to turn it on."""
 
 
+def freeze(process: psutil.Process) -> None:
+    """Stop a process in its tracks, and return when no thread of it runs any more.
+
+    SIGSTOP waits for a processor like anybody else, and other threads go on until then.
+    """
+    process.suspend()
+    stopped = {psutil.STATUS_STOPPED}
+    stands = processes.comes_true(lambda: _states(process) == stopped, STOP_SECONDS)
+    assert stands, f"{process} still runs {STOP_SECONDS} s after SIGSTOP: {_states(process)}"
+
+
+def _states(process: psutil.Process) -> set[str]:
+    """The states of its threads where the system tells them, else its own."""
+    if not psutil.LINUX:
+        return {process.status()}
+    found: set[str] = set()
+    for thread in process.threads():
+        with suppress(psutil.NoSuchProcess):
+            found.add(psutil.Process(thread.id).status())
+    return found
+
+
 class Parts(Protocol):
     """What can be done to the parts named postgres, kafka and connect."""
 
@@ -60,7 +82,7 @@ class Processes:
         processes.stop(self._process(part), sign=signal.SIGKILL)
 
     def pause(self, part: str) -> None:
-        self._process(part).suspend()
+        freeze(self._process(part))
 
     def resume(self, part: str) -> None:
         self._process(part).resume()

@@ -67,7 +67,9 @@ def _methods_at(request: Request) -> list[str]:
 async def _store(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StoreError)
     if not isinstance(error, Refused):
-        log.warning("Postgres does not do what a request needs", error=str(error))
+        log.warning(
+            "Postgres does not do what a request needs", error=str(error), sqlstate=error.sqlstate
+        )
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "The database does not answer now: try again soon",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sinks.alerts import AlertKind
 from streams.log import generations
 from streams.log.connect import Connect
 from tests.acceptance.local_stack import LocalStack
-from tests.parts import Processes
+from tests.parts import Processes, freeze
 from tests.stack import LIMIT_S, wait_for
 
 _ROW = """
@@ -90,9 +89,7 @@ class Machine:
 
     def freeze_worker(self) -> None:
         """SIGSTOP, and a row that waits for it."""
-        worker = self.worker()
-        worker.send_signal(signal.SIGSTOP)
-        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, LIMIT_S, "the worker's stop")
+        freeze(self.worker())
         self.execute(_ROW.format(day="2026-03-02"))
 
     def restart_worker(self) -> None:

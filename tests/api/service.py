@@ -55,11 +55,12 @@ def bearer(token: str) -> dict[str, str]:
 
 class _Patient(httpx.AsyncClient):
     async def request(self, *call: Any, **more: Any) -> httpx.Response:
-        while True:
-            answer = await super().request(*call, **more)
-            if "retry-after" not in answer.headers:
-                return answer
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                answer = await super().request(*call, **more)
+                if "retry-after" not in answer.headers:
+                    return answer
+                await asyncio.sleep(0.1)
 
 
 def signed(

@@ -47,20 +47,23 @@ def another(postgres: Stack, service: Service, tmp_path: Path) -> Iterator[Servi
 async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
     another: Service, owner: Pool, mine: Organization
 ) -> None:
-    idle = another.client("admin", mine.id)
-    assert idle.get("/v1/peer-mentors").status_code == 200
-    with ThreadPoolExecutor() as threads:
-        async with owner.acquire() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE peer_mentors")
-            answer = threads.submit(idle.get, "/v1/peer-mentors")
-            while not await owner.fetchval(WAITS):
-                if answer.done():  # it has given up the lock before anybody saw it wait
-                    assert answer.result().status_code == 503, answer.result().text
-                    answer = threads.submit(idle.get, "/v1/peer-mentors")
-            another.process.send_signal(signal.SIGTERM)
-        # Where the machine is slow the request has given up the lock: that is an answer too.
-        assert answer.result(LIMIT_S).status_code in {200, 503}
-    assert another.process.wait(LIMIT_S) == 0
+    caller = another.client("admin", mine.id)
+    assert caller.get("/v1/peer-mentors").status_code == 200
+    # One keeps its connection, over which nothing comes any more.
+    async with httpx.AsyncClient(base_url=another.url, timeout=LIMIT_S) as idle:
+        assert (await idle.get("/healthz")).status_code == 200
+        with ThreadPoolExecutor() as threads:
+            async with owner.acquire() as connection, connection.transaction():
+                await connection.execute("LOCK TABLE peer_mentors")
+                answer = threads.submit(caller.get, "/v1/peer-mentors")
+                while not await owner.fetchval(WAITS):
+                    if answer.done():  # it has given up the lock before anybody saw it wait
+                        assert answer.result().status_code == 503, answer.result().text
+                        answer = threads.submit(caller.get, "/v1/peer-mentors")
+                another.process.send_signal(signal.SIGTERM)
+            # Where the machine is slow the request has given up the lock: that is an answer too.
+            assert answer.result(LIMIT_S).status_code in {200, 503}
+        assert another.process.wait(LIMIT_S) == 0
     assert not [line for line in lines(another) if line["level"] in {"error", "critical"}]
 
 

@@ -26,14 +26,14 @@ KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait for a condition and return what it gave; fail after ten seconds."""
+    """Wait for a condition and return what it gave; fail when that takes too long."""
     try:
         async with asyncio.timeout(LIMIT_S):
             while not (found := await condition()):  # noqa: ASYNC110 (it is in the server)
                 await asyncio.sleep(0.01)
             return found
     except TimeoutError:
-        raise AssertionError(f"not within 10 s: {what}") from None
+        raise AssertionError(f"not within {LIMIT_S:g} s: {what}") from None
 
 
 async def assert_written_once(world: PostgresWorld, turn: Turn) -> None:

@@ -72,6 +72,8 @@ async def all_kept(p: Pipeline, worker: Worker, directory: Path) -> list[Path]:
         assert await asyncio.to_thread(worker.ask_to_end) == 0
         if len(files(directory)) == p.log.partitions:
             return files(directory)
+        for path in files(directory):
+            path.unlink()
         worker.start()
         await caught_up(p, worker)
     raise AssertionError(f"{directory} has no checkpoint of each partition")

@@ -1,7 +1,6 @@
 """Worker processes of a test: real ones, to be killed, paused and asked to end."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -11,6 +10,7 @@ from typing import Any
 import psutil
 
 from badges.stack import processes
+from tests.parts import freeze
 from tests.stack import LIMIT_S, Stack, wait_for
 
 SESSION_SECONDS = 6
@@ -63,13 +63,12 @@ class Worker:
         wait_for(lambda: not self.runs, LIMIT_S, f"the end of {self.name}")
 
     def pause(self) -> None:
-        """Stop it in its tracks (SIGSTOP) until `resume`."""
-        self.process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: self.process.status() == psutil.STATUS_STOPPED, LIMIT_S, "the pause")
+        """Stop it in its tracks until `resume`."""
+        freeze(self.process)
 
     def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
-        self.process.send_signal(signal.SIGCONT)
+        """Let it go on."""
+        self.process.resume()
 
     def ask_to_end(self, seconds: float = LIMIT_S) -> int | None:
         """Send SIGTERM; the exit code. Fails when it takes longer than `seconds`."""

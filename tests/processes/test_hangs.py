@@ -44,8 +44,11 @@ def anyio_backend():
 async def something():
     yield
 
-async def test_it(something):
+async def waits_for_ever():
     await anyio.sleep_forever()
+
+async def test_it(something):
+    await waits_for_ever()
 """,
     "the end of a fixture": """
 import threading
@@ -83,3 +86,8 @@ def test_the_others_go_on(
     run.assert_outcomes(failed=2 if what == "the end of a fixture" else 1, passed=13)
     if what != "a process that dies":
         assert "Timeout (0:00:20)!" in run.stderr.str()
+        told = run.stdout.str()
+        assert "where it hung" in told
+        assert "test_a.py::test_it" in told
+    if what == "a coroutine":
+        assert "in waits_for_ever" in told
