@@ -20,8 +20,8 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 LIMIT_S = 600.0
 """For a test's fixtures, the test itself and their end, each: many times what the longest takes."""
-_TO_TELL_S = 5.0
-"""What it takes at most to write down where everything is."""
+_TO_TELL_S = 60.0
+"""After so long the process ends, whether everything is written down or not."""
 
 
 class _Watch:
@@ -29,25 +29,35 @@ class _Watch:
 
     def __init__(self, kept: Path) -> None:
         self._kept = kept
-        self._test = ""
+        self._test, self._stderr = "", 2
         self._at = float("inf")
+        self._one_at_a_time = threading.Lock()
         threading.Thread(target=self._look, daemon=True).start()
 
-    def begin(self, test: str) -> None:
-        """Count from now, for a part of that test."""
-        self._test, self._at = test, time.monotonic() + LIMIT_S
+    def begin(self, test: str, stderr: int) -> None:
+        """Count from now, for a part of that test; errors go where that leads."""
+        with self._one_at_a_time:
+            self._test, self._stderr = test, stderr
+            self._at = time.monotonic() + LIMIT_S
+            self._end_after(LIMIT_S + _TO_TELL_S)
 
     def end(self) -> None:
-        """Count no more. What was told of a test that came to its end after all is forgotten."""
-        self._at = float("inf")
-        self._kept.unlink(missing_ok=True)
+        """Count no more."""
+        with self._one_at_a_time:
+            self._at = float("inf")
+            faulthandler.cancel_dump_traceback_later()
+
+    def _end_after(self, seconds: float) -> None:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=self._stderr)
 
     def _look(self) -> None:
         while True:
             time.sleep(1)
-            if time.monotonic() > self._at:
-                self._at = float("inf")
-                self._tell()
+            with self._one_at_a_time:
+                if time.monotonic() > self._at:
+                    self._at = float("inf")
+                    self._tell()
+                    self._end_after(0.01)
 
     def _tell(self) -> None:
         self._kept.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +103,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        faulthandler.cancel_dump_traceback_later()
         item.config.stash[_WATCH].end()
 
 
@@ -114,9 +123,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 def _begin(item: pytest.Item) -> None:
     # pytest keeps where errors went before it began to capture them.
-    told = item.config.stash[fault_handler_stderr_fd_key]
-    faulthandler.dump_traceback_later(LIMIT_S + _TO_TELL_S, exit=True, file=told)
-    item.config.stash[_WATCH].begin(item.nodeid)
+    stderr = item.config.stash[fault_handler_stderr_fd_key]
+    item.config.stash[_WATCH].begin(item.nodeid, stderr)
 
 
 @pytest.hookimpl(optionalhook=True)

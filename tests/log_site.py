@@ -16,12 +16,12 @@ from streams.errors import CannotTell, LogBroken
 from streams.filling import removal
 from streams.filling.site import Site
 from streams.log import generations
-from streams.log.cluster import Cluster
 from streams.log.connect import PATIENCE_S, Connect
 from streams.log.integrity import Integrity
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite
+from tests.patience import patient_cluster
 from tests.stack import LIMIT_S, Stack
 
 _numbers = count(1)
@@ -38,7 +38,7 @@ async def own_site(
     access = KafkaAccess(stack.kafka_bootstrap)
     connection = await asyncpg.connect(url)
     async with (
-        Cluster(access) as cluster,
+        patient_cluster(access) as cluster,
         Connect(stack.connect_url, patience=PATIENCE_S) as rest,
     ):
         site = OwnSite(
@@ -139,7 +139,7 @@ async def written(site: Site, generation: generations.Generation, rows: int) -> 
 
 
 async def _holds(site: Site, generation: generations.Generation, rows: int) -> bool:
-    with suppress(KafkaError):  # a broker that has no time, or is not back yet
+    with suppress(KafkaError, OSError, ValueError):  # a broker that has no time, or is not back yet
         (topic,) = (await site.cluster.topics([generation.topic])).values()
         return sum(await site.cluster.ends(topic)) >= rows
     return False

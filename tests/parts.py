@@ -79,7 +79,12 @@ class Processes:
         self._infra.stop(parts)
 
     def kill(self, part: str) -> None:
-        processes.stop(self._process(part), sign=signal.SIGKILL)
+        process = self._process(part)
+        children = process.children(recursive=True)
+        processes.stop(process, sign=signal.SIGKILL)
+        # Backends of Postgres see by themselves that it is gone, and another waits for that.
+        _, left = psutil.wait_procs(children, STOP_SECONDS)
+        assert left == [], f"{part} was killed, and still there are {left}"
 
     def pause(self, part: str) -> None:
         freeze(self._process(part))

@@ -1,14 +1,50 @@
-"""Connections of people: unlike a worker they wait for locks, and idle in transactions."""
+"""Clients that wait for as long as it takes on a busy machine, where those of the product do not.
+
+People wait for locks, and idle in transactions, as a worker may not.
+"""
 
 from unittest.mock import patch
 
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
-from tests.stack import LIMIT_S
+from streams.log.cluster import Cluster
+from streams.log.kafka import KafkaAccess
+from tests.stack import LIMIT_S, Stack
 
 _NO_LIMITS = {"lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 
 
-async def patient_pool(url: str, *, application_name: str) -> Pool:
-    """As `sinks.pool.create_pool`, without its limits on a busy machine's delays."""
-    with patch.dict(SERVER_SETTINGS, _NO_LIMITS):
-        return await create_pool(url, application_name=application_name, command_timeout=LIMIT_S)
+async def patient_pool(
+    url: str, *, application_name: str, role: str | None = None, max_size: int = 8
+) -> Pool:
+    """As `sinks.pool.create_pool`, without its limits."""
+    with patch.dict(SERVER_SETTINGS, _NO_LIMITS), patch("sinks.pool._CONNECT_S", LIMIT_S):
+        return await create_pool(
+            url,
+            application_name=application_name,
+            role=role,
+            max_size=max_size,
+            command_timeout=LIMIT_S,
+        )
+
+
+class LastingPool:
+    """Connections for a whole run, in which tests may stop Postgres.
+
+    A loop that stands still between its tests hears of that too late: the pool would give away a
+    connection that is lost, and what is asked over it would fail.
+    """
+
+    def __init__(self, pool: Pool, postgres: Stack) -> None:
+        self.pool, self._postgres = pool, postgres
+        self._seen = postgres.interruptions
+
+    async def alive(self) -> Pool:
+        """The pool, without connections of before Postgres was stopped."""
+        if self._seen != self._postgres.interruptions:
+            self._seen = self._postgres.interruptions
+            await self.pool.expire_connections()
+        return self.pool
+
+
+def patient_cluster(access: KafkaAccess) -> Cluster:
+    return Cluster(access, patience=60)

@@ -50,6 +50,8 @@ class Stack:
         self._started: set[str] = set()
         self.disturbed: set[str] = set()
         """Parts that the test at hand has stopped in some way."""
+        self.interruptions = 0
+        """How often connections to Postgres were broken off."""
 
     @property
     def logs(self) -> Path:
@@ -111,11 +113,13 @@ class Stack:
     def stop(self, *parts: str) -> None:
         """Stop the parts in good order (all without names)."""
         self.disturbed.update(parts or PARTS)
+        self.interruptions += 1
         self._parts.stop(parts or PARTS)
 
     def kill(self, part: str) -> None:
         """End a part with SIGKILL and return when it is gone."""
         self.disturbed.add(part)
+        self.interruptions += 1
         self._parts.kill(part)
         wait_for(lambda: part not in self.running(), LIMIT_S, f"the end of {part}")
 
@@ -147,6 +151,7 @@ class Stack:
         for part in parts:
             if states.get(part) == PAUSED:
                 self.resume(part)
+        self.interruptions += 1
         dead = [part for part in parts if part not in states]
         if dead:
             self.start(*dead)

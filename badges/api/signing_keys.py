@@ -104,7 +104,10 @@ class SigningKeys:
 
 
 async def _document(url: str) -> object:
-    async with httpx.AsyncClient() as client, client.stream("GET", url) as answer:
+    async with (
+        httpx.AsyncClient(timeout=_FETCH_S) as client,
+        client.stream("GET", url) as answer,
+    ):
         answer.raise_for_status()
         body = b""
         async for part in answer.aiter_bytes():

@@ -20,7 +20,7 @@ from streams.errors import ConnectAway, ConnectRefused, Failure
 from streams.filling import provisioning
 from streams.filling.site import Site
 from streams.log import generations
-from streams.log.cluster import Cluster
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster
 from streams.log.connect import PATIENCE_S, Connect
 from streams.log.generations import Generation
 
@@ -71,7 +71,7 @@ async def open_site(chosen: settings.Settings, command: str, *, aside: bool) -> 
     try:
         async with (
             connect(chosen.database) as connection,
-            Cluster(chosen.kafka_access()) as cluster,
+            Cluster(chosen.kafka_access(), patience=COMMAND_ANSWER_S) as cluster,
             Connect(chosen.connect_url.get_secret_value(), patience=PATIENCE_S) as rest,
         ):
             yield Site(

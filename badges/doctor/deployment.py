@@ -53,7 +53,7 @@ class Deployment:
         self.chosen = chosen
         self.say = say
         self.limit_s = limit_s
-        self.cluster = Cluster(chosen.kafka_access())
+        self.cluster = Cluster(chosen.kafka_access(), patience=limit_s)
         self.connect = Connect(chosen.connect_url.get_secret_value())
         self.http = httpx.AsyncClient(timeout=limit_s)
         self.members_at_first: Sequence[Member] = ()

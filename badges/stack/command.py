@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from badges import spelling
+from badges import logs, spelling
 from badges.reporting import report, unusable
 from badges.stack import (
     docker,
@@ -28,6 +28,8 @@ def main() -> int:
     parser.add_argument("--infra", action="store_true", help="only Postgres, Kafka and Connect")
     chosen = parser.parse_args()
     spelling.warn(layout.VARIABLES)
+    # Who does not answer yet is asked again, and told of in one line if that does not help.
+    logs.configure(level="CRITICAL")
     try:
         _run(chosen.action, only_infra=chosen.infra)
     except Failure as problem:

@@ -17,7 +17,7 @@ from sinks.errors import Unavailable
 from sinks.pool import create_pool
 from streams.errors import Failure
 from streams.log import generations, topics
-from streams.log.cluster import Cluster
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from streams.log_tables import NAMED
@@ -65,9 +65,9 @@ async def shelf(settings: Settings) -> AsyncIterator[Shelf]:
     """
     access = settings.kafka_access()
     topic = topics.dead_letters(settings.prefix).name
-    store = KafkaDeadLetters(topic, access.client_options(), patience=30.0)
+    store = KafkaDeadLetters(topic, access.client_options(), patience=COMMAND_ANSWER_S)
     try:
-        async with Cluster(access) as cluster:
+        async with Cluster(access, patience=COMMAND_ANSWER_S) as cluster:
             yield Shelf(access, cluster, topic, store)
     except (KafkaError, Unavailable, OSError) as error:
         if isinstance(

@@ -26,7 +26,7 @@ from streams.errors import Failure, LogBroken
 from streams.evaluator import FINGERPRINT
 from streams.evaluator_change import EVALUATOR_CHANGED
 from streams.log import generations
-from streams.log.cluster import Cluster
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster
 from streams.log.generations import Generation
 from streams.log.reader import KafkaLog
 from streams.pacing import GC_THRESHOLDS, Pace
@@ -244,7 +244,7 @@ async def _replay(
 
 @asynccontextmanager
 async def _cluster(settings: Settings) -> AsyncIterator[Cluster]:
-    cluster = Cluster(settings.kafka_access())
+    cluster = Cluster(settings.kafka_access(), patience=COMMAND_ANSWER_S)
     try:
         try:
             await cluster.start()

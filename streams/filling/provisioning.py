@@ -136,23 +136,25 @@ async def _maintain(site: Site, generation: Generation) -> None:
     name = generation.connector
     if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
         site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
-    # Before anything is made in a Kafka or Connect that may be others.
-    await _check_integrity(site, generation)
+    status = await site.connect.status(name)
+    # Before anything is made in a Kafka or Connect that may be others, or goes on.
+    await _check_integrity(site, generation, offsets=status is not None)
     await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
     causes = Causes()
-    status = await site.connect.status(name)
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
     wanted = site.configuration(generation.number, generation.stand_in)
-    if await site.connect.config(name) != wanted:
+    changed = await site.connect.config(name) != wanted
+    if changed:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
     if status is not None and status.by_hand:
         await site.connect.resume(name)
         site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
     if status is not None and status.failed:
-        await site.connect.restart_failed(name)
+        # Another configuration starts it by itself, and a restart might still be with the old one.
+        await (site.connect.recovered if changed else site.connect.restart_failed)(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
         causes.seen(status.cause)
     beats = topics.heartbeats(generation.heartbeat_topic)
@@ -251,12 +253,17 @@ def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
     return [f"restart the failed connector {live.connector}"] if status.failed else []
 
 
-async def _check_integrity(site: Site, generation: Generation) -> None:
-    """Raise Failure if the log is broken, or if that cannot be told."""
+async def _check_integrity(site: Site, generation: Generation, *, offsets: bool = False) -> None:
+    """Raise Failure if the log is broken, or if that cannot be told.
+
+    A connector without its `offsets` would write a second snapshot into the log.
+    """
     reason = ""
     for _ in range(_TRIES):
         try:
-            found = await judged(generation, site.connection, site.cluster, site.connect)
+            found = await judged(
+                generation, site.connection, site.cluster, site.connect, offsets=offsets
+            )
         except CannotTell as error:
             reason = str(error)
             await asyncio.sleep(_PAUSE_S)
@@ -273,7 +280,7 @@ async def _create_again(site: Site, generation: Generation) -> None:
     wanted = site.configuration(generation.number, generation.stand_in)
     await site.connect.create_stopped(name, wanted)
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
-    await _check_integrity(site, generation)
+    await _check_integrity(site, generation, offsets=True)
     site.say(f"Connector {name}: it was missing, and was created again.")
 
 

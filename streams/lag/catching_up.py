@@ -8,7 +8,7 @@ from sinks.polling import POLL_S
 from sinks.pool import Connection
 from streams.errors import Failure
 from streams.log import generations
-from streams.log.cluster import Cluster, Topic
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster, Topic
 from streams.log.generations import Generation
 from streams.log.kafka import KafkaAccess
 from streams.log.wal import confirmed, insert_lsn
@@ -78,7 +78,7 @@ async def partitions_behind(
 
 async def ends_of(kafka: KafkaAccess, log: Generation) -> dict[int, int]:
     """The offset that the next record of each partition will get."""
-    async with Cluster(kafka) as cluster:
+    async with Cluster(kafka, patience=COMMAND_ANSWER_S) as cluster:
         topic = Topic(log.topic, log.log_id, log.partitions)
         return dict(enumerate(await cluster.ends(topic)))
 
@@ -123,7 +123,7 @@ async def _reasons_of(
     connection: Connection, kafka: KafkaAccess, log: Generation, lsn: int, limit: float
 ) -> AsyncIterator[str]:
     async def ends() -> dict[int, int]:
-        async with Cluster(kafka) as cluster:
+        async with Cluster(kafka, patience=COMMAND_ANSWER_S) as cluster:
             topic = Topic(log.topic, log.log_id, log.partitions)
             return await _ends_to_reach(connection, cluster, topic)
 

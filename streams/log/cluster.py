@@ -25,7 +25,9 @@ from streams.log.kafka import KafkaAccess, stop
 from streams.log.leaving import LeaveGroupRequest
 from streams.log.metadata import MetadataRequest
 
-_REQUEST_TIMEOUT_MS = 5000
+_ANSWER_S = 5.0
+COMMAND_ANSWER_S = 30.0
+"""Seconds for each answer that a command waits for, which would have to begin anew without it."""
 _WAIT_S = 30.0
 PATIENCE_MS = 200
 _SMALL_FETCH = 64 * 1024
@@ -64,11 +66,12 @@ class Member:
 class Cluster:
     """One client for questions and for making topics; reuse it, and close it (`async with`).
 
-    Every method raises KafkaError or OSError when Kafka does not answer.
+    Every method raises KafkaError or OSError when Kafka does not answer, which takes `patience`
+    seconds a request.
     """
 
-    def __init__(self, access: KafkaAccess) -> None:
-        self._options = {**access.client_options(), "request_timeout_ms": _REQUEST_TIMEOUT_MS}
+    def __init__(self, access: KafkaAccess, *, patience: float = _ANSWER_S) -> None:
+        self._options = {**access.client_options(), "request_timeout_ms": int(1000 * patience)}
         self._admin = AIOKafkaAdminClient(**self._options)
         self._consumer = self._new_consumer()
         self._started = False

@@ -183,9 +183,9 @@ class Connect:
         """Start again what of the connector has FAILED, and wait until it is so no longer."""
         query = {"includeTasks": "true", "onlyFailed": "true"}
         await self._ask("POST", f"/connectors/{name}/restart", params=query)
-        await self.recovered(name, _RESTART_S)
+        await self.recovered(name)
 
-    async def recovered(self, name: str, within: float) -> None:
+    async def recovered(self, name: str, within: float = _RESTART_S) -> None:
         """Wait until the connector has not failed any more.
 
         What fails again at once may never be seen not to: that is waited for so long at most.

@@ -151,7 +151,8 @@ async def find(connection: Executor, log_id: str) -> Generation | None:
 
 async def over(connection: Executor, number: int) -> list[Generation]:
     """The generations before `number` that nobody asked to keep."""
-    return await _several(connection, "WHERE generation < $1 AND NOT kept", number)
+    condition = "WHERE generation < $1 AND NOT kept ORDER BY generation"
+    return await _several(connection, condition, number)
 
 
 async def keep(connection: Executor, kept: bool) -> None:

@@ -218,12 +218,18 @@ def judge(generation: Generation, seen: Observation) -> LogBroken | None:
 
 
 async def judged(
-    generation: Generation, connection: Executor, cluster: Cluster, connect: Connect
+    generation: Generation,
+    connection: Executor,
+    cluster: Cluster,
+    connect: Connect,
+    *,
+    offsets: bool = False,
 ) -> LogBroken | None:
     """What is broken, or None, for a command: its settings may lead to another Kafka.
 
     So nothing is noted, and what is not certain is looked at as often as a worker does. Raises
-    CannotTell when somebody who has to be asked does not answer.
+    CannotTell when somebody who has to be asked does not answer; only for the `offsets` of the
+    connector Kafka Connect has to.
     """
     found: LogBroken | None = None
     for look in range(CONFIRMATIONS):
@@ -231,6 +237,8 @@ async def judged(
             await asyncio.sleep(_AGAIN_S)
         seen = await observe(generation, connection, cluster, connect, reread=True)
         found = judge(generation, seen)
+        if found is None and offsets and seen.offsets is None:
+            raise CannotTell(f"Kafka Connect does not say the offsets of {generation.connector}")
         if found is None or found.certain:
             break
     return found

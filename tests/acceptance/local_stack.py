@@ -65,7 +65,7 @@ class LocalStack:
     def client(self, role: str, organization: people.Organization) -> httpx.AsyncClient:
         """Somebody of an organization at the API, with a token of `badges token`."""
         token = self.badges("token", "--role", role, "--organization", organization.slug)
-        return httpx.AsyncClient(
+        return http.AsyncPatient(
             base_url=self.settings["BADGES_API_URL"],
             headers={"Authorization": f"Bearer {token.strip()}"},
             timeout=LIMIT_S,

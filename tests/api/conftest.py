@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sinks.pool import Pool, create_pool
+from sinks.pool import Pool
 from tests.api.service import Service, serving_api
-from tests.patience import patient_pool
+from tests.patience import LastingPool, patient_pool
 from tests.stack import Stack
 
 GUARDED = (
@@ -35,19 +35,25 @@ def service(postgres: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-async def owner(service: Service) -> AsyncIterator[Pool]:
-    """Connections of the database's owner, who acts as the application does."""
+async def owners(service: Service, postgres: Stack) -> AsyncIterator[LastingPool]:
     async with await patient_pool(service.database_url, application_name="owner") as pool:
-        yield pool
+        yield LastingPool(pool, postgres)
+
+
+@pytest.fixture
+async def owner(owners: LastingPool) -> Pool:
+    """Connections of the database's owner, who acts as the application does."""
+    return await owners.alive()
 
 
 @pytest.fixture
 async def only(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     """One connection in the API's own role."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(
+    async with await patient_pool(
         url, role="badges_api", max_size=1, application_name="test"
     ) as pool:
+        await pool.execute("SELECT 1")
         yield pool
 
 

@@ -240,8 +240,11 @@ async def test_it_ends_when_it_takes_too_long(
     service: Service, postgres: Stack, tmp_path: Any, busy: str
 ) -> None:
     url, log = service.database_url, tmp_path / "log"
-    with serving_api(postgres, url, log, BADGES_PREVIEW_SECONDS="0.2") as hasty:
-        refused = preview(hasty, busy, WORK)
+    with (
+        serving_api(postgres, url, log, BADGES_PREVIEW_SECONDS="0.2") as hasty,
+        hasty.once("admin", busy) as client,
+    ):
+        refused = client.post(PATH, json={"criteria": WORK})
     assert refused.status_code == 503
     assert "BADGES_PREVIEW_SECONDS" in refused.json()["detail"]
     assert refused.headers["retry-after"]

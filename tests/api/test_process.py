@@ -47,7 +47,7 @@ def another(postgres: Stack, service: Service, tmp_path: Path) -> Iterator[Servi
 async def test_sigterm_lets_a_request_finish_and_is_a_good_end(
     another: Service, owner: Pool, mine: Organization
 ) -> None:
-    caller = another.client("admin", mine.id)
+    caller = another.once("admin", mine.id)
     assert caller.get("/v1/peer-mentors").status_code == 200
     # One keeps its connection, over which nothing comes any more.
     async with httpx.AsyncClient(base_url=another.url, timeout=LIMIT_S) as idle:

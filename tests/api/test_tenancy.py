@@ -11,11 +11,12 @@ import pytest
 from badges.api.database import acting, acting_for
 from badges.api.problem import ProblemError
 from sinks.errors import StoreError
-from sinks.pool import Connection, Pool, create_pool
+from sinks.pool import Connection, Pool
 from tests.api.callers import caller, request
 from tests.api.conftest import Organization
 from tests.api.service import Service, claims_of
 from tests.api.world import World, world
+from tests.patience import patient_pool
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +81,7 @@ async def there(owner: Pool, mine: Organization, other: Organization) -> World:
 async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections in the API's own role."""
     url = postgres.role_url("badges_api", service.database_url)
-    async with await create_pool(url, role="badges_api", application_name="test") as pool:
+    async with await patient_pool(url, role="badges_api", application_name="test") as pool:
         yield pool
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
+from badges.api import signing_keys
 from badges.api.callers import Caller
 from badges.api.problem import ProblemError
 from badges.api.signing_keys import SigningKeys, usable
@@ -23,6 +24,7 @@ from badges.api.tokens import Tokens
 from badges.settings import Settings
 from tests.api.issuer import ISSUER, Issuer
 from tests.api.service import ORGANIZATION, SECRET, claims_of
+from tests.stack import LIMIT_S
 
 MENTOR = "22222222-2222-4222-8222-222222222222"
 NOW = time.time()
@@ -30,6 +32,11 @@ A_DAY = 86_400
 """Longer than any run of all tests, which may reach this file long after it was read."""
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_keys, "_FETCH_S", LIMIT_S)
 
 
 @pytest.fixture(scope="module")

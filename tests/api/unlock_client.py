@@ -62,14 +62,21 @@ class Client:
 
     async def read(self, until: Callable[[], bool]) -> bool:
         """Connect and read until something holds, or the stream ends; whether it holds."""
-        async with asyncio.timeout(LIMIT_S), self.connected() as answer:
-            assert answer.status_code == 200, await answer.aread()
-            async for event in messages(answer):
-                self.last_id = event.id
-                if event.kind:
-                    self.events.append(event)
-                if until():
-                    return True
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                async with self.connected() as answer:
+                    if "retry-after" not in answer.headers:
+                        return await self._read(answer, until)
+                await asyncio.sleep(0.1)
+
+    async def _read(self, answer: httpx.Response, until: Callable[[], bool]) -> bool:
+        assert answer.status_code == 200, await answer.aread()
+        async for event in messages(answer):
+            self.last_id = event.id
+            if event.kind:
+                self.events.append(event)
+            if until():
+                return True
         return False
 
     async def read_events(self, count: int) -> Sequence[Event]:

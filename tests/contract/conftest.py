@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from unittest.mock import patch
 from uuid import uuid4
 
 import asyncpg
@@ -9,8 +10,8 @@ import pytest
 
 from sinks.pool import Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
-from tests.patience import patient_pool
-from tests.stack import Stack
+from tests.patience import LastingPool, patient_pool
+from tests.stack import LIMIT_S, Stack
 
 
 @pytest.fixture(scope="session")
@@ -29,28 +30,45 @@ def contract_url(postgres: Stack) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def owner(contract_url: str) -> AsyncIterator[Pool]:
+async def pools(contract_url: str, postgres: Stack) -> AsyncIterator[dict[str, LastingPool]]:
+    """The connections of these tests, by whose they are."""
+    as_worker, as_api = (
+        postgres.role_url(role, contract_url) for role in ("badges_worker", "badges_api")
+    )
+    # Here nobody is kept waiting for a connection to see what follows.
+    with patch("sinks.pool._CONNECT_S", LIMIT_S):
+        async with (
+            await patient_pool(contract_url, application_name="owner") as owner,
+            await create_pool(as_worker, application_name="test") as worker,
+            await patient_pool(as_worker, application_name="test") as patient_worker,
+            await create_pool(as_api, application_name="test") as api,
+        ):
+            found = {"owner": owner, "worker": worker, "patient worker": patient_worker, "api": api}
+            yield {whose: LastingPool(pool, postgres) for whose, pool in found.items()}
+
+
+@pytest.fixture
+async def owner(pools: dict[str, LastingPool]) -> Pool:
     """Connections of the database's owner, who acts as people do."""
-    async with await patient_pool(contract_url, application_name="owner") as pool:
-        yield pool
+    return await pools["owner"].alive()
 
 
-@pytest.fixture(scope="session")
-async def worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
+@pytest.fixture
+async def worker(pools: dict[str, LastingPool]) -> Pool:
     """Connections of the worker's role."""
-    async with await create_pool(
-        postgres.role_url("badges_worker", contract_url), application_name="test"
-    ) as pool:
-        yield pool
+    return await pools["worker"].alive()
 
 
-@pytest.fixture(scope="session")
-async def patient_worker(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
+@pytest.fixture
+async def patient_worker(pools: dict[str, LastingPool]) -> Pool:
     """Connections of the worker's role that wait for a lock as long as it takes."""
-    async with await patient_pool(
-        postgres.role_url("badges_worker", contract_url), application_name="test"
-    ) as pool:
-        yield pool
+    return await pools["patient worker"].alive()
+
+
+@pytest.fixture
+async def api(pools: dict[str, LastingPool]) -> Pool:
+    """Connections of the API's role."""
+    return await pools["api"].alive()
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +79,9 @@ def kafka_alone(postgres: Stack) -> Stack:
 
 
 @pytest.fixture(scope="session")
-async def organization(owner: Pool) -> str:
+async def organization(pools: dict[str, LastingPool]) -> str:
     """An organization that mentors may belong to."""
-    organization = str(uuid4())
+    organization, owner = str(uuid4()), await pools["owner"].alive()
     await owner.execute(
         "INSERT INTO organizations (id, slug) VALUES ($1, $1::uuid::text)", organization
     )
@@ -96,14 +114,11 @@ async def _migrate(url: str, stack: Stack) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(TRIGGERS)
+        # To give space back a vacuum locks a table for as long as the disk takes, and at a careful
+        # turn nobody waits for long.
+        await connection.execute("""
+            ALTER TABLE badge_refused_writes SET (vacuum_truncate = off);
+            ALTER TABLE test_refusals SET (vacuum_truncate = off);
+        """)
     finally:
         await connection.close()
-
-
-@pytest.fixture(scope="session")
-async def api(contract_url: str, postgres: Stack) -> AsyncIterator[Pool]:
-    """Connections of the API's role."""
-    async with await create_pool(
-        postgres.role_url("badges_api", contract_url), application_name="test"
-    ) as pool:
-        yield pool

@@ -17,6 +17,7 @@ from streams.errors import Failure
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
+from tests.patience import patient_cluster
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +55,7 @@ def memory() -> Store:
 async def topic(kafka_alone: Stack) -> str:
     """A compacted topic of the test's own."""
     name = f"test-{uuid4()}.dead-letters"
-    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+    async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
         await cluster.create(name, 1, 1, {"cleanup.policy": "compact"})
         await cluster.wait_for(name, 1)
     return name
@@ -64,7 +65,7 @@ async def topic(kafka_alone: Stack) -> str:
 async def kafka(kafka_alone: Stack, topic: str) -> AsyncIterator[Store]:
     options = {"bootstrap_servers": kafka_alone.kafka_bootstrap}
     letters = KafkaDeadLetters(topic, options, patience=LIMIT_S)
-    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+    async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
         yield letters, shelf_of(kafka_alone, topic, cluster, letters).letters
     await letters.close()
 
@@ -167,7 +168,7 @@ async def test_what_somebody_else_wrote_into_the_topic_is_a_letter_that_can_be_r
 
 async def test_a_topic_that_nobody_made_yet_has_no_letters(kafka_alone: Stack) -> None:
     letters = KafkaDeadLetters("nothing", {"bootstrap_servers": kafka_alone.kafka_bootstrap})
-    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+    async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
         with pytest.raises(Failure, match="badges provision"):
             await shelf_of(kafka_alone, "nothing", cluster, letters).letters()
 
@@ -212,7 +213,7 @@ async def test_a_kafka_that_hangs_is_unavailable_until_it_answers(
         kafka_alone.resume("kafka")
     await send_at_last(letters, a_letter(3))
     await letters.close()
-    async with Cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
+    async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
         kept = await shelf_of(kafka_alone, topic, cluster, letters).letters()
     assert {key_of(a_letter(1)), key_of(a_letter(3))} <= kept.keys()
 

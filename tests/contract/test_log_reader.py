@@ -8,9 +8,10 @@ from aiokafka import AIOKafkaProducer
 
 from sinks.errors import Unavailable
 from streams.log import reader
-from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
+from tests.contract.postgres_turns import until
+from tests.patience import patient_cluster
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
     """What fetches for it is in the pause before its next try, and is stopped there."""
     monkeypatch.setattr(reader, "_READ_SECONDS", 5.0)
     access, topic = KafkaAccess(kafka_alone.kafka_bootstrap), f"read-{uuid4()}"
-    async with Cluster(access) as cluster:
+    async with patient_cluster(access) as cluster:
         await cluster.create(topic, 1, 1, {})
         await cluster.wait_for(topic, 1)
     async with AIOKafkaProducer(bootstrap_servers=kafka_alone.kafka_bootstrap) as producer:
@@ -44,4 +45,9 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
     assert reading.done()
     assert not reading.cancelled()
     assert isinstance(reading.exception(), Unavailable)
-    assert not [task for task in asyncio.all_tasks() if "aiokafka" in repr(task.get_coro())]
+    await until(nothing_fetches, "the end of what fetches")
+
+
+async def nothing_fetches() -> bool:
+    frames = [frame for task in asyncio.all_tasks() for frame in task.get_stack()]
+    return not [frame for frame in frames if "aiokafka" in frame.f_code.co_filename]

@@ -8,7 +8,7 @@ import pytest
 
 from sinks.base import Outcome, Position
 from sinks.errors import Fenced, Unavailable
-from sinks.pool import Pool, create_pool
+from sinks.pool import Connection, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import Log, stats_of
 from tests.contract.postgres_turns import (
@@ -40,11 +40,11 @@ async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy
         pool.terminate()
 
 
-async def waiting_backend(owner: Pool) -> Any:
-    """The id of a worker's backend that waits for a lock."""
+async def waiting_backend(owner: Pool, other: Connection) -> Any:
+    """The id of a backend that waits for a lock of another's."""
     return await owner.fetchval(
-        "SELECT pid FROM pg_stat_activity WHERE usename = 'badges_worker' "
-        "AND datname = current_database() AND wait_event_type = 'Lock'"
+        "SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))",
+        other.get_server_pid(),
     )
 
 
@@ -56,7 +56,7 @@ async def test_a_backend_killed_in_mid_turn(world: PostgresWorld, build: Build) 
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
         writing = asyncio.create_task(world.sink.write(turn))
-        pid = await until(lambda: waiting_backend(world.owner), "the worker waits")
+        pid = await until(lambda: waiting_backend(world.owner, other), "the worker waits")
         await world.owner.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(Unavailable):
             await writing
@@ -80,7 +80,7 @@ async def test_a_writer_that_is_cancelled_while_its_connection_breaks_ends(
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
         writing = asyncio.create_task(world.sink.write(build(log, mentor, definition)))
-        await until(lambda: waiting_backend(world.owner), "the worker waits")
+        await until(lambda: waiting_backend(world.owner, other), "the worker waits")
         writing.cancel()
         await asyncio.wait([writing])
     assert writing.cancelled()
@@ -93,7 +93,7 @@ async def test_a_partition_taken_up_again_while_it_is_written(world: PostgresWor
     async with world.owner.acquire() as other, other.transaction():
         await other.execute("SELECT FROM peer_mentors WHERE id = $1 FOR UPDATE", mentor)
         writing = asyncio.create_task(world.sink.write(turn))
-        await until(lambda: waiting_backend(world.owner), "the worker waits")
+        await until(lambda: waiting_backend(world.owner, other), "the worker waits")
         assert await world.sink.position(log.log_id, 0) == Position(0, 0)
     outcome = await writing
     assert len(outcome.written) == 1
@@ -116,7 +116,7 @@ async def test_a_backend_killed_in_its_commit(world: PostgresWorld) -> None:
         async with world.owner.acquire() as other, other.transaction():
             await other.execute("SELECT pg_advisory_xact_lock(77)")
             writing = asyncio.create_task(world.sink.write(turn))
-            pid = await until(lambda: waiting_backend(world.owner), "the worker commits")
+            pid = await until(lambda: waiting_backend(world.owner, other), "the worker commits")
             query = "SELECT query FROM pg_stat_activity WHERE pid = $1"
             assert await world.owner.fetchval(query, pid) == "COMMIT;"
             await world.owner.execute("SELECT pg_terminate_backend($1)", pid)

@@ -9,7 +9,7 @@ import asyncpg
 from sinks.polling import poll
 from sinks.pool import Connection
 from tests.integration.pipeline import Pipeline
-from tests.stack import LIMIT_S
+from tests.stack import LIMIT_S, when_free
 
 _EMPTIED = "badge_awards, badge_award_events, peer_mentor_stats"
 
@@ -31,7 +31,8 @@ async def emptied_copy(p: Pipeline) -> AsyncIterator[str]:
         await _empty(f"{server}/{copy}")
         yield f"{server}/{copy}"
     finally:
-        await connection.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
+        drop = f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)"
+        await when_free(partial(connection.execute, drop))
         await connection.close()
 
 

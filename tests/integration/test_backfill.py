@@ -19,11 +19,19 @@ TEN = 10
 
 
 async def backfill(p: Pipeline) -> Any:
-    """What `badges lag` says of new versions."""
-    command = await Command(p, "lag", "--once", "--json").start()
-    ended, out, err = await command.end()
-    assert ended in (0, 1), out + err
-    return json.loads(out)["backfill"]
+    """What `badges lag` says of new versions, once Postgres has answered it in time."""
+    told: list[Any] = []
+
+    async def has_answered() -> bool:
+        command = await Command(p, "lag", "--once", "--json").start()
+        ended, out, err = await command.end()
+        assert ended in (0, 1, 2), out + err
+        answer = json.loads(out)
+        told[:] = [answer["backfill"]]
+        return bool(ended != 2 and answer["generation"])
+
+    await p.until(has_answered, what="an answer of Postgres")
+    return told[0]
 
 
 async def are_shared_out(*workers: Worker) -> bool:

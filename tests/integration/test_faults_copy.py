@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import date
 from uuid import UUID, uuid4
 
+from aiokafka.errors import KafkaError
+
+from sinks.errors import StoreError
 from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.log_site import add_mentor, own_site, records
@@ -66,7 +70,8 @@ async def _arrived(site: OwnSite, live: Generation, mentor: UUID, wanted: set[UU
     await _copy(site, mentor, {last})
     async with asyncio.timeout(LIMIT_S):
         while True:
-            found = {UUID(json.loads(value)["id"]) for _, value in await records(site, live)}
-            if last in found:
-                return found & wanted
+            with suppress(KafkaError, OSError, StoreError):
+                found = {UUID(json.loads(value)["id"]) for _, value in await records(site, live)}
+                if last in found:
+                    return found & wanted
             await asyncio.sleep(0.2)

@@ -14,6 +14,7 @@ from badges.stack.layout import HOST, Layout
 from streams.errors import Failure
 from tests.conftest import BY_DESIGN
 from tests.launcher import Launcher, kill
+from tests.parts import freeze
 from tests.stack import LIMIT_S, Stack, free_port_base, guarded, wait_for
 
 pytestmark = pytest.mark.usefixtures("local")
@@ -79,6 +80,9 @@ def test_down_ends_an_up_that_is_still_at_work(launcher: Launcher) -> None:
     up = launcher.begin("up", "--infra")
     # Connect comes after it, and takes its time.
     wait_for(lambda: "kafka" in launcher.running(), LIMIT_S, "the broker's start")
+    broker = processes.find(launcher.layout, "kafka")
+    assert broker is not None
+    freeze(broker)
 
     code, output, _ = launcher.run("down")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from math import isnan, nan
 from uuid import UUID
 
@@ -168,6 +169,8 @@ def test_without_postgres_alerts_are_logged_and_counted_and_their_rows_follow(
                 await asyncio.to_thread(p.stack.start, "postgres")
             await until_open(p, address, kind, 0)
             await until_told(p, api, badges_on_time=1)
+        over = partial(is_written, p, kind, newest)
+        await p.until(over, what="the row of an alert that is over")
         await all_closed(p, kind)
         assert late.runs
         late.end()
@@ -182,6 +185,18 @@ def test_without_postgres_alerts_are_logged_and_counted_and_their_rows_follow(
         assert unwritten.count(kind) == written.count(kind) == len(rows) == 1
 
     unmanned.run(test)
+
+
+async def is_written(p: Pipeline, kind: str, after: int) -> bool:
+    """Whether a worker's alert, newer than that one, is written, and that it is over."""
+    return bool(
+        await p.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM badge_alerts WHERE id > $1 AND kind = $2 "
+            "AND detail ->> 'subject' IS DISTINCT FROM 'api' AND resolved_at IS NOT NULL)",
+            after,
+            kind,
+        )
+    )
 
 
 async def until_told(p: Pipeline, address: str, **values: float) -> Told:

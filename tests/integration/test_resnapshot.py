@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -50,7 +51,12 @@ async def at_work(p: Pipeline, number: int = 2) -> list[Worker]:
 async def is_gone(p: Pipeline, old: Generation) -> None:
     """Fail unless nothing of a generation is left, and its workers can write nothing."""
     names = generations.names(p.site.prefix, old.number)
-    assert await p.site.cluster.topics([names.topic, names.heartbeat_topic]) == {}
+
+    async def without_topics() -> bool:
+        return await p.site.cluster.topics([names.topic, names.heartbeat_topic]) == {}
+
+    # A broker answers the delete before it has forgotten them itself.
+    await p.until(without_topics, what="the end of the topics")
     assert await p.site.connect.status(names.connector) is None
     assert await read_slot(p.pool, names.slot) is None
     assert await generations.next_offsets(p.pool, old.log_id) == {}
@@ -70,9 +76,16 @@ async def granted(p: Pipeline) -> dict[UUID, int]:
 
 async def is_told_apart(p: Pipeline, old: Generation, new: Generation) -> None:
     """Fail unless `badges lag` tells of one that is being filled beside the live one."""
-    asking = await commands.Command(p, "lag", "--once", "--json").start()
-    _, out, _ = await asking.end()
-    told = json.loads(out)
+    found: list[Any] = []
+
+    async def all_answer() -> bool:
+        asking = await commands.Command(p, "lag", "--once", "--json").start()
+        code, out, _ = await asking.end()
+        found[:] = [json.loads(out)]
+        return code != 2
+
+    await p.until(all_answer, what="a lag that everybody tells of")
+    (told,) = found
     assert told["generation"] == {"number": old.number, "state": "live"}
     assert told["filling"]["number"] == new.number
     assert told["filling"]["rows"] > 0

@@ -26,7 +26,7 @@ from tests.integration.alerts import OF_WAITING, all_closed
 from tests.integration.load import Load, going_on
 from tests.integration.operations import Operations
 from tests.integration.pipeline import PARTITIONS, Pipeline, connections
-from tests.integration.workers import Worker
+from tests.integration.workers import LONG_SESSION, Worker
 from tests.log_site import own_site
 from tests.stack import ROOT, Stack
 
@@ -98,7 +98,7 @@ async def work_before(p: Pipeline, operations: Operations, earlier: dict[str, st
     made = await commands.answer(p, "provision", **earlier)
     p.log = await log_of(p)
     assert (made["generation"], made["log_id"]) == (1, p.log.log_id)
-    worker = p.worker(**earlier)
+    worker = p.worker(**earlier, **LONG_SESSION)
     await p.at_work(worker)
     await Load(p, operations).begin()
     return worker

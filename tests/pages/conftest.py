@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.api.conftest import anyio_backend, mine, other, owner, service
+from tests.api.conftest import anyio_backend, mine, other, owner, owners, service
 from tests.pages.browser import launched
 
-__all__ = ["anyio_backend", "mine", "other", "owner", "service"]
+__all__ = ["anyio_backend", "mine", "other", "owner", "owners", "service"]
 
 
 @pytest.fixture(scope="session")

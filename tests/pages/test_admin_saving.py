@@ -136,7 +136,9 @@ async def test_a_badge_that_was_left_while_it_is_saved_does_not_come_back(
             await page.get_by_role("link", name="Badges", exact=True).click()
             await page.get_by_role("button", name="Leave, and lose the changes").click()
             await expect(page.get_by_role("heading", name="Badges", exact=True)).to_be_focused()
-            async with page.expect_response(lambda answer: answer.request.method == "POST"):
+            async with page.expect_response(
+                lambda answer: answer.request.method == "POST" and answer.url.endswith(PATH)
+            ):
                 saves.let_go()
         await page.get_by_label("Show", exact=True).select_option("draft")
         await expect(page.locator("#view tbody tr")).to_have_text(re.compile("Left"))

@@ -85,7 +85,7 @@ def test_the_others_go_on(
     # Of the end of a fixture pytest tells apart from its test.
     run.assert_outcomes(failed=2 if what == "the end of a fixture" else 1, passed=13)
     if what != "a process that dies":
-        assert "Timeout (0:00:20)!" in run.stderr.str()
+        assert "Timeout (0:00:" in run.stderr.str()
         told = run.stdout.str()
         assert "where it hung" in told
         assert "test_a.py::test_it" in told

@@ -14,6 +14,7 @@ from badges.upkeep import auditing
 from badges.upkeep.auditing import Scope
 from sinks.pool import Connection
 from streams.errors import Failure
+from streams.lag import catching_up
 from streams.log.kafka import KafkaAccess
 from tests.integration.schema.people import People, settle
 from tests.integration.schema.test_commands import badges
@@ -66,7 +67,16 @@ async def test_where_nothing_differs_no_stream_is_needed(db: Connection) -> None
     )
 
 
-async def test_what_differs_is_not_called_wrong_without_a_stream(db: Connection, url: str) -> None:
+async def no_longer(connection: Connection, kafka: KafkaAccess, lsn: int, limit: float) -> None:
+    """Wait for the stream, and give up as soon as it is known what for."""
+    async for reason in catching_up._reasons(connection, kafka, lsn, limit):
+        raise catching_up.Behind(reason)
+
+
+async def test_what_differs_is_not_called_wrong_without_a_stream(
+    db: Connection, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "until_decided", no_longer)
     await settle(db)
     with pytest.raises(Failure, match="no log has become live within"):
         await audit(db)

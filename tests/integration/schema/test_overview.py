@@ -8,10 +8,16 @@ import pytest
 from badges.queries import overview
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
 SPAN = timedelta(minutes=15)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "_PATIENCE_S", LIMIT_S)
 
 
 async def as_the_api(db: Connection) -> None:
