@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from badges.upkeep import auditing
-from badges.upkeep.auditing import Scope
+from badges.upkeep.auditing import AuditScope
 from bench.figures import Figure, Target
 from bench.people import MENTORS, ROWS, fill
 from bench.site import Bench
@@ -33,7 +33,7 @@ async def _audits(stack: Stack, url: str, times: int) -> list[float]:
         took = []
         for _ in range(times):
             began = time.perf_counter()
-            found, _ = await auditing.look(connection, beside, Scope())
+            found, _ = await auditing.look(connection, beside, AuditScope())
             took.append(time.perf_counter() - began)
             assert not found.findings
         return took
@@ -41,7 +41,7 @@ async def _audits(stack: Stack, url: str, times: int) -> list[float]:
 
 async def _decide(connection: Connection) -> None:
     """Write what is missing; badges that build on others come to be missing only then."""
-    while missing := (await auditing.look(connection, None, Scope()))[0].findings:
+    while missing := (await auditing.look(connection, None, AuditScope()))[0].findings:
         async with connection.transaction():
             await connection.execute("SELECT set_config('badges.writer', 'audit', true)")
             for kind in ("missing", "stats"):

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from badges.api.shared import Shared
 from badges.queries import overview as queries
-from badges.queries.overview import AlertsOpen, Audit, AwardSeconds, Definitions
+from badges.queries.overview import AlertsOpen, AwardSeconds, Definitions, LastAudit
 from sinks.failures import translated
 from sinks.pool import Connection, Pool
 
@@ -24,7 +24,7 @@ class Overview:
 
     refused_writes: int
     definitions: Definitions
-    last_audit: Audit | None
+    last_audit: LastAudit | None
     alerts: Sequence[AlertsOpen]
 
 

@@ -10,7 +10,7 @@ from badges.api.conditions import knows
 from badges.api.languages import AnswersIn
 from badges.api.networks import comes_from_open_network
 from badges.api.problem import ProblemError
-from badges.pages.site import LANGUAGES, PAGES, REFUSED, THEMES, File, Page, asset, rendered
+from badges.pages.site import LANGUAGES, PAGES, REFUSED, THEMES, File, WebPage, asset, rendered
 from tables.languages import Language
 
 router = APIRouter(include_in_schema=False)
@@ -40,7 +40,7 @@ def _page_language(answers_in: AnswersIn, lang: str = "") -> Language:
 _PageLanguage: TypeAlias = Annotated[Language, Depends(_page_language)]
 
 
-def _showing(page: Page) -> Callable[[Request, Language], Response]:
+def _showing(page: WebPage) -> Callable[[Request, Language], Response]:
     def show(request: Request, language: _PageLanguage) -> Response:
         theme = THEMES.get(request.cookies.get("theme", ""), "")
         headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}

@@ -20,7 +20,7 @@ from badges.api.networks import CoordinatorOrOpenNetwork
 from badges.api.overview import Overview, Pace, Unlocks
 from badges.api.shared import Shared
 from badges.api.wrong_values import INSTANT
-from badges.queries.overview import Audit, AwardSeconds, Definitions
+from badges.queries.overview import AwardSeconds, Definitions, LastAudit
 from badges.remedies import remedy_of
 from sinks.errors import StoreError
 from streams.lag.stages import Lag
@@ -35,7 +35,7 @@ _Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingCount:
     """How many there are that wait for somebody."""
 
     waiting: int
@@ -70,10 +70,10 @@ class Status:
     award_seconds: AwardSeconds | None
     events_per_minute: float | None
     history: list[Sample]
-    dead_letters: Waiting | None
-    refused_writes: Waiting | None
+    dead_letters: WaitingCount | None
+    refused_writes: WaitingCount | None
     definitions: Definitions | None
-    last_audit: Audit | None
+    last_audit: LastAudit | None
     alerts: list[Alert]
 
 
@@ -109,8 +109,10 @@ async def status(
         award_seconds=award_seconds,
         events_per_minute=history.records_per_minute(),
         history=history.since(since),
-        dead_letters=Waiting(dead_letters.waiting) if dead_letters.waiting is not None else None,
-        refused_writes=Waiting(overview.refused_writes) if overview else None,
+        dead_letters=WaitingCount(dead_letters.waiting)
+        if dead_letters.waiting is not None
+        else None,
+        refused_writes=WaitingCount(overview.refused_writes) if overview else None,
         definitions=overview.definitions if overview else None,
         last_audit=overview.last_audit if overview else None,
         alerts=list(_alerts(lag, overview, language)),

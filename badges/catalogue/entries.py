@@ -48,7 +48,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
         ]
 
 
-class Catalogue(Struct, frozen=True, forbid_unknown_fields=True):
+class _Catalogue(Struct, frozen=True, forbid_unknown_fields=True):
     """All of it. `notice` says what it is, and `organizations` names those it is for, by slug."""
 
     notice: _Words
@@ -61,6 +61,6 @@ class Catalogue(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def load() -> Catalogue:
+def load() -> _Catalogue:
     text = files("badges.catalogue").joinpath("catalogue.json").read_bytes()
-    return msgspec.json.decode(text, type=Catalogue)
+    return msgspec.json.decode(text, type=_Catalogue)

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from badges import event_loop, organizations, settings
 from badges.cli.options import Json, print_json
-from badges.queries.audit.findings import Finding
+from badges.queries.audit.findings import Discrepancy
 from badges.upkeep import auditing
-from badges.upkeep.auditing import Audited, Scope
+from badges.upkeep.auditing import Audited, AuditScope
 from schema.database import connect, first_line
 from sinks.pool import Connection
 from streams.errors import FOUND_A_PROBLEM, Failure
@@ -82,7 +82,7 @@ async def _audit(
     progress = Console(stderr=True, highlight=False).status("")
     async with connect(chosen.database) as connection, connect(chosen.database) as beside:
         only = await organizations.find(connection, organization) if organization else None
-        scope = Scope(only.id if only else None, since.date() if since else None)
+        scope = AuditScope(only.id if only else None, since.date() if since else None)
         with progress, _reachable(chosen):
             outcome = await auditing.run(
                 connection,
@@ -114,7 +114,7 @@ def _reachable(chosen: settings.Settings) -> Iterator[None]:
         ) from error
 
 
-async def _keys(connection: Connection, findings: Sequence[Finding]) -> dict[UUID, str]:
+async def _keys(connection: Connection, findings: Sequence[Discrepancy]) -> dict[UUID, str]:
     """The keys of the badges that findings are about."""
     rows = await connection.fetch(_KEYS, list({each.badge_definition_id for each in findings}))
     return {row["id"]: row["key"] for row in rows}
@@ -150,8 +150,8 @@ def _headline(outcome: Audited) -> Text:
 
 
 def _table(
-    findings: Sequence[Finding],
-    repaired: Sequence[Finding],
+    findings: Sequence[Discrepancy],
+    repaired: Sequence[Discrepancy],
     keys: Mapping[UUID, str],
     most: int | None,
 ) -> Table:

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from badges import event_loop, logs, organizations, settings
 from badges.cli.options import Json, print_json
-from badges.cli.replay_progress import Progress
+from badges.cli.replay_progress import ReplayProgress
 from badges.upkeep import replaying
-from badges.upkeep.replaying import Order, Plan
+from badges.upkeep.replaying import Order, ReplayPlan
 from schema.database import connect
 from sinks.pool import Connection
 from streams.errors import Failure
@@ -109,9 +109,9 @@ async def _replay(chosen: settings.Settings, order: Order, processes: int) -> Re
 
 
 async def _run(
-    chosen: settings.Settings, order: Order, plan: Plan, processes: int
+    chosen: settings.Settings, order: Order, plan: ReplayPlan, processes: int
 ) -> list[Replayed]:
-    with Progress(sum(plan.records.values())) as progress:
+    with ReplayProgress(sum(plan.records.values())) as progress:
         if processes == 1 or len(plan.records) == 1:
             going = replaying.replay_here(chosen, order, plan, progress.read)
         else:
@@ -146,7 +146,7 @@ async def _definitions(connection: Connection, badge: str) -> frozenset[str]:
     return definitions
 
 
-def _result(replayed: Sequence[Replayed], plan: Plan, *, applied: bool) -> Result:
+def _result(replayed: Sequence[Replayed], plan: ReplayPlan, *, applied: bool) -> Result:
     replayed = sorted(replayed, key=lambda each: each.partition)
     items = [item for each in replayed for item in each.items]
     counted = Counter(item.kind for item in items)

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 _EVERY_S = 5.0
 
 
-class Progress:
+class ReplayProgress:
     """Shown within a `with`; `read` says that so many records more were read."""
 
     def __init__(self, records: int) -> None:

@@ -16,7 +16,7 @@ from badges.clients.layout import (
 from badges.clients.model import (
     TAG,
     Anything,
-    Choice,
+    Enumeration,
     Field,
     Integer,
     Kind,
@@ -24,7 +24,7 @@ from badges.clients.model import (
     Model,
     Named,
     Record,
-    Text,
+    String,
     Union,
 )
 from tables.languages import either_of
@@ -91,7 +91,7 @@ def _lines(model: Model, version: str) -> Iterator[str]:
     yield from ("", fixed("fixed.dart"), "")
 
 
-def _enum(choice: Choice) -> Iterator[str]:
+def _enum(choice: Enumeration) -> Iterator[str]:
     *most, last = [f"{_camel(value)}('{value}')" for value in choice.values]
     yield ""
     yield f"enum {choice.name} implements _Word {{"
@@ -250,7 +250,7 @@ def _entry(field: Field) -> str:
 
 def _written(kind: Kind, value: str) -> str:
     match kind:
-        case Choice():
+        case Enumeration():
             return f"{value}.json"
         case Named(name):
             return f"{value}.{'_part' if name.endswith('Part') else 'toJson'}()"
@@ -262,13 +262,13 @@ def _written(kind: Kind, value: str) -> str:
 
 def _type(kind: Kind) -> str:
     match kind:
-        case Text():
+        case String():
             return "String"
         case Integer():
             return "int"
         case Anything():
             return "Object?"
-        case Choice(name) | Named(name):
+        case Enumeration(name) | Named(name):
             return name
         case Listed(item):
             return f"List<{_type(item)}>"
@@ -277,15 +277,15 @@ def _type(kind: Kind) -> str:
 def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
     """What reads a value of that kind."""
     match kind:
-        case Text(is_date=True):
+        case String(is_date=True):
             return "_date"
-        case Text(least, most):
+        case String(least, most):
             return f"_text({bounds(least, most)})"
         case Integer(least, most):
             return f"_integer({bounds(least, most)})"
         case Anything():
             return "_anything"
-        case Choice(name):
+        case Enumeration(name):
             return f"_choice({name}.values)"
         case Named(name):
             return f"{name}._read"

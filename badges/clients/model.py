@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True)
-class Text:
+class String:
     """A string; lengths in code points. A date is written like 2026-01-31."""
 
     least: int = 0
@@ -27,7 +27,7 @@ class Anything:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Enumeration:
     """One of some words."""
 
     name: str
@@ -49,7 +49,7 @@ class Named:
     name: str
 
 
-Kind: TypeAlias = Text | Integer | Anything | Choice | Listed | Named
+Kind: TypeAlias = String | Integer | Anything | Enumeration | Listed | Named
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,4 @@ class Model:
     part: Union
     others: tuple[Union, ...]
     records: tuple[Record, ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[Enumeration, ...]

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from badges.clients.model import (
     TAG,
     Anything,
-    Choice,
+    Enumeration,
     Field,
     Integer,
     Kind,
@@ -15,7 +15,7 @@ from badges.clients.model import (
     Model,
     Named,
     Record,
-    Text,
+    String,
     Union,
 )
 
@@ -44,7 +44,7 @@ class _Reading:
         self._schema = schema
         self._unions: dict[str, Union] = {}
         self._records: dict[str, Record] = {}
-        self._choices: dict[str, Choice] = {}
+        self._choices: dict[str, Enumeration] = {}
         self._part_tags: set[str] = set()
 
     def model(self) -> Model:
@@ -126,7 +126,7 @@ class _Reading:
                 return Integer(least, schema.get("maximum"))
             case {"type": "string"}:
                 length = schema.get("minLength", 0), schema.get("maxLength")
-                return Text(*length, is_date=schema.get("format") == "date")
+                return String(*length, is_date=schema.get("format") == "date")
             case {"type": _}:
                 raise ValueError(f"{owner}.{key}: no client is written for {dict(schema)}")
         return Anything()
@@ -145,10 +145,10 @@ class _Reading:
         self._records[name] = self._record(name, options[0].schema)
         return Named(name)
 
-    def _choice(self, owner: str, key: str, values: tuple[str, ...]) -> Choice:
-        choice = Choice(f"{_ROOT}{_pascal(key)}", values)
+    def _choice(self, owner: str, key: str, values: tuple[str, ...]) -> Enumeration:
+        choice = Enumeration(f"{_ROOT}{_pascal(key)}", values)
         if self._choices.setdefault(choice.name, choice) != choice:
-            choice = Choice(f"{owner}{_pascal(key)}", values)
+            choice = Enumeration(f"{owner}{_pascal(key)}", values)
             self._choices[choice.name] = choice
         return choice
 

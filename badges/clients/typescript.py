@@ -17,7 +17,7 @@ from badges.clients.layout import (
 from badges.clients.model import (
     TAG,
     Anything,
-    Choice,
+    Enumeration,
     Field,
     Integer,
     Kind,
@@ -25,7 +25,7 @@ from badges.clients.model import (
     Model,
     Named,
     Record,
-    Text,
+    String,
     Union,
 )
 from tables.languages import either_of
@@ -77,7 +77,7 @@ def _lines(model: Model, version: str) -> Iterator[str]:
     yield ""
 
 
-def _choice(choice: Choice) -> Iterator[str]:
+def _choice(choice: Enumeration) -> Iterator[str]:
     yield ""
     start = f"export const {_values(choice)} = ["
     yield from bracketed(start, quoted(choice.values), "] as const;")
@@ -170,13 +170,13 @@ def _untagged(union: Union) -> Iterator[str]:
 
 def _type(kind: Kind) -> str:
     match kind:
-        case Text():
+        case String():
             return "string"
         case Integer():
             return "number"
         case Anything():
             return "unknown"
-        case Choice(name) | Named(name):
+        case Enumeration(name) | Named(name):
             return name
         case Listed(item):
             return f"readonly {_type(item)}[]"
@@ -185,15 +185,15 @@ def _type(kind: Kind) -> str:
 def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
     """What reads a value of that kind."""
     match kind:
-        case Text(is_date=True):
+        case String(is_date=True):
             return "date"
-        case Text(least, most):
+        case String(least, most):
             return f"text({bounds(least, most)})"
         case Integer(least, most):
             return f"integer({bounds(least, most)})"
         case Anything():
             return "anything"
-        case Choice():
+        case Enumeration():
             return f"choice({_values(kind)})"
         case Named(name):
             return f"read{name}"
@@ -201,7 +201,7 @@ def _reading(kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
             return f"list({_reading(item)}, {least})"
 
 
-def _values(choice: Choice) -> str:
+def _values(choice: Enumeration) -> str:
     return f"{choice.name[:1].lower()}{choice.name[1:]}s"
 
 

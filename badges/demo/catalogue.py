@@ -11,7 +11,7 @@ FILE = "catalogue.json"
 GIT_FILE = "git_catalogue.json"
 
 
-class Organization(Struct, frozen=True):
+class DemoOrganization(Struct, frozen=True):
     """An organization of the demo, its time zone (IANA name), and names for its people."""
 
     slug: str
@@ -36,11 +36,11 @@ class Badge(Struct, frozen=True, forbid_unknown_fields=True):
         return replace(self, organization=slug)
 
 
-class Catalogue(Struct, frozen=True):
+class DemoData(Struct, frozen=True):
     badges: list[Badge]
-    organizations: list[Organization] = []
+    organizations: list[DemoOrganization] = []
 
 
-def load(file: str = FILE) -> Catalogue:
+def load(file: str = FILE) -> DemoData:
     text = files("badges.demo").joinpath(file).read_bytes()
-    return msgspec.json.decode(text, type=Catalogue)
+    return msgspec.json.decode(text, type=DemoData)

@@ -26,7 +26,7 @@ LIMIT 1000
 
 
 @dataclass(frozen=True)
-class Unlock:
+class SeenUnlock:
     """Something that happened to an award. `seen` is this process's monotonic clock, in seconds."""
 
     peer_mentor_id: str
@@ -38,7 +38,7 @@ class Unlock:
 
 
 @asynccontextmanager
-async def following(database_url: str, take: Callable[[Unlock], None]) -> AsyncIterator[None]:
+async def following(database_url: str, take: Callable[[SeenUnlock], None]) -> AsyncIterator[None]:
     """Take what commits from the block's beginning to its end, and what was under way then."""
     async with connect(database_url) as connection:
         place = (await connection.fetchval(_BEGINNING), -1)
@@ -49,7 +49,7 @@ async def following(database_url: str, take: Callable[[Unlock], None]) -> AsyncI
             seen = time.perf_counter()
             for xid, number, mentor, badge, kind, tier, source in rows:
                 place = (xid, number)
-                take(Unlock(mentor, badge, kind, tier, source, seen))
+                take(SeenUnlock(mentor, badge, kind, tier, source, seen))
 
         async def keep_looking() -> None:
             while True:

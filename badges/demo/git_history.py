@@ -11,9 +11,9 @@ from pathlib import Path
 from uuid import UUID
 
 from badges.demo import catalogue
-from badges.demo.catalogue import Organization
+from badges.demo.catalogue import DemoOrganization
 from badges.demo.compose import QUIET_END
-from badges.demo.world import SLUGS, Moment, Person, World, ids, insert
+from badges.demo.world import SLUGS, DemoMentor, Moment, World, ids, insert
 from streams.errors import Failure
 
 _COMMITS_A_SECOND = 40
@@ -93,13 +93,13 @@ def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> W
     made = ids(name, run)
     names = {commit.email: commit.author for commit in commits}
     people = {
-        email: Person(next(made), slug, author.partition("@")[0].strip() or _NAMELESS)
+        email: DemoMentor(next(made), slug, author.partition("@")[0].strip() or _NAMELESS)
         for email, author in names.items()
     }
     at_most = max(1, int(len(commits) * _MOST_PLAYED)) if seconds > 0 else 0
     older = len(commits) - min(int(seconds * _COMMITS_A_SECOND), at_most)
     return World(
-        [Organization(slug, name, "UTC")],
+        [DemoOrganization(slug, name, "UTC")],
         badges,
         mentors=list(people.values()),
         rows={
@@ -113,7 +113,10 @@ def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> W
 
 
 def _script(
-    commits: Sequence[Commit], people: Mapping[str, Person], made: Iterator[UUID], seconds: float
+    commits: Sequence[Commit],
+    people: Mapping[str, DemoMentor],
+    made: Iterator[UUID],
+    seconds: float,
 ) -> Iterator[tuple[float, Moment]]:
     """Tick by tick some commits in their order, in one transaction an author."""
     ticks = max(1, round(seconds * _TICKS_A_SECOND))
@@ -126,7 +129,7 @@ def _script(
             yield QUIET_END * tick / _TICKS_A_SECOND, _moment(people[email], own, made)
 
 
-def _moment(person: Person, commits: Sequence[Commit], made: Iterator[UUID]) -> Moment:
+def _moment(person: DemoMentor, commits: Sequence[Commit], made: Iterator[UUID]) -> Moment:
     count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
     kinds = ", ".join(sorted({commit.kind for commit in commits}))
     save = [

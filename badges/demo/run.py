@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from badges import event_loop
 from badges.demo import catalogue, compose, git_history, loading, playing, visit
-from badges.demo.feed import Unlock, following
+from badges.demo.feed import SeenUnlock, following
 from badges.demo.tally import Tally
 from badges.demo.telling import Directory, Show
 from badges.demo.world import Moment, World
@@ -132,7 +132,7 @@ class Demo:
             show.moment(happened, directory.place(happened.person))
             show.figures(tally)
 
-        def unlock(seen: Unlock) -> None:
+        def unlock(seen: SeenUnlock) -> None:
             line = directory.describe(seen, tally.unlock(seen), datetime.now())
             if line is not None:
                 show.unlock(line)

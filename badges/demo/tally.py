@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from badges.demo.feed import Unlock
+from badges.demo.feed import SeenUnlock
 from badges.demo.world import Moment
 
 
@@ -40,7 +40,7 @@ class Tally:
         elif moment.kind != "by hand":
             self._saved[str(moment.person.id)] = committed
 
-    def unlock(self, unlock: Unlock) -> float | None:
+    def unlock(self, unlock: SeenUnlock) -> float | None:
         """An unlock was seen. Its latency in milliseconds, if there is a save that caused it."""
         self.unlocks[unlock.kind] += 1
         if unlock.source == "stream" and unlock.peer_mentor_id in self._saved:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
-from badges.demo.catalogue import Badge, Organization
+from badges.demo.catalogue import Badge, DemoOrganization
 
 _NAMESPACE = UUID("5b3f9f0e-7a55-4f0f-8d3c-0c6a0f1c2b9d")
 
@@ -41,7 +41,7 @@ Transaction: TypeAlias = Sequence[Statement]
 
 
 @dataclass(frozen=True)
-class Person:
+class DemoMentor:
     """A mentor of the demo; `organization` is a slug."""
 
     id: UUID
@@ -58,7 +58,7 @@ class Moment:
     """
 
     kind: Kind
-    person: Person | None
+    person: DemoMentor | None
     text: str
     transactions: Sequence[Transaction]
     after: float = 0.0
@@ -72,9 +72,9 @@ class World:
     `rows` are those of the mentors, by table. `script` says in which second each moment comes.
     """
 
-    organizations: Sequence[Organization]
+    organizations: Sequence[DemoOrganization]
     badges: Sequence[Badge]
-    mentors: list[Person] = field(default_factory=list)
+    mentors: list[DemoMentor] = field(default_factory=list)
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
     script: list[tuple[float, Moment]] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class World:
         """How many rows are there before anything is played."""
         return len(self.mentors) + sum(map(len, self.rows.values()))
 
-    def people(self) -> Iterator[Person]:
+    def people(self) -> Iterator[DemoMentor]:
         yield from self.mentors
         yield from (moment.person for _, moment in self.script if moment.person)
 
@@ -116,7 +116,7 @@ class Maker:
         rng: random.Random,
         ids: Iterator[UUID],
         world: World,
-        organization: Organization,
+        organization: DemoOrganization,
         today: date,
     ) -> None:
         self.rng = rng
@@ -126,10 +126,10 @@ class Maker:
         self.today = today
         self.person = self.somebody()
 
-    def somebody(self) -> Person:
+    def somebody(self) -> DemoMentor:
         first_name = self.rng.choice(self.organization.first_names)
         name = f"{first_name} {self.rng.choice(_INITIALS)}."
-        person = Person(next(self.ids), self.organization.slug, name)
+        person = DemoMentor(next(self.ids), self.organization.slug, name)
         self.world.mentors.append(person)
         return person
 

@@ -7,7 +7,7 @@ import httpx
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok
+from badges.doctor.lines import CheckResult, failed, ok
 
 
 def _address(at: Deployment) -> str | None:
@@ -20,7 +20,7 @@ def _address(at: Deployment) -> str | None:
     return None
 
 
-async def _alive(at: Deployment) -> Sequence[Finding]:
+async def _alive(at: Deployment) -> Sequence[CheckResult]:
     address = _address(at)
     if address is None:
         return []
@@ -37,7 +37,7 @@ async def _alive(at: Deployment) -> Sequence[Finding]:
     return [ok(shown, "the API answers")]
 
 
-async def _ready(at: Deployment) -> Sequence[Finding]:
+async def _ready(at: Deployment) -> Sequence[CheckResult]:
     address = _address(at)
     if address is None:
         return []

@@ -5,7 +5,7 @@ from functools import partial
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, Status, failed, ok
+from badges.doctor.lines import CheckResult, Status, failed, ok
 from schema import history, migrations
 from schema.check import NEWER
 from schema.differences import Consequence, Deviation
@@ -61,7 +61,7 @@ _STATUS: Mapping[Consequence, Status] = {"mend": "failed", "stop": "failed", "re
 _MIGRATE = "badges migrate"
 
 
-async def _migrations(at: Deployment) -> Sequence[Finding]:
+async def _migrations(at: Deployment) -> Sequence[CheckResult]:
     newer = await history.newer(at.connection)
     if newer:
         message = f"the database is newer than this version, which does not have {newer[-1]}"
@@ -75,16 +75,16 @@ async def _migrations(at: Deployment) -> Sequence[Finding]:
     return [failed("migrations", message, _MIGRATE, safe="migrate")]
 
 
-async def _of(id: str, at: Deployment) -> Sequence[Finding]:
+async def _of(id: str, at: Deployment) -> Sequence[CheckResult]:
     kinds = FOUND_BY[id]
     found = [_finding(each) for each in await at.differences() if each.check in kinds]
     return found or [ok(id.replace("_", " "), _FINE[id])]
 
 
-def _finding(found: Deviation) -> Finding:
+def _finding(found: Deviation) -> CheckResult:
     # A role is a superuser's to change: `migrate` only makes one that is missing.
     mends = found.consequence == "mend" and not found.statement.startswith("ALTER ROLE")
-    return Finding(
+    return CheckResult(
         _STATUS[found.consequence],
         found.where,
         f"{found.where} {found.found} (needed: {found.needed})",
@@ -93,7 +93,7 @@ def _finding(found: Deviation) -> Finding:
     )
 
 
-async def _rows_visible(at: Deployment) -> Sequence[Finding]:
+async def _rows_visible(at: Deployment) -> Sequence[CheckResult]:
     try:
         await refuse_hidden(at.connection, at.site.publication)
     except Failure as problem:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from badges.doctor.deployment import Deployment
-from badges.doctor.lines import Area, Finding, Line, failed
+from badges.doctor.lines import Area, CheckResult, Line, failed
 from schema.database import first_line
 from sinks.errors import StoreError
 from sinks.failures import UNREACHED
@@ -43,7 +43,7 @@ class Check(Struct, frozen=True):
 
     id: str
     area: Area
-    ask: Callable[[Deployment], Awaitable[Sequence[Finding]]]
+    ask: Callable[[Deployment], Awaitable[Sequence[CheckResult]]]
     needs: tuple[Server, ...] = ()
     after: tuple[str, ...] = ()
     patience: int = 1

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from badges.measuring import measuring
 from schema.database import connect
 from sinks.polling import poll
@@ -48,7 +48,7 @@ class _Holder(Struct, frozen=True):
     pid: int | None
     trigger: str | None
 
-    def finding(self, seconds: float) -> Finding:
+    def finding(self, seconds: float) -> CheckResult:
         message = f"its row could not be changed within {seconds:g} s"
         if self.pid:
             message += f": the session {self.pid} holds it"
@@ -120,7 +120,7 @@ async def _change(at: Deployment) -> datetime | _Holder | None:
             await asyncio.wait({changing})
 
 
-async def _probe(at: Deployment) -> Sequence[Finding]:
+async def _probe(at: Deployment) -> Sequence[CheckResult]:
     found = await _sent(at)
     if found.holder:
         return [found.holder.finding(at.limit_s)]
@@ -135,7 +135,7 @@ async def _probe(at: Deployment) -> Sequence[Finding]:
     return [ok("badge_heartbeats", f"a changed row was in Kafka after {milliseconds:,.0f} ms")]
 
 
-async def _confirmed(at: Deployment) -> Sequence[Finding]:
+async def _confirmed(at: Deployment) -> Sequence[CheckResult]:
     """The slot's confirmed position against the newest row."""
     live, found = await at.log(), await _sent(at)
     began = time.monotonic()
@@ -152,7 +152,7 @@ async def _confirmed(at: Deployment) -> Sequence[Finding]:
     return [warning(live.slot, message, fix)]
 
 
-async def _clock(at: Deployment) -> Sequence[Finding]:
+async def _clock(at: Deployment) -> Sequence[CheckResult]:
     before = datetime.now(UTC)
     there: datetime = await at.connection.fetchval("SELECT clock_timestamp()")
     after = datetime.now(UTC)
@@ -163,7 +163,7 @@ async def _clock(at: Deployment) -> Sequence[Finding]:
     return [warning("this host", message, "let both follow a time server (NTP)")]
 
 
-async def _record_times(at: Deployment) -> Sequence[Finding]:
+async def _record_times(at: Deployment) -> Sequence[CheckResult]:
     """A record has the time of Connect's host, between the commit and its arrival here."""
     found = await _sent(at)
     assert found.at is not None
@@ -179,7 +179,7 @@ _MENDS = {"worker": "badges worker", "connector": "badges provision"}
 """What brings the last stage that is late to work again; what is there already goes on."""
 
 
-async def _lag(at: Deployment) -> Sequence[Finding]:
+async def _lag(at: Deployment) -> Sequence[CheckResult]:
     async with measuring(at.chosen, "badges doctor") as meter:
         found = await meter.measure_alone()
     late = [stage for stage in found.stages if stage.state != "ok"]

@@ -7,12 +7,12 @@ from pathlib import Path
 from badges import spelling
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, ok, warning
+from badges.doctor.lines import CheckResult, ok, warning
 from badges.stack.layout import VARIABLES
 from streams import private_directory
 
 
-async def _settings(_: Deployment) -> Sequence[Finding]:
+async def _settings(_: Deployment) -> Sequence[CheckResult]:
     found = [
         warning(name, f"{name} is not a setting, so it is not in force", f"rename it to {nearest}")
         for name, nearest in spelling.misspelt(VARIABLES)
@@ -20,7 +20,7 @@ async def _settings(_: Deployment) -> Sequence[Finding]:
     return found or [ok("settings", "no variable looks like a misspelt one")]
 
 
-async def _checkpoints(at: Deployment) -> Sequence[Finding]:
+async def _checkpoints(at: Deployment) -> Sequence[CheckResult]:
     """A worker makes the folder; one that is there has to be its own."""
     folder = at.chosen.checkpoints
     if folder is None:

@@ -5,14 +5,14 @@ from typing import Final
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from streams.log import topics
 from streams.log.cluster import Placement
 
 _NEEDS: Final = ("postgres", "kafka")
 
 
-async def _answers(at: Deployment) -> Sequence[Finding]:
+async def _answers(at: Deployment) -> Sequence[CheckResult]:
     # The request is in the version of Kafka 3.1; an older one refuses it.
     found = await at.cluster.placement([])
     return [
@@ -29,12 +29,12 @@ KAFKA = Check(
 )
 
 
-async def _topics(at: Deployment) -> Sequence[Finding]:
+async def _topics(at: Deployment) -> Sequence[CheckResult]:
     """The settings of each topic; what keeps the log whole is for the check `log_whole`."""
     wanted = await at.topics()
     log = wanted[0]
     there = await at.cluster.topics([each.name for each in wanted])
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for each in wanted:
         if each.name not in there:
             if each is not log:
@@ -50,7 +50,9 @@ async def _topics(at: Deployment) -> Sequence[Finding]:
     return found or [ok("topics", "all three have the settings that they need")]
 
 
-def unfit(topic: str, settings: Mapping[str, str], needed: Mapping[str, str]) -> Iterator[Finding]:
+def unfit(
+    topic: str, settings: Mapping[str, str], needed: Mapping[str, str]
+) -> Iterator[CheckResult]:
     """What of a topic's settings is other than needed; `--fix` makes none of them less safe."""
     wrong = {name: must for name, must in needed.items() if settings.get(name) != must}
     repairs = topics.repairs(settings, needed)
@@ -72,14 +74,14 @@ def alter(topic: str, settings: Mapping[str, str]) -> str:
     )
 
 
-async def _replicas(at: Deployment) -> Sequence[Finding]:
+async def _replicas(at: Deployment) -> Sequence[CheckResult]:
     placed, live = await at.placement(), await at.log()
     found = [*replicas(placed, live.topic, at.chosen.replication_factor)]
     numbers = ", ".join(map(str, sorted({*placed.replicas.values()})))
     return found or [ok("topics", f"replicas of each: {numbers}, all in sync")]
 
 
-def replicas(placed: Placement, log: str, wanted: int) -> Iterator[Finding]:
+def replicas(placed: Placement, log: str, wanted: int) -> Iterator[CheckResult]:
     """What about the topics' replicas is a danger, or other than BADGES_REPLICATION_FACTOR says.
 
     `log` is the topic of the log, `wanted` the setting.
@@ -112,7 +114,7 @@ def replicas(placed: Placement, log: str, wanted: int) -> Iterator[Finding]:
             yield warning(topic, message, "start the broker that is away")
 
 
-async def _partitions(at: Deployment) -> Sequence[Finding]:
+async def _partitions(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     if live.partitions == at.chosen.partitions:
         return [ok("BADGES_PARTITIONS", f"{live.partitions}, as many as the log has")]

@@ -6,7 +6,7 @@ from typing import Final
 
 from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from badges.stack.versions import DEBEZIUM, KAFKA
 from streams.log.connector_monitor import outage
 
@@ -17,7 +17,7 @@ _PROVISION = "badges provision"
 _NONE: Mapping[str, str] = {}
 
 
-async def _answers(at: Deployment) -> Sequence[Finding]:
+async def _answers(at: Deployment) -> Sequence[CheckResult]:
     about = await at.connect.about()
     return [ok("Kafka Connect", f"answers at {at.connect.place}, version {about.version}")]
 
@@ -39,7 +39,7 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:2]]
 
 
-async def _version(at: Deployment) -> Sequence[Finding]:
+async def _version(at: Deployment) -> Sequence[CheckResult]:
     version = (await at.connect.about()).version
     if older(version, KAFKA):
         message = f"version {version} is older than {KAFKA}, with which this was tested"
@@ -47,7 +47,7 @@ async def _version(at: Deployment) -> Sequence[Finding]:
     return [ok("Kafka Connect", f"version {version}")]
 
 
-async def _plugin(at: Deployment) -> Sequence[Finding]:
+async def _plugin(at: Deployment) -> Sequence[CheckResult]:
     version = (await at.connect.plugins()).get(_PLUGIN)
     fix = f"install debezium-connector-postgres {DEBEZIUM} in Kafka Connect's plugin.path"
     if version is None:
@@ -58,7 +58,7 @@ async def _plugin(at: Deployment) -> Sequence[Finding]:
     return [ok("Debezium", f"version {version}")]
 
 
-async def _same_kafka(at: Deployment) -> Sequence[Finding]:
+async def _same_kafka(at: Deployment) -> Sequence[CheckResult]:
     mine, other = (await at.cluster.placement([])).cluster_id, (await at.connect.about()).cluster_id
     if mine == other:
         return [ok("Kafka Connect", "writes to the Kafka that the workers read")]
@@ -71,7 +71,7 @@ async def _same_kafka(at: Deployment) -> Sequence[Finding]:
     ]
 
 
-async def _connector(at: Deployment) -> Sequence[Finding]:
+async def _connector(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     found = await outage(live, at.connect)
     if found is None:
@@ -92,7 +92,7 @@ async def _differing(at: Deployment) -> Sequence[str]:
     )
 
 
-async def _converters(at: Deployment) -> Sequence[Finding]:
+async def _converters(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     wrong = [name for name in await _differing(at) if ".converter" in name]
     if not wrong:
@@ -101,7 +101,7 @@ async def _converters(at: Deployment) -> Sequence[Finding]:
     return [failed(live.connector, message, _PROVISION, safe="provision")]
 
 
-async def _configuration(at: Deployment) -> Sequence[Finding]:
+async def _configuration(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     wrong = [name for name in await _differing(at) if ".converter" not in name]
     if not wrong:
@@ -110,7 +110,7 @@ async def _configuration(at: Deployment) -> Sequence[Finding]:
     return [warning(live.connector, message, _PROVISION, safe="provision")]
 
 
-async def _to_postgres(at: Deployment) -> Sequence[Finding]:
+async def _to_postgres(at: Deployment) -> Sequence[CheckResult]:
     """What Connect says of our configuration; it tries the database's address and password."""
     live = await at.log()
     wrong = await at.connect.validate(at.site.configuration(live.number, live.stand_in))

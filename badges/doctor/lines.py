@@ -18,7 +18,7 @@ Safe: TypeAlias = Literal["migrate", "topics", "provision"]
 """
 
 
-class Finding(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """What a check found about one subject.
 
     `fix` is the command or statement that mends it. `words` repeats what somebody else wrote, which
@@ -38,7 +38,7 @@ class Line(Struct, frozen=True):
 
     id: str
     area: Area
-    finding: Finding
+    finding: CheckResult
 
     @property
     def failed(self) -> bool:
@@ -62,17 +62,17 @@ class Line(Struct, frozen=True):
         }
 
 
-def ok(subject: str, message: str) -> Finding:
-    return Finding("ok", subject, message)
+def ok(subject: str, message: str) -> CheckResult:
+    return CheckResult("ok", subject, message)
 
 
 def warning(
     subject: str, message: str, fix: str | None, *, words: str = "", safe: Safe | None = None
-) -> Finding:
-    return Finding("warning", subject, message, fix, words, safe)
+) -> CheckResult:
+    return CheckResult("warning", subject, message, fix, words, safe)
 
 
 def failed(
     subject: str, message: str, fix: str | None, *, words: str = "", safe: Safe | None = None
-) -> Finding:
-    return Finding("failed", subject, message, fix, words, safe)
+) -> CheckResult:
+    return CheckResult("failed", subject, message, fix, words, safe)

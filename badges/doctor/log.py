@@ -6,7 +6,7 @@ from typing import Final
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.kafka import alter
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from sinks import findings
 from sinks.queries import QUERIES
 from streams.errors import NEW_GENERATION, Failure
@@ -20,14 +20,14 @@ _MUCH_BYTES = 1 << 30
 _RESNAPSHOT = "badges resnapshot"
 
 
-async def _generation(at: Deployment) -> Sequence[Finding]:
+async def _generation(at: Deployment) -> Sequence[CheckResult]:
     live = await at.live()
     if live is None:
         return [await _not_live(at)]
     return [ok(f"generation {live.number}", f"is live, topic {live.topic}")]
 
 
-async def _half_filled(at: Deployment) -> Sequence[Finding]:
+async def _half_filled(at: Deployment) -> Sequence[CheckResult]:
     half = await generations.filling(at.connection)
     if half is None:
         return [ok("badge_logs", "no other generation is half filled")]
@@ -35,7 +35,7 @@ async def _half_filled(at: Deployment) -> Sequence[Finding]:
     return [warning(f"generation {half.number}", message, _RESNAPSHOT)]
 
 
-async def _not_live(at: Deployment) -> Finding:
+async def _not_live(at: Deployment) -> CheckResult:
     last = await generations.newest(at.connection)
     if last is None:
         return failed("log", "there is no log yet", "badges provision")
@@ -47,7 +47,7 @@ async def _not_live(at: Deployment) -> Finding:
     return failed(subject, f"the log is {last.state}", _RESNAPSHOT, words=reason)
 
 
-async def _prefix(at: Deployment) -> Sequence[Finding]:
+async def _prefix(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     try:
         generations.refuse_other_prefix(live, at.chosen.prefix)
@@ -56,7 +56,7 @@ async def _prefix(at: Deployment) -> Sequence[Finding]:
     return [ok("BADGES_PREFIX", f"{at.chosen.prefix}, as the log was made with")]
 
 
-async def _whole(at: Deployment) -> Sequence[Finding]:
+async def _whole(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     found = await judged(live, at.connection, at.cluster, at.connect)
     if found is None:
@@ -69,7 +69,7 @@ async def _whole(at: Deployment) -> Sequence[Finding]:
     return [failed(found.kind, found.message, fix)]
 
 
-async def _positions(at: Deployment) -> Sequence[Finding]:
+async def _positions(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     there = await generations.next_offsets(at.connection, live.log_id)
     missing = sorted(set(range(live.partitions)) - there.keys())
@@ -80,13 +80,13 @@ async def _positions(at: Deployment) -> Sequence[Finding]:
     return [failed("badge_log_positions", message, _RESNAPSHOT)]
 
 
-async def _slot(at: Deployment) -> Sequence[Finding]:
+async def _slot(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     slot = await read_slot(at.connection, live.slot)
     return [] if slot is None else [slot_holds(live.slot, slot, await insert_lsn(at.connection))]
 
 
-def slot_holds(name: str, slot: Slot, written: int) -> Finding:
+def slot_holds(name: str, slot: Slot, written: int) -> CheckResult:
     """Whether a slot holds much WAL back, or is about to lose some; `written` ends it (bytes)."""
     retained = 0 if slot.restart is None else written - slot.restart
     safe = slot.safe_wal_size
@@ -99,14 +99,14 @@ def slot_holds(name: str, slot: Slot, written: int) -> Finding:
     return ok(name, held)
 
 
-async def _left_over(at: Deployment) -> Sequence[Finding]:
+async def _left_over(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     rows = [
         dict(row)
         for row in await at.connection.fetch(QUERIES["unread_slots"], live.publication, live.slot)
     ]
     over = {each.slot for each in await generations.over(at.connection, live.number)}
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for each in findings.unread_slots(rows):
         drop = f"SELECT pg_drop_replication_slot('{each.subject}');"
         message = f"nobody reads the slot {each.subject}, and Postgres keeps all WAL for it"

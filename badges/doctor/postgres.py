@@ -8,7 +8,7 @@ import asyncpg
 
 from badges.doctor.deployment import Deployment, once
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from schema.database import where
 from sinks.pool import SERVER_SETTINGS
 
@@ -72,7 +72,7 @@ _FEW_CONNECTIONS = 10
 _SMALL_WAL_MB = 1024
 
 
-async def _answers(at: Deployment) -> Sequence[Finding]:
+async def _answers(at: Deployment) -> Sequence[CheckResult]:
     await at.open_postgres()
     return [ok("Postgres", f"answers at {where(at.chosen.database)}")]
 
@@ -89,7 +89,7 @@ async def _server(at: Deployment) -> Mapping[str, Any]:
     return dict(row)
 
 
-async def _pooler(at: Deployment) -> Sequence[Finding]:
+async def _pooler(at: Deployment) -> Sequence[CheckResult]:
     """Connect as a worker does. A pooler refuses its settings, or hands out pids of its own."""
     told = (
         "something stands between, such as PgBouncer: what is set for a session does not stay, and "
@@ -111,7 +111,7 @@ async def _pooler(at: Deployment) -> Sequence[Finding]:
     return [ok("BADGES_DATABASE_URL", "leads to the server itself, not to a pooler")]
 
 
-async def _version(at: Deployment) -> Sequence[Finding]:
+async def _version(at: Deployment) -> Sequence[CheckResult]:
     server = await _server(at)
     if server["major"] < _OLDEST:
         message = f"PostgreSQL {server['version']} has no column lists in publications"
@@ -119,14 +119,14 @@ async def _version(at: Deployment) -> Sequence[Finding]:
     return [ok("PostgreSQL", f"version {server['version']}")]
 
 
-async def _primary(at: Deployment) -> Sequence[Finding]:
+async def _primary(at: Deployment) -> Sequence[CheckResult]:
     if (await _server(at))["standby"]:
         message = "the server is a standby: it takes no writes, and does not say how far its WAL is"
         return [failed("Postgres", message, "set BADGES_DATABASE_URL to the primary")]
     return [ok("Postgres", "the server is the primary")]
 
 
-async def _writable(at: Deployment) -> Sequence[Finding]:
+async def _writable(at: Deployment) -> Sequence[CheckResult]:
     server = await _server(at)
     if server["read_only"]:
         message = "new transactions are read-only (default_transaction_read_only)"
@@ -135,7 +135,7 @@ async def _writable(at: Deployment) -> Sequence[Finding]:
     return [ok("Postgres", "takes writes")]
 
 
-async def _durable(at: Deployment) -> Sequence[Finding]:
+async def _durable(at: Deployment) -> Sequence[CheckResult]:
     server = await _server(at)
     found = [
         warning(
@@ -149,7 +149,7 @@ async def _durable(at: Deployment) -> Sequence[Finding]:
     return found or [ok("Postgres", "what is committed is on the disk")]
 
 
-def wal_level(server: Mapping[str, Any]) -> Finding:
+def wal_level(server: Mapping[str, Any]) -> CheckResult:
     """Whether the WAL says enough to be decoded."""
     if server["wal_level"] != "logical":
         message = f"wal_level is {server['wal_level']}, so no row can be read from the WAL"
@@ -158,7 +158,7 @@ def wal_level(server: Mapping[str, Any]) -> Finding:
     return ok("wal_level", "logical")
 
 
-def free(server: Mapping[str, Any], what: str, setting: str) -> Finding:
+def free(server: Mapping[str, Any], what: str, setting: str) -> CheckResult:
     """Whether one more of `what` (slots, senders) is to be had: `badges resnapshot` needs it."""
     total, used = server[what], server[f"{what}_used"]
     if used < total:
@@ -171,7 +171,7 @@ def free(server: Mapping[str, Any], what: str, setting: str) -> Finding:
     )
 
 
-def connections(server: Mapping[str, Any]) -> Finding:
+def connections(server: Mapping[str, Any]) -> CheckResult:
     """Whether a worker that starts finds connections."""
     total, used = server["connections"], server["connections_used"]
     if total - used >= _FEW_CONNECTIONS:
@@ -180,7 +180,7 @@ def connections(server: Mapping[str, Any]) -> Finding:
     return warning("max_connections", message, "see pg_stat_activity for who holds them")
 
 
-def wal_kept(server: Mapping[str, Any]) -> Finding:
+def wal_kept(server: Mapping[str, Any]) -> CheckResult:
     """How much WAL may wait for a connector that is away."""
     kept = server["keeps_mb"]
     if kept < 0:
@@ -195,23 +195,23 @@ def wal_kept(server: Mapping[str, Any]) -> Finding:
 
 
 def _by(
-    judge: Callable[[Mapping[str, Any]], Finding],
-) -> Callable[[Deployment], Awaitable[Sequence[Finding]]]:
+    judge: Callable[[Mapping[str, Any]], CheckResult],
+) -> Callable[[Deployment], Awaitable[Sequence[CheckResult]]]:
     """The question that `judge` answers by what the server says of itself."""
 
-    async def ask(at: Deployment) -> Sequence[Finding]:
+    async def ask(at: Deployment) -> Sequence[CheckResult]:
         return [judge(await _server(at))]
 
     return ask
 
 
-async def _logins(at: Deployment) -> Sequence[Finding]:
+async def _logins(at: Deployment) -> Sequence[CheckResult]:
     rows = await at.connection.fetch(_ROLES, _ROLES_OF_OURS)
     found = [each for row in rows for each in _login(dict(row))]
     return found or [ok("roles", "all three may log in")]
 
 
-def _login(role: Mapping[str, Any]) -> Iterator[Finding]:
+def _login(role: Mapping[str, Any]) -> Iterator[CheckResult]:
     name = role["role"]
     if not role["may_log_in"]:
         password = f"{name.upper()}_PASSWORD"
@@ -243,7 +243,7 @@ def _reset(override: Mapping[str, Any]) -> str:
     return f'ALTER ROLE "{role}"{place} RESET {name};'
 
 
-async def _timeouts(at: Deployment) -> Sequence[Finding]:
+async def _timeouts(at: Deployment) -> Sequence[CheckResult]:
     async with at.connection.transaction():
         # Without what this session has set itself, until the transaction ends.
         await at.connection.execute(_AS_AT_FIRST, _TIMEOUTS)
@@ -254,7 +254,7 @@ async def _timeouts(at: Deployment) -> Sequence[Finding]:
 
 def timeouts(
     overrides: Sequence[Mapping[str, Any]], server: Mapping[str, str]
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """What ends the sessions of our roles; 0 is none. `server` has what the server's files say."""
     for each in overrides:
         if each["role"] in _ROLES_OF_OURS and each["name"] in _TIMEOUTS and each["value"] != "0":
@@ -291,7 +291,7 @@ def _inherited(
     return first["value"], f"the database {first['database']}" if first["database"] else "all roles"
 
 
-async def _replicas(at: Deployment) -> Sequence[Finding]:
+async def _replicas(at: Deployment) -> Sequence[CheckResult]:
     """Whose sessions fire no triggers: rows of theirs have no version, and TRUNCATE no deletes."""
     found = [
         warning(

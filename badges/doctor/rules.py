@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from sinks import findings
 from sinks.queries import QUERIES
 from streams.lag.backfill import backfill
@@ -20,14 +20,14 @@ WHERE criteria ->> 'type' = 'raw' AND status IS DISTINCT FROM 'retired' ORDER BY
 """
 
 
-async def _valid(at: Deployment) -> Sequence[Finding]:
+async def _valid(at: Deployment) -> Sequence[CheckResult]:
     versions = await read(at.connection)
     # Every organization's rules are compiled for it.
     found = await asyncio.to_thread(_invalid, versions)
     return found or [ok("definitions", "every active one can be decided, and none closes a cycle")]
 
 
-def _invalid(versions: Sequence[Version]) -> list[Finding]:
+def _invalid(versions: Sequence[Version]) -> list[CheckResult]:
     book = RuleBook()
     book.apply(versions)
     newest = {each.id: each for each in versions if isinstance(each, DefinitionVersion)}
@@ -43,7 +43,7 @@ def _invalid(versions: Sequence[Version]) -> list[Finding]:
     ]
 
 
-async def _raw(at: Deployment) -> Sequence[Finding]:
+async def _raw(at: Deployment) -> Sequence[CheckResult]:
     found = [
         warning(
             row["id"],
@@ -56,7 +56,7 @@ async def _raw(at: Deployment) -> Sequence[Finding]:
     return found or [ok("definitions", "none has raw criteria")]
 
 
-async def _zones(at: Deployment) -> Sequence[Finding]:
+async def _zones(at: Deployment) -> Sequence[CheckResult]:
     rows = await at.connection.fetch(QUERIES["time_zones"], SAMPLES[0].date(), len(SAMPLES))
     found = [
         failed(each.subject, each.message, "upgrade tzdata or Postgres")
@@ -65,7 +65,7 @@ async def _zones(at: Deployment) -> Sequence[Finding]:
     return found or [ok("time zones", "those in use are the same here and in Postgres")]
 
 
-async def _in_effect(at: Deployment) -> Sequence[Finding]:
+async def _in_effect(at: Deployment) -> Sequence[CheckResult]:
     waits = await backfill(at.connection, (await at.log()).log_id)
     if waits is None:
         return [ok("rules", "the newest versions are in effect in every partition")]

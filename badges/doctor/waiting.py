@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, ok, warning
+from badges.doctor.lines import CheckResult, ok, warning
 from badges.remedies import remedy_of
 from badges.upkeep.dead_letters import Shelf
 from sinks.alerts import BREAKS, OUTAGES, AlertKind
@@ -36,7 +36,7 @@ SELECT sqlstate, count(*) AS number FROM badge_refused_writes GROUP BY sqlstate 
 """
 
 
-async def _dead_letters(at: Deployment) -> Sequence[Finding]:
+async def _dead_letters(at: Deployment) -> Sequence[CheckResult]:
     access, topic = at.chosen.kafka_access(), at.dead_letters.name
     shelf = Shelf(access, at.cluster, topic, KafkaDeadLetters(topic, access.client_options()))
     letters = await shelf.letters()
@@ -47,7 +47,7 @@ async def _dead_letters(at: Deployment) -> Sequence[Finding]:
     return [warning(topic, message, fix)]
 
 
-async def _refused(at: Deployment) -> Sequence[Finding]:
+async def _refused(at: Deployment) -> Sequence[CheckResult]:
     rows = await at.connection.fetch(_REFUSED)
     found = [
         warning(
@@ -60,7 +60,7 @@ async def _refused(at: Deployment) -> Sequence[Finding]:
     return found or [ok("badge_refused_writes", "nothing waits")]
 
 
-async def _alerts(at: Deployment) -> Sequence[Finding]:
+async def _alerts(at: Deployment) -> Sequence[CheckResult]:
     rows = await at.connection.fetch(_ALERTS, list(LOOKED_AT))
     found = [
         warning(

@@ -7,7 +7,7 @@ from typing import Final
 
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
-from badges.doctor.lines import Finding, failed, ok, warning
+from badges.doctor.lines import CheckResult, failed, ok, warning
 from streams.evaluator import FINGERPRINT
 from streams.lag.backlog import backlog
 from streams.log.cluster import Member
@@ -17,7 +17,7 @@ _SUFFIX = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """What Kafka adds to a static member's name; it is another one for each that joins."""
 
 
-async def _connected(at: Deployment) -> Sequence[Finding]:
+async def _connected(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     at.members_at_first = await at.cluster.members(live.group)
     found = await backlog(live, at.connection, at.cluster)
@@ -28,7 +28,7 @@ async def _connected(at: Deployment) -> Sequence[Finding]:
     return [ok("workers", f"hold {found.sessions} sessions with the database")]
 
 
-async def _group(at: Deployment) -> Sequence[Finding]:
+async def _group(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     group = live.group
     members = await at.cluster.members(group)
@@ -53,7 +53,7 @@ def _is_static(member: Member) -> bool:
     return _SUFFIX.search(member.name) is not None and not member.name.startswith("aiokafka-")
 
 
-async def _names(at: Deployment) -> Sequence[Finding]:
+async def _names(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     members = await at.cluster.members(live.group)
     found = [
@@ -67,7 +67,7 @@ async def _names(at: Deployment) -> Sequence[Finding]:
     return found or [ok(live.group, "no name is another member's than at first")]
 
 
-async def _evaluator(at: Deployment) -> Sequence[Finding]:
+async def _evaluator(at: Deployment) -> Sequence[CheckResult]:
     live = await at.log()
     rows = await at.connection.fetch(
         "SELECT evaluator FROM badge_log_positions "

@@ -27,7 +27,7 @@ THEMES: Final[Mapping[str, _Theme]] = {"light": "light", "dark": "dark"}
 
 
 @dataclass(frozen=True)
-class Page:
+class WebPage:
     """A page by the name of its files; `restricted` to the networks that need no token.
 
     `shares` are further names of texts, of scripts that several pages load.
@@ -38,13 +38,13 @@ class Page:
     shares: tuple[str, ...] = ()
 
 
-PAGES: Final[Mapping[str, Page]] = {
-    "/": Page("dashboard", restricted=True),
-    "/admin": Page("admin", shares=("people", "forms")),
-    "/mentor": Page("mentor", shares=("people",)),
+PAGES: Final[Mapping[str, WebPage]] = {
+    "/": WebPage("dashboard", restricted=True),
+    "/admin": WebPage("admin", shares=("people", "forms")),
+    "/mentor": WebPage("mentor", shares=("people",)),
 }
 """By path. A page that is not restricted holds nothing that needs a token: it asks for one."""
-REFUSED: Final = Page("refused")
+REFUSED: Final = WebPage("refused")
 """What is shown instead of a restricted page."""
 
 _MEDIA_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -62,13 +62,13 @@ class File:
     etag: str
 
 
-def words_of(page: Page) -> tuple[str, ...]:
+def words_of(page: WebPage) -> tuple[str, ...]:
     """The names of the texts that a page has."""
     return ("common", *page.shares, page.name)
 
 
 @cache
-def rendered(page: Page, language: Language, theme: _Theme) -> File:
+def rendered(page: WebPage, language: Language, theme: _Theme) -> File:
     """The page in a language."""
     said = texts(language)
     words = {key: text for name in words_of(page) for key, text in said[name].items()}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from badges.privacy import kept
 from badges.privacy.person import FORGOTTEN, Person, any_of
-from badges.privacy.places import SOURCES, Place
+from badges.privacy.places import SOURCES, PersonalTable
 from sinks.pool import Connection
 
 
@@ -19,7 +19,9 @@ async def left_in_sources(connection: Connection, mentor: str) -> dict[str, int]
     return {table: number for table, number in counts.items() if number}
 
 
-async def found(connection: Connection, known: Mapping[str, Place], person: Person) -> Counter[str]:
+async def found(
+    connection: Connection, known: Mapping[str, PersonalTable], person: Person
+) -> Counter[str]:
     """How many rows of each of our tables are the person's, or name them."""
     counts: Counter[str] = Counter()
     for table, place in known.items():
@@ -33,7 +35,9 @@ async def found(connection: Connection, known: Mapping[str, Place], person: Pers
     return +counts
 
 
-async def erase(connection: Connection, known: Mapping[str, Place], person: Person) -> Counter[str]:
+async def erase(
+    connection: Connection, known: Mapping[str, PersonalTable], person: Person
+) -> Counter[str]:
     """Remove the person's rows from our tables, and their ids from words; how many of each table.
 
     It needs a transaction, in which the mentor's row is known to be gone.
@@ -48,7 +52,7 @@ async def erase(connection: Connection, known: Mapping[str, Place], person: Pers
             )
             counts[table] += int(done.rpartition(" ")[2])
         for column in place.words:
-            alone = Place(key=place.key, words=(column,))
+            alone = PersonalTable(key=place.key, words=(column,))
             for key, _, named in await kept.mentions(connection, table, alone, person):
                 await _mask(connection, table, place.key, key, column, named)
                 counts[table] += 1

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from uuid import UUID
 
 from badges.privacy.person import UUIDS, Person
-from badges.privacy.places import PLACES, SOURCES, Place
+from badges.privacy.places import PLACES, SOURCES, PersonalTable
 from sinks.pool import Connection
 from streams.records import is_uuid
 
@@ -28,7 +28,7 @@ async def is_there(connection: Connection, mentor: str) -> bool:
     return bool(found)
 
 
-async def places(connection: Connection) -> dict[str, Place]:
+async def places(connection: Connection) -> dict[str, PersonalTable]:
     """Those of our tables that this database has; an older version's lacks the newest."""
     rows = await connection.fetch(
         "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
@@ -38,7 +38,7 @@ async def places(connection: Connection) -> dict[str, Place]:
     return {name: place for name, place in PLACES.items() if name in there}
 
 
-def tables_of_mentors(known: Mapping[str, Place]) -> Iterator[tuple[str, str]]:
+def tables_of_mentors(known: Mapping[str, PersonalTable]) -> Iterator[tuple[str, str]]:
     """Each table with rows that are a mentor's, and its column with the mentor's id."""
     for name, column in SOURCES.items():
         yield f"public.{name}", column
@@ -90,7 +90,7 @@ async def person(connection: Connection, mentor: str, rows: Collection[str]) -> 
 
 
 async def mentions(
-    connection: Connection, table: str, place: Place, person: Person
+    connection: Connection, table: str, place: PersonalTable, person: Person
 ) -> list[tuple[str, str, list[str]]]:
     """Rows of a table whose words name the person: key, the row, and by what they do."""
     words = ", ".join(f"t.{column}::text" for column in place.words)
@@ -122,7 +122,9 @@ async def found_awards(connection: Connection, table: str, column: str, mentor: 
     return [row["element"] for row in rows]
 
 
-async def acts(connection: Connection, known: Mapping[str, Place], mentor: str) -> dict[str, int]:
+async def acts(
+    connection: Connection, known: Mapping[str, PersonalTable], mentor: str
+) -> dict[str, int]:
     """How often, by table and column, the person did something that is not about themselves."""
     found: dict[str, int] = {}
     for table, place in known.items():

@@ -13,7 +13,7 @@ SOURCES: Mapping[str, str] = {
 """The application's tables about mentors, with the column that has the mentor's id."""
 
 
-class Place(Struct, frozen=True):
+class PersonalTable(Struct, frozen=True):
     """A table of ours.
 
     `mentor` is the column with a mentor's id: such a row is that mentor's, whole. `words` are text
@@ -39,41 +39,45 @@ _LOG = (
     "stand_in",
 )  # fmt: skip
 
-PLACES: Mapping[str, Place] = {
-    "public.badge_awards": Place(
+PLACES: Mapping[str, PersonalTable] = {
+    "public.badge_awards": PersonalTable(
         mentor="peer_mentor_id",
         actors=("awarded_by", "revoked_by", "changed_by", "dated_by"),
         own=("id", "badge_definition_id", "tier", "evidence"),
     ),
-    "public.badge_award_events": Place(
+    "public.badge_award_events": PersonalTable(
         mentor="peer_mentor_id",
         actors=("actor",),
         own=("badge_award_id", "badge_definition_id", "kind", "tier", "source", "reason"),
     ),
-    "public.peer_mentor_stats": Place(
+    "public.peer_mentor_stats": PersonalTable(
         key="peer_mentor_id", mentor="peer_mentor_id", own=("counts_by_type",)
     ),
-    "public.badge_refused_writes": Place(
+    "public.badge_refused_writes": PersonalTable(
         mentor="peer_mentor_id",
         own=(
             "log_id", "kind", "badge_definition_id", "badge_award_id", "decision", "sqlstate",
             "message", "refused_by",
         ),
     ),
-    "public.badge_alerts": Place(words=("detail",), nobody=("kind",)),
-    "public.badge_audits": Place(
+    "public.badge_alerts": PersonalTable(words=("detail",), nobody=("kind",)),
+    "public.badge_audits": PersonalTable(
         words=("findings", "error"), nobody=("organization_id", "checked")
     ),
-    "public.badge_logs": Place(key="log_id", words=("reason",), found="found", nobody=_LOG),
-    "public.badge_definition_versions": Place(actors=("saved_by",), nobody=_DEFINITION),
-    "public.organization_versions": Place(actors=("saved_by",), nobody=("id", "timezone")),
-    "public.badge_log_positions": Place(nobody=("log_id", "turn_id", "last_sequence", "evaluator")),
-    "public.badge_rule_positions": Place(nobody=("kind", "id", "log_id")),
-    "public.badge_heartbeats": Place(),
+    "public.badge_logs": PersonalTable(key="log_id", words=("reason",), found="found", nobody=_LOG),
+    "public.badge_definition_versions": PersonalTable(actors=("saved_by",), nobody=_DEFINITION),
+    "public.organization_versions": PersonalTable(actors=("saved_by",), nobody=("id", "timezone")),
+    "public.badge_log_positions": PersonalTable(
+        nobody=("log_id", "turn_id", "last_sequence", "evaluator")
+    ),
+    "public.badge_rule_positions": PersonalTable(nobody=("kind", "id", "log_id")),
+    "public.badge_heartbeats": PersonalTable(),
     # Digests, of an organization's key: nobody can tell whose they are. They are kept for a day.
-    "badges_private.idempotency_keys": Place(nobody=("id", "request", "badge_definition_id")),
-    "badges_private.claim_paths": Place(nobody=("claim", "path")),
-    "badges_private.time_zones": Place(nobody=("name",)),
-    "badges_private.exposed": Place(nobody=("given",)),
+    "badges_private.idempotency_keys": PersonalTable(
+        nobody=("id", "request", "badge_definition_id")
+    ),
+    "badges_private.claim_paths": PersonalTable(nobody=("claim", "path")),
+    "badges_private.time_zones": PersonalTable(nobody=("name",)),
+    "badges_private.exposed": PersonalTable(nobody=("given",)),
 }  # fmt: skip
 """By schema and name. The application's own tables (SOURCES, definitions, organizations) aside."""

@@ -69,7 +69,7 @@ class AwardSeconds:
 
 
 @dataclass(frozen=True)
-class Audit:
+class LastAudit:
     """When the newest audit of everything ended, and what it found, by kind."""
 
     finished_at: datetime
@@ -102,7 +102,7 @@ async def refused_writes(connection: Executor) -> int:
     return found
 
 
-async def last_audit(connection: Executor) -> Audit | None:
+async def last_audit(connection: Executor) -> LastAudit | None:
     """The newest audit that came to an end; those of one organization or since a date aside."""
     row = await connection.fetchrow(
         "SELECT finished_at, findings::text AS findings FROM badges_private.last_audit()",
@@ -111,7 +111,7 @@ async def last_audit(connection: Executor) -> Audit | None:
     if row is None:
         return None
     findings = msgspec.json.decode(row["findings"], type=dict[str, int])
-    return Audit(row["finished_at"], findings)
+    return LastAudit(row["finished_at"], findings)
 
 
 async def unlocks(connection: Executor, since: datetime | None, span: timedelta) -> UnlocksOfLate:

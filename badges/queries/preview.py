@@ -58,7 +58,7 @@ _PREVIEW: Final = f"""
 """
 
 
-class Rule(Struct, frozen=True):
+class PreviewedRule(Struct, frozen=True):
     """Valid criteria as JSON, and from which date rows count for them."""
 
     criteria: str
@@ -85,8 +85,8 @@ class Difference:
 
 async def preview(
     connection: Connection,
-    new: Rule,
-    old: Rule | None,
+    new: PreviewedRule,
+    old: PreviewedRule | None,
     *,
     definition_id: UUID | None,
     after: UUID | None,

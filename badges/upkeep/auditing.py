@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.queries.audit import comparison
-from badges.queries.audit.findings import Audit, Checked, Finding
+from badges.queries.audit.findings import Audit, Checked, Discrepancy
 from badges.upkeep import repairing
 from sinks.failures import UNREACHED, reason_of
 from sinks.pool import Connection
@@ -55,7 +55,7 @@ _RESOLVE: Final = """
 """The alerts of scopes that one covers; with the last argument but for that of the very scope."""
 
 
-class Scope(Struct, frozen=True):
+class AuditScope(Struct, frozen=True):
     """What is audited: an organization, or all; awards of a date and later, or all."""
 
     organization: UUID | None = None
@@ -72,16 +72,16 @@ class Audited(Struct, frozen=True):
     audit: int
     ok: bool
     checked: Checked
-    findings: Sequence[Finding]
-    explained: Sequence[Finding]
-    repaired: Sequence[Finding]
+    findings: Sequence[Discrepancy]
+    explained: Sequence[Discrepancy]
+    repaired: Sequence[Discrepancy]
     refused: Sequence[str]
 
 
 async def run(
     connection: Connection,
     kafka: KafkaAccess,
-    scope: Scope,
+    scope: AuditScope,
     *,
     limit: float,
     repair: bool,
@@ -97,7 +97,7 @@ async def run(
     async with _recorded(connection, scope) as number:
         looking = partial(look, connection, beside, scope)
         found = await _look_twice(connection, kafka, looking, limit, tell)
-        repaired, refused = list[Finding](), list[str]()
+        repaired, refused = list[Discrepancy](), list[str]()
         if repair and found.findings:
             tell(f"repairing {len(found.findings)} findings")
             repaired, refused = await repairing.repair(
@@ -118,7 +118,7 @@ async def run(
 
 
 @asynccontextmanager
-async def _recorded(connection: Connection, scope: Scope) -> AsyncIterator[int]:
+async def _recorded(connection: Connection, scope: AuditScope) -> AsyncIterator[int]:
     """The number of a run, whose row says why it failed, if it does."""
     number: int = await connection.fetchval(_BEGIN, scope.organization, scope.since)
     try:
@@ -167,7 +167,7 @@ async def _look_twice(
 
 
 async def look(
-    connection: Connection, beside: "Connection | None", scope: Scope
+    connection: Connection, beside: "Connection | None", scope: AuditScope
 ) -> tuple[Audit, int]:
     """What one snapshot says, and the WAL position (bytes) below which all of it was committed."""
     async with AsyncExitStack() as looks:
@@ -206,7 +206,7 @@ async def _finish(connection: Connection, outcome: Audited) -> None:
     )
 
 
-async def _alert(connection: Connection, scope: Scope, outcome: Audited) -> None:
+async def _alert(connection: Connection, scope: AuditScope, outcome: Audited) -> None:
     """Open an alert of findings, in the place of those whose scope this run covers.
 
     So the run of a narrower scope never closes what a wider one has told. One of this very scope

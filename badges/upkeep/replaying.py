@@ -58,7 +58,7 @@ class Order(Struct, frozen=True):
     max_rate: float | None
 
 
-class Plan(Struct, frozen=True):
+class ReplayPlan(Struct, frozen=True):
     """The partitions to be replayed, and how many records each has up to its position."""
 
     generation: int
@@ -70,12 +70,14 @@ class Plan(Struct, frozen=True):
         return sorted(self.records, key=lambda number: -self.records[number])
 
 
-async def plan(settings: Settings, scope: Scope) -> Plan:
+async def plan(settings: Settings, scope: Scope) -> ReplayPlan:
     """What there is to read. Raises Failure where no log is live."""
     async with connect(settings.database) as connection:
         live = await _live(connection, settings)
         records = await generations.next_offsets(connection, live.log_id)
-        return Plan(live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)})
+        return ReplayPlan(
+            live.number, {n: records.get(n, 0) for n in scope.partitions(live.partitions)}
+        )
 
 
 async def settle_change(settings: Settings) -> None:
@@ -95,7 +97,7 @@ async def settle_change(settings: Settings) -> None:
 
 
 async def replay_here(
-    settings: Settings, order: Order, plan: Plan, has_read: Callable[[int], None]
+    settings: Settings, order: Order, plan: ReplayPlan, has_read: Callable[[int], None]
 ) -> AsyncGenerator[Replayed, None]:
     """Replay partitions in this process."""
     async with _replay(settings, order, plan, has_read) as replay:
@@ -106,7 +108,7 @@ async def replay_here(
 async def replay_in_processes(
     settings: Settings,
     order: Order,
-    plan: Plan,
+    plan: ReplayPlan,
     has_read: Callable[[int], None],
     processes: int,
 ) -> AsyncGenerator[Replayed, None]:
@@ -139,7 +141,9 @@ async def replay_in_processes(
 
 
 @contextmanager
-def _processes(settings: Settings, order: Order, plan: Plan, number: int) -> Iterator[list[Any]]:
+def _processes(
+    settings: Settings, order: Order, plan: ReplayPlan, number: int
+) -> Iterator[list[Any]]:
     """Processes that replay what they are told through their pipes; at the end they are gone."""
     context = multiprocessing.get_context("spawn")
     started: list[Any] = []
@@ -168,14 +172,14 @@ def _processes(settings: Settings, order: Order, plan: Plan, number: int) -> Ite
 
 
 def _serve(
-    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: Plan, among: int
+    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: ReplayPlan, among: int
 ) -> None:
     logs.configure(level="CRITICAL")
     event_loop.run(lambda: _serve_partitions(pipe, settings, order, plan, among))
 
 
 async def _serve_partitions(
-    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: Plan, among: int
+    pipe: "Connection[Any, Any]", settings: Settings, order: Order, plan: ReplayPlan, among: int
 ) -> None:
     try:
         async with _replay(settings, order, plan, pipe.send, among) as replay:
@@ -194,7 +198,7 @@ async def _serve_partitions(
 async def _replay(
     settings: Settings,
     order: Order,
-    plan: Plan,
+    plan: ReplayPlan,
     has_read: Callable[[int], None],
     among: int = 1,
 ) -> AsyncIterator[Callable[[int], Awaitable[Replayed]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from badges.clients.model import TAG, Integer, Text
+from badges.clients.model import TAG, Integer, String
 from badges.clients.reading import read
 from tables.criteria.schema import json_schema
 from tables.criteria.union import TYPES
@@ -34,7 +34,7 @@ def test_bounds_are_those_of_the_schema() -> None:
     kinds = {field.key: field.kind for field in threshold.fields}
     assert kinds["at_least"] == Integer(1, 1_000_000)
     [fixed] = [each for each in MODEL.others[0].members if each.name == "FixedWindow"]
-    assert {field.kind for field in fixed.fields} == {Text(is_date=True)}
+    assert {field.kind for field in fixed.fields} == {String(is_date=True)}
 
 
 def test_definitions_may_stand_where_they_are_used() -> None:

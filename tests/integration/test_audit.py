@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from badges.queries.audit.findings import Finding
+from badges.queries.audit.findings import Discrepancy
 from badges.upkeep import auditing
-from badges.upkeep.auditing import Audited, Scope
+from badges.upkeep.auditing import Audited, AuditScope
 from schema.database import connect
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of
@@ -41,7 +41,7 @@ async def audit(
         return await auditing.run(
             connection,
             p.site.access,
-            Scope(organization),
+            AuditScope(organization),
             limit=limit,
             repair=repair,
             tell=lambda _: None,
@@ -52,7 +52,7 @@ Subject: TypeAlias = tuple[str, UUID, UUID | None]
 """Kind, mentor and definition of a finding."""
 
 
-def subjects(findings: Sequence[Finding]) -> set[Subject]:
+def subjects(findings: Sequence[Discrepancy]) -> set[Subject]:
     return {finding.subject for finding in findings}
 
 

@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from badges.api.history import Sample
 from badges.api.overview import Minute, Unlocks
-from badges.api.status import Alert, Status, Waiting
-from badges.queries.overview import Audit, AwardSeconds, Definitions
+from badges.api.status import Alert, Status, WaitingCount
+from badges.queries.overview import AwardSeconds, Definitions, LastAudit
 from badges.remedies import remedy_of
 from sinks.alerts import AlertKind
 from streams.lag.backfill import Backfill
@@ -99,10 +99,10 @@ def status(lag: Lag | None, language: Language = "en") -> Status:
         award_seconds=AwardSeconds(0.048, 0.132, 412) if postgres else None,
         events_per_minute=186.0 if counted else None,
         history=[_sample(now - timedelta(seconds=5 * ago), ago) for ago in range(179, -1, -1)],
-        dead_letters=Waiting(3),
-        refused_writes=Waiting(1) if postgres else None,
+        dead_letters=WaitingCount(3),
+        refused_writes=WaitingCount(1) if postgres else None,
         definitions=Definitions(14, 2, 1, 1, 1) if postgres else None,
-        last_audit=Audit(now - timedelta(days=1), {"missing": 1}) if postgres else None,
+        last_audit=LastAudit(now - timedelta(days=1), {"missing": 1}) if postgres else None,
         alerts=[_alert(kind, now, language) for kind in (lag.alerts if lag else ())],
     )
 

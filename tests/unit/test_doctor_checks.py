@@ -18,7 +18,7 @@ from badges.doctor import database_schema, kafka, kafka_connect, log, postgres, 
 from badges.doctor.checks import CHECKS, SERVERS
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check, Examination, examine
-from badges.doctor.lines import Finding, Line, failed, ok, warning
+from badges.doctor.lines import CheckResult, Line, failed, ok, warning
 from badges.doctor.mending import mend, wanted
 from badges.doctor.waiting import LOOKED_AT
 from badges.settings import Settings
@@ -248,7 +248,7 @@ def test_checkpoints_where_this_user_may_not_look_are_a_warning(
 
 @pytest.mark.parametrize("error", [TimeoutError(), PermissionError("no"), httpx.ReadError("gone")])
 def test_whatever_cannot_be_asked_is_no_server_that_does_not_answer(error: Exception) -> None:
-    async def ask(_: Deployment) -> Sequence[Finding]:
+    async def ask(_: Deployment) -> Sequence[CheckResult]:
         raise error
 
     (found,) = asyncio.run(seen(Check("settings", "this host", ask)))
@@ -256,7 +256,7 @@ def test_whatever_cannot_be_asked_is_no_server_that_does_not_answer(error: Excep
     assert (found.finding.subject, found.finding.message) == ("settings", "this cannot be told")
 
 
-def line(finding: Finding) -> Line:
+def line(finding: CheckResult) -> Line:
     return Line("rows", "schema", finding)
 
 

@@ -3,7 +3,7 @@
 import ast
 import re
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -169,6 +169,17 @@ def test_what_no_other_file_uses_is_private() -> None:
         if not name.startswith("_") and used_by[name] == 1
     }
     assert public == ENTERED_FROM_OUTSIDE
+
+
+def test_a_class_is_one_thing_under_one_name() -> None:
+    """What the API shows of something is called as that is."""
+    named = defaultdict[str, list[Path]](list)
+    for path in sources():
+        for node in parsed(path).body:
+            is_model = path.parent == ROOT / "badges" / "api"
+            if isinstance(node, ast.ClassDef) and not (is_model or node.name.startswith("_")):
+                named[node.name].append(path)
+    assert {name: paths for name, paths in named.items() if len(paths) > 1} == {}
 
 
 def module_names(path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from badges.queries.audit.findings import WAITS, Finding
+from badges.queries.audit.findings import WAITS, Discrepancy
 from sinks.pool import Connection
 
 _STATS: Final = files(__package__).joinpath("stats.sql").read_text("utf-8")
@@ -21,13 +21,13 @@ _OF_NOBODY: Final = """
 
 async def stats_findings(
     connection: Connection, mentors: Sequence[UUID]
-) -> tuple[list[Finding], list[Finding]]:
+) -> tuple[list[Discrepancy], list[Discrepancy]]:
     """The rows of some mentors' statistics that differ, and those that only wait to be written.
 
     What is expected and what was found name the columns that differ, or all where there is no row.
     """
-    findings: list[Finding] = []
-    explained: list[Finding] = []
+    findings: list[Discrepancy] = []
+    explained: list[Discrepancy] = []
     for row in await connection.fetch(_STATS, mentors):
         found = None if row["found"] is None else _decoded(row["found"])
         differs = _finding(row["id"], _decoded(row["expected"]), found)
@@ -38,10 +38,12 @@ async def stats_findings(
     return findings, explained
 
 
-async def stats_of_nobody(connection: Connection) -> list[Finding]:
+async def stats_of_nobody(connection: Connection) -> list[Discrepancy]:
     """Rows of statistics without a mentor: no foreign key was looked at as they came to be."""
     return [
-        Finding("stats", row["id"], None, None, _decoded(row["found"]), "there is no such mentor")
+        Discrepancy(
+            "stats", row["id"], None, None, _decoded(row["found"]), "there is no such mentor"
+        )
         for row in await connection.fetch(_OF_NOBODY)
     ]
 
@@ -50,11 +52,13 @@ def _decoded(stats: str) -> dict[str, Any]:
     return msgspec.json.decode(stats, type=dict[str, Any])
 
 
-def _finding(mentor: UUID, expected: Mapping[str, Any], found: Mapping[str, Any] | None) -> Finding:
+def _finding(
+    mentor: UUID, expected: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> Discrepancy:
     if found is None:
-        return Finding("stats", mentor, None, expected, None, "the mentor has no statistics")
+        return Discrepancy("stats", mentor, None, expected, None, "the mentor has no statistics")
     columns = [name for name in expected if expected[name] != found[name]]
-    return Finding(
+    return Discrepancy(
         "stats",
         mentor,
         None,

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from badges.queries.audit.findings import Checked, Finding
+from badges.queries.audit.findings import Checked, Discrepancy
 from badges.upkeep import auditing
-from badges.upkeep.auditing import Scope
+from badges.upkeep.auditing import AuditScope
 from sinks.pool import Connection
 from streams.errors import Failure
 from streams.lag import catching_up
@@ -30,7 +30,7 @@ async def counted(db: Connection, people: People) -> None:
     await db.execute("INSERT INTO peer_mentor_stats (peer_mentor_id) VALUES ($1)", people.mentor)
 
 
-async def audit(db: Connection, scope: Scope = Scope(), **more: Any) -> auditing.Audited:  # noqa: B008
+async def audit(db: Connection, scope: AuditScope = AuditScope(), **more: Any) -> auditing.Audited:  # noqa: B008
     return await auditing.run(
         db, NOWHERE, scope, limit=0.2, repair=False, tell=lambda _: None, **more
     )
@@ -111,14 +111,14 @@ async def test_a_run_closes_the_alerts_that_it_covers(db: Connection) -> None:
     home, away = str(here.organization), str(elsewhere.organization)
     for scope, since in (("", None), (home, None), (away, None)):
         await open_an_alert(db, scope, since)
-    await audit(db, Scope(here.organization, date(2026, 1, 1)))
+    await audit(db, AuditScope(here.organization, date(2026, 1, 1)))
     assert await open_alerts(db) == ["", home, away]
-    await audit(db, Scope(here.organization))
+    await audit(db, AuditScope(here.organization))
     assert await open_alerts(db) == ["", away]
     await open_an_alert(db, home, "2026-05-01")
-    await audit(db, Scope(here.organization, date(2026, 6, 1)))
+    await audit(db, AuditScope(here.organization, date(2026, 6, 1)))
     assert await open_alerts(db) == ["", away, home]
-    await audit(db, Scope(here.organization, date(2026, 4, 1)))
+    await audit(db, AuditScope(here.organization, date(2026, 4, 1)))
     assert await open_alerts(db) == ["", away]
     await audit(db)
     assert await open_alerts(db) == []
@@ -128,7 +128,7 @@ async def test_what_a_wider_run_finds_is_told_in_the_place_of_what_a_narrower_on
     db: Connection,
 ) -> None:
     people = await settle(db)
-    finding = Finding("stats", people.mentor, None, {}, None, "the mentor has no statistics")
+    finding = Discrepancy("stats", people.mentor, None, {}, None, "the mentor has no statistics")
     differs = auditing.Audited(1, False, Checked(), [finding], [], [], [])
 
     async def told() -> list[tuple[int, str | None]]:
@@ -140,17 +140,17 @@ async def test_what_a_wider_run_finds_is_told_in_the_place_of_what_a_narrower_on
     async def since() -> list[str | None]:
         return [each for _, each in await told()]
 
-    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    await auditing._alert(db, AuditScope(since=date(2026, 5, 1)), differs)
     assert await since() == ["2026-05-01"]
     before = await told()
-    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    await auditing._alert(db, AuditScope(since=date(2026, 5, 1)), differs)
     assert await told() == before
-    await auditing._alert(db, Scope(), differs)
+    await auditing._alert(db, AuditScope(), differs)
     assert await since() == [None]
-    await auditing._alert(db, Scope(since=date(2026, 5, 1)), replace(differs, ok=True))
-    await auditing._alert(db, Scope(since=date(2026, 5, 1)), differs)
+    await auditing._alert(db, AuditScope(since=date(2026, 5, 1)), replace(differs, ok=True))
+    await auditing._alert(db, AuditScope(since=date(2026, 5, 1)), differs)
     assert await since() == [None]
-    await auditing._alert(db, Scope(), replace(differs, ok=True))
+    await auditing._alert(db, AuditScope(), replace(differs, ok=True))
     assert await since() == []
 
 
@@ -216,6 +216,6 @@ async def test_an_award_of_a_definition_without_versions_is_compared_all_the_sam
             people.mentor,
             unknown,
         )
-    found, _ = await auditing.look(db, None, Scope())
+    found, _ = await auditing.look(db, None, AuditScope())
     (extra,) = found.findings
     assert extra.subject == ("extra", people.mentor, unknown)

@@ -8,7 +8,7 @@ import pytest
 
 from badges.privacy import erasing, kept
 from badges.privacy.person import FORGOTTEN, Person
-from badges.privacy.places import PLACES, SOURCES, Place
+from badges.privacy.places import PLACES, SOURCES, PersonalTable
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 
@@ -35,7 +35,7 @@ APPLICATIONS = {
 
 def classified(table: str) -> set[str | None]:
     """The columns of which is known whether they tell of a person."""
-    place = PLACES.get(table, Place())
+    place = PLACES.get(table, PersonalTable())
     said = *place.words, *place.actors, *place.own, *place.nobody
     return {place.mentor, place.found, *said}
 

@@ -9,24 +9,24 @@ import pytest
 from rich.console import Console
 
 from badges.demo import catalogue
-from badges.demo.feed import Unlock
+from badges.demo.feed import SeenUnlock
 from badges.demo.screen import Screen, draw, histogram
 from badges.demo.tally import Tally, percentile
-from badges.demo.telling import Directory, Line, Lines
-from badges.demo.world import Kind, Moment, Person, World, definition_id
+from badges.demo.telling import Announcement, Directory, Lines
+from badges.demo.world import DemoMentor, Kind, Moment, World, definition_id
 
-ADA = Person(UUID(int=1), "demo-nordlys", "Ada B.")
+ADA = DemoMentor(UUID(int=1), "demo-nordlys", "Ada B.")
 CATALOGUE = catalogue.load()
 BADGE = str(definition_id(None, "visitor"))
 AT = datetime(2026, 11, 24, 12, 0, 0, 123000)
 
 
-def moment(kind: Kind = "new", person: Person | None = ADA, subject: str = "") -> Moment:
+def moment(kind: Kind = "new", person: DemoMentor | None = ADA, subject: str = "") -> Moment:
     return Moment(kind, person, "a visit, 45 minutes", [[]], subject=subject)
 
 
-def unlock(seen: float, source: str = "stream", kind: str = "granted") -> Unlock:
-    return Unlock(str(ADA.id), BADGE, kind, "bronze", source, seen)
+def unlock(seen: float, source: str = "stream", kind: str = "granted") -> SeenUnlock:
+    return SeenUnlock(str(ADA.id), BADGE, kind, "bronze", source, seen)
 
 
 def directory() -> Directory:
@@ -64,7 +64,7 @@ def test_an_unlock_is_told_in_words_and_strangers_are_not_told_of() -> None:
 
     assert line is not None
     assert (line.who, line.verb, line.title) == ("Ada B.", "rose to", "Visitor, bronze")
-    stranger = Unlock(str(UUID(int=9)), BADGE, "granted", None, "stream", 1)
+    stranger = SeenUnlock(str(UUID(int=9)), BADGE, "granted", None, "stream", 1)
     assert directory().describe(stranger, None, AT) is None
 
 
@@ -77,8 +77,8 @@ def test_a_name_that_was_learnt_is_used_and_an_unknown_id_stays() -> None:
     assert names.named(BADGE) == f"Visitor ({BADGE})"
 
 
-def line(source: str = "stream", latency: float | None = 24.4) -> Line:
-    return Line(AT, "🏡", "Ada B.", "earned", "Visitor", "Visitor, bronze", source, latency)
+def line(source: str = "stream", latency: float | None = 24.4) -> Announcement:
+    return Announcement(AT, "🏡", "Ada B.", "earned", "Visitor", "Visitor, bronze", source, latency)
 
 
 def test_lines_say_who_what_and_how_fast() -> None:
