@@ -22,7 +22,7 @@ from streams.errors import Failure
 from streams.filling import next_generation, provisioning
 from streams.filling.provisioning import resnapshot
 from streams.filling.site import Site
-from streams.log import generations, topics
+from streams.log import generations, observation, topics
 from streams.log.wal import read_slot
 from tests.integration.breaks import delete_topic
 from tests.log_site import add_activities, add_mentor, own_site, records, written
@@ -293,6 +293,29 @@ def test_a_connector_whose_offsets_are_gone_is_not_started_again(
             status = await site.connect.status(live.connector)
             assert status is not None
             assert status.state == "STOPPED"
+
+    run(test())
+
+
+def test_a_connector_is_not_started_before_its_offsets_are_known(
+    stack: Stack, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with own_site(stack, database_url) as site:
+            live = await provisioning.provision(site)
+            await site.connect.stop(live.connector)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(observation, "CONNECT_TIMEOUT_S", 0.0)
+                with pytest.raises(Failure, match=r"cannot be told: Kafka Connect does not say"):
+                    await provisioning.provision(site)
+            status = await site.connect.status(live.connector)
+            assert status is not None
+            assert status.state == "STOPPED"
+
+            await provisioning.provision(site)
+            status = await site.connect.status(live.connector)
+            assert status is not None
+            assert status.state == "RUNNING"
 
     run(test())
 
