@@ -14,7 +14,6 @@ Executor: TypeAlias = "Pool | Connection"
 
 _JSONB_VERSION = b"\x01"
 
-_CONNECT_S = 5.0
 
 _SERVER_PATIENCE_S = 5
 """So much later than the client the server gives up a statement."""
@@ -43,9 +42,10 @@ async def create_pool(
     application_name: str,
     role: str | None = None,
     max_size: int = 8,
+    connect_timeout: float = 5.0,
     command_timeout: float = 30.0,
 ) -> Pool:
-    """Make a pool on `url`; the timeout in seconds. It connects when it must, so it may come early.
+    """Make a pool on `url`; timeouts in seconds. It connects when it must, so it may come early.
 
     With a `role`, whoever the URL names acts as it, and must be it or a member: what the worker
     writes is told apart from people's acts by its role. A connection goes back without the usual
@@ -55,7 +55,7 @@ async def create_pool(
         url,
         min_size=0,
         max_size=max_size,
-        timeout=_CONNECT_S,
+        timeout=connect_timeout,
         command_timeout=command_timeout,
         init=_prepare,
         reset=_leave_as_it_is,

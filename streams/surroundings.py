@@ -14,15 +14,15 @@ from typing import Final
 
 import structlog
 
-from sinks import duplicates, findings
+from sinks import duplicates, troubles
 from sinks.alerts import PARTITIONS, AlertKind, Alerts, partition_in
 from sinks.base import Sink
 from sinks.failures import translated
-from sinks.findings import Finding
 from sinks.looks import tell_found
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 from sinks.refused_writes import REFUSED, tell_waiting
+from sinks.troubles import Trouble
 from streams.log.generations import Generation
 from streams.records import is_uuid
 from streams.rule_versions import Versions
@@ -35,7 +35,7 @@ UNREAD = 4
 """So many looks in a row, a minute: a connector that begins again is back at its slot sooner."""
 RULE_UNKNOWN: Final = "rule_unknown"
 
-_Look = Callable[[], Awaitable[Iterable[Finding]]]
+_Look = Callable[[], Awaitable[Iterable[Trouble]]]
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class Surroundings:
         with translated():
             ids = list(filter(is_uuid, opened))
             in_use = await self._pool.fetchval(QUERIES["rules_in_use"], ids)
-        for subject in set(opened) - findings.still_unknown(opened, known, in_use):
+        for subject in set(opened) - troubles.still_unknown(opened, known, in_use):
             await self._alerts.resolve(RULE_UNKNOWN, subject=subject)
 
     async def _close_gone(self, kind: AlertKind) -> None:
@@ -114,33 +114,33 @@ class Surroundings:
             if partition is not None and partition >= self._generation.partitions:
                 await self._alerts.resolve(kind, subject=subject)
 
-    async def _missed_versions(self) -> Iterable[Finding]:
+    async def _missed_versions(self) -> Iterable[Trouble]:
         rows = await self._pool.fetch(QUERIES["missed_versions"])
-        return findings.missed_versions(dict(row) for row in rows)
+        return troubles.missed_versions(dict(row) for row in rows)
 
-    async def _missing_constraint(self) -> Iterable[Finding]:
-        return findings.missing_constraint(await self._awards_are_unique())
+    async def _missing_constraint(self) -> Iterable[Trouble]:
+        return troubles.missing_constraint(await self._awards_are_unique())
 
-    async def _duplicate_awards(self) -> Iterable[Finding]:
+    async def _duplicate_awards(self) -> Iterable[Trouble]:
         # With the constraint there are none, and all awards need not be read.
         if await self._awards_are_unique():
             return []
-        return findings.duplicate_awards(await duplicates.find(self._pool))
+        return troubles.duplicate_awards(await duplicates.find(self._pool))
 
     async def _awards_are_unique(self) -> bool:
         return bool(await self._pool.fetchval(QUERIES["awards_are_unique"]))
 
-    async def _unread_slots(self) -> Iterable[Finding]:
+    async def _unread_slots(self) -> Iterable[Trouble]:
         live = self._generation
         rows = await self._pool.fetch(QUERIES["unread_slots"], live.publication, live.slot)
         self._unread = Counter({row["slot"]: self._unread[row["slot"]] + 1 for row in rows})
-        return findings.unread_slots(
+        return troubles.unread_slots(
             dict(row) for row in rows if self._unread[row["slot"]] >= UNREAD
         )
 
-    async def _time_zones(self) -> Iterable[Finding]:
+    async def _time_zones(self) -> Iterable[Trouble]:
         rows = await self._pool.fetch(QUERIES["time_zones"], SAMPLES[0].date(), len(SAMPLES))
-        return findings.time_zones(dict(row) for row in rows)
+        return troubles.time_zones(dict(row) for row in rows)
 
 
 class _Definitions:
@@ -149,9 +149,9 @@ class _Definitions:
         self._book = RuleBook()
         self._applied: Applied = {}
         self._newest: dict[str, DefinitionVersion] = {}
-        self._found: list[Finding] = []
+        self._found: list[Trouble] = []
 
-    async def invalid(self) -> list[Finding]:
+    async def invalid(self) -> list[Trouble]:
         """Active definitions that are invalid or close a cycle. Raises Unavailable."""
         await self._versions.refresh()
         newer = self._versions.newer_than(self._applied)
@@ -161,8 +161,8 @@ class _Definitions:
             self._applied |= {rule_key(each): each.version for each in newer}  # ascending in an id
         return self._found
 
-    def _judge(self, newer: Sequence[Version]) -> list[Finding]:
+    def _judge(self, newer: Sequence[Version]) -> list[Trouble]:
         self._book.apply(newer)
         definitions = (each for each in newer if isinstance(each, DefinitionVersion))
         self._newest |= {each.id: each for each in definitions}
-        return list(findings.invalid_definitions(self._book, self._newest))
+        return list(troubles.invalid_definitions(self._book, self._newest))

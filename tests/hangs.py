@@ -25,7 +25,7 @@ _TO_TELL_S = 60.0
 
 
 class _Watch:
-    """Writes down what the coroutines of this process are at, at a time that is put off and off."""
+    """Writes down what this process is at, and ends it, where a part of a test takes too long."""
 
     def __init__(self, kept: Path) -> None:
         self._kept = kept

@@ -17,12 +17,13 @@ async def patient_pool(
     url: str, *, application_name: str, role: str | None = None, max_size: int = 8
 ) -> Pool:
     """As `sinks.pool.create_pool`, without its limits."""
-    with patch.dict(SERVER_SETTINGS, _NO_LIMITS), patch("sinks.pool._CONNECT_S", LIMIT_S):
+    with patch.dict(SERVER_SETTINGS, _NO_LIMITS):
         return await create_pool(
             url,
             application_name=application_name,
             role=role,
             max_size=max_size,
+            connect_timeout=LIMIT_S,
             command_timeout=LIMIT_S,
         )
 
@@ -35,16 +36,17 @@ class LastingPool:
     """
 
     def __init__(self, pool: Pool, postgres: Stack) -> None:
-        self.pool, self._postgres = pool, postgres
+        self._pool, self._postgres = pool, postgres
         self._seen = postgres.interruptions
 
     async def alive(self) -> Pool:
         """The pool, without connections of before Postgres was stopped."""
         if self._seen != self._postgres.interruptions:
             self._seen = self._postgres.interruptions
-            await self.pool.expire_connections()
-        return self.pool
+            await self._pool.expire_connections()
+        return self._pool
 
 
 def patient_cluster(access: KafkaAccess) -> Cluster:
-    return Cluster(access, patience=60)
+    """As `streams.log.cluster.Cluster`; who waits for something asks some times within LIMIT_S."""
+    return Cluster(access, patience=LIMIT_S / 3)

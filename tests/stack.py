@@ -112,16 +112,18 @@ class Stack:
 
     def stop(self, *parts: str) -> None:
         """Stop the parts in good order (all without names)."""
-        self.disturbed.update(parts or PARTS)
-        self.interruptions += 1
+        self._interrupt(parts or PARTS)
         self._parts.stop(parts or PARTS)
 
     def kill(self, part: str) -> None:
         """End a part with SIGKILL and return when it is gone."""
-        self.disturbed.add(part)
-        self.interruptions += 1
+        self._interrupt([part])
         self._parts.kill(part)
         wait_for(lambda: part not in self.running(), LIMIT_S, f"the end of {part}")
+
+    def _interrupt(self, parts: Sequence[str]) -> None:
+        self.disturbed.update(parts)
+        self.interruptions += "postgres" in parts
 
     def pause(self, part: str) -> None:
         """Stop a part in its tracks until `resume`."""
@@ -151,8 +153,8 @@ class Stack:
         for part in parts:
             if states.get(part) == PAUSED:
                 self.resume(part)
-        self.interruptions += 1
         dead = [part for part in parts if part not in states]
+        self.interruptions += "postgres" in dead
         if dead:
             self.start(*dead)
 

@@ -21,7 +21,7 @@ from badges.api.languages import AnswersIn
 from badges.api.paging import Limit, page
 from badges.api.problem import SOON, ProblemError, invalid_criteria, responses
 from badges.api.queueing import queued
-from badges.queries.preview import Difference, PreviewedRule, WouldHold, preview
+from badges.queries.preview import ComparedRule, Difference, WouldHold, preview
 from badges.queries.verdicts import judge
 from sinks.errors import Unavailable
 from sinks.pool import Connection
@@ -97,7 +97,7 @@ async def _preview(
             await _check(connection, language, sent, None if saved is None else saved["key"])
             found = await preview(
                 connection,
-                PreviewedRule(sent.criteria, sent.body.counts_from),
+                ComparedRule(sent.criteria, sent.body.counts_from),
                 _rule(saved),
                 definition_id=named,
                 after=after,
@@ -121,11 +121,11 @@ async def _check(
         raise invalid_criteria(verdict.errors)
 
 
-def _rule(saved: asyncpg.Record | None) -> PreviewedRule | None:
+def _rule(saved: asyncpg.Record | None) -> ComparedRule | None:
     """What is saved, unless it is set aside."""
     if saved is None or parse_saved(saved["criteria"]) is None:
         return None
-    return PreviewedRule(saved["criteria"], saved["counts_from"])
+    return ComparedRule(saved["criteria"], saved["counts_from"])
 
 
 def _too_slow(seconds: float) -> ProblemError:

@@ -13,7 +13,7 @@ from badges.api.database import acting_for
 from badges.api.languages import AnswersIn
 from badges.api.paging import DecidedPage, Limit, page
 from badges.queries.as_of import as_of
-from badges.queries.progress import BadgeStanding, progress
+from badges.queries.progress import BadgeAmounts, progress
 from tables.criteria.standing import Standing, standing
 from tables.languages import Language
 
@@ -67,7 +67,7 @@ async def read_progress(
     )
 
 
-def _item(found: BadgeStanding, language: Language) -> BadgeProgress:
+def _item(found: BadgeAmounts, language: Language) -> BadgeProgress:
     assert found.criteria is not None
     stands = standing(found.criteria, found.amounts, language, tier=found.tier)
     told = msgspec.structs.asdict(found) | dict(_part(stands, found.at_risk))

@@ -18,7 +18,7 @@ from badges.api.history import History
 from badges.api.overview import Overview
 from badges.api.shared import Shared
 from badges.queries import overview as queries
-from badges.queries.audit.findings import DiscrepancyKind
+from badges.queries.audit.findings import FindingKind
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import translated
@@ -172,7 +172,7 @@ def _set_silence(days: list[float]) -> None:
 def _set_audit(newest: queries.LastAudit | None) -> None:
     if newest is not None:
         metrics.AUDIT_FINISHED.set(newest.finished_at.timestamp())
-        for kind in get_args(DiscrepancyKind):
+        for kind in get_args(FindingKind):
             metrics.AUDIT_FINDINGS.labels(kind).set(newest.findings.get(kind, 0))
 
 

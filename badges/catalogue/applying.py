@@ -63,7 +63,7 @@ _CHANGE: Final = """
 """
 
 
-class EntryResult(Struct, frozen=True):
+class CatalogueStep(Struct, frozen=True):
     """What becomes of one badge, why it is left alone where it is, and what to know of it."""
 
     key: str
@@ -86,7 +86,7 @@ async def apply(
     *,
     activate: bool,
     dry_run: bool,
-) -> list[EntryResult]:
+) -> list[CatalogueStep]:
     """Bring entries into an organization, or without one into all; what became of each.
 
     Belongs into a transaction.
@@ -118,7 +118,7 @@ async def apply(
     return steps
 
 
-def _of_own(entry: Entry, row: Record, language: Language, *, activate: bool) -> EntryResult:
+def _of_own(entry: Entry, row: Record, language: Language, *, activate: bool) -> CatalogueStep:
     """What becomes of a badge that is there."""
     status = row["status"]
     if row["last_status"] is None:
@@ -135,8 +135,8 @@ def _of_own(entry: Entry, row: Record, language: Language, *, activate: bool) ->
 
 def _step(
     entry: Entry, language: Language, action: Action, status: str, reason: str | None = None
-) -> EntryResult:
-    return EntryResult(entry.key, entry.name[language], action, status, reason)
+) -> CatalogueStep:
+    return CatalogueStep(entry.key, entry.name[language], action, status, reason)
 
 
 def _content(entry: Entry, language: Language) -> list[Any]:
@@ -168,7 +168,7 @@ async def _write(
     owner: UUID | None,
     entry: Entry,
     row: Record | None,
-    step: EntryResult,
+    step: CatalogueStep,
     language: Language,
 ) -> None:
     texts = entry.name[language], entry.description[language], entry.icon

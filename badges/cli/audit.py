@@ -15,7 +15,7 @@ from rich.text import Text
 
 from badges import event_loop, organizations, settings
 from badges.cli.options import Json, print_json
-from badges.queries.audit.findings import Discrepancy
+from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, AuditScope
 from schema.database import connect, first_line
@@ -114,7 +114,7 @@ def _reachable(chosen: settings.Settings) -> Iterator[None]:
         ) from error
 
 
-async def _keys(connection: Connection, findings: Sequence[Discrepancy]) -> dict[UUID, str]:
+async def _keys(connection: Connection, findings: Sequence[Finding]) -> dict[UUID, str]:
     """The keys of the badges that findings are about."""
     rows = await connection.fetch(_KEYS, list({each.badge_definition_id for each in findings}))
     return {row["id"]: row["key"] for row in rows}
@@ -150,8 +150,8 @@ def _headline(outcome: Audited) -> Text:
 
 
 def _table(
-    findings: Sequence[Discrepancy],
-    repaired: Sequence[Discrepancy],
+    findings: Sequence[Finding],
+    repaired: Sequence[Finding],
     keys: Mapping[UUID, str],
     most: int | None,
 ) -> Table:

@@ -8,7 +8,7 @@ import typer
 
 from badges import event_loop, organizations, settings
 from badges.catalogue import applying
-from badges.catalogue.applying import Action, EntryResult
+from badges.catalogue.applying import Action, CatalogueStep
 from badges.catalogue.entries import load
 from badges.cli.options import Json, print_json
 from badges.organizations import Organization
@@ -107,7 +107,7 @@ def apply(
 
 async def _apply(
     chosen: settings.Settings, org: str | None, lang: Language, *, activate: bool, dry_run: bool
-) -> tuple[Organization | None, Sequence[EntryResult]]:
+) -> tuple[Organization | None, Sequence[CatalogueStep]]:
     async with connect(chosen.database) as connection, connection.transaction():
         try:
             organization = None if org is None else await organizations.find(connection, org)
@@ -122,7 +122,7 @@ async def _apply(
     return organization, steps
 
 
-def _lines(steps: Sequence[EntryResult], *, dry_run: bool) -> Iterator[str]:
+def _lines(steps: Sequence[CatalogueStep], *, dry_run: bool) -> Iterator[str]:
     for step in steps:
         if step.action != "keep":
             said = _SAID[step.action][dry_run]

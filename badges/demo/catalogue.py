@@ -36,11 +36,11 @@ class Badge(Struct, frozen=True, forbid_unknown_fields=True):
         return replace(self, organization=slug)
 
 
-class DemoData(Struct, frozen=True):
+class DemoCatalogue(Struct, frozen=True):
     badges: list[Badge]
     organizations: list[DemoOrganization] = []
 
 
-def load(file: str = FILE) -> DemoData:
+def load(file: str = FILE) -> DemoCatalogue:
     text = files("badges.demo").joinpath(file).read_bytes()
-    return msgspec.json.decode(text, type=DemoData)
+    return msgspec.json.decode(text, type=DemoCatalogue)

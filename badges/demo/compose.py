@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from badges.demo.catalogue import Badge, DemoData, DemoOrganization
+from badges.demo.catalogue import Badge, DemoCatalogue, DemoOrganization
 from badges.demo.stories import STORIES, Story, ordinary
-from badges.demo.world import DemoMentor, Maker, Moment, World, definition_id, ids
+from badges.demo.world import DemoPerson, Maker, Moment, World, definition_id, ids
 from tables.zones import zone
 
 MOMENTS_A_SECOND = 4.0
@@ -22,7 +22,7 @@ SPARE_MENTORS = 40
 """Mentors who have a history, and nothing else to do."""
 
 
-def compose(catalogue: DemoData, name: str, run: int, seconds: float, now: datetime) -> World:
+def compose(catalogue: DemoCatalogue, name: str, run: int, seconds: float, now: datetime) -> World:
     """People, their history, and what is played in so many seconds; by the name of the run."""
     rng = random.Random(f"badges {name} {run}")
     people = ids(name, run)
@@ -72,7 +72,7 @@ def _specials(rng: random.Random, world: World, seconds: float) -> Iterator[tupl
             yield seconds * 0.55, _switched_on(badge)
 
 
-def _by_hand(badge: Badge, person: DemoMentor) -> Moment:
+def _by_hand(badge: Badge, person: DemoPerson) -> Moment:
     award = (_AWARD_BY_HAND, person.id, definition_id(badge.organization, badge.key))
     return Moment("by hand", person, f"“{badge.name}”, given by a coordinator", [[award]])
 

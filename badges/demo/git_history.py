@@ -13,7 +13,7 @@ from uuid import UUID
 from badges.demo import catalogue
 from badges.demo.catalogue import DemoOrganization
 from badges.demo.compose import QUIET_END
-from badges.demo.world import SLUGS, DemoMentor, Moment, World, ids, insert
+from badges.demo.world import SLUGS, DemoPerson, Moment, World, ids, insert
 from streams.errors import Failure
 
 _COMMITS_A_SECOND = 40
@@ -93,7 +93,7 @@ def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> W
     made = ids(name, run)
     names = {commit.email: commit.author for commit in commits}
     people = {
-        email: DemoMentor(next(made), slug, author.partition("@")[0].strip() or _NAMELESS)
+        email: DemoPerson(next(made), slug, author.partition("@")[0].strip() or _NAMELESS)
         for email, author in names.items()
     }
     at_most = max(1, int(len(commits) * _MOST_PLAYED)) if seconds > 0 else 0
@@ -114,7 +114,7 @@ def compose(commits: Sequence[Commit], name: str, run: int, seconds: float) -> W
 
 def _script(
     commits: Sequence[Commit],
-    people: Mapping[str, DemoMentor],
+    people: Mapping[str, DemoPerson],
     made: Iterator[UUID],
     seconds: float,
 ) -> Iterator[tuple[float, Moment]]:
@@ -129,7 +129,7 @@ def _script(
             yield QUIET_END * tick / _TICKS_A_SECOND, _moment(people[email], own, made)
 
 
-def _moment(person: DemoMentor, commits: Sequence[Commit], made: Iterator[UUID]) -> Moment:
+def _moment(person: DemoPerson, commits: Sequence[Commit], made: Iterator[UUID]) -> Moment:
     count = "a commit" if len(commits) == 1 else f"{len(commits)} commits"
     kinds = ", ".join(sorted({commit.kind for commit in commits}))
     save = [

@@ -16,7 +16,7 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from badges.demo.tally import Tally
-from badges.demo.telling import Announcement, Show
+from badges.demo.telling import Show, ToldUnlock
 from badges.demo.world import Moment
 
 WIDTH, HEIGHT = 124, 32
@@ -40,7 +40,7 @@ class Screen(Show):
         self._title = title
         self._note = ""
         self._moments: deque[RenderableType] = deque(maxlen=_MOST_LINES)
-        self._unlocks: deque[tuple[Announcement, int]] = deque(maxlen=_MOST_LINES)
+        self._unlocks: deque[tuple[ToldUnlock, int]] = deque(maxlen=_MOST_LINES)
         self._tally = Tally()
         self.live = Live(
             console=console,
@@ -63,7 +63,7 @@ class Screen(Show):
         text.append(f", {place}" if place else "", QUIET)
         self._moments.appendleft(text)
 
-    def unlock(self, line: Announcement) -> None:
+    def unlock(self, line: ToldUnlock) -> None:
         """A line on the right; one for all whom a new badge reaches."""
         if line.source == "replay" and self._unlocks:
             last, count = self._unlocks[0]
@@ -137,7 +137,7 @@ def _panel(title: str, lines: Iterable[RenderableType], rows: int) -> Panel:
     return Panel(shown, title=name, title_align="left", border_style=QUIET, height=rows + 2)
 
 
-def _unlocked(line: Announcement, count: int) -> Text:
+def _unlocked(line: ToldUnlock, count: int) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{line.icon} ")
     text.append(f"{count} mentors" if count > 1 else line.who, "bold")

@@ -7,7 +7,7 @@ from datetime import datetime
 from badges.demo.catalogue import Badge
 from badges.demo.feed import SeenUnlock
 from badges.demo.tally import Tally
-from badges.demo.world import DemoMentor, Moment, World, definition_id
+from badges.demo.world import DemoPerson, Moment, World, definition_id
 from reference.verification import Mismatch
 
 _VERBS = {
@@ -19,7 +19,7 @@ _VERBS = {
 
 
 @dataclass(frozen=True)
-class Announcement:
+class ToldUnlock:
     """One unlock in words; `title` has the tier as well. `latency` is in milliseconds."""
 
     at: datetime
@@ -46,7 +46,7 @@ class Directory:
 
     def describe(
         self, unlock: SeenUnlock, latency: float | None, at: datetime
-    ) -> Announcement | None:
+    ) -> ToldUnlock | None:
         """The unlock in words, None when it is nobody's of this run."""
         person = self._people.get(unlock.peer_mentor_id)
         badge = self._badges.get(unlock.badge_definition_id)
@@ -54,11 +54,11 @@ class Directory:
             return None
         title = f"{badge.name}, {unlock.tier}" if unlock.tier else badge.name
         verb = _VERBS[unlock.kind]
-        return Announcement(
+        return ToldUnlock(
             at, badge.icon, person.name, verb, badge.name, title, unlock.source, latency
         )
 
-    def place(self, person: DemoMentor | None) -> str:
+    def place(self, person: DemoPerson | None) -> str:
         return self._organizations[person.organization] if person else ""
 
     def mismatch(self, found: Mismatch) -> str:
@@ -80,7 +80,7 @@ class Show:
     def moment(self, moment: Moment, place: str) -> None:
         """Something was saved; `place` is the organization's name."""
 
-    def unlock(self, line: Announcement) -> None: ...
+    def unlock(self, line: ToldUnlock) -> None: ...
 
     def figures(self, tally: Tally) -> None: ...
 
@@ -98,7 +98,7 @@ class Lines(Show):
         who = f"{moment.person.name} ({place})" if moment.person else "all organizations"
         self._write(f"{_clock()}  {moment.kind:<11}  {who}: {moment.text}")
 
-    def unlock(self, line: Announcement) -> None:
+    def unlock(self, line: ToldUnlock) -> None:
         fast = f"  +{line.latency:.0f} ms" if line.latency is not None else ""
         self._write(
             f"{_clock(line.at)}  {'':<11}  {line.icon} {line.who} {line.verb} {line.title}{fast}"

@@ -41,7 +41,7 @@ Transaction: TypeAlias = Sequence[Statement]
 
 
 @dataclass(frozen=True)
-class DemoMentor:
+class DemoPerson:
     """A mentor of the demo; `organization` is a slug."""
 
     id: UUID
@@ -58,7 +58,7 @@ class Moment:
     """
 
     kind: Kind
-    person: DemoMentor | None
+    person: DemoPerson | None
     text: str
     transactions: Sequence[Transaction]
     after: float = 0.0
@@ -74,7 +74,7 @@ class World:
 
     organizations: Sequence[DemoOrganization]
     badges: Sequence[Badge]
-    mentors: list[DemoMentor] = field(default_factory=list)
+    mentors: list[DemoPerson] = field(default_factory=list)
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
     script: list[tuple[float, Moment]] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class World:
         """How many rows are there before anything is played."""
         return len(self.mentors) + sum(map(len, self.rows.values()))
 
-    def people(self) -> Iterator[DemoMentor]:
+    def people(self) -> Iterator[DemoPerson]:
         yield from self.mentors
         yield from (moment.person for _, moment in self.script if moment.person)
 
@@ -126,10 +126,10 @@ class Maker:
         self.today = today
         self.person = self.somebody()
 
-    def somebody(self) -> DemoMentor:
+    def somebody(self) -> DemoPerson:
         first_name = self.rng.choice(self.organization.first_names)
         name = f"{first_name} {self.rng.choice(_INITIALS)}."
-        person = DemoMentor(next(self.ids), self.organization.slug, name)
+        person = DemoPerson(next(self.ids), self.organization.slug, name)
         self.world.mentors.append(person)
         return person
 

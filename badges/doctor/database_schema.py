@@ -77,11 +77,11 @@ async def _migrations(at: Deployment) -> Sequence[CheckResult]:
 
 async def _of(id: str, at: Deployment) -> Sequence[CheckResult]:
     kinds = FOUND_BY[id]
-    found = [_finding(each) for each in await at.differences() if each.check in kinds]
+    found = [_result(each) for each in await at.differences() if each.check in kinds]
     return found or [ok(id.replace("_", " "), _FINE[id])]
 
 
-def _finding(found: Deviation) -> CheckResult:
+def _result(found: Deviation) -> CheckResult:
     # A role is a superuser's to change: `migrate` only makes one that is missing.
     mends = found.consequence == "mend" and not found.statement.startswith("ALTER ROLE")
     return CheckResult(

@@ -127,7 +127,7 @@ class _Round:
 
     def _note(self, found: Sequence[Line]) -> None:
         self.lines += found
-        self._troubled |= {line.id for line in found if line.finding.status != "ok"}
+        self._troubled |= {line.id for line in found if line.result.status != "ok"}
 
 
 async def _ask(server: Check, deployment: Deployment) -> list[Line]:
@@ -141,7 +141,7 @@ async def _ask(server: Check, deployment: Deployment) -> list[Line]:
 
 async def _answered(check: Check, deployment: Deployment) -> list[Line]:
     async with asyncio.timeout(deployment.limit_s * check.patience):
-        return [Line(check.id, check.area, finding) for finding in await check.ask(deployment)]
+        return [Line(check.id, check.area, result) for result in await check.ask(deployment)]
 
 
 def _reason(check: Check, deployment: Deployment, error: BaseException) -> str:

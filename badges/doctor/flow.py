@@ -48,7 +48,7 @@ class _Holder(Struct, frozen=True):
     pid: int | None
     trigger: str | None
 
-    def finding(self, seconds: float) -> CheckResult:
+    def result(self, seconds: float) -> CheckResult:
         message = f"its row could not be changed within {seconds:g} s"
         if self.pid:
             message += f": the session {self.pid} holds it"
@@ -123,7 +123,7 @@ async def _change(at: Deployment) -> datetime | _Holder | None:
 async def _probe(at: Deployment) -> Sequence[CheckResult]:
     found = await _sent(at)
     if found.holder:
-        return [found.holder.finding(at.limit_s)]
+        return [found.holder.result(at.limit_s)]
     if found.at is None:
         message = "the row of badge_heartbeats is missing, so nobody can tell how far the log is"
         fix = "INSERT INTO public.badge_heartbeats (id) VALUES (1);"

@@ -1,4 +1,4 @@
-"""What doctor says: findings of one check, and the lines that people and programs read."""
+"""What doctor says: results of one check, and the lines that people and programs read."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
@@ -34,31 +34,31 @@ class CheckResult(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """A finding of the check `id`."""
+    """A result of the check `id`."""
 
     id: str
     area: Area
-    finding: CheckResult
+    result: CheckResult
 
     @property
     def failed(self) -> bool:
-        return self.finding.status == "failed"
+        return self.result.status == "failed"
 
     @property
     def sentence(self) -> str:
         """All that is said, others' words included."""
-        words = self.finding.words
-        return f"{self.finding.message}: {words}" if words else self.finding.message
+        words = self.result.words
+        return f"{self.result.message}: {words}" if words else self.result.message
 
     def told(self) -> Mapping[str, Any]:
         """The line as `--json` prints it."""
         return {
             "id": self.id,
             "area": self.area,
-            "status": self.finding.status,
-            "subject": self.finding.subject,
+            "status": self.result.status,
+            "subject": self.result.subject,
             "message": self.sentence,
-            "fix": self.finding.fix,
+            "fix": self.result.fix,
         }
 
 

@@ -7,7 +7,7 @@ from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.kafka import alter
 from badges.doctor.lines import CheckResult, failed, ok, warning
-from sinks import findings
+from sinks import troubles
 from sinks.queries import QUERIES
 from streams.errors import NEW_GENERATION, Failure
 from streams.log import generations
@@ -107,7 +107,7 @@ async def _left_over(at: Deployment) -> Sequence[CheckResult]:
     ]
     over = {each.slot for each in await generations.over(at.connection, live.number)}
     found: list[CheckResult] = []
-    for each in findings.unread_slots(rows):
+    for each in troubles.unread_slots(rows):
         drop = f"SELECT pg_drop_replication_slot('{each.subject}');"
         message = f"nobody reads the slot {each.subject}, and Postgres keeps all WAL for it"
         known = each.subject in over

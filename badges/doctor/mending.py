@@ -26,7 +26,7 @@ _SURE: Final = ("log_whole", "connect_kafka")
 
 def wanted(lines: Iterable[Line]) -> list[Safe]:
     """What is to be done about these lines, each once, in order."""
-    asked = {line.finding.safe for line in lines if line.finding.status != "ok"}
+    asked = {line.result.safe for line in lines if line.result.status != "ok"}
     return [safe for safe in _DOES if safe in asked]
 
 
@@ -34,7 +34,7 @@ def obstacle(lines: Iterable[Line], safe: Safe) -> Line | None:
     """The line that keeps this from being done: nothing is made in a Kafka that may be another."""
     if safe == "migrate":
         return None
-    failed = (line for line in lines if line.failed and line.finding.safe is None)
+    failed = (line for line in lines if line.failed and line.result.safe is None)
     return next((line for line in failed if line.id in _SURE), None)
 
 
@@ -45,7 +45,7 @@ async def mend(at: Deployment, lines: Sequence[Line]) -> list[str]:
     """
     done = []
     for safe in wanted(lines):
-        about = sorted({line.id for line in lines if line.finding.safe == safe})
+        about = sorted({line.id for line in lines if line.result.safe == safe})
         at.say(f"{_DOES[safe]}: for {', '.join(about)}")
         first = obstacle(lines, safe)
         if first is not None:

@@ -37,11 +37,11 @@ def shown(found: Examination) -> RenderableType:
     for area, lines in groupby(in_order(found.lines), key=lambda line: line.area):
         table.add_row("", Text(area, style="bold"), "")
         for line in lines:
-            mark, color = _MARKS[line.finding.status]
+            mark, color = _MARKS[line.result.status]
             text = Text(line.sentence)
-            if line.finding.status != "ok" and line.finding.fix:
-                text.append(f"\n→ {line.finding.fix}", style="bold")
-            status = "" if line.finding.status == "ok" else f" {line.finding.status}"
+            if line.result.status != "ok" and line.result.fix:
+                text.append(f"\n→ {line.result.fix}", style="bold")
+            status = "" if line.result.status == "ok" else f" {line.result.status}"
             table.add_row(Text(f"{mark}{status}", style=color), line.id, text)
     return Group(table, Text(""), *map(Text, summary(found)))
 
@@ -49,7 +49,7 @@ def shown(found: Examination) -> RenderableType:
 def summary(found: Examination) -> Iterator[str]:
     """How many lines there are of each kind, and what was not asked and why."""
     numbers = [
-        f"{sum(line.finding.status == status for line in found.lines)} {status}"
+        f"{sum(line.result.status == status for line in found.lines)} {status}"
         for status in get_args(Status)
     ]
     yield f"{', '.join(numbers)}."
@@ -81,7 +81,7 @@ def _page(found: Examination, at: datetime, place: str) -> Iterator[str]:
         yield from ("", f"## {area}", "", "| check | status | subject | found | what mends it |")
         yield "|---|---|---|---|---|"
         for line in lines:
-            told = line.finding
+            told = line.result
             fix = f"`{_plain(told.fix)}`" if told.fix and told.status != "ok" else ""
             cells = (line.id, told.status, _plain(told.subject), _plain(told.message), fix)
             yield f"| {' | '.join(cells)} |"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from badges.doctor.deployment import Deployment
 from badges.doctor.examination import Check
 from badges.doctor.lines import CheckResult, failed, ok, warning
-from sinks import findings
+from sinks import troubles
 from sinks.queries import QUERIES
 from streams.lag.backfill import backfill
 from streams.rule_versions import read
@@ -39,7 +39,7 @@ def _invalid(versions: Sequence[Version]) -> list[CheckResult]:
             f"WHERE id = '{each.subject}';",
             words=str(each.detail["reason"]),
         )
-        for each in findings.invalid_definitions(book, newest)
+        for each in troubles.invalid_definitions(book, newest)
     ]
 
 
@@ -60,7 +60,7 @@ async def _zones(at: Deployment) -> Sequence[CheckResult]:
     rows = await at.connection.fetch(QUERIES["time_zones"], SAMPLES[0].date(), len(SAMPLES))
     found = [
         failed(each.subject, each.message, "upgrade tzdata or Postgres")
-        for each in findings.time_zones(dict(row) for row in rows)
+        for each in troubles.time_zones(dict(row) for row in rows)
     ]
     return found or [ok("time zones", "those in use are the same here and in Postgres")]
 

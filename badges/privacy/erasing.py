@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from badges.privacy import kept
+from badges.privacy.own_tables import SOURCES, OwnTable
 from badges.privacy.person import FORGOTTEN, Person, any_of
-from badges.privacy.places import SOURCES, PersonalTable
 from sinks.pool import Connection
 
 
@@ -20,44 +20,44 @@ async def left_in_sources(connection: Connection, mentor: str) -> dict[str, int]
 
 
 async def found(
-    connection: Connection, known: Mapping[str, PersonalTable], person: Person
+    connection: Connection, known: Mapping[str, OwnTable], person: Person
 ) -> Counter[str]:
     """How many rows of each of our tables are the person's, or name them."""
     counts: Counter[str] = Counter()
-    for table, place in known.items():
-        if place.mentor:
-            counts[table] += await _count(connection, table, place.mentor, person.mentor)
-        if place.words:
-            counts[table] += len(await kept.mentions(connection, table, place, person))
-        if place.found:
-            rest = await kept.found_awards(connection, table, place.found, person.mentor)
+    for table, own_table in known.items():
+        if own_table.mentor:
+            counts[table] += await _count(connection, table, own_table.mentor, person.mentor)
+        if own_table.words:
+            counts[table] += len(await kept.mentions(connection, table, own_table, person))
+        if own_table.found:
+            rest = await kept.found_awards(connection, table, own_table.found, person.mentor)
             counts[table] += len(rest)
     return +counts
 
 
 async def erase(
-    connection: Connection, known: Mapping[str, PersonalTable], person: Person
+    connection: Connection, known: Mapping[str, OwnTable], person: Person
 ) -> Counter[str]:
     """Remove the person's rows from our tables, and their ids from words; how many of each table.
 
     It needs a transaction, in which the mentor's row is known to be gone.
     """
     counts: Counter[str] = Counter()
-    for table, place in known.items():
-        if place.mentor:
+    for table, own_table in known.items():
+        if own_table.mentor:
             done = await connection.execute(
-                f"DELETE FROM {table} WHERE {place.mentor} = $1 "
+                f"DELETE FROM {table} WHERE {own_table.mentor} = $1 "
                 "AND NOT EXISTS (SELECT FROM public.peer_mentors WHERE id = $1)",
                 UUID(person.mentor),
             )
             counts[table] += int(done.rpartition(" ")[2])
-        for column in place.words:
-            alone = PersonalTable(key=place.key, words=(column,))
+        for column in own_table.words:
+            alone = OwnTable(key=own_table.key, words=(column,))
             for key, _, named in await kept.mentions(connection, table, alone, person):
-                await _mask(connection, table, place.key, key, column, named)
+                await _mask(connection, table, own_table.key, key, column, named)
                 counts[table] += 1
-        if place.found:
-            counts[table] += await _take_out(connection, table, place.found, person.mentor)
+        if own_table.found:
+            counts[table] += await _take_out(connection, table, own_table.found, person.mentor)
     return +counts
 
 

@@ -51,20 +51,20 @@ async def export(
     await kept.show_all_rows(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         document.begin(await _head(connection, mentor))
-        known = await kept.places(connection)
+        known = await kept.own_tables(connection)
         for table, column in kept.tables_of_mentors(known):
             rows = kept.own_rows(connection, table, column, mentor)
             await document.section(table.partition(".")[2], rows)
         person = await _log(document, connection, shelf, mentor, with_log)
         everybodys = await kept.everybodys_ids(connection)
-        for table, place in known.items():
-            if place.words:
-                found = await kept.mentions(connection, table, place, person)
+        for table, own_table in known.items():
+            if own_table.words:
+                found = await kept.mentions(connection, table, own_table, person)
                 texts = [person.without_others(row, everybodys) for _, row, _ in found]
                 await document.section(table.partition(".")[2], _each(texts))
-            if place.found:
-                rest = await kept.found_awards(connection, table, place.found, mentor)
-                await document.section(f"{table.partition('.')[2]}_{place.found}", _each(rest))
+            if own_table.found:
+                rest = await kept.found_awards(connection, table, own_table.found, mentor)
+                await document.section(f"{table.partition('.')[2]}_{own_table.found}", _each(rest))
         done = await kept.acts(connection, known, mentor)
         acts = (json.dumps({"column": name, "rows": rows}) for name, rows in done.items())
         await document.section("acts", _each(acts))

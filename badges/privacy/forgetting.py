@@ -64,7 +64,7 @@ async def forget(
     about = await letters.about(shelf, person)
     rows = person.rows | {each.row_id for each in about.values() if each.row_id}
     person = replace(await kept.person(connection, mentor, rows), names=tuple(names))
-    known = await kept.places(connection)
+    known = await kept.own_tables(connection)
     found = dict(await erasing.found(connection, known, person))
     found["dead_letters"] = len(about)
     found["checkpoints"] = len(list(checkpoints.holding(directory, mentor)))

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from uuid import UUID
 
+from badges.privacy.own_tables import OWN_TABLES, SOURCES, OwnTable
 from badges.privacy.person import UUIDS, Person
-from badges.privacy.places import PLACES, SOURCES, PersonalTable
 from sinks.pool import Connection
 from streams.records import is_uuid
 
@@ -28,23 +28,23 @@ async def is_there(connection: Connection, mentor: str) -> bool:
     return bool(found)
 
 
-async def places(connection: Connection) -> dict[str, PersonalTable]:
+async def own_tables(connection: Connection) -> dict[str, OwnTable]:
     """Those of our tables that this database has; an older version's lacks the newest."""
     rows = await connection.fetch(
         "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
-        list(PLACES),
+        list(OWN_TABLES),
     )
     there = {row["name"] for row in rows}
-    return {name: place for name, place in PLACES.items() if name in there}
+    return {name: own_table for name, own_table in OWN_TABLES.items() if name in there}
 
 
-def tables_of_mentors(known: Mapping[str, PersonalTable]) -> Iterator[tuple[str, str]]:
+def tables_of_mentors(known: Mapping[str, OwnTable]) -> Iterator[tuple[str, str]]:
     """Each table with rows that are a mentor's, and its column with the mentor's id."""
     for name, column in SOURCES.items():
         yield f"public.{name}", column
-    for name, place in known.items():
-        if place.mentor:
-            yield name, place.mentor
+    for name, own_table in known.items():
+        if own_table.mentor:
+            yield name, own_table.mentor
 
 
 async def own_rows(
@@ -90,13 +90,13 @@ async def person(connection: Connection, mentor: str, rows: Collection[str]) -> 
 
 
 async def mentions(
-    connection: Connection, table: str, place: PersonalTable, person: Person
+    connection: Connection, table: str, own_table: OwnTable, person: Person
 ) -> list[tuple[str, str, list[str]]]:
     """Rows of a table whose words name the person: key, the row, and by what they do."""
-    words = ", ".join(f"t.{column}::text" for column in place.words)
+    words = ", ".join(f"t.{column}::text" for column in own_table.words)
     rows = await connection.fetch(
         f"""
-        SELECT t.{place.key}::text AS key, to_jsonb(t)::text AS row, named
+        SELECT t.{own_table.key}::text AS key, to_jsonb(t)::text AS row, named
         FROM {table} t CROSS JOIN LATERAL (SELECT concat_ws(' ', {words}) AS said) AS words
         CROSS JOIN LATERAL (
             SELECT array_agg(DISTINCT found[1]) AS named FROM (
@@ -104,7 +104,7 @@ async def mentions(
                 WHERE lower(found[1]) = ANY ($1::text[])
                 UNION ALL
                 SELECT found FROM regexp_matches(said, $2, 'gi') AS found) AS all_found) AS looked
-        WHERE named IS NOT NULL ORDER BY t.{place.key}
+        WHERE named IS NOT NULL ORDER BY t.{own_table.key}
         """,
         list(person.ids),
         person.names_pattern,
@@ -123,13 +123,13 @@ async def found_awards(connection: Connection, table: str, column: str, mentor: 
 
 
 async def acts(
-    connection: Connection, known: Mapping[str, PersonalTable], mentor: str
+    connection: Connection, known: Mapping[str, OwnTable], mentor: str
 ) -> dict[str, int]:
     """How often, by table and column, the person did something that is not about themselves."""
     found: dict[str, int] = {}
-    for table, place in known.items():
-        aside = f"AND {place.mentor}::text <> $1" if place.mentor else ""
-        for column in place.actors:
+    for table, own_table in known.items():
+        aside = f"AND {own_table.mentor}::text <> $1" if own_table.mentor else ""
+        for column in own_table.actors:
             number = await connection.fetchval(
                 f"SELECT count(*) FROM {table} WHERE lower({column}) = $1 {aside}", mentor
             )

@@ -58,7 +58,7 @@ _PREVIEW: Final = f"""
 """
 
 
-class PreviewedRule(Struct, frozen=True):
+class ComparedRule(Struct, frozen=True):
     """Valid criteria as JSON, and from which date rows count for them."""
 
     criteria: str
@@ -85,8 +85,8 @@ class Difference:
 
 async def preview(
     connection: Connection,
-    new: PreviewedRule,
-    old: PreviewedRule | None,
+    new: ComparedRule,
+    old: ComparedRule | None,
     *,
     definition_id: UUID | None,
     after: UUID | None,

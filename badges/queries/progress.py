@@ -18,7 +18,7 @@ _PROGRESS = """
 """
 
 
-class BadgeStanding(Struct, frozen=True):
+class BadgeAmounts(Struct, frozen=True):
     """One badge, and what its criteria amount to; both by the criteria's JSON paths."""
 
     badge_definition_id: UUID
@@ -35,10 +35,10 @@ class BadgeStanding(Struct, frozen=True):
 
 async def progress(
     connection: Executor, peer_mentor_id: UUID, after: UUID | None, most: int
-) -> list[BadgeStanding]:
+) -> list[BadgeAmounts]:
     """At most so many badges, by definition id, of those after an id."""
     return [
-        BadgeStanding(
+        BadgeAmounts(
             badge_definition_id=row["badge_definition_id"],
             key=row["key"],
             name=row["name"],

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from badges.queries.audit import comparison
-from badges.queries.audit.findings import Audit, Checked, Discrepancy
+from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.upkeep import repairing
 from sinks.failures import UNREACHED, reason_of
 from sinks.pool import Connection
@@ -72,9 +72,9 @@ class Audited(Struct, frozen=True):
     audit: int
     ok: bool
     checked: Checked
-    findings: Sequence[Discrepancy]
-    explained: Sequence[Discrepancy]
-    repaired: Sequence[Discrepancy]
+    findings: Sequence[Finding]
+    explained: Sequence[Finding]
+    repaired: Sequence[Finding]
     refused: Sequence[str]
 
 
@@ -97,7 +97,7 @@ async def run(
     async with _recorded(connection, scope) as number:
         looking = partial(look, connection, beside, scope)
         found = await _look_twice(connection, kafka, looking, limit, tell)
-        repaired, refused = list[Discrepancy](), list[str]()
+        repaired, refused = list[Finding](), list[str]()
         if repair and found.findings:
             tell(f"repairing {len(found.findings)} findings")
             repaired, refused = await repairing.repair(

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from badges.queries.audit import comparison
-from badges.queries.audit.findings import Discrepancy
+from badges.queries.audit.findings import Finding
 from sinks import repairs
 from sinks.failures import LOCKED, reason_of, refusal_of
 from sinks.pool import Connection
@@ -44,7 +44,7 @@ class _Repair:
         self.mended: set[object] = set()
         self.refused: set[str] = set()
 
-    async def mend(self, partition: int, findings: Mapping[UUID, Sequence[Discrepancy]]) -> None:
+    async def mend(self, partition: int, findings: Mapping[UUID, Sequence[Finding]]) -> None:
         """Mend findings by mentor in one transaction; what Postgres refuses, mentor by mentor."""
         try:
             done = await self._patiently(partition, findings)
@@ -60,8 +60,8 @@ class _Repair:
             self.mended.update(finding.subject for finding in done)
 
     async def _patiently(
-        self, partition: int, findings: Mapping[UUID, Sequence[Discrepancy]]
-    ) -> list[Discrepancy]:
+        self, partition: int, findings: Mapping[UUID, Sequence[Finding]]
+    ) -> list[Finding]:
         for _ in range(_TRIES):
             try:
                 return await self._mend(partition, findings)
@@ -70,8 +70,8 @@ class _Repair:
         return await self._mend(partition, findings)
 
     async def _mend(
-        self, partition: int, findings: Mapping[UUID, Sequence[Discrepancy]]
-    ) -> list[Discrepancy]:
+        self, partition: int, findings: Mapping[UUID, Sequence[Finding]]
+    ) -> list[Finding]:
         mentors = list(findings)
         wanted = [finding for those in findings.values() for finding in those]
         definitions = {each.badge_definition_id for each in wanted if each.badge_definition_id}
@@ -93,7 +93,7 @@ class _Repair:
                 await repairs.write(self._connection, kind, rows)
         return still
 
-    def _row(self, finding: Discrepancy) -> dict[str, Any]:
+    def _row(self, finding: Finding) -> dict[str, Any]:
         """What to write, and who it is about."""
         ids = {
             "peer_mentor_id": finding.peer_mentor_id,
@@ -106,10 +106,10 @@ class _Repair:
 
 async def repair(
     connection: Connection,
-    findings: Sequence[Discrepancy],
+    findings: Sequence[Finding],
     number: int,
     since: date | None,
-) -> tuple[list[Discrepancy], list[str]]:
+) -> tuple[list[Finding], list[str]]:
     """Write what the findings of audit `number` say is missing or wrong.
 
     Returns what was mended, and why Postgres refused to write others. Awards that should not be
@@ -127,10 +127,10 @@ async def repair(
 
 
 def _chunks(
-    findings: Sequence[Discrepancy], place: Callable[[UUID], int]
-) -> Iterator[tuple[int, dict[UUID, list[Discrepancy]]]]:
+    findings: Sequence[Finding], place: Callable[[UUID], int]
+) -> Iterator[tuple[int, dict[UUID, list[Finding]]]]:
     """What can be mended, by mentor: so many of a partition at once."""
-    partitions: dict[int, dict[UUID, list[Discrepancy]]] = defaultdict(lambda: defaultdict(list))
+    partitions: dict[int, dict[UUID, list[Finding]]] = defaultdict(lambda: defaultdict(list))
     for finding in findings:
         if finding.kind in REPAIRABLE and finding.expected is not None:
             partitions[place(finding.peer_mentor_id)][finding.peer_mentor_id].append(finding)

@@ -138,7 +138,7 @@ async def _maintain(site: Site, generation: Generation) -> None:
         site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
     status = await site.connect.status(name)
     # Before anything is made in a Kafka or Connect that may be others, or goes on.
-    await _check_integrity(site, generation, offsets=status is not None)
+    await _check_integrity(site, generation, needs_offsets=status is not None)
     await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
     causes = Causes()
     if status is None:
@@ -153,8 +153,11 @@ async def _maintain(site: Site, generation: Generation) -> None:
         await site.connect.resume(name)
         site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
     if status is not None and status.failed:
-        # Another configuration starts it by itself, and a restart might still be with the old one.
-        await (site.connect.recovered if changed else site.connect.restart_failed)(name)
+        if changed:
+            # That starts it by itself; to do it once more might still be with the old one.
+            await site.connect.recovered(name)
+        else:
+            await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")
         causes.seen(status.cause)
     beats = topics.heartbeats(generation.heartbeat_topic)
@@ -253,16 +256,22 @@ def _repairs(live: Generation, status: ConnectorStatus | None) -> list[str]:
     return [f"restart the failed connector {live.connector}"] if status.failed else []
 
 
-async def _check_integrity(site: Site, generation: Generation, *, offsets: bool = False) -> None:
+async def _check_integrity(
+    site: Site, generation: Generation, *, needs_offsets: bool = False
+) -> None:
     """Raise Failure if the log is broken, or if that cannot be told.
 
-    A connector without its `offsets` would write a second snapshot into the log.
+    A connector without its offsets would write a second snapshot into the log.
     """
     reason = ""
     for _ in range(_TRIES):
         try:
             found = await judged(
-                generation, site.connection, site.cluster, site.connect, offsets=offsets
+                generation,
+                site.connection,
+                site.cluster,
+                site.connect,
+                needs_offsets=needs_offsets,
             )
         except CannotTell as error:
             reason = str(error)
@@ -280,7 +289,7 @@ async def _create_again(site: Site, generation: Generation) -> None:
     wanted = site.configuration(generation.number, generation.stand_in)
     await site.connect.create_stopped(name, wanted)
     # With its offsets back in sight, a connector that has lost them must not begin from nothing.
-    await _check_integrity(site, generation, offsets=True)
+    await _check_integrity(site, generation, needs_offsets=True)
     site.say(f"Connector {name}: it was missing, and was created again.")
 
 

@@ -151,8 +151,8 @@ async def find(connection: Executor, log_id: str) -> Generation | None:
 
 async def over(connection: Executor, number: int) -> list[Generation]:
     """The generations before `number` that nobody asked to keep."""
-    condition = "WHERE generation < $1 AND NOT kept ORDER BY generation"
-    return await _several(connection, condition, number)
+    rest = "WHERE generation < $1 AND NOT kept ORDER BY generation"
+    return await _several(connection, rest, number)
 
 
 async def keep(connection: Executor, kept: bool) -> None:
@@ -360,8 +360,8 @@ async def _one(connection: Executor, condition: str, *values: object) -> Generat
     return next(iter(await _several(connection, condition, *values)), None)
 
 
-async def _several(connection: Executor, condition: str, *values: object) -> list[Generation]:
-    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM badge_logs {condition}", *values)
+async def _several(connection: Executor, rest: str, *values: object) -> list[Generation]:
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM badge_logs {rest}", *values)
     return [_generation(dict(row)) for row in rows]
 
 

@@ -223,13 +223,13 @@ async def judged(
     cluster: Cluster,
     connect: Connect,
     *,
-    offsets: bool = False,
+    needs_offsets: bool = False,
 ) -> LogBroken | None:
     """What is broken, or None, for a command: its settings may lead to another Kafka.
 
     So nothing is noted, and what is not certain is looked at as often as a worker does. Raises
-    CannotTell when somebody who has to be asked does not answer; only for the `offsets` of the
-    connector Kafka Connect has to.
+    CannotTell when somebody who has to be asked does not answer. That is Kafka Connect only where
+    it `needs_offsets`, those that the connector has stored.
     """
     found: LogBroken | None = None
     for look in range(CONFIRMATIONS):
@@ -237,7 +237,7 @@ async def judged(
             await asyncio.sleep(_AGAIN_S)
         seen = await observe(generation, connection, cluster, connect, reread=True)
         found = judge(generation, seen)
-        if found is None and offsets and seen.offsets is None:
+        if found is None and needs_offsets and seen.offsets is None:
             raise CannotTell(f"Kafka Connect does not say the offsets of {generation.connector}")
         if found is None or found.certain:
             break

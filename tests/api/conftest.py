@@ -53,6 +53,7 @@ async def only(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     async with await patient_pool(
         url, role="badges_api", max_size=1, application_name="test"
     ) as pool:
+        # Whoever is given it has less time than a connection may take.
         await pool.execute("SELECT 1")
         yield pool
 

@@ -44,10 +44,10 @@ class Service:
         headers = bearer(signed(role, organization))
         return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW)
 
-    def many(
+    def async_client(
         self, role: str, organization: UUID | str, sub: UUID | str | None = None
     ) -> httpx.AsyncClient:
-        """One for many calls at once, each of which is made until the API has room for it."""
+        """One for many calls at once."""
         headers = bearer(signed(role, organization, sub))
         return http.AsyncPatient(
             base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW

@@ -178,7 +178,7 @@ async def test_of_fifty_saves_of_one_version_one_wins(
     with service.client("admin", mine.id) as client:
         first = created(client)
     path, headers = f"{PATH}/{first['id']}", {"If-Match": '"1"'}
-    async with service.many("admin", mine.id) as client:
+    async with service.async_client("admin", mine.id) as client:
         answers = await asyncio.gather(
             *(
                 client.put(path, json={**first, "name": f"Name {number}"}, headers=headers)

@@ -42,7 +42,7 @@ async def test_two_saves_at_once_close_no_circle_either(
 ) -> None:
     with service.client("admin", mine.id) as client:
         pairs = [(created(client), created(client)) for _ in range(10)]
-    async with service.many("admin", mine.id, "anna") as client:
+    async with service.async_client("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(
             *(
                 client.put(
@@ -64,7 +64,7 @@ async def test_the_same_new_definition_sent_at_once_is_made_once(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with service.many("admin", mine.id, "anna") as client:
+    async with service.async_client("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(
             *(
                 client.post(PATH, json=body, headers={"Idempotency-Key": "at once"})
@@ -79,7 +79,7 @@ async def test_of_new_definitions_with_one_key_one_is_made(
     service: Service, mine: Organization
 ) -> None:
     body = definition()
-    async with service.many("admin", mine.id, "anna") as client:
+    async with service.async_client("admin", mine.id, "anna") as client:
         answers = await asyncio.gather(*(client.post(PATH, json=body) for _ in range(20)))
     assert sorted(each.status_code for each in answers) == [201] + [409] * 19
     (made,) = (each.json()["id"] for each in answers if each.status_code == 201)

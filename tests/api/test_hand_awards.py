@@ -190,7 +190,7 @@ async def test_of_fifty_who_give_a_badge_one_does(
     mentor = mine.mentors[0]
     with service.client("admin", mine.id) as client:
         badge = created(client, status="active")["id"]
-    async with service.many("admin", mine.id, ADMIN) as client:
+    async with service.async_client("admin", mine.id, ADMIN) as client:
         answers = await asyncio.gather(
             *(
                 client.post(badges_of(mentor), json={"badge_definition_id": badge})

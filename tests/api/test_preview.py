@@ -261,7 +261,7 @@ async def test_many_at_once_take_turns_and_leave_connections_for_others(
     patient: Service, owner: Pool, mine: Organization
 ) -> None:
     """Fifteen, where ten connections are: held up by a lock, and let go on."""
-    async with patient.many("admin", mine.id) as client, owner.acquire() as connection:
+    async with patient.async_client("admin", mine.id) as client, owner.acquire() as connection:
         async with connection.transaction():
             await connection.execute("LOCK TABLE activities IN ACCESS EXCLUSIVE MODE")
             body = {"criteria": threshold(1)}
@@ -282,7 +282,7 @@ RUNNING = """
 
 
 async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, busy: str) -> None:
-    async with patient.many("admin", busy) as client:
+    async with patient.async_client("admin", busy) as client:
         asked = asyncio.create_task(client.post(PATH, json={"criteria": WORK}))
         await _until(owner, 1)
         asked.cancel()

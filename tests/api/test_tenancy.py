@@ -230,7 +230,7 @@ async def test_callers_of_two_organizations_at_once_each_see_their_own(
     """They share connections, and no claim stays on one."""
 
     async def asked(organization: Organization) -> bool:
-        async with service.many("coordinator", organization.id) as client:
+        async with service.async_client("coordinator", organization.id) as client:
             answer = await client.get("/v1/peer-mentors")
         return {each["peer_mentor_id"] for each in answer.json()["items"]} == {
             *organization.mentors

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from unittest.mock import patch
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
@@ -36,15 +36,15 @@ async def pools(contract_url: str, postgres: Stack) -> AsyncIterator[dict[str, L
         postgres.role_url(role, contract_url) for role in ("badges_worker", "badges_api")
     )
     # Here nobody is kept waiting for a connection to see what follows.
-    with patch("sinks.pool._CONNECT_S", LIMIT_S):
-        async with (
-            await patient_pool(contract_url, application_name="owner") as owner,
-            await create_pool(as_worker, application_name="test") as worker,
-            await patient_pool(as_worker, application_name="test") as patient_worker,
-            await create_pool(as_api, application_name="test") as api,
-        ):
-            found = {"owner": owner, "worker": worker, "patient worker": patient_worker, "api": api}
-            yield {whose: LastingPool(pool, postgres) for whose, pool in found.items()}
+    connected = partial(create_pool, application_name="test", connect_timeout=LIMIT_S)
+    async with (
+        await patient_pool(contract_url, application_name="owner") as owner,
+        await connected(as_worker) as worker,
+        await patient_pool(as_worker, application_name="test") as patient_worker,
+        await connected(as_api) as api,
+    ):
+        found = {"owner": owner, "worker": worker, "patient worker": patient_worker, "api": api}
+        yield {whose: LastingPool(pool, postgres) for whose, pool in found.items()}
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_what_is_taken_away_while_the_worker_promotes_stays_taken(
         badge = await p.badge(organization, {"type": "tier", "metric": "count", "tiers": tiers})
         await visits(p, mentor, 1)
         await p.until(lambda: p.award(mentor, badge))
-        async with service.many("admin", organization, ADMIN) as client:
+        async with service.async_client("admin", organization, ADMIN) as client:
             path = f"/v1/peer-mentors/{mentor}/badges/{badge}"
             taken, _ = await asyncio.gather(
                 client.delete(path, params={"reason": "A mistake"}), visits(p, mentor, 30)

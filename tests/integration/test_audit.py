@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from badges.queries.audit.findings import Discrepancy
+from badges.queries.audit.findings import Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import Audited, AuditScope
 from schema.database import connect
@@ -52,7 +52,7 @@ Subject: TypeAlias = tuple[str, UUID, UUID | None]
 """Kind, mentor and definition of a finding."""
 
 
-def subjects(findings: Sequence[Discrepancy]) -> set[Subject]:
+def subjects(findings: Sequence[Finding]) -> set[Subject]:
     return {finding.subject for finding in findings}
 
 

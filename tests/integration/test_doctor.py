@@ -66,7 +66,7 @@ async def seen(p: Pipeline, *only: str, **more: Any) -> set[str]:
 
 def named(found: Examination) -> set[str]:
     """The checks that are not ok, the one that no worker runs aside."""
-    return {line.id for line in found.lines if line.finding.status != "ok"} - UNMANNED
+    return {line.id for line in found.lines if line.result.status != "ok"} - UNMANNED
 
 
 async def act(p: Pipeline, what: Act) -> None:
@@ -86,7 +86,7 @@ async def run(p: Pipeline, statements: str) -> None:
 
 async def heed(p: Pipeline, line: Line) -> None:
     """Do what a line says that mends it."""
-    fix = line.finding.fix
+    fix = line.result.fix
     assert fix is not None
     if fix == "badges migrate":
         await apply.migrate(p.site.connection, prefix=p.site.prefix, role_passwords={})
@@ -117,13 +117,13 @@ def test_what_is_broken_is_named_and_its_remedy_mends_it(unmanned: Rig, broken: 
             await p.until(partial(is_named, p), what=f"doctor to name {broken.names}")
         finally:
             for line in found[-1].lines:
-                if line.finding.status != "ok":
+                if line.result.status != "ok":
                     print(line.told())
             if broken.ends is not None:
                 await act(p, broken.ends)
         for line in found[-1].lines:
-            if line.id == broken.names[0] and line.finding.status != "ok" and not broken.settings:
-                assert line.finding.fix or broken.ends is not None
+            if line.id == broken.names[0] and line.result.status != "ok" and not broken.settings:
+                assert line.result.fix or broken.ends is not None
                 if broken.ends is None:
                     await heed(p, line)
         await p.until(partial(is_content, p), what="doctor to be content")
@@ -139,7 +139,7 @@ def test_there_are_at_least_thirty() -> None:
 def test_after_all_of_them_nothing_is_wrong(unmanned: Rig) -> None:
     async def is_well(p: Pipeline) -> bool:
         found = await look(p)
-        print([line.told() for line in found.lines if line.finding.status != "ok"])
+        print([line.told() for line in found.lines if line.result.status != "ok"])
         return named(found) == set()
 
     unmanned.run(lambda p: p.until(partial(is_well, p), what="a stack that is well"))
@@ -166,7 +166,7 @@ def test_checkpoints_that_anybody_may_write_are_named(unmanned: Rig, tmp_path: P
         folder.chmod(0o777)
         assert await seen(p, "checkpoints", checkpoints=folder) == {"checkpoints"}
         found = await look(p, ["checkpoints"], checkpoints=folder)
-        (fix,) = (line.finding.fix for line in found.lines if line.id == "checkpoints")
+        (fix,) = (line.result.fix for line in found.lines if line.id == "checkpoints")
         command, mode, place = (fix or "").split(maxsplit=2)
         assert (command, mode) == ("chmod", "700")
         assert Path(place.strip("'")) == folder
@@ -244,7 +244,7 @@ def test_a_worker_that_is_frozen_is_named_until_it_goes_on(unmanned: Rig) -> Non
 
     async def is_content(p: Pipeline) -> bool:
         found = await look(p)
-        print([line.told() for line in found.lines if line.finding.status != "ok"])
+        print([line.told() for line in found.lines if line.result.status != "ok"])
         return found.ok and named(found) == set()
 
     async def test(p: Pipeline) -> None:

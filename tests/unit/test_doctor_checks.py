@@ -242,8 +242,8 @@ def test_checkpoints_where_this_user_may_not_look_are_a_warning(
     monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
     (check,) = (check for check in CHECKS if check.id == "checkpoints")
     (found,) = asyncio.run(seen(check, checkpoints=closed / "of-the-worker"))
-    assert found.finding.status == "warning"
-    assert f"{closed} is not for this user to write to" in found.finding.message
+    assert found.result.status == "warning"
+    assert f"{closed} is not for this user to write to" in found.result.message
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), PermissionError("no"), httpx.ReadError("gone")])
@@ -253,7 +253,7 @@ def test_whatever_cannot_be_asked_is_no_server_that_does_not_answer(error: Excep
 
     (found,) = asyncio.run(seen(Check("settings", "this host", ask)))
     assert found.failed
-    assert (found.finding.subject, found.finding.message) == ("settings", "this cannot be told")
+    assert (found.result.subject, found.result.message) == ("settings", "this cannot be told")
 
 
 def line(finding: CheckResult) -> Line:

@@ -172,7 +172,7 @@ def test_what_no_other_file_uses_is_private() -> None:
 
 
 def test_a_class_is_one_thing_under_one_name() -> None:
-    """What the API shows of something is called as that is."""
+    """In badges/api they may be called as what they show."""
     named = defaultdict[str, list[Path]](list)
     for path in sources():
         for node in parsed(path).body:

@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from badges.queries.audit.findings import WAITS, Discrepancy
+from badges.queries.audit.findings import WAITS, Finding
 from badges.queries.audit.rules import Rules
 from badges.queries.audit.statements import AUDIT
 from badges.queries.audit.suspicions import Suspicion, by_records, by_rows
@@ -33,7 +33,7 @@ class MentorRow(Struct, frozen=True):
 
 async def award_findings(
     connection: Connection, rules: Rules, mentors: Sequence[MentorRow]
-) -> tuple[list[Discrepancy], list[Discrepancy]]:
+) -> tuple[list[Finding], list[Finding]]:
     """What is wrong with the awards of some mentors, and what differs for a reason."""
     decided = {
         mentor.id: rules.decided(mentor.organization_id) for mentor in mentors if mentor.active
@@ -79,7 +79,7 @@ async def _by_rows(connection: Connection, rules: Rules, decided: _Decided) -> l
 
 def _sorted_out(
     suspicions: Iterable[Suspicion], decided: _Decided, waiting: set[tuple[UUID, ...]]
-) -> tuple[list[Discrepancy], list[Suspicion]]:
+) -> tuple[list[Finding], list[Suspicion]]:
     """Findings, at most one of each kind and award, and what may be explained."""
     by_key: dict[tuple[UUID, UUID, str], list[Suspicion]] = defaultdict(list)
     for each in suspicions:
@@ -87,7 +87,7 @@ def _sorted_out(
     wrong = {
         each.pair for each in suspicions if each.is_error and each.finding.kind in _CHANGES_OTHERS
     }
-    findings: list[Discrepancy] = []
+    findings: list[Finding] = []
     doubtful: list[Suspicion] = []
     for (mentor, definition, _), alike in by_key.items():
         needs = decided.get(mentor, {}).get(definition, frozenset())
@@ -111,7 +111,7 @@ def _because(suspicion: Suspicion, reason: str) -> Suspicion:
 
 async def _explained(
     connection: Connection, rules: Rules, doubtful: Sequence[Suspicion]
-) -> list[Discrepancy]:
+) -> list[Finding]:
     """What differs, each with the reason for it."""
     unknown = [each for each in doubtful if not each.finding.reason]
     evidence = {

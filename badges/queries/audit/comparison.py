@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from badges.queries.audit.awards import MentorRow, award_findings
-from badges.queries.audit.findings import Audit, Checked, Discrepancy
+from badges.queries.audit.findings import Audit, Checked, Finding
 from badges.queries.audit.rules import Rules, read_rules
 from badges.queries.audit.statements import AUDIT
 from badges.queries.audit.stats import stats_findings, stats_of_nobody
@@ -69,8 +69,8 @@ class _Look:
         self._scope = (organization, since, among)
         self._last = _FIRST
         self._turn = asyncio.Lock()
-        self.findings: list[Discrepancy] = []
-        self.explained: list[Discrepancy] = []
+        self.findings: list[Finding] = []
+        self.explained: list[Finding] = []
         self.mentors = 0
         self.awards = 0
         self.stats = 0

@@ -6,20 +6,20 @@ from uuid import UUID
 
 from msgspec import Struct
 
-DiscrepancyKind: TypeAlias = Literal["missing", "extra", "date", "tier", "revocation", "stats"]
+FindingKind: TypeAlias = Literal["missing", "extra", "date", "tier", "revocation", "stats"]
 
 WAITS: Final = "what was decided waits, because Postgres refuses to write it"
 """The reason of what is explained so."""
 
 
-class Discrepancy(Struct, frozen=True):
+class Finding(Struct, frozen=True):
     """One award, or one stats row, with what it should be and what it is, as JSON has it.
 
     `expected` is None where there should be nothing, `found` where there is nothing. Stats belong
     to no definition.
     """
 
-    kind: DiscrepancyKind
+    kind: FindingKind
     peer_mentor_id: UUID
     badge_definition_id: UUID | None
     expected: Mapping[str, Any] | None
@@ -28,7 +28,7 @@ class Discrepancy(Struct, frozen=True):
     """A sentence for people: why this is wrong, or, of one that is explained, why it is not."""
 
     @property
-    def subject(self) -> tuple[DiscrepancyKind, UUID, UUID | None]:
+    def subject(self) -> tuple[FindingKind, UUID, UUID | None]:
         """What it is about: an audit has one finding of each at most."""
         return self.kind, self.peer_mentor_id, self.badge_definition_id
 
@@ -45,5 +45,5 @@ class Audit(Struct, frozen=True):
     """What there is to mend, and what differs for a reason that its evidence shows."""
 
     checked: Checked
-    findings: list[Discrepancy]
-    explained: list[Discrepancy]
+    findings: list[Finding]
+    explained: list[Finding]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from badges.queries.audit.findings import WAITS, Discrepancy
+from badges.queries.audit.findings import WAITS, Finding
 from sinks.pool import Connection
 
 _STATS: Final = files(__package__).joinpath("stats.sql").read_text("utf-8")
@@ -21,13 +21,13 @@ _OF_NOBODY: Final = """
 
 async def stats_findings(
     connection: Connection, mentors: Sequence[UUID]
-) -> tuple[list[Discrepancy], list[Discrepancy]]:
+) -> tuple[list[Finding], list[Finding]]:
     """The rows of some mentors' statistics that differ, and those that only wait to be written.
 
     What is expected and what was found name the columns that differ, or all where there is no row.
     """
-    findings: list[Discrepancy] = []
-    explained: list[Discrepancy] = []
+    findings: list[Finding] = []
+    explained: list[Finding] = []
     for row in await connection.fetch(_STATS, mentors):
         found = None if row["found"] is None else _decoded(row["found"])
         differs = _finding(row["id"], _decoded(row["expected"]), found)
@@ -38,12 +38,10 @@ async def stats_findings(
     return findings, explained
 
 
-async def stats_of_nobody(connection: Connection) -> list[Discrepancy]:
+async def stats_of_nobody(connection: Connection) -> list[Finding]:
     """Rows of statistics without a mentor: no foreign key was looked at as they came to be."""
     return [
-        Discrepancy(
-            "stats", row["id"], None, None, _decoded(row["found"]), "there is no such mentor"
-        )
+        Finding("stats", row["id"], None, None, _decoded(row["found"]), "there is no such mentor")
         for row in await connection.fetch(_OF_NOBODY)
     ]
 
@@ -52,13 +50,11 @@ def _decoded(stats: str) -> dict[str, Any]:
     return msgspec.json.decode(stats, type=dict[str, Any])
 
 
-def _finding(
-    mentor: UUID, expected: Mapping[str, Any], found: Mapping[str, Any] | None
-) -> Discrepancy:
+def _finding(mentor: UUID, expected: Mapping[str, Any], found: Mapping[str, Any] | None) -> Finding:
     if found is None:
-        return Discrepancy("stats", mentor, None, expected, None, "the mentor has no statistics")
+        return Finding("stats", mentor, None, expected, None, "the mentor has no statistics")
     columns = [name for name in expected if expected[name] != found[name]]
-    return Discrepancy(
+    return Finding(
         "stats",
         mentor,
         None,

@@ -9,7 +9,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from badges.queries.audit.evidence import falls_short, read_evidence
-from badges.queries.audit.findings import Discrepancy, DiscrepancyKind
+from badges.queries.audit.findings import Finding, FindingKind
 from badges.queries.audit.rules import Definition
 
 _DATES: Final = ("earned_on", "earned_at")
@@ -21,7 +21,7 @@ _WHOLE: Final = (*_DATES, *_TIER, "definition_version")
 class Suspicion(Struct, frozen=True):
     """An award, or the lack of one, that is not what it should be at first sight."""
 
-    finding: Discrepancy
+    finding: Finding
     is_error: bool
     """Whether nothing can explain it; else its reason is still to be looked for."""
     by_rows: bool
@@ -50,7 +50,7 @@ class _Case:
 
     def differs(
         self,
-        kind: DiscrepancyKind,
+        kind: FindingKind,
         reason: str,
         *,
         expected: Mapping[str, Any] | None,
@@ -59,7 +59,7 @@ class _Case:
     ) -> Suspicion:
         """What was found is told by the columns, or by those that are expected."""
         found = {name: self.found[name] for name in columns or expected or ()}
-        finding = Discrepancy(
+        finding = Finding(
             kind,
             self.row["peer_mentor_id"],
             self.definition.id,

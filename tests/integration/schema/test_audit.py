@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from badges.queries.audit.comparison import find
-from badges.queries.audit.findings import Audit, Discrepancy, DiscrepancyKind
+from badges.queries.audit.findings import Audit, Finding, FindingKind
 from badges.queries.audit.statements import AUDIT
 from sinks.pool import Connection
 from tables.types import Award
@@ -74,7 +74,7 @@ def test_nothing_is_found_where_all_is_right(world: World, seed: int) -> None:
     assert audit.findings == []
 
 
-async def damaged(db: Connection, life: Life, damage: Damage, award: Award) -> list[Discrepancy]:
+async def damaged(db: Connection, life: Life, damage: Damage, award: Award) -> list[Finding]:
     """What is found after damage that only the tables know of."""
     transaction = db.transaction()
     await transaction.start()
@@ -88,7 +88,7 @@ async def damaged(db: Connection, life: Life, damage: Damage, award: Award) -> l
         await transaction.rollback()
 
 
-def key(finding: Discrepancy) -> tuple[str, UUID | None]:
+def key(finding: Finding) -> tuple[str, UUID | None]:
     return finding.kind, finding.badge_definition_id
 
 
@@ -125,7 +125,7 @@ class Kind(NamedTuple):
 
     damage: Damage
     fits: Callable[[Life, Award], bool]
-    found: DiscrepancyKind
+    found: FindingKind
 
 
 def given_and_dated_by_rule(life: Life, award: Award) -> bool:

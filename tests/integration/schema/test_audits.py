@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from badges.queries.audit.findings import Checked, Discrepancy
+from badges.queries.audit.findings import Checked, Finding
 from badges.upkeep import auditing
 from badges.upkeep.auditing import AuditScope
 from sinks.pool import Connection
@@ -128,7 +128,7 @@ async def test_what_a_wider_run_finds_is_told_in_the_place_of_what_a_narrower_on
     db: Connection,
 ) -> None:
     people = await settle(db)
-    finding = Discrepancy("stats", people.mentor, None, {}, None, "the mentor has no statistics")
+    finding = Finding("stats", people.mentor, None, {}, None, "the mentor has no statistics")
     differs = auditing.Audited(1, False, Checked(), [finding], [], [], [])
 
     async def told() -> list[tuple[int, str | None]]:

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from badges.privacy import erasing, kept
+from badges.privacy.own_tables import OWN_TABLES, SOURCES, OwnTable
 from badges.privacy.person import FORGOTTEN, Person
-from badges.privacy.places import PLACES, SOURCES, PersonalTable
 from sinks.pool import Connection
 from tests.integration.schema.people import People, settle
 
@@ -35,13 +35,13 @@ APPLICATIONS = {
 
 def classified(table: str) -> set[str | None]:
     """The columns of which is known whether they tell of a person."""
-    place = PLACES.get(table, PersonalTable())
-    said = *place.words, *place.actors, *place.own, *place.nobody
-    return {place.mentor, place.found, *said}
+    own_table = OWN_TABLES.get(table, OwnTable())
+    said = *own_table.words, *own_table.actors, *own_table.own, *own_table.nobody
+    return {own_table.mentor, own_table.found, *said}
 
 
 async def test_every_column_that_may_name_a_person_is_classified(db: Connection) -> None:
-    """A new one has to be put into badges/privacy/places.py, where export and forget find it."""
+    """A new one has to be put into privacy/own_tables.py, where export and forget find it."""
     unknown = [
         f"{row['name']}.{row['column']}"
         for row in await db.fetch(COLUMNS)
@@ -120,7 +120,7 @@ async def test_what_no_foreign_key_took_along_goes_and_others_stay(db: Connectio
     )
     await db.execute("UPDATE activities SET peer_mentor_id = $2 WHERE id = $1", moved, other)
     await leave_behind(db, people.mentor)
-    known = await kept.places(db)
+    known = await kept.own_tables(db)
     person = await kept.person(db, str(people.mentor), {str(mine), str(moved), "no id"})
     assert person.ids == {str(people.mentor), str(mine), "no id"}
 
@@ -157,14 +157,14 @@ async def test_who_decided_about_others_is_told_and_stays(db: Connection) -> Non
             people.definition,
             str(people.mentor),
         )
-    acts = await kept.acts(db, await kept.places(db), str(people.mentor))
+    acts = await kept.acts(db, await kept.own_tables(db), str(people.mentor))
     assert acts == {"badge_awards.awarded_by": 1}
 
 
 async def test_nothing_of_somebody_who_is_there_is_removed(db: Connection) -> None:
     people = await settle(db)
     await write_everywhere(db, people, uuid4())
-    known = await kept.places(db)
+    known = await kept.own_tables(db)
     removed = await erasing.erase(db, known, Person(str(people.mentor)))
     assert removed == {"public.badge_alerts": 1, "public.badge_logs": 2}
     assert await db.fetchval("SELECT count(*) FROM badge_awards") == 1
@@ -175,7 +175,7 @@ async def test_two_at_once_remove_it_once(db: Connection, url: str) -> None:
     other = uuid4()
     await write_everywhere(db, people, other)
     await leave_behind(db, people.mentor)
-    known, person = await kept.places(db), Person(str(people.mentor))
+    known, person = await kept.own_tables(db), Person(str(people.mentor))
 
     async def erase() -> int:
         connection = await asyncpg.connect(url)
@@ -211,7 +211,7 @@ async def test_a_name_that_an_error_repeats_goes_as_whole_words(db: Connection) 
         said,
     )
     person = Person(str(uuid4()), names=("Kari (Å.) Bø", "Nobody", "Per"))
-    known = await kept.places(db)
+    known = await kept.own_tables(db)
     assert await erasing.found(db, known, person) == {"public.badge_alerts": 1}
     async with db.transaction():
         await erasing.erase(db, known, person)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from badges.queries.audit.findings import Discrepancy
+from badges.queries.audit.findings import Finding
 from badges.upkeep import repairing
 from sinks import repairs
 from sinks.pool import Connection
@@ -63,9 +63,7 @@ async def test_nothing_is_repaired_without_the_lock_of_a_position(db: Connection
     """Another generation of the log may have gone live since the log was looked up."""
     people = await begin(db)
     expected = {"activity_count": 3}
-    finding = Discrepancy(
-        "stats", people.mentor, None, expected, None, "the mentor has no statistics"
-    )
+    finding = Finding("stats", people.mentor, None, expected, None, "the mentor has no statistics")
     with pytest.raises(Failure, match="replaced meanwhile"):
         await repairing.repair(db, [finding], 1, None)
     assert await db.fetch("SELECT FROM peer_mentor_stats") == []

@@ -12,16 +12,16 @@ from badges.demo import catalogue
 from badges.demo.feed import SeenUnlock
 from badges.demo.screen import Screen, draw, histogram
 from badges.demo.tally import Tally, percentile
-from badges.demo.telling import Announcement, Directory, Lines
-from badges.demo.world import DemoMentor, Kind, Moment, World, definition_id
+from badges.demo.telling import Directory, Lines, ToldUnlock
+from badges.demo.world import DemoPerson, Kind, Moment, World, definition_id
 
-ADA = DemoMentor(UUID(int=1), "demo-nordlys", "Ada B.")
+ADA = DemoPerson(UUID(int=1), "demo-nordlys", "Ada B.")
 CATALOGUE = catalogue.load()
 BADGE = str(definition_id(None, "visitor"))
 AT = datetime(2026, 11, 24, 12, 0, 0, 123000)
 
 
-def moment(kind: Kind = "new", person: DemoMentor | None = ADA, subject: str = "") -> Moment:
+def moment(kind: Kind = "new", person: DemoPerson | None = ADA, subject: str = "") -> Moment:
     return Moment(kind, person, "a visit, 45 minutes", [[]], subject=subject)
 
 
@@ -77,8 +77,8 @@ def test_a_name_that_was_learnt_is_used_and_an_unknown_id_stays() -> None:
     assert names.named(BADGE) == f"Visitor ({BADGE})"
 
 
-def line(source: str = "stream", latency: float | None = 24.4) -> Announcement:
-    return Announcement(AT, "🏡", "Ada B.", "earned", "Visitor", "Visitor, bronze", source, latency)
+def line(source: str = "stream", latency: float | None = 24.4) -> ToldUnlock:
+    return ToldUnlock(AT, "🏡", "Ada B.", "earned", "Visitor", "Visitor, bronze", source, latency)
 
 
 def test_lines_say_who_what_and_how_fast() -> None:

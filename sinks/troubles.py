@@ -19,7 +19,7 @@ LONGEST = 500
 LONGEST_NAME = 200
 
 
-class Finding(Struct, frozen=True):
+class Trouble(Struct, frozen=True):
     """Something that a person has to mend: an alert's subject, message, and what else it says."""
 
     subject: str
@@ -35,10 +35,10 @@ _MISSED = {
 }
 
 
-def missed_versions(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+def missed_versions(rows: Iterable[Mapping[str, Any]]) -> list[Trouble]:
     """Definitions and organizations (kind, id, what) of which a version is missing."""
     return [
-        Finding(
+        Trouble(
             row["id"],
             f"{row['kind']} {row['id']} {_MISSED[row['what']]} while its triggers were off, so no "
             "worker knows; `badges migrate` writes the version that is missing",
@@ -48,10 +48,10 @@ def missed_versions(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     ]
 
 
-def unread_slots(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+def unread_slots(rows: Iterable[Mapping[str, Any]]) -> list[Trouble]:
     """Slots that nobody reads, with the bytes of WAL that each retains."""
     return [
-        Finding(
+        Trouble(
             row["slot"],
             f"nobody reads the replication slot {row['slot']}, so Postgres keeps all WAL for it, "
             "until the disk is full: `badges provision` removes what is left of an older "
@@ -69,13 +69,13 @@ def still_unknown(opened: Iterable[str], known: Iterable[str], in_use: Iterable[
 
 def invalid_definitions(
     book: RuleBook, newest: Mapping[str, DefinitionVersion]
-) -> Iterator[Finding]:
+) -> Iterator[Trouble]:
     """Active definitions that the rule book sets aside; `newest` has the version of each in it."""
     for definition_id, reason in sorted(book.set_aside.items()):
         definition = newest.get(definition_id)
         if definition is None or definition.status != "active":
             continue
-        yield Finding(
+        yield Trouble(
             definition_id,
             f"the badge {definition.key[:LONGEST_NAME]!r} is frozen, nobody gets or loses it: "
             f"{reason[:LONGEST]}",
@@ -88,7 +88,7 @@ def invalid_definitions(
         )
 
 
-def missing_constraint(is_there: bool) -> list[Finding]:
+def missing_constraint(is_there: bool) -> list[Trouble]:
     if is_there:
         return []
     message = (
@@ -96,20 +96,20 @@ def missing_constraint(is_there: bool) -> list[Finding]:
         "(SQLSTATE 42P10), and one may be held twice; run `badges migrate`, which removes "
         "duplicates and brings the constraint back"
     )
-    return [Finding("", message)]
+    return [Trouble("", message)]
 
 
-def duplicate_awards(found: Sequence[Duplicate]) -> list[Finding]:
+def duplicate_awards(found: Sequence[Duplicate]) -> list[Trouble]:
     if not found:
         return []
     message = (
         "one mentor holds a badge twice; `badges dedupe` keeps the earliest award, and "
         "`badges migrate` also brings the constraint back that forbids it"
     )
-    return [Finding("", message, duplicates.detail(found))]
+    return [Trouble("", message, duplicates.detail(found))]
 
 
-def time_zones(rows: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+def time_zones(rows: Iterable[Mapping[str, Any]]) -> Iterator[Trouble]:
     """Zones in use that the tzdata package or Postgres lacks, or of which they differ.
 
     A row has the zone's name, the number of its organizations, and Postgres' offsets in seconds at
@@ -136,7 +136,7 @@ def time_zones(rows: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
             used |= {"at": at.isoformat()}
         if here is None or in_postgres is None:
             message += "; give its organizations another zone, or upgrade what lacks it"
-        yield Finding(shown, message, used)
+        yield Trouble(shown, message, used)
 
 
 def _first_difference(here: Sequence[int], there: Sequence[int]) -> int | None:

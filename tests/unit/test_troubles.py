@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sinks import findings
+from sinks import troubles
 from sinks.duplicates import Duplicate
 from tables import zones
 from tables.rules import RuleBook
@@ -26,7 +26,7 @@ COUNT = '{"version": 1, "type": "threshold", "metric": "count", "at_least": 1}'
 )
 def test_a_missed_version_is_told_with_the_command(what: str, said: str) -> None:
     row = {"kind": "definition", "id": "d1", "what": what}
-    (found,) = findings.missed_versions([row])
+    (found,) = troubles.missed_versions([row])
     assert found.subject == "d1"
     assert found.message.startswith(said)
     assert "badges migrate" in found.message
@@ -34,7 +34,7 @@ def test_a_missed_version_is_told_with_the_command(what: str, said: str) -> None
 
 
 def test_only_what_is_in_use_without_a_version_is_unknown_still() -> None:
-    assert findings.still_unknown(["a", "b", "gone"], ["b", "c"], ["a", "b"]) == {"a"}
+    assert troubles.still_unknown(["a", "b", "gone"], ["b", "c"], ["a", "b"]) == {"a"}
 
 
 def definition(
@@ -48,10 +48,10 @@ def needs(key: str) -> str:
     return f'{{"version": 1, "type": "badges", "badges": ["{key}"]}}'
 
 
-def invalid(*versions: DefinitionVersion) -> list[findings.Finding]:
+def invalid(*versions: DefinitionVersion) -> list[troubles.Trouble]:
     book = RuleBook()
     book.apply([*versions, OrganizationVersion("o", 1, SAVED, "No/Where")])
-    return list(findings.invalid_definitions(book, {each.id: each for each in versions}))
+    return list(troubles.invalid_definitions(book, {each.id: each for each in versions}))
 
 
 def test_an_invalid_definition_is_told_with_its_key_and_reason() -> None:
@@ -77,20 +77,20 @@ def test_a_long_key_and_a_long_reason_are_cut() -> None:
     criteria = '{"version": 1, "type": "threshold", "metric": "count", "at_least": "%s"}'
     (found,) = invalid(definition("d1", criteria % ("x" * 9_000), "k" * 9_000))
     assert len(found.message) < 1_000
-    assert found.detail["key"] == "k" * findings.LONGEST_NAME
+    assert found.detail["key"] == "k" * troubles.LONGEST_NAME
 
 
 def test_a_missing_constraint_is_told_and_one_that_is_there_is_not() -> None:
-    assert findings.missing_constraint(True) == []
-    (found,) = findings.missing_constraint(False)
+    assert troubles.missing_constraint(True) == []
+    (found,) = troubles.missing_constraint(False)
     assert "42P10" in found.message
     assert "badges migrate" in found.message
 
 
 def test_duplicates_are_told_with_the_first_twenty() -> None:
     found = [Duplicate(f"a{n}", "m", "d", SAVED, "kept") for n in range(25)]
-    assert findings.duplicate_awards([]) == []
-    (told,) = findings.duplicate_awards(found)
+    assert troubles.duplicate_awards([]) == []
+    (told,) = troubles.duplicate_awards(found)
     assert told.detail["number"] == 25
     rows = told.detail["rows"]
     assert isinstance(rows, list)
@@ -105,13 +105,13 @@ def zone_row(name: str, in_postgres: object) -> dict[str, object]:
 def test_a_zone_that_both_know_alike_is_no_finding() -> None:
     oslo = offsets("Europe/Oslo")
     assert oslo is not None
-    assert list(findings.time_zones([zone_row("Europe/Oslo", list(oslo))])) == []
+    assert list(troubles.time_zones([zone_row("Europe/Oslo", list(oslo))])) == []
 
 
 def test_a_zone_that_either_lacks_is_told() -> None:
     unknown = zone_row("No/Where", [0] * len(SAMPLES))
     no_postgres = zone_row("Europe/Oslo", None)
-    first, second = findings.time_zones([unknown, no_postgres])
+    first, second = troubles.time_zones([unknown, no_postgres])
     assert first.subject == "No/Where"
     assert "the tzdata package lacks 'No/Where'" in first.message
     assert second.subject == "Europe/Oslo"
@@ -125,7 +125,7 @@ def test_a_zone_that_differs_is_told_with_the_moment() -> None:
     other = list(oslo)
     place = SAMPLES.index(datetime(2036, 7, 1, 12, tzinfo=UTC))
     other[place] = 3_600
-    (found,) = findings.time_zones([zone_row("Europe/Oslo", other)])
+    (found,) = troubles.time_zones([zone_row("Europe/Oslo", other)])
     assert found.message.startswith(
         "'Europe/Oslo' is 7200 s from UTC at 2036-07-01 12:00 UTC by the tzdata package, and "
         "3600 s by Postgres"
@@ -134,8 +134,8 @@ def test_a_zone_that_differs_is_told_with_the_moment() -> None:
 
 
 def test_a_name_that_is_too_long_for_an_index_is_cut() -> None:
-    (found,) = findings.time_zones([zone_row("x" * 5_000, None)])
-    assert found.subject == "x" * findings.LONGEST_NAME
+    (found,) = troubles.time_zones([zone_row("x" * 5_000, None)])
+    assert found.subject == "x" * troubles.LONGEST_NAME
 
 
 def test_samples_are_noon_of_the_first_of_each_month() -> None:

@@ -13,7 +13,7 @@ SOURCES: Mapping[str, str] = {
 """The application's tables about mentors, with the column that has the mentor's id."""
 
 
-class PersonalTable(Struct, frozen=True):
+class OwnTable(Struct, frozen=True):
     """A table of ours.
 
     `mentor` is the column with a mentor's id: such a row is that mentor's, whole. `words` are text
@@ -39,45 +39,45 @@ _LOG = (
     "stand_in",
 )  # fmt: skip
 
-PLACES: Mapping[str, PersonalTable] = {
-    "public.badge_awards": PersonalTable(
+OWN_TABLES: Mapping[str, OwnTable] = {
+    "public.badge_awards": OwnTable(
         mentor="peer_mentor_id",
         actors=("awarded_by", "revoked_by", "changed_by", "dated_by"),
         own=("id", "badge_definition_id", "tier", "evidence"),
     ),
-    "public.badge_award_events": PersonalTable(
+    "public.badge_award_events": OwnTable(
         mentor="peer_mentor_id",
         actors=("actor",),
         own=("badge_award_id", "badge_definition_id", "kind", "tier", "source", "reason"),
     ),
-    "public.peer_mentor_stats": PersonalTable(
+    "public.peer_mentor_stats": OwnTable(
         key="peer_mentor_id", mentor="peer_mentor_id", own=("counts_by_type",)
     ),
-    "public.badge_refused_writes": PersonalTable(
+    "public.badge_refused_writes": OwnTable(
         mentor="peer_mentor_id",
         own=(
             "log_id", "kind", "badge_definition_id", "badge_award_id", "decision", "sqlstate",
             "message", "refused_by",
         ),
     ),
-    "public.badge_alerts": PersonalTable(words=("detail",), nobody=("kind",)),
-    "public.badge_audits": PersonalTable(
+    "public.badge_alerts": OwnTable(words=("detail",), nobody=("kind",)),
+    "public.badge_audits": OwnTable(
         words=("findings", "error"), nobody=("organization_id", "checked")
     ),
-    "public.badge_logs": PersonalTable(key="log_id", words=("reason",), found="found", nobody=_LOG),
-    "public.badge_definition_versions": PersonalTable(actors=("saved_by",), nobody=_DEFINITION),
-    "public.organization_versions": PersonalTable(actors=("saved_by",), nobody=("id", "timezone")),
-    "public.badge_log_positions": PersonalTable(
+    "public.badge_logs": OwnTable(key="log_id", words=("reason",), found="found", nobody=_LOG),
+    "public.badge_definition_versions": OwnTable(actors=("saved_by",), nobody=_DEFINITION),
+    "public.organization_versions": OwnTable(actors=("saved_by",), nobody=("id", "timezone")),
+    "public.badge_log_positions": OwnTable(
         nobody=("log_id", "turn_id", "last_sequence", "evaluator")
     ),
-    "public.badge_rule_positions": PersonalTable(nobody=("kind", "id", "log_id")),
-    "public.badge_heartbeats": PersonalTable(),
+    "public.badge_rule_positions": OwnTable(nobody=("kind", "id", "log_id")),
+    "public.badge_heartbeats": OwnTable(),
     # Digests, of an organization's key: nobody can tell whose they are. They are kept for a day.
-    "badges_private.idempotency_keys": PersonalTable(
+    "badges_private.idempotency_keys": OwnTable(
         nobody=("id", "request", "badge_definition_id")
     ),
-    "badges_private.claim_paths": PersonalTable(nobody=("claim", "path")),
-    "badges_private.time_zones": PersonalTable(nobody=("name",)),
-    "badges_private.exposed": PersonalTable(nobody=("given",)),
+    "badges_private.claim_paths": OwnTable(nobody=("claim", "path")),
+    "badges_private.time_zones": OwnTable(nobody=("name",)),
+    "badges_private.exposed": OwnTable(nobody=("given",)),
 }  # fmt: skip
 """By schema and name. The application's own tables (SOURCES, definitions, organizations) aside."""
