@@ -1,16 +1,27 @@
-"""Clients that wait for as long as it takes on a busy machine, where those of the product do not.
+"""Waits and clients for a busy machine: they take as long as it takes.
 
 People wait for locks, and idle in transactions, as a worker may not.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import Any
 from unittest.mock import patch
 
+from sinks.polling import poll
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from tests.stack import LIMIT_S, Stack
 
 _NO_LIMITS = {"lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+
+
+async def until(look: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Look until something is found, and return that; fail when that takes too long."""
+    try:
+        return await poll(look, within=LIMIT_S, every=0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {LIMIT_S:g} s: {what}") from None
 
 
 async def patient_pool(

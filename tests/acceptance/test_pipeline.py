@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from reference.verification import verify
 from sinks.pool import Connection
 from streams.log.kafka import KafkaAccess
 from tests.acceptance.local_stack import LocalStack
+from tests.patience import until
 from tests.stack import LIMIT_S
 
 ROW = "(id, peer_mentor_id, activity_type, activity_date, duration_minutes)"
@@ -147,7 +148,7 @@ async def story(stack: LocalStack) -> None:
     connection = await asyncpg.connect(settings["BADGES_DATABASE_URL"])
     world = World(connection)
     await world.create()
-    await until(lambda: rules_apply(world))
+    await until(lambda: rules_apply(world), "versions that apply")
     mentors = {name: await world.mentor() for name in EARNED}
     steady, late, edited, deleted, moved, paused = mentors.values()
 
@@ -159,7 +160,7 @@ async def story(stack: LocalStack) -> None:
     gone = await world.visits(deleted, ["2026-04-06", "2026-04-07", "2026-04-08"], 60)
     travelling = await world.visits(moved, ["2026-05-04", "2026-05-05"])
     await world.visits(paused, ["2026-06-01", "2026-06-02", "2026-06-05"])
-    await until(lambda: holds(world, steady, "both"))
+    await until(lambda: holds(world, steady, "both"), "the badge")
 
     await asyncio.to_thread(stack.kill_worker)
     await world.visits(late, ["2026-01-26"])
@@ -184,8 +185,8 @@ async def story(stack: LocalStack) -> None:
         ],
         columns=["id", "peer_mentor_id", "activity_type", "activity_date", "duration_minutes"],
     )
-    await until(lambda: holds(world, moved, "three"))
-    await until(lambda: holds(world, paused, "days"))
+    await until(lambda: holds(world, moved, "three"), "the badge")
+    await until(lambda: holds(world, paused, "days"), "the badge")
 
     verified = await verify(
         connection, KafkaAccess(settings["BADGES_KAFKA_BOOTSTRAP"]), limit=LIMIT_S
@@ -220,10 +221,3 @@ async def rules_apply(world: World) -> bool:
 
 async def holds(world: World, mentor: UUID, key: str) -> bool:
     return key in await world.earned(mentor)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds; TimeoutError when it does not for a minute."""
-    async with asyncio.timeout(LIMIT_S):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)

@@ -1,15 +1,12 @@
 """Turns that a Postgres sink writes, of both kinds, and how to see that one was written once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from sinks.base import Position, Turn
 from tests.contract.builders import Log, grant, stats_of
 from tests.contract.worlds import PostgresWorld
-from tests.stack import LIMIT_S
 
 Build = Callable[[Log, str, str], Turn]
 
@@ -23,17 +20,6 @@ def with_stats_alone(log: Log, mentor: str, _: str) -> Turn:
 
 
 KINDS = pytest.mark.parametrize("build", [with_grant, with_stats_alone])
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait for a condition and return what it gave; fail when that takes too long."""
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            while not (found := await condition()):  # noqa: ASYNC110 (it is in the server)
-                await asyncio.sleep(0.01)
-            return found
-    except TimeoutError:
-        raise AssertionError(f"not within {LIMIT_S:g} s: {what}") from None
 
 
 async def assert_written_once(world: PostgresWorld, turn: Turn) -> None:

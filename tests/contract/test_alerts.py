@@ -12,8 +12,8 @@ from sinks import alerts as sinks_alerts
 from sinks.alerts import AlertKind, Alerts, PostgresAlerts
 from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
-from tests.contract.postgres_turns import until
 from tests.doubles.memory_alerts import MemoryAlerts
+from tests.patience import until
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

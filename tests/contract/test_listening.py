@@ -4,7 +4,7 @@ import pytest
 
 from sinks.listening import is_lost, listening
 from sinks.pool import Pool
-from tests.contract.postgres_turns import until
+from tests.patience import until
 
 CHANNEL = "test_listening"
 pytestmark = pytest.mark.anyio

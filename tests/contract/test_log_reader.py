@@ -10,8 +10,7 @@ from sinks.errors import Unavailable
 from streams.log import reader
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
-from tests.contract.postgres_turns import until
-from tests.patience import patient_cluster
+from tests.patience import patient_cluster, until
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import pytest
 
 from sinks.pool import Pool
 from streams.rule_versions import PostgresVersions
-from tests.contract.postgres_turns import until
 from tests.doubles.memory_alerts import MemoryAlerts
+from tests.patience import until
 
 pytestmark = pytest.mark.anyio
 

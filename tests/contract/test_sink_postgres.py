@@ -15,8 +15,9 @@ from sinks.errors import Fenced, Unavailable
 from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from sinks.postgres import PostgresSink
 from tests.contract.builders import grant, promote, restore, revoke, stats_of
-from tests.contract.postgres_turns import KINDS, Build, assert_written_once, until, with_grant
+from tests.contract.postgres_turns import KINDS, Build, assert_written_once, with_grant
 from tests.contract.worlds import PostgresWorld
+from tests.patience import until
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from sinks.base import Position, Turn
 from sinks.errors import Fenced
 from sinks.written import Written
 from tests.contract.builders import grant, stats_of
-from tests.contract.postgres_turns import until
 from tests.contract.worlds import PostgresWorld
+from tests.patience import until
 
 pytestmark = pytest.mark.anyio
 

@@ -15,12 +15,12 @@ from tests.contract.postgres_turns import (
     KINDS,
     Build,
     assert_written_once,
-    until,
     with_grant,
     with_stats_alone,
 )
 from tests.contract.proxy import Proxy, proxied
 from tests.contract.worlds import PostgresWorld
+from tests.patience import until
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
