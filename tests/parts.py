@@ -26,8 +26,10 @@ def freeze(process: psutil.Process) -> None:
     """
     process.suspend()
     stopped = {psutil.STATUS_STOPPED}
-    stands = processes.comes_true(lambda: _states(process) == stopped, STOP_SECONDS)
-    assert stands, f"{process} still runs {STOP_SECONDS} s after SIGSTOP: {_states(process)}"
+    if not processes.comes_true(lambda: _states(process) == stopped, PATIENCE):
+        states = _states(process)
+        process.resume()
+        raise AssertionError(f"{process} still runs {PATIENCE:g} s after SIGSTOP: {states}")
 
 
 def _states(process: psutil.Process) -> set[str]:
@@ -83,8 +85,8 @@ class Processes:
         children = process.children(recursive=True)
         processes.stop(process, sign=signal.SIGKILL)
         # Backends of Postgres see by themselves that it is gone, and another waits for that.
-        _, left = psutil.wait_procs(children, STOP_SECONDS)
-        assert left == [], f"{part} was killed, and still there are {left}"
+        gone = processes.comes_true(lambda: not any(map(processes.is_running, children)), PATIENCE)
+        assert gone, f"{part} was killed, and of {children} some are still there"
 
     def pause(self, part: str) -> None:
         freeze(self._process(part))

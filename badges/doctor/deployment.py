@@ -16,7 +16,7 @@ from schema.differences import Deviation
 from sinks.pool import Connection
 from streams.filling.site import Site
 from streams.log import generations, topics
-from streams.log.cluster import Cluster, Member, Placement
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster, Member, Placement
 from streams.log.connect import Connect
 from streams.log.generations import Generation
 from streams.log.topics import WantedTopic
@@ -53,7 +53,7 @@ class Deployment:
         self.chosen = chosen
         self.say = say
         self.limit_s = limit_s
-        self.cluster = Cluster(chosen.kafka_access(), patience=limit_s)
+        self.cluster = Cluster(chosen.kafka_access(), patience=COMMAND_ANSWER_S)
         self.connect = Connect(chosen.connect_url.get_secret_value())
         self.http = httpx.AsyncClient(timeout=limit_s)
         self.members_at_first: Sequence[Member] = ()

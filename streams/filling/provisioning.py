@@ -17,7 +17,7 @@ from streams.filling.removal import discard, left_over, sweep
 from streams.filling.site import ADDRESS, Site
 from streams.lag.backlog import unworked
 from streams.log import fingerprint, generations, topics
-from streams.log.connect import ConnectorStatus
+from streams.log.connect import PATIENCE_S, ConnectorStatus
 from streams.log.debezium import UNAVAILABLE
 from streams.log.generations import Generation
 from streams.log.integrity import judged
@@ -136,26 +136,27 @@ async def _maintain(site: Site, generation: Generation) -> None:
     name = generation.connector
     if await fingerprint.stamp_unknown(site.connection, generation.log_id, generation.publication):
         site.say(f"Generation {generation.number}: {_NOW_KNOWN}.")
+    wanted = site.configuration(generation.number, generation.stand_in)
     status = await site.connect.status(name)
+    changes = status is not None and await site.connect.config(name) != wanted
+    starts = changes or (status is not None and (status.by_hand or status.failed))
     # Before anything is made in a Kafka or Connect that may be others, or goes on.
-    await _check_integrity(site, generation, needs_offsets=status is not None)
+    await _check_integrity(site, generation, needs_offsets=starts)
     await topics.ensure_dead_letters(site.cluster, site.prefix, site.replication_factor)
     causes = Causes()
     if status is None:
         await _create_again(site, generation)
         await site.connect.resume(name)
-    wanted = site.configuration(generation.number, generation.stand_in)
-    changed = await site.connect.config(name) != wanted
-    if changed:
+    if changes:
         await site.connect.configure(name, wanted)
         site.say(f"Connector {name}: its configuration was brought up to date.")
     if status is not None and status.by_hand:
         await site.connect.resume(name)
         site.say(f"Connector {name}: it was {status.state.lower()}, and goes on now.")
     if status is not None and status.failed:
-        if changed:
+        if changes:
             # That starts it by itself; to do it once more might still be with the old one.
-            await site.connect.recovered(name)
+            await site.connect.recovered(name, within=PATIENCE_S)
         else:
             await site.connect.restart_failed(name)
         site.say(f"Connector {name}: it had failed and was started again ({status.cause}).")

@@ -123,7 +123,8 @@ async def _reasons_of(
     connection: Connection, kafka: KafkaAccess, log: Generation, lsn: int, limit: float
 ) -> AsyncIterator[str]:
     async def ends() -> dict[int, int]:
-        async with Cluster(kafka, patience=COMMAND_ANSWER_S) as cluster:
+        # Shorter than the limit, so that it is Kafka that is named where it does not answer.
+        async with Cluster(kafka, patience=min(COMMAND_ANSWER_S, limit / 2)) as cluster:
             topic = Topic(log.topic, log.log_id, log.partitions)
             return await _ends_to_reach(connection, cluster, topic)
 

@@ -5,16 +5,24 @@ connector that is gone or has failed, Connect away) is no break.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from sinks.errors import Disconnected, StoreError
 from sinks.failures import translated
 from sinks.looks import Looks
 from sinks.pool import Executor
-from streams.errors import TOLD, CannotTell, GenerationClosed, LogBroken
+from streams.errors import (
+    TOLD,
+    CannotTell,
+    ConnectAway,
+    ConnectRefused,
+    GenerationClosed,
+    LogBroken,
+)
 from streams.log import fingerprint, generations
 from streams.log.cluster import Cluster
 from streams.log.connect import Connect
@@ -229,19 +237,29 @@ async def judged(
 
     So nothing is noted, and what is not certain is looked at as often as a worker does. Raises
     CannotTell when somebody who has to be asked does not answer. That is Kafka Connect only where
-    it `needs_offsets`, those that the connector has stored.
+    it `needs_offsets`, those that the connector has stored: then with the client's own patience.
     """
     found: LogBroken | None = None
     for look in range(CONFIRMATIONS):
         if look:
             await asyncio.sleep(_AGAIN_S)
         seen = await observe(generation, connection, cluster, connect, reread=True)
+        if needs_offsets and seen.offsets is None:
+            seen = replace(seen, offsets=await _offsets(generation, connect))
         found = judge(generation, seen)
-        if found is None and needs_offsets and seen.offsets is None:
-            raise CannotTell(f"Kafka Connect does not say the offsets of {generation.connector}")
         if found is None or found.certain:
             break
     return found
+
+
+async def _offsets(generation: Generation, connect: Connect) -> Sequence[Mapping[str, Any]]:
+    try:
+        offsets = await connect.offsets(generation.connector)
+    except (ConnectAway, ConnectRefused) as error:
+        raise CannotTell(str(error)) from error
+    if offsets is None:
+        raise CannotTell(f"Kafka Connect knows no connector {generation.connector}")
+    return offsets
 
 
 def sent_lsn(offset: Mapping[str, Any]) -> int | None:

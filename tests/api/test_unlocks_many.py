@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -45,7 +45,8 @@ class Line:
     async def _connected(self) -> socket.socket:
         """With room for what comes while this process has no time: who reads is not slow."""
         connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
         connection.setblocking(False)
         try:
             address = self._address.hostname, self._address.port

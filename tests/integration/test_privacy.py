@@ -123,9 +123,8 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
         worker.module = often_checkpoints.__name__
         worker.start()
 
-        async def in_checkpoints(number: int, log_id: str = "") -> bool:
-            found = holding(tmp_path, str(gone.mentor))
-            return sum(each.name.startswith(log_id) for each in found) == number
+        async def in_checkpoints(number: int) -> bool:
+            return sum(1 for _ in holding(tmp_path, str(gone.mentor))) == number
 
         organization = await p.organization()
         badge = await p.badge(organization, count_of(2))
@@ -151,11 +150,14 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
             refusal, _ = await run(p, "forget", str(gone.mentor), code=1)
             assert "DELETE FROM peer_mentors" in refusal["hint"]
             await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", gone.mentor)
-            # Between two looks of forget the worker might replace one that still holds the mentor.
-            await p.until(partial(in_checkpoints, 0, p.log.log_id), what="a newer checkpoint")
             forgotten, _ = await run(p, "forget", str(gone.mentor), checkpoints=tmp_path)
+        # Between its two looks the worker may have replaced the checkpoint of today's log.
+        assert forgotten["found"].pop("checkpoints") - forgotten["removed"].pop("checkpoints") in {
+            0,
+            1,
+        }
         assert forgotten["found"] == forgotten["removed"]
-        kinds = {"badge_alerts", "badge_logs", "dead_letters", "checkpoints"}
+        kinds = {"badge_alerts", "badge_logs", "dead_letters"}
         assert forgotten["found"].keys() == kinds
         in_log, elsewhere = forgotten["left"]
         assert in_log["where"] == p.log.topic

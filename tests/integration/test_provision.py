@@ -275,9 +275,12 @@ def test_a_stopped_connector_and_a_changed_configuration_are_put_right(
     run(test())
 
 
+@pytest.mark.parametrize("at_once", [3.0, 0.0], ids=["in time", "late"])
 def test_a_connector_whose_offsets_are_gone_is_not_started_again(
-    stack: Stack, database_url: str
+    stack: Stack, database_url: str, monkeypatch: pytest.MonkeyPatch, at_once: float
 ) -> None:
+    monkeypatch.setattr(observation, "CONNECT_TIMEOUT_S", at_once)
+
     async def test() -> None:
         async with own_site(stack, database_url) as site:
             live = await provisioning.provision(site)
@@ -293,29 +296,6 @@ def test_a_connector_whose_offsets_are_gone_is_not_started_again(
             status = await site.connect.status(live.connector)
             assert status is not None
             assert status.state == "STOPPED"
-
-    run(test())
-
-
-def test_a_connector_is_not_started_before_its_offsets_are_known(
-    stack: Stack, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def test() -> None:
-        async with own_site(stack, database_url) as site:
-            live = await provisioning.provision(site)
-            await site.connect.stop(live.connector)
-            with monkeypatch.context() as impatient:
-                impatient.setattr(observation, "CONNECT_TIMEOUT_S", 0.0)
-                with pytest.raises(Failure, match=r"cannot be told: Kafka Connect does not say"):
-                    await provisioning.provision(site)
-            status = await site.connect.status(live.connector)
-            assert status is not None
-            assert status.state == "STOPPED"
-
-            await provisioning.provision(site)
-            status = await site.connect.status(live.connector)
-            assert status is not None
-            assert status.state == "RUNNING"
 
     run(test())
 
