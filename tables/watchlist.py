@@ -181,7 +181,9 @@ class _Rising:
                     each.due_late = now + measure.slack(each.level)
                     in_order = now + each.level - measure.newest(ledger.newest_day)
                     soon = max(in_order, each.due_late)
-            each.due = soon
+                each.due = soon
+            elif late:
+                each.due = soon
             if soon < due:  # noqa: PLR1730 - to compare is far cheaper than a call
                 due = soon
             if each.due_late < due_late:  # noqa: PLR1730

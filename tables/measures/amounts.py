@@ -58,7 +58,19 @@ class PeriodAmounts:
 
     def apply(self, changes: Iterable[Change]) -> Iterator[tuple[Period, int, int]]:
         """Add rows and take rows out: each period that changes, its amount before, and after."""
-        metric, of, values = self._metric, self._of, self.values
+        for period, by in self._steps(changes).items():
+            before = self.values.get(period, 0)
+            after = before + by
+            if after:
+                self.values[period] = after
+            elif before:
+                del self.values[period]
+            yield period, before, after
+
+    def _steps(self, changes: Iterable[Change]) -> dict[Period, int]:
+        """By how much each period grows or shrinks."""
+        metric, of = self._metric, self._of
+        steps: dict[Period, int] = {}
         for change in changes:
             row, by = change, 1
             if change < 0:
@@ -72,15 +84,8 @@ class PeriodAmounts:
                     by = self._dates.count(day, by)
                 else:
                     by = distinct(self._seen, period << 32 | row & TYPE_MASK, by)
-                if not by:
-                    continue
-            before = values.get(period, 0)
-            after = before + by
-            if after:
-                values[period] = after
-            else:
-                del values[period]
-            yield period, before, after
+            steps[period] = steps.get(period, 0) + by
+        return steps
 
 
 def distinct(seen: dict[int, int], key: int, step: int) -> int:
