@@ -55,11 +55,13 @@ async def _in_turn(
     await pipe.settle(PATIENCE)
     alone: list[float] = []
     beside: list[float] = []
-    for first in range(0, counted, 2 * (inserts + WARM_UP)):
-        alone += (await insert_and_watch(pipe, first, inserts))[1]
+    number = inserts + WARM_UP
+    for first in range(0, counted, 2 * number):
+        mentors = [mentor_id(first + each) for each in range(2 * number)]
+        alone += (await insert_and_watch(pipe, mentors[:number]))[1]
         replaying = asyncio.create_task(_replay_again_and_again(pipe))
         try:
-            beside += (await insert_and_watch(pipe, first + inserts + WARM_UP, inserts))[1]
+            beside += (await insert_and_watch(pipe, mentors[number:]))[1]
         finally:
             replaying.cancel()
             with suppress(asyncio.CancelledError):

@@ -25,6 +25,15 @@ _BUSY_POLL_SECONDS = 0.005
 """How long a fetch may wait while a batch is open, whose partition it cannot see become free."""
 
 
+_MOST_FETCH_WAIT_MS = 100
+"""How long a broker may hold a fetch that it has nothing for. Faust says 1,500, and has no setting.
+
+aiokafka leaves a partition out of a fetch while records of it wait for more than 0.1 s, as they do
+behind a slow turn, and asks a broker for one fetch at a time. So what comes next in that partition
+waits for the end of a fetch of the others, in which there may be nothing.
+"""
+
+
 class ReadCommitted(driver.AIOKafkaConsumerThread):
     """The consumer itself: rows of a transaction that was aborted never come."""
 
@@ -35,6 +44,7 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust reads so only where it writes in transactions itself, and has no setting for it.
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = _MOST_FETCH_WAIT_MS
         self.connections = Connections(consumer, cast("Consumer", self.consumer).decided)
         return consumer
 

@@ -1,9 +1,11 @@
-"""What of the positions is committed to Kafka."""
+"""The Faust transport: what it has the consumer read, and what of the positions it commits."""
 
 import asyncio
 from typing import Any
 
+import faust
 import pytest
+from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -35,3 +37,17 @@ def test_what_a_rebalance_took_is_not_committed(
 
     assert answer is (expected is not None)
     assert committed == ([] if expected is None else [expected])
+
+
+def test_what_faust_has_no_setting_for_is_set_where_aiokafka_reads_it() -> None:
+    async def made() -> tuple[dict[str, Any], dict[str, Any]]:
+        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
+        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
+        consumer = transport.create_consumer(lambda _: None, **nobody)
+        ours = consumer._thread._create_worker_consumer(transport)
+        plain = AIOKafkaConsumer(fetch_max_wait_ms=77, isolation_level="read_uncommitted")
+        return vars(ours), vars(plain)
+
+    ours, plain = asyncio.run(made())
+    assert (plain["_fetch_max_wait_ms"], plain["_isolation_level"]) == (77, "read_uncommitted")
+    assert (ours["_fetch_max_wait_ms"], ours["_isolation_level"]) == (100, "read_committed")
