@@ -14,7 +14,6 @@ Executor: TypeAlias = "Pool | Connection"
 
 _JSONB_VERSION = b"\x01"
 
-
 _SERVER_PATIENCE_S = 5
 """So much later than the client the server gives up a statement."""
 

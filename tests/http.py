@@ -24,6 +24,9 @@ class Patient(httpx.Client):
     asked = told = 0
     """How many requests of this process there were, and how many were told to come again."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(timeout=LIMIT_S, limits=ANEW, **more)
+
     def request(self, *call: Any, **more: Any) -> httpx.Response:
         until = time.monotonic() + LIMIT_S
         Patient.asked += 1
@@ -38,6 +41,9 @@ class Patient(httpx.Client):
 
 class AsyncPatient(httpx.AsyncClient):
     """The same for many calls at once, of which the API may well refuse some."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(timeout=LIMIT_S, limits=ANEW, **more)
 
     async def request(self, *call: Any, **more: Any) -> httpx.Response:
         until = time.monotonic() + LIMIT_S

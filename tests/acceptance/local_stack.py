@@ -68,8 +68,6 @@ class LocalStack:
         return http.AsyncPatient(
             base_url=self.settings["BADGES_API_URL"],
             headers={"Authorization": f"Bearer {token.strip()}"},
-            timeout=LIMIT_S,
-            limits=http.ANEW,
         )
 
 

@@ -37,7 +37,7 @@ class Service:
     ) -> httpx.Client:
         """A client that calls as somebody of an organization."""
         headers = bearer(signed(role, organization, sub, **claims))
-        return http.Patient(base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW)
+        return http.Patient(base_url=self.url, headers=headers)
 
     def once(self, role: str, organization: UUID | str) -> httpx.Client:
         """One that takes the first answer, whatever that is."""
@@ -49,9 +49,7 @@ class Service:
     ) -> httpx.AsyncClient:
         """One for many calls at once."""
         headers = bearer(signed(role, organization, sub))
-        return http.AsyncPatient(
-            base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW
-        )
+        return http.AsyncPatient(base_url=self.url, headers=headers)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ async def test_what_is_notified_is_heard_until_the_connection_is_lost(
     heard: list[str] = []
     async with listening(worker, CHANNEL, lambda _, what: heard.append(what)) as connection:
         assert not is_lost(connection)
-        await owner.execute("SELECT pg_notify('test_listening', 'a word')")
+        await owner.execute("SELECT pg_notify($1, 'a word')", CHANNEL)
 
         async def is_heard() -> bool:
             return heard == ["a word"]

@@ -71,3 +71,21 @@ async def answer(p: Pipeline, *arguments: str, **settings: str) -> Any:
     code, out, err = await command.end()
     assert code == 0, out + err
     return json.loads(out)
+
+
+async def lag(p: Pipeline) -> Any:
+    """What `badges lag --once --json` prints once everybody has answered it in time.
+
+    It gives nobody more than some seconds, and on a busy machine that may not be enough.
+    """
+    printed: list[Any] = []
+
+    async def all_answer() -> bool:
+        command = await Command(p, "lag", "--once", "--json").start()
+        code, out, err = await command.end()
+        assert code in (0, 1, 2), out + err
+        printed[:] = [json.loads(out)]
+        return bool(code != 2 and printed[0]["generation"])
+
+    await p.until(all_answer, what="a lag that everybody tells of")
+    return printed[0]

@@ -1,13 +1,12 @@
 """A new badge reaches everybody: watched, throttled, once each, and rows do not wait for it."""
 
-import json
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
-from tests.integration.commands import Command
+from tests.integration.commands import lag
 from tests.integration.pipeline import PARTITIONS, Pipeline, Rig, count_of, partition_of
 from tests.integration.serving import served
 from tests.integration.workers import LONG_SESSION, Worker
@@ -19,19 +18,8 @@ TEN = 10
 
 
 async def backfill(p: Pipeline) -> Any:
-    """What `badges lag` says of new versions, once Postgres has answered it in time."""
-    told: list[Any] = []
-
-    async def has_answered() -> bool:
-        command = await Command(p, "lag", "--once", "--json").start()
-        ended, out, err = await command.end()
-        assert ended in (0, 1, 2), out + err
-        answer = json.loads(out)
-        told[:] = [answer["backfill"]]
-        return bool(ended != 2 and answer["generation"])
-
-    await p.until(has_answered, what="an answer of Postgres")
-    return told[0]
+    """What `badges lag` says of new versions."""
+    return (await lag(p))["backfill"]
 
 
 async def are_shared_out(*workers: Worker) -> bool:

@@ -1,10 +1,8 @@
 """`badges resnapshot`: a new generation takes over, whatever became of the one before."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -76,16 +74,7 @@ async def granted(p: Pipeline) -> dict[UUID, int]:
 
 async def is_told_apart(p: Pipeline, old: Generation, new: Generation) -> None:
     """Fail unless `badges lag` tells of one that is being filled beside the live one."""
-    found: list[Any] = []
-
-    async def all_answer() -> bool:
-        asking = await commands.Command(p, "lag", "--once", "--json").start()
-        code, out, _ = await asking.end()
-        found[:] = [json.loads(out)]
-        return code != 2
-
-    await p.until(all_answer, what="a lag that everybody tells of")
-    (told,) = found
+    told = await commands.lag(p)
     assert told["generation"] == {"number": old.number, "state": "live"}
     assert told["filling"]["number"] == new.number
     assert told["filling"]["rows"] > 0
