@@ -117,54 +117,58 @@ def chosen(node: Node, rows: Rows) -> list[Activity]:
 
 def reached_on(node: Node, rows: Rows, level: int) -> Day | None:
     """The first date by which a threshold or tier reaches a level in some window."""
-    activities = chosen(node, rows)
-    if amount(node["metric"], activities) < level:
+    metric, window, activities = node["metric"], node.get("window"), chosen(node, rows)
+    if window is not None and "from" in window:
+        first, last = number(window["from"]), number(window["to"])
+        activities = [a for a in activities if first <= a.activity_date <= last]
+    if amount(metric, activities) < level:
         return None
+    if window is None or "from" in window:
+        return _first_day_with(activities, lambda until: amount(metric, until) >= level)
     days = [a.activity_date for a in activities]
     for day in sorted(set(days)):
-        near = activities[bisect_left(days, day - _longest(node)) : bisect_right(days, day)]
-        inside = [a for a in near if _together(node, a, day)]
-        if amount(node["metric"], inside) >= level:
+        near = activities[bisect_left(days, day - _longest(window)) : bisect_right(days, day)]
+        if amount(metric, [a for a in near if _together(window, a, day)]) >= level:
             return day
     return None
+
+
+def _first_day_with(
+    activities: list[Activity], is_enough: Callable[[list[Activity]], bool]
+) -> Day | None:
+    """The first date of some activities by which there is enough; what is enough stays so."""
+    days = sorted({a.activity_date for a in activities})
+    before = bisect_left(
+        days, True, key=lambda day: is_enough([a for a in activities if a.activity_date <= day])
+    )
+    return days[before] if before < len(days) else None
 
 
 _LONGEST = {"week": 7, "month": 31, "quarter": 92, "year": 366}
 
 
-def _longest(node: Node) -> int:
-    """A number of days that no window of these criteria exceeds, so that not all rows are asked."""
-    window = node.get("window")
-    if window is None or "from" in window:
-        return 4_000_000
+def _longest(window: Node) -> int:
+    """A number of days that such a window does not exceed, so that not all rows are asked."""
     days: int = window.get("rolling_days") or _LONGEST[window["calendar"]]
     return days
 
 
-def _together(node: Node, activity: Activity, day: Day) -> bool:
+def _together(window: Node, activity: Activity, day: Day) -> bool:
     """Whether an activity lies in the window that ends on a day, or in that day's period."""
-    window = node.get("window")
-    if window is None:
-        return True
     if "rolling_days" in window:
         return activity.activity_date > day - int(window["rolling_days"])
-    if "calendar" in window:
-        named = window["calendar"]
-        return period(named, activity.activity_date) == period(named, day)
-    first, last = number(window["from"]), number(window["to"])
-    return first <= activity.activity_date <= last
+    named = window["calendar"]
+    return period(named, activity.activity_date) == period(named, day)
 
 
 def _streak_on(node: Node, rows: Rows) -> Day | None:
     """The first date by which some run is as long as a streak asks for."""
-    activities = chosen(node, rows)
-    if all(len(run) < node["length"] for run in _runs(node, activities, rows.pauses)):
-        return None
-    for day in sorted({a.activity_date for a in activities}):
-        until = [a for a in activities if a.activity_date <= day]
-        if any(len(run) >= node["length"] for run in _runs(node, until, rows.pauses)):
-            return day
-    return None
+
+    def is_long_enough(activities: list[Activity]) -> bool:
+        runs = _runs(node, activities, rows.pauses)
+        return any(len(run) >= node["length"] for run in runs)
+
+    return _first_day_with(chosen(node, rows), is_long_enough)
 
 
 READINGS: dict[str, Callable[[Node, Rows], Day | None]] = {

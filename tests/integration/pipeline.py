@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -28,6 +29,7 @@ from tests.integration.schema.postgres import execute
 from tests.integration.workers import SESSION_SECONDS, Worker
 from tests.log_site import own_site
 from tests.own_site import OwnSite
+from tests.reruns import UNREACHED
 from tests.stack import LIMIT_S, Stack
 
 Answer = TypeVar("Answer")
@@ -48,6 +50,15 @@ class Pipeline:
         self._keys = count(1)
         self._marks = count(1)
         self._markers: list[UUID] = []
+
+    async def reconnect(self) -> None:
+        """Have new connections where those that there are were lost with their server."""
+        try:
+            await self.site.connection.execute("SELECT")
+        except UNREACHED as error:
+            print(f"connections were lost before this test: {error!r}")
+            await self.pool.expire_connections()
+            self.site = replace(self.site, connection=await self.connect())
 
     async def connect(self) -> asyncpg.Connection:
         """A session of its own, which no pool looks after: it may die with its server."""
@@ -384,7 +395,11 @@ class Rig:
 
     def run(self, test: Callable[[Pipeline], Coroutine[Any, Any, Answer]]) -> Answer:
         """Run a test to its end."""
-        return self._runner.run(test(self.pipeline))
+        return self._runner.run(self._connected(test))
+
+    async def _connected(self, test: Callable[[Pipeline], Coroutine[Any, Any, Answer]]) -> Answer:
+        await self.pipeline.reconnect()
+        return await test(self.pipeline)
 
 
 @contextmanager
@@ -410,6 +425,7 @@ def pipeline(
                 yield Rig(runner, pipe)
             finally:
                 pipe.end_workers()
+                pipe.site.connection.terminate()
         finally:
             runner.run(resources.aclose())
     stack.drop_database(url)
