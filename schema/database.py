@@ -11,7 +11,7 @@ from sinks.failures import UNREACHED
 from sinks.pool import Connection
 from streams.errors import Failure
 
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 30
 _PORT = re.compile(r"\]?:[0-9]+$")
 
 OWN_SETTINGS = {

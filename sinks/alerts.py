@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, Protocol, TypeAlias, get_args
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from sinks.errors import Disconnected, Refused, StoreError
 from sinks.failures import translated
+from sinks.polling import POLL_S
 from sinks.pool import Pool
 from sinks.queries import QUERIES
 
@@ -174,6 +176,18 @@ class PostgresAlerts:
             await asyncio.sleep(WRITE_AGAIN_SECONDS)
             if self._unwritten:
                 await self._write()
+
+    async def written(self, within: float) -> bool:
+        """Try for so many seconds until everything is written; whether it is.
+
+        For who ends then, and leaves nobody to write it.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._unwritten:
+                    await asyncio.sleep(POLL_S)
+                    await self._write()
+        return not self._unwritten
 
     async def _write(self) -> None:
         async with self._in_order:

@@ -120,7 +120,7 @@ def _translation(error: Exception) -> Refused | Unavailable:
         kind = Disconnected if (error.sqlstate or "").startswith(LOST) else Unavailable
         reason = f"Postgres cannot do this now: {reason_of(error)}"
         return kind(reason, sqlstate=error.sqlstate)
-    return Disconnected(f"Postgres does not answer: {error or type(error).__name__}")
+    return Disconnected(f"Postgres does not answer: {str(error) or type(error).__name__}")
 
 
 def _function(context: str) -> str | None:

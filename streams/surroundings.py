@@ -84,12 +84,14 @@ class Surroundings:
         if kind in self._closings:
             await self._closings[kind]()
             return
+        # In this order: what another worker opens meanwhile is not closed for not being found here.
+        opened = await self._alerts.opened(kind)
         with translated():
             found = {
                 each.subject: {"message": each.message, **each.detail}
                 for each in await self._looks[kind]()
             }
-        await tell_found(self._alerts, kind, await self._alerts.opened(kind), found)
+        await tell_found(self._alerts, kind, opened, found)
 
     async def _close_known(self) -> None:
         """Close what a partition worker has told of rules that are known by now, or nowhere."""

@@ -44,6 +44,9 @@ _LAST_TURN_SECONDS = 2.5
 STOP_SECONDS = 3
 """How long leaving the group may take; after it the process ends without."""
 
+_LEAVE_FIRST_SECONDS = 30
+"""How long it may take before the work: nobody would get partitions for a whole session without."""
+
 
 class WorkerOptions(Struct, frozen=True):
     kafka: KafkaAccess
@@ -98,19 +101,23 @@ class Worker:
         """
         # One that was killed may have left a name of an earlier generation in the group, which then
         # waits for it, until its session ends, before anybody gets partitions.
-        await self._leave([self._name(number) for number in range(1, self._generation.number)])
+        earlier = [self._name(number) for number in range(1, self._generation.number)]
+        await self._leave(earlier, within=_LEAVE_FIRST_SECONDS)
         try:
             await self._work()
         except GenerationClosed:
-            await self._leave([self._member])
+            await self._leave([self._member], within=STOP_SECONDS)
             raise
 
-    async def _leave(self, names: Sequence[str]) -> None:
+    async def _leave(self, names: Sequence[str], *, within: float) -> None:
         """Leave the group under these names; else nobody gets partitions until sessions end."""
         if not names:
             return
         try:
-            async with asyncio.timeout(STOP_SECONDS), Cluster(self._options.kafka) as cluster:
+            async with (
+                asyncio.timeout(within),
+                Cluster(self._options.kafka, patience=within) as cluster,
+            ):
                 await cluster.leave(self._generation.group, names)
         except (KafkaError, OSError) as error:
             log.warning("names stay in the group for a session", names=names, error=str(error))

@@ -27,15 +27,16 @@ class Patient(httpx.Client):
     def __init__(self, **more: Any) -> None:
         super().__init__(timeout=LIMIT_S, limits=ANEW, **more)
 
-    def request(self, *call: Any, **more: Any) -> httpx.Response:
+    def send(self, *call: Any, **more: Any) -> httpx.Response:
         until = time.monotonic() + LIMIT_S
         Patient.asked += 1
-        answer = super().request(*call, **more)
+        answer = super().send(*call, **more)
         Patient.told += "retry-after" in answer.headers
-        assert Patient.told <= 5 + Patient.asked / 20, "the API tells many to come again"
+        assert Patient.told <= 20 + Patient.asked / 20, "the API tells many to come again"
         while "retry-after" in answer.headers and time.monotonic() < until:
+            answer.close()
             time.sleep(0.1)
-            answer = super().request(*call, **more)
+            answer = super().send(*call, **more)
         return answer
 
 
@@ -45,12 +46,13 @@ class AsyncPatient(httpx.AsyncClient):
     def __init__(self, **more: Any) -> None:
         super().__init__(timeout=LIMIT_S, limits=ANEW, **more)
 
-    async def request(self, *call: Any, **more: Any) -> httpx.Response:
+    async def send(self, *call: Any, **more: Any) -> httpx.Response:
         until = time.monotonic() + LIMIT_S
-        answer = await super().request(*call, **more)
+        answer = await super().send(*call, **more)
         while "retry-after" in answer.headers and time.monotonic() < until:
+            await answer.aclose()
             await asyncio.sleep(0.1)
-            answer = await super().request(*call, **more)
+            answer = await super().send(*call, **more)
         return answer
 
 

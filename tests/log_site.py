@@ -66,7 +66,11 @@ async def own_site(
 
 
 async def _alive(connection: Connection, url: str) -> Connection:
-    return await asyncpg.connect(url) if connection.is_closed() else connection
+    """The connection, or another where it was lost, of which it may not have heard."""
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await connection.execute("SELECT")
+        return connection
+    return await asyncpg.connect(url)
 
 
 async def _clear(site: OwnSite) -> None:

@@ -44,9 +44,12 @@ class ByFile(LoadScopeScheduling):
         if not left:
             return None
         (_, died_in), *others = left
-        for scope, test in reversed(others):
-            self.workqueue.setdefault(scope, {})[test] = False
-            self.workqueue.move_to_end(scope, last=False)
+        for scope in reversed(given):
+            # In their order: some leave their file's pipeline as those before would not have it.
+            rest = {test: False for its, test in others if its == scope}
+            if rest:
+                self.workqueue[scope] = rest | self.workqueue.get(scope, {})
+                self.workqueue.move_to_end(scope, last=False)
         for other in self.assigned_work:
             self._reschedule(other)
         return died_in

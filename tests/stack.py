@@ -168,7 +168,7 @@ class Stack:
     def create_database(self) -> str:
         """Make an empty database and return its owner's URL."""
         name = f"test_{next(self._numbers)}"
-        asyncio.run(self._execute(f"CREATE DATABASE {name}"))
+        asyncio.run(when_free(lambda: self._execute(f"CREATE DATABASE {name}")))
         return self.database_url.rpartition("/")[0] + f"/{name}"
 
     def drop_database(self, url: str) -> None:
@@ -253,7 +253,8 @@ def free_port_base() -> int:
     mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        base = random.randrange(LOWEST + 10 * mine, HIGHEST, 10 * processes)
+        # Twice as many, for each may die once, and the one that replaces it has the next number.
+        base = random.randrange(LOWEST + 10 * mine, HIGHEST, 20 * processes)
         if all(_is_free(base + place) for place in range(len(PORTS))):
             return base
 

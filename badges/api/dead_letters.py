@@ -39,6 +39,8 @@ class DeadLettersWaiting:
             try:
                 if self._has_log():
                     await self.look()
+                else:
+                    self.waiting = None
             except (KafkaError, OSError, Unavailable) as error:
                 self.waiting = None
                 log.info("dead letters cannot be counted", error=str(error))

@@ -19,7 +19,7 @@ from sinks.polling import POLL_S
 from streams.errors import Failure
 from streams.lag.backlog import backlog
 from streams.log import generations
-from streams.log.cluster import Cluster
+from streams.log.cluster import COMMAND_ANSWER_S, Cluster
 from streams.log.kafka import KafkaAccess
 
 _PATIENCE_S = 15.0
@@ -78,7 +78,7 @@ async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | Non
     try:
         async with (
             connect(addresses.owner_url(layout, passwords)) as connection,
-            Cluster(KafkaAccess(layout.kafka_bootstrap)) as cluster,
+            Cluster(KafkaAccess(layout.kafka_bootstrap), patience=COMMAND_ANSWER_S) as cluster,
         ):
             while True:
                 live = await generations.live(connection)

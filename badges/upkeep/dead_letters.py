@@ -109,7 +109,10 @@ def chosen(
 
 
 async def close_alerts(url: str, shelf: Shelf) -> None:
-    """Close the alert of every table of which no dead letter is left."""
+    """Close the alert of every table of which no dead letter is left.
+
+    Raises Failure when Postgres does not take that.
+    """
     pool = await create_pool(url, application_name="badges dead-letters", max_size=1)
     async with pool:
         alerts = PostgresAlerts(pool)
@@ -120,3 +123,9 @@ async def close_alerts(url: str, shelf: Shelf) -> None:
         # A worker may have kept another dead letter meanwhile, and found the alert still open.
         log = await generations.newest(pool)
         await tell(alerts, (await shelf.letters()).values(), log.topic if log else "")
+        if not await alerts.written(COMMAND_ANSWER_S):
+            raise Failure(
+                f"the alerts {KIND} may stay open: Postgres takes no change of badge_alerts",
+                hint="See who locks that table, or refuses its rows, then run "
+                "`badges dead-letters retry` again",
+            )

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -93,7 +94,14 @@ async def settle_change(settings: Settings) -> None:
     )
     async with pool:
         await pool.execute(_AGREED, FINGERPRINT)
-        await PostgresAlerts(pool).resolve(EVALUATOR_CHANGED)
+        alerts = PostgresAlerts(pool)
+        await alerts.resolve(EVALUATOR_CHANGED)
+        if not await alerts.written(COMMAND_ANSWER_S):
+            raise Failure(
+                f"the alert {EVALUATOR_CHANGED} may stay open: Postgres takes no change of "
+                "badge_alerts",
+                hint="See who locks that table, or refuses its rows, then run this again",
+            )
 
 
 async def replay_here(
@@ -141,6 +149,21 @@ async def replay_in_processes(
 
 
 @contextmanager
+def ctrl_c_waits() -> Iterator[None]:
+    """Within, Ctrl-C waits for the end of the block, and for ever in processes begun there.
+
+    It reaches every process of a terminal: this one ends the others.
+    """
+    # Python 3.11 begins it with the first process, and lets Ctrl-C through afterwards.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _processes(
     settings: Settings, order: Order, plan: ReplayPlan, number: int
 ) -> Iterator[list[Any]]:
@@ -148,21 +171,17 @@ def _processes(
     context = multiprocessing.get_context("spawn")
     started: list[Any] = []
     pipes: list[Any] = []
-    # Ctrl-C reaches every process of a terminal: this one ends the others.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for _ in range(number):
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, settings, order, plan, number), daemon=True
-            )
-            process.start()
-            theirs.close()
-            started.append(process)
-            pipes.append(ours)
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-    try:
+        with ctrl_c_waits():
+            for _ in range(number):
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_serve, args=(theirs, settings, order, plan, number), daemon=True
+                )
+                process.start()
+                theirs.close()
+                started.append(process)
+                pipes.append(ours)
         yield pipes
     finally:
         for process in started:

@@ -4,10 +4,12 @@ import asyncio
 import re
 import time
 
+from aiokafka.errors import KafkaError
+
 from sinks.polling import POLL_S
 from streams.errors import FOUND_A_PROBLEM, Failure
 from streams.filling.site import Site
-from streams.log.connector_progress import BEGINS_S, Movement, moved
+from streams.log.connector_progress import BEGINS_S, Moved, Movement, moved
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 
@@ -73,12 +75,16 @@ async def stays_running(site: Site, generation: Generation, causes: Causes) -> N
                     hint="See Kafka Connect's log",
                     code=FOUND_A_PROBLEM,
                 )
-        reached = await moved(generation, site.connection, site.cluster)
-        if reached.confirmed > end and status is not None and status.running:
-            return
-        silent, _ = movement.look(reached)
         if now - began > _QUIET_S:
             site.progress(f"Connector {name}: waiting until it sends")
+        reached = await _reached(site, generation, is_late=now - began > _PATIENCE_S)
+        if reached is None:
+            movement.not_seen()
+            steady_since = time.monotonic()
+        elif reached.confirmed > end and status is not None and status.running:
+            return
+        else:
+            silent, _ = movement.look(reached)
         await asyncio.sleep(POLL_S)
     # What it had in hand as it began to hang may have moved something still.
     if silent >= BEGINS_S:
@@ -89,3 +95,16 @@ async def stays_running(site: Site, generation: Generation, causes: Causes) -> N
             "Connect's log; restart Kafka Connect, then run this again",
             code=FOUND_A_PROBLEM,
         )
+
+
+async def _reached(site: Site, generation: Generation, *, is_late: bool) -> Moved | None:
+    """How far the connector is, or None where Kafka or Postgres had no time to answer that.
+
+    Raises what they raise when it `is_late`.
+    """
+    try:
+        return await moved(generation, site.connection, site.cluster)
+    except (TimeoutError, KafkaError):
+        if is_late:
+            raise
+        return None

@@ -16,7 +16,7 @@ from streams.log import generations
 from streams.log.cluster import Cluster, Topic
 from streams.log.generations import Generation
 
-_MARKS_S = 15.0
+_MARKS_S = 30.0
 """A topic that is removed meanwhile never says what the next record is."""
 
 _MOVES_S = 10.0

@@ -182,7 +182,8 @@ class Connect:
     async def restart_failed(self, name: str) -> None:
         """Start again what of the connector has FAILED, and wait until it is so no longer."""
         query = {"includeTasks": "true", "onlyFailed": "true"}
-        await self._ask("POST", f"/connectors/{name}/restart", params=query)
+        url = f"/connectors/{name}/restart"
+        await self._ask("POST", url, params=query, timeout=PATIENCE_S)
         await self.recovered(name)
 
     async def recovered(self, name: str, within: float = _RESTART_S) -> None:

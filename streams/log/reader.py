@@ -18,10 +18,11 @@ from streams.log.last_record import following
 CHUNK_RECORDS = 5000
 PATIENCE_MS = 1000
 _START_SECONDS = 10.0
-"""A client that has not started by then is given up; whoever reads tries again with another.
+"""A client that has not started by then is given up for another one.
 
 One that began while its broker was restarted may never come to an end."""
-_READ_SECONDS = 15.0
+_START_TRIES = 3
+_READ_SECONDS = 30.0
 """Nor may one that read meanwhile: the records are there, so they come by then or not at all."""
 
 
@@ -120,18 +121,31 @@ async def _assigned(
     access: KafkaAccess, place: TopicPartition
 ) -> AsyncIterator[tuple["AIOKafkaConsumer[Any, Any]", Connections]]:
     """A consumer without a group, assigned to one partition for the length of a `with`."""
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-        **access.client_options(),
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
-    )
-    connections = Connections(consumer)
+    for tries_left in reversed(range(_START_TRIES)):
+        consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+            **access.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        connections = Connections(consumer)
+        try:
+            if await _starts(consumer, last=tries_left == 0):
+                consumer.assign([place])
+                yield consumer, connections
+                return
+        finally:
+            await stop(consumer)
+
+
+async def _starts(consumer: "AIOKafkaConsumer[Any, Any]", *, last: bool) -> bool:
+    """Whether it starts in time; the `last` one has to."""
     try:
         async with asyncio.timeout(_START_SECONDS):
             await consumer.start()
-        consumer.assign([place])
-        yield consumer, connections
-    finally:
-        await stop(consumer)
+    except TimeoutError:
+        if last:
+            raise
+        return False
+    return True

@@ -1,12 +1,14 @@
 """The topics of the product, with the settings they need."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
+from sinks.polling import POLL_S
 from streams.log.cluster import Cluster, Topic
 
 LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -14,6 +16,10 @@ LOG_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.byt
 
 _IN_SYNC = "min.insync.replicas"
 _HOUR_MS = 3_600_000
+
+_FENCED_S = 10.0
+"""How long Kafka may call its brokers too few: one that stood still counts again with its next
+heartbeat, also the only one."""
 
 _CLEANED_SOON = {"max.compaction.lag.ms": "1000"}
 """What is removed is gone from the broker's files soon after the next record; else perhaps never.
@@ -63,9 +69,23 @@ def dead_letters(prefix: str) -> WantedTopic:
 async def ensure(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> Topic:
     found = await cluster.topic(wanted.name)
     if found is None:
-        await cluster.create(wanted.name, wanted.partitions, replication_factor, wanted.settings)
+        await _create(cluster, wanted, replication_factor)
         found = await cluster.wait_for(wanted.name, wanted.partitions)
     return found
+
+
+async def _create(cluster: Cluster, wanted: WantedTopic, replication_factor: int) -> None:
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _FENCED_S
+    while True:
+        try:
+            return await cluster.create(
+                wanted.name, wanted.partitions, replication_factor, wanted.settings
+            )
+        except InvalidReplicationFactorError:
+            if clock() > deadline:
+                raise
+        await asyncio.sleep(POLL_S)
 
 
 async def ensure_dead_letters(cluster: Cluster, prefix: str, replication_factor: int) -> None:

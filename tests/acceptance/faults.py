@@ -104,7 +104,7 @@ class Machine:
             live = await generations.live(connection)
             await connection.close()
             assert live is not None
-            async with Connect(self.settings["BADGES_CONNECT_URL"]) as connect:
+            async with Connect(self.settings["BADGES_CONNECT_URL"], patience=LIMIT_S) as connect:
                 await connect.stop(live.connector)
 
         asyncio.run(run())

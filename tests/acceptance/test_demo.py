@@ -49,11 +49,13 @@ class Demo:
         self.folder = folder
 
     def run(self, *options: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        """Run the command to its end."""
+        """Run the command to its end, beside a worker: one whose session was lost has ended."""
+        self.rig.pipeline.ensure_a_worker()
         return run_demo(self.folder, options, {**self.settings, **settings})
 
     def interrupt(self, sign: signal.Signals) -> int:
         """Send a long run a signal as soon as badges unlock; its exit code."""
+        self.rig.pipeline.ensure_a_worker()
         process = subprocess.Popen(
             [sys.executable, "-c", HEEDING_CTRL_C, "demo", *LONG],
             env=surroundings(self.settings),
@@ -302,10 +304,8 @@ def test_two_do_not_play_at_once(demo: Demo) -> None:
 
 def test_a_worker_that_does_not_keep_up_is_a_problem_with_its_name(demo: Demo) -> None:
     demo.rig.pipeline.end_workers()
-    try:
-        done = demo.run("--plain", "--seconds", "0", "--limit", "5")
-    finally:
-        demo.rig.pipeline.ensure_a_worker()
+    options = ("--plain", "--seconds", "0", "--limit", "5")
+    done = run_demo(demo.folder, options, demo.settings)
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

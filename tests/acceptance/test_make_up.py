@@ -110,7 +110,8 @@ def test_the_whole_stack_comes_up_stays_up_and_goes(launcher: Launcher) -> None:
     ids = [_id(launcher, name) for name in (*NAMES, "supervisor")]
     assert launcher.run("down")[0] == 0
     assert launcher.running() == set()
-    assert not [number for number in ids if psutil.pid_exists(number)]
+    # A process that has ended has its id until its parent, or the system, takes note of that.
+    wait_for(lambda: not any(map(psutil.pid_exists, ids)), LIMIT_S, "the end of all processes")
 
 
 def test_env_tells_a_shell_where_the_stack_is(launcher: Launcher) -> None:

@@ -27,7 +27,7 @@ SPOILED = 100
 TRANSACTIONS = 300
 KILLS = (80, 170)
 """Before which of the transactions the worker is killed."""
-EVENTS = 200_000
+EVENTS = 50_000
 
 RULES: Mapping[str, dict[str, Any]] = {
     "once": {"type": "threshold", "metric": "count", "at_least": 1},

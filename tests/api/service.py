@@ -1,10 +1,11 @@
 """The API as a process of its own, and tokens for it."""
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +40,11 @@ class Service:
         headers = bearer(signed(role, organization, sub, **claims))
         return http.Patient(base_url=self.url, headers=headers)
 
-    def once(self, role: str, organization: UUID | str) -> httpx.Client:
+    def once(
+        self, role: str, organization: UUID | str, sub: UUID | str | None = None
+    ) -> httpx.Client:
         """One that takes the first answer, whatever that is."""
-        headers = bearer(signed(role, organization))
+        headers = bearer(signed(role, organization, sub))
         return httpx.Client(base_url=self.url, headers=headers, timeout=LIMIT_S, limits=http.ANEW)
 
     def async_client(
@@ -50,6 +53,25 @@ class Service:
         """One for many calls at once."""
         headers = bearer(signed(role, organization, sub))
         return http.AsyncPatient(base_url=self.url, headers=headers)
+
+    def lines(self, since: int = 0) -> list[dict[str, Any]]:
+        """What it has logged, from a byte of its log on."""
+        return [json.loads(line) for line in self.log.read_bytes()[since:].splitlines()]
+
+
+def errors(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that tell of a fault.
+
+    None are what Kafka's client says where there is no Kafka, and what asyncio says of a connection
+    to Postgres that was given up while it was made: asyncpg leaves its error to nobody.
+    """
+    return [
+        line
+        for line in lines
+        if line["level"] in {"error", "critical"}
+        and line.get("logger") != "aiokafka"
+        and "unexpected connection_lost() call" not in line["event"]
+    ]
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -84,6 +106,8 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
         "BADGES_DATABASE_URL": stack.role_url("badges_api", database_url),
         "BADGES_API_PORT": str(port),
         "BADGES_JWT_SECRET": SECRET,
+        # As long as it may take: previews are of few mentors, on a busy machine.
+        "BADGES_PREVIEW_SECONDS": "25",
         **settings,
     }
     with log.open("w") as output:
@@ -97,6 +121,9 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
     service = Service(f"http://{HOST}:{port}", database_url, process, log)
     try:
         wait_for(lambda: _answers(service), LIMIT_S, f"the API of {log}")
+        # Its first connection to Postgres may take longer than a caller is kept waiting for one.
+        with service.client("admin", ORGANIZATION) as client:
+            client.get("/v1/peer-mentors")
         yield service
     finally:
         if process.poll() is None:

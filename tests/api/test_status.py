@@ -58,11 +58,14 @@ async def told_alert(service: Service, language: str = "en") -> httpx.Response:
 
 
 async def test_it_tells_of_everything_in_numbers(service: Service) -> None:
-    parts = ("lag", "unlocks", "award_seconds", "refused_writes", "definitions")
+    parts = {"lag", "unlocks", "award_seconds", "refused_writes", "definitions"}
+    # There is no Kafka; of a log that another test had the API knows for some seconds more.
+    none = {"dead_letters", "events_per_minute"}
 
     async def whole() -> Any:
         told = (await ask(service)).json()
-        return told if all(told[each] is not None for each in parts) else None
+        known = {key for key, value in told.items() if value is not None}
+        return told if known & (parts | none) == parts else None
 
     found = await poll(whole, within=LIMIT_S)
     assert found["lag"]["on_time"] is False
@@ -70,9 +73,6 @@ async def test_it_tells_of_everything_in_numbers(service: Service) -> None:
     assert len(found["unlocks"]["per_minute"]) == 30
     assert found["award_seconds"]["count"] >= 0
     assert found["refused_writes"]["waiting"] >= 0
-    # There is no Kafka.
-    assert found["dead_letters"] is None
-    assert found["events_per_minute"] is None
     assert found["definitions"].keys() == {"active", "draft", "retired", "raw", "invalid"}
     assert found["last_audit"] is None
 
@@ -83,8 +83,8 @@ async def test_an_open_alert_comes_with_what_to_do_in_the_readers_language(
 ) -> None:
     remedy = REMEDIES["audit_differs"]
     for language in ("en", "nb"):
-        (told,) = (await told_alert(service, language)).json()["alerts"]
-        assert told["kind"] == "audit_differs"
+        alerts = (await told_alert(service, language)).json()["alerts"]
+        (told,) = (each for each in alerts if each["kind"] == "audit_differs")
         assert datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
         assert (told["what"], told["todo"]) == (remedy.what(language), remedy.todo(language))
         assert (told["command"], told["page"]) == (remedy.command, remedy.page)
@@ -105,7 +105,7 @@ async def test_an_alert_of_another_version_is_told_as_one(service: Service, owne
         (check,) = (each for each in CHECKS if each.id == "alerts")
         async with Deployment(chosen, LIMIT_S) as deployment:
             await deployment.open_postgres()
-            (found,) = await check.ask(deployment)
+            (found,) = (each for each in await check.ask(deployment) if each.subject == kind)
         assert kind in found.message
         assert found.fix is not None
         assert "alerts.md" in found.fix

@@ -346,6 +346,7 @@ async def test_without_any_key_callers_are_told_to_come_again() -> None:
     issuer.status = 500
     with issuer.publishing() as url:
         tokens = with_keys(url)
+        tokens.signing_keys = SigningKeys(url, Clock())
         for _ in range(5):
             with pytest.raises(ProblemError) as refused:
                 await tokens.caller(issuer.sign("ec"))

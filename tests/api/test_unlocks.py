@@ -364,9 +364,6 @@ async def test_one_organization_cannot_take_the_room_of_all(
     """Half of it, however many come at once."""
     settings = {"BADGES_UNLOCK_STREAMS": "4"}
     with serving_api(postgres, service.database_url, tmp_path / "log", **settings) as small:
-        # So that it has a connection already, for which nobody is kept waiting.
-        with small.client("coordinator", mine.id) as client:
-            assert client.get("/v1/peer-mentors").status_code == 200
         async with AsyncExitStack() as stack:
             answers = await asyncio.gather(
                 *(

@@ -48,7 +48,7 @@ class World:
             self.given,
         }
 
-    def client(self, service: Service, caller: str) -> httpx.Client:
+    def client(self, service: Service, caller: str, *, patient: bool = True) -> httpx.Client:
         """A client that calls as one of CALLERS."""
         if caller == "nobody":
             return httpx.Client(base_url=service.url, timeout=LIMIT_S, limits=http.ANEW)
@@ -59,6 +59,8 @@ class World:
             "foreign mentor": self.mentor,
         }
         role = caller.rpartition(" ")[2]
+        if not patient:
+            return service.once(role, organization, subs.get(caller))
         return service.client(role, organization, subs.get(caller))
 
 

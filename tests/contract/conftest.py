@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
+from unittest.mock import patch
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from sinks.pool import Pool, create_pool
+from sinks import alerts
+from sinks.pool import SERVER_SETTINGS, Pool, create_pool
 from tests.contract.worlds import TRIGGERS, MemoryWorld, PostgresWorld, World
 from tests.patience import LastingPool, patient_pool
 from tests.stack import LIMIT_S, Stack
@@ -35,16 +36,28 @@ async def pools(contract_url: str, postgres: Stack) -> AsyncIterator[dict[str, L
     as_worker, as_api = (
         postgres.role_url(role, contract_url) for role in ("badges_worker", "badges_api")
     )
-    # Here nobody is kept waiting for a connection to see what follows.
-    connected = partial(create_pool, application_name="test", connect_timeout=LIMIT_S)
     async with (
         await patient_pool(contract_url, application_name="owner") as owner,
-        await connected(as_worker) as worker,
+        await _connected(as_worker) as worker,
         await patient_pool(as_worker, application_name="test") as patient_worker,
-        await connected(as_api) as api,
+        await _connected(as_api) as api,
     ):
         found = {"owner": owner, "worker": worker, "patient worker": patient_worker, "api": api}
         yield {whose: LastingPool(pool, postgres) for whose, pool in found.items()}
+
+
+async def _connected(url: str) -> Pool:
+    """A pool that waits for locks as shortly as theirs, and else is in no hurry."""
+    with patch.dict(SERVER_SETTINGS, idle_in_transaction_session_timeout="0"):
+        return await create_pool(
+            url, application_name="test", connect_timeout=LIMIT_S, command_timeout=LIMIT_S
+        )
+
+
+@pytest.fixture
+def patient_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alert is written however long that takes, unless it waits for a lock."""
+    monkeypatch.setattr(alerts, "PATIENCE", LIMIT_S)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from sinks.errors import Unavailable
 from sinks.pool import Pool, create_pool
 from tests.doubles.memory_alerts import MemoryAlerts
 from tests.patience import until
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_alerts")]
 
 API_TELLS: tuple[tuple[AlertKind, str], ...] = (("nobody_works", ""), ("log_unreachable", "api"))
 """What the API opens itself (streams/lag/backlog_watch.py)."""
@@ -143,7 +143,10 @@ async def test_what_is_open_is_listed_by_subject(
 async def own_pool(postgres: Stack, contract_url: str) -> AsyncIterator[Pool]:
     """A pool of the test's own, to be put out of action."""
     async with await create_pool(
-        postgres.role_url("badges_worker", contract_url), application_name="own_pool", max_size=1
+        postgres.role_url("badges_worker", contract_url),
+        application_name="own_pool",
+        max_size=1,
+        connect_timeout=LIMIT_S,
     ) as pool:
         yield pool
 
@@ -351,3 +354,17 @@ async def test_an_alert_whose_row_is_locked_keeps_no_other(
         return not any(is_open for _, is_open in await rows_of(owner, kind))
 
     await until(is_closed, "that what was locked is closed")
+
+
+async def test_who_ends_waits_until_it_is_written_or_hears_that_it_is_not(
+    owner: Pool, own_pool: Pool, kind: AlertKind
+) -> None:
+    alerts = PostgresAlerts(own_pool)
+    await alerts.raise_alert(kind, {})
+    async with owner.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE badge_alerts")
+        await alerts.resolve(kind)
+        assert not await alerts.written(0.5)
+    assert await rows_of(owner, kind) == [({}, True)]
+    assert await alerts.written(LIMIT_S)
+    assert await rows_of(owner, kind) == [({}, False)]

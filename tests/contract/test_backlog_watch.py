@@ -17,9 +17,9 @@ from streams.lag.backlog_watch import CONFIRMATIONS, FROZEN_S, STILL_S, Watch
 from streams.lag.pulse import Pulses
 from tests.contract.worlds import PostgresWorld
 from tests.doubles.memory_alerts import MemoryAlerts
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_alerts")]
 
 ENDS = [100, 100, 100]
 
@@ -108,8 +108,8 @@ async def watched(
     await owner.execute("UPDATE badge_alerts SET resolved_at = now() WHERE resolved_at IS NULL")
     url = postgres.role_url("badges_api", contract_url)
     async with (
-        await create_pool(url, application_name="test") as api,
-        await create_pool(url, application_name=WORKER) as worker,
+        await create_pool(url, application_name="test", connect_timeout=LIMIT_S) as api,
+        await create_pool(url, application_name=WORKER, connect_timeout=LIMIT_S) as worker,
         worker.acquire(),
     ):
         yield Watched(owner, api, log.log_id)

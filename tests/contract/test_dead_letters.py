@@ -1,8 +1,11 @@
 """What every store of dead letters must do; Kafka's runs against the real one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar, cast
 from uuid import uuid4
 
 import msgspec
@@ -17,10 +20,12 @@ from streams.errors import Failure
 from streams.log.cluster import Cluster
 from streams.log.kafka import KafkaAccess
 from tests.doubles.memory_dead_letters import MemoryDeadLetters
-from tests.patience import patient_cluster
+from tests.patience import patient_cluster, until
 from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
+
+Answer = TypeVar("Answer")
 
 Read = Callable[[], Awaitable[dict[str, DeadLetter]]]
 """The newest letter of each key."""
@@ -66,7 +71,8 @@ async def kafka(kafka_alone: Stack, topic: str) -> AsyncIterator[Store]:
     options = {"bootstrap_servers": kafka_alone.kafka_bootstrap}
     letters = KafkaDeadLetters(topic, options, patience=LIMIT_S)
     async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
-        yield letters, shelf_of(kafka_alone, topic, cluster, letters).letters
+        shelf = shelf_of(kafka_alone, topic, cluster, letters)
+        yield Untiring(letters), partial(letters_of, shelf)
     await letters.close()
 
 
@@ -81,14 +87,34 @@ def shelf_of(kafka_alone: Stack, topic: str, cluster: Cluster, store: KafkaDeadL
     return Shelf(KafkaAccess(kafka_alone.kafka_bootstrap), cluster, topic, store)
 
 
-async def send_at_last(letters: DeadLetters, letter: DeadLetter) -> None:
-    """Send as a worker does: again and again while the store is away, here for half a minute."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            try:
-                return await letters.send([letter])
-            except Unavailable:
-                continue
+class Untiring:
+    """A store that is asked as a worker does: again while it is away. A letter replaces itself."""
+
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        await answered(lambda: self._letters.send(letters), "the letters")
+
+    async def remove(self, keys: Collection[str]) -> None:
+        await answered(lambda: self._letters.remove(keys), "what is removed")
+
+
+async def letters_of(shelf: Shelf) -> dict[str, DeadLetter]:
+    """What the command line reads, once Kafka has time for it."""
+    return await answered(shelf.letters, "the topic")
+
+
+async def answered(ask: Callable[[], Awaitable[Answer]], what: str) -> Answer:
+    """Ask until that is answered."""
+
+    async def answers() -> list[Answer]:
+        with suppress(Unavailable):
+            return [await ask()]
+        return []
+
+    (answer,) = await until(answers, what)
+    return cast("Answer", answer)
 
 
 async def test_letters_are_kept_under_their_position(store: Store) -> None:
@@ -204,17 +230,17 @@ async def test_a_kafka_that_hangs_is_unavailable_until_it_answers(
     letters = KafkaDeadLetters(
         topic, {"bootstrap_servers": kafka_alone.kafka_bootstrap}, patience=2
     )
-    await send_at_last(letters, a_letter(1))
+    await Untiring(letters).send([a_letter(1)])
     kafka_alone.pause("kafka")
     try:
         with pytest.raises(Unavailable):
             await letters.send([a_letter(2)])
     finally:
         kafka_alone.resume("kafka")
-    await send_at_last(letters, a_letter(3))
+    await Untiring(letters).send([a_letter(3)])
     await letters.close()
     async with patient_cluster(KafkaAccess(kafka_alone.kafka_bootstrap)) as cluster:
-        kept = await shelf_of(kafka_alone, topic, cluster, letters).letters()
+        kept = await letters_of(shelf_of(kafka_alone, topic, cluster, letters))
     assert {key_of(a_letter(1)), key_of(a_letter(3))} <= kept.keys()
 
 

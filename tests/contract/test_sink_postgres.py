@@ -18,7 +18,7 @@ from tests.contract.builders import grant, promote, restore, revoke, stats_of
 from tests.contract.postgres_turns import KINDS, Build, assert_written_once, with_grant
 from tests.contract.worlds import PostgresWorld
 from tests.patience import until
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -367,7 +367,7 @@ async def test_too_many_connections_are_unavailable(
 ) -> None:
     log = await world.live_log()
     url = postgres.role_url("badges_worker", contract_url)
-    async with await create_pool(url, application_name="test") as pool:
+    async with await create_pool(url, application_name="test", connect_timeout=LIMIT_S) as pool:
         sink = PostgresSink(pool)
         await world.owner.execute("ALTER ROLE badges_worker CONNECTION LIMIT 0")
         try:
@@ -391,11 +391,15 @@ async def test_nobody_listening_is_unavailable(world: PostgresWorld) -> None:
     assert await world.sink.position(log.log_id, 0) == Position(0, 0)
 
 
-async def test_a_connection_waits_shortly_and_reads_json(worker: Pool) -> None:
-    for name, value in SERVER_SETTINGS.items():
-        if not name.startswith("tcp_"):
-            assert str(await worker.fetchval("SELECT current_setting($1)", name)) == value
-    assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
+async def test_a_connection_waits_shortly_and_reads_json(
+    postgres: Stack, contract_url: str
+) -> None:
+    url = postgres.role_url("badges_worker", contract_url)
+    async with await create_pool(url, application_name="test", connect_timeout=LIMIT_S) as worker:
+        for name, value in SERVER_SETTINGS.items():
+            if not name.startswith("tcp_"):
+                assert str(await worker.fetchval("SELECT current_setting($1)", name)) == value
+        assert await worker.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
 
 
 async def test_two_acts_that_leave_a_row_as_it_was_overtake_all_the_same(

@@ -21,7 +21,7 @@ from tests.contract.postgres_turns import (
 from tests.contract.proxy import Proxy, proxied
 from tests.contract.worlds import PostgresWorld
 from tests.patience import until
-from tests.stack import Stack
+from tests.stack import LIMIT_S, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def world(patient_world: PostgresWorld) -> PostgresWorld:
 async def lossy(postgres: Stack, contract_url: str) -> AsyncIterator[tuple[Proxy, PostgresSink]]:
     """A sink behind a proxy that can lose answers."""
     async with proxied(postgres.role_url("badges_worker", contract_url)) as (proxy, url):
-        pool = await create_pool(url, max_size=1, application_name="test")
+        pool = await create_pool(url, max_size=1, application_name="test", connect_timeout=LIMIT_S)
         yield proxy, PostgresSink(pool)
         pool.terminate()
 

@@ -57,6 +57,19 @@ async def told(
     return detail
 
 
+async def only(p: Pipeline, kind: str) -> str:
+    """Wait until the one alert that is open is of this kind; its message.
+
+    Another may come and go meanwhile: it is of a look that was under way, or was told late.
+    """
+
+    async def is_alone() -> bool:
+        return await open_kinds(p, but=OF_WAITING) == [kind]
+
+    await p.until(is_alone, what=f"the alert {kind} alone")
+    return str((await told(p, kind))["message"])
+
+
 async def all_closed(
     p: Pipeline, *kinds: str, subject: str | None = None, seconds: float = LIMIT_S
 ) -> None:

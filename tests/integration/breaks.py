@@ -36,11 +36,16 @@ async def advance_slot(site: OwnSite, live: Generation) -> None:
 
 
 async def delete_topic(site: OwnSite, live: Generation) -> None:
-    """Delete the log's topic; the broker knows it no more then."""
+    """Delete the log's topic."""
     await site.connect.stop(live.connector)
-    await site.cluster.delete([live.topic])
+    await forget_topic(site, live.topic)
+
+
+async def forget_topic(site: OwnSite, name: str) -> None:
+    """Delete a topic; the broker knows it no more then."""
+    await site.cluster.delete([name])
     async with asyncio.timeout(LIMIT_S):
-        while await site.cluster.topics([live.topic]):  # noqa: ASYNC110
+        while await site.cluster.topics([name]):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 

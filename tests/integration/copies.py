@@ -28,6 +28,8 @@ async def emptied_copy(p: Pipeline) -> AsyncIterator[str]:
         await p.site.connect.stop(p.log.connector)
         await _copy(connection, name, copy)
         await p.site.connect.resume(p.log.connector)
+        # Until it runs again, which takes as long as it takes, nobody can tell what is decided.
+        await p.settle()
         await _empty(f"{server}/{copy}")
         yield f"{server}/{copy}"
     finally:

@@ -14,6 +14,7 @@ from streams.log.kafka import KafkaAccess
 from tests.contract.proxy import HOST
 from tests.integration.pipeline import Pipeline
 from tests.integration.schema.sessions import triggers_off
+from tests.stack import LIMIT_S
 
 Act: TypeAlias = str | Callable[[Pipeline], Awaitable[None]]
 """SQL of the database's owner, in which {p} is the prefix and {db} the database; or a function."""
@@ -285,13 +286,13 @@ LETTER = DeadLetter(
 
 
 async def _send_letter(p: Pipeline) -> None:
-    store = KafkaDeadLetters(_dead_letters(p), _client(p))
+    store = KafkaDeadLetters(_dead_letters(p), _client(p), patience=LIMIT_S)
     await store.send([LETTER])
     await store.close()
 
 
 async def _remove_letter(p: Pipeline) -> None:
-    store = KafkaDeadLetters(_dead_letters(p), _client(p))
+    store = KafkaDeadLetters(_dead_letters(p), _client(p), patience=LIMIT_S)
     await store.remove([key_of(LETTER)])
     await store.close()
 

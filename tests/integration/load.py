@@ -93,6 +93,9 @@ class Load:
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,
                 asyncpg.TransactionRollbackError,
+                # The badge that was to be given is deleted by now, or a draft.
+                asyncpg.ForeignKeyViolationError,
+                asyncpg.InvalidParameterValueError,
                 OSError,
             ):
                 await asyncio.sleep(RETRY_SECONDS)
@@ -101,9 +104,12 @@ class Load:
 
 
 @asynccontextmanager
-async def load(pipeline: Pipeline, seed: int) -> AsyncIterator[Load]:
-    """A load of a seed from its beginning, whose badges go at its end; see `going_on`."""
-    operations = Operations(seed)
+async def load(pipeline: Pipeline, seed: int, **more: Any) -> AsyncIterator[Load]:
+    """A load of a seed from its beginning, whose badges go at its end; see `going_on`.
+
+    `more` says how much of what there is, see `Operations`.
+    """
+    operations = Operations(seed, **more)
     await Load(pipeline, operations).begin()
     async with going_on(pipeline, operations) as going:
         yield going

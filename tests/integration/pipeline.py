@@ -7,7 +7,7 @@ at the result tables.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -21,7 +21,8 @@ import msgspec
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from reference.verification import verify
+from reference.verification import Verified, verify
+from sinks.errors import Unavailable
 from sinks.pool import Pool
 from streams.filling import provisioning
 from streams.log.generations import Generation
@@ -314,8 +315,16 @@ class Pipeline:
 
     async def verify(self, seconds: float = LIMIT_S) -> None:
         """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
-        async with self.pool.acquire() as connection:
-            outcome = await verify(connection, self.site.access, limit=seconds)
+        compared: list[Verified] = []
+
+        async def can_tell() -> bool:
+            with suppress(Unavailable):
+                async with self.pool.acquire() as connection:
+                    compared[:] = [await verify(connection, self.site.access, limit=seconds)]
+            return bool(compared)
+
+        await self.until(can_tell, 2 * seconds, "a log that can be read")
+        (outcome,) = compared
         assert outcome.mismatches == [], "\n".join(map(str, outcome.mismatches[:20]))
 
     async def all_written(self) -> None:

@@ -23,6 +23,7 @@ from streams.log.integrity import Integrity
 from streams.log.reader import KafkaLog
 from streams.log.topics import LOG_SETTINGS
 from streams.partition import Partition
+from streams.write_guard import CHECK_SECONDS
 from tests.integration.breaks import (
     Admin,
     add_partitions,
@@ -213,7 +214,8 @@ async def _looks(integrity: Integrity, done: asyncio.Event) -> list[LogBroken | 
     while not done.is_set():
         with suppress(CannotTell):
             verdicts.append(await integrity.look())
-        await asyncio.sleep(0.1)
+        # As often as a worker: what three looks in a row find is believed.
+        await asyncio.sleep(CHECK_SECONDS)
     return verdicts
 
 

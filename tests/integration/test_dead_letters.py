@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.unusable import MOST_IN_A_ROW
-from tests.integration.alerts import alert, all_closed
+from tests.integration.alerts import alert, all_closed, told
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.refusing import refusing, waiting
 from tests.stack import LIMIT_S
@@ -164,8 +164,7 @@ def test_a_column_of_another_type_makes_partitions_stand_until_it_is_mended(
             assert standing is not None
             assert f"activities.duration_minutes has type {kind}" in standing["message"]
             assert standing["columns"] == [{"column": "duration_minutes", "type": kind}]
-        first = await alert(p, "dead_letters", "activities")
-        assert first is not None
+        first = await told(p, "dead_letters", "activities")
         assert "duration_minutes" in first["reason"]
         assert first["topic"] == p.log.topic
         assert {"partition", "offset", "row"} <= first.keys()
@@ -239,17 +238,16 @@ def test_a_row_dated_for_ever_is_gone_until_it_has_a_date(working: Rig) -> None:
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked"]
         assert await stats_of(p, mentor) == (1, 30)
-        detail = await alert(p, "dead_letters", "activities")
-        assert detail is not None
+        detail = await told(p, "dead_letters", "activities")
         assert detail["row"] == str(row)
         (letter,) = await listed(p, "activities")
         assert (letter["table"], letter["row_id"]) == ("activities", str(row))
         assert letter["partition"] == partition_of(mentor, p.log.partitions)
 
         answer = await dead_letters(p, "retry", letter["key"], code=1)
-        (told,) = answer["items"]
-        assert (told["key"], told["outcome"]) == (letter["key"], "still refused")
-        assert "activity_date" in told["reason"]
+        (item,) = answer["items"]
+        assert (item["key"], item["outcome"]) == (letter["key"], "still refused")
+        assert "activity_date" in item["reason"]
         assert await listed(p, "activities") == [letter]
 
         await p.pool.execute(
@@ -315,7 +313,7 @@ def test_completions_pauses_and_minutes_below_nothing_count_as_gone(working: Rig
         await p.settle()
         assert await p.events(mentor, trained) == ["granted", "revoked"]
         assert await p.events(mentor, minutes) == ["granted", "revoked"]
-        assert await alert(p, "dead_letters", "training_completions") is not None
+        await told(p, "dead_letters", "training_completions")
 
         await p.pool.execute("UPDATE activities SET duration_minutes = 60 WHERE id = $1", row)
         await p.pool.execute(
@@ -395,9 +393,9 @@ def test_what_an_application_does_to_updates_is_told_and_loses_no_letter(working
                 "CREATE OR REPLACE TRIGGER of_the_application BEFORE UPDATE ON activities "
                 "FOR EACH ROW EXECUTE FUNCTION of_the_application()"
             )
-            (told,) = (await dead_letters(p, "retry", code=1))["items"]
-            assert told["outcome"] == "still refused"
-            assert reason in told["reason"]
+            (item,) = (await dead_letters(p, "retry", code=1))["items"]
+            assert item["outcome"] == "still refused"
+            assert reason in item["reason"]
             assert await listed(p, "activities") == [letter]
         await p.pool.execute("DROP FUNCTION of_the_application CASCADE")
         await p.pool.execute("ALTER TABLE activities ENABLE ROW LEVEL SECURITY")
@@ -423,8 +421,8 @@ def test_a_letter_waits_while_nobody_decides(unmanned: Rig) -> None:
         await p.pool.execute(
             "UPDATE activities SET activity_date = '2026-01-02' WHERE id = $1", row
         )
-        (told,) = (await dead_letters(p, "retry", "--wait", "3", code=1))["items"]
-        assert told["outcome"] == "not decided"
+        (item,) = (await dead_letters(p, "retry", "--wait", "3", code=1))["items"]
+        assert item["outcome"] == "not decided"
         assert len(await listed(p, "activities")) == 1
         p.worker().start()
         assert (await dead_letters(p, "retry", "--wait", str(MENDED_S)))["left"] == 0
@@ -440,7 +438,7 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
         await p.settle()
         letters = await listed(p, "unreadable")
         assert len(letters) == 3
-        assert await alert(p, "dead_letters", "unreadable") is not None
+        await told(p, "dead_letters", "unreadable")
         answer = await dead_letters(p, "retry", "--table", "unreadable", code=1)
         assert [item["outcome"] for item in answer["items"]] == ["no row"] * 3
         assert "can only be dropped" in answer["items"][0]["reason"]
@@ -455,7 +453,7 @@ def test_what_names_no_row_can_only_be_dropped(working: Rig) -> None:
         answer = await dead_letters(p, "drop", letters[0]["key"])
         assert answer["dropped"] == [letters[0]["key"]]
         assert await listed(p, "unreadable") == letters[1:]
-        assert await alert(p, "dead_letters", "unreadable") is not None
+        await told(p, "dead_letters", "unreadable")
         await dead_letters(p, "drop", "--table", "unreadable", "--yes")
         assert not await alert(p, "dead_letters", "unreadable")
         assert (await dead_letters(p, "drop", "--all", "--yes"))["dropped"] == []
@@ -484,8 +482,7 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
             award["id"],
         )
         await p.settle()
-        detail = await alert(p, "dead_letters", "badge_awards")
-        assert detail is not None
+        detail = await told(p, "dead_letters", "badge_awards")
         assert detail["row"] == str(award["id"])
 
         # A worker that begins now compares what it holds with what is there.
@@ -503,8 +500,8 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
 
         (letter,) = await listed(p, "badge_awards")
         assert letter["row_id"] == str(award["id"])
-        (told,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
-        assert told["outcome"] == "still refused"
+        (item,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
+        assert item["outcome"] == "still refused"
         assert await listed(p, "badge_awards") == [letter]
 
         await p.pool.execute(
@@ -513,8 +510,8 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
             award["earned_at"],
             award["earned_on"],
         )
-        (told,) = (await dead_letters(p, "retry", letter["key"], "--wait", str(MENDED_S)))["items"]
-        assert told["outcome"] == "taken in"
+        (item,) = (await dead_letters(p, "retry", letter["key"], "--wait", str(MENDED_S)))["items"]
+        assert item["outcome"] == "taken in"
         assert await listed(p, "badge_awards") == []
         assert not await alert(p, "dead_letters", "badge_awards")
         now = await p.award(mentor, badge)
@@ -537,9 +534,9 @@ def test_an_award_that_the_rule_wrote_last_is_no_letter_s_to_take_in(working: Ri
             )
         await p.settle()
         (letter,) = await listed(p, "badge_awards")
-        (told,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
-        assert told["outcome"] == "still refused"
-        assert "only a person's change" in told["reason"]
+        (item,) = (await dead_letters(p, "retry", letter["key"], code=1))["items"]
+        assert item["outcome"] == "still refused"
+        assert "only a person's change" in item["reason"]
         await dead_letters(p, "drop", letter["key"])
         assert not await alert(p, "dead_letters", "badge_awards")
 

@@ -87,6 +87,8 @@ def test_kafka_restarts_while_a_worker_catches_up(unmanned: Rig) -> None:
             await p.at_work(worker)
             await asyncio.to_thread(p.stack.kill, "kafka")
             await asyncio.to_thread(p.stack.start, "kafka")
+            await p.next_decision()
+            await going.more(20)
 
     unmanned.run(test)
 

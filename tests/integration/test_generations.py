@@ -6,7 +6,7 @@ import psutil
 from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import Worker
+from tests.integration.workers import LONG_SESSION, Worker
 from tests.stack import LIMIT_S, free_port_base
 
 
@@ -49,8 +49,11 @@ def test_workers_begin_again_with_the_generation_that_goes_live(own: Rig) -> Non
         badge = await p.badge(organization, count_of(2))
         await p.activity(mentor, "2026-01-10")
         port = free_port_base()
-        everywhere = p.worker(BADGES_METRICS_HOST="0.0.0.0", BADGES_METRICS_PORT=f"{port}")
-        workers = [everywhere, p.worker(BADGES_METRICS_PORT=f"{port + 1}")]
+        open_to_all = {"BADGES_METRICS_HOST": "0.0.0.0"}
+        workers = [
+            p.worker(BADGES_METRICS_PORT=f"{port}", **open_to_all, **LONG_SESSION),
+            p.worker(BADGES_METRICS_PORT=f"{port + 1}", **LONG_SESSION),
+        ]
         await p.at_work(*workers)
         await p.settle()
         ids = [worker.process.pid for worker in workers]
@@ -66,7 +69,7 @@ def test_workers_begin_again_with_the_generation_that_goes_live(own: Rig) -> Non
         for worker in workers:
             await works_on(p, worker, log)
             assert len(worker.said("beginning again with the live generation")) == 1
-            assert not [line["text"] for line in worker.lines() if "Traceback" in str(line)]
+            assert not [line for line in worker.lines() if "Traceback" in str(line)]
         assert [worker.process.pid for worker in workers if worker.runs] == ids
         assert [listening(worker) for worker in workers] == places
         for number in (port, port + 1):

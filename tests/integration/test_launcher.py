@@ -76,13 +76,29 @@ def test_processes_are_found_without_their_id_files(launcher: Launcher) -> None:
     assert not processes.is_running(process)
 
 
+def _held_up(launcher: Launcher) -> subprocess.Popen[str]:
+    """An `up` whose broker is frozen, so that it goes on waiting."""
+    for _ in range(3):
+        up = launcher.begin("up", "--infra")
+        # Its id is in the file a little later than its mark can be seen.
+        wait_for(
+            lambda: processes.find(launcher.layout, "kafka") is not None,
+            LIMIT_S,
+            "the broker's start",
+        )
+        broker = processes.find(launcher.layout, "kafka")
+        assert broker is not None
+        freeze(broker)
+        if up.poll() is None:
+            return up
+        # It had come to its end by then: Connect, which takes its time, was there as well.
+        launcher.run("down")
+        up.communicate(timeout=LIMIT_S)
+    raise AssertionError("up was at its end each time before its broker was frozen")
+
+
 def test_down_ends_an_up_that_is_still_at_work(launcher: Launcher) -> None:
-    up = launcher.begin("up", "--infra")
-    # Connect comes after it, and takes its time.
-    wait_for(lambda: "kafka" in launcher.running(), LIMIT_S, "the broker's start")
-    broker = processes.find(launcher.layout, "kafka")
-    assert broker is not None
-    freeze(broker)
+    up = _held_up(launcher)
 
     code, output, _ = launcher.run("down")
 

@@ -17,6 +17,7 @@ from tests import often_checkpoints
 from tests.integration.commands import Command
 from tests.integration.pipeline import Pipeline, Rig, count_of
 from tests.integration.refusing import refusing, waiting
+from tests.stack import LIMIT_S
 
 NAME = "Solveig Testdottir Unlikely"
 
@@ -43,6 +44,15 @@ async def run(
     ended, out, err = await command.end()
     assert ended == code, (ended, out, err)
     return json.loads(out), err
+
+
+async def forget(
+    p: Pipeline, mentor: UUID, *, code: int = 0, checkpoints: Path | None = None
+) -> Any:
+    """What `badges forget` prints, which may wait for as long as tests do."""
+    patient = ("forget", str(mentor), "--wait", f"{LIMIT_S:g}")
+    told, _ = await run(p, *patient, code=code, checkpoints=checkpoints)
+    return told
 
 
 async def somebody(p: Pipeline, organization: UUID, badge: UUID) -> Somebody:
@@ -147,10 +157,10 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
             }  # fmt: skip
             assert document["sections"]["peer_mentors"][0]["display_name"] == NAME
 
-            refusal, _ = await run(p, "forget", str(gone.mentor), code=1)
+            refusal = await forget(p, gone.mentor, code=1)
             assert "DELETE FROM peer_mentors" in refusal["hint"]
             await p.pool.execute("DELETE FROM peer_mentors WHERE id = $1", gone.mentor)
-            forgotten, _ = await run(p, "forget", str(gone.mentor), checkpoints=tmp_path)
+            forgotten = await forget(p, gone.mentor, checkpoints=tmp_path)
         found, removed = forgotten["found"], forgotten["removed"]
         # Between its two looks the worker may have replaced the checkpoint of today's log.
         assert found.pop("checkpoints") - removed.pop("checkpoints") in {0, 1}
@@ -166,7 +176,7 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
         await p.until(partial(in_checkpoints, 0), what="that no checkpoint holds the mentor")
         assert await topic_has(p, letters, gone.traces) == 0
         assert await topic_has(p, p.log.topic, gone.traces) > 0
-        again, _ = await run(p, "forget", str(gone.mentor))
+        again = await forget(p, gone.mentor)
         assert again["found"] == again["removed"] == {}
         rest, said = await run(p, "export", str(gone.mentor))
         assert rest["is_deleted"]
@@ -176,7 +186,7 @@ def test_nothing_of_a_deleted_mentor_is_left(own: Rig, tmp_path: Path) -> None:
         p.log = await resnapshot(p.site)
         assert await topic_has(p, p.log.topic, gone.traces) == 0
         assert await topic_has(p, letters, gone.traces) == 0
-        again, _ = await run(p, "forget", str(gone.mentor))
+        again = await forget(p, gone.mentor)
         assert again["left"] == []
         nobody, _ = await run(p, "export", str(gone.mentor), code=2)
         assert "nothing is kept" in nobody["error"]
@@ -218,8 +228,7 @@ def test_what_no_worker_has_decided_may_come_again(unmanned: Rig) -> None:
             "records of removed dead letters: 1"
         ]
         p.ensure_a_worker()
-        two = [asyncio.create_task(run(p, "forget", str(mentor))) for _ in range(2)]
-        for told, _ in await asyncio.gather(*two):
+        for told in await asyncio.gather(forget(p, mentor), forget(p, mentor)):
             assert all(each["until"] for each in told["left"])
         assert await tables_with(p, [str(mentor)]) == {}
         assert await topic_has(p, f"{p.site.prefix}.dead-letters", [str(mentor)]) == 0
@@ -233,9 +242,16 @@ def test_a_topic_of_an_older_version_is_cleaned_as_soon(rig: Rig) -> None:
     async def test(p: Pipeline) -> None:
         topic, name = f"{p.site.prefix}.dead-letters", "max.compaction.lag.ms"
         before = await p.site.cluster.settings(topic)
-        await p.site.cluster.change(topic, {name: "9000000000"})
-        await provisioning.provision(p.site)
-        assert await p.site.cluster.settings(topic) == before
         assert before[name] == "1000"
+        older = {name: "9000000000"}
+
+        async def are_in_force(settings: dict[str, str]) -> bool:
+            return await p.site.cluster.settings(topic) == settings
+
+        # A broker hears of a change after it is answered.
+        await p.site.cluster.change(topic, older)
+        await p.until(partial(are_in_force, before | older), what="the older settings")
+        await provisioning.provision(p.site)
+        await p.until(partial(are_in_force, before), what="the settings of before")
 
     rig.run(test)

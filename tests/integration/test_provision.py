@@ -24,7 +24,7 @@ from streams.filling.provisioning import resnapshot
 from streams.filling.site import Site
 from streams.log import generations, observation, topics
 from streams.log.wal import read_slot
-from tests.integration.breaks import delete_topic
+from tests.integration.breaks import delete_topic, forget_topic
 from tests.log_site import add_activities, add_mentor, own_site, records, written
 from tests.own_site import OwnSite
 from tests.stack import LIMIT_S, Stack
@@ -122,7 +122,7 @@ def test_every_kind_of_change_arrives_under_the_key_of_its_mentor(
     run(test())
 
 
-IN_SMALL_STEPS = {"max.batch.size": "200", "max.queue.size": "400"}
+IN_SMALL_STEPS = {"max.batch.size": "20", "max.queue.size": "40"}
 """Settings of a connector, so that its snapshot is not over before it is broken off."""
 
 
@@ -309,7 +309,7 @@ def test_whoever_looks_into_another_kafka_ends_no_log_and_makes_no_topic_there(
             letters = topics.dead_letters(site.prefix).name
             # So a Kafka looks that has nothing to do with this log.
             await delete_topic(site, live)
-            await site.cluster.delete([letters])
+            await forget_topic(site, letters)
 
             for act in (provisioning.provision, provisioning.plan):
                 with pytest.raises(Failure, match=f"the topic {live.topic} is gone") as caught:

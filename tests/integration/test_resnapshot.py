@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -37,6 +38,22 @@ from tests.stack import Stack
 SESSION = 600
 """Seconds for which a member that is gone without a word would hold its partitions: for longer
 than any test waits."""
+
+
+async def begins_again(worker: Worker) -> bool:
+    """Whether a worker has left a generation that is closed."""
+    return bool(worker.said("beginning again with the live generation"))
+
+
+async def is_closed(p: Pipeline) -> bool:
+    """Whether the generation that was live is closed, and another one may be live."""
+    live = await generations.live(p.pool)
+    return live is None or live.log_id != p.log.log_id
+
+
+async def is_begun(p: Pipeline) -> bool:
+    """Whether the next generation is being filled, or was whole before anybody looked."""
+    return await generations.filling(p.pool) is not None or await is_closed(p)
 
 
 async def at_work(p: Pipeline, number: int = 2) -> list[Worker]:
@@ -113,6 +130,7 @@ def test_a_whole_log_is_replaced_under_load(own: Rig) -> None:
             await going.more(40)
         for worker in workers:
             assert worker.runs
+            await p.until(partial(begins_again, worker), what="each worker's new beginning")
             assert len(worker.said("beginning again with the live generation")) == 1
         await is_gone(p, old)
         await all_closed(p)
@@ -137,6 +155,21 @@ BREAKS: dict[str, Callable[[OwnSite, Generation], Awaitable[None]]] = {
 }
 
 
+async def break_log(p: Pipeline, kind: str, workers: list[Worker]) -> None:
+    """Break the live generation, so that the workers find a break of that kind."""
+    # Who looks between the old topic and the new one finds none.
+    paused = workers if kind == "topic_replaced" else []
+    for worker in paused:
+        worker.pause()
+    await BREAKS[kind](p.site, p.log)
+    for worker in paused:
+        worker.resume()
+    if kind == "other_database":  # those that run know what was noted before
+        for worker in workers:
+            worker.kill()
+            worker.start()
+
+
 @pytest.mark.parametrize("kinds", [list(BREAKS)[::3], list(BREAKS)[1::3], list(BREAKS)[2::3]])
 def test_each_break_is_mended_by_one_command(own: Rig, kinds: list[str]) -> None:
     async def test(p: Pipeline) -> None:
@@ -146,11 +179,7 @@ def test_each_break_is_mended_by_one_command(own: Rig, kinds: list[str]) -> None
             badge = await p.badge(organization, count_of(number))
             await p.settle()
             old = p.log
-            await BREAKS[kind](p.site, old)
-            if kind == "other_database":  # those that run know what was noted before
-                for worker in workers:
-                    worker.kill()
-                    worker.start()
+            await break_log(p, kind, workers)
             await told(p, kind)
             with pytest.raises(Failure, match="`badges resnapshot`") as broken:
                 await provisioning.provision(p.site)
@@ -211,22 +240,14 @@ def test_another_number_of_partitions(own: Rig) -> None:
 
 
 def test_a_command_that_is_killed_is_run_again(own: Rig) -> None:
-    async def filling_begun() -> bool:
-        return await generations.filling(own.pipeline.pool) is not None
-
-    async def closed() -> bool:
-        # Or it was over before anybody looked.
-        live = await generations.live(own.pipeline.pool)
-        return live is None or live.log_id != own.pipeline.log.log_id
-
     async def test(p: Pipeline) -> None:
         await at_work(p)
         first = p.log
         async with load(p, 32) as going:
             await going.more(30)
-            for moment in (filling_begun, filling_begun, closed):
+            for moment in (is_begun, is_begun, is_closed):
                 command = await commands.Command(p, "resnapshot").start()
-                await p.until(moment, what=moment.__name__)
+                await p.until(partial(moment, p), what=moment.__name__)
                 await command.kill()
                 await going.more(10)
             result = await commands.answer(p, "resnapshot")
@@ -283,11 +304,7 @@ def test_a_server_that_is_killed_meanwhile_only_makes_it_begin_again(own: Rig, p
         async with load(p, 33) as going:
             await going.more(30)
             command = await commands.Command(p, "resnapshot").start()
-
-            async def begun() -> bool:
-                return await generations.filling(p.pool) is not None
-
-            await p.until(begun, what="the new generation")
+            await p.until(partial(is_begun, p), what="the new generation")
             await asyncio.to_thread(p.stack.kill, part)
             await asyncio.to_thread(p.stack.start, part)
             code, _, err = await command.end()
@@ -309,10 +326,20 @@ def test_two_at_once_make_one_generation(own: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await at_work(p, 1)
         await p.settle()
-        other = await p.connect()
-        second = OwnSite(**{**vars(p.site), "connection": other})
+        first, other = await p.connect(), await p.connect()
+        said: list[str] = []
+        sites = [p.site, replace(p.site, connection=other)]
 
-        one, two = await asyncio.gather(resnapshot(p.site), resnapshot(second))
+        async def both_wait() -> bool:
+            return len(said) == 2
+
+        # One that began after the other's end would replace what that has made.
+        await first.execute(f"SELECT pg_advisory_lock({provisioning._LOCK})")
+        both = asyncio.gather(*(resnapshot(replace(site, say=said.append)) for site in sites))
+        await p.until(both_wait, what="two that wait")
+        assert all("waiting for its end" in line for line in said)
+        await first.close()
+        one, two = await both
 
         await other.close()
         assert one == two
@@ -332,9 +359,6 @@ def test_a_straggler_of_the_closed_generation_writes_nothing(own: Rig) -> None:
         straggler, *_ = await at_work(p, 1)
         await p.settle()
 
-        async def begins_again() -> bool:
-            return len(straggler.said("beginning again with the live generation")) == 1
-
         straggler.pause()
         await p.activity(mentor, "2026-01-11")
 
@@ -344,7 +368,7 @@ def test_a_straggler_of_the_closed_generation_writes_nothing(own: Rig) -> None:
         straggler.resume()
 
         await p.settle()
-        await p.until(begins_again, what="the straggler's new beginning")
+        await p.until(partial(begins_again, straggler), what="the straggler's new beginning")
         assert await p.award(mentor, badge) is not None
         await p.verify()
         assert set((await granted(p)).values()) == {1}

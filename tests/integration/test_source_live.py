@@ -9,7 +9,7 @@ import pytest
 from streams.errors import Failure
 from streams.filling import provisioning
 from streams.log import generations
-from tests.integration.alerts import OF_WAITING, open_kinds, told
+from tests.integration.alerts import OF_WAITING, only, open_kinds, told
 from tests.integration.breaks import publish_again
 from tests.integration.pipeline import Pipeline, Rig, count_of
 
@@ -20,16 +20,6 @@ RENAMED = [
     ("peer_mentors", "active"),
     ("peer_mentors", "id"),
 ]
-
-
-async def only(p: Pipeline, kind: str) -> str:
-    """The message of the one alert that is open; fails when that is not of this kind by then."""
-
-    async def is_open() -> bool:
-        return await open_kinds(p, but=OF_WAITING) == [kind]
-
-    await p.until(is_open, what=f"the alert {kind}")
-    return str((await told(p, kind))["message"])
 
 
 async def quiet(p: Pipeline) -> bool:
@@ -162,7 +152,6 @@ def test_a_row_without_its_column_is_a_break_that_naming_back_does_not_heal(
             await provisioning.provision(p.site)
         assert await mentor.held() == mentor.badges
         assert await p.stats(mentor.id) == before
-        # A look that was under way may still have told of the name, for a moment.
         assert await only(p, "column_missing") == message
 
     own.run(test)

@@ -12,8 +12,8 @@ from tests.integration.pipeline import Pipeline, Rig, partition_of, pipeline
 from tests.log_site import add_activities, records
 from tests.stack import Stack
 
-ROWS = 5_000
-TRIES = 20
+ROWS = 20_000
+TRIES = 6
 AGAIN_WITHIN = 240.0
 """Seconds: first the session of the dead Connect ends, then its transaction."""
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from badges.stack.layout import HOST
 from tests.integration.pipeline import Pipeline
 from tests.integration.workers import Worker
-from tests.stack import free_port_base
+from tests.stack import LIMIT_S, free_port_base
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Told:
 
 async def told_at(address: str) -> Told:
     """What the process at an address tells; empty while it does not answer."""
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=LIMIT_S) as client:
         try:
             answer = await client.get(f"{address}/metrics")
         except httpx.TransportError:

@@ -25,7 +25,9 @@ async def launched(program: Path) -> AsyncIterator[Browser]:
     """A browser in the running event loop, ended with the block."""
     expect.set_options(timeout=LIMIT_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(
+            executable_path=program, args=ARGUMENTS, timeout=LIMIT_MS
+        )
         try:
             yield browser
         finally:

@@ -1,14 +1,19 @@
 """Somebody at a page: a tab of the browser with a token in it, and people to look at."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Error, Page, Route
 
 from tests.api.conftest import Organization
 from tests.api.service import signed
 from tests.pages.browser import LIMIT_MS
+
+ANSWERED = re.compile(r"/v1/(?!unlocks)")
+"""What is asked of the API but its feed, whose answer has no end."""
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 """A name that would run if a page took it for HTML."""
@@ -31,6 +36,7 @@ async def at(
     options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 900}, **context}
     opened = await browser.new_context(**options)
     opened.set_default_timeout(LIMIT_MS)
+    await opened.route(ANSWERED, patiently)
     if token is not None:
         await opened.add_init_script(f"sessionStorage.setItem('token', {token!r})")
     page = await opened.new_page()
@@ -45,9 +51,23 @@ async def at(
     try:
         yield page
     finally:
+        await opened.unroute_all(behavior="ignoreErrors")
         await opened.close()
     wrong = [each for each in wrong if tolerated is None or tolerated not in each]
     assert not wrong, wrong
+
+
+async def patiently(route: Route) -> None:
+    """Ask the API once more where it tells to come again: a page shows that, and does not."""
+    try:
+        answer = await route.fetch(timeout=LIMIT_MS, max_retries=3)
+        while "retry-after" in answer.headers:
+            await asyncio.sleep(0.1)
+            answer = await route.fetch(timeout=LIMIT_MS, max_retries=3)
+    except Error:
+        await route.abort()
+    else:
+        await route.fulfill(response=answer)
 
 
 def is_wrong(message: Any) -> bool:

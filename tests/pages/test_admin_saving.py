@@ -32,7 +32,7 @@ class Saves:
             self.sent.append(route.request)
             self._came.set()
             await self._go.wait()
-        await route.continue_()
+        await route.fallback()
 
     async def one(self) -> None:
         """Wait until one was sent."""

@@ -22,11 +22,14 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 """
 OTHERS = """
+from pathlib import Path
+
 import pytest
 
 @pytest.mark.parametrize("number", range(4))
 def test_it(number):
-    pass
+    with Path(__file__).with_suffix(".txt").open("a") as file:
+        file.write(str(number))
 """
 HANGS = {
     "a test": "import threading\n\ndef test_it():\n    threading.Event().wait()",
@@ -89,5 +92,7 @@ def test_the_others_go_on(
         told = run.stdout.str()
         assert "where it hung" in told
         assert "test_a.py::test_it" in told
+    for name in ("b", "c", "d"):
+        assert (pytester.path / f"test_{name}.txt").read_text() == "0123", "in another order"
     if what == "a coroutine":
         assert "in waits_for_ever" in told

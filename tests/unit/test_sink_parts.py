@@ -115,6 +115,15 @@ def test_errors_after_which_the_turn_is_tried_again(error: type[Exception]) -> N
         asyncio.run(failing(error))
 
 
+def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+    async def test() -> None:
+        with translated():
+            raise TimeoutError
+
+    with pytest.raises(Unavailable, match=r"does not answer: TimeoutError$"):
+        asyncio.run(test())
+
+
 def raised(error: type[asyncpg.PostgresError], **fields: str) -> asyncpg.PostgresError:
     """An error as it comes from the server."""
     made = error("no")

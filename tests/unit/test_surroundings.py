@@ -58,8 +58,12 @@ class World:
         self.database = Database()
         self.versions = Versions()
         self.alerts = MemoryAlerts()
-        self.looking = Surroundings(
-            self.database,  # type: ignore[arg-type]
+        self.looking = self.worker(self.database)
+
+    def worker(self, database: Database) -> Surroundings:
+        """What one worker looks with."""
+        return Surroundings(
+            database,  # type: ignore[arg-type]
             MemorySink(),
             self.versions,
             self.alerts,
@@ -246,6 +250,21 @@ def test_a_look_that_fails_ends_nothing_and_silences_no_other(
             while world.open("versions_differ"):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         task.cancel()
+
+    run(test)
+
+
+def test_what_another_worker_tells_during_a_look_that_found_nothing_stays_open() -> None:
+    async def test(world: World) -> None:
+        world.database.answers["missed_versions"] = missed("a")
+
+        class Earlier(Database):
+            async def fetch(self, query: str, *_: object) -> Any:
+                await world.look("versions_differ")
+                return await super().fetch(query)
+
+        await world.worker(Earlier()).look("versions_differ")
+        assert world.open("versions_differ") == ["a"]
 
     run(test)
 

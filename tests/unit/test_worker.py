@@ -1,12 +1,19 @@
-"""A partition worker that ends, however it does, ends the worker and is told."""
+"""How a worker ends: a partition worker's end, of any kind, and its names in the group."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
+from typing import Self
 
+import pytest
+
+from streams import worker as worker_module
+from streams.errors import GenerationClosed
 from streams.partition_worker import PARTITION_FAILED
 from streams.worker import Worker
+from tests.builders import generation
 from tests.doubles.memory_alerts import MemoryAlerts
+from tests.unit.chaos import run
 from tests.unit.test_cancellation import cancelled_from_inside
 
 
@@ -47,3 +54,49 @@ def test_one_that_is_taken_away_is_cancelled_in_silence() -> None:
         assert (driven.crashes, driven.alerts.alerts) == ([], [])
 
     asyncio.run(test())
+
+
+class Slow:
+    """A cluster of which every answer takes 20 s; the names that have left a group."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    def __call__(self, _: object, *, patience: float) -> Self:
+        self._patience = patience
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def leave(self, _: str, names: Sequence[str]) -> None:
+        """Let them leave, unless that takes longer than whoever asks waits for an answer."""
+        async with asyncio.timeout(self._patience):
+            await asyncio.sleep(20)
+        self.left.extend(names)
+
+
+def test_names_of_earlier_generations_may_take_their_time_to_leave_and_its_own_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Slow()
+    monkeypatch.setattr(worker_module, "Cluster", cluster)
+
+    async def closed() -> None:
+        raise GenerationClosed("generation 4 is live")
+
+    async def story() -> None:
+        worker = Worker.__new__(Worker)
+        worker._generation = generation(number=3)
+        worker._options = SimpleNamespace(kafka=None)  # type: ignore[assignment]
+        worker._static_member = SimpleNamespace(name="host")  # type: ignore[assignment]
+        worker._member = "host-3"
+        worker._work = closed  # type: ignore[method-assign]
+        with pytest.raises(GenerationClosed):
+            await worker.run()
+        assert cluster.left == ["host-1", "host-2"]
+
+    run(story())

@@ -51,7 +51,8 @@ class Installed:
 
     def create_database(self) -> str:
         name = f"test_{next(self._numbers)}"
-        asyncio.run(execute(self._url("postgres"), f'CREATE DATABASE "{name}"'))
+        statement = f'CREATE DATABASE "{name}"'
+        asyncio.run(when_free(lambda: execute(self._url("postgres"), statement)))
         return self._url(name)
 
     def drop_database(self, url: str) -> None:

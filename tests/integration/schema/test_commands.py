@@ -67,13 +67,13 @@ async def test_a_timeout_of_the_database_stops_nothing(
     await empty_db.execute(
         """
         CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_sleep(0.5); END $$;
+        $$ BEGIN PERFORM pg_sleep(2.5); END $$;
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA')
         EXECUTE FUNCTION slowly();
         """
     )
     database = empty_url.rpartition("/")[2]
-    await empty_db.execute(f"ALTER DATABASE {database} SET statement_timeout = '300ms'")
+    await empty_db.execute(f"ALTER DATABASE {database} SET statement_timeout = '2s'")
     migrated = badges(empty_url, "migrate")
     assert (migrated.returncode, migrated.stderr) == (0, "")
     assert migrated.stdout.count("Applied ") == len(migrations.load())
