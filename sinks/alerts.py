@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 """Seconds that one alert may keep its caller waiting."""
 
+LAST_ALERTS_S = 30.0
+"""How long a command waits at its end for its alerts to be written."""
+
 WRITE_AGAIN_SECONDS = 2.0
 """How long what could not be written waits to be tried again, while nobody tells anything."""
 
@@ -177,17 +180,20 @@ class PostgresAlerts:
             if self._unwritten:
                 await self._write()
 
-    async def written(self, within: float) -> bool:
-        """Try for so many seconds until everything is written; whether it is.
+    async def finish(self, within: float) -> None:
+        """Try for so many seconds to write what is left; who ends leaves nobody to write it.
 
-        For who ends then, and leaves nobody to write it.
+        What cannot be written by then is logged.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while self._unwritten:
                     await asyncio.sleep(POLL_S)
                     await self._write()
-        return not self._unwritten
+        for kind, subject in self._unwritten:
+            log.error(
+                "the alert stays as it is: badge_alerts takes no change", kind=kind, subject=subject
+            )
 
     async def _write(self) -> None:
         async with self._in_order:

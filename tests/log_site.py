@@ -58,14 +58,14 @@ async def own_site(
         try:
             yield site
         finally:
-            alive = await _alive(site.connection, url)
+            found = await alive(site.connection, url)
             if not migrated:
                 # A test that failed may leave an earlier version's database.
-                await apply.migrate(alive, prefix=site.prefix, role_passwords={})
-            await _clear(replace(site, connection=alive))
+                await apply.migrate(found, prefix=site.prefix, role_passwords={})
+            await _clear(replace(site, connection=found))
 
 
-async def _alive(connection: Connection, url: str) -> Connection:
+async def alive(connection: Connection, url: str) -> Connection:
     """The connection, or another where it was lost, of which it may not have heard."""
     with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         await connection.execute("SELECT")

@@ -4,8 +4,8 @@ Between the closing and the new start nobody decides. So both logs have to be ne
 the new one, because its start lies behind the closing, and the workers on the old one, because
 what they leave undecided is decided at the start, for each mentor at once.
 
-On a busy machine they may never be: who comes no nearer is near enough where that costs a minute at
-most, in which nobody decides.
+On a busy machine they may never be: who comes no nearer is near enough where that costs a minute
+each, in which nobody decides.
 """
 
 import asyncio

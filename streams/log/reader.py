@@ -121,31 +121,32 @@ async def _assigned(
     access: KafkaAccess, place: TopicPartition
 ) -> AsyncIterator[tuple["AIOKafkaConsumer[Any, Any]", Connections]]:
     """A consumer without a group, assigned to one partition for the length of a `with`."""
-    for tries_left in reversed(range(_START_TRIES)):
-        consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-            **access.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-        )
-        connections = Connections(consumer)
-        try:
-            if await _starts(consumer, last=tries_left == 0):
-                consumer.assign([place])
-                yield consumer, connections
-                return
-        finally:
-            await stop(consumer)
+    for _ in range(_START_TRIES - 1):
+        with suppress(TimeoutError):
+            consumer, connections = await _started(access)
+            break
+    else:
+        consumer, connections = await _started(access)
+    try:
+        consumer.assign([place])
+        yield consumer, connections
+    finally:
+        await stop(consumer)
 
 
-async def _starts(consumer: "AIOKafkaConsumer[Any, Any]", *, last: bool) -> bool:
-    """Whether it starts in time; the `last` one has to."""
+async def _started(access: KafkaAccess) -> tuple["AIOKafkaConsumer[Any, Any]", Connections]:
+    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+        **access.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    connections = Connections(consumer)
     try:
         async with asyncio.timeout(_START_SECONDS):
             await consumer.start()
-    except TimeoutError:
-        if last:
-            raise
-        return False
-    return True
+    except BaseException:
+        await stop(consumer)
+        raise
+    return consumer, connections

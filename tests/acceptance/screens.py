@@ -71,7 +71,7 @@ def write_badge(page: Page) -> None:
 
 
 def patiently(route: Route) -> None:
-    """Ask the API once more where it tells to come again: a page shows that, and does not."""
+    """Ask the API again while it tells to come again: a page shows that, and does not."""
     answer = route.fetch(timeout=1000 * LIMIT_S)
     while "retry-after" in answer.headers:
         time.sleep(0.1)

@@ -106,7 +106,7 @@ def serving_api(stack: Stack, database_url: str, log: Path, **settings: str) -> 
         "BADGES_DATABASE_URL": stack.role_url("badges_api", database_url),
         "BADGES_API_PORT": str(port),
         "BADGES_JWT_SECRET": SECRET,
-        # As long as it may take: previews are of few mentors, on a busy machine.
+        # Most previews are of few mentors: a busy machine is no reason for a 503.
         "BADGES_PREVIEW_SECONDS": "25",
         **settings,
     }

@@ -1,7 +1,6 @@
 """/v1/criteria/preview: who would hold a badge, and whom an edit gives it or takes it from."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -228,14 +227,6 @@ async def busy(owner: Pool, mine: Organization) -> str:
     return mine.id
 
 
-@pytest.fixture
-def patient(service: Service, postgres: Stack, tmp_path: Any) -> Iterator[Service]:
-    """An API that would let a preview take long."""
-    url, log = service.database_url, tmp_path / "log"
-    with serving_api(postgres, url, log, BADGES_PREVIEW_SECONDS="25") as running:
-        yield running
-
-
 async def test_it_ends_when_it_takes_too_long(
     service: Service, postgres: Stack, tmp_path: Any, busy: str
 ) -> None:
@@ -258,10 +249,10 @@ HELD_UP = """
 
 
 async def test_many_at_once_take_turns_and_leave_connections_for_others(
-    patient: Service, owner: Pool, mine: Organization
+    service: Service, owner: Pool, mine: Organization
 ) -> None:
     """Fifteen, where ten connections are: held up by a lock, and let go on."""
-    async with patient.async_client("admin", mine.id) as client, owner.acquire() as connection:
+    async with service.async_client("admin", mine.id) as client, owner.acquire() as connection:
         async with connection.transaction():
             await connection.execute("LOCK TABLE activities IN ACCESS EXCLUSIVE MODE")
             body = {"criteria": threshold(1)}
@@ -281,8 +272,8 @@ RUNNING = """
 """
 
 
-async def test_it_ends_when_the_client_goes_away(patient: Service, owner: Pool, busy: str) -> None:
-    async with patient.async_client("admin", busy) as client, asyncio.timeout(LIMIT_S):
+async def test_it_ends_when_the_client_goes_away(service: Service, owner: Pool, busy: str) -> None:
+    async with service.async_client("admin", busy) as client, asyncio.timeout(LIMIT_S):
         asked = asyncio.create_task(client.post(PATH, json={"criteria": WORK}))
         while not (await owner.fetchval(RUNNING) and asked.cancel()):
             if asked.done():  # it has come to its end before anybody saw it at work

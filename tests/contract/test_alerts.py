@@ -356,15 +356,19 @@ async def test_an_alert_whose_row_is_locked_keeps_no_other(
     await until(is_closed, "that what was locked is closed")
 
 
-async def test_who_ends_waits_until_it_is_written_or_hears_that_it_is_not(
+async def test_who_ends_waits_until_it_is_written_or_says_that_it_is_not(
     owner: Pool, own_pool: Pool, kind: AlertKind
 ) -> None:
     alerts = PostgresAlerts(own_pool)
-    await alerts.raise_alert(kind, {})
+    await alerts.raise_alert(kind, {}, subject="a")
     async with owner.acquire() as locking, locking.transaction():
         await locking.execute("LOCK TABLE badge_alerts")
-        await alerts.resolve(kind)
-        assert not await alerts.written(0.5)
-    assert await rows_of(owner, kind) == [({}, True)]
-    assert await alerts.written(LIMIT_S)
-    assert await rows_of(owner, kind) == [({}, False)]
+        await alerts.resolve(kind, subject="a")
+        with capture_logs() as logs:
+            await alerts.finish(0.5)
+    assert [(line["log_level"], line["kind"], line["subject"]) for line in logs] == [
+        ("error", kind, "a")
+    ]
+    assert await rows_of(owner, kind) == [({"subject": "a"}, True)]
+    await alerts.finish(LIMIT_S)
+    assert await rows_of(owner, kind) == [({"subject": "a"}, False)]

@@ -1,6 +1,7 @@
 """The alerts that are open, for every test that looks at them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -45,16 +46,9 @@ async def told(
     p: Pipeline, kind: str, subject: str | None = None, seconds: float = LIMIT_S
 ) -> Detail:
     """Wait until there is such an alert; what it says."""
-    found: list[Detail | None] = []
-
-    async def is_open() -> bool:
-        found[:] = [await alert(p, kind, subject)]
-        return found != [None]
-
-    await p.until(is_open, seconds, f"the alert {kind} {subject or ''}")
-    (detail,) = found
-    assert detail is not None
-    return detail
+    what = f"the alert {kind} {subject or ''}"
+    found: Detail = await p.until(partial(alert, p, kind, subject), seconds, what)
+    return found
 
 
 async def only(p: Pipeline, kind: str) -> str:

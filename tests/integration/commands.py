@@ -78,16 +78,14 @@ async def lag(p: Pipeline) -> Any:
 
     It gives nobody more than some seconds, and on a busy machine that may not be enough.
     """
-    printed: list[Any] = []
 
-    async def all_answer() -> bool:
+    async def whole() -> Any:
         command = await Command(p, "lag", "--once", "--json").start()
         code, out, err = await command.end()
         assert code in (0, 1, 2), out + err
-        printed[:] = [json.loads(out)]
-        # So Kafka's stage is where Postgres does not answer the second of its questions.
-        cut_short = ("kafka", "behind") in [(s["name"], s["state"]) for s in printed[0]["stages"]]
-        return bool(code != 2 and printed[0]["generation"] and not cut_short)
+        printed = json.loads(out)
+        # Kafka's stage is said to be behind when Postgres had no time for its second question.
+        cut_short = ("kafka", "behind") in [(s["name"], s["state"]) for s in printed["stages"]]
+        return printed if code != 2 and printed["generation"] and not cut_short else None
 
-    await p.until(all_answer, what="a lag that everybody tells of")
-    return printed[0]
+    return await p.until(whole, what="a lag that everybody tells of")

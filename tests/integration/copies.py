@@ -8,6 +8,7 @@ import asyncpg
 
 from sinks.polling import poll
 from sinks.pool import Connection
+from streams.log.wal import confirmed, insert_lsn
 from tests.integration.pipeline import Pipeline
 from tests.stack import LIMIT_S, when_free
 
@@ -28,14 +29,18 @@ async def emptied_copy(p: Pipeline) -> AsyncIterator[str]:
         await p.site.connect.stop(p.log.connector)
         await _copy(connection, name, copy)
         await p.site.connect.resume(p.log.connector)
-        # Until it runs again, which takes as long as it takes, nobody can tell what is decided.
-        await p.settle()
+        await p.until(partial(_sends, p, await insert_lsn(p.pool)), what="that the connector sends")
         await _empty(f"{server}/{copy}")
         yield f"{server}/{copy}"
     finally:
         drop = f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)"
         await when_free(partial(connection.execute, drop))
         await connection.close()
+
+
+async def _sends(p: Pipeline, lsn: int) -> bool:
+    """Whether the connector is past that position; without it nobody can tell what is decided."""
+    return await confirmed(p.pool, p.log.slot) >= lsn
 
 
 async def _copy(connection: Connection, name: str, copy: str) -> None:

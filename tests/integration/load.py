@@ -104,12 +104,9 @@ class Load:
 
 
 @asynccontextmanager
-async def load(pipeline: Pipeline, seed: int, **more: Any) -> AsyncIterator[Load]:
-    """A load of a seed from its beginning, whose badges go at its end; see `going_on`.
-
-    `more` says how much of what there is, see `Operations`.
-    """
-    operations = Operations(seed, **more)
+async def load(pipeline: Pipeline, seed: int, *, saves: float = 0.03) -> AsyncIterator[Load]:
+    """A load of a seed from its beginning, whose badges go at its end; see `going_on`."""
+    operations = Operations(seed, saves=saves)
     await Load(pipeline, operations).begin()
     async with going_on(pipeline, operations) as going:
         yield going

@@ -98,7 +98,7 @@ class Operations:
         saves: float = 0.03,
         teller: type[Storyteller] = Storyteller,
     ) -> None:
-        """So many mentors of each crowd; `saves` is the share of operations that change a rule."""
+        """So many mentors of each crowd; `saves` is the share of changes of rules, 0.03 at most."""
         self._saved = saves
         self.random = Random(f"operations {seed}")
         self._seed = seed

@@ -7,7 +7,7 @@ at the result tables.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -28,9 +28,8 @@ from streams.filling import provisioning
 from streams.log.generations import Generation
 from tests.integration.schema.postgres import execute
 from tests.integration.workers import SESSION_SECONDS, Worker
-from tests.log_site import own_site
+from tests.log_site import alive, own_site
 from tests.own_site import OwnSite
-from tests.reruns import UNREACHED
 from tests.stack import LIMIT_S, Stack
 
 Answer = TypeVar("Answer")
@@ -54,12 +53,10 @@ class Pipeline:
 
     async def reconnect(self) -> None:
         """Have new connections where those that there are were lost with their server."""
-        try:
-            await self.site.connection.execute("SELECT")
-        except UNREACHED as error:
-            print(f"connections were lost before this test: {error!r}")
+        found = await alive(self.site.connection, self.owner_url)
+        if found is not self.site.connection:
             await self.pool.expire_connections()
-            self.site = replace(self.site, connection=await self.connect())
+            self.site = replace(self.site, connection=found)
 
     async def connect(self) -> asyncpg.Connection:
         """A session of its own, which no pool looks after: it may die with its server."""
@@ -315,16 +312,12 @@ class Pipeline:
 
     async def verify(self, seconds: float = LIMIT_S) -> None:
         """Fail unless awards, events and stats are what a brute-force reading of the log gives."""
-        compared: list[Verified] = []
 
-        async def can_tell() -> bool:
-            with suppress(Unavailable):
-                async with self.pool.acquire() as connection:
-                    compared[:] = [await verify(connection, self.site.access, limit=seconds)]
-            return bool(compared)
+        async def compared() -> Verified:
+            async with self.pool.acquire() as connection:
+                return await verify(connection, self.site.access, limit=seconds)
 
-        await self.until(can_tell, 2 * seconds, "a log that can be read")
-        (outcome,) = compared
+        outcome = await self.until(compared, 2 * seconds, "a log that can be read")
         assert outcome.mismatches == [], "\n".join(map(str, outcome.mismatches[:20]))
 
     async def all_written(self) -> None:
@@ -343,25 +336,28 @@ class Pipeline:
 
     async def until(
         self, condition: Callable[[], Awaitable[Any]], seconds: float = LIMIT_S, what: str = ""
-    ) -> None:
-        """Wait until the condition holds, a database that is away included; fail after a while.
+    ) -> Any:
+        """Wait until there is something, and return that; a database may be away meanwhile.
 
-        What takes longer is asked for less often: a process that only waits leaves the cores alone.
+        Fails after a while. What takes longer is asked for less often: a process that only waits
+        leaves the cores alone.
         """
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                while not await _holds(condition):
+                while not (found := await _found(condition)):
                     waited = time.monotonic() - began
                     await asyncio.sleep(min(max(0.01, waited / 20), 0.1))
         except TimeoutError:
             raise AssertionError(f"waited {seconds:g} s in vain for {what or condition}") from None
+        return found
 
 
-async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
+async def _found(condition: Callable[[], Awaitable[Any]]) -> Any:
     try:
-        return bool(await condition())
+        return await condition()
     except (
+        Unavailable,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,
@@ -369,7 +365,7 @@ async def _holds(condition: Callable[[], Awaitable[Any]]) -> bool:
         KafkaError,
         OSError,
     ):
-        return False
+        return None
 
 
 def criteria_text(criteria: dict[str, Any] | str) -> str:
@@ -430,11 +426,13 @@ def pipeline(
         resources = AsyncExitStack()
         try:
             pipe = runner.run(_open(resources, stack, url, before, partitions))
+            site = pipe.site
             try:
                 yield Rig(runner, pipe)
             finally:
                 pipe.end_workers()
-                pipe.site.connection.terminate()
+                if pipe.site is not site:
+                    pipe.site.connection.terminate()
         finally:
             runner.run(resources.aclose())
     stack.drop_database(url)

@@ -33,16 +33,13 @@ async def nothing_to_mend(p: Pipeline) -> None:
 
 async def _replayed(p: Pipeline) -> Any:
     """What a dry run says once the workers, some of whom were just killed, are as far as it is."""
-    printed: list[str] = []
 
-    async def can_tell() -> bool:
+    async def told() -> Any:
         code, out, err = await (await Command(p, "replay", "--json").start()).end()
-        assert code == 0 or any(words in err for words in _NOT_YET), out + err
-        printed[:] = [out]
-        return code == 0
+        assert code == 0 or any(words in out for words in _NOT_YET), out + err
+        return json.loads(out) if code == 0 else None
 
-    await p.until(can_tell, 2 * LIMIT_S, "a replay that need not wait for the workers")
-    return json.loads(printed[0])
+    return await p.until(told, 2 * LIMIT_S, "a replay that need not wait for the workers")
 
 
 _NOT_YET = ("was not decided within", "not decided yet", "Kafka cannot be read")

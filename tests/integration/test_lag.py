@@ -57,16 +57,14 @@ async def printed(
 
     It gives nobody more than some seconds, and on a busy machine that may not be enough.
     """
-    said: list[str] = []
 
-    async def ends_so() -> bool:
+    async def said() -> str | None:
         command = await Command(p, "lag", "--once", *arguments, **settings).start()
         ended, out, _ = await command.end()
-        said[:] = [out]
-        return ended == code and such(out)
+        return out if ended == code and such(out) else None
 
-    await p.until(ends_so, what=f"that badges lag ends with {code}")
-    return said[0]
+    found: str = await p.until(said, what=f"that badges lag ends with {code}")
+    return found
 
 
 def states(answer: Any) -> list[str]:

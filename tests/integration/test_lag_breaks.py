@@ -41,15 +41,13 @@ async def measured(p: Pipeline) -> tuple[int, Answer]:
 
 async def ended(p: Pipeline, code: int) -> Answer:
     """What it prints when it ends with that code: a busy machine may take longer than it waits."""
-    found: list[Answer] = []
 
-    async def is_so() -> bool:
+    async def printed() -> Answer | None:
         actual, answer = await measured(p)
-        found[:] = [answer]
-        return actual == code
+        return answer if actual == code else None
 
-    await p.until(is_so, what=f"that the command ends with {code}")
-    return found[0]
+    found: Answer = await p.until(printed, what=f"that the command ends with {code}")
+    return found
 
 
 async def shown(service: Service) -> Answer:
@@ -82,22 +80,20 @@ async def told(
 ) -> Answer:
     """Wait until API and command say so, not longer than the limit; what the command says."""
     began = time.monotonic()
-    found: list[Answer] = []
 
     async def api_says() -> bool:
         return is_told(await shown(service))
 
-    async def command_says() -> bool:
+    async def command_says() -> Answer | None:
         actual, answer = await measured(p)
-        found[:] = [answer]
-        return is_told(answer) and actual == code
+        return answer if is_told(answer) and actual == code else None
 
     await p.until(api_says, what=f"that the API tells {what}")
     by_api = time.monotonic() - began
-    await p.until(command_says, what=f"that the command tells {what}")
+    found: Answer = await p.until(command_says, what=f"that the command tells {what}")
     by_command = time.monotonic() - began
     print(f"{what}: told by the API after {by_api:.1f} s, by the command after {by_command:.1f} s")
-    return found[0]
+    return found
 
 
 def holds_up(stage: str, in_state: str) -> Callable[[Answer], bool]:

@@ -201,14 +201,14 @@ async def is_written(p: Pipeline, kind: str, after: int) -> bool:
 
 async def until_told(p: Pipeline, address: str, **values: float) -> Told:
     """Wait until a process tells these values at once; all that it told then."""
-    told: list[Told] = []
 
-    async def is_so() -> bool:
-        told[:] = [await told_at(address)]
-        return all(is_same(told[0].value(name), value) for name, value in values.items())
+    async def told_so() -> Told | None:
+        told = await told_at(address)
+        is_so = all(is_same(told.value(name), value) for name, value in values.items())
+        return told if is_so else None
 
-    await p.until(is_so, what=f"metrics that say {values}")
-    return told[0]
+    told: Told = await p.until(told_so, what=f"metrics that say {values}")
+    return told
 
 
 def grown(before: Told, after: Told, name: str, **labels: str) -> float:

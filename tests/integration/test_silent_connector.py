@@ -1,5 +1,8 @@
 """A connector that calls itself RUNNING and sends nothing is told, by worker and `provision`."""
 
+from datetime import datetime
+from functools import partial
+
 from tests.integration import commands
 from tests.integration.alerts import all_closed, told
 from tests.integration.pipeline import Pipeline, Rig
@@ -18,6 +21,10 @@ async def waiting(p: Pipeline, what: str) -> int | None:
     return pid
 
 
+async def beats(p: Pipeline, before: datetime) -> bool:
+    return bool(await p.pool.fetchval(AT) > before)
+
+
 def test_rows_arrive_while_somebody_holds_the_heartbeats_row(working: Rig) -> None:
     async def test(p: Pipeline) -> None:
         await p.settle()
@@ -30,12 +37,7 @@ def test_rows_arrive_while_somebody_holds_the_heartbeats_row(working: Rig) -> No
         await holder.close()
 
         # And the heartbeat goes on by itself.
-        before = await p.pool.fetchval(AT)
-
-        async def beats() -> bool:
-            return bool(await p.pool.fetchval(AT) > before)
-
-        await p.until(beats, what="the next heartbeat")
+        await p.until(partial(beats, p, await p.pool.fetchval(AT)), what="the next heartbeat")
         await all_closed(p, "connector_idle")
 
     working.run(test)
@@ -69,13 +71,13 @@ def test_a_connector_that_hangs_is_an_alert_and_no_log_that_is_whole(working: Ri
 
         before = await p.pool.fetchval(AT)
 
-        async def beats() -> bool:
+        async def beats_when_woken() -> bool:
             """Whether one came; a task that began anew may have left another one asleep."""
             if sleeper := await waiting(p, "Timeout"):
                 await p.pool.execute("SELECT pg_cancel_backend($1)", sleeper)
-            return bool(await p.pool.fetchval(AT) > before)
+            return await beats(p, before)
 
-        await p.until(beats, what="the next heartbeat")
+        await p.until(beats_when_woken, what="the next heartbeat")
         await p.settle()
         await all_closed(p, "connector_idle")
         code, out, err = await (await commands.Command(p, "provision").start()).end()
