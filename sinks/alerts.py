@@ -180,10 +180,10 @@ class PostgresAlerts:
             if self._unwritten:
                 await self._write()
 
-    async def finish(self, within: float) -> None:
+    async def finish(self, within: float) -> bool:
         """Try for so many seconds to write what is left; who ends leaves nobody to write it.
 
-        What cannot be written by then is logged.
+        What cannot be written by then is logged; whether there is nothing.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -194,6 +194,7 @@ class PostgresAlerts:
             log.error(
                 "the alert stays as it is: badge_alerts takes no change", kind=kind, subject=subject
             )
+        return not self._unwritten
 
     async def _write(self) -> None:
         async with self._in_order:

@@ -44,7 +44,7 @@ _LAST_TURN_SECONDS = 2.5
 STOP_SECONDS = 3
 """How long leaving the group may take; after it the process ends without."""
 
-_LEAVE_FIRST_SECONDS = 30
+_LEAVE_FIRST_SECONDS = 10
 """How long it may take before the work: nobody would get partitions for a whole session without."""
 
 

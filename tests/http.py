@@ -32,7 +32,7 @@ class Patient(httpx.Client):
         Patient.asked += 1
         answer = super().send(*call, **more)
         Patient.told += "retry-after" in answer.headers
-        assert Patient.told <= 20 + Patient.asked / 20, "the API tells many to come again"
+        assert Patient.told <= 5 + Patient.asked / 20, "the API tells many to come again"
         while "retry-after" in answer.headers and time.monotonic() < until:
             answer.close()
             time.sleep(0.1)

@@ -42,17 +42,7 @@ def were_lost(error: BaseException, stack: Stack | None) -> bool:
         return all(were_lost(each, stack) for each in error.exceptions)
     if isinstance(error, ServersLost):
         return True
-    if stack is None or stack.disturbed:
-        # What waits for a part that the test has stopped does not answer either.
-        return False
-    return _broke_off(error) or (isinstance(error, UNREACHED) and bool(stack.lost()))
-
-
-def _broke_off(error: BaseException) -> bool:
-    """Whether a connection to Postgres ended by itself; by now it may answer again."""
-    if isinstance(error, asyncpg.InterfaceError):
-        return "connection is closed" in str(error)
-    return isinstance(error, asyncpg.ConnectionDoesNotExistError)
+    return isinstance(error, UNREACHED) and stack is not None and bool(stack.lost())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -51,7 +51,9 @@ class ByFile(LoadScopeScheduling):
                 self.workqueue[scope] = rest | self.workqueue.get(scope, {})
                 self.workqueue.move_to_end(scope, last=False)
         for other in self.assigned_work:
-            self._reschedule(other)
+            # One that replaces another may not have said yet which tests there are.
+            if other in self.registered_collections:
+                self._reschedule(other)
         return died_in
 
     def _reschedule(self, node: Any) -> None:

@@ -139,7 +139,12 @@ class Stack:
         return list(self._parts.states())
 
     def lost(self) -> list[str]:
-        """Return the parts that were started and do not answer."""
+        """Return the parts that were started and do not answer, unless the test has stopped one.
+
+        None is said to be lost then: one that waits for another does not answer either.
+        """
+        if self.disturbed:
+            return []
         return [part for part in sorted(self._started) if not self.infra.is_ready(part)]
 
     def repair(self, parts: Sequence[str]) -> None:

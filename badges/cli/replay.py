@@ -19,6 +19,7 @@ from badges.upkeep.replaying import Order, ReplayPlan
 from schema.database import connect
 from sinks.pool import Connection
 from streams.errors import Failure
+from streams.evaluator_change import EVALUATOR_CHANGED
 from streams.recovery import Rules
 from streams.replay import Scope
 from streams.replayed import Item, ItemKind, Replayed, Unexplained
@@ -103,8 +104,9 @@ async def _replay(chosen: settings.Settings, order: Order, processes: int) -> Re
     plan = await replaying.plan(chosen, order.scope)
     replayed = await _run(chosen, order, plan, processes)
     result = _result(replayed, plan, applied=order.apply)
-    if order.scope.whole and order.rules == "live" and (order.apply or result.nothing_to_do):
-        await replaying.settle_change(chosen)
+    agrees = order.scope.whole and order.rules == "live" and (order.apply or result.nothing_to_do)
+    if agrees and not await replaying.settle_change(chosen):
+        typer.echo(f"badges: the alert {EVALUATOR_CHANGED} stays as it is", err=True)
     return result
 
 

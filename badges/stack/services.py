@@ -77,6 +77,7 @@ async def _what_waits(layout: Layout, passwords: Mapping[str, str]) -> str | Non
     deadline = time.monotonic() + _PATIENCE_S
     try:
         async with (
+            asyncio.timeout(_PATIENCE_S + COMMAND_ANSWER_S),
             connect(addresses.owner_url(layout, passwords)) as connection,
             Cluster(KafkaAccess(layout.kafka_bootstrap), patience=COMMAND_ANSWER_S) as cluster,
         ):

@@ -81,10 +81,11 @@ async def plan(settings: Settings, scope: Scope) -> ReplayPlan:
         )
 
 
-async def settle_change(settings: Settings) -> None:
+async def settle_change(settings: Settings) -> bool:
     """Close the alert that another evaluator decides than before: all that it decided agrees.
 
-    A partition in which nothing happens has no turn that would note that: it would be told again.
+    Whether Postgres has taken that. A partition in which nothing happens has no turn that would
+    note it: it would be told again.
     """
     pool = await create_pool(
         settings.database,
@@ -96,7 +97,7 @@ async def settle_change(settings: Settings) -> None:
         await pool.execute(_AGREED, FINGERPRINT)
         alerts = PostgresAlerts(pool)
         await alerts.resolve(EVALUATOR_CHANGED)
-        await alerts.finish(LAST_ALERTS_S)
+        return await alerts.finish(LAST_ALERTS_S)
 
 
 async def replay_here(
@@ -151,11 +152,17 @@ def ctrl_c_waits() -> Iterator[None]:
     """
     # Python 3.11 begins it with the first process, and lets Ctrl-C through afterwards.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    heard: list[int] = []
+    # Blocked for those who are begun, noted here: another thread may take it.
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

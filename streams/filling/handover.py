@@ -4,8 +4,8 @@ Between the closing and the new start nobody decides. So both logs have to be ne
 the new one, because its start lies behind the closing, and the workers on the old one, because
 what they leave undecided is decided at the start, for each mentor at once.
 
-On a busy machine they may never be: who comes no nearer is near enough where that costs a minute
-each, in which nobody decides.
+On a busy machine they may never be: what comes no nearer is near enough where that costs a minute
+at most, in which nobody decides.
 """
 
 import asyncio
@@ -15,12 +15,11 @@ from sinks.polling import POLL_S
 from streams.filling.next_generation import slot_passes
 from streams.filling.site import Site
 from streams.log import generations
-from streams.log.cluster import Topic
 from streams.log.generations import Generation
 from streams.log.wal import insert_lsn
 
 _NEAR_S = 5.0
-"""Somebody who gets within so many seconds to where the end was is near it."""
+"""Who gets within so many seconds to where the ends were is near them."""
 
 _PAUSE_S = 60.0
 """Who comes no nearer is near enough within so many seconds."""
@@ -33,14 +32,14 @@ _STUCK_S = 30.0
 
 
 class Passes:
-    """How long it took, time and again, to get to where the end was, in seconds."""
+    """How long it took, time and again, to get to where the ends were, in seconds."""
 
     def __init__(self) -> None:
         self._shortest = float("inf")
         self._in_vain = 0
 
     def are_enough(self, took: float) -> bool:
-        """Whether the end is near after one more pass, or as near as it comes."""
+        """Whether the ends are near after one more pass, or as near as they come."""
         if took < self._shortest:
             self._shortest, self._in_vain = took, 0
         else:
@@ -57,41 +56,25 @@ async def near_the_end(site: Site, generation: Generation) -> None:
     live = await generations.live(site.connection)
     if live is None:
         return
-    await _log_is_near(site, generation)
-    if await _workers_are_near(site, live):
-        await _log_is_near(site, generation)
-        return
-    site.say(
-        f"Nobody gets on with generation {live.number} of the log: what waits in it is decided "
-        f"from generation {generation.number}."
-    )
-
-
-async def _log_is_near(site: Site, generation: Generation) -> None:
     passes = Passes()
     while True:
         began = time.monotonic()
         await slot_passes(site, generation, await insert_lsn(site.connection))
+        if not await _workers_pass(site, live):
+            site.say(
+                f"Nobody gets on with generation {live.number} of the log: what waits in it is "
+                f"decided from generation {generation.number}."
+            )
+            return
         if passes.are_enough(time.monotonic() - began):
             return
 
 
-async def _workers_are_near(site: Site, live: Generation) -> bool:
-    """Whether they came near; False when the log is broken or nobody moves."""
-    passes = Passes()
-    while True:
-        topic = await site.cluster.topic(live.topic)
-        if topic is None or topic.id != live.log_id:
-            return False
-        began = time.monotonic()
-        if not await _workers_pass(site, live, topic):
-            return False
-        if passes.are_enough(time.monotonic() - began):
-            return True
-
-
-async def _workers_pass(site: Site, live: Generation, topic: Topic) -> bool:
-    """Whether they passed the present ends; False when they stand still before."""
+async def _workers_pass(site: Site, live: Generation) -> bool:
+    """Whether they passed the present ends; False when the log is broken, or nobody moves."""
+    topic = await site.cluster.topic(live.topic)
+    if topic is None or topic.id != live.log_id:
+        return False
     ends = dict(enumerate(await site.cluster.ends(topic)))
     positions: dict[int, int] = {}
     moved = time.monotonic()

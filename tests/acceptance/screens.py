@@ -70,11 +70,16 @@ def write_badge(page: Page) -> None:
     page.evaluate("scrollTo(0, document.querySelector('#view form > fieldset').offsetTop - 12)")
 
 
+TRIES = 10
+
+
 def patiently(route: Route) -> None:
-    """Ask the API again while it tells to come again: a page shows that, and does not."""
+    """Ask the API again while it has no time, some times: a page says that, and does not."""
     answer = route.fetch(timeout=1000 * LIMIT_S)
-    while "retry-after" in answer.headers:
-        time.sleep(0.1)
+    for _ in range(TRIES):
+        if answer.status != 503:
+            break
+        time.sleep(1)
         answer = route.fetch(timeout=1000 * LIMIT_S)
     route.fulfill(response=answer)
 

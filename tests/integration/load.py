@@ -81,6 +81,7 @@ class Load:
 
     async def commit(self, transaction: Transaction) -> None:
         """Try until it is committed: lost connections and deadlocks are none of the load's."""
+        again = False
         while True:
             try:
                 async with self._pipeline.pool.acquire() as connection, connection.transaction():
@@ -93,18 +94,20 @@ class Load:
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,
                 asyncpg.TransactionRollbackError,
-                # The badge that was to be given is deleted by now, or a draft.
-                asyncpg.ForeignKeyViolationError,
-                asyncpg.InvalidParameterValueError,
                 OSError,
             ):
                 await asyncio.sleep(RETRY_SECONDS)
+            except (asyncpg.ForeignKeyViolationError, asyncpg.InvalidParameterValueError):
+                # The badge that somebody was to give is deleted by now, or a draft.
+                if again or not any("award_badge(" in sql for sql, _ in transaction):
+                    raise
+                again = True
             else:
                 return
 
 
 @asynccontextmanager
-async def load(pipeline: Pipeline, seed: int, *, saves: float = 0.03) -> AsyncIterator[Load]:
+async def load(pipeline: Pipeline, seed: int, *, saves: bool = True) -> AsyncIterator[Load]:
     """A load of a seed from its beginning, whose badges go at its end; see `going_on`."""
     operations = Operations(seed, saves=saves)
     await Load(pipeline, operations).begin()

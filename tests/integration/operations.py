@@ -95,11 +95,11 @@ class Operations:
         *,
         storied: int = 10,
         counted: int = 20,
-        saves: float = 0.03,
+        saves: bool = True,
         teller: type[Storyteller] = Storyteller,
     ) -> None:
-        """So many mentors of each crowd; `saves` is the share of changes of rules, 0.03 at most."""
-        self._saved = saves
+        """So many mentors of each crowd; without `saves` no rule changes once it has begun."""
+        self._saves_too = saves
         self.random = Random(f"operations {seed}")
         self._seed = seed
         self.organizations = [self.id(name) for name in (ORGANIZATION, OTHER_ORGANIZATION)]
@@ -165,9 +165,9 @@ class Operations:
         chance = self.random.random()
         if chance < 0.3 and (tally := next(self._tallies, None)):
             yield tally
-        elif 0.3 <= chance < 0.3 + self._saved:
+        elif chance < 0.33 and self._saves_too:
             yield next(self._saves())
-        elif 0.33 <= chance < 0.38 and self._moving:
+        elif chance < 0.38 and self._moving:
             yield self._move()
         else:
             mentor = self.random.choice(self.storied)

@@ -343,29 +343,33 @@ class Pipeline:
         leaves the cores alone.
         """
         began = time.monotonic()
+        error: Exception | None = None
         try:
             async with asyncio.timeout(seconds):
-                while not (found := await _found(condition)):
+                while True:
+                    try:
+                        if found := await condition():
+                            return found
+                    except AWAY as last:
+                        error = last
                     waited = time.monotonic() - began
                     await asyncio.sleep(min(max(0.01, waited / 20), 0.1))
         except TimeoutError:
-            raise AssertionError(f"waited {seconds:g} s in vain for {what or condition}") from None
-        return found
+            why = f"; the last error was {error!r}" if error else ""
+            words = f"waited {seconds:g} s in vain for {what or condition}{why}"
+            raise AssertionError(words) from None
 
 
-async def _found(condition: Callable[[], Awaitable[Any]]) -> Any:
-    try:
-        return await condition()
-    except (
-        Unavailable,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        httpx.TransportError,
-        KafkaError,
-        OSError,
-    ):
-        return None
+AWAY = (
+    Unavailable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    httpx.TransportError,
+    KafkaError,
+    OSError,
+)
+"""What is raised while a server is away, or has no time."""
 
 
 def criteria_text(criteria: dict[str, Any] | str) -> str:

@@ -241,7 +241,7 @@ def test_a_mentor_with_many_thousand_rows(unmanned: Rig) -> None:
         rows = history(mentor, 0, ROWS)
         took: list[float] = []
         # To decide so long a history anew for each rule that others save would take too long.
-        async with load(p, 51, saves=0) as going:
+        async with load(p, 51, saves=False) as going:
             for first in range(0, ROWS, 10_000):
                 await copy(p, rows[first : first + 10_000])
                 took.append(await a_newcomer_gets_a_badge(p, going))

@@ -57,13 +57,20 @@ async def at(
     assert not wrong, wrong
 
 
+TRIES = 10
+"""More are not the machine's: the API is at fault."""
+
+
 async def patiently(route: Route) -> None:
-    """Ask the API once more where it tells to come again: a page shows that, and does not."""
+    """Ask the API again while it has no time: a page says that, and does not, as nobody would."""
+    retries = 3 if route.request.method == "GET" else 0
     try:
-        answer = await route.fetch(timeout=LIMIT_MS, max_retries=3)
-        while "retry-after" in answer.headers:
-            await asyncio.sleep(0.1)
-            answer = await route.fetch(timeout=LIMIT_MS, max_retries=3)
+        answer = await route.fetch(timeout=LIMIT_MS, max_retries=retries)
+        tries = 0
+        while answer.status == 503 and tries < TRIES:
+            tries += 1
+            await asyncio.sleep(1)
+            answer = await route.fetch(timeout=LIMIT_MS, max_retries=retries)
     except Error:
         await route.abort()
     else:

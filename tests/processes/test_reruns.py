@@ -16,7 +16,6 @@ BEGIN = '''
 import socket
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from badges.stack.infra import Infra
@@ -117,21 +116,6 @@ def test_after(stack):
     result.stdout.fnmatch_lines(["*1 passed then and 0 failed", "*3 passed, 1 rerun in *"])
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        "asyncpg.InterfaceError('connection is closed')",
-        "asyncpg.ConnectionDoesNotExistError('connection was closed in the middle of operation')",
-    ],
-)
-def test_so_does_a_connection_that_broke_off(run: pytest.Pytester, error: str) -> None:
-    body = f"def test_it(stack):\n    if times('it') == 1:\n        raise {error}"
-    result = ended(run, body)
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*1 passed then and 0 failed", "*1 passed, 1 rerun in *"])
-
-
 def test_a_second_failure_is_one(run: pytest.Pytester) -> None:
     result = ended(run, f"def test_it(stack):\n    {REFUSED}")
 
@@ -144,8 +128,6 @@ ELSE = {
     "an assertion": "assert times('it') > 1, 'a wrong award'",
     "a limit": "times('it'); raise TimeoutError",
     "a server that it killed": f"stack.kill('kafka'); times('it'); {REFUSED}",
-    "a connection to one that it killed": """times('it'); stack.kill('postgres')
-    raise asyncpg.InterfaceError('connection is closed')""",
     "an assertion after one": f"""times('it')
     try:
         {REFUSED}
