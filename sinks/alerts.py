@@ -137,6 +137,8 @@ class _Unwritten(Struct):
     due: float = 0.0
     """When it is to be tried (the loop's time)."""
     logged: bool = False
+    error: str = ""
+    """Why it could not be written."""
 
 
 class PostgresAlerts:
@@ -190,10 +192,8 @@ class PostgresAlerts:
                 while self._unwritten:
                     await asyncio.sleep(POLL_S)
                     await self._write()
-        for kind, subject in self._unwritten:
-            log.error(
-                "the alert stays as it is: badge_alerts takes no change", kind=kind, subject=subject
-            )
+        for (kind, subject), each in self._unwritten.items():
+            log.error("the alert may stay as it is", kind=kind, subject=subject, error=each.error)
         return not self._unwritten
 
     async def _write(self) -> None:
@@ -218,6 +218,7 @@ class PostgresAlerts:
             try:
                 await self._write_steps(key, unwritten.steps)
             except StoreError as error:
+                unwritten.error = str(error)
                 is_refused = isinstance(error, Refused)
                 rest = REFUSED_AGAIN_SECONDS if is_refused else REST * (clock() - tried_at)
                 unwritten.due = clock() + rest

@@ -11,6 +11,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from schema import apply
+from sinks.failures import UNREACHED
 from sinks.pool import Connection
 from streams.errors import CannotTell, LogBroken
 from streams.filling import removal
@@ -67,9 +68,10 @@ async def own_site(
 
 async def alive(connection: Connection, url: str) -> Connection:
     """The connection, or another where it was lost, of which it may not have heard."""
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with suppress(*UNREACHED, asyncpg.PostgresError):
         await connection.execute("SELECT")
         return connection
+    connection.terminate()
     return await asyncpg.connect(url)
 
 

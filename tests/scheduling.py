@@ -51,13 +51,13 @@ class ByFile(LoadScopeScheduling):
                 self.workqueue[scope] = rest | self.workqueue.get(scope, {})
                 self.workqueue.move_to_end(scope, last=False)
         for other in self.assigned_work:
-            # One that replaces another may not have said yet which tests there are.
-            if other in self.registered_collections:
-                self._reschedule(other)
+            self._reschedule(other)
         return died_in
 
     def _reschedule(self, node: Any) -> None:
         """Give a process enough: it runs a test only once it has the one that follows."""
+        if node not in self.registered_collections:
+            return  # it replaces another, and has not said yet which tests there are
         super()._reschedule(node)
         while (
             self.workqueue

@@ -106,7 +106,7 @@ async def _replay(chosen: settings.Settings, order: Order, processes: int) -> Re
     result = _result(replayed, plan, applied=order.apply)
     agrees = order.scope.whole and order.rules == "live" and (order.apply or result.nothing_to_do)
     if agrees and not await replaying.settle_change(chosen):
-        typer.echo(f"badges: the alert {EVALUATOR_CHANGED} stays as it is", err=True)
+        typer.echo(f"badges: the alert {EVALUATOR_CHANGED} may stay open", err=True)
     return result
 
 

@@ -10,6 +10,7 @@ at most, in which nobody decides.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from sinks.polling import POLL_S
 from streams.filling.next_generation import slot_passes
@@ -56,18 +57,32 @@ async def near_the_end(site: Site, generation: Generation) -> None:
     live = await generations.live(site.connection)
     if live is None:
         return
+
+    async def log_passes() -> bool:
+        await slot_passes(site, generation, await insert_lsn(site.connection))
+        return True
+
+    async def both_pass() -> bool:
+        return await log_passes() and await _workers_pass(site, live)
+
+    # The new one alone has a long way to go, in which the workers may well stand still.
+    await _comes_near(log_passes)
+    if not await _comes_near(both_pass):
+        site.say(
+            f"Nobody gets on with generation {live.number} of the log: what waits in it is decided "
+            f"from generation {generation.number}."
+        )
+
+
+async def _comes_near(pass_ends: Callable[[], Awaitable[bool]]) -> bool:
+    """Pass the present ends until they are near; False when that is given up."""
     passes = Passes()
     while True:
         began = time.monotonic()
-        await slot_passes(site, generation, await insert_lsn(site.connection))
-        if not await _workers_pass(site, live):
-            site.say(
-                f"Nobody gets on with generation {live.number} of the log: what waits in it is "
-                f"decided from generation {generation.number}."
-            )
-            return
+        if not await pass_ends():
+            return False
         if passes.are_enough(time.monotonic() - began):
-            return
+            return True
 
 
 async def _workers_pass(site: Site, live: Generation) -> bool:

@@ -29,7 +29,8 @@ async def emptied_copy(p: Pipeline) -> AsyncIterator[str]:
         await p.site.connect.stop(p.log.connector)
         await _copy(connection, name, copy)
         await p.site.connect.resume(p.log.connector)
-        await p.until(partial(_sends, p, await insert_lsn(p.pool)), what="that the connector sends")
+        sent = partial(_sends, connection, p.log.slot, await insert_lsn(connection))
+        await p.until(sent, what="that the connector sends")
         await _empty(f"{server}/{copy}")
         yield f"{server}/{copy}"
     finally:
@@ -38,9 +39,9 @@ async def emptied_copy(p: Pipeline) -> AsyncIterator[str]:
         await connection.close()
 
 
-async def _sends(p: Pipeline, lsn: int) -> bool:
+async def _sends(connection: Connection, slot: str, lsn: int) -> bool:
     """Whether the connector is past that position; without it nobody can tell what is decided."""
-    return await confirmed(p.pool, p.log.slot) >= lsn
+    return await confirmed(connection, slot) >= lsn
 
 
 async def _copy(connection: Connection, name: str, copy: str) -> None:

@@ -81,7 +81,7 @@ class Load:
 
     async def commit(self, transaction: Transaction) -> None:
         """Try until it is committed: lost connections and deadlocks are none of the load's."""
-        again = False
+        grants = sum("award_badge(" in sql for sql, _ in transaction)
         while True:
             try:
                 async with self._pipeline.pool.acquire() as connection, connection.transaction():
@@ -99,9 +99,9 @@ class Load:
                 await asyncio.sleep(RETRY_SECONDS)
             except (asyncpg.ForeignKeyViolationError, asyncpg.InvalidParameterValueError):
                 # The badge that somebody was to give is deleted by now, or a draft.
-                if again or not any("award_badge(" in sql for sql, _ in transaction):
+                grants -= 1
+                if grants < 0:
                     raise
-                again = True
             else:
                 return
 

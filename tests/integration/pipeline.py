@@ -23,6 +23,7 @@ from aiokafka.partitioner import murmur2
 
 from reference.verification import Verified, verify
 from sinks.errors import Unavailable
+from sinks.failures import UNREACHED
 from sinks.pool import Pool
 from streams.filling import provisioning
 from streams.log.generations import Generation
@@ -350,6 +351,7 @@ class Pipeline:
                     try:
                         if found := await condition():
                             return found
+                        error = None
                     except AWAY as last:
                         error = last
                     waited = time.monotonic() - began
@@ -360,15 +362,7 @@ class Pipeline:
             raise AssertionError(words) from None
 
 
-AWAY = (
-    Unavailable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    httpx.TransportError,
-    KafkaError,
-    OSError,
-)
+AWAY = (*UNREACHED, asyncpg.PostgresError, Unavailable, httpx.TransportError, KafkaError)
 """What is raised while a server is away, or has no time."""
 
 

@@ -62,15 +62,14 @@ TRIES = 10
 
 
 async def patiently(route: Route) -> None:
-    """Ask the API again while it has no time: a page says that, and does not, as nobody would."""
-    retries = 3 if route.request.method == "GET" else 0
+    """Ask the API again while it has no time, where that changes nothing: a page does not."""
+    again = TRIES if route.request.method == "GET" or "/criteria/" in route.request.url else 0
     try:
-        answer = await route.fetch(timeout=LIMIT_MS, max_retries=retries)
-        tries = 0
-        while answer.status == 503 and tries < TRIES:
-            tries += 1
+        answer = await route.fetch(timeout=LIMIT_MS, max_retries=min(again, 3))
+        while answer.status == 503 and again:
+            again -= 1
             await asyncio.sleep(1)
-            answer = await route.fetch(timeout=LIMIT_MS, max_retries=retries)
+            answer = await route.fetch(timeout=LIMIT_MS, max_retries=3)
     except Error:
         await route.abort()
     else:
