@@ -130,6 +130,13 @@ class Consumer(driver.Consumer):
         self._committed_offset.update(moved)
         return True
 
+    async def verify_all_partitions_active(self) -> None:
+        """Look for no partition that stands still: that is told by alerts of our own.
+
+        Faust asks each for its position, which one whose offsets the broker has lost does not have
+        for a moment: to aiokafka that is an error, of which Faust ends the worker.
+        """
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Keep no account of offsets that no message had: acknowledgements commit nothing."""
 

@@ -1,11 +1,12 @@
 """The Faust transport: what it has the consumer read, and what of the positions it commits."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -51,3 +52,25 @@ def test_what_faust_has_no_setting_for_is_set_where_aiokafka_reads_it() -> None:
     ours, plain = asyncio.run(made())
     assert (plain["_fetch_max_wait_ms"], plain["_isolation_level"]) == (77, "read_uncommitted")
     assert (ours["_fetch_max_wait_ms"], ours["_isolation_level"]) == (100, "read_committed")
+
+
+def test_a_partition_without_a_position_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is whose log has lost its end, until a place in it is found anew."""
+
+    async def story() -> None:
+        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
+        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
+        consumer = transport.create_consumer(lambda _: None, **nobody)
+        thread = consumer._thread
+        thread._consumer = reading = thread._create_worker_consumer(transport)
+        reading._subscription.assign_from_user([TopicPartition(*MINE)])
+        # As if both were at work for long.
+        reading._fetcher = SimpleNamespace(_subscriptions=reading._subscription)
+        thread.time_started = 0.0
+        monkeypatch.setattr(thread, "_verify_aiokafka_event_path", lambda *_: False)
+        monkeypatch.setattr(consumer, "assignment", lambda: {MINE})
+        with pytest.raises(AssertionError):
+            await driver.Consumer.verify_all_partitions_active(consumer)
+        await consumer.verify_all_partitions_active()
+
+    asyncio.run(story())
