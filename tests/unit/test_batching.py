@@ -47,6 +47,8 @@ def test_what_faust_has_no_setting_for_is_set_where_aiokafka_reads_it() -> None:
         consumer = transport.create_consumer(lambda _: None, **nobody)
         ours = consumer._thread._create_worker_consumer(transport)
         plain = AIOKafkaConsumer(fetch_max_wait_ms=77, isolation_level="read_uncommitted")
+        for each in (ours, plain):
+            await each.stop()
         return vars(ours), vars(plain)
 
     ours, plain = asyncio.run(made())
@@ -70,7 +72,9 @@ def test_a_partition_without_a_position_ends_no_worker(monkeypatch: pytest.Monke
         monkeypatch.setattr(thread, "_verify_aiokafka_event_path", lambda *_: False)
         monkeypatch.setattr(consumer, "assignment", lambda: {MINE})
         with pytest.raises(AssertionError):
-            await driver.Consumer.verify_all_partitions_active(consumer)
+            await super(type(consumer), consumer).verify_all_partitions_active()
         await consumer.verify_all_partitions_active()
+        reading._fetcher = None
+        await reading.stop()
 
     asyncio.run(story())
