@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 """Seconds that one alert may keep its caller waiting."""
 
-LAST_ALERTS_S = 30.0
-"""How long a command waits at its end for its alerts to be written."""
+_LAST_S = 30.0
+"""How long who ends waits for its alerts to be written."""
 
 WRITE_AGAIN_SECONDS = 2.0
 """How long what could not be written waits to be tried again, while nobody tells anything."""
@@ -182,7 +182,7 @@ class PostgresAlerts:
             if self._unwritten:
                 await self._write()
 
-    async def finish(self, within: float) -> bool:
+    async def finish(self, within: float = _LAST_S) -> bool:
         """Try for so many seconds to write what is left; who ends leaves nobody to write it.
 
         What cannot be written by then is logged; whether there is nothing.

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from badges.settings import Settings
 from schema.database import first_line
-from sinks.alerts import LAST_ALERTS_S, PostgresAlerts
+from sinks.alerts import PostgresAlerts
 from sinks.base import DeadLetter, Message
 from sinks.dead_letters import UNREADABLE, KafkaDeadLetters, left, subject_of
 from sinks.errors import Unavailable
@@ -120,4 +120,4 @@ async def close_alerts(url: str, shelf: Shelf) -> None:
         # A worker may have kept another dead letter meanwhile, and found the alert still open.
         log = await generations.newest(pool)
         await tell(alerts, (await shelf.letters()).values(), log.topic if log else "")
-        await alerts.finish(LAST_ALERTS_S)
+        await alerts.finish()

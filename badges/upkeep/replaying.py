@@ -18,7 +18,7 @@ from msgspec import Struct
 from badges import event_loop, logs
 from badges.settings import Settings
 from schema.database import connect, first_line
-from sinks.alerts import LAST_ALERTS_S, PostgresAlerts
+from sinks.alerts import PostgresAlerts
 from sinks.errors import StoreError
 from sinks.failures import UNREACHED
 from sinks.pool import Executor, create_pool
@@ -97,7 +97,7 @@ async def settle_change(settings: Settings) -> bool:
         await pool.execute(_AGREED, FINGERPRINT)
         alerts = PostgresAlerts(pool)
         await alerts.resolve(EVALUATOR_CHANGED)
-        return await alerts.finish(LAST_ALERTS_S)
+        return await alerts.finish()
 
 
 async def replay_here(

@@ -57,11 +57,12 @@ async def only(p: Pipeline, kind: str) -> str:
     Another may come and go meanwhile: it is of a look that was under way, or was told late.
     """
 
-    async def is_alone() -> bool:
-        return await open_kinds(p, but=OF_WAITING) == [kind]
+    async def message() -> str | None:
+        found = await open_alerts(p, but=OF_WAITING)
+        return str(found[0][1]["message"]) if [each for each, _ in found] == [kind] else None
 
-    await p.until(is_alone, what=f"the alert {kind} alone")
-    return str((await told(p, kind))["message"])
+    said: str = await p.until(message, what=f"the alert {kind} alone")
+    return said
 
 
 async def all_closed(

@@ -35,7 +35,7 @@ def test_a_worker_killed_while_it_writes_checkpoints_goes_on(unmanned: Rig, tmp_
         worker.module = often_checkpoints.__name__
         await p.at_work(worker)
         loaded = rounds = 0
-        left = set(files(directory, "*.writing"))
+        left: set[Path] = set()
 
         async def is_writing() -> bool:
             one_each = len(files(directory)) == p.log.partitions
