@@ -18,6 +18,7 @@ from typing import Any, cast
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
+from mode import Service
 
 from streams.log.connections import Connections
 
@@ -32,6 +33,9 @@ aiokafka leaves a partition out of a fetch while records of it wait for more tha
 behind a slow turn, and asks a broker for one fetch at a time. So what comes next in that partition
 waits for the end of a fetch of the others, in which there may be nothing.
 """
+
+_ERROR_LOOKS_SECONDS = 1.0
+"""How often the consumer is asked for an error that nobody has heard of."""
 
 
 class ReadCommitted(driver.AIOKafkaConsumerThread):
@@ -53,6 +57,10 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
         # which Faust ends the worker.
         held = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
         return bool(held) and await super()._commit(held)
+
+    async def check_group(self) -> None:
+        """Raise the error after which the consumer waits to be heard, if it does."""
+        await self.call_thread(self._ensure_consumer()._coordinator.check_errors)
 
     def highwater(self, tp: TP) -> int:
         """Return the partition's end, before the first row of a transaction still open."""
@@ -129,6 +137,17 @@ class Consumer(driver.Consumer):
             return False
         self._committed_offset.update(moved)
         return True
+
+    @Service.task
+    async def _hear_of_errors(self) -> None:
+        """End on any error of the consumer's part in its group.
+
+        aiokafka does nothing more there until somebody has heard of it, and says it to who fetches.
+        Faust hears it only if it waits for records at that moment: not in a rebalance that takes
+        longer than a fetch.
+        """
+        async for _ in self.itertimer(_ERROR_LOOKS_SECONDS, name="errors"):
+            await self._thread.check_group()
 
     async def verify_all_partitions_active(self) -> None:
         """Look for no partition that stands still: that is told by alerts of our own.

@@ -3,15 +3,22 @@
 import asyncio
 import shutil
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
+from aiokafka.protocol.group import JoinGroupRequest
 
+from streams.log.generations import Generation
+from tests import slow_rebalances
 from tests.integration.load import load
 from tests.integration.pipeline import Pipeline, Rig, count_of
-from tests.integration.workers import LONG_SESSION, Worker
+from tests.integration.workers import LONG_SESSION, SESSION_SECONDS, Worker
 from tests.stack import LIMIT_S, wait_for
 
 
@@ -193,6 +200,52 @@ def test_one_host_name_and_two_directories_make_two_names(unmanned: Rig) -> None
     unmanned.run(test)
 
 
+def test_a_worker_whose_name_is_taken_in_a_slow_rebalance_ends_too(unmanned: Rig) -> None:
+    """Kafka says it while nothing is fetched, and aiokafka tells only those who fetch."""
+
+    async def test(p: Pipeline) -> None:
+        worker = p.worker()
+        worker.module = slow_rebalances.__name__
+        await p.at_work(worker)
+        async with joining_as(instance_of(worker), p.stack.kafka_bootstrap, p.log):
+            await asyncio.to_thread(wait_for, lambda: not worker.runs, LIMIT_S, "the worker's end")
+        assert_its_name_was_taken(worker)
+
+    unmanned.run(test)
+
+
+@asynccontextmanager
+async def joining_as(name: str, bootstrap: str, log: Generation) -> AsyncIterator[None]:
+    """Join the workers' group under a name again and again, and never wait for partitions."""
+    wanted = ConsumerProtocolMemberMetadata(2, [log.topic], b"").encode()
+    session = SESSION_SECONDS * 1000
+    join = JoinGroupRequest(log.group, session, 60_000, "", name, "consumer", [("faust", wanted)])
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        broker = await client.coordinator_lookup(CoordinationType.GROUP, log.group)
+        assert await client.ready(broker, group=ConnectionGroup.COORDINATION)
+
+        async def again_and_again() -> None:
+            while True:
+                await client.send(broker, join, group=ConnectionGroup.COORDINATION)
+
+        joining = asyncio.create_task(again_and_again())
+        try:
+            yield
+        finally:
+            joining.cancel()
+    finally:
+        await client.close()
+
+
+def assert_its_name_was_taken(worker: Worker) -> None:
+    """Assert that what a worker says last is that another one has its name."""
+    last = list(worker.lines())[-1]
+    assert last["text"].startswith("badges: another worker ")
+    assert f"the name {instance_of(worker)} " in last["text"]
+
+
 def test_a_worker_whose_name_another_takes_ends_with_one_line(unmanned: Rig) -> None:
     async def test(p: Pipeline) -> None:
         run_dir = p.stack.infra.layout.run_dir
@@ -208,8 +261,6 @@ def test_a_worker_whose_name_another_takes_ends_with_one_line(unmanned: Rig) -> 
 
         # The other may have heard of its last return by now, and be about to end too.
         ended = next(worker for worker in both if not worker.runs)
-        last = list(ended.lines())[-1]
-        assert last["text"].startswith("badges: another worker ")
-        assert f"the name {instance_of(first)} " in last["text"]
+        assert_its_name_was_taken(ended)
 
     unmanned.run(test)

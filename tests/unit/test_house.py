@@ -149,7 +149,7 @@ def test_the_rooms_of_badges_stand_apart() -> None:
             assert room[1] != "queries" or not module.startswith(DECIDES), path
 
 
-ENTERED_FROM_OUTSIDE = {("streams/batching.py", "Consumer"), ("streams/batching.py", "Transport")}
+ENTERED_FROM_OUTSIDE = {("streams/batching.py", "Transport")}
 """What Faust finds by its name."""
 
 
