@@ -61,7 +61,7 @@ _STARTING = "start"
 """The subject of the alert that a worker cannot begin."""
 
 _END_SECONDS = 7.0
-"""How long a worker that is told to end may take, whatever hangs."""
+"""How long a worker that has to end may take, whatever hangs."""
 
 log = structlog.get_logger(__name__)
 
@@ -114,9 +114,15 @@ async def _until_told(settings: Settings) -> None:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
-    # To be told is how a worker ends, no interruption of what it was to do.
-    with suppress(asyncio.CancelledError):
-        await uncancelled(_work(settings))
+    try:
+        # To be told is how a worker ends, no interruption of what it was to do.
+        with suppress(asyncio.CancelledError):
+            await uncancelled(_work(settings))
+    except GenerationClosed:
+        raise
+    except BaseException:
+        _limit_end(code=1)
+        raise
 
 
 async def _work(settings: Settings) -> None:
@@ -143,20 +149,25 @@ def _unwritten(alerts: PostgresAlerts, kind: AlertKind) -> int:
 
 
 def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    _limit_end(code=0)
+
+
+def _limit_end(code: int) -> None:
     """End in good order, or without it when something hangs, the loop's own clean-up included.
 
-    Nothing is lost then either: what was not committed with its position is decided again.
+    Faust's thread would go on and hold its partitions, of which nobody decides anything. Nothing is
+    lost: what was not committed with its position is decided again.
     """
-    task.cancel()
-    deadline = threading.Timer(_END_SECONDS, _give_up)
+    deadline = threading.Timer(_END_SECONDS, _give_up, [code])
     deadline.daemon = True
     deadline.start()
 
 
-def _give_up() -> None:
+def _give_up(code: int) -> None:
     log.warning("ended without good order: something did not answer", seconds=_END_SECONDS)
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 async def _close(pool: Pool) -> None:

@@ -18,7 +18,6 @@ from typing import Any, cast
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
-from mode import Service
 
 from streams.log.connections import Connections
 
@@ -138,7 +137,18 @@ class Consumer(driver.Consumer):
         self._committed_offset.update(moved)
         return True
 
-    @Service.task
+    async def perform_seek(self) -> None:
+        """Leave it to aiokafka, which goes on from what is committed by itself.
+
+        Where that takes long, as with a broker that is away, Faust gives up in silence: it takes no
+        part in this rebalance and the next ones, and the flow stays stopped.
+        """
+
+    async def on_started(self) -> None:
+        """Begin what needs the thread, of which tasks of a service do not wait for the start."""
+        await super().on_started()
+        self.add_future(self._hear_of_errors())
+
     async def _hear_of_errors(self) -> None:
         """End on any error of the consumer's part in its group.
 
@@ -146,7 +156,8 @@ class Consumer(driver.Consumer):
         Faust hears it only if it waits for records at that moment: not in a rebalance that takes
         longer than a fetch.
         """
-        async for _ in self.itertimer(_ERROR_LOOKS_SECONDS, name="errors"):
+        while not self.should_stop:
+            await self.sleep(_ERROR_LOOKS_SECONDS)
             await self._thread.check_group()
 
     async def verify_all_partitions_active(self) -> None:

@@ -31,9 +31,11 @@ from streams.static_member import Displaced, StaticMember, name_is_taken
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_POLL_SECONDS = 86400
-"""How long a fold may take before the group takes the partitions away: practically never."""
+_LONGEST_POLL_SECONDS = 1_000_000_000
+"""How long there may be nothing to fetch: for ever, as for a worker that has no partitions.
 
+aiokafka takes part in no rebalance after it until something is fetched, which is never then.
+"""
 
 _MOST_HEARTBEAT_SECONDS = 1.0
 """By its heartbeats a member learns that another one waits for its share, or has left."""
@@ -136,8 +138,6 @@ class Worker:
             )
         ]
         try:
-            await self._app.start()
-            log.info("working", instance=self._member, topic=self._generation.topic)
             await self._until_something_ends(background)
         except asyncio.CancelledError:
             await self._end_in_order()
@@ -159,18 +159,26 @@ class Worker:
 
     async def _until_something_ends(self, background: Sequence[asyncio.Task[None]]) -> None:
         """Return never: raise what ended the consumer, a partition worker or one of the duties."""
-        consumer = asyncio.create_task(self._app.wait_until_stopped())
+        consumer = asyncio.create_task(self._consume())
         try:
             ended, _ = await asyncio.wait(
                 [consumer, *background], return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             consumer.cancel()
+            # To be stopped it must not be in the middle of its start.
+            await asyncio.wait([consumer], timeout=STOP_SECONDS)
         if name_is_taken(self._app.crash_reason):
             raise NameTaken(self._member)
         for task in ended:
             task.result()
         raise self._app.crash_reason or RuntimeError("the consumer stopped by itself")
+
+    async def _consume(self) -> None:
+        # It has started once it has partitions, for which a group may wait long.
+        await self._app.start()
+        log.info("working", instance=self._member, topic=self._generation.topic)
+        await self._app.wait_until_stopped()
 
     async def _watch_name(self) -> None:
         await self._name_taken.wait()

@@ -18,7 +18,8 @@ from streams.filling import removal
 from streams.filling.site import Site
 from streams.log import generations
 from streams.log.connect import PATIENCE_S, Connect
-from streams.log.integrity import Integrity
+from streams.log.generations import Generation
+from streams.log.integrity import Integrity, sent_lsn
 from streams.log.kafka import KafkaAccess
 from streams.log.reader import KafkaLog
 from tests.own_site import OwnSite
@@ -64,6 +65,12 @@ async def own_site(
                 # A test that failed may leave an earlier version's database.
                 await apply.migrate(found, prefix=site.prefix, role_passwords={})
             await _clear(replace(site, connection=found))
+
+
+async def sent_for_good(site: OwnSite, log: Generation, lsn: int) -> bool:
+    """Whether Connect has stored that it sent all up to a place in the WAL, to send it no more."""
+    offsets = await site.connect.offsets(log.connector)
+    return bool(offsets and (sent_lsn(offsets[0]) or 0) >= lsn)
 
 
 async def alive(connection: Connection, url: str) -> Connection:

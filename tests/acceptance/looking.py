@@ -78,7 +78,9 @@ class Eyes:
 def tab(chromium: Path) -> Iterator[Browser]:
     """Chromium, in the thread that asks for it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=ARGUMENTS, timeout=1000 * LIMIT_S
+        )
         yield browser
         browser.close()
 

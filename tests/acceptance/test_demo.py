@@ -305,7 +305,11 @@ def test_two_do_not_play_at_once(demo: Demo) -> None:
 def test_a_worker_that_does_not_keep_up_is_a_problem_with_its_name(demo: Demo) -> None:
     demo.rig.pipeline.end_workers()
     options = ("--plain", "--seconds", "0", "--limit", "5")
-    done = run_demo(demo.folder, options, demo.settings)
+    # On a busy machine what comes before the worker may take as long.
+    for _ in range(4):
+        done = run_demo(demo.folder, options, demo.settings)
+        if "the worker has not caught up within 5 s" in done.stderr:
+            break
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -120,8 +120,9 @@ async def test_a_save_waits_for_nobody_who_only_awards_the_badge(
 async def test_a_save_is_refused_while_somebody_else_keeps_the_row(
     service: Service, mine: Organization, owner: Pool
 ) -> None:
+    with service.client("admin", mine.id) as patient:
+        first = created(patient)
     with service.once("admin", mine.id) as client:
-        first = created(client)
         async with owner.acquire() as connection, connection.transaction():
             await connection.execute(
                 "SELECT FROM badge_definitions WHERE id = $1::text::uuid FOR UPDATE", first["id"]

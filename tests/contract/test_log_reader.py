@@ -22,7 +22,6 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
     kafka_alone: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fetches for it is in the pause before its next try, and is stopped there."""
-    monkeypatch.setattr(reader, "_READ_SECONDS", 5.0)
     access, topic = KafkaAccess(kafka_alone.kafka_bootstrap), f"read-{uuid4()}"
     async with patient_cluster(access) as cluster:
         await cluster.create(topic, 1, 1, {})
@@ -35,12 +34,14 @@ async def test_a_broker_that_is_gone_makes_a_read_unavailable_and_cancels_nobody
     async def read() -> None:
         async for _ in KafkaLog(access, topic).read(0, 0, RECORDS):
             if not gone.is_set():
+                monkeypatch.setattr(reader, "_READ_SECONDS", 5.0)
                 kafka_alone.kill("kafka")
                 gone.set()
 
     reading = asyncio.create_task(read())
     await asyncio.wait([reading], timeout=LIMIT_S)
 
+    assert gone.is_set()
     assert reading.done()
     assert not reading.cancelled()
     assert isinstance(reading.exception(), Unavailable)

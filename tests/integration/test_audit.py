@@ -300,7 +300,7 @@ def test_while_the_worker_stands_still_nothing_is_said_to_be_wrong(unmanned: Rig
             assert (run["ok"], run["organization_id"]) == (None, organization)
             assert "within 10 s" in run["error"]
 
-            patient = ("audit", "--limit", "150", *only)
+            patient = ("audit", "--limit", "400", *only)
             both = [await Command(p, *patient).start() for _ in range(2)]
             third = await Command(p, *patient).start()
             await p.until(partial(begun, p, run["id"]), 140)

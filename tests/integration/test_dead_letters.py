@@ -59,6 +59,8 @@ async def dead_letters(
 
     It waits some seconds for Kafka, and people try again when it had no time.
     """
+    if arguments[0] == "retry" and "--wait" not in arguments:
+        arguments = (*arguments, "--wait", str(MENDED_S))
     for _ in range(3):
         ended, out, errors = await _dead_letters(p, *arguments, **environment)
         if ended == code or "Kafka at" not in errors or arguments[0] == "drop":
@@ -187,7 +189,7 @@ def test_a_column_of_another_type_makes_partitions_stand_until_it_is_mended(
         await p.settle()
         assert len(await listed(p, "activities")) == 1000
         assert await p.award(mentors[0], badge) is None
-        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry")
         assert {item["outcome"] for item in answer["items"]} == {"taken in"}
         assert answer["left"] == 0
         assert [await stats_of(p, mentor) for mentor in mentors] == [(260, 5100)] * 4
@@ -219,7 +221,7 @@ def test_what_is_refused_is_tried_again_while_its_partition_stands(working: Rig)
         assert await stand(p, (0,))
         await change_type(p, back)
         await p.until(lambda: none_stands(p, (0,)), what="that the partition goes on")
-        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry")
         assert answer["left"] == 0
         await p.until(lambda: p.award(other, badge), what="the other's award")
         assert await p.events(mentor, badge) == ["granted"]
@@ -255,7 +257,7 @@ def test_a_row_dated_for_ever_is_gone_until_it_has_a_date(working: Rig) -> None:
         )
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
-        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry")
         assert answer["items"] == [{"key": letter["key"], "outcome": "taken in", "reason": None}]
         assert not await alert(p, "dead_letters", "activities")
 
@@ -279,7 +281,7 @@ def test_many_rows_dated_for_ever_let_a_partition_go_on(working: Rig) -> None:
             p, "dead_letters", f"partition {partition_of(mentor, p.log.partitions)}"
         )
         await p.pool.execute("DELETE FROM activities WHERE activity_date = 'infinity'")
-        answer = await dead_letters(p, "retry", "--table", "activities", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry", "--table", "activities")
         assert {item["outcome"] for item in answer["items"]} == {"gone"}
         assert await listed(p, "activities") == []
 
@@ -323,7 +325,7 @@ def test_completions_pauses_and_minutes_below_nothing_count_as_gone(working: Rig
         await p.pool.execute(
             "UPDATE training_completions SET completed_on = '2026-01-03' WHERE id = $1", course
         )
-        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry")
         assert {item["outcome"] for item in answer["items"]} == {"taken in"}
         assert await p.events(mentor, trained) == ["granted", "revoked", "restored"]
         assert await p.events(mentor, minutes) == ["granted", "revoked", "restored"]
@@ -364,7 +366,7 @@ def test_a_text_that_is_not_sent_again_is_known_when_its_row_has_a_date_again(
             )
         await p.settle()
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
-        answer = await dead_letters(p, "retry", "--wait", str(MENDED_S))
+        answer = await dead_letters(p, "retry")
         assert [item["outcome"] for item in answer["items"]] == ["taken in"] * 2
         assert await p.events(mentor, badge) == ["granted", "revoked", "restored"]
 
@@ -405,7 +407,7 @@ def test_what_an_application_does_to_updates_is_told_and_loses_no_letter(working
         assert "Postgres refuses" in answer["error"]
         await p.pool.execute("ALTER TABLE activities DISABLE ROW LEVEL SECURITY")
         assert await listed(p, "activities") == [letter]
-        assert (await dead_letters(p, "retry", "--wait", str(MENDED_S)))["left"] == 0
+        assert (await dead_letters(p, "retry"))["left"] == 0
 
     working.run(test)
 
@@ -425,7 +427,7 @@ def test_a_letter_waits_while_nobody_decides(unmanned: Rig) -> None:
         assert item["outcome"] == "not decided"
         assert len(await listed(p, "activities")) == 1
         p.worker().start()
-        assert (await dead_letters(p, "retry", "--wait", str(MENDED_S)))["left"] == 0
+        assert (await dead_letters(p, "retry"))["left"] == 0
 
     unmanned.run(test)
 
@@ -510,7 +512,7 @@ def test_an_award_far_away_ends_no_worker_and_is_taken_in_when_it_is_mended(work
             award["earned_at"],
             award["earned_on"],
         )
-        (item,) = (await dead_letters(p, "retry", letter["key"], "--wait", str(MENDED_S)))["items"]
+        (item,) = (await dead_letters(p, "retry", letter["key"]))["items"]
         assert item["outcome"] == "taken in"
         assert await listed(p, "badge_awards") == []
         assert not await alert(p, "dead_letters", "badge_awards")

@@ -11,6 +11,7 @@ import httpx
 from streams.log.topics import LOG_SETTINGS
 from tests.contract.proxy import HOST
 from tests.integration.commands import Command
+from tests.integration.connections import end_sessions
 from tests.integration.pipeline import Pipeline, Rig
 from tests.integration.serving import served
 from tests.stack import LIMIT_S, Stack
@@ -90,7 +91,8 @@ def test_what_is_safe_is_mended_by_fix(unmanned: Rig) -> None:
             return troubles(answer) == {"workers": "failed"} and not answer["done"]
 
         await p.until(is_mended, 2 * LIMIT_S, "a stack in which no worker runs, and no more")
-        assert done == ["badges migrate", "set the topics' settings", "badges provision"]
+        # What was mended before may have to be again, as where Connect has no time just then.
+        assert {*done} == {"badges migrate", "set the topics' settings", "badges provision"}
         settings = await p.site.cluster.settings(p.log.topic)
         assert {name: settings[name] for name in LOG_SETTINGS} == LOG_SETTINGS
         assert await p.site.connect.config(p.log.connector) == before
@@ -148,23 +150,23 @@ def test_what_answers_as_the_api_must_be_it_and_able_to_serve(unmanned: Rig) -> 
     async def is_well(p: Pipeline, address: str) -> bool:
         return await found(p, address) == set()
 
+    async def serves_nobody(p: Pipeline, address: str) -> bool:
+        return await found(p, address) == {"api_ready"}
+
     async def test(p: Pipeline) -> None:
         assert await found(p, p.stack.connect_url) == {"api"}
         with served(p) as address:
             await p.until(partial(is_well, p, address), what="an API that is well")
             await p.pool.execute("REVOKE CONNECT ON DATABASE " + p.site.database + " FROM PUBLIC")
             try:
-                await p.pool.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE usename = 'badges_api' AND datname = current_database()"
-                )
+                await end_sessions(p, "badges_api")
 
                 async def is_away() -> bool:
                     async with httpx.AsyncClient(timeout=LIMIT_S) as client:
                         return (await client.get(f"{address}/readyz")).status_code != 200
 
                 await p.until(is_away, what="an API that cannot serve")
-                assert await found(p, address) == {"api_ready"}
+                await p.until(partial(serves_nobody, p, address), what="that it is named")
             finally:
                 await p.pool.execute("GRANT CONNECT ON DATABASE " + p.site.database + " TO PUBLIC")
 

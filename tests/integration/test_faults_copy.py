@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from uuid import UUID, uuid4
 
 from aiokafka.errors import KafkaError
@@ -11,8 +12,10 @@ from aiokafka.errors import KafkaError
 from sinks.errors import StoreError
 from streams.filling import provisioning
 from streams.log.generations import Generation
-from tests.log_site import add_mentor, own_site, records
+from streams.log.wal import insert_lsn
+from tests.log_site import add_mentor, own_site, records, sent_for_good
 from tests.own_site import OwnSite
+from tests.patience import until
 from tests.stack import LIMIT_S, Stack
 
 ROWS = 100_000
@@ -30,12 +33,16 @@ def test_connect_killed_where_rows_share_a_position_loses_none(
             copied: set[UUID] = set()
             # On a busy machine a COPY may be over before the kill.
             for _ in range(TRIES):
+                # What a kill has it send again are rows too: none of them shall be still to come.
+                place = await insert_lsn(site.connection)
+                await until(partial(sent_for_good, site, live, place), "Connect's offsets")
+                rows = await _rows(site, live) + ROWS
                 new = {uuid4() for _ in range(ROWS)}
                 copied |= new
                 transaction = await _copy(site, mentor, new)
-                shared = await _stored_inside(site, live, transaction, len(copied))
+                shared = await _stored_inside(site, live, transaction, rows)
                 await asyncio.to_thread(stack.kill, "connect")
-                cut_off = await _rows(site, live) < len(copied)
+                cut_off = await _rows(site, live) < rows
                 await asyncio.to_thread(stack.start, "connect")
                 if shared and cut_off:
                     break

@@ -45,7 +45,8 @@ def test_postgres_has_no_connections_left_for_the_worker(unmanned: Rig) -> None:
                 await end_sessions(p)
                 stuck = await p.last_decision()
                 await going.more(60)
-                assert await p.last_decision() == stuck
+                # Events go with their mentors, of whom the load deletes some.
+                assert await p.last_decision() <= stuck
             finally:
                 await p.pool.execute("ALTER ROLE badges_worker CONNECTION LIMIT -1")
             await p.next_decision()

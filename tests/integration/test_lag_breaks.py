@@ -44,7 +44,9 @@ async def ended(p: Pipeline, code: int) -> Answer:
 
     async def printed() -> Answer | None:
         actual, answer = await measured(p)
-        return answer if actual == code else None
+        # Kafka's stage is said to be behind when Postgres had no time for its second question.
+        is_whole = code == 2 or answer["behind_records"] is not None
+        return answer if actual == code and is_whole else None
 
     found: Answer = await p.until(printed, what=f"that the command ends with {code}")
     return found
@@ -202,9 +204,12 @@ def test_a_connector_that_is_paused_is_told(working: Rig, service: Service) -> N
         await p.site.connect.stop(p.log.connector)
         await p.activity(mentor, "2026-01-01")
         await told(p, service, 1, holds_up("connector", "stopped"), "a connector that is stopped")
-        answer = await told(
-            p, service, 1, lambda a: state(a, "slot")[0] == "behind", "a slot that falls behind"
-        )
+
+        def is_late(answer: Answer) -> bool:
+            seconds = answer["stages"][0]["behind_seconds"]
+            return state(answer, "slot")[0] == "behind" and seconds is not None
+
+        answer = await told(p, service, 1, is_late, "a slot that falls behind")
         assert answer["stages"][0]["behind_bytes"] > 0
         assert answer["stages"][0]["behind_seconds"] > 5
         await p.site.connect.resume(p.log.connector)

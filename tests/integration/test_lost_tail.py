@@ -12,15 +12,14 @@ from aiokafka.errors import KafkaError
 from streams.filling import provisioning
 from streams.log import generations
 from streams.log.debezium import stream_order
-from streams.log.generations import Decided, Generation
-from streams.log.integrity import Integrity, sent_lsn
+from streams.log.generations import Decided
+from streams.log.integrity import Integrity
 from streams.log.wal import insert_lsn
 from tests import kafka_files
-from tests.integration.alerts import alert, open_alerts
+from tests.integration.alerts import open_alerts
 from tests.integration.pipeline import Pipeline, Rig, count_of, partition_of
 from tests.integration.workers import Worker
-from tests.log_site import add_activities, add_mentor, own_site, verdict, written
-from tests.own_site import OwnSite
+from tests.log_site import add_activities, add_mentor, own_site, sent_for_good, verdict, written
 from tests.patience import until
 from tests.stack import LIMIT_S, Stack
 
@@ -98,12 +97,6 @@ class Holder:
                 await asyncio.sleep(0.5)
 
 
-async def sent_for_good(site: OwnSite, log: Generation, lsn: int) -> bool:
-    """Whether Connect has stored that it sent all up to a place in the WAL, to send it no more."""
-    offsets = await site.connect.offsets(log.connector)
-    return bool(offsets and (sent_lsn(offsets[0]) or 0) >= lsn)
-
-
 async def holder(p: Pipeline) -> Holder:
     """Insert a mentor and let them earn a badge, event after event."""
     organization, mentor = await p.newcomer()
@@ -124,12 +117,12 @@ async def holder(p: Pipeline) -> Holder:
 async def one_of(p: Pipeline, *kinds: str) -> str:
     """The message of the one break among what is open, of one of these kinds."""
 
-    async def is_open() -> bool:
-        return any([await alert(p, kind) for kind in kinds])
+    async def message() -> str | None:
+        found = [detail for kind, detail in await open_alerts(p) if kind in kinds]
+        return str(found[0]["message"]) if len(found) == 1 else None
 
-    await p.until(is_open, what=f"an alert of {kinds}")
-    (detail,) = [detail for kind, detail in await open_alerts(p) if kind in kinds]
-    return str(detail["message"])
+    said: str = await p.until(message, what=f"one alert of {kinds}")
+    return said
 
 
 async def is_broken(p: Pipeline) -> bool:

@@ -78,3 +78,30 @@ def test_a_partition_without_a_position_ends_no_worker(monkeypatch: pytest.Monke
         await reading.stop()
 
     asyncio.run(story())
+
+
+def test_a_rebalance_waits_for_no_answer_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust takes part in no further one after 90 s without."""
+
+    async def story() -> None:
+        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
+        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
+        consumer = transport.create_consumer(lambda _: None, **nobody)
+        asked = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        thread = consumer._thread
+        thread._consumer = reading = thread._create_worker_consumer(transport)
+        monkeypatch.setattr(thread, "call_thread", never)
+        faust_seeks = asyncio.create_task(super(type(consumer), consumer).perform_seek())
+        await asked.wait()
+        assert not faust_seeks.done()
+        faust_seeks.cancel()
+
+        await consumer.perform_seek()
+        await reading.stop()
+
+    asyncio.run(story())
