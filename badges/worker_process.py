@@ -33,7 +33,7 @@ from sinks.postgres import PostgresSink
 from sinks.refused_writes import Stall
 from streams import metrics
 from streams.checkpoints import Checkpoints
-from streams.errors import Failure, GenerationClosed, NameTaken
+from streams.errors import WRONG_USE, Failure, GenerationClosed, NameTaken
 from streams.lag.backlog import WORKER
 from streams.lag.decided_until import note_decided
 from streams.lag.pulse import beat
@@ -119,10 +119,9 @@ async def _until_told(settings: Settings) -> None:
         with suppress(asyncio.CancelledError):
             await uncancelled(_work(settings))
     except GenerationClosed:
-        raise
-    except BaseException:
-        _limit_end(code=1)
-        raise
+        # Faust passes on nobody's cancelling while it ends.
+        if not task.cancelling():
+            raise
 
 
 async def _work(settings: Settings) -> None:
@@ -150,22 +149,23 @@ def _unwritten(alerts: PostgresAlerts, kind: AlertKind) -> int:
 
 def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
-    _limit_end(code=0)
+    _limit_end("it was told to end", 0)
 
 
-def _limit_end(code: int) -> None:
+def _limit_end(why: object, code: int = WRONG_USE) -> None:
     """End in good order, or without it when something hangs, the loop's own clean-up included.
 
     Faust's thread would go on and hold its partitions, of which nobody decides anything. Nothing is
     lost: what was not committed with its position is decided again.
     """
-    deadline = threading.Timer(_END_SECONDS, _give_up, [code])
+    deadline = threading.Timer(_END_SECONDS, _give_up, [str(why), code])
     deadline.daemon = True
     deadline.start()
 
 
-def _give_up(code: int) -> None:
-    log.warning("ended without good order: something did not answer", seconds=_END_SECONDS)
+def _give_up(why: str, code: int) -> None:
+    message = "ended without good order: something did not answer"
+    log.warning(message, why=why, seconds=_END_SECONDS)
     sys.stderr.flush()
     os._exit(code)
 
@@ -304,7 +304,7 @@ async def _assemble(
         partial(beat, pool, lambda: worker.partitions, recovery.progress),
     ]
     try:
-        worker = Worker(options, generation, services, versions, duties)
+        worker = Worker(options, generation, services, versions, duties, ends=_limit_end)
     except OSError as error:
         raise Failure(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
@@ -12,6 +12,7 @@ from sinks.pool import Connection
 from streams.errors import Failure
 
 CONNECT_TIMEOUT_S = 30
+_CLOSE_TIMEOUT_S = 5
 _PORT = re.compile(r"\]?:[0-9]+$")
 
 OWN_SETTINGS = {
@@ -21,6 +22,10 @@ OWN_SETTINGS = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
+    # What comes after minutes passes a firewall that has forgotten who asked.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
 }
 """What a command needs, whatever the database, the role or the URL says of it."""
 
@@ -42,7 +47,9 @@ async def connect(url: str) -> AsyncIterator[Connection]:
             await connection.execute("SET transaction_timeout = 0")
         yield connection
     finally:
-        await connection.close()
+        # A server that hangs is not waited for: asyncpg gives the connection up.
+        with suppress(TimeoutError):
+            await connection.close(timeout=_CLOSE_TIMEOUT_S)
 
 
 def first_line(error: BaseException) -> str:

@@ -87,18 +87,21 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield one message for each partition that the next fetch has records of."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow.wait())
         generation = self.app.consumer_generation_id
         for tp, records in (await self._fetch(timeout)).items():
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             if tp in self._get_active_partitions():
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                # Faust drops in silence what ends before the last one did, which nobody would
+                # acknowledge. After a rebalance, or where a log has lost its end, batches do.
+                self._read_offset[tp] = None
                 self._in_flight[tp] = message = self._batch_message(tp, records)
                 yield tp, message
 
     async def _fetch(self, timeout: float) -> Mapping[TP, Sequence[Any]]:
-        if not self.flow_active:
-            await self.wait(self.can_resume_flow.wait())
         free = self._get_active_partitions() - self._in_flight.keys()
         if free:
             patience = _BUSY_POLL_SECONDS if self._in_flight else timeout
@@ -143,6 +146,8 @@ class Consumer(driver.Consumer):
         Where that takes long, as with a broker that is away, Faust gives up in silence: it takes no
         part in this rebalance and the next ones, and the flow stays stopped.
         """
+        # One that was under way may have noted what is another worker's now.
+        self._committed_offset.clear()
 
     async def on_started(self) -> None:
         """Begin what needs the thread, of which tasks of a service do not wait for the start."""

@@ -66,13 +66,18 @@ class Worker:
         services: Services,
         versions: PostgresVersions,
         duties: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        ends: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """`duties` run as long as the worker does; one that ends, ends it."""
+        """`duties` run as long as the worker does; one that ends, ends it.
+
+        `ends` hears of the error of which the worker ends, before what may hang then: Faust's end.
+        """
         self._generation = generation
         self._services = services
         self._versions = versions
         self._options = options
         self._duties = duties
+        self._ends = ends
         self._static_member = StaticMember(
             generation.group, options.kafka.bootstrap, options.instance_directory
         )
@@ -141,6 +146,11 @@ class Worker:
             await self._until_something_ends(background)
         except asyncio.CancelledError:
             await self._end_in_order()
+            raise
+        except GenerationClosed:
+            raise
+        except Exception as error:
+            self._ends(error)
             raise
         finally:
             for task in [*background, *(task for _, task in self._partition_workers.values())]:

@@ -20,14 +20,16 @@ AT_ONCE = ("doctor", "lag")
 PATIENCE_S = 180.0
 """How long the others wait for a connection: LIMIT_S of tests.stack, which versions before lack."""
 
+command = sys.argv[1] if len(sys.argv) > 1 else ""
+# Here and in the processes that a command begins, which take this for a module.
+if command not in AT_ONCE:
+    assert create_pool.__kwdefaults__ is not None
+    create_pool.__kwdefaults__["connect_timeout"] = PATIENCE_S
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
     url = settings.load().database_url.get_secret_value()
     own = partial(OwnSite, database=urlsplit(url).path.lstrip("/"))
-    command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command not in AT_ONCE:
-        assert create_pool.__kwdefaults__ is not None
-        create_pool.__kwdefaults__["connect_timeout"] = PATIENCE_S
     opener = OPENED_BY.get(command, "badges.cli.provision")
     setattr(import_module(opener), "Site", own)  # noqa: B010
     main()

@@ -17,20 +17,28 @@ async def play(
 
     The time is this process's monotonic clock in seconds; of several transactions that are saved at
     once, it is that of the first. A moment that is slow to commit does not hold up the next one.
+    One that fails ends the others, and its error is raised.
     """
     began = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for due, moment in script:
-            await asyncio.sleep(began + due - time.perf_counter())
-            tasks.create_task(_save(pool, moment, take))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for due, moment in script:
+                await asyncio.sleep(began + due - time.perf_counter())
+                tasks.create_task(_save(pool, moment, take))
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _save(pool: Pool, moment: Moment, take: Callable[[Moment, float], None]) -> None:
     together = asyncio.Barrier(len(moment.transactions))
-    committed = await asyncio.gather(
-        *(_commit(pool, transaction, together) for transaction in moment.transactions)
-    )
-    take(moment, min(committed))
+    # Where one fails the others would wait for it for ever: a group ends them.
+    async with asyncio.TaskGroup() as group:
+        saves = [group.create_task(_commit(pool, each, together)) for each in moment.transactions]
+    take(moment, min(save.result() for save in saves))
 
 
 async def _commit(pool: Pool, transaction: Transaction, together: asyncio.Barrier) -> float:

@@ -180,4 +180,6 @@ def _stop_launcher(layout: Layout, tell: Callable[[str], None]) -> None:
                 tell(f"ending the make up that still works here (process {launcher})")
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(launcher, signal.SIGTERM)
+                    # One that a shell has stopped hears of nothing else.
+                    os.kill(launcher, signal.SIGCONT)
             fcntl.flock(file, fcntl.LOCK_EX)

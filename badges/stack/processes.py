@@ -64,7 +64,12 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     except OSError as error:
         raise Failure(f"cannot start {command.name}: {error.strerror}: {error.filename}") from None
     _children[child.pid] = child
-    _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
+    try:
+        _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
+    except OSError:
+        # Nobody would find it again.
+        child.kill()
+        raise
     return psutil.Process(child.pid)
 
 

@@ -3,11 +3,13 @@
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from badges.stack import processes, services
 from badges.stack.addresses import SERVICES
 from badges.stack.infra import Infra
+from streams.errors import Failure
 
 _FIRST_WAIT = 0.1
 LONGEST_WAIT = 30.0
@@ -56,7 +58,17 @@ def _look_after(infra: Infra, name: str, restart: Restart) -> None:
     now = time.monotonic()
     if restart.started and not restart.due:
         restart.died(now)
-        print(f"{name} ended; starting it again in {restart.wait:.1f} s", flush=True)
+        _say(f"{name} ended; starting it again in {restart.wait:.1f} s")
     if now >= restart.due:
-        processes.spawn(infra.layout, services.command(infra, name))
         restart.begun(now)
+        try:
+            processes.spawn(infra.layout, services.command(infra, name))
+        except (Failure, OSError) as error:
+            restart.died(now)
+            _say(f"{error}; trying again in {restart.wait:.1f} s")
+
+
+def _say(line: str) -> None:
+    # Where the disk is full nobody can be told, and all the same it goes on.
+    with suppress(OSError):
+        print(line, flush=True)

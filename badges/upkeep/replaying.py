@@ -130,6 +130,8 @@ async def replay_in_processes(
                 found.put_nowait(told)
         except (EOFError, OSError):
             found.put_nowait(Failure("a process of the replay ended by itself"))
+        except Exception as error:
+            found.put_nowait(error)
 
     with _processes(settings, order, plan, min(processes, len(numbers))) as pipes:
         serving = [asyncio.create_task(serve(pipe)) for pipe in pipes]

@@ -127,6 +127,10 @@ async def test_a_save_is_refused_while_somebody_else_keeps_the_row(
             await connection.execute(
                 "SELECT FROM badge_definitions WHERE id = $1::text::uuid FOR UPDATE", first["id"]
             )
-            answer = await asyncio.to_thread(saved, client, first, name="Another name")
+            # On a busy machine it may have no connection to Postgres in time.
+            for _ in range(10):
+                answer = await asyncio.to_thread(saved, client, first, name="Another name")
+                if answer.status_code != 503:
+                    break
     assert answer.status_code == 409
     assert answer.headers["retry-after"]

@@ -61,7 +61,7 @@ async def test_many_who_ask_at_once_share_one_measurement() -> None:
         await go_on.wait()
         return NEVER
 
-    shared = Shared(measure, 1.0)
+    shared = Shared(measure, LIMIT_S)
     asking = [asyncio.create_task(shared.now()) for _ in range(50)]
     await asyncio.sleep(0)
     asking[0].cancel()

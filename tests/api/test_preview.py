@@ -235,7 +235,11 @@ async def test_it_ends_when_it_takes_too_long(
         serving_api(postgres, url, log, BADGES_PREVIEW_SECONDS="0.2") as hasty,
         hasty.once("admin", busy) as client,
     ):
-        refused = client.post(PATH, json={"criteria": WORK})
+        # On a busy machine it may have no connection to Postgres in time.
+        for _ in range(10):
+            refused = client.post(PATH, json={"criteria": WORK})
+            if refused.status_code != 503 or "BADGES_PREVIEW_SECONDS" in refused.json()["detail"]:
+                break
     assert refused.status_code == 503
     assert "BADGES_PREVIEW_SECONDS" in refused.json()["detail"]
     assert refused.headers["retry-after"]

@@ -30,8 +30,9 @@ def caller(mine: Organization) -> Caller:
 
 
 async def test_who_comes_as_a_connection_is_given_back_gets_it_after_who_waits(
-    request_of_one: Request, caller: Caller
+    request_of_one: Request, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_S", LIMIT_S)
     pool: Pool = request_of_one.app.state.pool
     served: list[str] = []
 

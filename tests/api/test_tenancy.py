@@ -82,6 +82,8 @@ async def pool(service: Service, postgres: Stack) -> AsyncIterator[Pool]:
     """Connections in the API's own role."""
     url = postgres.role_url("badges_api", service.database_url)
     async with await patient_pool(url, role="badges_api", application_name="test") as pool:
+        # Whoever is given it has less time than a connection may take.
+        await pool.execute("SELECT 1")
         yield pool
 
 

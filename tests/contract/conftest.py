@@ -122,16 +122,30 @@ def world(request: pytest.FixtureRequest) -> World:
     return found
 
 
+_KEEP_SPACE = """
+DO $$
+DECLARE
+    one regclass;
+BEGIN
+    FOR one IN
+        SELECT oid::regclass FROM pg_class
+        WHERE relkind = 'r'
+            AND relnamespace IN ('public'::regnamespace, 'badges_private'::regnamespace)
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET (vacuum_truncate = off)', one);
+    END LOOP;
+END $$
+"""
+"""To give space back a vacuum locks a table for as long as the disk takes. A worker waits less than
+that, and takes it for rows that are refused.
+"""
+
+
 async def _migrate(url: str, stack: Stack) -> None:
     await stack.migrate(url)
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(TRIGGERS)
-        # To give space back a vacuum locks a table for as long as the disk takes, and at a careful
-        # turn nobody waits for long.
-        await connection.execute("""
-            ALTER TABLE badge_refused_writes SET (vacuum_truncate = off);
-            ALTER TABLE test_refusals SET (vacuum_truncate = off);
-        """)
+        await connection.execute(_KEEP_SPACE)
     finally:
         await connection.close()

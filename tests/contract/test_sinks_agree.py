@@ -166,7 +166,9 @@ def kinds(changes: Sequence[Change]) -> Counter[tuple[str, str]]:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(told=turns_of_a_story)
 async def test_memory_and_postgres_agree(

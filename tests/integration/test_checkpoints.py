@@ -22,7 +22,7 @@ async def caught_up(p: Pipeline, worker: Worker) -> None:
     """Return when the worker holds what every partition has come to."""
 
     async def has() -> bool:
-        return len(worker.said("caught up")) >= p.log.partitions
+        return partitions_of(worker.said("caught up")) >= p.log.partitions
 
     await p.until(has, what="all partitions")
 

@@ -186,7 +186,9 @@ def test_a_part_that_is_killed_while_rows_are_written_is_no_break(
             mentor = await add_mentor(site.connection)
             live = await provisioning.provision(site)
             pool = await create_pool(
-                stack.role_url("badges_worker", database_url), application_name="test"
+                stack.role_url("badges_worker", database_url),
+                application_name="test",
+                connect_timeout=LIMIT_S,
             )
             integrity = Integrity(live, pool, site.cluster, site.connect)
             done = asyncio.Event()

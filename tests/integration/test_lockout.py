@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from streams.errors import WRONG_USE
 from tests.integration.alerts import all_closed, told
 from tests.integration.connections import end_sessions
 from tests.integration.pipeline import Pipeline, Rig
@@ -54,6 +55,7 @@ def test_a_worker_that_is_let_in_no_more_ends_within_a_minute(unmanned: Rig, kaf
             worker.end()
             await p.pool.execute(f"DROP ROLE {name}")
 
+        assert worker.exit_code == WRONG_USE
         # Threads of its libraries may say something after it.
         (said,) = [line["text"] for line in worker.lines() if "badges: " in line.get("text", "")]
         assert said.startswith(LINE)

@@ -136,7 +136,6 @@ def test_the_api_tells_of_the_whole_service_also_when_all_workers_are_gone(unman
             assert (told.value("badges_slot_retained_bytes") or 0) > 0
             drafts = told.value("badges_definitions", state="draft") or 0
             assert drafts >= 1
-            assert (told.value("badges_rules_silent", days=7) or 0) >= 0
 
             worker.end()
             await p.activity(mentor, "2026-01-10")

@@ -122,7 +122,7 @@ def test_every_kind_of_change_arrives_under_the_key_of_its_mentor(
     run(test())
 
 
-IN_SMALL_STEPS = {"max.batch.size": "5", "max.queue.size": "10"}
+IN_SMALL_STEPS = {"max.batch.size": "20", "max.queue.size": "40"}
 """Settings of a connector, so that its snapshot is not over before it is broken off."""
 
 

@@ -47,6 +47,11 @@ class Worker:
         """Whether the process is alive, paused or not."""
         return self._process is not None and processes.is_running(self._process)
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the process ended with; None while it runs."""
+        return processes._children[self.process.pid].poll()
+
     def start(self) -> None:
         """Start the process; what it needs may be away."""
         assert not self.runs

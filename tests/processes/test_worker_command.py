@@ -52,9 +52,10 @@ def test_a_pooler_in_the_place_of_postgres_is_one_line() -> None:
         ended = worker(BADGES_DATABASE_URL=f"postgresql://somebody@{address}/x?sslmode=disable")
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith("badges: BADGES_DATABASE_URL is not the address of a Postgres")
-    assert "unsupported startup parameter: search_path" in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    # On a busy machine the pooler may not answer in time at first.
+    (line,) = [each for each in ended.stderr.splitlines() if "waiting for Postgres" not in each]
+    assert line.startswith("badges: BADGES_DATABASE_URL is not the address of a Postgres")
+    assert "unsupported startup parameter: search_path" in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,10 +3,11 @@
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -105,3 +106,33 @@ def test_a_rebalance_waits_for_no_answer_of_kafka(monkeypatch: pytest.MonkeyPatc
         await reading.stop()
 
     asyncio.run(story())
+
+
+def test_what_comes_again_after_a_rebalance_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust would drop it and say nothing, and a batch that nobody acknowledges is the last one."""
+
+    async def story() -> list[int]:
+        handed: list[int] = []
+
+        async def hand_on(message: Any) -> None:
+            handed.append(message.offset)
+            consumer._stopped.set()
+
+        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
+        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
+        consumer = transport.create_consumer(hand_on, **nobody)
+        record = ConsumerRecord(*MINE, 3, 0, 0, None, b"", 0, 0, 0, ())
+        monkeypatch.setattr(consumer, "_fetch", AsyncMock(return_value={MINE: [record]}))
+        monkeypatch.setattr(consumer, "_get_active_partitions", lambda: {MINE})
+        monkeypatch.setattr(consumer, "highwater", lambda _: 10)
+        consumer.resume_flow()
+        # As noted late by the hand-over that the rebalance broke off.
+        consumer._read_offset[MINE] = 9
+        await consumer._drain_messages(SimpleNamespace(_stopped=asyncio.Event()))
+        return handed
+
+    async def bounded() -> list[int]:
+        async with asyncio.timeout(10):
+            return await story()
+
+    assert asyncio.run(bounded()) == [3]

@@ -66,10 +66,12 @@ async def test_a_timeout_of_the_database_stops_nothing(
     await empty_db.execute(application.TABLES)
     await empty_db.execute(
         """
-        CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_sleep(2.5); END $$;
+        CREATE SCHEMA slow;
+        CREATE SEQUENCE slow.times;
+        CREATE FUNCTION slow.once() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF nextval('slow.times') = 1 THEN PERFORM pg_sleep(2.5); END IF; END $$;
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA')
-        EXECUTE FUNCTION slowly();
+        EXECUTE FUNCTION slow.once();
         """
     )
     database = empty_url.rpartition("/")[2]
@@ -77,6 +79,7 @@ async def test_a_timeout_of_the_database_stops_nothing(
     migrated = badges(empty_url, "migrate")
     assert (migrated.returncode, migrated.stderr) == (0, "")
     assert migrated.stdout.count("Applied ") == len(migrations.load())
+    assert await empty_db.fetchval("SELECT is_called FROM slow.times")
 
 
 async def test_dedupe_removes_what_it_says(empty_db: Connection, empty_url: str) -> None:

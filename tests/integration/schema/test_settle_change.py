@@ -5,16 +5,19 @@ from pydantic import SecretStr
 
 from badges.settings import Settings
 from badges.upkeep import replaying
-from sinks.pool import Connection
+from sinks.pool import Connection, create_pool
 from streams.evaluator import FINGERPRINT
 from tests.integration.schema.test_pruning import GENERATION
+from tests.stack import LIMIT_S
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_partition_in_which_nothing_happens_is_not_told_of_again(
-    db: Connection, url: str
+    db: Connection, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert create_pool.__kwdefaults__ is not None
+    monkeypatch.setitem(create_pool.__kwdefaults__, "connect_timeout", LIMIT_S)
     for number, state in ((1, "closed"), (2, "live")):
         await db.execute(GENERATION, number, state, False)
         await db.executemany(
