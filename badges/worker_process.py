@@ -119,7 +119,7 @@ async def _until_told(settings: Settings) -> None:
         with suppress(asyncio.CancelledError):
             await uncancelled(_work(settings))
     except GenerationClosed:
-        # Faust passes on nobody's cancelling while it ends.
+        # Told while Faust was being stopped for this: it swallows the cancellation.
         if not task.cancelling():
             raise
 
@@ -153,10 +153,10 @@ def _end(task: "asyncio.Task[None]") -> None:
 
 
 def _limit_end(why: object, code: int = WRONG_USE) -> None:
-    """End in good order, or without it when something hangs, the loop's own clean-up included.
+    """Let the process end in good order for `_END_SECONDS`, and then end it, whatever hangs.
 
-    Faust's thread would go on and hold its partitions, of which nobody decides anything. Nothing is
-    lost: what was not committed with its position is decided again.
+    Else Faust's thread would keep its partitions, and nobody would decide anything of them. Nothing
+    is lost: what was not committed with its position is decided again.
     """
     deadline = threading.Timer(_END_SECONDS, _give_up, [str(why), code])
     deadline.daemon = True
@@ -304,7 +304,7 @@ async def _assemble(
         partial(beat, pool, lambda: worker.partitions, recovery.progress),
     ]
     try:
-        worker = Worker(options, generation, services, versions, duties, ends=_limit_end)
+        worker = Worker(options, generation, services, versions, duties, on_error=_limit_end)
     except OSError as error:
         raise Failure(
             f"a worker's name cannot be kept: {error.filename}: {error.strerror}",

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import asyncpg
 
 from sinks.failures import UNREACHED
-from sinks.pool import Connection
+from sinks.pool import KEEPALIVES, Connection
 from streams.errors import Failure
 
 CONNECT_TIMEOUT_S = 30
@@ -22,10 +22,7 @@ OWN_SETTINGS = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    # What comes after minutes passes a firewall that has forgotten who asked.
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "4",
+    **KEEPALIVES,
 }
 """What a command needs, whatever the database, the role or the URL says of it."""
 

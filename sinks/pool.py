@@ -17,6 +17,15 @@ _JSONB_VERSION = b"\x01"
 _SERVER_PATIENCE_S = 5
 """So much later than the client the server gives up a statement."""
 
+KEEPALIVES = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+}
+"""The server notices within half a minute that our machine has vanished. Its probes also keep a
+firewall from forgetting a connection on which a long statement is silent.
+"""
+
 SERVER_SETTINGS = {
     "search_path": "public",
     "timezone": "UTC",
@@ -28,10 +37,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10s",
     # One connection listens, and others rest: none of them is to end for that.
     "idle_session_timeout": "0",
-    # A machine that vanished is noticed within half a minute.
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "4",
+    **KEEPALIVES,
 }
 
 

@@ -33,8 +33,8 @@ behind a slow turn, and asks a broker for one fetch at a time. So what comes nex
 waits for the end of a fetch of the others, in which there may be nothing.
 """
 
-_ERROR_LOOKS_SECONDS = 1.0
-"""How often the consumer is asked for an error that nobody has heard of."""
+_ERROR_CHECK_SECONDS = 1.0
+"""How often aiokafka is asked for an error of the group of which it has told nobody."""
 
 
 class ReadCommitted(driver.AIOKafkaConsumerThread):
@@ -58,7 +58,7 @@ class ReadCommitted(driver.AIOKafkaConsumerThread):
         return bool(held) and await super()._commit(held)
 
     async def check_group(self) -> None:
-        """Raise the error after which the consumer waits to be heard, if it does."""
+        """Raise the error of the group that aiokafka keeps until somebody asks, if there is one."""
         await self.call_thread(self._ensure_consumer()._coordinator.check_errors)
 
     def highwater(self, tp: TP) -> int:
@@ -95,8 +95,9 @@ class Consumer(driver.Consumer):
                 return
             if tp in self._get_active_partitions():
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                # Faust drops in silence what ends before the last one did, which nobody would
-                # acknowledge. After a rebalance, or where a log has lost its end, batches do.
+                # Faust drops a message that ends before the last one did, and says nothing; nobody
+                # would acknowledge it then. After a rebalance, or where a log has lost its end,
+                # such batches have to be decided.
                 self._read_offset[tp] = None
                 self._in_flight[tp] = message = self._batch_message(tp, records)
                 yield tp, message
@@ -143,26 +144,25 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Leave it to aiokafka, which goes on from what is committed by itself.
 
-        Where that takes long, as with a broker that is away, Faust gives up in silence: it takes no
-        part in this rebalance and the next ones, and the flow stays stopped.
+        Faust asks Kafka for the offsets. Where that takes long, as with a broker that is away, it
+        gives up in silence: it takes part in no rebalance any more, and the flow stays stopped.
         """
-        # One that was under way may have noted what is another worker's now.
+        # A commit that was under way may have noted partitions that another worker has now.
         self._committed_offset.clear()
 
     async def on_started(self) -> None:
-        """Begin what needs the thread, of which tasks of a service do not wait for the start."""
+        """Begin what needs the thread: tasks of a service begin before its children started."""
         await super().on_started()
         self.add_future(self._hear_of_errors())
 
     async def _hear_of_errors(self) -> None:
         """End on any error of the consumer's part in its group.
 
-        aiokafka does nothing more there until somebody has heard of it, and says it to who fetches.
-        Faust hears it only if it waits for records at that moment: not in a rebalance that takes
-        longer than a fetch.
+        aiokafka keeps such an error, and does nothing more, until somebody fetches. Faust does not
+        while a rebalance takes longer than it waits for records.
         """
         while not self.should_stop:
-            await self.sleep(_ERROR_LOOKS_SECONDS)
+            await self.sleep(_ERROR_CHECK_SECONDS)
             await self._thread.check_group()
 
     async def verify_all_partitions_active(self) -> None:

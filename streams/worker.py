@@ -32,9 +32,10 @@ from streams.static_member import Displaced, StaticMember, name_is_taken
 log = structlog.get_logger(__name__)
 
 _LONGEST_POLL_SECONDS = 1_000_000_000
-"""How long there may be nothing to fetch: for ever, as for a worker that has no partitions.
+"""How long there may be nothing to fetch: for ever.
 
-aiokafka takes part in no rebalance after it until something is fetched, which is never then.
+After it aiokafka takes part in no rebalance until something is fetched. A worker without partitions
+fetches nothing, so it would never be given any.
 """
 
 _MOST_HEARTBEAT_SECONDS = 1.0
@@ -66,18 +67,18 @@ class Worker:
         services: Services,
         versions: PostgresVersions,
         duties: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
-        ends: Callable[[Exception], None] = lambda _: None,
+        on_error: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         """`duties` run as long as the worker does; one that ends, ends it.
 
-        `ends` hears of the error of which the worker ends, before what may hang then: Faust's end.
+        `on_error` is called with the error that ends it, before Faust is stopped, which may hang.
         """
         self._generation = generation
         self._services = services
         self._versions = versions
         self._options = options
         self._duties = duties
-        self._ends = ends
+        self._on_error = on_error
         self._static_member = StaticMember(
             generation.group, options.kafka.bootstrap, options.instance_directory
         )
@@ -148,9 +149,10 @@ class Worker:
             await self._end_in_order()
             raise
         except GenerationClosed:
+            # No end: the program replaces itself, whatever hangs.
             raise
         except Exception as error:
-            self._ends(error)
+            self._on_error(error)
             raise
         finally:
             for task in [*background, *(task for _, task in self._partition_workers.values())]:
@@ -176,7 +178,7 @@ class Worker:
             )
         finally:
             consumer.cancel()
-            # To be stopped it must not be in the middle of its start.
+            # Faust cannot be stopped while it is still starting.
             await asyncio.wait([consumer], timeout=STOP_SECONDS)
         if name_is_taken(self._app.crash_reason):
             raise NameTaken(self._member)

@@ -1,4 +1,4 @@
-"""The `badges` command whose consumer starts and gives up partitions more slowly than it looks.
+"""The `badges` command, with a consumer that starts and gives up partitions slowly.
 
 `python -m tests.slow_consumer worker`: as on a machine that is busy with something else.
 """
@@ -11,7 +11,7 @@ from badges.cli.main import main
 from streams.batching import Consumer, ReadCommitted
 
 _SECONDS = 1.5
-"""Faust waits for records for a second, and so long we wait between looks for errors."""
+"""Longer than Faust waits for records, and than the pause between two checks: each is a second."""
 
 _on_start, _on_partitions_revoked = ReadCommitted.on_start, Consumer.on_partitions_revoked
 

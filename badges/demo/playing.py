@@ -26,16 +26,17 @@ async def play(
                 await asyncio.sleep(began + due - time.perf_counter())
                 tasks.create_task(_save(pool, moment, take))
     except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+        raise _cause(errors) from None
 
 
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def _cause(error: BaseException) -> BaseException:
+    """The error itself: each group of tasks has wrapped it in one more."""
+    return _cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _save(pool: Pool, moment: Moment, take: Callable[[Moment, float], None]) -> None:
     together = asyncio.Barrier(len(moment.transactions))
-    # Where one fails the others would wait for it for ever: a group ends them.
+    # The others wait at the barrier for one that fails: the group cancels them.
     async with asyncio.TaskGroup() as group:
         saves = [group.create_task(_commit(pool, each, together)) for each in moment.transactions]
     take(moment, min(save.result() for save in saves))

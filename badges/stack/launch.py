@@ -180,6 +180,6 @@ def _stop_launcher(layout: Layout, tell: Callable[[str], None]) -> None:
                 tell(f"ending the make up that still works here (process {launcher})")
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(launcher, signal.SIGTERM)
-                    # One that a shell has stopped hears of nothing else.
+                    # A process that Ctrl-Z has stopped takes the signal only once it goes on.
                     os.kill(launcher, signal.SIGCONT)
             fcntl.flock(file, fcntl.LOCK_EX)

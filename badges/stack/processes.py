@@ -67,7 +67,7 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     try:
         _write_whole(layout.pid_file(command.name), f"{child.pid}\n")
     except OSError:
-        # Nobody would find it again.
+        # Nobody would find it by its name, and the supervisor would start a second one beside it.
         child.kill()
         raise
     return psutil.Process(child.pid)

@@ -131,6 +131,7 @@ async def replay_in_processes(
         except (EOFError, OSError):
             found.put_nowait(Failure("a process of the replay ended by itself"))
         except Exception as error:
+            # Whatever it is: the loop below waits for one answer a partition.
             found.put_nowait(error)
 
     with _processes(settings, order, plan, min(processes, len(numbers))) as pipes:

@@ -293,13 +293,13 @@ def test_while_the_worker_stands_still_nothing_is_said_to_be_wrong(unmanned: Rig
         worker.pause()
         try:
             await p.mentor(organization)
-            # On a busy machine Kafka may take longer than half of that, and is named then.
+            # On a busy machine Kafka may use up its own part of the ten seconds, and is named then.
             for _ in range(4):
                 short = await Command(p, "audit", "--limit", "10", *only).start()
                 code, out, _ = await short.end()
+                assert code == 2, out
                 if "within 10 s" in out:
                     break
-            assert code == 2
             assert "within 10 s" in json.loads(out)["error"]
             run = await last_run(p)
             assert (run["ok"], run["organization_id"]) == (None, organization)

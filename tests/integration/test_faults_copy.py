@@ -33,7 +33,7 @@ def test_connect_killed_where_rows_share_a_position_loses_none(
             copied: set[UUID] = set()
             # On a busy machine a COPY may be over before the kill.
             for _ in range(TRIES):
-                # What a kill has it send again are rows too: none of them shall be still to come.
+                # What an earlier kill made Connect send again would be counted too.
                 place = await insert_lsn(site.connection)
                 await until(partial(sent_for_good, site, live, place), "Connect's offsets")
                 rows = await _rows(site, live) + ROWS

@@ -243,11 +243,7 @@ async def joining_as(name: str, bootstrap: str, log: Generation) -> AsyncIterato
 
 
 def assert_its_name_was_taken(worker: Worker) -> None:
-    """Assert that a worker has said in one line that another one has its name.
-
-    Threads of its libraries may say something after it.
-    """
-    (said,) = [line["text"] for line in worker.lines() if "badges: " in line.get("text", "")]
+    said = worker.failure()
     assert said.startswith("badges: another worker ")
     assert f"the name {instance_of(worker)} " in said
 

@@ -225,7 +225,7 @@ def test_what_no_worker_has_decided_may_come_again(unmanned: Rig) -> None:
             "the mentor's delete"
         ]
         kept = [each["what"] for each in early["left"] if "dead-letters" in each["where"]]
-        # The broker may clean just then.
+        # The broker may have cleaned already.
         assert kept in ([], ["records of removed dead letters: 1"])
         p.ensure_a_worker()
         for told in await asyncio.gather(forget(p, mentor), forget(p, mentor)):

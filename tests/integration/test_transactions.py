@@ -16,7 +16,7 @@ from tests.stack import Stack
 ROWS = 20_000
 TRIES = 6
 SETTLING_SECONDS = 3.0
-"""For the broker to finish what it was asked for before: a marker follows its request."""
+"""The broker may still write the end of a transaction that it was asked for before the pause."""
 AGAIN_WITHIN = 240.0
 """Seconds: first the session of the dead Connect ends, then its transaction."""
 
@@ -83,7 +83,6 @@ async def open_transaction(p: Pipeline, mentor: UUID, log: Uncommitted) -> int:
 
         await p.until(arrives, what="the first of the rows")
         p.stack.pause("connect")
-        # What it had asked for before, as a commit, is done by then.
         await asyncio.sleep(SETTLING_SECONDS)
         (topic,) = (await p.site.cluster.topics([p.log.topic])).values()
         stable = (await p.site.cluster.ends(topic))[partition_of(mentor, p.log.partitions)]

@@ -107,6 +107,11 @@ class Worker:
         """The events of one name that it has logged since its last start."""
         return [line for line in self.lines() if line.get("event") == event]
 
+    def failure(self) -> str:
+        """The one line in which it says why it ended; its libraries' threads may say more later."""
+        (line,) = [each["text"] for each in self.lines() if "badges: " in each.get("text", "")]
+        return str(line)
+
     def peak_memory(self) -> int:
         """The most memory that the process has had so far, in bytes (Linux), else what it has."""
         status = Path(f"/proc/{self.process.pid}/status")

@@ -16,6 +16,13 @@ from streams.batching import ReadCommitted
 MINE, GONE = TP("log", 0), TP("log", 1)
 
 
+def consumer_of(hand_on: Any = lambda _: None) -> tuple[Any, Any]:
+    """A consumer of the transport, which has not begun, and the transport."""
+    transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
+    nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
+    return transport.create_consumer(hand_on, **nobody), transport
+
+
 @pytest.mark.parametrize(
     ("held", "expected"),
     [({MINE, GONE}, {MINE: 5, GONE: 7}), ({MINE}, {MINE: 5}), (set[TP](), None)],
@@ -43,9 +50,7 @@ def test_what_a_rebalance_took_is_not_committed(
 
 def test_what_faust_has_no_setting_for_is_set_where_aiokafka_reads_it() -> None:
     async def made() -> tuple[dict[str, Any], dict[str, Any]]:
-        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
-        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
-        consumer = transport.create_consumer(lambda _: None, **nobody)
+        consumer, transport = consumer_of()
         ours = consumer._thread._create_worker_consumer(transport)
         plain = AIOKafkaConsumer(fetch_max_wait_ms=77, isolation_level="read_uncommitted")
         for each in (ours, plain):
@@ -61,9 +66,7 @@ def test_a_partition_without_a_position_ends_no_worker(monkeypatch: pytest.Monke
     """As one is whose log has lost its end, until a place in it is found anew."""
 
     async def story() -> None:
-        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
-        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
-        consumer = transport.create_consumer(lambda _: None, **nobody)
+        consumer, transport = consumer_of()
         thread = consumer._thread
         thread._consumer = reading = thread._create_worker_consumer(transport)
         reading._subscription.assign_from_user([TopicPartition(*MINE)])
@@ -82,12 +85,10 @@ def test_a_partition_without_a_position_ends_no_worker(monkeypatch: pytest.Monke
 
 
 def test_a_rebalance_waits_for_no_answer_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faust takes part in no further one after 90 s without."""
+    """Where it waits for 90 s, Faust takes part in no further one."""
 
     async def story() -> None:
-        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
-        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
-        consumer = transport.create_consumer(lambda _: None, **nobody)
+        consumer, transport = consumer_of()
         asked = asyncio.Event()
 
         async def never(*_: object) -> None:
@@ -109,7 +110,7 @@ def test_a_rebalance_waits_for_no_answer_of_kafka(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_comes_again_after_a_rebalance_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faust would drop it and say nothing, and a batch that nobody acknowledges is the last one."""
+    """Faust would drop it without a word, and its partition stand still: nobody acknowledges it."""
 
     async def story() -> list[int]:
         handed: list[int] = []
@@ -118,9 +119,7 @@ def test_what_comes_again_after_a_rebalance_is_handed_on(monkeypatch: pytest.Mon
             handed.append(message.offset)
             consumer._stopped.set()
 
-        transport: Any = faust.App("log", broker="badges://127.0.0.1:9").transport
-        nobody = {"on_partitions_revoked": set, "on_partitions_assigned": set}
-        consumer = transport.create_consumer(hand_on, **nobody)
+        consumer, _ = consumer_of(hand_on)
         record = ConsumerRecord(*MINE, 3, 0, 0, None, b"", 0, 0, 0, ())
         monkeypatch.setattr(consumer, "_fetch", AsyncMock(return_value={MINE: [record]}))
         monkeypatch.setattr(consumer, "_get_active_partitions", lambda: {MINE})
@@ -128,11 +127,8 @@ def test_what_comes_again_after_a_rebalance_is_handed_on(monkeypatch: pytest.Mon
         consumer.resume_flow()
         # As noted late by the hand-over that the rebalance broke off.
         consumer._read_offset[MINE] = 9
-        await consumer._drain_messages(SimpleNamespace(_stopped=asyncio.Event()))
+        async with asyncio.timeout(10):
+            await consumer._drain_messages(SimpleNamespace(_stopped=asyncio.Event()))
         return handed
 
-    async def bounded() -> list[int]:
-        async with asyncio.timeout(10):
-            return await story()
-
-    assert asyncio.run(bounded()) == [3]
+    assert asyncio.run(story()) == [3]

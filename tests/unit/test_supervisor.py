@@ -16,8 +16,8 @@ def test_what_cannot_be_started_is_tried_again_later(
 ) -> None:
     starts: list[object] = []
 
-    def spawn(*_: object) -> None:
-        starts.append(_)
+    def spawn(*what: object) -> None:
+        starts.append(what)
         if len(starts) == 1:
             raise error
 
@@ -31,6 +31,7 @@ def test_what_cannot_be_started_is_tried_again_later(
     assert f"{error}; trying again in " in capsys.readouterr().out
     supervisor._look_after(infra, "worker", restart)
     assert len(starts) == 1, "it is not due yet"
+    # Due long ago; 0 would mean that it runs.
     restart.due = 1e-9
     supervisor._look_after(infra, "worker", restart)
     assert len(starts) == 2
