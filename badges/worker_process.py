@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from badges import event_loop, logs
 from badges.lockout import PATIENCE_S, Lockout, watch
+from badges.reporting import report
 from badges.settings import Settings
 from schema.wanted import LOG_TYPES
 from sinks.alerts import ALERTS, AlertKind, PostgresAlerts
@@ -63,6 +64,9 @@ _STARTING = "start"
 _END_SECONDS = 7.0
 """How long a worker that has to end may take, whatever hangs."""
 
+_loop_is_over = threading.Event()
+"""Since when the command itself says of what the worker has ended."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -81,12 +85,18 @@ def run_worker(settings: Settings, metrics_port: int | None) -> None:
         log.warning("beginning again with the live generation", reason=str(closed))
         _begin_again()
     except NameTaken as taken:
-        raise Failure(
-            f"another worker that is alive has the name {taken} in the consumer group, so they "
-            "would throw each other out",
-            hint="Give each host a name of its own, and do not copy a worker's "
-            "BADGES_INSTANCE_DIRECTORY",
-        ) from None
+        raise _name_is_taken(taken) from None
+    finally:
+        _loop_is_over.set()
+
+
+def _name_is_taken(taken: NameTaken) -> Failure:
+    return Failure(
+        f"another worker that is alive has the name {taken} in the consumer group, so they would "
+        "throw each other out",
+        hint="Give each host a name of its own, and do not copy a worker's "
+        "BADGES_INSTANCE_DIRECTORY",
+    )
 
 
 def _serve_metrics(host: str, port: int) -> None:
@@ -149,25 +159,39 @@ def _unwritten(alerts: PostgresAlerts, kind: AlertKind) -> int:
 
 def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
-    _limit_end("it was told to end", 0)
+    _limit_end()
 
 
-def _limit_end(why: object, code: int = WRONG_USE) -> None:
+def _limit_end(error: Exception | None = None) -> None:
     """Let the process end in good order for `_END_SECONDS`, and then end it, whatever hangs.
 
     Else Faust's thread would keep its partitions, and nobody would decide anything of them. Nothing
     is lost: what was not committed with its position is decided again.
     """
-    deadline = threading.Timer(_END_SECONDS, _give_up, [str(why), code])
+    deadline = threading.Timer(_END_SECONDS, _give_up, [error])
     deadline.daemon = True
     deadline.start()
 
 
-def _give_up(why: str, code: int) -> None:
-    message = "ended without good order: something did not answer"
-    log.warning(message, why=why, seconds=_END_SECONDS)
-    sys.stderr.flush()
-    os._exit(code)
+def _give_up(error: Exception | None) -> None:
+    try:
+        if error is not None and not _loop_is_over.is_set():
+            _tell(error)
+        log.warning("ended without good order: something did not answer", seconds=_END_SECONDS)
+        sys.stderr.flush()
+    finally:
+        # Also where the disk is full or nobody reads what it says.
+        os._exit(0 if error is None else WRONG_USE)
+
+
+def _tell(error: Exception) -> None:
+    """Say what the command would say of the error if it came to that."""
+    if isinstance(error, NameTaken):
+        error = _name_is_taken(error)
+    if isinstance(error, Failure):
+        report(error)
+    else:
+        log.error("a worker failed", exc_info=error)
 
 
 async def _close(pool: Pool) -> None:

@@ -141,6 +141,6 @@ CHECKS = (
         _to_postgres,
         _NEEDS,
         ("debezium", "roles", "role_logins", "rights", "publication", *_LOG),
-        patience=3,
+        patience=7,
     ),
 )

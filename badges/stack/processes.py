@@ -69,6 +69,7 @@ def spawn(layout: Layout, command: Command) -> psutil.Process:
     except OSError:
         # Nobody would find it by its name, and the supervisor would start a second one beside it.
         child.kill()
+        child.wait()
         raise
     return psutil.Process(child.pid)
 

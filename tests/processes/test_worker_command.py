@@ -77,3 +77,39 @@ def test_a_worker_that_is_told_to_end_ends_in_order(number: signal.Signals) -> N
 
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+HANGS = """
+import time
+from badges import logs, worker_process
+from streams.errors import NameTaken
+logs.configure()
+worker_process._END_SECONDS = 0.01
+worker_process._limit_end({error})
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("None", 0, "ended without good order"),
+        ("NameTaken('host-1')", 2, "badges: another worker that is alive has the name host-1 "),
+        ("KeyError('lost')", 2, "KeyError: 'lost'"),
+    ],
+)
+def test_an_end_that_hangs_is_limited_and_says_why(error: str, code: int, said: str) -> None:
+    program = [sys.executable, "-c", HANGS.format(error=error)]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert ended.stderr.count("ended without good order") == 1
+
+
+def test_an_end_that_hangs_is_limited_where_nobody_reads_what_it_says() -> None:
+    program = [sys.executable, "-c", HANGS.format(error="KeyError('lost')")]
+    with subprocess.Popen(program, stderr=subprocess.PIPE) as ending:
+        assert ending.stderr is not None
+        ending.stderr.close()
+        assert ending.wait(LIMIT_S) == 2
