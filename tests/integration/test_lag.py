@@ -46,12 +46,12 @@ async def lag(
 
 
 def alone(stage: int) -> Callable[[Any], bool]:
-    """Whether that stage alone does not answer, and of the others up to Kafka none is behind."""
+    """Whether that stage alone does not answer, and Kafka's tells how many rows wait."""
 
     def is_alone(answer: Any) -> bool:
         silent = [n for n, state in enumerate(states(answer)) if state == "unreachable"]
-        # A stage is behind also where Postgres had no time for a second question.
-        return silent == [stage] and "behind" not in states(answer)[:3]
+        # It is said to be behind where Postgres had no time for the question.
+        return silent == [stage] and states(answer)[KAFKA] != "behind"
 
     return is_alone
 
