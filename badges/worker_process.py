@@ -125,9 +125,10 @@ async def _until_told(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
     try:
+        await uncancelled(_work(settings))
+    except asyncio.CancelledError:
         # To be told is how a worker ends, no interruption of what it was to do.
-        with suppress(asyncio.CancelledError):
-            await uncancelled(_work(settings))
+        return
     except GenerationClosed:
         # Told while Faust was being stopped for this: it swallows the cancellation.
         if not task.cancelling():
